@@ -1,0 +1,3 @@
+"""Images to arrays (placeholder during construction)."""
+class ImagePrepare:
+    modality = "image"

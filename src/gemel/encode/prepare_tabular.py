@@ -1,0 +1,3 @@
+"""Rows to arrays (placeholder during construction)."""
+class RowPrepare:
+    modality = "row"

@@ -1,0 +1,178 @@
+"""The one tree of errors, each with a machine code, an HTTP status and an exit code.
+
+    GemelError
+      ConfigError
+      DataError           > LeakageError
+      TrainingError       > CollapseError
+      ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
+      GalleryError        > UnknownRecord DuplicateRecord
+      LedgerError
+      RequestError        > InvalidInput NotAllowed RateLimited Overloaded DeadlineExceeded
+
+A message says what and where; the hint says what to do. How an error is shown (a line on a
+terminal, a problem+json body) is decided by who shows it, never here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GemelError(Exception):
+    """An error that a user can act on.
+
+    Args:
+        what: what went wrong, one sentence without a full stop.
+        where: file and key, row and column, record id; empty when there is no place.
+        hint: what to do about it; empty when nothing better is known than the message.
+    """
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.hint = hint
+        super().__init__(f"{where}: {what}" if where else what)
+
+
+class ConfigError(GemelError):
+    """A setting is unknown, of the wrong type or contradicts another one."""
+
+    code = "config"
+
+
+class DataError(GemelError):
+    """Input records cannot be read or are not fit for the purpose."""
+
+    code = "data"
+    status = 422
+
+
+class LeakageError(DataError):
+    """The same identity or the same record stands on both sides of a split."""
+
+    code = "leakage"
+
+
+class TrainingError(GemelError):
+    """Training cannot start or cannot go on."""
+
+    code = "training"
+
+
+class CollapseError(TrainingError):
+    """The encoder gives nearly the same embedding to everything."""
+
+    code = "collapse"
+
+
+class ReleaseError(GemelError):
+    """A release is damaged, unsuitable or not there."""
+
+    code = "release"
+    status = 503
+
+
+class NotFound(ReleaseError):
+    """No release or pointer of that name."""
+
+    code = "not_found"
+    status = 404
+
+
+class DigestMismatch(ReleaseError):
+    """A file of a release is not the one its manifest names."""
+
+    code = "digest_mismatch"
+
+
+class ParityError(ReleaseError):
+    """Golden probes no longer give the embeddings they gave when the release was built."""
+
+    code = "parity"
+
+
+class SpaceMismatch(ReleaseError):
+    """Embeddings of different spaces were about to be compared."""
+
+    code = "space_mismatch"
+    status = 409
+
+
+class GateFailed(ReleaseError):
+    """A release did not pass the checks that promotion asks for."""
+
+    code = "gate_failed"
+    status = 409
+    exit_code = 3
+
+
+class GalleryError(GemelError):
+    """The gallery cannot do what was asked."""
+
+    code = "gallery"
+
+
+class UnknownRecord(GalleryError):
+    """No record of that id in the gallery."""
+
+    code = "unknown_record"
+    status = 404
+
+
+class DuplicateRecord(GalleryError):
+    """One id stands twice in one batch."""
+
+    code = "duplicate_record"
+    status = 409
+
+
+class LedgerError(GemelError):
+    """The ledger cannot be written or its chain is broken."""
+
+    code = "ledger"
+
+
+class RequestError(GemelError):
+    """A request that cannot be served."""
+
+    code = "request"
+    status = 400
+
+
+class InvalidInput(RequestError):
+    """The payload does not fit the schema of the release."""
+
+    code = "invalid_input"
+    status = 422
+
+
+class NotAllowed(RequestError):
+    """The caller may not do this."""
+
+    code = "not_allowed"
+    status = 403
+
+
+class RateLimited(RequestError):
+    """The caller asked too often."""
+
+    code = "rate_limited"
+    status = 429
+
+
+class Overloaded(RequestError):
+    """The queue is full or the service is stopping."""
+
+    code = "overloaded"
+    status = 503
+
+
+class DeadlineExceeded(RequestError):
+    """The request waited longer than it may."""
+
+    code = "deadline_exceeded"
+    status = 504
