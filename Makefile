@@ -1,0 +1,66 @@
+# setup check test docs bench bench-records demo. Needs make and a Python 3.11-3.13, nothing else.
+PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python; do \
+	$$p -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+export PIP_CONSTRAINT := $(abspath constraints.txt)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Spinning worker threads cost more than they give on small machines.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup check test docs bench bench-records demo clean
+help:
+	@echo "make demo            the whole life on 10,000 real records, with a page at the end"
+	@echo "make test            all tests"
+	@echo "make check           format, lint, types, import rules"
+	@echo "make docs            the generated reference pages"
+	@echo "make bench           every benchmark;  make bench-records  the one against other linkers"
+	@echo "make setup           the virtual environment only; the others run it when needed"
+
+setup: $(VENV)/.ready
+
+# On Linux the plain torch of the package index is the CUDA build: the CPU build carries a +cpu
+# version, looked for where pip is configured to look and then in its own index.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11-3.13 with ensurepip found"; \
+		echo "hint: install one (Debian: apt install python3-venv) or say make PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install -q "pip<26"
+	@echo "installing gemel and its tools into $(VENV) (a few minutes the first time)"
+	@if [ "$$(uname -s)" = Linux ] && ! $(BIN)/python -c "import torch" 2>/dev/null; then \
+		$(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" 2>/dev/null || \
+		$(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" \
+			--extra-index-url $(TORCH_CPU_INDEX); fi
+	@$(BIN)/python -m pip install -q -e ".[dev]"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.ready
+	@$(BIN)/python -m pip install -q -e ".[dev,bench]"
+	@touch $@
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: setup
+	$(BIN)/python -m pytest -q $(ARGS)
+
+docs: setup
+	$(BIN)/python docs/generate.py
+
+bench-records: $(VENV)/.bench
+	$(BIN)/python bench/records.py $(ARGS)
+
+bench: $(VENV)/.bench
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+demo: setup
+	@$(BIN)/gemel demo $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
