@@ -1,0 +1,1 @@
+"""From files to one validated dataset, and from a dataset to identity-disjoint splits."""
