@@ -1,0 +1,1 @@
+"""From records to an exported encoder: the only place that knows torch."""

@@ -1,0 +1,107 @@
+"""A trained tower as `encoder.onnx`, checked against torch before anyone uses it.
+
+What is exported is what is evaluated, calibrated and served; torch stays behind. The batch axis is
+dynamic, the output is named `unit_rows`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from gemel.encode.encoder import OUTPUT
+from gemel.errors import TrainingError
+from gemel.train.loop import Arrays, embed, take, tensors
+
+TOLERANCE = 1e-4
+CHECKED_BATCHES = (1, 2, 7, 32)
+
+
+def export(tower: nn.Module, arrays: Arrays) -> tuple[bytes, float]:
+    """The tower as an ONNX model, and how far it is from torch.
+
+    Args:
+        tower: takes the arrays by name, gives (b, d) unit rows.
+        arrays: prepared records, the first of which the export is traced and checked with.
+    Returns:
+        The model, and the largest absolute difference of any output value.
+    Raises:
+        TrainingError: the tower cannot be exported, or the model differs by more than 1e-4.
+    """
+    tower.eval().cpu()
+    network = _to_onnx(tower, arrays)
+    difference = parity(network, tower, arrays)
+    if not difference <= TOLERANCE:
+        raise TrainingError(
+            f"the exported network differs from torch by {difference:.2e}, allowed {TOLERANCE:.0e}",
+            where="train.export",
+            hint="an operation of the tower does not survive the export; report it with the tower",
+        )
+    return network, difference
+
+
+def parity(
+    network: bytes, tower: nn.Module, arrays: Arrays, batches: Sequence[int] = CHECKED_BATCHES
+) -> float:
+    """Largest absolute difference of ONNX Runtime and torch over batches of several sizes."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    n = len(next(iter(arrays.values())))
+    worst = 0.0
+    for size in batches:
+        batch = take(arrays, np.arange(size) % n)
+        got = session.run([OUTPUT], batch)[0]
+        difference = np.abs(got - embed(tower, batch)).max()
+        # NaN must not pass as small.
+        worst = max(worst, float(difference) if np.isfinite(difference) else float("inf"))
+    return worst
+
+
+def _to_onnx(tower: nn.Module, arrays: Arrays) -> bytes:
+    n = len(next(iter(arrays.values())))
+    example = tensors(take(arrays, np.arange(3) % n))
+    batch = torch.export.Dim("batch", min=1)
+    # The exporter talks to stdout and warns about itself; neither is about the user's data.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
+        warnings.simplefilter("ignore")
+        try:
+            program = torch.onnx.export(
+                tower,
+                (),
+                kwargs=example,
+                dynamo=True,
+                input_names=list(example),
+                output_names=[OUTPUT],
+                dynamic_shapes={name: {0: batch} for name in example},
+                external_data=False,
+                verbose=False,
+            )
+        except Exception as e:
+            reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+            raise TrainingError(f"the tower cannot be exported: {reason}", where="train") from e
+    if program is None:
+        raise TrainingError("the tower cannot be exported: nothing came back", where="train")
+    network: bytes = program.model_proto.SerializeToString()
+    return network
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

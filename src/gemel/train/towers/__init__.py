@@ -1,0 +1,122 @@
+"""The plug point of training: what a modality brings to the loop.
+
+A modality fits its preprocessing on the training payloads, builds one tower (so that both sides of
+a comparison are tied), and may vary records while training. Built-in ones are imported when asked
+for; packages add theirs through the entry point group `gemel.modalities`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from torch import nn
+
+from gemel.arrays import Float32, Int64
+from gemel.data.schema import Field
+from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.encoder import Prepare
+from gemel.errors import ConfigError
+from gemel.train.loop import Arrays, Views
+
+GROUP = "gemel.modalities"
+BUILT_IN = {
+    "row": "gemel.train.towers.tabular:ROW",
+    "image": "gemel.train.towers.image:IMAGE",
+}
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a setting of 0 or null means for a modality; measured, not guessed."""
+
+    loss: str = "infonce"
+    mining: str = "all"
+    margin: str = "hard"
+    identities_per_batch: int = 32
+    views_per_identity: int = 4
+    max_epochs: int = 20
+    patience: int = 6
+    learning_rate: float = 1e-3
+    warmup_ratio: float = 0.1
+    weight_decay: float = 1e-4
+    averaging: float = 0.0
+    batches_per_epoch: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class FitPrepare(Protocol):
+    """Preprocessing chosen by looking at the training payloads."""
+
+    def __call__(self, payloads: Sequence[Any], fields: tuple[Field, ...]) -> Prepare:
+        """The preprocessing; `fields` is empty where payloads are not rows."""
+
+
+class BuildTower(Protocol):
+    """A network that takes the prepared arrays by name and gives (b, d) unit rows."""
+
+    def __call__(self, prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
+        """The tower, initialised from torch's seeded generator; `arrays` are the training ones."""
+
+
+class BuildViews(Protocol):
+    """How records vary without changing who they are."""
+
+    def __call__(self, prepare: Prepare) -> Views:
+        """A random variant of each row of a batch."""
+
+
+class FitComparator(Protocol):
+    """What scores embeddings of the trained space."""
+
+    def __call__(self, embeddings: Float32, identities: Int64) -> Comparator:
+        """Fitted on embeddings of the training records, (n, d) with (n,) codes."""
+
+
+def cosine(embeddings: Float32, identities: Int64) -> Comparator:
+    """The cosine, whatever the embeddings."""
+    return Cosine()
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Everything that training asks of a modality.
+
+    Args:
+        name: `row`, `image` ...; the same word as `Prepare.modality`.
+        prepare: fits the preprocessing.
+        tower: builds the network.
+        views: builds the augmentation.
+        comparator: fits what scores.
+        defaults: of the settings.
+    """
+
+    name: str
+    prepare: FitPrepare
+    tower: BuildTower
+    views: BuildViews
+    comparator: FitComparator = cosine
+    defaults: Defaults = field(default_factory=Defaults)
+
+
+def modality(name: str) -> Modality:
+    """The modality of that name.
+
+    Raises:
+        ConfigError: neither gemel nor an installed package has it.
+    """
+    if name in BUILT_IN:
+        module, attribute = BUILT_IN[name].split(":")
+        found = getattr(importlib.import_module(module), attribute)
+    else:
+        plugins = entry_points(group=GROUP)
+        if name not in plugins.names:
+            known = ", ".join(sorted({*BUILT_IN, *plugins.names}))
+            raise ConfigError(f"unknown modality {name!r}", hint=f"known: {known}")
+        found = plugins[name].load()
+    if not isinstance(found, Modality):
+        raise ConfigError(f"modality {name!r} is a {type(found).__name__}, not a Modality")
+    return found
