@@ -1,8 +1,8 @@
 """Every setting, once: its section, type, default and meaning; and where its value came from.
 
 Order: defaults < `gemel.toml` < `GEMEL__SECTION__KEY` < flag. An unknown key is an error. The
-environment is an argument: nothing here, and nothing elsewhere, reads it by itself. Paths are kept
-as written; `Config.at` resolves them against the folder of the file.
+environment is an argument: nothing here reads it. Empty text means None where a setting can be
+None, since TOML has no null. Paths are kept as written; `Config.at` resolves them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from gemel.errors import ConfigError
 FILE = "gemel.toml"
 PREFIX = "GEMEL__"
 
-FieldKind = Literal["text", "number", "category", "date"]
+FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A section of `gemel.toml`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name to value, in the order of declaration."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 class DataSettings(Settings, frozen=True):
@@ -54,6 +58,9 @@ class DataSettings(Settings, frozen=True):
         dict[str, FieldKind],
         Meta(description="Kinds that overrule the inferred ones: text, number, category, date"),
     ] = {}
+    missing: Annotated[
+        tuple[str, ...], Meta(description='Texts that mean "no value", besides the empty one')
+    ] = ()
     max_bad_ratio: Annotated[
         Ratio, Meta(description="Share of unreadable rows above which reading stops")
     ] = 0.01
@@ -309,8 +316,15 @@ def _from_file(path: Path | None) -> list[tuple[str, Any, str, bool]]:
         raise ConfigError(f"not TOML: {e}", where=str(path), hint="see https://toml.io") from e
     found = []
     for section, body in tree.items():
-        if section not in SECTIONS or not isinstance(body, dict):
-            where = f"{path}:{_line(text, None, section)}"
+        where = f"{path}:{_line(text, None, section)}"
+        if not isinstance(body, dict):
+            homes = [f"[{n}]" for n, s in SECTIONS.items() if section in s.__struct_fields__]
+            raise ConfigError(
+                f"setting {section!r} stands outside a section",
+                where=where,
+                hint=f"put it under {' or '.join(homes or [f'[{n}]' for n in SECTIONS])}",
+            )
+        if section not in SECTIONS:
             raise ConfigError(
                 f"unknown section [{section}]", where=where, hint=_suggest(section, list(SECTIONS))
             )
@@ -345,6 +359,8 @@ def _known(key: str, where: str) -> tuple[str, str]:
 
 def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) -> Any:
     kind = get_type_hints(SECTIONS[section], include_extras=True)[name]
+    if value == "" and getattr(SECTIONS[section](), name) is None:
+        return None
     if loose and isinstance(value, str) and value[:1] in "[{":
         try:
             value = msgspec.json.decode(value)
@@ -370,6 +386,8 @@ def _line(text: str, section: str | None, name: str) -> int:
     """Line on which a section, or a key inside a section, stands; 1 when it cannot be told."""
     inside: str | None = None
     for number, line in enumerate(text.splitlines(), 1):
+        if section is None and re.match(rf"\s*{re.escape(name)}\s*=", line):
+            return number
         header = re.match(r"\s*\[+\s*([\w.\-\"]+)", line)
         if header:
             inside = header[1].split(".")[0]

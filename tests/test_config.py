@@ -1,0 +1,101 @@
+"""Settings: where values come from, and what happens to wrong ones."""
+
+from pathlib import Path
+
+import pytest
+
+from gemel.config import SECTIONS, Config, describe, keys
+from gemel.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "gemel.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_later_source_overrules_an_earlier_one_and_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path, "[train]\nseed = 1\nmax_epochs = 2\npatience = 3\n")
+    environ = {"GEMEL__TRAIN__MAX_EPOCHS": "20", "GEMEL__TRAIN__PATIENCE": "30", "HOME": "/"}
+    config = Config.load(path, environ, {"train.patience": 300})
+    assert (config.train.seed, config.train.max_epochs, config.train.patience) == (1, 20, 300)
+    origins = {k: config.origins[f"train.{k}"] for k in ("size", "seed", "max_epochs", "patience")}
+    assert origins == {
+        "size": "default",
+        "seed": f"{path}:2",
+        "max_epochs": "environment GEMEL__TRAIN__MAX_EPOCHS",
+        "patience": "flag train.patience",
+    }
+
+
+def test_without_any_source_all_values_are_defaults() -> None:
+    config = Config.load()
+    assert {origin for _, _, origin in config.items()} == {"default"}
+    assert [key for key, _, _ in config.items()] == keys()
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert all(len(describe(key)) > 8 for key in keys())
+    assert all(struct.__doc__ for struct in SECTIONS.values())
+
+
+def test_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    config = Config.load(write(tmp_path, '[data]\npath = "records.csv"\n'))
+    assert config.at(config.data.path) == tmp_path / "records.csv"
+    assert config.at("/elsewhere/x") == Path("/elsewhere/x")
+
+
+def test_values_from_the_environment_are_read_by_their_type() -> None:
+    config = Config.load(
+        environ={
+            "GEMEL__DATA__IGNORE": '["note", "source"]',
+            "GEMEL__DATA__COLUMNS": '{"zip": "text"}',
+            "GEMEL__CALIBRATE__PRIOR": "0.25",
+            "GEMEL__DATA__IDENTITY": "",
+        }
+    )
+    assert config.data.ignore == ("note", "source")
+    assert config.data.columns == {"zip": "text"}
+    assert config.calibrate.prior == 0.25
+    assert config.data.identity is None
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what", "hint"),
+    [
+        ("[train]\n\nlos = 'triplet'\n", ":3", "unknown setting train.los", "'loss'"),
+        ("[data]\n[tain]\nseed = 1\n", ":2", "unknown section [tain]", "'train'"),
+        ("seed = 1\n", ":1", "outside a section", "[split] or [train]"),
+        ("[train]\nseed = -1\n", ":2", "train.seed = -1", "Same seed"),
+        ("[train]\nseed = 'one'\n", ":2", "train.seed = 'one'", "Same seed"),
+        ("[train]\nloss = 'arcface'\n", ":2", "train.loss = 'arcface'", "triplet"),
+        ("[data.columns]\nzip = 'postcode'\n", ":1", "data.columns", "text, number"),
+        ("[split]\ndev = 0.6\neval = 0.5\n", ":2", "leave nothing to train on", "below 1"),
+        ("[calibrate]\ntarget = 'fmr'\n", ":2", "needs a value", "0.001"),
+        ("[train\n", "gemel.toml", "not TOML", "toml.io"),
+        ("[train]\nseed = true\n", ":2", "train.seed = True", "Same seed"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_line(
+    tmp_path: Path, text: str, where: str, what: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config.load(write(tmp_path, text))
+    assert what in caught.value.what
+    assert caught.value.where.endswith(where)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "variable", ["GEMEL__TRAIN__LOS", "GEMEL__TRAINING__LOSS", "GEMEL__TRAIN", "GEMEL__"]
+)
+def test_an_unknown_variable_is_an_error(variable: str) -> None:
+    with pytest.raises(ConfigError, match="unknown") as caught:
+        Config.load(environ={variable: "1"})
+    assert variable in caught.value.where
+
+
+def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file") as caught:
+        Config.load(tmp_path / "gemel.toml")
+    assert "gemel init" in caught.value.hint
