@@ -1,8 +1,8 @@
 """The validated, immutable set of records that every later stage starts from.
 
 A dataset knows its records, who they belong to and which input rows were refused, and why. It does
-not know how they were split or encoded. Nothing is dropped silently: for tables and image folders
-`len(dataset) + n_bad == n_read`.
+not know how they were split or encoded. Nothing is dropped silently: for one table or image folder
+`len(dataset) + n_bad == n_read`; a file of pairs adds its own refused pairs to `bad`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Dataset:
     @property
     def n_bad(self) -> int:
         """Number of input rows (or image files) that were refused."""
-        return len({(b.file, b.row if b.row is not None else b.reason) for b in self.bad})
+        return len({(b.file, b.row) for b in self.bad})
 
     @cached_property
     def digest(self) -> str:
@@ -105,7 +105,8 @@ class Dataset:
         """
         names = [self.identity_of(i) for i in range(len(self))]
         if self.modality == "image":
-            lines = sorted(zip(self.ids.tolist(), names, (f.sha256 for f in self.files)))
+            hashes = [f.sha256 for f in self.files]
+            lines = sorted(zip(self.ids.tolist(), names, hashes, strict=True))
             return digest(b"image", msgspec.json.encode(lines))
         head = canonical_json([[f.name, f.kind] for f in self.fields])
         values = [msgspec.json.encode(self._rows()[f.name].to_list()) for f in self.fields]

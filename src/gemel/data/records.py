@@ -1,36 +1,219 @@
-"""Reading input into one validated dataset; every refused row is reported."""
+"""Reading files into one validated dataset.
+
+Tables (CSV, TSV, JSONL, Parquet), folders of images and files of labelled pairs all end up as a
+`Dataset`. A row that does not fit is refused and reported, never repaired; too many of them stop
+the reading. Which column holds the identity is said by the user, never guessed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gemel.data.dataset import BadRecord, Dataset, codes
+from gemel.data import images, tables
+from gemel.data import pairs as labelled
+from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, codes
+from gemel.data.rows import Columns, from_table
 from gemel.data.schema import Field
+from gemel.errors import DataError
 
-__all__ = ["BadRecord", "Dataset", "from_rows"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "guess_identity", "read"]
+
+Kind = Literal["auto", "rows", "images", "pairs"]
+MAX_BAD_RATIO = 0.01
+
+
+def read(
+    path: str | Path,
+    *,
+    kind: Kind = "auto",
+    identity: str | None = None,
+    id: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    pairs: str | Path | None = None,
+    fields: Sequence[Field] | None = None,
+    max_bad_ratio: float = MAX_BAD_RATIO,
+) -> Dataset:
+    """The records in a file or folder, validated, with what was refused.
+
+    Args:
+        path: a table, a folder of images (identity = sub-folder) or a file of labelled pairs.
+        kind: what the path holds; `auto` looks: a folder holds images, a table with exactly the
+            columns left, right and same holds pairs, any other table holds rows.
+        identity: column that says which rows belong together; none: identities are unknown.
+        id: column of unique record ids; none: the row's number among the rows, from 1.
+        columns: column to kind, where the inferred one is wrong; see `schema.infer`.
+        ignore: columns that are not used.
+        missing: texts that mean "no value", such as "NA"; empty text always does.
+        pairs: file of labelled pairs that gives identities to these records by their ids.
+        fields: the columns of an existing release; the table must have them, others are ignored.
+        max_bad_ratio: share of refused rows above which reading stops.
+    Raises:
+        DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError("no such file or folder", where=str(path))
+    said = Columns(identity, id, columns or {}, ignore, missing, fields)
+    if path.is_dir():
+        if kind not in ("auto", "images"):
+            raise DataError(f"a folder, expected a file of {kind}", where=str(path))
+        dataset = images.read_folder(path)
+    elif kind == "images":
+        raise DataError("a file, expected a folder of images", where=str(path))
+    else:
+        table = tables.read(path)
+        is_pairs = sorted(table.frame.columns) == sorted(labelled.COLUMNS)
+        if kind == "pairs" or (kind == "auto" and is_pairs):
+            return _from_pairs(table, path, max_bad_ratio)
+        dataset = from_table(table, said)
+    dataset = _checked(dataset, max_bad_ratio)
+    return dataset if pairs is None else _with_pairs(dataset, Path(pairs), max_bad_ratio)
 
 
 def from_rows(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     *,
     identities: Sequence[str | int | None] | None = None,
     ids: Sequence[str | int] | None = None,
     fields: Sequence[Field] | None = None,
 ) -> Dataset:
-    """Dataset of rows that are already in memory (inference follows)."""
-    import polars as pl
+    """Dataset of rows in memory; kinds are inferred as for a file unless `fields` are given.
 
-    if fields is None:
-        fields = [Field(n, "number" if isinstance(v, int | float) else "text") for n, v in rows[0].items()]
-    types = {f.name: pl.Float64 if f.kind == "number" else pl.String for f in fields}
-    data = {f.name: [r.get(f.name) for r in rows] for f in fields}
-    frame = pl.DataFrame(data, schema=types, strict=False)
-    labels = identities if identities is not None else [None] * len(rows)
-    code, names = codes([None if v is None else str(v) for v in labels])
-    names_of = [str(v) for v in ids] if ids is not None else [str(i + 1) for i in range(len(rows))]
-    return Dataset(
-        "row", tuple(fields), np.array(names_of, dtype=np.str_), code, names, n_read=len(rows), frame=frame
+    Args:
+        rows: n dicts of column to value; a missing key is a missing value.
+        identities: (n,) names; None where unknown.
+        ids: (n,) unique; default "1", "2", ...
+        fields: columns and kinds.
+    Raises:
+        DataError: no rows, lengths that differ, or a row that would be refused in a file.
+    """
+    if not rows:
+        raise DataError("no rows")
+    names = list(dict.fromkeys(n for row in rows for n in row))
+    values = [[tables.as_text(row.get(n)) for row in rows] for n in names]
+    dataset = from_table(tables.from_columns(names, values, "rows"), Columns(fields=fields))
+    for label, given in (("identities", identities), ("ids", ids)):
+        if given is not None and len(given) != len(rows):
+            raise DataError(f"{len(given)} {label} for {len(rows)} rows")
+    dataset = _checked(dataset, 0.0)
+    if ids is not None:
+        dataset = replace(dataset, ids=np.array([str(i) for i in ids], dtype=np.str_))
+        if len(set(dataset.ids.tolist())) != len(dataset):
+            raise DataError("ids are not unique")
+    if identities is not None:
+        code, identity_names = codes([tables.as_text(v) for v in identities])
+        dataset = replace(dataset, identities=code, identity_names=identity_names)
+    return dataset
+
+
+def from_frame(
+    frame: pl.DataFrame,
+    *,
+    identity: str | None = None,
+    id: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    fields: Sequence[Field] | None = None,
+    max_bad_ratio: float = MAX_BAD_RATIO,
+    source: str = "frame",
+) -> Dataset:
+    """Dataset of a polars frame; the arguments are those of `read`.
+
+    Raises:
+        DataError: as `read`.
+    """
+    said = Columns(identity, id, columns or {}, ignore, missing, fields)
+    return _checked(from_table(tables.from_frame(frame, source), said), max_bad_ratio)
+
+
+_IDENTITY_NAMES = (
+    "identity", "entity_id", "entity", "person_id", "person", "customer_id", "cluster_id",
+    "cluster", "group_id", "group", "match_id", "label", "class",
+)  # fmt: skip
+
+
+def guess_identity(frame: pl.DataFrame) -> str | None:
+    """The column most likely to say which rows belong together, as a proposal to the user.
+
+    It goes by the name alone, and the values must come back: at least one identity with two rows,
+    at least two identities. Nothing in the library acts on it without being told to.
+    """
+    by_name = {c.strip().lower(): c for c in reversed(frame.columns)}
+    for name in _IDENTITY_NAMES:
+        column = by_name.get(name)
+        if column is None:
+            continue
+        values = frame[column].drop_nulls()
+        if 2 <= values.n_unique() < len(values):
+            return column
+    return None
+
+
+def _from_pairs(table: tables.Table, path: Path, max_bad_ratio: float) -> Dataset:
+    """The things that a pair file itself names: images relative to it, or texts."""
+    found = labelled.parse(table)
+    named = found.names()
+    are_images = bool(named) and all(n.lower().endswith(images.SUFFIXES) for n in named)
+    if are_images:
+        dataset = images.read_files(path.parent, named)
+    else:
+        text = tables.from_columns(["text"], [named], str(path))
+        dataset = from_table(text, Columns(fields=[Field("text", "text")]))
+    dataset = _checked(dataset, max_bad_ratio)
+    handles = dataset.ids.tolist() if are_images else named
+    return _with_identities(dataset, handles, found, max_bad_ratio)
+
+
+def _with_pairs(dataset: Dataset, path: Path, max_bad_ratio: float) -> Dataset:
+    if (dataset.identities != UNKNOWN).any() and dataset.modality == "row":
+        hint = "name an identity column or give pairs, not both"
+        raise DataError("the records have identities already", where=dataset.source, hint=hint)
+    if not path.exists():
+        raise DataError("no such file", where=str(path))
+    found = labelled.parse(tables.read(path))
+    return _with_identities(dataset, dataset.ids.tolist(), found, max_bad_ratio)
+
+
+def _with_identities(
+    dataset: Dataset, handles: Sequence[str], found: labelled.Pairs, max_bad_ratio: float
+) -> Dataset:
+    names, unusable = labelled.identities(handles, found)
+    bad = (*found.bad, *unusable)
+    _check_ratio(bad, found.n_read, found.file, max_bad_ratio)
+    code, identity_names = codes(names)
+    return replace(
+        dataset, identities=code, identity_names=identity_names, bad=(*dataset.bad, *bad)
+    )
+
+
+def _checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
+    """The dataset itself, unless too much of its own source was refused."""
+    _check_ratio(dataset.bad, dataset.n_read, dataset.source, max_bad_ratio)
+    if not len(dataset):
+        reason = f"; the first: {dataset.bad[0]}" if dataset.bad else ""
+        raise DataError(f"no usable records{reason}", where=dataset.source)
+    return dataset
+
+
+def _check_ratio(bad: Sequence[BadRecord], n_read: int, source: str, max_bad_ratio: float) -> None:
+    n_bad = len({(b.file, b.row) for b in bad})
+    if n_bad <= max_bad_ratio * n_read:
+        return
+    shown = "; ".join(str(b) for b in bad[:3])
+    count = f"{n_bad:,} of {n_read:,} records cannot be used, the limit is {max_bad_ratio:.1%}"
+    raise DataError(
+        f"{count}: {shown}",
+        where=source,
+        hint="correct them, ignore or retype the column, or raise max_bad_ratio",
     )

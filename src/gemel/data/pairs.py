@@ -1,0 +1,178 @@
+"""Labelled pairs turned into identities: what is joined by `same` pairs belongs together.
+
+A chain of `same` pairs joins all its records (transitive closure). A `different` pair inside such
+a chain is a conflict and reported with the chain. Records that only stand in `different` pairs are
+identities of their own; two identities count as different people unless a pair joins them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemel.arrays import Bool, Int64
+from gemel.data.dataset import UNKNOWN, BadRecord
+from gemel.data.schema import as_strings
+from gemel.data.tables import Table
+from gemel.errors import DataError
+
+COLUMNS = ("left", "right", "same")
+_SAME = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+_CHAINS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Labelled comparisons between named records.
+
+    Attributes:
+        left, right: names of the two records of each pair.
+        same: whether they belong together.
+        rows: (n,) int64, where each pair stands in its file.
+        file: for messages.
+        bad: refused pairs.
+        n_read: all pairs, refused ones included.
+    """
+
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    same: Bool
+    rows: Int64
+    file: str
+    bad: tuple[BadRecord, ...]
+    n_read: int
+
+    def names(self) -> list[str]:
+        """Every record that a pair names, in order of first appearance."""
+        return list(
+            dict.fromkeys(n for pair in zip(self.left, self.right, strict=True) for n in pair)
+        )
+
+
+def parse(table: Table) -> Pairs:
+    """The pairs of a table with the columns `left`, `right` and `same` (0, 1, true or false).
+
+    Raises:
+        DataError: a column is missing.
+    """
+    missing = [c for c in COLUMNS if c not in table.frame.columns]
+    if missing:
+        found = ", ".join(table.frame.columns)
+        hint = f"a pair file has the columns left,right,same; this one has {found}"
+        raise DataError(f"no column {missing[0]!r}", where=table.file, hint=hint)
+    columns = [as_strings(table.frame[c]).to_list() for c in COLUMNS]
+    bad = list(table.bad)
+    kept: list[tuple[str, str, bool, int]] = []
+    for left, right, same, row in zip(*columns, table.rows.tolist(), strict=True):
+        fault = _fault(left, right, same)
+        if fault is None:
+            kept.append((left, right, _SAME[same.strip().lower()], row))
+        else:
+            bad.append(BadRecord(table.file, row, *fault))
+    return Pairs(
+        left=tuple(k[0] for k in kept),
+        right=tuple(k[1] for k in kept),
+        same=np.array([k[2] for k in kept], dtype=np.bool_),
+        rows=np.array([k[3] for k in kept], dtype=np.int64),
+        file=table.file,
+        bad=tuple(bad),
+        n_read=table.n_read,
+    )
+
+
+def identities(ids: Sequence[str], pairs: Pairs) -> tuple[list[str | None], list[BadRecord]]:
+    """Identity name of each record, and the pairs that could not be used.
+
+    Args:
+        ids: record ids, unique.
+        pairs: left and right are such ids.
+    Returns:
+        (n,) names: the id of the first record of the identity, or None for a record that no usable
+        pair names; and a report for each pair that names an unknown record or contradicts others.
+    """
+    place = {name: i for i, name in enumerate(ids)}
+    left, right = (_places(side, place) for side in (pairs.left, pairs.right))
+    known = (left != UNKNOWN) & (right != UNKNOWN)
+    bad = [
+        BadRecord(pairs.file, int(pairs.rows[i]), column, f"no record {side[i]!r} was read")
+        for i in np.flatnonzero(~known).tolist()
+        for column, side, at in (("left", pairs.left, left), ("right", pairs.right, right))
+        if at[i] == UNKNOWN
+    ]
+    joined, apart = known & pairs.same, known & ~pairs.same
+    component = closure(len(ids), left[joined], right[joined])
+    conflicts = np.flatnonzero(apart & (component[left] == component[right]))
+    bad += _conflicts(ids, pairs, (left, right), joined, conflicts)
+    named = np.zeros(len(ids), dtype=np.bool_)
+    named[left[known]] = named[right[known]] = True
+    first: dict[int, str] = {}
+    names = [first.setdefault(c, ids[i]) for i, c in enumerate(component.tolist())]
+    return [n if known_ else None for n, known_ in zip(names, named, strict=True)], bad
+
+
+def closure(n: int, left: Int64, right: Int64) -> Int64:
+    """Component of each of n things when left[i] and right[i] are joined: (n,) codes.
+
+    Example:
+        >>> closure(4, np.array([0, 2]), np.array([2, 3])).tolist()
+        [0, 1, 0, 0]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = coo_array((np.ones(len(left), np.bool_), (left, right)), shape=(n, n))
+    component: Int64 = connected_components(edges, directed=False)[1].astype(np.int64)
+    return component
+
+
+def _fault(left: str | None, right: str | None, same: str | None) -> tuple[str, str] | None:
+    for column, value in (("left", left), ("right", right), ("same", same)):
+        if value is None or not value.strip():
+            return column, "missing value"
+    if same is not None and same.strip().lower() not in _SAME:
+        return "same", f"expected 0, 1, true or false, not {same[:40]!r}"
+    return None
+
+
+def _places(names: Sequence[str], place: dict[str, int]) -> Int64:
+    return np.fromiter((place.get(n, UNKNOWN) for n in names), np.int64, count=len(names))
+
+
+def _conflicts(
+    ids: Sequence[str], pairs: Pairs, ends: tuple[Int64, Int64], joined: Bool, conflicts: Int64
+) -> list[BadRecord]:
+    if not conflicts.size:
+        return []
+    neighbours: dict[int, list[int]] = {}
+    for a, b in zip(ends[0][joined].tolist(), ends[1][joined].tolist(), strict=True):
+        neighbours.setdefault(a, []).append(b)
+        neighbours.setdefault(b, []).append(a)
+    out = []
+    for n_shown, i in enumerate(conflicts.tolist()):
+        a, b = int(ends[0][i]), int(ends[1][i])
+        reason = "says different, but other pairs join the two"
+        if a == b:
+            reason = "says that a record is different from itself"
+        elif n_shown < _CHAINS_SHOWN:
+            reason += f": {' = '.join(ids[j] for j in _chain(neighbours, a, b))}"
+        out.append(BadRecord(pairs.file, int(pairs.rows[i]), "same", reason))
+    return out
+
+
+def _chain(neighbours: dict[int, list[int]], start: int, end: int) -> list[int]:
+    """Shortest chain of joined records from start to end."""
+    came_from = {start: start}
+    queue = deque([start])
+    while queue and end not in came_from:
+        at = queue.popleft()
+        for other in neighbours.get(at, ()):
+            if other not in came_from:
+                came_from[other] = at
+                queue.append(other)
+    chain = [end]
+    while chain[-1] != start:
+        chain.append(came_from[chain[-1]])
+    return chain[::-1]

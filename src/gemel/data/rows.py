@@ -1,0 +1,172 @@
+"""From the raw columns of a table to typed records.
+
+Every value is parsed as its column's kind. A row with a value that does not fit, without an
+identity or with an id that was there before is refused and reported; the first reason counts.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gemel.arrays import Bool
+from gemel.data import schema
+from gemel.data.dataset import BadRecord, Dataset, codes
+from gemel.data.schema import Field
+from gemel.data.tables import Table
+from gemel.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the user said about the columns of a table."""
+
+    identity: str | None = None
+    id: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    ignore: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    fields: Sequence[Field] | None = None
+
+
+def from_table(table: Table, said: Columns) -> Dataset:
+    """The records of a table, with every refused row in `bad`.
+
+    Raises:
+        DataError: a named column is not there, or no column is left to compare.
+    """
+    import polars as pl
+
+    _require(table, [c for c in (said.identity, said.id, *said.ignore) if c is not None])
+    frame = _without_gaps(table.frame.drop(list(said.ignore)), said.missing)
+    special = [c for c in (said.identity, said.id) if c is not None]
+    raw, fields, notes = _raw_fields(table.file, frame.drop(special), said)
+    refusals = _Refusals(table)
+    if raw.width:
+        refusals.where(
+            _mask(raw.select(pl.all_horizontal(pl.all().is_null()))), None, "empty record"
+        )
+    labels = {c: schema.as_strings(frame[c]) for c in special}
+    for column, values in labels.items():
+        what = "missing identity" if column == said.identity else "missing id"
+        refusals.where(values.is_null().to_numpy(), column, what)
+    if said.id is not None:
+        again = labels[said.id].is_not_null() & ~labels[said.id].is_first_distinct()
+        refusals.where(again.to_numpy(), said.id, "duplicate id", labels[said.id])
+    typed = []
+    for f in fields:
+        order = said.kinds.get(f.name, "")
+        values = schema.parse(raw[f.name], f, override=order, where=table.file)
+        unfit = raw[f.name].is_not_null() & values.is_null()
+        refusals.where(unfit.to_numpy(), f.name, f"not a {f.kind}", raw[f.name])
+        typed.append(values.rename(f.name))
+    return _assemble(table, said, (fields, typed, labels), refusals, notes)
+
+
+def _assemble(
+    table: Table,
+    said: Columns,
+    columns: tuple[tuple[Field, ...], list[pl.Series], dict[str, pl.Series]],
+    refusals: _Refusals,
+    notes: tuple[str, ...],
+) -> Dataset:
+    import polars as pl
+
+    fields, typed, labels = columns
+    kept = np.flatnonzero(refusals.fine)
+    ids = labels[said.id].to_numpy() if said.id else np.char.mod("%d", table.ordinals)
+    code, names = codes(
+        labels[said.identity][kept].to_list() if said.identity else [None] * len(kept)
+    )
+    return Dataset(
+        modality="row",
+        fields=fields,
+        ids=ids[kept].astype(np.str_),
+        identities=code,
+        identity_names=names,
+        bad=tuple(sorted((*table.bad, *refusals.bad), key=lambda b: b.row or 0)),
+        source=table.file,
+        n_read=table.n_read,
+        notes=(*table.notes, *notes),
+        frame=pl.DataFrame(typed)[kept],
+    )
+
+
+class _Refusals:
+    """Which rows of a table stay, and a report for each that does not."""
+
+    def __init__(self, table: Table) -> None:
+        self.fine: Bool = np.ones(table.frame.height, dtype=np.bool_)
+        self.bad: list[BadRecord] = []
+        self._table = table
+
+    def where(
+        self, refused: Bool, column: str | None, reason: str, values: pl.Series | None = None
+    ) -> None:
+        """Refuse rows that are not refused yet; the value is shown behind the reason."""
+        for i in np.flatnonzero(refused & self.fine).tolist():
+            shown = "" if values is None else f": {str(values[i])[:60]!r}"
+            row = int(self._table.rows[i])
+            self.bad.append(BadRecord(self._table.file, row, column, reason + shown))
+        self.fine &= ~refused
+
+
+def _raw_fields(
+    file: str, frame: pl.DataFrame, said: Columns
+) -> tuple[pl.DataFrame, tuple[Field, ...], tuple[str, ...]]:
+    """Raw columns that become fields, what they are, and notes."""
+    if said.fields is None:
+        _require_flat(frame, file)
+        fields, notes = schema.infer(frame, said.kinds)
+        if not fields:
+            raise DataError("no columns are left to compare", where=file)
+        return frame, fields, notes
+    names = [f.name for f in said.fields]
+    absent = [n for n in names if n not in frame.columns]
+    if absent:
+        hint = f"the table has {', '.join(frame.columns)}"
+        raise DataError(f"no column {absent[0]!r}, which the fields ask for", where=file, hint=hint)
+    raw = frame.select(names)
+    _require_flat(raw, file)
+    others = [c for c in frame.columns if c not in names]
+    notes = (f"columns that are not used: {', '.join(others)}",) if others else ()
+    return raw, tuple(said.fields), notes
+
+
+def _require(table: Table, columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in table.frame.columns:
+            near = difflib.get_close_matches(column, table.frame.columns, 1)
+            known = f"columns: {', '.join(table.frame.columns)}"
+            hint = f"did you mean {near[0]!r}?" if near else known
+            raise DataError(f"no column {column!r}", where=table.file, hint=hint)
+
+
+def _require_flat(frame: pl.DataFrame, file: str) -> None:
+    import polars as pl
+
+    for name, dtype in frame.schema.items():
+        if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+            hint = "ignore the column or turn it into text"
+            raise DataError(f"column {name} holds {dtype} values", where=file, hint=hint)
+
+
+def _without_gaps(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+    """Blank texts, and those that mean a missing value, become null."""
+    import polars as pl
+
+    text = pl.col(pl.String)
+    gap = (text.str.strip_chars() == "") | text.str.strip_chars().is_in(list(missing))
+    return frame.with_columns(pl.when(gap).then(None).otherwise(text).name.keep())
+
+
+def _mask(frame: pl.DataFrame) -> Bool:
+    mask: Bool = frame.to_series().to_numpy()
+    return mask

@@ -1,0 +1,316 @@
+"""Tables as they stand in files: named raw columns, the row each value came from, refused rows.
+
+A row that cannot be taken apart (too many fields, broken quotes, not UTF-8, not JSON) is reported
+with its line and left out; what the values mean is `schema`'s business. Delimited text is read by
+Python's own `csv`, since the place of a fault must be known to the line.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Int64
+from gemel.data.dataset import BadRecord
+from gemel.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DELIMITED = (".csv", ".tsv", ".txt")
+JSON_LINES = (".jsonl", ".ndjson")
+PARQUET = (".parquet", ".pq")
+SUFFIXES = (*DELIMITED, *JSON_LINES, *PARQUET)
+
+_DELIMITERS = ",;\t|"
+_SURROGATES = re.compile("[\udc80-\udcff]")
+_GIVE_UP = 10_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw columns of one file.
+
+    Attributes:
+        file: path, for messages.
+        frame: (n rows) columns as String, or as typed by a Parquet file.
+        rows: (n,) int64, line or row number of each row in the file, from 1.
+        bad: refused rows.
+        n_read: all rows, refused ones included.
+        notes: what a user should know about the file.
+    """
+
+    file: str
+    frame: pl.DataFrame
+    rows: Int64
+    bad: tuple[BadRecord, ...]
+    n_read: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ordinals(self) -> Int64:
+        """(n,) int64 place of each row among all rows, refused ones included, from 1."""
+        every = np.union1d(self.rows, [b.row for b in self.bad if b.row is not None])
+        return np.searchsorted(every, self.rows).astype(np.int64) + 1
+
+
+def read(path: Path) -> Table:
+    """The table in a CSV, TSV, JSONL or Parquet file.
+
+    Raises:
+        DataError: no such file, unknown type, unreadable, or without a header or a record.
+    """
+    readers: dict[str, Callable[[Path], Table]] = {
+        **dict.fromkeys(DELIMITED, _read_delimited),
+        **dict.fromkeys(JSON_LINES, _read_json_lines),
+        **dict.fromkeys(PARQUET, _read_parquet),
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"unknown file type {path.suffix or path.name}",
+            where=str(path),
+            hint=f"known: {' '.join(SUFFIXES)}, or a folder of images",
+        )
+    table = reader(path)
+    if table.n_read == 0:
+        raise DataError("the file has no records", where=str(path))
+    return table
+
+
+def text_of(path: Path) -> str:
+    """The text of a UTF-8 file; bytes that are not UTF-8 come back as lone surrogates.
+
+    A byte order mark is dropped; with one, UTF-16 is read too.
+
+    Raises:
+        DataError: unreadable, empty, or a table in another form than its name says.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise DataError(f"cannot read the file: {e.strerror}", where=str(path)) from e
+    if not data.strip():
+        raise DataError("the file is empty", where=str(path))
+    if data[:4] in (b"PK\x03\x04", b"PAR1") or data[:2] == b"\x1f\x8b":
+        hint = "unpack it, or give it the ending of what it is (such as .parquet)"
+        raise DataError("this is not a text file", where=str(path), hint=hint)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="surrogateescape")
+
+
+def _read_delimited(path: Path) -> Table:
+    text = text_of(path)
+    lines = _physical_lines(text)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _sniff(lines[:50])
+    parsed = _Rows(str(path), lines, delimiter)
+    header = next(parsed.numbered, (0, list[str]()))[1]
+    names, notes = _names([] if parsed.bad else header, str(path))
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    clean = _SURROGATES.search(text) is None and "\0" not in text
+    for number, row in parsed.numbered:
+        if not (clean and len(row) == len(names)):
+            fault = _fault(row, names)
+            if fault is not None:
+                parsed.refuse(number, *fault)
+                continue
+        rows.append(row)
+        numbers.append(number)
+    frame = _frame(names, list(zip(*rows, strict=True)) or [()] * len(names))
+    n_read = len(rows) + len(parsed.bad)
+    return Table(str(path), frame, _int64(numbers), tuple(parsed.bad), n_read, notes)
+
+
+def _fault(row: Sequence[str], names: Sequence[str]) -> tuple[str | None, str] | None:
+    """Column and reason why a parsed row is none, or None."""
+    if not any(v.strip() for v in row):
+        return None, "empty record"
+    if len(row) != len(names):
+        return None, f"{len(row)} fields, the header has {len(names)}"
+    spoilt = _spoilt(row)
+    return None if spoilt is None else (names[spoilt], "not UTF-8 text")
+
+
+class _Rows:
+    """Parsed rows, `numbered` by the line each starts on; one that cannot be parsed is refused."""
+
+    def __init__(self, file: str, lines: list[str], delimiter: str) -> None:
+        self.bad: list[BadRecord] = []
+        self._file = file
+        self._lines = lines
+        self._delimiter = delimiter
+        self.numbered = self._parse()
+
+    def refuse(self, row: int, column: str | None, reason: str) -> None:
+        """Report a row."""
+        self.bad.append(BadRecord(self._file, row, column, reason))
+        if len(self.bad) > max(_GIVE_UP, len(self._lines) // 2):
+            raise DataError(
+                f"more than {_GIVE_UP:,} rows cannot be read; the first: {self.bad[0].reason}",
+                where=f"{self._file}, row {self.bad[0].row}",
+                hint=f"taken as fields split by {self._delimiter!r}; is it another format?",
+            )
+
+    def _parse(self) -> Iterator[tuple[int, list[str]]]:
+        first = 0
+        while first < len(self._lines):
+            rest = (self._lines[i] for i in range(first, len(self._lines)))
+            reader = csv.reader(rest, delimiter=self._delimiter, strict=True)
+            done = 0
+            try:
+                for row in reader:
+                    yield first + done + 1, row
+                    done = reader.line_num
+                return
+            except csv.Error as e:
+                self.refuse(first + done + 1, None, f"broken quotes ({e})")
+                first += done + 1
+
+
+def _physical_lines(text: str) -> list[str]:
+    """Lines with their ends, as csv wants them, without blank lines at the end of the file."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return [line + "\n" for line in lines]
+
+
+def _sniff(lines: list[str]) -> str:
+    """The delimiter that splits the header into most fields and most lines alike."""
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        try:
+            widths = [len(r) for r in csv.reader(lines, delimiter=delimiter) if r]
+        except csv.Error:
+            widths = [len(line.split(delimiter)) for line in lines]
+        if not widths or widths[0] < 2:
+            return 0.0, 0
+        return sum(w == widths[0] for w in widths) / len(widths), widths[0]
+
+    best = max(_DELIMITERS, key=fit)
+    return best if fit(best)[0] > 0 else ","
+
+
+def _names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
+    if not header:
+        raise DataError("the header cannot be read", where=f"{where}, row 1")
+    names = [h.strip() or f"column_{i}" for i, h in enumerate(header, 1)]
+    if _spoilt(names) is not None:
+        raise DataError(
+            "the header is not UTF-8 text", where=f"{where}, row 1", hint="save it as UTF-8"
+        )
+    twice = [n for n, count in Counter(names).items() if count > 1]
+    if twice:
+        hint = "each column needs its own name"
+        raise DataError(f"the header names {twice[0]!r} twice", where=f"{where}, row 1", hint=hint)
+    unnamed = [i for i, h in enumerate(header, 1) if not h.strip()]
+    return names, tuple(f"column {i} has no name in the header; called column_{i}" for i in unnamed)
+
+
+def _spoilt(row: Sequence[str]) -> int | None:
+    """Position of the first value with bytes that are not text, or None."""
+    return next((i for i, v in enumerate(row) if "\0" in v or _SURROGATES.search(v)), None)
+
+
+def _read_json_lines(path: Path) -> Table:
+    bad: list[BadRecord] = []
+    numbers: list[int] = []
+    columns: dict[str, list[str | None]] = {}
+    for number, line in enumerate(_physical_lines(text_of(path)), 1):
+        record = _json_record(line)
+        if isinstance(record, str):
+            bad.append(BadRecord(str(path), number, None, record))
+            continue
+        nested = next((k for k, v in record.items() if isinstance(v, list | dict)), None)
+        if nested is not None:
+            bad.append(BadRecord(str(path), number, nested, "a list or object, expected one value"))
+            continue
+        for name in record:
+            columns.setdefault(name, [None] * len(numbers))
+        for name, values in columns.items():
+            values.append(as_text(record.get(name)))
+        numbers.append(number)
+    if bad and not numbers:
+        raise DataError(f"no line is a JSON object; the first: {bad[0].reason}", where=str(path))
+    order = list(columns)
+    frame = _frame(order, [columns[n] for n in order])
+    return Table(str(path), frame, _int64(numbers), tuple(bad), len(numbers) + len(bad))
+
+
+def _json_record(line: str) -> dict[str, Any] | str:
+    """The object on a line, or why there is none."""
+    if not line.strip():
+        return "empty record"
+    if _spoilt([line]) is not None:
+        return "not UTF-8 text"
+    try:
+        value = msgspec.json.decode(line)
+    except msgspec.DecodeError as e:
+        return f"bad JSON: {e}"
+    return value if isinstance(value, dict) else "not a JSON object"
+
+
+def as_text(value: object) -> str | None:
+    """A single value as the text it would have in a CSV file; None stays None.
+
+    Example:
+        >>> as_text(True), as_text(2.0), as_text(None)
+        ('true', '2', None)
+    """
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else str(number)
+    return str(value)
+
+
+def _read_parquet(path: Path) -> Table:
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as e:
+        reason = str(e).splitlines()[0]
+        raise DataError(f"cannot read the Parquet file: {reason}", where=str(path)) from e
+    return from_frame(frame, str(path))
+
+
+def from_frame(frame: pl.DataFrame, file: str) -> Table:
+    """A table of columns that are typed already; NaN is a missing value."""
+    import polars as pl
+
+    frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    return Table(file, frame, np.arange(1, frame.height + 1), (), frame.height)
+
+
+def from_columns(names: list[str], columns: Sequence[Sequence[str | None]], file: str) -> Table:
+    """A table of text columns of equal length."""
+    frame = _frame(names, columns)
+    return Table(file, frame, np.arange(1, frame.height + 1), (), frame.height)
+
+
+def _frame(names: list[str], columns: Sequence[Sequence[str | None]]) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.DataFrame(
+        [pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)]
+    )
+
+
+def _int64(numbers: list[int]) -> Int64:
+    return np.array(numbers, dtype=np.int64)
