@@ -1,0 +1,115 @@
+"""Batches of P identities with K records each, in an order that can be continued.
+
+The order of an epoch depends on the seed and the number of the epoch alone, so the state is two
+numbers and a resumed run sees the batches that an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import Int64
+from gemel.errors import DataError
+
+_MOST_ROUNDS = 4
+
+
+class PxK:
+    """Index batches of `p` different identities with `k` records each; iterating is one epoch.
+
+    An epoch takes each identity at least once, and again for every further `k` of its records, up
+    to four times what an identity has on average. Records of an identity repeat in a batch only if
+    it has fewer than `k`; one with a single record gives its position `k` times, and augmentation
+    makes the difference.
+
+    Args:
+        identities: (n,) int64 code of each record, none of them unknown (-1).
+        p: identities of a batch; fewer if there are fewer.
+        k: records of each.
+        seed: same seed, same batches.
+    Raises:
+        DataError: fewer than two identities, an unknown one, or p or k out of range.
+    """
+
+    def __init__(self, identities: Int64, p: int, k: int, seed: int = 0) -> None:
+        if p < 2 or k < 1:
+            raise DataError(f"P = {p} and K = {k}: P must be at least 2 and K at least 1")
+        if len(identities) and identities.min() < 0:
+            raise DataError("records of unknown identity cannot be sampled by identity")
+        _, codes, counts = np.unique(identities, return_inverse=True, return_counts=True)
+        if len(counts) < 2:
+            raise DataError(f"{len(counts)} identities, at least 2 are needed to train")
+        self.p = min(p, len(counts))
+        self.k = k
+        self.seed = seed
+        self._codes = codes.reshape(-1)
+        self._counts = counts.astype(np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
+        most = _MOST_ROUNDS * -(-len(identities) // (k * len(counts)))
+        self._rounds = np.minimum(-(-self._counts // k), most)
+        self._epoch = 0
+        self._batch = 0
+
+    def __len__(self) -> int:
+        """Batches of one epoch."""
+        active = [int((self._rounds > r).sum()) for r in range(int(self._rounds.max()))]
+        return sum(-(-n // self.p) for n in active)
+
+    def __iter__(self) -> Iterator[Int64]:
+        """The batches left of this epoch: (p * k,) int64, an identity's records together."""
+        plan = self._plan()
+        while self._batch < len(plan):
+            self._batch += 1
+            yield plan[self._batch - 1]
+        self._epoch += 1
+        self._batch = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """What continues the sequence behind the last batch that was taken."""
+        return {"epoch": self._epoch, "batch": self._batch, **self._shape()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue a sequence.
+
+        Raises:
+            DataError: the state is of other records or other settings.
+        """
+        for name, value in self._shape().items():
+            if state.get(name) != value:
+                raise DataError(f"sampler state has {name} {state.get(name)}, expected {value}")
+        self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
+
+    def _shape(self) -> dict[str, int]:
+        n_records, n_identities = len(self._codes), len(self._counts)
+        return {
+            "seed": self.seed,
+            "p": self.p,
+            "k": self.k,
+            "n_records": n_records,
+            "n_identities": n_identities,
+        }
+
+    def _plan(self) -> Int64:
+        """Every batch of the epoch: (len(self), p * k) int64."""
+        rng = np.random.default_rng([self.seed, self._epoch])
+        shuffled = np.lexsort((rng.random(len(self._codes)), self._codes))
+        batches = []
+        for r in range(int(self._rounds.max())):
+            active = rng.permutation(np.flatnonzero(self._rounds > r))
+            short = -len(active) % self.p
+            if short:
+                tail = active[len(active) - len(active) % self.p :]
+                others = np.setdiff1d(np.arange(len(self._counts)), tail)
+                active = np.concatenate([active, rng.choice(others, short, replace=False)])
+            batches.append(self._records(shuffled, active, r).reshape(-1, self.p * self.k))
+        plan: Int64 = np.concatenate(batches)
+        return plan[rng.permutation(len(plan))]
+
+    def _records(self, shuffled: Int64, identities: Int64, r: int) -> Int64:
+        """The r-th k records of each identity: (m, k)."""
+        places = (r * self.k + np.arange(self.k))[None, :] % self._counts[identities][:, None]
+        chosen: Int64 = shuffled[self._starts[identities][:, None] + places]
+        return chosen

@@ -1,0 +1,147 @@
+"""Train, dev and eval: no identity stands in two of them.
+
+Train fits the encoder, dev chooses thresholds, eval is reported. An identity goes where the hash of
+its name and the seed sends it, so a split does not depend on the order of the file. Records of
+unknown identity are in none of the three.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import Int64
+from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.errors import DataError
+
+SIDES = ("train", "dev", "eval")
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Positions of the records of each side, ascending.
+
+    Attributes:
+        train, dev, eval: int64 positions in the dataset, disjoint.
+        seed: what they were drawn with.
+    """
+
+    train: Int64
+    dev: Int64
+    eval: Int64
+    seed: int = 0
+
+    def sides(self) -> dict[str, Int64]:
+        """The three sides by name."""
+        return {"train": self.train, "dev": self.dev, "eval": self.eval}
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values; they belong to the dataset (its `digest`) that was split."""
+        return {"seed": self.seed, **{k: v.tolist() for k, v in self.sides().items()}}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Splits:
+        """The splits that `as_dict` wrote.
+
+        Raises:
+            DataError: something else.
+        """
+        try:
+            sides = {k: np.array(value[k], dtype=np.int64).reshape(-1) for k in SIDES}
+            return cls(**sides, seed=int(value["seed"]))
+        except (KeyError, TypeError, ValueError) as e:
+            raise DataError(f"no splits: {e!r}") from e
+
+
+def by_identity(
+    dataset: Dataset,
+    *,
+    dev: float = 0.2,
+    eval: float = 0.2,
+    seed: int = 0,
+    dev_identities: Sequence[str] = (),
+    eval_identities: Sequence[str] = (),
+) -> Splits:
+    """Identity-disjoint splits, balanced over identities with one and with several records.
+
+    Args:
+        dataset: records with identities.
+        dev: share of the identities that choose the threshold.
+        eval: share of the identities that are only reported.
+        seed: other seeds, other splits.
+        dev_identities: names that must be in dev; replaces the share.
+        eval_identities: names that must be in eval; replaces the share.
+    Raises:
+        DataError: an unknown name or one on two sides, shares that leave no training data, or a
+            side that would have fewer than two identities or no genuine pair.
+    """
+    known = dataset.identities != UNKNOWN
+    sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
+    if not known.any():
+        hint = "name the identity column, or give pairs"
+        raise DataError("no identities", where=dataset.source, hint=hint)
+    if not (dev >= 0 and eval >= 0 and dev + eval < 1):
+        raise DataError(f"shares dev = {dev} and eval = {eval} leave nothing to train on")
+    side = _named(dataset, dev_identities, eval_identities)
+    order = _order(dataset.identity_names, seed)
+    for stratum in (sizes == 1, sizes > 1):
+        least = _least(sizes[stratum])
+        for name, share, named in (
+            ("eval", eval, eval_identities),
+            ("dev", dev, dev_identities),
+        ):
+            if named:
+                continue
+            free = order[stratum[order] & (side[order] == 0)]
+            n = max(round(share * int(stratum.sum())), least)
+            side[free[: min(n, max(len(free) - least, 0))]] = SIDES.index(name)
+    of_record = np.where(known, side[dataset.identities], UNKNOWN)
+    train_idx, dev_idx, eval_idx = (np.flatnonzero(of_record == i) for i in range(3))
+    splits = Splits(train_idx, dev_idx, eval_idx, seed)
+    _check_sides(dataset, splits)
+    return splits
+
+
+def _least(sizes: Int64) -> int:
+    """Identities that each side should get of those with several records, where there are enough."""
+    if sizes.max(initial=0) < 2:
+        return 0
+    return 2 if len(sizes) >= 6 else 1
+
+
+def _named(dataset: Dataset, dev: Sequence[str], eval: Sequence[str]) -> Int64:
+    """Side of each identity by name: 0 where none was asked for."""
+    place = {name: i for i, name in enumerate(dataset.identity_names)}
+    side = np.zeros(len(place), dtype=np.int64)
+    for number, names in ((1, dev), (2, eval)):
+        for name in names:
+            at = place.get(str(name))
+            if at is None:
+                hint = f"such as {', '.join(dataset.identity_names[:5])}"
+                raise DataError(f"no identity {name!r}", where=dataset.source, hint=hint)
+            if side[at] not in (0, number):
+                raise DataError(f"identity {name!r} is asked for in dev and in eval")
+            side[at] = number
+    return side
+
+
+def _order(names: Sequence[str], seed: int) -> Int64:
+    """Identities in the order of a hash of seed and name."""
+    keys = [hashlib.sha256(f"{seed}\0{name}".encode()).digest() for name in names]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+def _check_sides(dataset: Dataset, splits: Splits) -> None:
+    for name, idx in splits.sides().items():
+        counts = np.unique(dataset.identities[idx], return_counts=True)[1]
+        hint = "more identities with several records are needed, or other shares"
+        if len(counts) < 2:
+            what = f"{name} would have {len(counts)} identities, at least 2 are needed"
+            raise DataError(what, where=dataset.source, hint=hint)
+        if counts.max() < 2:
+            what = f"{name} would have no genuine pair: each identity has one record there"
+            raise DataError(what, where=dataset.source, hint=hint)

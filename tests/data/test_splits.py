@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from gemel.data import records, splits
+from gemel.data.records import Dataset
+from gemel.errors import DataError
+
+
+def of(names: list[str | None]) -> Dataset:
+    return records.from_rows([{"x": f"r{i}"} for i in range(len(names))], identities=names)
+
+
+def mixed(n: int = 500) -> Dataset:
+    """One identity in ten has two records, as in a register with duplicates."""
+    return of([f"p{i}" for i in range(n)] + [f"p{i}" for i in range(0, n, 10)])
+
+
+def test_no_identity_stands_on_two_sides_and_no_record_is_lost() -> None:
+    data = mixed()
+    s = splits.by_identity(data)
+    sides = [set(data.identities[idx].tolist()) for idx in s.sides().values()]
+    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    assert np.array_equal(np.sort(np.concatenate([s.train, s.dev, s.eval])), np.arange(len(data)))
+
+
+def test_identities_with_one_and_with_several_records_are_shared_out_alike() -> None:
+    data = mixed()
+    s = splits.by_identity(data, dev=0.2, eval=0.3)
+    for idx, share in ((s.dev, 0.2), (s.eval, 0.3)):
+        counts = np.unique(data.identities[idx], return_counts=True)[1]
+        assert (counts == 1).sum() == 450 * share
+        assert (counts == 2).sum() == 50 * share
+
+
+def test_a_split_depends_on_seed_and_names_not_on_the_order_of_the_file() -> None:
+    data = mixed()
+    backwards = data.take(np.arange(len(data))[::-1])
+    chosen = [
+        {d.identity_of(i) for i in splits.by_identity(d, seed=s).eval.tolist()}
+        for d, s in ((data, 1), (backwards, 1), (data, 2))
+    ]
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_unseen_classes_can_be_named() -> None:
+    digits = of([str(i % 10) for i in range(100)])
+    s = splits.by_identity(digits, eval_identities=["5", "6", "7", "8", "9"])
+    assert {digits.identity_of(i) for i in s.eval.tolist()} == {"5", "6", "7", "8", "9"}
+    assert len({digits.identity_of(i) for i in s.dev.tolist()}) == 2
+    assert len({digits.identity_of(i) for i in s.train.tolist()}) == 3
+
+
+def test_records_of_unknown_identity_are_on_no_side() -> None:
+    data = of([f"p{i // 2}" for i in range(40)] + [None] * 5)
+    s = splits.by_identity(data)
+    assert len(s.train) + len(s.dev) + len(s.eval) == 40
+
+
+def test_splits_survive_json() -> None:
+    s = splits.by_identity(mixed(), seed=3)
+    back = splits.Splits.from_dict(json.loads(json.dumps(s.as_dict())))
+    assert back.seed == 3
+    for name, idx in s.sides().items():
+        assert np.array_equal(back.sides()[name], idx)
+    with pytest.raises(DataError, match="no splits"):
+        splits.Splits.from_dict({"train": []})
+
+
+def test_what_cannot_be_split_is_refused() -> None:
+    with pytest.raises(DataError, match="no identities"):
+        splits.by_identity(of([None, None]))
+    with pytest.raises(DataError, match="leave nothing to train on"):
+        splits.by_identity(mixed(), dev=0.5, eval=0.5)
+    with pytest.raises(DataError, match="no genuine pair"):
+        splits.by_identity(of([f"p{i}" for i in range(50)]))
+    with pytest.raises(DataError, match="at least 2 are needed"):
+        splits.by_identity(of(["a", "a", "b", "b", "c", "c"]))
+    with pytest.raises(DataError, match="no identity 'x'"):
+        splits.by_identity(mixed(), eval_identities=["x"])
+    with pytest.raises(DataError, match="in dev and in eval"):
+        splits.by_identity(mixed(), dev_identities=["p1"], eval_identities=["p1"])
