@@ -1,0 +1,188 @@
+"""From a query to its hits: an engine or a scan proposes rows, the comparator orders them.
+
+Knows no files and no locks; it reads one immutable `View`. A filtered search returns as many hits
+as there are matching rows (up to k): where an engine finds too few it is asked for more, and in
+the end the matching rows are scanned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.arrays import Bool, Float32, Int64
+from gemel.encode.compare import Comparator
+from gemel.gallery.attributes import Attributes, Where
+from gemel.gallery.engines import Engine
+from gemel.gallery.memory import View
+
+OVERSAMPLE = 4
+MAX_FETCH = 8192
+BLOCK_ROWS = 16_384
+BLOCK_SCORES = 1 << 22
+MAXIMA = 64
+TIE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row that was found, and its exact score: higher is more alike."""
+
+    id: str
+    score: float
+    attributes: Attributes
+
+
+@dataclass(frozen=True)
+class Index:
+    """An engine that holds the rows up to one change, under their seq as id."""
+
+    engine: Engine
+    name: str
+    last_seq: int
+    recall: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search reads: one state of the rows, what may be found, and who scores.
+
+    `allowed` (n,) bool are the live rows that pass the filter.
+    """
+
+    view: View
+    allowed: Bool
+    n_allowed: int
+    comparator: Comparator
+
+    @classmethod
+    def over(cls, view: View, comparator: Comparator, where: Where) -> Search:
+        """A search of the live rows that pass the filter."""
+        if not where:
+            return cls(view, view.live, view.n_live, comparator)
+        allowed = view.live & view.attributes.matching(where)
+        return cls(view, allowed, int(allowed.sum()), comparator)
+
+    def hits(
+        self, queries: Float32, k: int, index: Index | None, exact_rows: int
+    ) -> list[list[Hit]]:
+        """The k best rows for each of (q, d) queries, ties in the order of their ids.
+
+        Args:
+            queries: unit rows.
+            k: at least 1.
+            index: proposes candidates; None scans.
+            exact_rows: up to so many allowed rows a scan is exact, and as quick as an index.
+        """
+        if self.n_allowed == 0:
+            return [[] for _ in queries]
+        if index is None or self.n_allowed <= exact_rows:
+            proposed = self._scanned(queries, k, self._allowed_slots())
+        else:
+            proposed = self._proposed(queries, k, index)
+        return [self._ordered(q, slots, k) for q, slots in zip(queries, proposed, strict=True)]
+
+    def floor(self, queries: Float32, k: int) -> Float32:
+        """The k-th best score of each query by exact scan: (q,)."""
+        k = min(k, self.n_allowed)
+        scores = [
+            self.comparator.matrix(query[None], self.view.matrix[slots])[0]
+            for query, slots in zip(
+                queries, self._scanned(queries, k, self._allowed_slots()), strict=True
+            )
+        ]
+        return np.array([np.partition(s, len(s) - k)[len(s) - k] for s in scores], np.float32)
+
+    def _allowed_slots(self) -> Int64 | None:
+        """Slots to scan; None means all of them, without a copy."""
+        if self.n_allowed == len(self.allowed):
+            return None
+        return np.flatnonzero(self.allowed)
+
+    def _ordered(self, query: Float32, slots: Int64, k: int) -> list[Hit]:
+        rows = self.view.matrix[slots]
+        scores = self.comparator.score(np.broadcast_to(query, rows.shape), rows)
+        ids = self.view.ids
+        if len(slots) > OVERSAMPLE * k:  # only rows at least as good as the k-th can be hits
+            keep = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+            slots, scores = slots[keep], scores[keep]
+        ranked = sorted(
+            zip(slots.tolist(), scores.tolist(), strict=True), key=lambda x: (-x[1], ids[x[0]])
+        )
+        attributes = self.view.attributes
+        return [Hit(ids[slot], score, attributes.of(slot)) for slot, score in ranked[:k]]
+
+    def _scanned(self, queries: Float32, k: int, slots: Int64 | None) -> list[Int64]:
+        """Slots whose score reaches the k-th best, with all that tie with it, by exact scan."""
+        rows = self.view.matrix if slots is None else self.view.matrix[slots]
+        at_once = max(1, BLOCK_SCORES // max(len(rows), 1))
+        found: list[Int64] = []
+        for start in range(0, len(queries), at_once):
+            block = queries[start : start + at_once]
+            scores = np.empty((len(block), len(rows)), np.float32)
+            for i in range(0, len(rows), BLOCK_ROWS):
+                part = rows[i : i + BLOCK_ROWS]
+                scores[:, i : i + BLOCK_ROWS] = self.comparator.matrix(block, part)
+            found.extend(best(row, k) for row in scores)
+        return found if slots is None else [slots[near] for near in found]
+
+    def _proposed(self, queries: Float32, k: int, index: Index) -> list[Int64]:
+        """Candidates from the index, and from a scan of the rows that it does not know yet."""
+        tail = int(np.searchsorted(self.view.seqs, index.last_seq, side="right"))
+        tail_slots = tail + np.flatnonzero(self.allowed[tail:])
+        n_indexed = self.n_allowed - len(tail_slots)
+        recent = (
+            self._scanned(queries, k, tail_slots)
+            if len(tail_slots)
+            else [tail_slots] * len(queries)
+        )
+        indexed = self._indexed(queries, min(k, n_indexed), n_indexed, index.engine)
+        return [np.concatenate(pair) for pair in zip(indexed, recent, strict=True)]
+
+    def _indexed(self, queries: Float32, k: int, n_indexed: int, engine: Engine) -> list[Int64]:
+        """Per query at least k allowed slots that the engine holds (n_indexed of them allowed)."""
+        found: list[Int64] = [np.empty(0, np.int64)] * len(queries)
+        if k == 0:
+            return found
+        waiting = np.arange(len(queries))
+        fetch = -(-OVERSAMPLE * k * engine.count() // n_indexed)
+        while waiting.size and fetch <= MAX_FETCH:
+            ids, _ = engine.search(queries[waiting], fetch)
+            slots = self.view.slots_of(ids)
+            usable = (slots >= 0) & self.allowed[slots]
+            for query, row, good in zip(waiting, slots, usable, strict=True):
+                found[query] = row[good]
+            waiting = waiting[usable.sum(axis=1) < k]
+            if fetch >= engine.count():
+                break
+            fetch *= 2
+        if waiting.size:
+            scanned = self._scanned(queries[waiting], k, self._allowed_slots())
+            for query, row in zip(waiting, scanned, strict=True):
+                found[query] = row
+        return found
+
+
+def best(scores: NDArray[np.float32], k: int) -> Int64:
+    """Indices of every score that reaches the k-th best one, within rounding: no tie is cut.
+
+    Args:
+        scores: (n,).
+        k: at least 1.
+    """
+    if k >= len(scores):
+        return np.arange(len(scores))
+    # The k-th best of the maxima of small groups is a lower bound of the k-th best score, and
+    # leaves few scores to look at; a partition of everything costs more than the scan itself.
+    groups = len(scores) // MAXIMA
+    if groups > OVERSAMPLE * k:
+        maxima = scores[: groups * MAXIMA].reshape(groups, MAXIMA).max(axis=1)
+        floor = np.partition(maxima, groups - k)[groups - k]
+        few = np.flatnonzero(scores >= floor - TIE * max(1.0, abs(float(floor))))
+    else:
+        few = np.arange(len(scores))
+    among = scores[few]
+    cut = float(np.partition(among, len(among) - k)[len(among) - k])
+    return few[among >= cut - TIE * max(1.0, abs(cut))]

@@ -1,0 +1,143 @@
+"""The live rows in memory: one contiguous matrix, and immutable views of it.
+
+A row lives in a slot; slots are in the order of `seq`, the number of the change that wrote the
+row. A changed record gets a new slot, its old one dies. What a `View` shows therefore never
+changes: the writer only touches slots behind it, and `live` is copied before it is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemel.arrays import Bool, Float32, Int64
+from gemel.gallery.attributes import Attributes, AttributeTable, AttributeView
+
+MIN_CAPACITY = 256
+MIN_DEAD = 1024
+
+
+@dataclass(frozen=True)
+class View:
+    """All rows after one change.
+
+    `matrix` (n, d) float32, unit rows; `seqs` (n,) int64, ascending; `live` (n,) bool. `ids` may
+    be longer than n.
+    """
+
+    matrix: Float32
+    seqs: Int64
+    live: Bool
+    n_live: int
+    ids: list[str]
+    attributes: AttributeView
+    last_seq: int
+
+    def n_behind(self, seq: int) -> int:
+        """Live rows that were written after the change of that number."""
+        return int(self.live[np.searchsorted(self.seqs, seq, side="right") :].sum())
+
+    def slots_of(self, seqs: Int64) -> Int64:
+        """The slot that each seq is in, -1 where there is none; same shape."""
+        if not len(self.seqs):
+            return np.full(seqs.shape, -1)
+        slots = np.searchsorted(self.seqs, seqs)
+        slots[slots == len(self.seqs)] = 0
+        return np.where(self.seqs[slots] == seqs, slots, -1)
+
+
+class Memory:
+    """The rows, as their one writer changes them.
+
+    Args:
+        dim: length of an embedding.
+        capacity: slots to make room for at once.
+    """
+
+    def __init__(self, dim: int, capacity: int = 0) -> None:
+        capacity = max(capacity, MIN_CAPACITY)
+        self._matrix = np.empty((capacity, dim), np.float32)
+        self._seqs = np.empty(capacity, np.int64)
+        self._live = np.empty(0, np.bool_)
+        self._ids: list[str] = []
+        self._attributes = AttributeTable()
+        self.slots: dict[str, int] = {}
+        self.last_seq = 0
+
+    def put(
+        self, seqs: Int64, ids: Sequence[str], rows: Float32, attributes: Sequence[Attributes]
+    ) -> None:
+        """Add or replace records.
+
+        Args:
+            seqs: (n,), ascending and larger than any before.
+            ids: n different ones.
+            rows: (n, d) unit rows.
+            attributes: n.
+        """
+        start, stop = len(self._ids), len(self._ids) + len(ids)
+        self._reserve(stop)
+        self._matrix[start:stop] = rows
+        self._seqs[start:stop] = seqs
+        self._attributes.put(range(start, stop), attributes, len(self._seqs))
+        live = np.concatenate([self._live, np.ones(len(ids), np.bool_)])
+        live[[self.slots[i] for i in ids if i in self.slots]] = False
+        self._ids.extend(ids)
+        self.slots.update(zip(ids, range(start, stop), strict=True))
+        self._live = live
+        self.last_seq = max(self.last_seq, int(seqs[-1]) if len(seqs) else 0)
+
+    def remove(self, ids: Sequence[str], last_seq: int) -> None:
+        """Take records out; last_seq is the number of the last of these changes."""
+        live = self._live.copy()
+        live[[self.slots.pop(i) for i in ids if i in self.slots]] = False
+        self._live = live
+        self.last_seq = max(self.last_seq, last_seq)
+
+    def attribute_names(self) -> frozenset[str]:
+        """Every attribute that some row had."""
+        return self._attributes.names()
+
+    def is_sparse(self) -> bool:
+        """More slots are dead than live."""
+        n_dead = len(self._ids) - len(self.slots)
+        return n_dead > max(MIN_DEAD, len(self.slots))
+
+    def compacted(self) -> Memory:
+        """The same live rows without the dead slots; views of the old memory stay true."""
+        view = self.view()
+        slots = np.flatnonzero(view.live)
+        memory = Memory(self._matrix.shape[1], len(slots))
+        memory.put(
+            view.seqs[slots],
+            [view.ids[slot] for slot in slots],
+            view.matrix[slots],
+            [view.attributes.of(int(slot)) for slot in slots],
+        )
+        memory.last_seq = self.last_seq
+        return memory
+
+    def view(self) -> View:
+        """The rows as they are now."""
+        n = len(self._ids)
+        return View(
+            self._matrix[:n],
+            self._seqs[:n],
+            self._live,
+            len(self.slots),
+            self._ids,
+            self._attributes.view(n),
+            self.last_seq,
+        )
+
+    def _reserve(self, slots: int) -> None:
+        if slots <= len(self._seqs):
+            return
+        capacity = max(slots, len(self._seqs) * 3 // 2)
+        n = len(self._ids)
+        matrix = np.empty((capacity, self._matrix.shape[1]), np.float32)
+        seqs = np.empty(capacity, np.int64)
+        matrix[:n], seqs[:n] = self._matrix[:n], self._seqs[:n]
+        self._matrix, self._seqs = matrix, seqs

@@ -1,0 +1,98 @@
+"""From a directory to an open database of the right space, and the right to change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemel.errors import GalleryError, SpaceMismatch
+from gemel.gallery import rows as truth
+from gemel.gallery.lock import WriterLock
+from gemel.gallery.rows import Rows
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A gallery directory in use; `lock` is None if it is open read-only."""
+
+    folder: Path
+    rows: Rows
+    lock: WriterLock | None
+    space_id: str
+    dim: int
+
+    def close(self) -> None:
+        """Close the database, then let others write."""
+        self.rows.close()
+        if self.lock is not None:
+            self.lock.release()
+
+
+def open_folder(folder: Path, *, space_id: str | None, dim: int | None, write: bool) -> Opened:
+    """The directory, opened; made if it is to be written, is new, and the space is known.
+
+    Raises:
+        GalleryError: there is no gallery, it is being written, or it cannot be read.
+        SpaceMismatch: it belongs to another space.
+    """
+    if not (folder / truth.FILE).exists():
+        if not write or space_id is None or dim is None:
+            raise GalleryError(
+                "there is no gallery here", where=str(folder), hint="enroll records to make one"
+            )
+        make_folder(folder)
+    lock = WriterLock(folder) if write else None
+    rows = None
+    try:
+        rows = Rows(folder, write=write)
+        meta = rows.meta()
+        if not meta and write and space_id is not None and dim is not None:
+            rows.note({"format": truth.FORMAT, "space_id": space_id, "dim": str(dim)})
+            meta = rows.meta()
+        check_meta(meta, folder, space_id, dim)
+    except BaseException:
+        if rows is not None:
+            rows.close()
+        if lock is not None:
+            lock.release()
+        raise
+    return Opened(folder, rows, lock, meta["space_id"], int(meta["dim"]))
+
+
+def make_folder(folder: Path) -> None:
+    """Make the directory and those above it.
+
+    Raises:
+        GalleryError: that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise GalleryError(
+            f"cannot make the directory: {e.strerror}",
+            where=str(folder),
+            hint="choose another place, or make the one above writable",
+        ) from e
+
+
+def check_meta(meta: dict[str, str], folder: Path, space_id: str | None, dim: int | None) -> None:
+    """Raise unless the gallery is of this format, space and dimension."""
+    if not {"format", "space_id", "dim"} <= meta.keys():
+        raise GalleryError("the database is not that of a gallery", where=str(folder / truth.FILE))
+    if meta["format"] != truth.FORMAT:
+        raise GalleryError(
+            f"gallery format {meta['format']!r}, this version reads {truth.FORMAT!r}",
+            where=str(folder / truth.FILE),
+            hint="open it with the version of gemel that wrote it",
+        )
+    hint = "embeddings of different spaces cannot be compared: enroll into a new gallery"
+    if space_id not in (None, meta["space_id"]):
+        raise SpaceMismatch(
+            f"the gallery is of space {meta['space_id'][:12]}, not {str(space_id)[:12]}",
+            where=str(folder),
+            hint=hint,
+        )
+    if dim not in (None, int(meta["dim"])):
+        raise SpaceMismatch(
+            f"the gallery has dimension {meta['dim']}, not {dim}", where=str(folder), hint=hint
+        )

@@ -1,0 +1,77 @@
+"""What goes into a gallery and comes out of it: records, counts, and ids that can name one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gemel.arrays import Float32
+from gemel.errors import DataError, DuplicateRecord
+from gemel.gallery.attributes import Attributes
+
+MAX_ID_LENGTH = 1024
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is enrolled under one id; `embedding` is (d,) float32."""
+
+    id: str
+    embedding: Float32
+    attributes: Attributes
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What an enroll did, in records."""
+
+    added: int
+    updated: int
+    unchanged: int
+
+
+@dataclass(frozen=True)
+class Stats:
+    """A gallery in figures.
+
+    `deleted` counts the marks that deleted records leave. `engine` is "scan" while no index is in
+    use; then `index_behind`, the live rows that the index does not hold, is 0. `index_recall` was
+    measured against an exact scan when the index was built.
+    """
+
+    space_id: str
+    dim: int
+    rows: int
+    deleted: int
+    bytes: int
+    attributes: tuple[str, ...]
+    engine: str
+    index_behind: int
+    index_recall: float | None
+    index_problem: str | None
+
+
+def check_ids(ids: Sequence[str]) -> list[str]:
+    """The ids as a list, after checking that each can name one record.
+
+    Raises:
+        DataError: an id is not a string, empty, too long or not writable as UTF-8.
+        DuplicateRecord: an id stands twice.
+    """
+    listed = [ids] if isinstance(ids, str) else [i.item() if hasattr(i, "item") else i for i in ids]
+    for i, record in enumerate(listed):
+        if not isinstance(record, str) or not 0 < len(record) <= MAX_ID_LENGTH:
+            raise DataError(
+                f"id {record!r:.60} is not a string of 1 to {MAX_ID_LENGTH} characters",
+                where=f"id number {i + 1}",
+            )
+        if not record.isprintable():
+            raise DataError(
+                f"id {record!r:.60} has unprintable characters", where=f"id number {i + 1}"
+            )
+    if len(set(listed)) < len(listed):
+        twice = next(i for i in listed if listed.count(i) > 1)
+        raise DuplicateRecord(
+            f"id {twice!r} stands twice in one batch", hint="send each record once"
+        )
+    return listed

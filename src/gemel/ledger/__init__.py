@@ -1,0 +1,1 @@
+"""Decisions and changes, appended once and never changed: one hash-chained table."""

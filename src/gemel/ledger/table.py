@@ -1,0 +1,160 @@
+"""The ledger's own SQLite file: entries in order, and the head of the chain.
+
+Several processes may append: the place in the chain is taken inside `BEGIN IMMEDIATE`, so each
+append sees the head that the one before it left. Commits use `synchronous=FULL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from gemel.errors import LedgerError
+from gemel.ledger.chain import Entry, Head, entry_hash
+
+PAGE = 4096
+BUSY_SECONDS = 30
+
+_tables = sa.MetaData()
+ENTRIES = sa.Table(
+    "entries",
+    _tables,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("time_us", sa.Integer, nullable=False),
+    sa.Column("kind", sa.String, nullable=False, index=True),
+    sa.Column("text", sa.String, nullable=False),
+    sa.Column("prev", sa.String, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+)
+HEAD = sa.Table(
+    "head",
+    _tables,
+    sa.Column("one", sa.Integer, sa.CheckConstraint("one = 1"), primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+)
+
+Draft = tuple[str, int, str, str]
+"""An entry that has no place in the chain yet: id, time_us, kind, text."""
+
+
+class RowRefused(LedgerError):
+    """The table refuses this entry; others may well be taken."""
+
+
+class Table:
+    """The entries in one file.
+
+    Args:
+        path: the file; made if it is not there.
+        timeout: seconds to wait for another process that is appending.
+
+    Raises:
+        LedgerError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path, timeout: float = BUSY_SECONDS) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise LedgerError(
+                f"cannot make the directory: {e.strerror}",
+                where=str(path.parent),
+                hint="choose another place, or make the one above writable",
+            ) from e
+        url = sa.URL.create("sqlite", database=str(path))
+        self._engine = sa.create_engine(url, connect_args={"timeout": timeout})
+        sa.event.listen(self._engine, "connect", _prepare)
+        sa.event.listen(self._engine, "begin", _begin)
+        with self._connection(write=True) as connection:
+            _tables.create_all(connection)
+
+    def append(self, drafts: Sequence[Draft]) -> None:
+        """Append all drafts in one transaction, or none; durable on return.
+
+        Raises:
+            RowRefused: one of the entries cannot be stored.
+            LedgerError: the disk does not take them, or another process does not let go.
+        """
+        with self._connection(write=True) as connection:
+            head = last = self._head(connection)
+            values = []
+            for record, time_us, kind, text in drafts:
+                seq = last.seq + 1
+                hashed = entry_hash(last.hash, seq, record, time_us, kind, text)
+                row = Entry(seq, record, time_us, kind, text, last.hash, hashed)
+                values.append(dict(vars(row)))
+                last = Head(seq, hashed)
+            connection.execute(sa.insert(ENTRIES), values)
+            move = sa.update(HEAD) if head.seq else sa.insert(HEAD)
+            connection.execute(move.values(one=1, seq=last.seq, hash=last.hash))
+
+    def head(self) -> Head:
+        """The last entry, as the file says."""
+        with self._connection() as connection:
+            return self._head(connection)
+
+    def find(self, record: str) -> Entry | None:
+        """The entry of an id."""
+        with self._connection() as connection:
+            row = connection.execute(sa.select(ENTRIES).where(ENTRIES.c.id == record)).one_or_none()
+        return None if row is None else Entry(*row)
+
+    def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
+        """Up to `limit` entries behind a number, in order."""
+        question = sa.select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
+        if kind is not None:
+            question = question.where(ENTRIES.c.kind == kind)
+        with self._connection() as connection:
+            return [Entry(*row) for row in connection.execute(question.limit(limit))]
+
+    @contextmanager
+    def all(self) -> Iterator[tuple[Iterator[Entry], Head]]:
+        """Every entry in order, and the head, as of one moment."""
+        with self._connection() as connection:
+            head = self._head(connection)
+            found = connection.execute(
+                sa.select(ENTRIES).order_by(ENTRIES.c.seq).execution_options(yield_per=PAGE)
+            )
+            yield (Entry(*row) for row in found), head
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _head(self, connection: sa.Connection) -> Head:
+        row = connection.execute(sa.select(HEAD.c.seq, HEAD.c.hash)).one_or_none()
+        return Head() if row is None else Head(row.seq, row.hash)
+
+    @contextmanager
+    def _connection(self, write: bool = False) -> Iterator[sa.Connection]:
+        mode = "IMMEDIATE" if write else "DEFERRED"
+        try:
+            with self._engine.connect() as connection:
+                connection.execution_options(begin=mode)
+                with connection.begin():
+                    yield connection
+        except sa.exc.DBAPIError as e:
+            # An operational error is the disk's or the lock's; the rest is about the rows.
+            kind = LedgerError if isinstance(e, sa.exc.OperationalError) else RowRefused
+            raise kind(
+                f"the database says: {e.orig}",
+                where=str(self.path),
+                hint="look at free space, permissions and who else holds the file",
+            ) from e
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options()['begin']}")

@@ -1,0 +1,207 @@
+"""The one thread of a process that writes its entries, in group commits.
+
+The queue is bounded. An entry leaves it when it is on disk, or when the table refuses it and a
+note in its place says so; when the disk fails, all of them wait and are tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+
+import msgspec
+
+from gemel.errors import LedgerError
+from gemel.ledger.table import Draft, RowRefused, Table
+
+MAX_QUEUE = 20_000
+MAX_BATCH = 2_000
+GATHER_SECONDS = 0.02
+RETRY_SECONDS = 0.5
+WAIT_SECONDS = 10.0
+REFUSED = "ledger.refused"
+
+
+class Writer:
+    """Takes drafts from many threads and appends them from one, started by the first.
+
+    Args:
+        table: where they go.
+        max_queue: drafts that may wait before `put` does.
+    """
+
+    def __init__(self, table: Table, *, max_queue: int = MAX_QUEUE) -> None:
+        self.problem: LedgerError | None = None
+        self.n_refused = 0
+        self._table = table
+        self._max_queue = max_queue
+        self._queue: deque[Draft] = deque()
+        self._n_put = 0
+        self._n_settled = 0
+        self._awaited: dict[str, LedgerError | None] = {}
+        lock = threading.Lock()
+        self._work = threading.Condition(lock)
+        self._settled = threading.Condition(lock)
+        self._thread: threading.Thread | None = None
+        self._is_idle = False
+        self._is_urgent = False
+        self._is_closed = False
+        self._has_stopped = False
+        self._n_careful = 0
+
+    @property
+    def n_waiting(self) -> int:
+        """Drafts that are not on disk yet."""
+        return self._n_put - self._n_settled
+
+    def put(self, draft: Draft) -> int:
+        """Queue a draft; its number, counted from 1.
+
+        Raises:
+            LedgerError: the writer is closed, or the queue stayed full.
+        """
+        with self._work:
+            if len(self._queue) >= self._max_queue:
+                self._wait(lambda: len(self._queue) < self._max_queue, WAIT_SECONDS)
+            if self._is_closed:
+                raise LedgerError("the ledger is closed", where=str(self._table.path))
+            self._queue.append(draft)
+            self._n_put += 1
+            if self._is_idle:
+                self._work.notify()
+            elif self._thread is None:
+                self._start()
+            return self._n_put
+
+    def put_durably(self, draft: Draft) -> None:
+        """Queue a draft and wait until it is on disk.
+
+        Raises:
+            LedgerError: it is refused, or not on disk in time (it may still get there).
+        """
+        self._awaited[draft[0]] = None
+        try:
+            number = self.put(draft)
+            with self._work:
+                self._wait(lambda: self._n_settled >= number, WAIT_SECONDS)
+            error = self._awaited[draft[0]]
+        finally:
+            del self._awaited[draft[0]]
+        if error is not None:
+            raise error
+
+    def flush(self, timeout: float) -> None:
+        """Wait until every draft put so far is settled.
+
+        Raises:
+            LedgerError: not in time.
+        """
+        with self._work:
+            number = self._n_put
+            self._wait(lambda: self._n_settled >= number, timeout)
+
+    def close(self) -> None:
+        """Settle what waits and end the thread.
+
+        Raises:
+            LedgerError: some drafts could not be written; they are lost.
+        """
+        with self._work:
+            self._is_closed = True
+            self._work.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        if self._queue:
+            raise LedgerError(
+                f"{len(self._queue)} entries could not be written: {self.problem}",
+                where=str(self._table.path),
+            )
+
+    def _start(self) -> None:
+        # A daemon: a process that forgets to close still ends; what it flushed is on disk.
+        self._thread = threading.Thread(target=self._run, name="gemel-ledger", daemon=True)
+        self._thread.start()
+
+    def _wait(self, is_done: Callable[[], bool], timeout: float) -> None:
+        """Wait, with the lock held, for the thread to get somewhere."""
+        if is_done():
+            return
+        self._is_urgent = True
+        self._work.notify()
+        self._settled.wait_for(lambda: is_done() or self._has_stopped, timeout)
+        if not is_done():
+            raise LedgerError(
+                f"not on disk after {timeout:g} s: {self.problem or 'the disk is too slow'}",
+                where=str(self._table.path),
+                hint="look at free space and at who else holds the file",
+            )
+
+    def _run(self) -> None:
+        while batch := self._next():
+            try:
+                n_done = self._append(batch)
+            except LedgerError as e:
+                if self._is_to_give_up(e):
+                    break
+            else:
+                self._done(n_done)
+        with self._work:
+            self._has_stopped = True
+            self._settled.notify_all()
+
+    def _next(self) -> list[Draft]:
+        """The next drafts, left in the queue; none when the writer is closed and done."""
+        with self._work:
+            while not self._queue and not self._is_closed:
+                self._is_idle = True
+                self._work.wait()
+                self._is_idle = False
+            is_hurried = self._is_urgent or self._is_closed or self._n_careful > 0
+            if not is_hurried and len(self._queue) < MAX_BATCH:
+                self._work.wait(GATHER_SECONDS)
+            return list(islice(self._queue, 1 if self._n_careful else MAX_BATCH))
+
+    def _append(self, batch: list[Draft]) -> int:
+        """Write drafts; how many are settled. None are if one of several is refused."""
+        try:
+            self._table.append(batch)
+        except RowRefused as e:
+            return self._refused(batch, e)
+        except LedgerError:
+            raise
+        except Exception as e:  # whatever one entry does to the database layer, others go on
+            return self._refused(batch, RowRefused(f"{type(e).__name__}: {e}"))
+        return len(batch)
+
+    def _refused(self, batch: list[Draft], error: RowRefused) -> int:
+        if len(batch) > 1:
+            self._n_careful = len(batch)  # one by one, to find which
+            return 0
+        record, time_us, kind, _ = batch[0]
+        text = msgspec.json.encode({"kind": kind, "reason": str(error)}, order="sorted").decode()
+        with contextlib.suppress(RowRefused):
+            self._table.append([(record, time_us, REFUSED, text)])
+        self.n_refused += 1
+        if record in self._awaited:
+            self._awaited[record] = error
+        return 1
+
+    def _done(self, n_done: int) -> None:
+        with self._work:
+            for _ in range(n_done):
+                self._queue.popleft()
+            self._n_settled += n_done
+            self._n_careful = max(0, self._n_careful - n_done)
+            self._is_urgent = self._is_urgent and bool(self._queue)
+            self.problem = None
+            self._settled.notify_all()
+
+    def _is_to_give_up(self, error: LedgerError) -> bool:
+        with self._work:
+            self.problem = error
+            if not self._is_closed:
+                self._work.wait(RETRY_SECONDS)
+            return self._is_closed
