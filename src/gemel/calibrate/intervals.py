@@ -1,0 +1,181 @@
+"""How far an error rate can be trusted, with the identity as the unit of chance.
+
+Comparisons share identities: an interval that counts comparisons is far too short (a nominal 95 %
+covered 56 to 86 % in simulations). Here the variance comes from leaving out one identity at a
+time, is turned into the number of independent comparisons that would have it, and that number
+goes into the textbook formulas. Which rates exist is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+from scipy.special import betainc, betaincinv, stdtrit
+
+from gemel.arrays import Float64
+
+JACKKNIFE = "identity jackknife, Wilson on effective comparisons"
+NO_ERRORS = "nothing observed: exact bound on independent identities"
+UNKNOWN = "too few identities for an interval"
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A proportion and its interval.
+
+    Args:
+        value: what was measured, in [0, 1].
+        low: lower limit.
+        high: upper limit.
+        n_effective: independent comparisons that would be as informative.
+        method: how the limits were found.
+        optimistic: where nothing was observed (value 0 or 1), the inner limit if all comparisons
+            were independent; the truth is between it and the limit by identities.
+    """
+
+    value: float
+    low: float
+    high: float
+    n_effective: float
+    method: str
+    optimistic: float | None = None
+
+
+def wilson(value: float, n: float, z: float) -> tuple[float, float]:
+    """Lower and upper limit of a proportion.
+
+    Args:
+        value: the proportion, in [0, 1].
+        n: number of independent trials, not necessarily whole.
+        z: quantile of the limits, 1.96 for 95 %.
+    Source: Wilson 1927.
+    Example:
+        >>> [round(limit, 6) for limit in wilson(3 / 1000, 1000, 1.959964)]
+        [0.001021, 0.008783]
+    """
+    centre = value + z * z / (2 * n)
+    half = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def upper_bound(errors: float, n: float, confidence: float) -> float:
+    """One-sided exact upper bound of a proportion.
+
+    Args:
+        errors: errors among the trials, not necessarily whole.
+        n: independent trials, not necessarily whole.
+        confidence: probability that the bound holds, at least.
+    Source: Clopper and Pearson 1934; with no errors the "rule of 3": about 3 / n at 95 %.
+    Example:
+        >>> round(upper_bound(0, 300, 0.95), 5)
+        0.00994
+    """
+    if errors >= n:
+        return 1.0
+    return float(betaincinv(errors + 1, n - errors, confidence))
+
+
+def p_value(errors: float, n: float, limit: float) -> float:
+    """Probability of so few errors or fewer if the error rate were `limit`: P[Bin(n, limit) <= e].
+
+    Args:
+        errors: errors among the trials, not necessarily whole.
+        n: independent trials, not necessarily whole.
+        limit: the error rate to be ruled out.
+    """
+    if errors >= n:
+        return 1.0
+    return float(betainc(n - errors, errors + 1, 1 - limit))
+
+
+def errors_allowed(n: int, limit: float, confidence: float) -> int:
+    """Most errors among n independent trials that still show an error rate below the limit.
+
+    Returns:
+        The largest e with P[Bin(n, limit) <= e] <= 1 - confidence; -1 if even e = 0 does not do.
+    Example:
+        >>> errors_allowed(20_000, 1e-3, 0.9)
+        13
+    """
+    low, high = -1, int(n * limit) + 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if p_value(middle, n, limit) <= 1 - confidence:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def trials_needed(limit: float, confidence: float) -> int:
+    """Independent trials, all without error, that show an error rate below the limit.
+
+    Source: the rule of 3, exactly: ln(1 - confidence) / ln(1 - limit).
+    Example:
+        >>> [trials_needed(limit, 0.95) for limit in (1e-2, 1e-3)]
+        [299, 2995]
+    """
+    return math.ceil(math.log(1 - confidence) / math.log1p(-limit))
+
+
+def jackknife_variance(left_out: Float64) -> float:
+    """Variance of a statistic from its values with each unit left out in turn; NaN if unknown.
+
+    Args:
+        left_out: (n,) the statistic without unit i.
+    Source: Efron and Stein 1981.
+    """
+    n = len(left_out)
+    if n < 2 or not np.isfinite(left_out).all():
+        return math.nan
+    return float((n - 1) / n * np.square(left_out - left_out.mean()).sum())
+
+
+def effective_n(value: float, left_out: Float64, n_comparisons: int) -> float:
+    """Independent comparisons with the jackknife variance of a proportion; NaN if unknown.
+
+    Never more than there are comparisons.
+
+    Source: Fogliato, Patil and Perona 2023, arXiv 2306.01198.
+    """
+    variance = jackknife_variance(left_out)
+    if math.isnan(variance):
+        return math.nan
+    spread = value * (1 - value)
+    return min(float(n_comparisons), spread / variance) if variance > 0 else float(n_comparisons)
+
+
+def proportion(
+    value: float, left_out: Float64, n_comparisons: int, n_independent: int, confidence: float
+) -> Estimate:
+    """A proportion with its two-sided interval by identity.
+
+    Args:
+        value: the proportion over all comparisons.
+        left_out: (n,) the proportion without identity i.
+        n_comparisons: comparisons it was taken over.
+        n_independent: comparisons that share no identity; used when nothing was observed, since
+            then nothing tells how alike the comparisons of one identity are.
+        confidence: level of the interval.
+    Source: Wilson 1927 on the effective number, with Student's t for few identities; nothing
+        observed: rule of 3 with disjoint comparisons.
+    """
+    if n_independent < 1 or len(left_out) < 2 or not np.isfinite(left_out).all():
+        return Estimate(value=value, low=0.0, high=1.0, n_effective=0.0, method=UNKNOWN)
+    if value in (0.0, 1.0):
+        strict = upper_bound(0, n_independent, confidence)
+        loose = upper_bound(0, n_comparisons, confidence)
+        return Estimate(
+            value=value,
+            low=1 - strict if value else 0.0,
+            high=1.0 if value else strict,
+            n_effective=float(n_independent),
+            method=NO_ERRORS,
+            optimistic=1 - loose if value else loose,
+        )
+    n = effective_n(value, left_out, n_comparisons)
+    z = float(stdtrit(len(left_out) - 1, (1 + confidence) / 2))
+    low, high = wilson(value, n, z)
+    return Estimate(value=value, low=low, high=high, n_effective=n, method=JACKKNIFE)

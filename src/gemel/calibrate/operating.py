@@ -1,0 +1,297 @@
+"""What a threshold does on a set of comparisons: rates with intervals by identity.
+
+FMR and FNMR belong to the encoder; precision, F1 and accuracy also depend on how rare genuine
+comparisons are, so they are computed from the two rates and a stated prior, never from raw counts.
+How a threshold is found is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Bool, Int64
+from gemel.calibrate.intervals import Estimate, proportion
+from gemel.calibrate.scores import Scores
+from gemel.errors import ConfigError, DataError
+
+
+class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold and what was measured there; plain JSON values.
+
+    Args:
+        threshold: a comparison matches if its score is at least this.
+        review_low: scores in [review_low, review_high) go to a person; equal: none do.
+        review_high: see review_low.
+        target: the kind of goal by which the threshold was chosen; empty if it was given.
+        certified: the goal is proven, with the stated confidence, on the data of the choice.
+        method: how threshold and intervals were found.
+        confidence: level of the intervals and of the certificate.
+        prior: share of genuine comparisons that precision, F1 and accuracy refer to.
+        prior_source: `stated`, or `data` if taken from the comparisons.
+        fmr: false matches among impostor comparisons.
+        fnmr: false non-matches among genuine comparisons.
+        precision: genuine among matches.
+        recall: matches among genuine, 1 - fnmr.
+        f1: harmonic mean of precision and recall.
+        accuracy: right answers among all.
+    """
+
+    threshold: float
+    review_low: float
+    review_high: float
+    target: str
+    certified: bool
+    method: str
+    confidence: float
+    prior: float
+    prior_source: str
+    n_identities: int
+    n_genuine: int
+    n_impostor: int
+    n_false_match: int
+    n_false_non_match: int
+    n_review: int
+    fmr: Estimate
+    fnmr: Estimate
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Errors and comparisons, in total or without identity i (then (n,) arrays)."""
+
+    false_match: Any
+    impostor: Any
+    false_non_match: Any
+    genuine: Any
+
+    def fmr(self) -> Any:
+        """False match rate; NaN without impostors."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.true_divide(self.false_match, self.impostor)
+
+    def fnmr(self) -> Any:
+        """False non-match rate; NaN without genuine comparisons."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.true_divide(self.false_non_match, self.genuine)
+
+    def f1(self, prior: float) -> Any:
+        """F1 at a prior."""
+        return f1_at(self.fmr(), self.fnmr(), prior)
+
+    def accuracy(self, prior: float) -> Any:
+        """Accuracy at a prior."""
+        return 1 - (prior * self.fnmr() + (1 - prior) * self.fmr())
+
+
+def f1_at(fmr: Any, fnmr: Any, prior: float) -> Any:
+    """F1 that the two rates give at a prior."""
+    true = prior * (1 - fnmr)
+    return 2 * true / (true + (1 - prior) * fmr + prior)
+
+
+def check_prior(prior: float | None) -> None:
+    """Raise unless the prior lies strictly between 0 and 1 (or is None).
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if prior is not None and not 0 < prior < 1:
+        raise ConfigError(
+            f"prior is {prior}, must lie between 0 and 1",
+            where="prior",
+            hint="the share of compared pairs that are genuine in use, such as 0.001",
+        )
+
+
+def measure(
+    scores: Scores,
+    threshold: float,
+    *,
+    prior: float | None = None,
+    confidence: float = 0.95,
+    review: tuple[float, float] | None = None,
+) -> OperatingPoint:
+    """Rates at a threshold, with intervals by identity.
+
+    Args:
+        scores: labelled comparisons of both classes.
+        threshold: finite; a comparison matches if its score is at least this.
+        prior: share of genuine comparisons in use; None = as in these comparisons.
+        confidence: level of the intervals.
+        review: the band of scores that goes to a person, only counted here.
+    Raises:
+        DataError: a class is missing, or the threshold is not finite.
+        ConfigError: the prior is not between 0 and 1.
+    Source: intervals.py; precision at another prior: Elkan 2001.
+    """
+    scores.require_both()
+    check_prior(prior)
+    if not math.isfinite(threshold):
+        raise DataError(f"threshold {threshold} is not finite", where="threshold")
+    pi = scores.prior if prior is None else prior
+    limit = np.float64(threshold)  # compares in float64: a float32 limit could round into a score
+    match = scores.score >= limit
+    total, without = _counts(scores, match)
+    low, high = review or (threshold, threshold)
+    fmr, fnmr = _rates(scores, total, without, confidence)
+    return OperatingPoint(
+        threshold=float(threshold),
+        review_low=float(low),
+        review_high=float(high),
+        target="",
+        certified=False,
+        method=fmr.method if fmr.method == fnmr.method else f"{fmr.method}; {fnmr.method}",
+        confidence=confidence,
+        prior=pi,
+        prior_source="data" if prior is None else "stated",
+        n_identities=scores.n_identities,
+        n_genuine=scores.n_genuine,
+        n_impostor=scores.n_impostor,
+        n_false_match=total.false_match,
+        n_false_non_match=total.false_non_match,
+        n_review=_n_within(scores, low, high),
+        fmr=fmr,
+        fnmr=fnmr,
+        precision=_precision(scores, match, pi, confidence),
+        recall=_complement(fnmr),
+        f1=_overall(scores, total, without, lambda c: c.f1(pi), confidence),
+        accuracy=_overall(scores, total, without, lambda c: c.accuracy(pi), confidence),
+    )
+
+
+def _counts(scores: Scores, match: Bool) -> tuple[Counts, Counts]:
+    """Counts over all comparisons, and without each identity."""
+    false_match = scores.by_identity(match & ~scores.genuine)
+    false_non_match = scores.by_identity(~match & scores.genuine)
+    total = Counts(
+        int(false_match.sum()) // 2,
+        scores.n_impostor,
+        int(false_non_match.sum()),
+        scores.n_genuine,
+    )
+    without = Counts(
+        total.false_match - false_match,
+        total.impostor - scores.impostor_by_identity,
+        total.false_non_match - false_non_match,
+        total.genuine - scores.genuine_by_identity,
+    )
+    return total, without
+
+
+def _rates(
+    scores: Scores, total: Counts, without: Counts, confidence: float
+) -> tuple[Estimate, Estimate]:
+    """FMR and FNMR, each over the identities that have comparisons of the class."""
+    in_impostor = scores.impostor_by_identity > 0
+    in_genuine = scores.genuine_by_identity > 0
+    n_pairs = int(np.count_nonzero(in_impostor)) // 2
+    fmr = proportion(
+        float(total.fmr()), without.fmr()[in_impostor], total.impostor, n_pairs, confidence
+    )
+    n_genuine = int(np.count_nonzero(in_genuine))
+    fnmr = proportion(
+        float(total.fnmr()), without.fnmr()[in_genuine], total.genuine, n_genuine, confidence
+    )
+    return fmr, fnmr
+
+
+def _overall(
+    scores: Scores,
+    total: Counts,
+    without: Counts,
+    statistic: Callable[[Counts], Any],
+    confidence: float,
+) -> Estimate:
+    """A statistic of both rates, over all identities."""
+    taking_part = (scores.impostor_by_identity + scores.genuine_by_identity) > 0
+    n = int(np.count_nonzero(taking_part))
+    return proportion(
+        float(statistic(total)), statistic(without)[taking_part], len(scores), n, confidence
+    )
+
+
+def _precision(scores: Scores, match: Bool, prior: float, confidence: float) -> Estimate:
+    """Precision: an interval for the matches at hand, carried over to the prior.
+
+    The population's precision at one prior fixes that at every other one (the odds of a match
+    being false scale with the odds of the prior), so limits carry over exactly.
+    """
+    n_match, n_false, matches, false = accepted(scores, match)
+    if not n_match:
+        return Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="nothing matches")
+    part = matches > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left_out = 1 - np.true_divide(n_false - false[part], n_match - matches[part])
+    n_independent = int(np.count_nonzero(part))
+    here = proportion(
+        1 - n_false / n_match,
+        left_out,
+        n_match,
+        n_independent if n_false < n_match else n_independent // 2,
+        confidence,
+    )
+    odds = false_match_odds(scores, prior)
+    return msgspec.structs.replace(
+        here,
+        value=_at_odds(here.value, odds),
+        low=_at_odds(here.low, odds),
+        high=_at_odds(here.high, odds),
+        optimistic=None if here.optimistic is None else _at_odds(here.optimistic, odds),
+    )
+
+
+def accepted(scores: Scores, match: Bool | Int64) -> tuple[int, int, Int64, Int64]:
+    """Number of matches and of false ones, and how many of each every identity takes part in.
+
+    Args:
+        scores: labelled comparisons.
+        match: (n,) bool mask, or (m,) int64 positions.
+    """
+    positions = np.flatnonzero(match) if match.dtype == np.bool_ else match
+    false = positions[~scores.genuine[positions]]
+    return (
+        len(positions),
+        len(false),
+        scores.by_identity(positions),
+        scores.by_identity(false),
+    )
+
+
+def false_match_odds(scores: Scores, prior: float) -> float:
+    """How many false matches in use each false match among these comparisons stands for.
+
+    Relative to genuine matches: odds of an impostor at the prior over the odds here.
+    """
+    return (1 - prior) / prior * scores.n_genuine / scores.n_impostor
+
+
+def _at_odds(precision: float, odds: float) -> float:
+    """Precision if every false match counted `odds` times."""
+    return precision / (precision + odds * (1 - precision))
+
+
+def _complement(e: Estimate) -> Estimate:
+    """The estimate of one minus a proportion."""
+    optimistic = None if e.optimistic is None else 1 - e.optimistic
+    return msgspec.structs.replace(
+        e, value=1 - e.value, low=1 - e.high, high=1 - e.low, optimistic=optimistic
+    )
+
+
+def _n_within(scores: Scores, low: float, high: float) -> int:
+    """Comparisons with low <= score < high."""
+    if low >= high:
+        return 0
+    above = scores.score >= np.float64(low)
+    above &= scores.score < np.float64(high)
+    return int(np.count_nonzero(above))

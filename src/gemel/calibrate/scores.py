@@ -1,0 +1,186 @@
+"""Labelled comparisons: a score, genuine or not, and whose records were compared.
+
+Higher is more alike. Identities stay attached to every comparison because comparisons that share
+an identity are not independent: all intervals downstream need to know. How a score was made and
+where a threshold lies is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.arrays import Bool, Float32, Int64
+from gemel.errors import DataError
+
+Int32 = NDArray[np.int32]
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The labelled comparisons of one split.
+
+    Args:
+        score: (n,) float32, finite, higher = more alike.
+        genuine: (n,) bool, both records of one identity.
+        left: (n,) int32, identity code >= 0 of the left record.
+        right: (n,) int32, identity code >= 0 of the right record; equal to left iff genuine.
+        population_prior: share of genuine comparisons among all that the records allow, when
+            these comparisons are a sample of them; None means that they are all.
+        n_failures: comparisons that gave no score and were left out.
+        note: how the comparisons were chosen, for the report.
+    Raises:
+        DataError: lengths, types, values or labels contradict each other.
+    """
+
+    score: Float32
+    genuine: Bool
+    left: Int32
+    right: Int32
+    population_prior: float | None = None
+    n_failures: int = 0
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        n = self.score.shape
+        if len(n) != 1 or not n == self.genuine.shape == self.left.shape == self.right.shape:
+            raise DataError("score, genuine, left and right must be vectors of one length")
+        if self.score.dtype != np.float32 or self.genuine.dtype != np.bool_:
+            raise DataError("score must be float32 and genuine bool", hint="use scores.labelled")
+        for at in self.blocks():
+            if not np.isfinite(self.score[at]).all():
+                raise DataError("a score is not finite", hint="scores.labelled counts them apart")
+            if (self.left[at] < 0).any() or (self.right[at] < 0).any():
+                raise DataError("an identity code is negative")
+            if not np.array_equal(self.left[at] == self.right[at], self.genuine[at]):
+                raise DataError(
+                    "a comparison is genuine if, and only if, both identities are the same",
+                    hint="close pairs transitively into identities first",
+                )
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def blocks(self) -> Iterator[slice]:
+        """Slices that cover all comparisons, for work in bounded memory."""
+        for start in range(0, len(self.score), BLOCK):
+            yield slice(start, start + BLOCK)
+
+    @cached_property
+    def n_genuine(self) -> int:
+        """Number of genuine comparisons."""
+        return int(np.count_nonzero(self.genuine))
+
+    @property
+    def n_impostor(self) -> int:
+        """Number of impostor comparisons."""
+        return len(self) - self.n_genuine
+
+    @property
+    def prior(self) -> float:
+        """Share of genuine comparisons: of the population where known, else of these."""
+        if self.population_prior is not None:
+            return self.population_prior
+        return self.n_genuine / max(len(self), 1)
+
+    @cached_property
+    def n_codes(self) -> int:
+        """Length of a vector that has a place for every identity code."""
+        return 1 + int(max(self.left.max(), self.right.max())) if len(self) else 0
+
+    @cached_property
+    def n_identities(self) -> int:
+        """Number of identities that take part in at least one comparison."""
+        return int(np.count_nonzero(self.genuine_by_identity + self.impostor_by_identity))
+
+    @cached_property
+    def genuine_by_identity(self) -> Int64:
+        """Genuine comparisons of each identity: (n_codes,) int64."""
+        return self.by_identity(self.genuine)
+
+    @cached_property
+    def impostor_by_identity(self) -> Int64:
+        """Impostor comparisons in which each identity takes part: (n_codes,) int64."""
+        return self.by_identity(~self.genuine)
+
+    def by_identity(self, chosen: Bool | Int64) -> Int64:
+        """How many of the chosen comparisons each identity takes part in.
+
+        Args:
+            chosen: (n,) bool mask, or (m,) int64 positions.
+        Returns:
+            (n_codes,) int64; a genuine comparison counts once for its one identity.
+        """
+        count = np.zeros(self.n_codes, np.int64)
+        for start in range(0, len(chosen), BLOCK):
+            part: Any = chosen[start : start + BLOCK]
+            if part.dtype == np.bool_:
+                part = start + np.flatnonzero(part)
+            left, right = self.left[part], self.right[part]
+            count += np.bincount(left, minlength=self.n_codes)
+            count += np.bincount(right[left != right], minlength=self.n_codes)
+        return count
+
+    def require_both(self) -> None:
+        """Raise unless there are genuine and impostor comparisons.
+
+        Raises:
+            DataError: one of the two classes is missing.
+        """
+        for n, name in ((self.n_genuine, "genuine"), (self.n_impostor, "impostor")):
+            if n == 0:
+                raise DataError(
+                    f"there is no {name} comparison",
+                    hint="a threshold needs two records of one identity and records of two",
+                )
+
+
+def labelled(
+    score: NDArray[Any],
+    genuine: NDArray[Any],
+    left: NDArray[Any] | None = None,
+    right: NDArray[Any] | None = None,
+) -> Scores:
+    """Scores from plain arrays.
+
+    Args:
+        score: (n,), any real type; NaN means that the comparison failed: left out and counted.
+        genuine: (n,), truth values.
+        left: (n,) identities of any sortable type; without left and right every comparison
+            counts as independent of all others.
+        right: (n,) like left.
+    Raises:
+        DataError: the arrays contradict each other, or a score is infinite.
+    Example:
+        >>> labelled(np.array([0.9, 0.1]), np.array([1, 0])).n_identities
+        3
+    """
+    values = np.asarray(score, np.float32)
+    truth = np.asarray(genuine).astype(bool)
+    note = ""
+    if left is None or right is None:
+        one = np.arange(len(values))
+        two = np.where(truth, one, one + len(values)) if truth.shape == one.shape else one
+        note = "no identities given: every comparison counts as independent"
+    else:
+        one, two = np.asarray(left), np.asarray(right)
+    if not values.shape == truth.shape == one.shape == two.shape or values.ndim != 1:
+        raise DataError("score, genuine, left and right must be vectors of one length")
+    kept = ~np.isnan(values)
+    codes = np.unique(np.concatenate([one[kept], two[kept]]), return_inverse=True)[1]
+    n = int(np.count_nonzero(kept))
+    return Scores(
+        values[kept],
+        truth[kept],
+        codes[:n].astype(np.int32),
+        codes[n:].astype(np.int32),
+        n_failures=len(values) - n,
+        note=note,
+    )

@@ -1,0 +1,194 @@
+"""Which threshold: a stated goal in, an operating point with its evidence out.
+
+Thresholds are chosen on dev and measured again on eval with `operating.measure`. `fmr` and
+`precision` are promises, proven or refused; the other goals optimise what was observed and promise
+nothing. The decision itself is `policy`'s.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Float64
+from gemel.calibrate.certify import fmr_threshold, precision_threshold
+from gemel.calibrate.curves import Sweep, between, sweep
+from gemel.calibrate.likelihood import Likelihood, fit
+from gemel.calibrate.operating import OperatingPoint, check_prior, f1_at, measure
+from gemel.calibrate.scores import Scores
+from gemel.errors import ConfigError
+
+__all__ = ["OperatingPoint", "Target", "choose", "fmr_for_fpir", "measure"]
+
+Kind = Literal["eer", "f1", "accuracy", "cost", "fmr", "precision"]
+
+NEAR_FLAT = 0.02
+"""Operating points whose risk is this little (relatively) above the least count as equally good."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """The goal of a threshold.
+
+    Args:
+        kind: `eer` equal error rates; `f1`, `accuracy` the best observed; `cost` the least
+            expected cost; `fmr` at most `value` false matches among impostors, proven;
+            `precision` at least `value` genuine among matches, proven.
+        value: the rate that `fmr` and `precision` ask for, in (0, 1).
+        confidence: of proofs and intervals.
+        prior: share of genuine comparisons in use; None = as in the data.
+        false_match_cost: cost of accepting an impostor comparison.
+        false_non_match_cost: cost of missing a genuine one.
+        review_cost: cost of asking a person; None = nobody is asked, there is no review band.
+    Raises:
+        ConfigError: a value is out of range or missing.
+    """
+
+    kind: Kind = "f1"
+    value: float | None = None
+    confidence: float = 0.95
+    prior: float | None = None
+    false_match_cost: float = 1.0
+    false_non_match_cost: float = 1.0
+    review_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        check_prior(self.prior)
+        if self.kind in ("fmr", "precision"):
+            if self.value is None or not 0 < self.value < 1:
+                raise ConfigError(
+                    f"target {self.kind} needs a value between 0 and 1, not {self.value}",
+                    where="calibrate.value",
+                    hint="value = 0.001 for fmr, value = 0.99 for precision",
+                )
+        elif self.value is not None:
+            raise ConfigError(
+                f"target {self.kind} takes no value",
+                where="calibrate.value",
+                hint="a value goes with the targets fmr and precision",
+            )
+        if not 0.5 < self.confidence < 1:
+            raise ConfigError(
+                f"confidence is {self.confidence}, must lie between 0.5 and 1",
+                where="calibrate.confidence",
+            )
+        for name in ("false_match_cost", "false_non_match_cost", "review_cost"):
+            cost = getattr(self, name)
+            if cost is not None and not (cost > 0 and math.isfinite(cost)):
+                raise ConfigError(f"{name} is {cost}, must be > 0", where=f"calibrate.{name}")
+
+
+def choose(scores: Scores, target: Target, likelihood: Likelihood | None = None) -> OperatingPoint:
+    """The operating point that reaches a goal, measured on the same comparisons.
+
+    Args:
+        scores: labelled comparisons of both classes (of dev).
+        target: the goal.
+        likelihood: calibrated score, for the review band; fitted to the scores if None.
+    Raises:
+        DataError: a class is missing, or the data cannot prove the goal: the hint says how many
+            identities and comparisons are missing, and what they could prove.
+    Source: cost: Elkan 2001; review band: Chow 1970; proofs: see certify.py.
+    """
+    scores.require_both()
+    prior = scores.prior if target.prior is None else target.prior
+    certified = target.kind in ("fmr", "precision")
+    method = f"{target.kind} on the exact sweep"
+    if target.value is not None and target.kind == "fmr":
+        proof = fmr_threshold(scores, target.value, target.confidence)
+        method = (
+            f"FMR <= {proof.bound:.3g} proven on {proof.n_effective:,.0f} effective comparisons"
+        )
+        threshold = proof.threshold
+    elif target.value is not None and target.kind == "precision":
+        proof = precision_threshold(scores, target.value, target.confidence, prior)
+        method = (
+            f"precision >= {proof.bound:.4g} proven on {proof.n_effective:,.0f} effective matches"
+        )
+        threshold = proof.threshold
+    elif target.kind == "eer":
+        threshold = _equal_error_threshold(sweep(scores))
+    else:
+        threshold = _least_risk_threshold(sweep(scores), target, prior)
+    band = _review_band(scores, threshold, target, prior, likelihood)
+    point = measure(
+        scores, threshold, prior=target.prior, confidence=target.confidence, review=band
+    )
+    return msgspec.structs.replace(
+        point, target=target.kind, certified=certified, method=f"{method}; {point.method}"
+    )
+
+
+def fmr_for_fpir(fpir: float, gallery_size: int) -> float:
+    """FMR that each comparison may have, so that a search of a gallery stays within an FPIR.
+
+    Args:
+        fpir: share of searches without a mate in the gallery that may match something, in (0, 1).
+        gallery_size: enrolled records.
+    Source: Grother and Phillips 2004, independent comparisons: FPIR = 1 - (1 - FMR)^N.
+    Example:
+        >>> f"{fmr_for_fpir(0.01, 10_000):.3g}"
+        '1.01e-06'
+    """
+    return -math.expm1(math.log1p(-fpir) / max(gallery_size, 1))
+
+
+def _equal_error_threshold(curve: Sweep) -> float:
+    """A threshold at which FMR and FNMR differ least."""
+    return curve.between(int(np.argmin(np.abs(curve.fmr() - curve.fnmr()))))
+
+
+def _least_risk_threshold(curve: Sweep, target: Target, prior: float) -> float:
+    """A threshold in the middle of the scores that have nearly the least risk.
+
+    The least risk itself is often reached at a chance point of a nearly flat stretch.
+    """
+    risk = _risk(curve, target, prior)
+    best = int(np.argmin(risk))
+    good = risk <= risk[best] * (1 + NEAR_FLAT)
+    bad = np.flatnonzero(~good)
+    cut = int(np.searchsorted(bad, best))
+    first = int(bad[cut - 1]) + 1 if cut > 0 else 0
+    last = int(bad[cut]) - 1 if cut < len(bad) else len(risk) - 1
+    if first == last or first == 0 or last == len(risk) - 1:
+        return curve.between(best)
+    return between(curve.threshold[last + 1], curve.threshold[first])
+
+
+def _risk(curve: Sweep, target: Target, prior: float) -> Float64:
+    """What is to be least, at each operating point: (m,) float64 >= 0."""
+    fmr, fnmr = curve.fmr(), curve.fnmr()
+    if target.kind == "f1":
+        loss: Float64 = 1 - f1_at(fmr, fnmr, prior)
+        return loss
+    costs: tuple[Any, Any] = (1.0, 1.0)
+    if target.kind == "cost":
+        costs = target.false_match_cost, target.false_non_match_cost
+    fmr *= (1 - prior) * costs[0]
+    fnmr *= prior * costs[1]
+    fmr += fnmr
+    return fmr
+
+
+def _review_band(
+    scores: Scores, threshold: float, target: Target, prior: float, likelihood: Likelihood | None
+) -> tuple[float, float] | None:
+    """Scores for which asking a person costs less than either answer; None if there are none.
+
+    Widened to the threshold, so that a certified threshold is never undercut.
+
+    Source: Chow 1970: ask iff c_review / c_fnm < P(match) < 1 - c_review / c_fm.
+    """
+    if target.review_cost is None:
+        return None
+    low = target.review_cost / target.false_non_match_cost
+    high = 1 - target.review_cost / target.false_match_cost
+    if low >= high:
+        return None
+    calibrated = likelihood or fit(scores)
+    return (
+        min(calibrated.score_at(low, prior), threshold),
+        max(calibrated.score_at(high, prior), threshold),
+    )

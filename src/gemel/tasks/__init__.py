@@ -1,0 +1,1 @@
+"""What embeddings are used for, and how well they do it."""
