@@ -1,0 +1,1 @@
+"""Immutable releases, the evidence inside them, the checks before promotion, and their store."""

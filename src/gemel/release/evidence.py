@@ -1,0 +1,152 @@
+"""Everything that was measured when a release was built: `evidence.json`, as declared structs.
+
+A report, a gate or a person can judge the release from these values alone; nothing in them has to
+be computed again. Dev chose the threshold, eval only reports it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gemel.calibrate.curves import CurveSummary
+from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.thresholds import Target
+from gemel.release.mistakes import Mistake
+from gemel.tasks.retrieval import Retrieval
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of the split: train, dev or eval.
+
+    Attributes:
+        n_records: with an identity.
+        n_identities: disjoint from those of the other sides.
+        n_multiple: identities with two records or more; only they make genuine comparisons.
+        digest: of the records of this side; two releases with equal eval digests were measured on
+            the same records.
+    """
+
+    n_records: int
+    n_identities: int
+    n_multiple: int
+    digest: str
+
+
+class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the release was made from.
+
+    Attributes:
+        source: file or folder, as it was named.
+        digest: of all records.
+        n_records: usable ones.
+        n_unlabelled: of unknown identity, in no split.
+        n_bad: refused when the data was read.
+        fields: name and kind of each column; empty for images.
+        seed: of the split.
+        sides: train, dev, eval.
+    """
+
+    source: str
+    digest: str
+    n_records: int
+    n_unlabelled: int
+    n_bad: int
+    fields: tuple[tuple[str, str], ...]
+    seed: int
+    sides: dict[str, Side]
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """An operating point of the table: a goal, its threshold on dev, and what eval says.
+
+    Attributes:
+        goal: in words, such as `FMR at most 0.1 %`.
+        chosen: this one is the policy of the release.
+        dev: None if the data cannot support the goal.
+        eval: the same threshold on eval.
+        reason: why there is none, with what is missing.
+    """
+
+    goal: str
+    chosen: bool
+    dev: OperatingPoint | None = None
+    eval: OperatingPoint | None = None
+    reason: str = ""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A similarity measured on eval, at its own best-F1 threshold from dev.
+
+    Attributes:
+        name: for a table.
+        how: one sentence.
+        point: on eval.
+        retrieval: on eval.
+        curve: on eval.
+    """
+
+    name: str
+    how: str
+    point: OperatingPoint
+    retrieval: Retrieval
+    curve: CurveSummary
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """How long encoding took on the machine that built the release, on one thread.
+
+    Attributes:
+        n_single: payloads encoded one by one.
+        single_p50_ms: median of those calls.
+        single_p99_ms: 99th percentile.
+        batch: payloads per call in bulk.
+        items_per_second: in bulk.
+        machine: processor, cores and system.
+    """
+
+    n_single: int
+    single_p50_ms: float
+    single_p99_ms: float
+    batch: int
+    items_per_second: float
+    machine: str
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was measured.
+
+    Attributes:
+        data: what it was made from.
+        training: what the run says about itself: settings as resolved, epochs, best metric.
+        target: goal of the threshold.
+        dev: the operating point of the policy, where it was chosen.
+        eval: the same threshold, on identities that nothing was fitted or chosen on.
+        points: other goals, for comparison.
+        dev_curve: DET curve and histograms of dev.
+        eval_curve: DET curve and histograms of eval.
+        smallest_fmr: smallest false match rate that dev can certify at the stated confidence.
+        candidates: the release and its baseline, each with its best-F1 threshold; release first.
+        mistakes: the wrong decisions on eval nearest the threshold.
+        dim: length of an embedding.
+        timing: of the encoder.
+        file_bytes: size of each file that the release needs to serve.
+        notes: what a reader has to know, such as comparisons that were left out.
+    """
+
+    data: DataSummary
+    training: dict[str, Any]
+    target: Target
+    dev: OperatingPoint
+    eval: OperatingPoint
+    points: tuple[Point, ...]
+    dev_curve: CurveSummary
+    eval_curve: CurveSummary
+    smallest_fmr: float
+    candidates: tuple[Candidate, ...]
+    mistakes: tuple[Mistake, ...]
+    dim: int
+    timing: Timing
+    file_bytes: dict[str, int]
+    notes: tuple[str, ...] = ()

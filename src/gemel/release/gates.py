@@ -1,0 +1,207 @@
+"""What a release has to pass before a pointer may make it live.
+
+Each gate answers one question with yes or no and a sentence of detail. All of them run, so that
+one look shows everything that is wrong. Refusing is the default; going ahead takes `force` and a
+reason, and both end up in the pointer's history.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import EllipsisType
+
+from gemel.calibrate.intervals import Estimate
+from gemel.errors import GateFailed, GemelError
+from gemel.release.release import Release
+from gemel.release.store import Move, Store
+
+QUALITY = {"f1": "f1", "accuracy": "accuracy", "fmr": "recall", "precision": "recall"}
+"""What tells two operating points with the same goal apart, by goal; higher is better."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One question: whether it passed, and what was seen."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """All gates of one candidate."""
+
+    release_id: str
+    gates: tuple[Gate, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every gate passed."""
+        return all(g.passed for g in self.gates)
+
+    def check(self) -> None:
+        """Raise unless every gate passed.
+
+        Raises:
+            GateFailed: names the gates that did not, with their details.
+        """
+        failed = [g for g in self.gates if not g.passed]
+        if failed:
+            raise GateFailed(
+                "; ".join(f"{g.name}: {g.detail}" for g in failed),
+                where=self.release_id[:12],
+                hint="repair it, or promote with force and a reason",
+            )
+
+
+def run(candidate: Release, stable: Release | None = None) -> GateReport:
+    """All gates of a candidate, in order.
+
+    Args:
+        candidate: the release that wants to go live.
+        stable: the release that is live now, or None if there is none.
+    """
+    gates = [
+        _gate("integrity", lambda: _integrity(candidate)),
+        _gate("parity", lambda: _parity(candidate)),
+        _gate("not collapsed", lambda: _not_collapsed(candidate)),
+        _gate("evidence", lambda: _evidence(candidate)),
+        _gate("target holds on eval", lambda: _target_holds(candidate)),
+    ]
+    if stable is not None and stable.id != candidate.id:
+        gates.append(_gate("not worse than stable", lambda: _not_worse(candidate, stable)))
+    return GateReport(candidate.id, tuple(gates))
+
+
+def promote(
+    store: Store,
+    release_id: str,
+    *,
+    actor: str,
+    reason: str,
+    pointer: str = "stable",
+    force: bool = False,
+    expected: str | EllipsisType | None = ...,
+) -> tuple[GateReport, Move]:
+    """Point at a release of the store, if it passes its gates.
+
+    The comparison is with what `stable` points at, whichever pointer is moved.
+
+    Args:
+        store: holds the release and the pointers.
+        release_id: what `Store.resolve` takes.
+        actor: who promotes.
+        reason: why.
+        pointer: stable, canary or shadow.
+        force: go ahead although gates failed; the reason must not be empty then.
+        expected: as for `Store.point`.
+    Raises:
+        GateFailed: a gate failed and `force` was not given, or without a reason.
+        NotFound: no such release.
+        ReleaseError: the pointer stands elsewhere than expected.
+    """
+    candidate = store.get(release_id)
+    live = store.pointer("stable")
+    report = run(candidate, store.get(live) if live else None)
+    if not report.passed:
+        if not force:
+            report.check()
+        if not reason.strip():
+            raise GateFailed(
+                "forcing a promotion needs a reason",
+                where=candidate.short_id,
+                hint="say why, for those who read the history",
+            )
+        failed = ", ".join(g.name for g in report.gates if not g.passed)
+        reason = f"{reason} (forced; failed: {failed})"
+    move = store.point(pointer, candidate.id, actor=actor, reason=reason, expected=expected)
+    return report, move
+
+
+def _gate(name: str, question: Callable[[], tuple[bool, str]]) -> Gate:
+    """The answer to a question; an error on the way is a no."""
+    try:
+        passed, detail = question()
+    except GemelError as e:
+        return Gate(name, False, str(e))
+    return Gate(name, passed, detail)
+
+
+def _integrity(candidate: Release) -> tuple[bool, str]:
+    candidate.verify()
+    n = len(candidate.manifest.files)
+    return True, f"{n} files have the digests of the manifest"
+
+
+def _parity(candidate: Release) -> tuple[bool, str]:
+    parity = candidate.check_parity(candidate.open_encoder())
+    return True, f"{parity.n} probes moved by {parity.max_abs:.1e} at most"
+
+
+def _not_collapsed(candidate: Release) -> tuple[bool, str]:
+    profile = candidate.profile
+    n_identities = candidate.evidence.data.sides["dev"].n_identities
+    reason = profile.collapsed(n_identities=n_identities)
+    rank = f"effective rank {profile.effective_rank:.1f} of {profile.dim}"
+    return reason is None, reason or rank
+
+
+def _evidence(candidate: Release) -> tuple[bool, str]:
+    """Measured on both sides, for the very threshold that the policy applies."""
+    evidence, policy = candidate.evidence, candidate.policy
+    applied = policy.verify.threshold
+    for name, point in (("dev", evidence.dev), ("eval", evidence.eval)):
+        if not math.isclose(point.threshold, applied, rel_tol=1e-9, abs_tol=1e-12):
+            return False, (
+                f"the policy applies threshold {applied:.6g}, "
+                f"the evidence on {name} is for {point.threshold:.6g}"
+            )
+        if not (point.n_genuine and point.n_impostor):
+            return False, f"{name} has no genuine or no impostor comparisons"
+    shared = evidence.data.sides["dev"].digest == evidence.data.sides["eval"].digest
+    if shared:
+        return False, "dev and eval are the same records"
+    point = evidence.eval
+    return True, (
+        f"eval: {point.n_identities:,} identities, {point.n_genuine:,} genuine and "
+        f"{point.n_impostor:,} impostor comparisons"
+    )
+
+
+def _target_holds(candidate: Release) -> tuple[bool, str]:
+    """Eval does not contradict what was promised on dev, interval by interval."""
+    evidence = candidate.evidence
+    target, seen = evidence.target, evidence.eval
+    if target.kind == "fmr" and target.value is not None:
+        text = f"FMR on eval {_span(seen.fmr)}, promised at most {target.value:.3g}"
+        return seen.fmr.low <= target.value, text
+    if target.kind == "precision" and target.value is not None:
+        text = f"precision on eval {_span(seen.precision)}, promised at least {target.value:.3g}"
+        return seen.precision.high >= target.value, text
+    chosen = evidence.dev
+    for name, then, now in (("FMR", chosen.fmr, seen.fmr), ("FNMR", chosen.fnmr, seen.fnmr)):
+        if now.low > then.high:
+            return False, f"{name} is {_span(now)} on eval and was {_span(then)} on dev"
+    return True, f"F1 on eval {_span(seen.f1)}, on dev {_span(chosen.f1)}"
+
+
+def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
+    """On the same eval records, no interval lies wholly below stable's."""
+    ours, theirs = candidate.evidence, stable.evidence
+    if ours.data.sides["eval"].digest != theirs.data.sides["eval"].digest:
+        return True, f"not comparable: {stable.short_id} was measured on other eval records"
+    compared = [("best F1", ours.candidates[0].point.f1, theirs.candidates[0].point.f1)]
+    goal = ours.target.kind
+    if goal in QUALITY and (goal, ours.target.value) == (theirs.target.kind, theirs.target.value):
+        name = QUALITY[goal]
+        compared.append((name, getattr(ours.eval, name), getattr(theirs.eval, name)))
+    seen = [f"{name} {_span(new)}, stable has {_span(old)}" for name, new, old in compared]
+    worse = [text for text, (_, new, old) in zip(seen, compared, strict=True) if new.high < old.low]
+    return not worse, "; ".join(worse or seen)
+
+
+def _span(e: Estimate) -> str:
+    return f"{e.value:.3g} [{e.low:.3g}, {e.high:.3g}]"

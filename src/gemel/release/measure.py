@@ -1,0 +1,176 @@
+"""Measuring an encoder and its comparator on dev and eval: the numbers that become evidence.
+
+Everything here runs on the exported encoder, since that is what will serve. Dev chooses, eval
+reports; no threshold is ever chosen on eval.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import Float32, Int64
+from gemel.calibrate import curves
+from gemel.calibrate.comparisons import all_pairs
+from gemel.calibrate.operating import OperatingPoint, measure
+from gemel.calibrate.scores import Scores
+from gemel.calibrate.thresholds import Target, choose
+from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.encode.compare import Comparator
+from gemel.encode.encoder import Encoder
+from gemel.errors import DataError
+from gemel.release.evidence import Candidate, Point, Side, Timing
+from gemel.tasks.retrieval import retrieve
+
+BATCH = 256
+N_SINGLE = 200
+
+OTHER_GOALS: tuple[tuple[str, Target], ...] = (
+    ("best F1", Target(kind="f1")),
+    ("equal error rate", Target(kind="eer")),
+    ("FMR at most 1 %", Target(kind="fmr", value=1e-2)),
+    ("FMR at most 0.1 %", Target(kind="fmr", value=1e-3)),
+    ("FMR at most 0.01 %", Target(kind="fmr", value=1e-4)),
+    ("precision at least 95 %", Target(kind="precision", value=0.95)),
+    ("precision at least 99 %", Target(kind="precision", value=0.99)),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One side of a split, encoded.
+
+    Attributes:
+        embeddings: (n, d) float32.
+        identities: (n,) int64.
+        comparator: what scores a pair of them.
+        scores: all comparisons.
+    """
+
+    embeddings: Float32
+    identities: Int64
+    comparator: Comparator
+    scores: Scores
+
+
+def part(
+    embeddings: Float32,
+    identities: Int64,
+    comparator: Comparator,
+    *,
+    max_comparisons: int,
+    seed: int,
+) -> Part:
+    """Embeddings of one side with all their comparisons."""
+    scores = all_pairs(
+        embeddings, identities, comparator, max_comparisons=max_comparisons, seed=seed
+    )
+    return Part(embeddings, identities, comparator, scores)
+
+
+def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:
+    """Embeddings of these records, (m, d) float32; payloads are read a batch at a time."""
+    parts = [
+        encoder.encode(dataset.payloads(idx[start : start + BATCH]), batch=BATCH)
+        for start in range(0, len(idx), BATCH)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, encoder.dim), np.float32)
+
+
+def points(
+    dev: Scores, eval: Scores, target: Target, chosen: OperatingPoint, on_eval: OperatingPoint
+) -> tuple[Point, ...]:
+    """The table of operating points: the chosen one first, then other goals for comparison."""
+    table = [Point(goal=in_words(target), chosen=True, dev=chosen, eval=on_eval)]
+    for goal, other in OTHER_GOALS:
+        if (other.kind, other.value) == (target.kind, target.value):
+            continue
+        try:
+            there = choose(dev, Target(kind=other.kind, value=other.value, prior=target.prior))
+        except DataError as e:
+            table.append(Point(goal=goal, chosen=False, reason=f"{e.what}; {e.hint}"))
+            continue
+        here = measure(eval, there.threshold, prior=target.prior)
+        table.append(Point(goal=goal, chosen=False, dev=there, eval=here))
+    return tuple(table)
+
+
+def candidate(name: str, how: str, dev: Part, eval: Part, prior: float | None) -> Candidate:
+    """A similarity on eval, at the threshold that is best for F1 on dev."""
+    threshold = choose(dev.scores, Target(kind="f1", prior=prior)).threshold
+    return Candidate(
+        name=name,
+        how=how,
+        point=measure(eval.scores, threshold, prior=prior),
+        retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
+        curve=curves.summary(eval.scores),
+    )
+
+
+def timing(encoder: Encoder, payloads: Sequence[Any]) -> Timing:
+    """How long these payloads take to encode, one by one and in batches."""
+    encoder.encode(payloads[:1])
+    single = []
+    for payload in payloads[:N_SINGLE]:
+        start = time.perf_counter()
+        encoder.encode([payload])
+        single.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    encoder.encode(payloads, batch=BATCH)
+    bulk = time.perf_counter() - start
+    p50, p99 = np.quantile(single, [0.5, 0.99]) * 1000
+    return Timing(
+        n_single=len(single),
+        single_p50_ms=float(p50),
+        single_p99_ms=float(p99),
+        batch=min(BATCH, len(payloads)),
+        items_per_second=len(payloads) / max(bulk, 1e-9),
+        machine=machine(),
+    )
+
+
+def machine() -> str:
+    """Processor, number of cores and system, without the name of the machine."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = (line for line in info.read_text().splitlines() if line.startswith("model name"))
+        model = next(lines, f": {model}").partition(":")[2].strip() or model
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def side(dataset: Dataset, idx: Int64) -> Side:
+    """Counts and digest of one side of a split."""
+    codes = dataset.identities[idx]
+    size = np.unique(codes[codes != UNKNOWN], return_counts=True)[1]
+    return Side(
+        n_records=int(size.sum()),
+        n_identities=len(size),
+        n_multiple=int(np.count_nonzero(size > 1)),
+        digest=dataset.take(idx).digest,
+    )
+
+
+def in_words(target: Target) -> str:
+    """The goal of a threshold as a phrase.
+
+    Example:
+        >>> in_words(Target(kind="fmr", value=0.001))
+        'FMR at most 0.1 %'
+    """
+    share = f"{100 * (target.value or 0):g} %"
+    return {
+        "eer": "equal error rate",
+        "f1": "best F1",
+        "accuracy": "best accuracy",
+        "cost": "least cost",
+        "fmr": f"FMR at most {share}",
+        "precision": f"precision at least {share}",
+    }[target.kind]

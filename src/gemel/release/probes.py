@@ -1,0 +1,120 @@
+"""Golden probes: a few payloads with the embeddings they gave when the release was built.
+
+Re-encoding them tells whether this machine, this runtime and this preprocessing still make the
+space that the thresholds were measured in. It does not tell whether the space is any good.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Float32, Int64
+from gemel.errors import ParityError, ReleaseError
+from gemel.release.folder import Tolerance
+
+PAYLOADS = "probes.json"
+EMBEDDINGS = "probes.npy"
+N_PROBES = 24
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the probes moved: the largest coordinate difference and the smallest cosine."""
+
+    n: int
+    max_abs: float
+    min_cosine: float
+
+
+def choose(n: int, seed: int = 0) -> Int64:
+    """Positions of the probes among n payloads, ascending, (min(n, 24),) int64."""
+    picked = np.random.default_rng(seed).choice(n, size=min(n, N_PROBES), replace=False)
+    return np.sort(picked).astype(np.int64)
+
+
+def write(folder: Path, payloads: Sequence[Any], embeddings: Float32) -> None:
+    """Store payloads (rows as JSON, images as base64) with their embeddings."""
+    body = [pack(p) for p in payloads]
+    (folder / PAYLOADS).write_bytes(msgspec.json.format(msgspec.json.encode(body), indent=1))
+    np.save(folder / EMBEDDINGS, embeddings, allow_pickle=False)
+
+
+def read(payloads: bytes, embeddings: bytes, where: str) -> tuple[list[Any], Float32]:
+    """Payloads and their (n, d) float32 embeddings from the bytes of the two files.
+
+    Raises:
+        ReleaseError: they cannot be read or do not belong together.
+    """
+    try:
+        body = [unpack(p) for p in msgspec.json.decode(payloads, type=list[dict[str, Any]])]
+        rows = np.load(io.BytesIO(embeddings), allow_pickle=False)
+    except (msgspec.DecodeError, ValueError) as e:
+        raise ReleaseError(f"no readable probes: {e}", where=where) from e
+    if rows.ndim != 2 or len(rows) != len(body) or not len(body):
+        raise ReleaseError(f"{len(body)} probes have embeddings of shape {rows.shape}", where=where)
+    return body, rows.astype(np.float32)
+
+
+def check(
+    encode: Callable[[list[Any]], Float32],
+    payloads: list[Any],
+    expected: Float32,
+    tolerance: Tolerance,
+    where: str,
+) -> Parity:
+    """Encode the probes again and compare.
+
+    Raises:
+        ParityError: a probe is outside the tolerance; says which and how far.
+    """
+    actual = encode(payloads)
+    if actual.shape != expected.shape:
+        raise ParityError(
+            f"probes give embeddings of shape {actual.shape}, expected {expected.shape}",
+            where=where,
+        )
+    moved = np.abs(actual.astype(np.float64) - expected).max(axis=1)
+    cosine = np.einsum("ij,ij->i", actual.astype(np.float64), expected.astype(np.float64))
+    cosine = np.where(np.abs(expected).max(axis=1) > 0, cosine, 1.0)
+    # Written so that NaN is outside.
+    inside = (moved <= tolerance.max_abs) & (cosine >= tolerance.min_cosine)
+    if not inside.all():
+        outside = np.flatnonzero(~inside)
+        i = int(outside[np.argmax(np.nan_to_num(moved[outside], nan=np.inf))])
+        raise ParityError(
+            f"probe {i} moved by {moved[i]:.3g} (cosine {cosine[i]:.6f}), allowed is "
+            f"{tolerance.max_abs:.3g} ({tolerance.min_cosine:.6f}); "
+            f"{len(outside)} of {len(moved)} probes are outside",
+            where=where,
+            hint="the runtime or the preprocessing differs from the one the release was built "
+            "with; install the versions of constraints.txt, or build and calibrate a new release",
+        )
+    return Parity(len(moved), float(moved.max()), float(cosine.min()))
+
+
+def pack(payload: Any) -> dict[str, Any]:
+    """A payload as JSON values: `{"row": ...}` or `{"image": base64}`."""
+    if isinstance(payload, bytes):
+        return {"image": base64.b64encode(payload).decode()}
+    return {"row": payload}
+
+
+def unpack(packed: dict[str, Any]) -> Any:
+    """The payload that `pack` was given.
+
+    Raises:
+        ValueError: it is neither a row nor an image.
+    """
+    if "image" in packed:
+        return base64.b64decode(packed["image"], validate=True)
+    if isinstance(packed.get("row"), dict):
+        return packed["row"]
+    raise ValueError("a probe is neither a row nor an image")

@@ -1,0 +1,1 @@
+"""Looking at releases and at what is served: reports."""
