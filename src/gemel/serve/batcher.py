@@ -1,0 +1,231 @@
+"""Requests into batches, by pulling: a batch is what queued while the runtime was busy.
+
+Nobody waits for a batch to fill. The queue is bounded and the refusal comes before any work. Every
+waiter has its own result or its own error: a batch that fails as a whole is run again item by
+item, so one bad item costs its own request only. The worker outlives every item.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from gemel.errors import DeadlineExceeded, Overloaded
+from gemel.telemetry import Metrics
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may wait, and how long.
+
+    Args:
+        max_batch: weight of a batch, at most; a single heavier item is a batch of its own.
+        max_queue: waiting weight from which on new requests are refused.
+        timeout_s: age at which a waiter gets DeadlineExceeded.
+    """
+
+    max_batch: int = 32
+    max_queue: int = 256
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Result]):
+    """A result, and how long it waited and ran."""
+
+    value: Result
+    wait_s: float
+    run_s: float
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter(Generic[Item]):
+    item: Item
+    weight: int
+    future: asyncio.Future[Any]
+    since: float
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs items in batches in a thread of its own.
+
+    Args:
+        run: takes a batch, gives one result per item, in order; a result that is an exception is
+            that item's error, an exception that is raised is the whole batch's.
+        limits: bounds of batch, queue and waiting time.
+        lane: its name in metrics.
+        metrics: what is counted.
+        log: a logger.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Sequence[Result | Exception]],
+        limits: Limits,
+        lane: str,
+        metrics: Metrics,
+        log: Any,
+    ) -> None:
+        self._run = run
+        self._limits = limits
+        self._log = log
+        self._queue: deque[_Waiter[Item]] = deque()
+        self._open: deque[_Waiter[Item]] = deque()
+        self._weight = 0
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"gemel-{lane}")
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._refused = {
+            reason: metrics.counter("gemel_refused_total", lane, reason)
+            for reason in ("overloaded", "deadline", "stopping")
+        }
+        self._failures = metrics.counter("gemel_batch_failures_total", lane)
+        self._sizes = metrics.histogram("gemel_batch_payloads", lane)
+        self._seconds = metrics.histogram("gemel_batch_seconds", lane)
+        self._waits = metrics.histogram("gemel_batch_wait_seconds", lane)
+        metrics.gauge("gemel_queue_payloads", lane).set_function(lambda: self._weight)
+
+    def start(self) -> None:
+        """Begin to work; call it in the event loop that will submit."""
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def permit(self) -> None:
+        """Return if a request may be submitted now.
+
+        Raises:
+            Overloaded: too much is waiting, or the service is stopping.
+        """
+        if self._stopping:
+            self._refused["stopping"].inc()
+            raise Overloaded("the service is stopping", hint="try another replica")
+        if self._weight >= self._limits.max_queue:
+            self._refused["overloaded"].inc()
+            raise Overloaded(
+                f"{self._weight} payloads are waiting, the limit is {self._limits.max_queue}",
+                hint="try again after the time in Retry-After",
+            )
+
+    async def submit(self, item: Item, weight: int = 1) -> Answer[Result]:
+        """The answer to an item, for which there was a permit.
+
+        Args:
+            item: what to run.
+            weight: payloads in it.
+        Raises:
+            DeadlineExceeded: it waited too long.
+            Exception: whatever the item itself ran into.
+        """
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(item, weight, loop.create_future(), time.monotonic())
+        self._queue.append(waiter)
+        self._open.append(waiter)
+        self._weight += weight
+        if self._timer is None:
+            self._timer = loop.call_later(self._limits.timeout_s, self._expire)
+        if not self._wake.is_set():
+            self._wake.set()
+        answer: Answer[Result] = await waiter.future
+        return answer
+
+    async def stop(self) -> None:
+        """Refuse new requests, finish those that wait, end the thread."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pool.shutdown()
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            while not self._queue:
+                if self._stopping:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            batch = self._take()
+            if not batch:
+                continue
+            started = time.monotonic()
+            results = await loop.run_in_executor(
+                self._pool, self._attempt, [waiter.item for waiter in batch]
+            )
+            self._deliver(batch, results, started)
+
+    def _take(self) -> list[_Waiter[Item]]:
+        """The next batch: in order of arrival, without waiters that have gone."""
+        batch: list[_Waiter[Item]] = []
+        room = self._limits.max_batch
+        while self._queue and (not batch or self._queue[0].weight <= room):
+            waiter = self._queue.popleft()
+            self._weight -= waiter.weight
+            if not waiter.future.done():
+                batch.append(waiter)
+                room -= waiter.weight
+        return batch
+
+    def _attempt(self, items: list[Item]) -> Sequence[Result | Exception]:
+        """One result or error per item; runs in the thread and never raises."""
+        try:
+            results = self._run(items)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results for {len(items)} items")
+            return results
+        except BaseException as error:  # also what is no Exception must reach its waiter
+            failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
+            if len(items) == 1:
+                return [failure]
+            self._failures.inc()
+            self._log.warning("batch_failed", n_items=len(items), error=type(error).__name__)
+            return [self._attempt([item])[0] for item in items]
+
+    def _deliver(
+        self,
+        batch: list[_Waiter[Item]],
+        results: Sequence[Result | Exception],
+        started: float,
+    ) -> None:
+        run_s = time.monotonic() - started
+        for waiter, result in zip(batch, results, strict=True):
+            if waiter.future.done():
+                continue
+            if isinstance(result, Exception):
+                waiter.future.set_exception(result)
+            else:
+                waiter.future.set_result(Answer(result, started - waiter.since, run_s))
+        while self._open and self._open[0].future.done():
+            self._open.popleft()
+        self._sizes.observe(sum(waiter.weight for waiter in batch))
+        self._seconds.observe(run_s)
+        self._waits.observe(started - batch[0].since)
+
+    def _expire(self) -> None:
+        """Answer those that have waited too long; look again when the next one would have."""
+        now = time.monotonic()
+        self._timer = None
+        while self._open:
+            waiter = self._open[0]
+            left_s = waiter.since + self._limits.timeout_s - now
+            if left_s > 0 and not waiter.future.done():
+                self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
+                return
+            self._open.popleft()
+            if not waiter.future.done():
+                self._refused["deadline"].inc()
+                waiter.future.set_exception(
+                    DeadlineExceeded(
+                        f"no answer within {self._limits.timeout_s:g} s", hint="try again later"
+                    )
+                )

@@ -1,0 +1,246 @@
+"""One HTTP exchange: read the body, decode it, have it answered, send the reply.
+
+Everything that all routes share is here, once: media type, size limit, strict decoding, request
+id, headers, error rendering, counting. It speaks ASGI directly, since a request to verify costs
+little more than its own overhead.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+
+from gemel.errors import GemelError, InvalidInput
+from gemel.serve.live import Live
+from gemel.serve.problems import (
+    JSON,
+    RETRY_AFTER,
+    BodyTooLarge,
+    InternalError,
+    MalformedBody,
+    WrongMediaType,
+    render,
+)
+from gemel.telemetry import STATUSES, Metrics
+
+MAX_ID = 128
+_PREFIX = secrets.token_hex(4)
+_NUMBERS = itertools.count(1)
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A reply that is no JSON of a struct."""
+
+    content_type: bytes
+    body: bytes
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """A request as its handler sees it.
+
+    Attributes:
+        scope: of ASGI.
+        request_id: the client's, or a new one.
+        live: the bundle that answers; its ids go into the headers.
+        timing: for `Server-Timing`: names and seconds.
+    """
+
+    scope: Scope
+    request_id: str
+    live: Live | None = None
+    timing: list[tuple[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A row of the table of routes.
+
+    Args:
+        method: of HTTP.
+        path: with `{name:path}` for a part that varies.
+        label: the same for people and metrics.
+        body: type that the request's body must have, or None for no body.
+        reply: type of the reply.
+        summary: what it does, in one sentence.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    label: str
+    body: type[Any] | None
+    reply: type[Any]
+    summary: str
+
+
+Answer = Callable[[Call, Any], Awaitable[Any]]
+
+
+class Endpoint:
+    """The ASGI application of one route.
+
+    Args:
+        route: what it answers to.
+        answer: takes the call and its decoded body, gives the reply.
+        max_body: bytes of a body, at most.
+        metrics: what is counted.
+        log: a logger.
+    """
+
+    def __init__(
+        self, route: Route, answer: Answer, max_body: int, metrics: Metrics, log: Any
+    ) -> None:
+        self.route = route
+        self._answer = answer
+        self._decode = None if route.body is None else msgspec.json.Decoder(route.body).decode
+        self._max_body = max_body
+        self._log = log
+        self._seconds = metrics.histogram("gemel_request_seconds", route.label)
+        self._statuses = {
+            int(status): metrics.counter("gemel_requests_total", route.label, status)
+            for status in STATUSES
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        call = Call(scope, "")
+        status, content_type = 200, JSON
+        try:
+            length = self._read_headers(call)
+            if self._decode is None:
+                reply = await self._answer(call, None)
+            else:
+                body = self._decode(await self._body(length, receive))
+                reply = await self._answer(call, body)
+            if reply.__class__ is Raw:
+                content_type, content = reply.content_type, reply.body
+            else:
+                content = _encode(reply)
+        except Exception as e:
+            error = self._explained(e, call)
+            status = error.status
+            content_type, content = render(error, self.route.label, call.request_id)
+        headers = _headers(call, status, content_type, len(content))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+        self._statuses[status].inc()
+        self._seconds.observe(time.perf_counter() - started)
+
+    def _read_headers(self, call: Call) -> int:
+        """Take the request id; the length that is announced, -1 if none is.
+
+        Raises:
+            WrongMediaType: a body that is not announced as JSON.
+            BodyTooLarge: an announced length above the limit.
+        """
+        length, media = -1, b""
+        for name, value in call.scope["headers"]:
+            if name == b"content-type":
+                media = value
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"x-request-id":
+                call.request_id = accepted_id(value)
+        call.request_id = call.request_id or new_id()
+        if self._decode is not None and media and not _is_json(media):
+            shown = media.decode("latin-1")
+            raise WrongMediaType(f"a body of type {shown!r:.80}", hint="send application/json")
+        if length > self._max_body:
+            raise self._too_large(length)
+        return length
+
+    async def _body(self, length: int, receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises:
+            BodyTooLarge: it is longer than the limit.
+        """
+        message: Any = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._max_body:
+                raise self._too_large(max(size, length))
+            parts.append(part)
+        return b"".join(parts)
+
+    def _too_large(self, size: int) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"the body has {size} bytes, the limit is {self._max_body}",
+            hint="send less, or raise serve.max_body_bytes",
+        )
+
+    def _explained(self, error: Exception, call: Call) -> GemelError:
+        """The error as a client may see it."""
+        if isinstance(error, msgspec.ValidationError):
+            what, _, where = str(error).partition(" - at `$")
+            return InvalidInput(what, where=where.strip("`."), hint="see /openapi.json")
+        if isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError):
+            return MalformedBody(f"the body is not JSON: {error}", hint="send one JSON object")
+        if isinstance(error, GemelError) and error.status != 500:
+            return error
+        self._log.error(
+            "request_failed",
+            route=self.route.label,
+            request_id=call.request_id,
+            release=call.live.release.id if call.live else None,
+            exc_info=error,
+        )
+        return error if isinstance(error, GemelError) else InternalError("internal error")
+
+
+def new_id() -> str:
+    """A request id that no other request of any process has."""
+    return f"{_PREFIX}-{next(_NUMBERS):08x}"
+
+
+def accepted_id(value: bytes) -> str:
+    """A client's request id if it can be repeated safely, else an empty string."""
+    if 0 < len(value) <= MAX_ID and all(33 <= byte <= 126 for byte in value):
+        return value.decode("ascii")
+    return ""
+
+
+def _is_json(media: bytes) -> bool:
+    kind = media.partition(b";")[0].strip().lower()
+    return kind == JSON or (kind.startswith(b"application/") and kind.endswith(b"+json"))
+
+
+@lru_cache(maxsize=16)
+def _release_headers(release: str, space: str) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"x-gemel-release", release.encode()), (b"x-gemel-space", space.encode()))
+
+
+def _headers(
+    call: Call, status: int, content_type: bytes, length: int
+) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % length),
+        (b"x-request-id", call.request_id.encode()),
+    ]
+    if call.live is not None:
+        release = call.live.release
+        headers.extend(_release_headers(release.id, release.space_id))
+    if call.timing:
+        timing = ", ".join([f"{name};dur={seconds * 1000:.2f}" for name, seconds in call.timing])
+        headers.append((b"server-timing", timing.encode()))
+    if status in RETRY_AFTER:
+        headers.append((b"retry-after", RETRY_AFTER[status]))
+    return headers

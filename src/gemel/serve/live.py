@@ -1,0 +1,138 @@
+"""What answers at one moment: one release and all that goes with it, as one immutable bundle.
+
+A request takes the bundle once, and everything in its reply comes from there; so no reply can mix
+encoder, gallery and threshold of different releases, whatever moves meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+from gemel.calibrate.policy import Policy
+from gemel.data.schema import Field
+from gemel.encode.compare import FILE as COMPARATOR
+from gemel.encode.compare import Comparator
+from gemel.encode.encoder import Encoder, Payload
+from gemel.errors import InvalidInput, ReleaseError, SpaceMismatch
+from gemel.gallery.gallery import Gallery
+from gemel.release.release import Release
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """One release, open and checked, with the gallery of its space.
+
+    Attributes:
+        release: what decides.
+        encoder: a session that passed the parity check.
+        comparator: of the release.
+        policy: of the release.
+        gallery: of the same space, or None to serve without search.
+        fields: of a row; empty for images.
+    """
+
+    release: Release
+    encoder: Encoder
+    comparator: Comparator
+    policy: Policy
+    gallery: Gallery | None
+    fields: tuple[Field, ...]
+
+    @classmethod
+    def open(
+        cls,
+        release: Release,
+        gallery: Gallery | None = None,
+        *,
+        previous: Live | None = None,
+        threads: int = 1,
+    ) -> Live:
+        """The bundle of a release, ready to answer.
+
+        Args:
+            release: verified when it was opened.
+            gallery: of its space, or None.
+            previous: a bundle whose encoder is used again if it is of the same space.
+            threads: of a new encoder, inside one call.
+        Raises:
+            SpaceMismatch: the gallery is of another space.
+            ParityError: the golden probes do not give what they gave.
+            ReleaseError: the release cannot be served here.
+        """
+        if gallery is not None and gallery.space_id != release.space_id:
+            raise SpaceMismatch(
+                f"the gallery is of space {gallery.space_id[:12]}, "
+                f"the release of {release.space_id[:12]}",
+                hint="enroll the records again with this release, then point at it",
+            )
+        if previous is not None and previous.encoder.space_id == release.space_id:
+            _check_comparator(release, previous.release, gallery)
+            encoder = previous.encoder
+        else:
+            encoder = release.open_encoder(threads=threads)
+            release.check_parity(encoder)
+        fields: tuple[Field, ...] = getattr(encoder.prepare, "fields", ())
+        return cls(release, encoder, release.comparator, release.policy, gallery, fields)
+
+    def payload(self, item: Any) -> Payload:
+        """The payload that an item of a request stands for, checked.
+
+        Args:
+            item: a row, `{"image": base64}`, or a string.
+        Raises:
+            InvalidInput: the release cannot encode it; `where` names the field.
+        """
+        if self.encoder.modality == "image":
+            payload: Payload = _image(item)
+        elif isinstance(item, str):
+            payload = self._text(item)
+        else:
+            payload = item
+        self.encoder.prepare.check(payload)
+        return payload
+
+    def _text(self, item: str) -> dict[str, Any]:
+        if len(self.fields) == 1 and self.fields[0].kind == "text":
+            return {self.fields[0].name: item}
+        raise InvalidInput(
+            "expected an object of fields, got a string",
+            hint=f"fields: {', '.join(field.name for field in self.fields)}",
+        )
+
+
+def _image(item: Any) -> bytes:
+    text = item
+    if isinstance(item, dict):
+        unknown = [name for name in item if name != "image"]
+        if unknown:
+            raise InvalidInput("unknown field", where=unknown[0], hint='send {"image": base64}')
+        text = item.get("image")
+    if not isinstance(text, str):
+        raise InvalidInput("no image", where="image", hint='send {"image": base64}')
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as e:
+        raise InvalidInput(
+            "not base64", where="image", hint="send the file's bytes in base64"
+        ) from e
+
+
+def _check_comparator(release: Release, previous: Release, gallery: Gallery | None) -> None:
+    """Raise if an open gallery would go on scoring with another comparator."""
+    if gallery is None or _comparator_files(release) == _comparator_files(previous):
+        return
+    raise ReleaseError(
+        "another comparator in the same space cannot be taken over while serving",
+        where=release.short_id,
+        hint="restart the service to serve it",
+    )
+
+
+def _comparator_files(release: Release) -> dict[str, str]:
+    stem = COMPARATOR.partition(".")[0]
+    return {name: sha for name, sha in release.manifest.files.items() if name.startswith(stem)}

@@ -1,0 +1,88 @@
+"""The description of the service (OpenAPI 3.1), from the table of routes and the live release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+import gemel
+from gemel.serve.endpoint import Route
+from gemel.serve.live import Live
+from gemel.serve.problems import PROBLEM
+from gemel.serve.schemas import Problem
+
+KINDS = {"text": "string", "category": "string", "number": "number", "date": "string"}
+
+
+def document(table: Sequence[Route], live: Live) -> bytes:
+    """The description as JSON; the fields of a row are those of the live release."""
+    types: list[type[Any]] = [
+        t for route in table for t in (route.body, route.reply) if t and _is_struct(t)
+    ]
+    ordered = sorted({*types, Problem}, key=lambda kind: str(kind.__name__))
+    _, components = msgspec.json.schema_components(
+        ordered, ref_template="#/components/schemas/{name}"
+    )
+    components["Payload"] = _payload(live)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in table:
+        paths.setdefault(route.label, {})[route.method.lower()] = _operation(route)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "gemel",
+                "version": gemel.__version__,
+                "summary": f"Release {live.release.id}",
+                "description": "Items (`left`, `right`, `query`, `input`, `payload`) are of the "
+                "schema `Payload`. Score: higher is more alike; a score that reaches the "
+                "threshold is a match.",
+            },
+            "paths": paths,
+            "components": {"schemas": components},
+        }
+    )
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    good = {"description": "OK", "content": _content(route.reply)}
+    problem = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    bad = {"description": "An error", "content": {PROBLEM.decode(): {"schema": problem}}}
+    words = route.label.replace("{id}", "one").strip("/").split("/")
+    operation: dict[str, Any] = {
+        "operationId": "_".join([route.method.lower(), *words]).replace(".", "_"),
+        "summary": route.summary,
+        "responses": {"200": good, "default": bad},
+    }
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": _content(route.body)}
+    if "{id}" in route.label:
+        text = {"type": "string"}
+        operation["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": text}]
+    return operation
+
+
+def _content(kind: type[Any]) -> dict[str, Any]:
+    if _is_struct(kind):
+        ref = {"$ref": f"#/components/schemas/{kind.__name__}"}
+        return {"application/json": {"schema": ref}}
+    return {"text/plain": {}} if kind is bytes else {"application/json": {}}
+
+
+def _is_struct(kind: type[Any]) -> bool:
+    return issubclass(kind, msgspec.Struct)
+
+
+def _payload(live: Live) -> dict[str, Any]:
+    """What the live release takes as an item."""
+    if not live.fields:
+        image = {"type": "string", "contentEncoding": "base64"}
+        return {"type": "object", "properties": {"image": image}, "required": ["image"]}
+    properties: dict[str, Any] = {}
+    for field in live.fields:
+        properties[field.name] = {"type": [KINDS[field.kind], "null"], "title": field.kind}
+        if field.kind == "date":
+            properties[field.name]["format"] = "date"
+    return {"type": "object", "properties": properties, "additionalProperties": False}

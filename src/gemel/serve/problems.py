@@ -1,0 +1,97 @@
+"""Errors as clients see them: problem+json (RFC 9457), or OpenAI's shape on its route.
+
+One error, two renderers. What is nobody's fault but ours says so and no more: no traceback, no
+path of this machine.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+
+from gemel.errors import GemelError, RequestError
+from gemel.serve.schemas import Problem
+
+RETRY_AFTER = {429: b"1", 503: b"1"}
+PROBLEM = b"application/problem+json"
+JSON = b"application/json"
+OPENAI_ROUTES = ("/v1/embeddings",)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class MalformedBody(RequestError):
+    """The body is not JSON."""
+
+    code = "malformed_json"
+
+
+class UnknownPath(RequestError):
+    """There is nothing at that path."""
+
+    code = "unknown_path"
+    status = 404
+
+
+class WrongMethod(RequestError):
+    """The path does not answer that method."""
+
+    code = "wrong_method"
+    status = 405
+
+
+class NoGallery(RequestError):
+    """The service runs without a gallery."""
+
+    code = "no_gallery"
+    status = 409
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than the service takes."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class WrongMediaType(RequestError):
+    """The body is not announced as JSON."""
+
+    code = "media_type"
+    status = 415
+
+
+class InternalError(GemelError):
+    """A fault of the service."""
+
+    code = "internal"
+
+
+def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes]:
+    """Content type and body of the reply to a request that met an error.
+
+    Args:
+        error: what happened.
+        route: path template of the request.
+        request_id: of the request.
+    """
+    ours = error.status == 500
+    where = "" if ours else error.where
+    hint = f"quote request {request_id} to the operator" if ours else error.hint
+    if route in OPENAI_ROUTES:
+        kind = "server_error" if error.status >= 500 else "invalid_request_error"
+        message = ". ".join(part for part in (error.what, hint) if part)
+        body = {"message": message, "type": kind, "param": where or None, "code": error.code}
+        return JSON, _encode({"error": {**body, "request_id": request_id}})
+    problem = Problem(
+        type=f"urn:gemel:error:{error.code}",
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.what,
+        code=error.code,
+        request_id=request_id,
+        where=where,
+        hint=hint,
+    )
+    return PROBLEM, _encode(problem)

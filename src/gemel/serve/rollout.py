@@ -1,0 +1,125 @@
+"""Follows a pointer of the store: where it moves, the service goes, or stays and says why.
+
+The new release is opened, verified and checked beside the live one; then the service changes over
+in one assignment. A release that cannot be served costs a warning, never a request.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gemel.errors import GemelError
+from gemel.gallery.gallery import Gallery
+from gemel.release.release import Release
+from gemel.release.store import Pointer, Store
+from gemel.serve.service import Service
+from gemel.telemetry import log_to
+
+INTERVAL_SECONDS = 0.2
+RETRY_SECONDS = 5.0
+
+OpenGallery = Callable[[Release], Gallery | None]
+
+
+class Rollout:
+    """Keeps a service on the release that a pointer points at.
+
+    Args:
+        service: what is switched.
+        store: where the pointer is.
+        pointer: which one.
+        open_gallery: opens the gallery of a release of another space; None serves that without.
+        log: a logger; JSON lines to stderr if left out.
+        clock: seconds, for retries.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        store: Store,
+        pointer: Pointer = "stable",
+        *,
+        open_gallery: OpenGallery | None = None,
+        log: Any = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._pointer: Pointer = pointer
+        self._open_gallery = open_gallery
+        self._log = log or log_to()
+        self._clock = clock
+        self._refused: tuple[str, float] | None = None
+        first = service.live
+        # Galleries stay open: a rollback needs the old one, and a gallery has one writer.
+        self._galleries: dict[str, Gallery | None] = {first.release.space_id: first.gallery}
+        self._switched = service.metrics.counter("gemel_rollouts_total", "switched")
+        self._failed = service.metrics.counter("gemel_rollouts_total", "failed")
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="gemel-rollout", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following and close the galleries that were opened here."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        live = self._service.live
+        for gallery in self._galleries.values():
+            if gallery is not None and gallery is not live.gallery:
+                gallery.close()
+
+    def check(self) -> bool:
+        """Look at the pointer once; whether the service was switched."""
+        target = self._store.pointer(self._pointer)
+        if target is None or target == self._service.live.release.id:
+            self._refused = None
+            self._service.warning = None
+            return False
+        if self._refused is not None:
+            refused, until = self._refused
+            if refused == target and self._clock() < until:
+                return False
+        started = self._clock()
+        try:
+            release = self._store.get(target)
+            self._service.switch(release, self._gallery(release))
+        except Exception as error:  # whatever it is, the live release goes on
+            self._keep(target, error)
+            return False
+        self._refused = None
+        self._service.warning = None
+        self._switched.inc()
+        self._log.info("release_switched", release=target, seconds=self._clock() - started)
+        return True
+
+    def _gallery(self, release: Release) -> Gallery | None:
+        if release.space_id not in self._galleries:
+            opened = self._open_gallery(release) if self._open_gallery else None
+            self._galleries[release.space_id] = opened
+        return self._galleries[release.space_id]
+
+    def _keep(self, target: str, error: Exception) -> None:
+        """Stay with the live release; try again later, since a cause may go away."""
+        self._refused = (target, self._clock() + RETRY_SECONDS)
+        self._failed.inc()
+        live = self._service.live.release.id
+        cause = error.what if isinstance(error, GemelError) else "internal error"
+        self._service.warning = (
+            f"{self._pointer} points at {target[:12]}, which cannot be served: {cause}"
+        )
+        self._log.error("release_refused", release=live, refused=target, exc_info=error)
+
+    def _follow(self) -> None:
+        while not self._end.wait(INTERVAL_SECONDS):
+            try:
+                self.check()
+            except Exception as error:
+                self._service.warning = f"{self._pointer} cannot be read"
+                self._log.error("pointer_unreadable", exc_info=error)

@@ -1,0 +1,201 @@
+"""Bodies of requests and replies: what is on the wire, and nothing of how it is made.
+
+An unknown key is an error. A payload is a row (field name to value), an image as
+`{"image": base64}`, or a bare string where the release has one text field or takes images.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Scalar = str | int | float | None
+Item = dict[str, Scalar] | str
+Filter = dict[str, str | int | float | bool | list[str | int | float | bool | None] | None]
+
+MAX_ITEMS = 1000
+MAX_K = 1000
+
+
+class Body(Struct, forbid_unknown_fields=True):
+    """What a client sends."""
+
+
+class VerifyBody(Body):
+    """Are these two the same?"""
+
+    left: Item
+    right: Item
+
+
+class SearchBody(Body):
+    """Who in the gallery is most like this one?"""
+
+    query: Item
+    k: Annotated[int, Meta(ge=1, le=MAX_K, description="Hits at most")] = 10
+    where: Annotated[
+        Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
+    ] = None
+
+
+class EmbeddingsBody(Body):
+    """Payloads to embed, in the shape of OpenAI's API; `model` and `user` change nothing."""
+
+    input: Item | Annotated[list[Item], Meta(min_length=1, max_length=MAX_ITEMS)]
+    model: str | None = None
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = None
+    user: str | None = None
+
+
+class NewRecord(Body):
+    """A record to enroll; without attributes a row's own values are its attributes."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=1024)]
+    payload: Item
+    attributes: dict[str, Scalar | bool] | None = None
+
+
+class RecordsBody(Body):
+    """Records to enroll, all of them or none."""
+
+    records: Annotated[list[NewRecord], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class IdsBody(Body):
+    """Records to delete."""
+
+    ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class VerifyReply(Struct):
+    """A decision about two payloads; score, threshold and release belong together."""
+
+    outcome: Literal["match", "review", "no_match"]
+    score: float
+    threshold: float
+    probability: float | None
+    release: str
+    space: str
+    decision_id: str | None
+
+
+class HitReply(Struct):
+    """A record of the gallery, and the decision about it."""
+
+    id: str
+    score: float
+    probability: float | None
+    decision: Literal["match", "review", "no_match"]
+    threshold: float
+    release: str
+    rank: int
+    attributes: dict[str, Any]
+
+
+class SearchReply(Struct):
+    """Hits, best first."""
+
+    hits: list[HitReply]
+    release: str
+    space: str
+    decision_id: str | None
+
+
+class Embedding(Struct):
+    """One embedding: d floats, or their little-endian float32 bytes in base64."""
+
+    index: int
+    embedding: list[float] | str
+    object: str = "embedding"
+
+
+class Usage(Struct):
+    """Kept for clients of OpenAI's API: payloads are counted, not tokens."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsReply(Struct):
+    """Embeddings in the order of the input."""
+
+    data: list[Embedding]
+    model: str
+    usage: Usage
+    object: str = "list"
+
+
+class EnrollReply(Struct):
+    """What an enroll did, in records."""
+
+    added: int
+    updated: int
+    unchanged: int
+    count: int
+    decision_id: str | None
+
+
+class DeleteReply(Struct):
+    """How many records were there and are gone."""
+
+    deleted: int
+    count: int
+    decision_id: str | None
+
+
+class RecordReply(Struct):
+    """A record of the gallery."""
+
+    id: str
+    attributes: dict[str, Any]
+
+
+class CountReply(Struct):
+    """How many records there are."""
+
+    count: int
+
+
+class FieldReply(Struct):
+    """A field of a row."""
+
+    name: str
+    kind: str
+
+
+class ReleaseReply(Struct):
+    """What is live."""
+
+    release: str
+    space: str
+    name: str
+    created: str
+    modality: str
+    fields: list[FieldReply]
+    records: int | None
+    policy: Any
+    operating_points: Any
+
+
+class HealthReply(Struct, omit_defaults=True):
+    """Whether requests are taken."""
+
+    status: Literal["alive", "ready"]
+    release: str | None = None
+    space: str | None = None
+    warning: str | None = None
+
+
+class Problem(Struct, omit_defaults=True):
+    """An error (RFC 9457), with the code to program against and the id to ask about."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    where: str = ""
+    hint: str = ""

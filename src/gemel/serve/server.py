@@ -1,0 +1,188 @@
+"""The web application on a socket: start, say where, and stop without losing a request.
+
+A first SIGTERM or SIGINT makes the service not ready, lets what is in flight finish and ends with
+success; a second one does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import uvicorn
+from litestar import Litestar
+
+from gemel.config import ServeSettings
+from gemel.errors import ConfigError
+from gemel.telemetry import Forward, log_to
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+GRACE_SECONDS = 30
+START_SECONDS = 30.0
+
+
+def run(
+    app: Litestar,
+    settings: ServeSettings | None = None,
+    *,
+    log: Any = None,
+    drain_s: float = 0.0,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until a signal comes; returns when everything in flight is finished.
+
+    Args:
+        app: from `create_app`.
+        settings: host and port.
+        log: a logger; JSON lines to stderr if left out.
+        drain_s: how long to go on answering as "not ready" before the socket is closed, so that a
+            balancer can notice.
+        on_ready: called with the address once the service answers.
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    settings = settings or ServeSettings()
+    log = log or log_to()
+    sock = bind(settings.host, settings.port)
+    url = address(sock)
+    server = _Server(app, log)
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if app.state.routes.stopping:
+                server.force_exit = server.should_exit = True
+                return
+            log.info("service_stopping", drain_s=drain_s)
+            app.state.routes.begin_stop()
+            loop.call_later(drain_s, setattr, server, "should_exit", True)
+
+        for number in SIGNALS:
+            loop.add_signal_handler(number, stop)
+
+        def ready() -> None:
+            log.info("service_started", url=url)
+            if on_ready is not None:
+                on_ready(url)
+
+        server.on_started = ready
+        await server.serve([sock])
+
+    with asyncio.Runner(loop_factory=_loop()) as runner:
+        runner.run(serve())
+    log.info("service_stopped")
+
+
+@contextmanager
+def running(
+    app: Litestar, *, host: str = "127.0.0.1", port: int = 0, log: Any = None
+) -> Iterator[str]:
+    """Serve in a thread while the block runs; gives the address.
+
+    Args:
+        app: from `create_app`.
+        host: address to listen on.
+        port: 0 takes any free one.
+        log: a logger; JSON lines to stderr if left out.
+    Raises:
+        ConfigError: the address cannot be listened on, or the application does not start.
+    """
+    sock = bind(host, port)
+    url = address(sock)
+    server = _Server(app, log or log_to())
+    started = threading.Event()
+    server.on_started = started.set
+
+    def serve() -> None:
+        with asyncio.Runner(loop_factory=_loop()) as runner:
+            runner.run(server.serve([sock]))
+        started.set()
+
+    thread = threading.Thread(target=serve, name="gemel-http")
+    thread.start()
+    try:
+        started.wait(START_SECONDS)
+        if not server.started:
+            raise ConfigError("the service did not start", where=url)
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError as e:
+        sock.close()
+        raise ConfigError(
+            f"cannot listen: {e.strerror}",
+            where=f"{host}:{port}",
+            hint="choose another serve.port, or 0 for any free one",
+        ) from e
+    return sock
+
+
+def address(sock: socket.socket) -> str:
+    """The address of a listening socket, as a person would type it."""
+    host, port = sock.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling and log set-up."""
+
+    def __init__(self, app: Litestar, log: Any) -> None:
+        for name in ("uvicorn", "uvicorn.error"):
+            logger = logging.getLogger(name)
+            logger.handlers = [Forward(log)] if name == "uvicorn" else []
+            logger.setLevel(logging.WARNING)
+        logging.getLogger("uvicorn").propagate = False
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+                ws="none",
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self.on_started: Callable[[], None] | None = None
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Signals are handled by `run`, which ends with success after one."""
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the service, then tell whoever waits."""
+        await super().startup(sockets)
+        if self.started and self.on_started is not None:
+            self.on_started()
+
+
+def _loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not built for this platform
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -1,0 +1,80 @@
+"""What a request asks of the service, one small object per verb.
+
+Each holds the bundle that was live when the request came, and answers from that one only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gemel.arrays import Float32
+from gemel.serve.live import Live
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Compare two items and decide."""
+
+    live: Live
+    left: Any
+    right: Any
+    request_id: str = ""
+
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """What is to be encoded, each with its place in the request."""
+        return (("left", self.left), ("right", self.right))
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Encode items; place is where in the request they stand, `{}` being their number."""
+
+    live: Live
+    payloads: tuple[Any, ...]
+    place: str = "input[{}]"
+    first: int = 0
+
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """What is to be encoded, each with its place in the request."""
+        start = self.first
+        return tuple((self.place.format(start + i), p) for i, p in enumerate(self.payloads))
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Search the gallery for the rows most like one: (d,) float32."""
+
+    live: Live
+    row: Float32
+    k: int = 10
+    where: dict[str, Any] | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Look one record up."""
+
+    live: Live
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enroll:
+    """Put rows into the gallery: (n, d) float32, with an id and attributes each."""
+
+    live: Live
+    ids: list[str]
+    rows: Float32
+    attributes: list[dict[str, Any] | None]
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Take records out of the gallery."""
+
+    live: Live
+    ids: list[str]
+    request_id: str = ""

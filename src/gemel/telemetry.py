@@ -1,0 +1,209 @@
+"""Every metric and every log event, once, and what turns the tables into counters and JSON lines.
+
+A metric's labels have closed sets of values and every series exists from the start, so an alert
+can tell "zero" from "never reported". The registry and the stream are arguments: nothing here is
+global. Log lines never hold payloads, embeddings or identities.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+ROUTES = (
+    "/v1/verify",
+    "/v1/search",
+    "/v1/embeddings",
+    "/v1/records",
+    "/v1/records/{id}",
+    "/v1/release",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "other",
+)
+STATUSES = tuple(
+    str(code) for code in (200, 304, 400, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 504)
+)
+LANES = ("encode", "find", "change")
+OUTCOMES = ("match", "review", "no_match")
+SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of the table of metrics.
+
+    Args:
+        name: with the prefix `gemel_` and a base unit.
+        kind: what it is to Prometheus.
+        help: what it counts, in one sentence.
+        labels: each label with all values that it can have.
+        buckets: upper bounds, for a histogram.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+METRICS = (
+    Metric(
+        "gemel_requests_total",
+        "counter",
+        "Requests answered.",
+        (("route", ROUTES), ("status", STATUSES)),
+    ),
+    Metric(
+        "gemel_request_seconds",
+        "histogram",
+        "Time from a request's first byte read to its reply.",
+        (("route", ROUTES),),
+        SECONDS,
+    ),
+    Metric(
+        "gemel_decisions_total",
+        "counter",
+        "Decisions of the live policy; for a search, that of its best hit.",
+        (("operation", ("verify", "search")), ("outcome", OUTCOMES)),
+    ),
+    Metric("gemel_queue_payloads", "gauge", "Payloads that wait.", (("lane", LANES),)),
+    Metric(
+        "gemel_refused_total",
+        "counter",
+        "Requests refused before or instead of work.",
+        (("lane", LANES), ("reason", ("overloaded", "deadline", "stopping"))),
+    ),
+    Metric("gemel_batch_payloads", "histogram", "Payloads per batch.", (("lane", LANES),), SIZES),
+    Metric(
+        "gemel_batch_seconds", "histogram", "Time that a batch took.", (("lane", LANES),), SECONDS
+    ),
+    Metric(
+        "gemel_batch_wait_seconds",
+        "histogram",
+        "Time that the first request of a batch had waited.",
+        (("lane", LANES),),
+        SECONDS,
+    ),
+    Metric(
+        "gemel_batch_failures_total",
+        "counter",
+        "Batches that failed as a whole and were run again item by item.",
+        (("lane", LANES),),
+    ),
+    Metric(
+        "gemel_rollouts_total",
+        "counter",
+        "Times that the service followed its pointer, or could not.",
+        (("result", ("switched", "failed")),),
+    ),
+    Metric("gemel_ready", "gauge", "1 while the service is ready for requests."),
+)
+
+EVENTS = {
+    "service_started": "the service listens",
+    "service_stopping": "a signal came; requests in flight are finished",
+    "service_stopped": "everything in flight is finished",
+    "release_switched": "the pointer moved and the new release is live",
+    "release_refused": "the pointer moved, but the release there cannot be served",
+    "pointer_unreadable": "the store could not be asked where the pointer is",
+    "request_failed": "a request met an error that is not its own fault",
+    "batch_failed": "a batch failed as a whole and is run again item by item",
+    "server_message": "the HTTP server says something",
+}
+
+
+class Metrics:
+    """All metrics of the table in one registry.
+
+    Args:
+        registry: where they are registered; None makes a new one.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for row in METRICS:
+            names = [name for name, _ in row.labels]
+            metric: Counter | Gauge | Histogram
+            if row.kind == "counter":
+                metric = Counter(row.name, row.help, names, registry=self.registry)
+                self._counters[row.name] = metric
+            elif row.kind == "gauge":
+                metric = Gauge(row.name, row.help, names, registry=self.registry)
+                self._gauges[row.name] = metric
+            else:
+                metric = Histogram(
+                    row.name, row.help, names, registry=self.registry, buckets=row.buckets
+                )
+                self._histograms[row.name] = metric
+            if names:
+                for values in itertools.product(*(values for _, values in row.labels)):
+                    metric.labels(*values)
+
+    def counter(self, name: str, *labels: str) -> Counter:
+        """The counter of that name, or its series with these label values."""
+        metric = self._counters[name]
+        return metric.labels(*labels) if labels else metric
+
+    def gauge(self, name: str, *labels: str) -> Gauge:
+        """The gauge of that name, or its series with these label values."""
+        metric = self._gauges[name]
+        return metric.labels(*labels) if labels else metric
+
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        """The histogram of that name, or its series with these label values."""
+        metric = self._histograms[name]
+        return metric.labels(*labels) if labels else metric
+
+
+def log_to(
+    stream: TextIO | None = None, *, level: str = "info"
+) -> structlog.typing.FilteringBoundLogger:
+    """A logger that writes one JSON object a line.
+
+    Args:
+        stream: where to; None is stderr as it is now.
+        level: the lowest level that is written.
+    """
+    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(stream or sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    return logger
+
+
+class Forward(logging.Handler):
+    """Messages of the standard library's loggers as `server_message` events.
+
+    Args:
+        log: where they go.
+    """
+
+    def __init__(self, log: Any) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record as an event."""
+        text = record.getMessage()
+        self._log.log(record.levelno, "server_message", text=text, exc_info=record.exc_info)
