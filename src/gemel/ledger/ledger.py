@@ -7,7 +7,7 @@ error. A body holds ids and figures, never payloads, embeddings or raw identitie
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ from gemel.ledger.table import Table
 from gemel.ledger.writer import MAX_QUEUE, WAIT_SECONDS, Writer
 
 MAX_BODY_BYTES = 8_192
-BINARY = (bytes, bytearray, memoryview)
+BINARY = frozenset({bytes, bytearray, memoryview})
 
 
 class Ledger:
@@ -160,7 +160,7 @@ class Ledger:
         """Id, time in microseconds and JSON text of a new entry."""
         now = self._clock()
         for name, value in body.items():
-            if isinstance(value, BINARY):
+            if value.__class__ in BINARY:
                 raise LedgerError(f"{name!r} is binary", where=kind, hint="note an id or a digest")
         try:
             text = self._encode(body).decode()
@@ -172,7 +172,7 @@ class Ledger:
                 where=kind,
                 hint="note ids and figures; payloads and embeddings have no place here",
             )
-        return f"{now // 1_000_000:012x}{secrets.token_hex(10)}", now // 1_000, text
+        return f"{now // 1_000_000:012x}{os.urandom(10).hex()}", now // 1_000, text
 
 
 def _plain(value: Any) -> Any:

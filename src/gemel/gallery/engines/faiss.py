@@ -146,7 +146,7 @@ class Hnsw:
         """Become what was saved."""
         header, (graph, ids, live) = read_kind(path, "hnsw", self.dim)
         self._index = faiss.deserialize_index(graph)
-        self._ids, self._live, self.width = ids, live, int(header["width"])
+        self._ids, self._live, self.width = ids.copy(), live.copy(), int(header["width"])
         self._count = int(live.sum())
 
     def count(self) -> int:

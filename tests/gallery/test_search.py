@@ -1,0 +1,198 @@
+"""Searching: equal to a brute force over everything, with filters, ties and an index."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gemel.arrays import unit_rows
+from gemel.encode.compare import Cosine
+from gemel.gallery.candidates import best
+from gemel.gallery.gallery import Gallery
+from gemel.gallery.indexer import Indexing
+
+
+def brute(records, query, k, wanted=lambda attributes: True):
+    """Ids of the k best of {id: (row, attributes)}, ties by id."""
+    scores = {
+        i: float(np.einsum("j,j->", query, row)) for i, (row, a) in records.items() if wanted(a)
+    }
+    return sorted(scores, key=lambda i: (-round(scores[i], 5), i))[:k]
+
+
+def ids(hits):
+    return [[hit.id for hit in each] for each in hits]
+
+
+@pytest.fixture
+def filled(gallery, rows):
+    names = [f"r{i:04}" for i in range(len(rows))]
+    attributes = [
+        {"even": i % 2 == 0, "rare": "yes" if i % 500 == 0 else "no"} for i in range(3000)
+    ]
+    gallery.enroll(names, rows, attributes)
+    records = {n: (r, a) for n, r, a in zip(names, rows, attributes, strict=True)}
+    return gallery, records
+
+
+def test_a_scan_equals_brute_force(filled, rows):
+    gallery, records = filled
+    assert ids(gallery.search(rows[:20], 7)) == [brute(records, q, 7) for q in rows[:20]]
+
+
+def test_one_query_or_many_the_hits_are_the_same(filled, rows):
+    gallery, _ = filled
+    together = gallery.search(rows[:30], 5)
+    assert together == [gallery.search(row, 5)[0] for row in rows[:30]]
+
+
+def test_a_score_is_what_the_comparator_says(filled, rows):
+    gallery, records = filled
+    for hit in gallery.search(rows[1], 10)[0]:
+        pair = rows[1][None], records[hit.id][0][None]
+        assert hit.score == float(Cosine().score(*pair)[0])
+
+
+@pytest.mark.parametrize("with_index", [False, True])
+def test_a_filter_returns_as_many_as_there_are(filled, rows, with_index):
+    gallery, records = filled
+    if with_index:
+        gallery.build_index()
+    for query in rows[:10]:
+        found = gallery.search(query, 10, {"rare": "yes"})
+        assert ids(found) == [brute(records, query, 10, lambda a: a["rare"] == "yes")]
+        assert len(found[0]) == 6
+        assert len(gallery.search(query, 50, {"even": True})[0]) == 50
+
+
+def test_k_beyond_the_matching_rows_returns_all_of_them(filled, rows):
+    gallery, records = filled
+    gallery.build_index()
+    assert len(gallery.search(rows[0], 5000)[0]) == 3000
+    assert len(gallery.search(rows[0], 5000, {"even": True})[0]) == 1500
+    assert sorted(h.id for h in gallery.search(rows[0], 3000)[0]) == sorted(records)
+
+
+def test_a_list_means_any_of_and_two_attributes_mean_both(gallery, rows):
+    gallery.enroll(
+        ["a", "b", "c", "d"],
+        rows[:4],
+        [{"x": 1, "y": "u"}, {"x": 2.0, "y": "u"}, {"x": 3, "y": "v"}, None],
+    )
+    assert gallery.count({"x": [1, 2]}) == 2
+    assert gallery.count({"x": [1, 2, 3], "y": "u"}) == 2
+    assert gallery.count({"x": 2}) == gallery.count({"x": 2.0}) == 1
+    assert gallery.count({"x": []}) == 0
+    assert gallery.count({"x": "1"}) == 0
+    assert gallery.count({"x": None}) == 0
+
+
+def test_an_attribute_that_nobody_has_matches_nothing(gallery, rows):
+    gallery.enroll(["a"], rows[:1], [{"x": 1}])
+    assert gallery.search(rows[0], 5, {"y": 1}) == [[]]
+
+
+def test_all_ties_are_ordered_by_id(gallery, rows):
+    names = [f"r{i:03}" for i in np.random.default_rng(0).permutation(300)]
+    gallery.enroll(names, np.repeat(rows[:1], 300, axis=0))
+    assert ids(gallery.search(rows[0], 4)) == [["r000", "r001", "r002", "r003"]]
+
+
+def test_the_index_finds_what_a_scan_finds_also_behind_its_end(filled, rows):
+    gallery, records = filled
+    gallery.build_index()
+    late = unit_rows(np.random.default_rng(1).standard_normal((40, 16)))
+    gallery.enroll([f"late{i}" for i in range(40)], late)
+    gallery.enroll(["r0000"], late[:1])
+    gallery.delete([f"r{i:04}" for i in range(1, 1000)])
+    for i in range(1, 1000):
+        del records[f"r{i:04}"]
+    records |= {f"late{i}": (late[i], {}) for i in range(40)}
+    records["r0000"] = (late[0], {})
+    queries = np.concatenate([late, rows[:100]])
+    assert gallery.stats().index_behind == 41
+    expected = [brute(records, query, 10) for query in queries]
+    found = ids(gallery.search(queries, 10))
+    overlap = [len(set(a) & set(b)) / 10 for a, b in zip(expected, found, strict=True)]
+    assert np.mean(overlap) > 0.97
+    assert [each[:2] for each in found[:1]] == [["late0", "r0000"]]
+    gallery.build_index()
+    assert gallery.stats().index_behind == 0
+    assert len(set().union(*ids(gallery.search(queries, 10))) & {"r0001", "r0500"}) == 0
+
+
+@dataclass(frozen=True)
+class Opposite:
+    """A comparator to which the least similar embedding is the most alike."""
+
+    def score(self, left, right):
+        return 1 - np.einsum("ij,ij->i", left, right)
+
+    def matrix(self, left, right):
+        return 1 - left @ right.T
+
+    def save(self, folder):
+        raise NotImplementedError
+
+
+def test_the_comparator_of_the_release_decides_what_is_alike(folder, rows):
+    with Gallery.open(folder, space_id="s", dim=16, comparator=Opposite()) as gallery:
+        gallery.enroll(["same", "other", "far"], np.stack([rows[0], rows[1], -rows[0]]))
+        hits = gallery.search(rows[0], 3)[0]
+        assert [hit.id for hit in hits] == ["far", "other", "same"]
+        assert hits[0].score > hits[1].score > hits[2].score
+
+
+@given(
+    scores=st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=2000),
+    k=st.integers(1, 30),
+)
+@settings(max_examples=60, deadline=None)
+def test_best_keeps_every_score_that_reaches_the_kth(scores, k):
+    array = np.array(scores * 3, np.float32)
+    cut = np.sort(array)[::-1][min(k, len(array)) - 1]
+    assert set(best(array, k)) >= set(np.flatnonzero(array >= cut))
+    if k < len(array):
+        assert set(best(array, k)) == set(np.flatnonzero(array >= cut))
+
+
+names = st.sampled_from([f"r{i}" for i in range(12)])
+steps = st.one_of(
+    st.tuples(st.just("enroll"), st.lists(st.tuples(names, st.integers(0, 9)), max_size=6)),
+    st.tuples(st.just("delete"), st.lists(names, max_size=4)),
+    st.tuples(st.just("index"), st.none()),
+    st.tuples(st.just("reopen"), st.none()),
+)
+
+
+@given(life=st.lists(steps, max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_any_life_of_a_gallery_equals_a_dictionary(life, tmp_path_factory):
+    table = unit_rows(np.random.default_rng(3).standard_normal((10, 4)))
+    folder = tmp_path_factory.mktemp("life")
+    how = Indexing(exact_rows=2, background=False)
+    records = {}
+    gallery = Gallery.open(folder, space_id="s", dim=4, indexing=how)
+    for verb, what in life:
+        if verb == "enroll":
+            batch = dict(what)
+            attributes = [{"code": code} for code in batch.values()]
+            gallery.enroll(list(batch), table[list(batch.values())].reshape(-1, 4), attributes)
+            records |= {n: (table[c], {"code": c}) for n, c in batch.items()}
+        elif verb == "delete":
+            assert gallery.delete(what) == len(set(what) & set(records))
+            for name in what:
+                records.pop(name, None)
+        elif verb == "index":
+            gallery.build_index()
+        else:
+            gallery.close()
+            gallery = Gallery.open(folder, indexing=how)
+        assert gallery.count() == len(records)
+        for k in (1, 3, 20):
+            assert ids(gallery.search(table[:2], k)) == [brute(records, q, k) for q in table[:2]]
+        found = ids(gallery.search(table[:1], 20, {"code": [1, 2]}))
+        assert found == [brute(records, table[0], 20, lambda a: a["code"] in (1, 2))]
+    gallery.close()
