@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from gemel.calibrate.policy import Band
+from gemel.calibrate.thresholds import Target
+from gemel.errors import GateFailed
+from gemel.release import folder as folders
+from gemel.release import gates
+from gemel.release.evidence import Evidence
+from gemel.release.release import Release
+from gemel.release.store import Store
+
+WHO = {"actor": "ann", "reason": "better"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "store")
+    yield opened
+    opened.close()
+
+
+def failed(report: gates.GateReport) -> list[str]:
+    return [g.name for g in report.gates if not g.passed]
+
+
+def changed(release: Release, into: Path, evidence: Evidence) -> Release:
+    return release.child(evidence=evidence, into=into)
+
+
+def test_a_good_release_passes_every_gate(release: Release) -> None:
+    report = gates.run(release)
+    assert report.passed, report
+    assert [g.name for g in report.gates] == [
+        "integrity",
+        "parity",
+        "not collapsed",
+        "evidence",
+        "target holds on eval",
+    ]
+    assert all(g.detail for g in report.gates)
+
+
+def test_a_threshold_without_evidence_fails(stricter: Release, release: Release) -> None:
+    report = gates.run(stricter, release)
+    assert failed(report) == ["evidence"]
+    with pytest.raises(GateFailed, match=r"policy applies threshold 0.95"):
+        report.check()
+
+
+def test_a_damaged_file_fails_integrity(release: Release, tmp_path: Path) -> None:
+    shutil.copytree(release.folder, tmp_path / "copy")
+    (tmp_path / "copy" / "gold.npz").chmod(0o644)
+    (tmp_path / "copy" / "gold.npz").write_bytes(b"no")
+    report = gates.run(Release.open(tmp_path / "copy", verify=False))
+    assert failed(report) == ["integrity"]
+    assert "gold.npz" in report.gates[0].detail
+
+
+def test_a_collapsed_space_fails(release: Release, tmp_path: Path) -> None:
+    shutil.copytree(release.folder, tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("*.json"):
+        path.chmod(0o644)
+    profile = msgspec.structs.replace(release.profile, mean_similarity=0.999)
+    (tmp_path / "copy" / "profile.json").write_bytes(msgspec.json.encode(profile))
+    body = json.loads((tmp_path / "copy" / "manifest.json").read_text())
+    (tmp_path / "copy" / "manifest.json").unlink()
+    head = {k: v for k, v in body.items() if k not in ("format", "id", "files")}
+    folders.seal(tmp_path / "copy", head)
+    assert failed(gates.run(Release.open(tmp_path / "copy"))) == ["not collapsed"]
+
+
+def test_a_promise_that_eval_contradicts_fails(release: Release, tmp_path: Path) -> None:
+    evidence = release.evidence
+    fmr = msgspec.structs.replace(evidence.eval.fmr, value=0.02, low=0.01, high=0.03)
+    broken = msgspec.structs.replace(
+        evidence,
+        target=Target(kind="fmr", value=1e-3),
+        eval=msgspec.structs.replace(evidence.eval, fmr=fmr),
+    )
+    report = gates.run(changed(release, tmp_path / "child", broken))
+    assert failed(report) == ["target holds on eval"]
+    assert "0.02 [0.01, 0.03], promised at most 0.001" in report.gates[-1].detail
+
+
+def test_worse_than_stable_on_the_same_records_fails(release: Release, tmp_path: Path) -> None:
+    evidence = release.evidence
+    best = evidence.candidates[0]
+    f1 = msgspec.structs.replace(best.point.f1, value=0.2, low=0.1, high=0.3)
+    worse = msgspec.structs.replace(best, point=msgspec.structs.replace(best.point, f1=f1))
+    poor = msgspec.structs.replace(evidence, candidates=(worse, *evidence.candidates[1:]))
+    candidate = changed(release, tmp_path / "child", poor)
+    report = gates.run(candidate, release)
+    assert failed(report) == ["not worse than stable"]
+    assert gates.run(release, candidate).passed
+
+
+def test_other_eval_records_are_not_compared(release: Release, tmp_path: Path) -> None:
+    data = release.evidence.data
+    sides = {**data.sides, "eval": msgspec.structs.replace(data.sides["eval"], digest="0" * 64)}
+    evidence = msgspec.structs.replace(
+        release.evidence, data=msgspec.structs.replace(data, sides=sides)
+    )
+    report = gates.run(changed(release, tmp_path / "child", evidence), release)
+    assert report.passed
+    assert "not comparable" in report.gates[-1].detail
+
+
+def test_promote_refuses_and_takes_force_with_a_reason(
+    store: Store, release: Release, stricter: Release
+) -> None:
+    store.put(release.folder)
+    store.put(stricter.folder)
+    report, move = gates.promote(store, release.id[:12], **WHO)
+    assert report.passed
+    assert store.pointer("stable") == move.release_id == release.id
+    with pytest.raises(GateFailed, match="evidence"):
+        gates.promote(store, stricter.id, **WHO)
+    with pytest.raises(GateFailed, match="needs a reason"):
+        gates.promote(store, stricter.id, actor="ann", reason=" ", force=True)
+    assert store.pointer("stable") == release.id
+    report, move = gates.promote(store, stricter.id, actor="ann", reason="outage", force=True)
+    assert not report.passed
+    assert move.reason == "outage (forced; failed: evidence)"
+    assert store.rollback("stable", **WHO).release_id == release.id
+
+
+def test_a_policy_that_the_evidence_measured_passes(release: Release, tmp_path: Path) -> None:
+    point = release.evidence.points[1]
+    assert point.dev is not None
+    assert point.eval is not None
+    at = point.dev.threshold
+    policy = msgspec.structs.replace(
+        release.policy, verify=Band(threshold=at, review_low=at, review_high=at)
+    )
+    evidence = msgspec.structs.replace(release.evidence, dev=point.dev, eval=point.eval)
+    child = release.child(policy=policy, evidence=evidence, into=tmp_path / "child")
+    assert gates.run(child, release).passed
+    assert np.isclose(child.policy.verify.threshold, at)
