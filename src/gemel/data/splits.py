@@ -107,7 +107,7 @@ def by_identity(
 
 
 def _least(sizes: Int64) -> int:
-    """Identities that each side should get of those with several records, where there are enough."""
+    """Identities with several records that each side should get, if there are enough."""
     if sizes.max(initial=0) < 2:
         return 0
     return 2 if len(sizes) >= 6 else 1

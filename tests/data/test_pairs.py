@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gemel.data import pairs, records
+from gemel.errors import DataError
+
+RECORDS = "id,name\n" + "\n".join(f"{c},name {c}" for c in "abcdefgh") + "\n"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def read(folder: Path, labelled: str, ratio: float = 0.0) -> records.Dataset:
+    return records.read(
+        write(folder / "r.csv", RECORDS),
+        id="id",
+        pairs=write(folder / "p.csv", "left,right,same\n" + labelled),
+        max_bad_ratio=ratio,
+    )
+
+
+def groups(data: records.Dataset) -> dict[str, str | None]:
+    return {str(i): data.identity_of(at) for at, i in enumerate(data.ids)}
+
+
+def test_chains_of_pairs_become_identities(tmp_path: Path) -> None:
+    data = read(tmp_path, "a,b,1\nc,b,true\nd,e,0\nf,g,TRUE\n")
+    assert groups(data) == {
+        "a": "a", "b": "a", "c": "a", "d": "d", "e": "e", "f": "f", "g": "f", "h": None,
+    }  # fmt: skip
+
+
+def test_a_pair_that_contradicts_others_is_reported_with_the_chain(tmp_path: Path) -> None:
+    data = read(tmp_path, "a,b,1\nb,c,1\nc,d,1\nb,d,1\na,d,0\ne,e,0\n", ratio=0.5)
+    assert [(b.row, b.column, b.reason) for b in data.bad] == [
+        (6, "same", "says different, but other pairs join the two: a = b = d"),
+        (7, "same", "says that a record is different from itself"),
+    ]
+    assert groups(data)["d"] == "a"
+
+
+def test_faulty_pairs_are_reported(tmp_path: Path) -> None:
+    data = read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,maybe\n", ratio=0.9)
+    assert [(b.row, b.column, b.reason) for b in data.bad] == [
+        (4, "left", "missing value"),
+        (5, "same", "expected 0, 1, true or false, not 'maybe'"),
+        (3, "right", "no record 'x' was read"),
+    ]
+    with pytest.raises(DataError, match="3 of 4 records cannot be used"):
+        read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,maybe\n")
+
+
+def test_a_file_without_the_three_columns_is_no_pair_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column 'same'") as e:
+        records.read(write(tmp_path / "p.csv", "left,right\na,b\n"), kind="pairs")
+    assert "left,right,same" in e.value.hint
+
+
+def test_identities_come_from_one_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "id,who,name\n1,a,x\n2,b,y\n")
+    labelled = write(tmp_path / "p.csv", "left,right,same\n1,2,1\n")
+    with pytest.raises(DataError, match="identities already"):
+        records.read(path, id="id", identity="who", pairs=labelled)
+    with pytest.raises(DataError, match="no such file"):
+        records.read(path, id="id", pairs=tmp_path / "none.csv")
+
+
+def test_pairs_of_texts_are_records_of_one_field(tmp_path: Path) -> None:
+    data = records.read(
+        write(tmp_path / "p.csv", "left,right,same\nhow old?,what age?,1\nhow old?,who?,0\n")
+    )
+    assert [f.name for f in data.fields] == ["text"]
+    assert [p["text"] for p in data.payloads()] == ["how old?", "what age?", "who?"]
+    assert data.identities.tolist() == [0, 0, 1]
+
+
+def test_pairs_of_image_paths_are_images_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "img").mkdir()
+    for name in "abc":
+        Image.new("L", (8, 8), ord(name)).save(tmp_path / "img" / f"{name}.png")
+    labelled = "left,right,same\nimg/a.png,img/b.png,1\nimg/c.png,img/a.png,0\n"
+    data = records.read(write(tmp_path / "p.csv", labelled))
+    assert data.modality == "image"
+    assert data.ids.tolist() == ["img/a.png", "img/b.png", "img/c.png"]
+    assert data.identities.tolist() == [0, 0, 1]
+    assert data.payloads([2])[0] == (tmp_path / "img/c.png").read_bytes()
+    broken = labelled + "img/gone.png,img/a.png,1\n"
+    with pytest.raises(DataError, match=r"gone\.png: cannot read the file"):
+        records.read(write(tmp_path / "q.csv", broken))
+
+
+def test_long_chains_are_closed() -> None:
+    n = 50_000
+    ends = np.arange(n - 1)
+    assert len(set(pairs.closure(n, ends, ends + 1).tolist())) == 1
