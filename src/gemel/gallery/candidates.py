@@ -23,6 +23,7 @@ MAX_FETCH = 8192
 BLOCK_ROWS = 16_384
 BLOCK_SCORES = 1 << 22
 MAXIMA = 64
+GATHER_SHARE = 4
 TIE = 1e-5
 
 
@@ -116,7 +117,10 @@ class Search:
 
     def _scanned(self, queries: Float32, k: int, slots: Int64 | None) -> list[Int64]:
         """Slots whose score reaches the k-th best, with all that tie with it, by exact scan."""
-        rows = self.view.matrix if slots is None else self.view.matrix[slots]
+        matrix = self.view.matrix
+        # To copy a large part of the matrix costs more than to score rows that are not asked for.
+        few = slots is not None and len(slots) * GATHER_SHARE < len(matrix)
+        rows = matrix[slots] if few else matrix
         at_once = max(1, BLOCK_SCORES // max(len(rows), 1))
         found: list[Int64] = []
         for start in range(0, len(queries), at_once):
@@ -125,6 +129,8 @@ class Search:
             for i in range(0, len(rows), BLOCK_ROWS):
                 part = rows[i : i + BLOCK_ROWS]
                 scores[:, i : i + BLOCK_ROWS] = self.comparator.matrix(block, part)
+            if slots is not None and not few:
+                scores = scores[:, slots]
             found.extend(best(row, k) for row in scores)
         return found if slots is None else [slots[near] for near in found]
 

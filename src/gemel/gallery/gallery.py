@@ -127,6 +127,9 @@ class Gallery:
     def delete(self, ids: Iterable[str]) -> int:
         """Take records out; ids that are not there are no error.
 
+        Embedding and attributes are gone from the database on return; a mark with the id stays,
+        and an index file keeps the row, which no search returns, until it is next built anew.
+
         Returns:
             How many were there.
         Raises:

@@ -152,7 +152,7 @@ class Table:
 
 def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
