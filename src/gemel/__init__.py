@@ -1,7 +1,90 @@
 """Siamese networks in production: a similarity learned, decided with stated error rates, operated.
 
 The public names are loaded when first used, so that `import gemel` stays fast and brings neither
-torch nor a web framework.
+torch nor a web framework. All else is reached by its module, such as `gemel.calibrate.curves`.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gemel.calibrate.policy import Policy
+    from gemel.calibrate.thresholds import Target
+    from gemel.config import Config, TrainSettings
+    from gemel.data.dataset import Dataset
+    from gemel.data.records import from_rows, read
+    from gemel.data.splits import Splits, by_identity
+    from gemel.encode.encoder import Encoder
+    from gemel.errors import GemelError
+    from gemel.gallery.gallery import Gallery
+    from gemel.ledger.ledger import Ledger
+    from gemel.release.build import build as build_release
+    from gemel.release.gates import promote
+    from gemel.release.release import Release
+    from gemel.release.store import Store
+    from gemel.serve.http import create_app
+    from gemel.serve.service import Service
+    from gemel.train.fit import train as train_encoder
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Config",
+    "Dataset",
+    "Encoder",
+    "Gallery",
+    "GemelError",
+    "Ledger",
+    "Policy",
+    "Release",
+    "Service",
+    "Splits",
+    "Store",
+    "Target",
+    "TrainSettings",
+    "build_release",
+    "by_identity",
+    "create_app",
+    "from_rows",
+    "promote",
+    "read",
+    "train_encoder",
+]
+
+_PLACES = {
+    "Config": "config",
+    "Dataset": "data.dataset",
+    "Encoder": "encode.encoder",
+    "Gallery": "gallery.gallery",
+    "GemelError": "errors",
+    "Ledger": "ledger.ledger",
+    "Policy": "calibrate.policy",
+    "Release": "release.release",
+    "Service": "serve.service",
+    "Splits": "data.splits",
+    "Store": "release.store",
+    "Target": "calibrate.thresholds",
+    "TrainSettings": "config",
+    "build_release": "release.build:build",
+    "by_identity": "data.splits",
+    "create_app": "serve.http",
+    "from_rows": "data.records",
+    "promote": "release.gates",
+    "read": "data.records",
+    "train_encoder": "train.fit:train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'gemel' has no attribute {name!r}")
+    module, _, attribute = place.partition(":")
+    value = globals()[name] = getattr(import_module(f"gemel.{module}"), attribute or name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -108,7 +108,7 @@ class TrainSettings(Settings, frozen=True):
         Ratio | None, Meta(description="Share of the steps in which the rate rises")
     ] = None
     seed: Annotated[Count, Meta(description="Same seed, same weights")] = 0
-    threads: Annotated[Count, Meta(description="Threads of torch; 0: its own choice")] = 0
+    threads: Annotated[Count, Meta(description="Threads of torch; they decide the last bits of the weights")] = 0
 
 
 class CalibrateSettings(Settings, frozen=True):
@@ -157,8 +157,8 @@ class GallerySettings(Settings, frozen=True):
     """The enrolled records that are searched."""
 
     engine: Annotated[
-        Literal["auto", "flat", "hnsw"],
-        Meta(description="flat scans everything, hnsw walks a graph; auto: flat up to 50,000 rows"),
+        str,
+        Meta(description="flat scans everything, hnsw walks a graph; auto: a graph when it pays"),
     ] = "auto"
     batch: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Records per transaction of an enroll")

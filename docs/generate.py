@@ -1,0 +1,114 @@
+"""Write the reference pages from the tables that the code declares: settings, commands, errors.
+
+`python docs/generate.py` (or `make docs`) writes them; a test fails when one is out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gemel import errors
+from gemel.cli.main import app
+from gemel.config import PREFIX, SECTIONS, describe
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- written by docs/generate.py -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Name and text of every generated page."""
+    return {
+        "settings.md": NOTE + _settings(),
+        "commands.md": NOTE + _commands(),
+        "errors.md": NOTE + _errors(),
+    }
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Words and command object of every command that does something, in order."""
+    yield from _walk("gemel", typer.main.get_command(app))
+
+
+def _walk(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+    below = getattr(command, "commands", None)
+    if not below:
+        yield words, command
+        return
+    for name, child in below.items():
+        yield from _walk(f"{words} {name}", child)
+
+
+def _settings() -> str:
+    lines = [
+        "# Settings",
+        "",
+        "One file, `gemel.toml`. Order: defaults, then the file, then environment variables",
+        f"`{PREFIX}SECTION__KEY`, then `--set section.key=value`. An unknown key is an error.",
+        "Empty text means none. `gemel config show` prints each value and where it comes from.",
+    ]
+    for section, struct in SECTIONS.items():
+        lines += ["", f"## [{section}]", "", (struct.__doc__ or "").splitlines()[0], ""]
+        lines += ["| key | default | meaning |", "|---|---|---|"]
+        for name, default in struct().to_dict().items():
+            shown = "none" if default is None else repr(default).replace("'", '"')
+            shown = "[]" if default == () else shown
+            lines.append(f"| `{name}` | `{shown}` | {describe(f'{section}.{name}')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _commands() -> str:
+    lines = [
+        "# Commands",
+        "",
+        "Data goes to stdout, talk and progress to stderr. Exit 0: done; 1: an error that the",
+        "message explains; 2: a command line that makes no sense; 3: a gate failed; 130: Ctrl-C.",
+        "`gemel --debug ...` shows tracebacks, `gemel --install-completion` sets up the shell.",
+    ]
+    for words, command in commands():
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        names = " ".join(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in arguments)
+        lines += [
+            "",
+            f"## `{' '.join([words, names]).strip()}`",
+            "",
+            inspect.cleandoc(command.help),
+        ]
+        lines += ["", "| | |", "|---|---|"]
+        for p in command.params:
+            if p.param_type_name != "argument" and p.name == "help":
+                continue
+            shown = (
+                ", ".join(f"`{o}`" for o in p.opts) if p not in arguments else f"`{p.name.upper()}`"
+            )
+            lines.append(f"| {shown} | {p.help or ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def _errors() -> str:
+    found = [
+        e for e in vars(errors).values() if inspect.isclass(e) and issubclass(e, errors.GemelError)
+    ]
+    lines = ["# Errors", "", "| error | code | HTTP | exit | meaning |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{e.__name__}` | `{e.code}` | {e.status} | {e.exit_code} | "
+        f"{(e.__doc__ or '').splitlines()[0]} |"
+        for e in found
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write every page."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        print(f"wrote {FOLDER / name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The command line: noun, verb, and one library call each."""

@@ -1,0 +1,119 @@
+"""`gemel init` and `gemel data`: from a file to settings, and what is wrong with the records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show, template
+from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.config import FILE
+from gemel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gemel.data.records import Dataset
+    from gemel.data.splits import Splits
+
+app = typer.Typer(no_args_is_help=True, help="The records that everything starts from.")
+SHOWN = 20
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="File of records or pairs, or folder of images.")],
+    identity: Annotated[
+        str | None, typer.Option(help="Column that says which records belong together.")
+    ] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column with a unique record id.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="File left,right,same that says which records match.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path(FILE),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Look at a file and write a commented gemel.toml for it."""
+    if output.exists() and not force and not dry_run:
+        raise ConfigError("already exists", where=str(output), hint="overwrite it with --force")
+    guess = template.look_at(path, identity=identity, id=id, pairs=pairs)
+    text = template.render(guess, output.parent)
+    if dry_run:
+        show.out(text.rstrip())
+        return
+    output.write_text(text, encoding="utf-8")
+    for note in guess.notes:
+        show.say(note)
+    show.say(f"wrote {output}; look at it, then: gemel data check")
+
+
+@app.command()
+def check(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) -> None:
+    """Read the records, show what they are, split them and look for leakage."""
+    from gemel.data import leakage
+
+    project = Project.open(config, sets)
+    with show.progress("reading the records"):
+        dataset = project.dataset()
+        splits = project.splits(dataset)
+    found = leakage.find(dataset, splits)
+    if json:
+        show.as_json({**_facts(dataset, splits), "leakage": found})
+    else:
+        show_dataset(dataset, splits)
+    found.check()
+    show.say("no identity and no record stands on both sides of a split")
+
+
+def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.out) -> None:
+    """Write what was read, what was refused and how it was split.
+
+    Args:
+        dataset: the records.
+        splits: of these records.
+        write: takes a line of data; what was refused goes to stderr all the same.
+    """
+    facts = _facts(dataset, splits)
+    show.pairs([(k, v) for k, v in facts.items() if not isinstance(v, list | dict)], write)
+    if dataset.fields:
+        write(f"fields      {', '.join(f'{f.name} ({f.kind})' for f in dataset.fields)}")
+    write("")
+    show.table(
+        ["split", "records", "identities", "genuine pairs"],
+        [[name, *counts.values()] for name, counts in facts["splits"].items()],
+        write,
+    )
+    for bad in dataset.bad[:SHOWN]:
+        show.say(f"refused: {bad}")
+    if len(dataset.bad) > SHOWN:
+        show.say(f"refused: {len(dataset.bad) - SHOWN} more; --json lists all")
+    for note in dataset.notes:
+        show.say(f"note: {note}")
+
+
+def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
+    parts = {"train": splits.train, "dev": splits.dev, "eval": splits.eval}
+    return {
+        "source": dataset.source,
+        "modality": dataset.modality,
+        "records": len(dataset),
+        "refused": dataset.n_bad,
+        "identities": len(dataset.identity_names),
+        "digest": dataset.digest[:12],
+        "fields": [{"name": f.name, "kind": f.kind} for f in dataset.fields],
+        "bad": [str(b) for b in dataset.bad],
+        "notes": list(dataset.notes),
+        "splits": {name: _counts(dataset, idx) for name, idx in parts.items()},
+    }
+
+
+def _counts(dataset: Dataset, idx: Any) -> dict[str, int]:
+    import numpy as np
+
+    known = dataset.identities[idx]
+    sizes = np.unique(known[known >= 0], return_counts=True)[1].astype(np.int64)
+    return {
+        "records": len(idx),
+        "identities": len(sizes),
+        "genuine_pairs": int((sizes * (sizes - 1) // 2).sum()),
+    }

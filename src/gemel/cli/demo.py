@@ -1,0 +1,186 @@
+"""`gemel demo`: the whole life on 10,000 real records, from the file to a served decision.
+
+It leaves an ordinary project behind (settings, releases, gallery), so everything it shows can be
+repeated and changed with the other commands. What was done before is found again, not done again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import numpy as np
+import typer
+
+from gemel.cli import demo_records, demo_summary, show
+from gemel.cli.data import show_dataset
+from gemel.cli.gallery import enroll_dataset
+from gemel.cli.project import Project
+from gemel.cli.release import note_move, show_gates, write_report
+from gemel.cli.serve import application
+from gemel.cli.train import build_release, find_release, train_run
+
+if TYPE_CHECKING:
+    from gemel.data.records import Dataset
+    from gemel.release.release import Release
+
+ALL_ROWS = 10_000
+LEAST_ROWS = 300
+ASKED = 20
+
+T = TypeVar("T")
+
+
+@dataclass
+class Stages:
+    """The stages so far, and the seconds each took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self, title: str, work: Callable[[], T]) -> T:
+        """Announce a stage, run it and keep its time."""
+        show.say(f"\n{len(self.seconds) + 1}. {title}")
+        start = time.perf_counter()
+        result = work()
+        self.seconds[title] = time.perf_counter() - start
+        return result
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the project of the demo goes.")] = Path(
+        "gemel-demo"
+    ),
+    rows: Annotated[
+        int, typer.Option(min=LEAST_ROWS, max=ALL_ROWS, help="Use fewer records.")
+    ] = ALL_ROWS,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8080,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop at the end.")] = False,
+) -> None:
+    """Find the same person among 10,000 records with typing errors: the whole life at once."""
+    from gemel.data.packages import SETS, rldata10000
+
+    declared = SETS["rldata10000"]
+    show.say(f"{declared.name}: {declared.title}")
+    show.say(f"from package {declared.package} {declared.version}; licence: {declared.licence}")
+    project = demo_records.prepare(folder, rows, port, rldata10000)
+    run(project, stay=sys.stdin.isatty() and sys.stderr.isatty() and not no_serve)
+
+
+def run(project: Project, *, stay: bool) -> None:
+    """Go through the whole life of a project of rows.
+
+    Args:
+        project: with records and settings.
+        stay: serve until Ctrl-C at the end.
+    """
+    stages, report = Stages(), project.config.root / "report.html"
+    dataset = stages.run("Read, check and split the records", lambda: _check(project))
+    stages.run("Train a Siamese encoder", lambda: train_run(project, dataset))
+    release = stages.run("Calibrate a decision, build a release", lambda: _build(project, dataset))
+    stages.run("Pass the gates and go live", lambda: _promote(project, release))
+    stages.run("Enroll the gallery", lambda: _enroll(project, release, dataset))
+    stages.run("Write the report", lambda: write_report(release, report))
+    show.say(f"\n{len(stages.seconds) + 1}. Serve; verify two records and search for one")
+    with _serving(project) as url:
+        times_ms = _ask(url, dataset, project.splits(dataset).eval)
+        demo_summary.render(release, stages.seconds, times_ms)
+        for line in demo_summary.next_steps(project.config.root, report):
+            show.say(line)
+        if stay:
+            show.say(f"\nopen {url}/ in a browser; Ctrl-C stops it")
+            threading.Event().wait()
+
+
+def _check(project: Project) -> Dataset:
+    from gemel.data import leakage
+
+    dataset = project.dataset()
+    splits = project.splits(dataset)
+    leakage.find(dataset, splits).check()
+    show_dataset(dataset, splits, write=show.say)
+    return dataset
+
+
+def _build(project: Project, dataset: Dataset) -> Release:
+    found = find_release(project, dataset)
+    if found is not None:
+        show.say(f"release {found.short_id} is on the shelf already")
+        return found
+    return build_release(project, dataset, name="demo")
+
+
+def _promote(project: Project, release: Release) -> None:
+    from gemel.release import gates
+
+    store = project.store()
+    if store.pointer("stable") == release.id:
+        show.say(f"stable points at {release.short_id} already")
+        return
+    report, move = gates.promote(store, release.id, actor="gemel demo", reason="demo")
+    show_gates(report)
+    note_move(project, move)
+
+
+def _enroll(project: Project, release: Release, dataset: Dataset) -> None:
+    with project.gallery(release, write=True) as gallery:
+        if gallery.count() < len(dataset):
+            enroll_dataset(release, gallery, dataset, batch=project.config.gallery.batch)
+        show.say(f"{gallery.count():,} records are enrolled")
+
+
+@contextmanager
+def _serving(project: Project) -> Iterator[str]:
+    """The service and its page while the block runs; gives the address."""
+    from gemel.serve import server
+    from gemel.telemetry import log_to
+
+    settings = project.config.serve
+    log = log_to(io.StringIO())
+    with (
+        application(project, log) as app,
+        server.running(app, host=settings.host, port=settings.port, log=log) as url,
+    ):
+        yield url
+
+
+def _ask(url: str, dataset: Dataset, idx: Any) -> dict[str, float]:
+    """Verify and search two records of a person that training never saw; milliseconds of each."""
+    codes = dataset.identities[idx]
+    twice = next(c for c in codes if (codes == c).sum() > 1)
+    one, other = dataset.payloads(idx[np.flatnonzero(codes == twice)[:2]])
+    seen, verify_ms = _post(f"{url}/v1/verify", {"left": one, "right": other})
+    found, search_ms = _post(f"{url}/v1/search", {"query": other, "k": 3})
+    show.say(f"   {_line(one)}")
+    show.say(f"   {_line(other)}")
+    show.say(f"   verify: {seen['outcome']}, score {seen['score']:.4f} at {seen['threshold']:.4f}")
+    for hit in found["hits"]:
+        words = f"{hit['score']:.4f} {hit['decision']:8} record {hit['id']:>5}"
+        show.say(f"   search: {words}  {_line(hit['attributes'])}")
+    show.say("")
+    return {"verify": verify_ms, "search": search_ms}
+
+
+def _post(url: str, body: dict[str, Any]) -> tuple[Any, float]:
+    """The reply to a request, and the median of a few, in milliseconds."""
+    data, head = json.dumps(body).encode(), {"content-type": "application/json"}
+    reply, times = None, []
+    for _ in range(ASKED):
+        start = time.perf_counter()
+        with urllib.request.urlopen(urllib.request.Request(url, data, head), timeout=30) as answer:
+            reply = json.load(answer)
+        times.append(1000 * (time.perf_counter() - start))
+    return reply, statistics.median(times)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return " ".join(demo_records.written(v) for v in row.values() if v is not None)

@@ -1,0 +1,68 @@
+"""What the demo shows at the end: figures beside a baseline, where things are, what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemel.cli.release import estimate
+
+if TYPE_CHECKING:
+    from gemel.release.release import Release
+
+
+def render(release: Release, seconds: Mapping[str, float], times_ms: Mapping[str, float]) -> None:
+    """Write the figures to stdout as tables.
+
+    Args:
+        release: with its evidence.
+        seconds: how long each stage took.
+        times_ms: what was measured over HTTP.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, width=max(Console().width, 100))
+    evidence = release.evidence
+    compared = Table(title="On identities that were never trained on (eval)", title_justify="left")
+    for head in ("", "F1 [95 %]", "recall_at_1"):
+        compared.add_column(head, justify="left" if not head else "right")
+    for candidate in evidence.candidates:
+        first = candidate.retrieval.recall_at_k[1]
+        compared.add_row(candidate.name, estimate(candidate.point.f1), f"{first:.4f}")
+    console.print(compared)
+
+    seen = evidence.eval
+    facts = Table(show_header=False, box=None, pad_edge=False)
+    facts.add_row("release", release.short_id)
+    facts.add_row("threshold", f"{seen.threshold:.4f}, chosen on dev for {evidence.target.kind}")
+    facts.add_row("false matches (FMR)", estimate(seen.fmr))
+    facts.add_row("false non-matches (FNMR)", estimate(seen.fnmr))
+    facts.add_row("precision", estimate(seen.precision))
+    facts.add_row(
+        "comparisons on eval", f"{seen.n_genuine:,} genuine, {seen.n_impostor:,} impostor"
+    )
+    facts.add_row(
+        "encoding one record",
+        f"p50 {evidence.timing.single_p50_ms:.2f} ms, p99 {evidence.timing.single_p99_ms:.2f} ms",
+    )
+    for what, took in times_ms.items():
+        facts.add_row(f"{what} over HTTP", f"median {took:.1f} ms")
+    facts.add_row("all stages", f"{sum(seconds.values()):.0f} s")
+    console.print(facts)
+
+
+def next_steps(folder: Path, report: Path) -> list[str]:
+    """What to look at and to try, a line each."""
+    config = f"-c {folder / 'gemel.toml'}"
+    return [
+        f"the report: {report}",
+        f"the settings: {folder / 'gemel.toml'}",
+        "try next:",
+        f"  gemel release show {config}",
+        f"  gemel gallery search lname_c1=MUELLER fname_c1=ANNA {config}",
+        f"  gemel calibrate --set calibrate.target=precision --set calibrate.value=0.9 {config}",
+        f"  gemel serve {config}",
+        "  gemel init YOUR_RECORDS.csv",
+    ]

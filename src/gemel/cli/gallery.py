@@ -1,0 +1,173 @@
+"""`gemel gallery`: enroll records, search them, take them out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from gemel.data.records import Dataset
+    from gemel.gallery.gallery import Gallery
+    from gemel.release.release import Release
+
+app = typer.Typer(no_args_is_help=True, help="The enrolled records that are searched.")
+
+ReleaseName = Annotated[
+    str | None, typer.Option("--release", "-r", help="Release id or pointer; stable if left out.")
+]
+
+
+@app.command()
+def enroll(
+    path: Annotated[
+        Path | None, typer.Argument(help="Records; those of [data] if left out.")
+    ] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:
+    """Embed records and put them into the gallery; running it again changes nothing."""
+    project = Project.open(config, sets)
+    live = project.release(release)
+    dataset = project.records_for(live, path, id=id)
+    if dry_run:
+        show.say(f"would enroll {len(dataset):,} records into space {live.space_id[:12]}")
+        return
+    with project.gallery(live, write=True) as gallery:
+        done = enroll_dataset(live, gallery, dataset, batch=project.config.gallery.batch)
+        done["records in the gallery"] = gallery.count()
+    if json:
+        show.as_json(done)
+    else:
+        show.pairs(list(done.items()))
+
+
+@app.command()
+def search(
+    query: Annotated[
+        list[str], typer.Argument(help="NAME=VALUE words, one JSON object, or an image file.")
+    ],
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits.")] = 5,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records.")
+    ] = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """Find the records most like one, with the decision for each."""
+    from gemel.serve.service import Service
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    item = parse_item(live, query)
+    with project.gallery(live) as gallery:
+        reply = Service(live, gallery).search(item, k, _typed(live, where or [], "--where"))
+    found = [
+        {"id": hit.id, "score": hit.score, "decision": hit.decision, **hit.attributes}
+        for hit in reply.hits
+    ]
+    if json:
+        show.as_json(found)
+    else:
+        head = list(dict.fromkeys(name for hit in found for name in hit))
+        show.table(head, [[hit.get(name) for name in head] for hit in found])
+
+
+@app.command()
+def delete(
+    ids: Annotated[list[str], typer.Argument(help="Record ids.")],
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Take records out of the gallery; ids that are not there are no error."""
+    project = Project.open(config, sets)
+    live = project.release(release)
+    if dry_run:
+        show.say(f"would delete {len(ids)} records from space {live.space_id[:12]}")
+        return
+    with project.gallery(live, write=True) as gallery:
+        show.say(f"deleted {gallery.delete(ids)} of {len(ids)}")
+
+
+@app.command()
+def stats(
+    release: ReleaseName = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
+) -> None:
+    """Show how large the gallery is and how it is searched."""
+    project = Project.open(config, sets)
+    with project.gallery(project.release(release)) as gallery:
+        found = gallery.stats()
+    if json:
+        show.as_json(found)
+    else:
+        show.pairs([(k, v) for k, v in vars(found).items() if v is not None])
+
+
+def enroll_dataset(
+    release: Release, gallery: Gallery, dataset: Dataset, *, batch: int
+) -> dict[str, int]:
+    """Embed and enroll records batch by batch; how many were added, updated, unchanged."""
+    done = {"added": 0, "updated": 0, "unchanged": 0}
+    with show.progress("enrolling the gallery", "records") as tick:
+        for start in range(0, len(dataset), batch):
+            part = range(start, min(start + batch, len(dataset)))
+            payloads = dataset.payloads(part)
+            attributes = payloads if dataset.modality == "row" else None
+            ids = dataset.ids[start : part.stop].tolist()
+            enrolled = gallery.enroll(ids, release.encoder.encode(payloads), attributes)
+            for name in done:
+                done[name] += getattr(enrolled, name)
+            tick(part.stop, len(dataset))
+    return done
+
+
+def parse_item(release: Release, words: Sequence[str]) -> Any:
+    """The item of a request that the words of a command line mean.
+
+    Raises:
+        InvalidInput: unreadable image, no JSON object, or a word that is not NAME=VALUE.
+    """
+    if release.modality == "image":
+        try:
+            return {"image": base64.b64encode(Path(words[0]).read_bytes()).decode()}
+        except OSError as e:
+            raise InvalidInput(f"cannot read the image: {e.strerror}", where=words[0]) from e
+    if words[0].lstrip().startswith("{"):
+        try:
+            return msgspec.json.decode(words[0], type=dict[str, str | float | None])
+        except msgspec.DecodeError as e:
+            raise InvalidInput(f"no JSON object of values: {e}", where="query") from e
+    return _typed(release, words, "query")
+
+
+def _typed(release: Release, words: Sequence[str], where: str) -> dict[str, str | float]:
+    """NAME=VALUE words as values of the kinds that the fields of a release have."""
+    kinds = {f.name: f.kind for f in getattr(release.encoder.prepare, "fields", ())}
+    found: dict[str, str | float] = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator:
+            raise InvalidInput(
+                f"{word!r} is not NAME=VALUE", where=where, hint="for example name=Anna"
+            )
+        try:
+            found[name] = float(value) if kinds.get(name) == "number" and value else value
+        except ValueError as e:
+            raise InvalidInput(f"expected a number, got {value!r}", where=f"{where} {name}") from e
+    return found

@@ -1,0 +1,117 @@
+"""The `gemel` command: which verbs there are, and how every failure ends.
+
+Exit 0: done. 1: an error that the message explains. 2: a command line that makes no sense. 3: a
+gate failed. 130: stopped by Ctrl-C. A traceback is shown only with `--debug`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gemel import __version__
+from gemel.cli import data, gallery, ledger, release, serve, settings, show, train
+from gemel.cli.demo import demo
+from gemel.errors import GemelError
+
+UsageError: Any = typer.BadParameter.__mro__[1]
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="gemel",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        show.out(f"gemel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Learn a similarity from records, decide with stated error rates, operate the result."""
+
+
+app.command()(data.init)
+app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.command()(train.calibrate)
+app.add_typer(release.app, name="release")
+app.add_typer(gallery.app, name="gallery")
+app.add_typer(ledger.app, name="ledger")
+app.command("serve")(serve.serve)
+app.command()(release.report)
+app.add_typer(settings.app, name="config")
+app.command()(demo)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Exit code of one command line; every failure has been shown.
+
+    Args:
+        argv: the words behind `gemel`.
+    """
+    debug = "--debug" in argv
+    try:
+        code = typer.main.get_command(app).main(
+            args=list(argv), prog_name="gemel", standalone_mode=False
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except UsageError as e:
+        return _usage(e)
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open until exit
+        return 1
+    except GemelError as e:
+        if debug:
+            traceback.print_exc()
+        show.error(e)
+        return e.exit_code
+    except Exception as e:
+        return _unexpected(e, debug)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _usage(e: Any) -> int:
+    if type(e).__name__ == "NoArgsIsHelpError":
+        show.say(e.format_message())
+        return 2
+    command = e.ctx.command_path if e.ctx else "gemel"
+    show.say(f"error: {' '.join(e.format_message().split())}")
+    show.say(f"hint: {command} --help")
+    return 2
+
+
+def _unexpected(e: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+        return 1
+    handle, name = tempfile.mkstemp(prefix="gemel-error-", suffix=".log")
+    os.close(handle)
+    Path(name).write_text(f"gemel {__version__}, {' '.join(sys.argv)}\n{traceback.format_exc()}")
+    show.say(f"error: unexpected {type(e).__name__}: {' '.join(str(e).split())[:300]}")
+    show.say(f"hint: this is a bug; the details are in {name}")
+    return 1

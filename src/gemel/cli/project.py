@@ -1,0 +1,221 @@
+"""A project: the settings of one folder and the state that its commands leave behind.
+
+    .gemel/  runs/<id>/  releases/  store.db  gallery/<space>/  ledger.db
+
+A run is named by the digest of everything that decides its weights, so asking for the same run
+again finds the finished one. Stages are opened here and composed nowhere else in the command line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from gemel.arrays import canonical_json, digest
+from gemel.config import FILE, Config
+from gemel.errors import ConfigError, NotFound
+
+if TYPE_CHECKING:
+    from gemel.calibrate.thresholds import Target
+    from gemel.data.records import Dataset
+    from gemel.data.splits import Splits
+    from gemel.gallery.gallery import Gallery
+    from gemel.ledger.ledger import Ledger
+    from gemel.release.release import Release
+    from gemel.release.store import Store
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help=f"Settings; {FILE} of this folder if left out."),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrule a setting; may be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
+
+
+@dataclass(frozen=True)
+class Project:
+    """Settings and the state folder that goes with them."""
+
+    config: Config
+
+    @classmethod
+    def open(
+        cls,
+        config: Path | None = None,
+        sets: Sequence[str] | None = None,
+        flags: Mapping[str, Any] | None = None,
+    ) -> Project:
+        """The project of a settings file, or of the working directory.
+
+        Args:
+            config: a settings file; None for `gemel.toml` here if there is one, else defaults.
+            sets: `section.key=value` words.
+            flags: `section.key` to value; None values do not count.
+        Raises:
+            ConfigError: unreadable file, unknown key, unfit value.
+        """
+        path = config or (Path(FILE) if Path(FILE).is_file() else None)
+        return cls(Config.load(path, os.environ, {**_parse(sets or []), **(flags or {})}))
+
+    @property
+    def state(self) -> Path:
+        """Folder of everything that commands leave behind."""
+        return self.config.at(self.config.store.path)
+
+    def dataset(self) -> Dataset:
+        """The records that `[data]` names.
+
+        Raises:
+            ConfigError: it names none.
+            DataError: they cannot be read, or too many are bad.
+        """
+        from gemel.data import records
+
+        data = self.config.data
+        if not data.path:
+            raise ConfigError(
+                "no records are named",
+                where="data.path",
+                hint="write settings with: gemel init FILE",
+            )
+        return records.read(
+            self.config.at(data.path),
+            kind=data.kind,
+            identity=data.identity,
+            id=data.id,
+            columns=dict(data.columns),
+            ignore=data.ignore,
+            missing=data.missing,
+            pairs=self.config.at(data.pairs) if data.pairs else None,
+            max_bad_ratio=data.max_bad_ratio,
+        )
+
+    def records_for(self, release: Release, path: Path | None, *, id: str | None = None) -> Dataset:
+        """Records that a release can encode: of a file, or of `[data]` if none is given.
+
+        Args:
+            release: its fields are the ones that are read.
+            path: file or folder; None for the records of the project.
+            id: id column of the file.
+        Raises:
+            DataError: unreadable, or without the fields of the release.
+        """
+        from gemel.data import records
+
+        if path is None:
+            return self.dataset()
+        fields = getattr(release.encoder.prepare, "fields", None)
+        return records.read(
+            path, id=id, fields=fields, max_bad_ratio=self.config.data.max_bad_ratio
+        )
+
+    def splits(self, dataset: Dataset) -> Splits:
+        """The identity-disjoint splits that `[split]` describes."""
+        from gemel.data import splits
+
+        split = self.config.split
+        return splits.by_identity(
+            dataset,
+            dev=split.dev,
+            eval=split.eval,
+            seed=split.seed,
+            dev_identities=split.dev_identities,
+            eval_identities=split.eval_identities,
+        )
+
+    def run_folder(self, dataset: Dataset) -> Path:
+        """Folder of the run that these records and settings decide."""
+        settings = {
+            "split": msgspec.to_builtins(self.config.split),
+            "train": msgspec.to_builtins(self.config.train),
+        }
+        return self.state / "runs" / digest(dataset.digest.encode(), canonical_json(settings))[:12]
+
+    def target(self) -> Target:
+        """The goal of the threshold that `[calibrate]` describes."""
+        from gemel.calibrate.thresholds import Target
+
+        goal = self.config.calibrate
+        return Target(
+            kind=goal.target,
+            value=goal.value,
+            confidence=goal.confidence,
+            prior=goal.prior,
+            false_match_cost=goal.false_match_cost,
+            false_non_match_cost=goal.false_non_match_cost,
+            review_cost=goal.review_cost,
+        )
+
+    def store(self) -> Store:
+        """The shelf of releases and their pointers."""
+        from gemel.release.store import Store
+
+        return Store(self.state)
+
+    def release(self, name: str | None = None) -> Release:
+        """A release by id, unique start of an id, or pointer; the served pointer if left out.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        store, wanted = self.store(), name or self.config.serve.pointer
+        if name is None and store.pointer(wanted) is None:
+            raise NotFound(
+                f"no release is {wanted}",
+                where=str(self.state),
+                hint="see: gemel release list; then: gemel release promote ID",
+            )
+        return store.get(wanted)
+
+    def gallery(self, release: Release, *, write: bool = False) -> Gallery:
+        """The gallery of a release's space."""
+        from gemel.gallery.gallery import Gallery
+        from gemel.gallery.indexer import Indexing
+
+        return Gallery.open(
+            self.gallery_folder(release.space_id),
+            space_id=release.space_id,
+            dim=release.encoder.dim,
+            comparator=release.comparator,
+            write=write,
+            indexing=Indexing(engine=self.config.gallery.engine),
+        )
+
+    def gallery_folder(self, space_id: str) -> Path:
+        """Where the gallery of a space is."""
+        return self.state / "gallery" / space_id[:12]
+
+    def ledger(self) -> Ledger:
+        """The record of decisions and changes."""
+        from gemel.ledger.ledger import Ledger
+
+        return Ledger.open(self.ledger_file)
+
+    @property
+    def ledger_file(self) -> Path:
+        """Where the ledger is."""
+        return self.state / "ledger.db"
+
+
+def _parse(sets: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for word in sets:
+        key, separator, value = word.partition("=")
+        if not separator:
+            raise ConfigError(
+                f"{word!r} is not SECTION.KEY=VALUE",
+                where="--set",
+                hint="for example --set train.seed=1",
+            )
+        found[key.strip()] = value
+    return found

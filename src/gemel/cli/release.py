@@ -1,0 +1,224 @@
+"""`gemel release` and `gemel report`: the shelf, its pointers, and what a release is worth."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+
+if TYPE_CHECKING:
+    from gemel.calibrate.intervals import Estimate
+    from gemel.release.gates import GateReport
+    from gemel.release.release import Release
+    from gemel.release.store import Move
+
+app = typer.Typer(no_args_is_help=True, help="Releases and the pointers that make one live.")
+
+Name = Annotated[str, typer.Argument(help="Release id, unique start of one, or pointer.")]
+Maybe = Annotated[str | None, typer.Argument(help="Release id or pointer; stable if left out.")]
+Pointer = Annotated[str, typer.Option("--pointer", "-p", help="stable, canary or shadow.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+
+
+@app.command("list")
+def list_(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) -> None:
+    """List the releases on the shelf, oldest first, and where the pointers stand."""
+    store = Project.open(config, sets).store()
+    at = store.pointers()
+    found = [(m, [name for name, i in at.items() if i == m.id]) for m in store.list()]
+    if json:
+        show.as_json([{"manifest": m, "pointers": names} for m, names in found])
+        return
+    head = ["release", "space", "parent", "created", "name", "pointers"]
+    show.table(
+        head,
+        [
+            [m.id[:12], m.space_id[:12], (m.parent or "")[:12], m.created, m.name, " ".join(names)]
+            for m, names in found
+        ],
+    )
+    if not found:
+        show.say("no release yet; make one with: gemel train, then gemel calibrate")
+
+
+@app.command("show")
+def show_(
+    name: Maybe = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
+) -> None:
+    """Show what a release is, how it decides and what was measured."""
+    release = Project.open(config, sets).release(name)
+    facts = {"manifest": release.manifest, "policy": release.policy, "evidence": release.evidence}
+    if json:
+        show.as_json(facts)
+    else:
+        show.pairs(summary(release))
+
+
+@app.command()
+def promote(
+    name: Name,
+    pointer: Pointer = "stable",
+    reason: Reason = "",
+    force: Annotated[bool, typer.Option("--force", help="Although gates fail; say why.")] = False,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Check a release against the gates and point at it; exit 3 if a gate fails."""
+    from gemel.release import gates
+
+    project = Project.open(config, sets)
+    store = project.store()
+    if dry_run:
+        stable = store.pointer("stable")
+        report = gates.run(store.get(name), store.get(stable) if stable else None)
+        show_gates(report)
+        report.check()
+        show.say(f"would point {pointer} at {report.release_id[:12]}")
+        return
+    report, move = gates.promote(
+        store, name, actor=getpass.getuser(), reason=reason, pointer=pointer, force=force
+    )
+    show_gates(report)
+    note_move(project, move)
+
+
+@app.command()
+def rollback(
+    pointer: Pointer = "stable",
+    reason: Reason = "rolled back",
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Point at the release that was live before."""
+    project = Project.open(config, sets)
+    store = project.store()
+    live = store.resolve(pointer)
+    if dry_run:
+        show.say(f"would take {pointer} back from {live[:12]}")
+        return
+    note_move(project, store.rollback(pointer, actor=getpass.getuser(), reason=reason))
+
+
+@app.command()
+def verify(
+    name: Maybe = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
+) -> None:
+    """Hash every file of a release and encode its golden probes again."""
+    release = Project.open(config, sets).release(name)
+    with show.progress("verifying", "probes"):
+        parity = release.check_parity()
+    facts = {"release": release.id, "files": len(release.manifest.files), "parity": parity}
+    if json:
+        show.as_json(facts)
+    else:
+        show.pairs([(k, v) for k, v in facts.items() if k != "parity"])
+    show.say("every file is as it was, and the encoder gives what it gave")
+
+
+@app.command()
+def history(
+    pointer: Annotated[str | None, typer.Argument(help="stable, canary or shadow.")] = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """List every move of the pointers, oldest first."""
+    moves = Project.open(config, sets).store().history(pointer)
+    if json:
+        show.as_json(moves)
+        return
+    head = ["time", "pointer", "action", "release", "from", "by", "reason"]
+    show.table(
+        head,
+        [
+            [
+                m.time,
+                m.pointer,
+                m.action,
+                (m.release_id or "")[:12],
+                (m.previous or "")[:12],
+                m.actor,
+                m.reason,
+            ]
+            for m in moves
+        ],
+    )
+
+
+def report(
+    name: Maybe = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path(
+        "report.html"
+    ),
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Write the HTML report of a release: one file, made from the release alone."""
+    release = Project.open(config, sets).release(name)
+    if dry_run:
+        show.say(f"would write the report of {release.short_id} to {output}")
+        return
+    write_report(release, output)
+    show.say(f"wrote {output}")
+
+
+def write_report(release: Release, output: Path) -> None:
+    """Render a report and put it in its place whole."""
+    from gemel.watch.report import render
+
+    draft = output.with_name(output.name + ".draft")
+    draft.write_text(render(release), encoding="utf-8")
+    draft.replace(output)
+
+
+def show_gates(report: GateReport) -> None:
+    """Write a line for each gate to stderr."""
+    for gate in report.gates:
+        show.say(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.detail}")
+
+
+def summary(release: Release) -> list[tuple[str, Any]]:
+    """A release in a few lines: what it is, how it decides, what was measured on eval."""
+    manifest, evidence = release.manifest, release.evidence
+    seen = evidence.eval
+    return [
+        ("release", release.id),
+        ("space", release.space_id),
+        ("name", manifest.name),
+        ("modality", manifest.modality),
+        ("created", manifest.created),
+        ("data", f"{evidence.data.n_records:,} records of {evidence.data.source}"),
+        ("goal", evidence.target.kind),
+        ("threshold", seen.threshold),
+        ("FMR on eval", estimate(seen.fmr)),
+        ("FNMR on eval", estimate(seen.fnmr)),
+        ("precision on eval", estimate(seen.precision)),
+        ("F1 on eval", estimate(seen.f1)),
+    ]
+
+
+def estimate(value: Estimate) -> str:
+    """A figure with its interval."""
+    return f"{value.value:.4g} [{value.low:.4g}, {value.high:.4g}]"
+
+
+def note_move(project: Project, move: Move) -> None:
+    """Put a pointer's move into the ledger and say where it points now."""
+    body = {
+        "pointer": move.pointer,
+        "release": move.release_id,
+        "previous": move.previous,
+        "actor": move.actor,
+        "reason": move.reason,
+    }
+    with project.ledger() as ledger:
+        ledger.append_durable(f"release.{move.action}", body)
+    show.say(f"{move.pointer} points at {(move.release_id or 'nothing')[:12]}")

@@ -1,0 +1,67 @@
+"""`gemel serve`: the release that a pointer chooses, over HTTP, with its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import ConfigFile, Project, Sets
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+) -> None:
+    """Serve verify, search and records, and the page, until Ctrl-C; follows its pointer."""
+    from gemel.serve import server
+    from gemel.telemetry import log_to
+
+    project = Project.open(config, sets, {"serve.host": host, "serve.port": port})
+    log = log_to()
+    with application(project, log) as app:
+        server.run(
+            app,
+            project.config.serve,
+            log=log,
+            on_ready=lambda url: show.say(f"{url} serves; Ctrl-C stops it"),
+        )
+
+
+@contextmanager
+def application(project: Project, log: Any) -> Iterator[Litestar]:
+    """The web application of a project while the block runs: service, page, and its pointer.
+
+    Raises:
+        NotFound: the pointer points at nothing.
+        GalleryError: another process writes to the gallery.
+    """
+    from gemel.console import pages
+    from gemel.serve.http import create_app
+    from gemel.serve.rollout import Rollout
+    from gemel.serve.service import Service
+
+    settings = project.config.serve
+    with ExitStack() as opened:
+        release = project.release()
+        gallery = opened.enter_context(project.gallery(release, write=True))
+        ledger = opened.enter_context(project.ledger())
+        service = Service(release, gallery, ledger, threads=settings.threads)
+        rollout = Rollout(
+            service,
+            project.store(),
+            settings.pointer,
+            open_gallery=lambda other: project.gallery(other, write=True),
+            log=log,
+        )
+        rollout.start()
+        opened.callback(rollout.stop)
+        yield create_app(service, settings, log=log, pages=pages.handlers(service))

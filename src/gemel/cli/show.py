@@ -1,0 +1,144 @@
+"""What a person sees: data on stdout, talk and progress bars on stderr, errors as two lines.
+
+Nothing here knows a stage. Whether a stream is a terminal is asked at the moment of writing, so
+that output can be redirected, captured and piped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import msgspec
+
+from gemel.errors import (
+    ConfigError,
+    DataError,
+    GalleryError,
+    GemelError,
+    LedgerError,
+    ReleaseError,
+    RequestError,
+)
+
+HINTS: tuple[tuple[type[GemelError], str], ...] = (
+    (ConfigError, "gemel config show prints every setting and where it comes from"),
+    (DataError, "gemel data check shows what is read, and what is not"),
+    (ReleaseError, "gemel release list shows what there is"),
+    (GalleryError, "gemel gallery stats shows what there is"),
+    (LedgerError, "gemel ledger verify shows how far it can be relied on"),
+    (RequestError, "gemel release show prints the fields of a release"),
+    (GemelError, "gemel --help"),
+)
+"""Where to look when an error itself knows no better."""
+
+Write = Callable[[str], None]
+"""Takes a line."""
+
+
+class Tick(Protocol):
+    """Tells how far something is."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Say that `done` of `total` is done (0: not known), with a few words to it."""
+
+
+def out(text: str) -> None:
+    """Write a line of data to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def say(text: str) -> None:
+    """Write a line of talk to stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def as_json(value: Any) -> None:
+    """Write a value to stdout as indented JSON."""
+    out(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode())
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]], write: Write | None = None) -> None:
+    """Write rows (to stdout if not told otherwise) in aligned columns, numbers to the right."""
+    cells = [["" if v is None else number(v) for v in row] for row in rows]
+    width = [max(len(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
+    right = [bool(rows) and all(_is_number(r[i]) for r in rows) for i in range(len(head))]
+    for line in [list(head), *cells]:
+        padded = [
+            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, width, right, strict=True)
+        ]
+        (write or out)("  ".join(padded).rstrip())
+
+
+def pairs(rows: Sequence[tuple[str, Any]], write: Write | None = None) -> None:
+    """Write `name  value` lines, to stdout if not told otherwise."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        (write or out)(f"{name.ljust(width)}  {number(value)}")
+
+
+def number(value: Any) -> str:
+    """A value as text; floats with four significant digits."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def error(e: GemelError) -> None:
+    """Write an error as one line, and a hint as another."""
+    say(f"error: {_one_line(str(e))}")
+    say(f"hint: {_one_line(e.hint or next(h for kind, h in HINTS if isinstance(e, kind)))}")
+
+
+@contextmanager
+def progress(title: str, unit: str = "") -> Iterator[Tick]:
+    """A progress bar on a terminal; elsewhere one line at the start.
+
+    Args:
+        title: what is going on.
+        unit: what is counted, shown behind the count.
+    """
+    if not sys.stderr.isatty():
+        say(title)
+        yield lambda done, total, note="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None, note="")
+
+        def tick(done: int, total: int, note: str = "") -> None:
+            bar.update(task, completed=done, total=total or None, note=note)
+
+        yield tick
+        if bar.tasks[0].total is None:
+            bar.update(task, completed=1, total=1)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _plain(value: Any) -> Any:
+    """JSON values of what msgspec does not know: numpy scalars and arrays, paths."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
