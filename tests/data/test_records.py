@@ -319,3 +319,22 @@ def test_an_open_quote_costs_one_row_not_the_file(tmp_path: Path) -> None:
     assert [b.row for b in data.bad] == [9]
     assert len(data) == 2999
     assert schema.infer(tables.read(tmp_path / "t.csv").frame)[0][1].kind == "number"
+
+
+def test_a_damaged_file_is_read_or_refused_but_never_crashes(tmp_path: Path) -> None:
+    records.read(write(tmp_path / "p.csv", people(60)))
+    pl.read_csv(tmp_path / "p.csv").write_parquet(tmp_path / "p.parquet")
+    pl.read_csv(tmp_path / "p.csv").write_ndjson(tmp_path / "p.jsonl")
+    rng = np.random.default_rng(0)
+    for name in ("p.csv", "p.parquet", "p.jsonl"):
+        whole = (tmp_path / name).read_bytes()
+        for _ in range(60):
+            damaged = bytearray(whole)
+            for at in rng.integers(0, len(whole), 3):
+                damaged[at] = rng.integers(0, 256)
+            path = write(tmp_path / f"damaged_{name}", bytes(damaged))
+            try:
+                data = records.read(path, max_bad_ratio=1.0)
+            except DataError:
+                continue
+            assert len(data) + data.n_bad == data.n_read

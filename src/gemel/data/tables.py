@@ -281,12 +281,20 @@ def as_text(value: object) -> str | None:
 
 def _read_parquet(path: Path) -> Table:
     import polars as pl
+    import pyarrow
+    from pyarrow import parquet
 
     try:
-        frame = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as e:
+        # Not pl.read_parquet, which panics on a damaged page instead of raising.
+        read = parquet.read_table(path, partitioning=None).replace_schema_metadata(None)
+        read = read.rename_columns(read.column_names)
+        read.validate(full=True)
+    except (OSError, pyarrow.ArrowException, ValueError) as e:
         reason = str(e).splitlines()[0]
         raise DataError(f"cannot read the Parquet file: {reason}", where=str(path)) from e
+    frame = pl.from_arrow(read)
+    if not isinstance(frame, pl.DataFrame):
+        raise DataError("the Parquet file holds no table", where=str(path))
     return from_frame(frame, str(path))
 
 
