@@ -1,9 +1,10 @@
 """Thresholds that prove an error rate: target FMR and target precision with a stated confidence.
 
-Candidates are tested from strict to loose and the testing stops at the first failure (fixed
-sequence), so that looking at many thresholds costs no confidence. Each test is an exact binomial
-one on the effective number of comparisons, by identity. Data that cannot prove the target are
-refused with what is missing; nothing is extrapolated.
+Each test is an exact binomial one on the effective number of comparisons, by identity. FMR falls
+with the threshold, so the loosest candidate that passes is taken. Precision need not rise with it:
+there the testing goes from strict to loose and stops at the first failure (fixed sequence), so that
+looking at many thresholds costs no confidence. Data that cannot prove the target are refused with
+what is missing; nothing is extrapolated.
 """
 
 from __future__ import annotations
@@ -67,19 +68,16 @@ def fmr_threshold(scores: Scores, limit: float, confidence: float) -> Certificat
         confidence: probability that the promise holds, over the choice of identities.
     Raises:
         DataError: the data cannot prove it; the hint says what is missing.
-    Source: Angelopoulos et al. 2021, arXiv 2110.01052 (fixed sequence testing); exact binomial on
-        the effective number of comparisons, arXiv 2306.01198.
+    Source: Clopper and Pearson 1934 on the effective number of comparisons of Fogliato, Patil and
+        Perona 2023, arXiv 2306.01198.
     """
     n = scores.n_impostor
     worst = _highest_impostors(scores, max(errors_allowed(n, limit, confidence), 0))
     values = scores.score[worst]
     passed = None
     for candidate in _candidates(scores, worst, confidence):
-        if candidate.n_identities < MIN_ERROR_IDENTITIES:
-            continue
-        if candidate.bound > limit:
-            break
-        passed = candidate
+        if candidate.n_identities >= MIN_ERROR_IDENTITIES and candidate.bound <= limit:
+            passed = candidate
     if passed is None:
         raise _fmr_refusal(scores, limit, confidence)
     rejected = values[passed.n_errors]
@@ -253,17 +251,17 @@ def _precision_refusal(
         bound = upper_bound(errors * n, n, confidence) if n > 0 else 1.0
         best = max(best, (1 - bound) / (1 - bound + odds * bound))
     n_identities = int(np.count_nonzero(scores.genuine_by_identity))
-    missing = needed - n_identities
     what = (
         f"{scores.n_genuine:,} genuine comparisons of {n_identities:,} identities cannot prove "
         f"precision >= {target:g} at prior {prior:.3g} with {confidence:.0%} confidence"
     )
-    reach = f"the best precision at any threshold is about {best:.3f}"
+    reach = f"the best precision they can prove is about {min(best, target - 0.001):.3f}"
+    missing = needed - n_identities if best < target else max(needed - n_identities, n_identities)
     if missing > 0:
         more = f"about {missing:,} more identities with two records or more are needed"
         return DataError(what, hint=f"{more} (as many genuine comparisons); {reach}")
     return DataError(
         what,
-        hint=f"{reach}: more data alone will not do; improve the encoder, lower the target or "
+        hint=f"{reach}; more data alone will not do: improve the encoder, lower the target or "
         "the confidence",
     )

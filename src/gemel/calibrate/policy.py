@@ -8,7 +8,6 @@ grow with the gallery. How thresholds were found is not known here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -70,19 +69,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Args:
         verify: for one comparison of two records.
-        identify: for each candidate of a search.
+        search: for each candidate of a search.
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
     Raises:
         ConfigError: the prior is not between 0 and 1.
     Example:
         >>> at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
-        >>> Policy(verify=at, identify=at, prior=0.1).decide(0.5).outcome
+        >>> Policy(verify=at, search=at, prior=0.1).decide(0.5).outcome
         'match'
     """
 
     verify: Band
-    identify: Band
+    search: Band
     prior: float
     likelihood: Likelihood | None = None
 
@@ -100,13 +99,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         return self._decide(score, self.verify)
 
-    def decide_candidates(self, scores: Iterable[float]) -> list[Decision]:
-        """What the score of each candidate of a search means.
+    def identify(self, score: float) -> Decision:
+        """What the score of one candidate of a search means.
 
         Raises:
-            InvalidInput: a score is NaN.
+            InvalidInput: the score is NaN.
         """
-        return [self._decide(score, self.identify) for score in scores]
+        return self._decide(score, self.search)
 
     def _decide(self, score: float, band: Band) -> Decision:
         value = float(score)  # a numpy float32 would round the threshold to its own precision
@@ -158,19 +157,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def policy_of(
     verify: OperatingPoint,
     *,
-    identify: OperatingPoint | None = None,
+    search: OperatingPoint | None = None,
     likelihood: Likelihood | None = None,
 ) -> Policy:
     """The policy that decides at chosen operating points.
 
     Args:
         verify: chosen for one comparison; its prior becomes the policy's.
-        identify: chosen for a search (see `thresholds.fmr_for_fpir`); None = like verify.
+        search: chosen for a search (see `thresholds.fmr_for_fpir`); None = like verify.
         likelihood: calibrated score for probabilities.
     """
     return Policy(
         verify=_band(verify),
-        identify=_band(identify or verify),
+        search=_band(search or verify),
         prior=verify.prior,
         likelihood=likelihood,
     )

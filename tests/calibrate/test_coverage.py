@@ -1,0 +1,107 @@
+"""Intervals and promises hold as often as they say, in worlds where the truth is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from gemel.calibrate.curves import sweep
+from gemel.calibrate.intervals import wilson
+from gemel.calibrate.operating import measure
+from gemel.calibrate.scores import Scores
+from gemel.calibrate.thresholds import Target, choose
+from gemel.errors import DataError
+
+N_WORLDS = 200
+
+World = Callable[..., Scores]
+
+
+@dataclass
+class Population:
+    """Many identities, from which the true rates are read."""
+
+    impostor: np.ndarray
+    genuine: np.ndarray
+
+    def fmr(self, threshold: float) -> float:
+        below = np.searchsorted(self.impostor, np.float32(threshold))
+        return 1 - float(below) / len(self.impostor)
+
+    def fnmr(self, threshold: float) -> float:
+        return float(np.searchsorted(self.genuine, np.float32(threshold))) / len(self.genuine)
+
+
+def population(
+    world: World, rng: np.random.Generator, k: int, noise: float = 0.6, n_parts: int = 6
+) -> Population:
+    parts = [world(rng, 300, k, noise=noise) for _ in range(n_parts)]
+    return Population(
+        np.sort(np.concatenate([p.score[~p.genuine] for p in parts])),
+        np.sort(np.concatenate([p.score[p.genuine] for p in parts])),
+    )
+
+
+@pytest.mark.parametrize(("n", "k", "threshold"), [(40, 6, 0.5), (100, 4, 0.65)])
+def test_intervals_cover_where_counting_pairs_does_not(
+    world: World, n: int, k: int, threshold: float
+) -> None:
+    rng = np.random.default_rng(n)
+    true = population(world, rng, k)
+    fmr, fnmr = true.fmr(threshold), true.fnmr(threshold)
+    covered = np.zeros(3)
+    for _ in range(N_WORLDS):
+        scores = world(rng, n, k)
+        at = measure(scores, threshold)
+        pairs = wilson(at.fnmr.value, scores.n_genuine, 1.96)
+        covered += (
+            at.fmr.low <= fmr <= at.fmr.high,
+            at.fnmr.low <= fnmr <= at.fnmr.high,
+            pairs[0] <= fnmr <= pairs[1],
+        )
+    by_identity_fmr, by_identity_fnmr, by_pairs = covered / N_WORLDS
+    assert by_identity_fmr >= 0.93
+    assert by_identity_fnmr >= 0.91
+    assert by_pairs < 0.85
+
+
+def test_a_proven_fmr_is_kept_where_the_observed_one_is_not(world: World) -> None:
+    rng, limit = np.random.default_rng(7), 5e-3
+    true = population(world, rng, 5)
+    proven, observed = 0, 0
+    for _ in range(N_WORLDS):
+        scores = world(rng, 60, 5)
+        at = choose(scores, Target(kind="fmr", value=limit))
+        proven += true.fmr(at.threshold) > limit
+        curve = sweep(scores)
+        quantile = curve.between(int(np.searchsorted(curve.fmr(), limit, side="right")) - 1)
+        observed += true.fmr(quantile) > limit
+    assert proven / N_WORLDS <= 0.08
+    assert observed / N_WORLDS > 0.3
+
+
+def test_a_proven_precision_is_kept_where_the_observed_one_is_not(world: World) -> None:
+    rng, wanted = np.random.default_rng(8), 0.9
+    true = population(world, rng, 2, noise=0.5, n_parts=30)
+    broken = {"proven": 0, "observed": 0}
+    n_refused = 0
+    for _ in range(N_WORLDS):
+        scores = world(rng, 200, 2, noise=0.5)
+        prior = scores.prior
+        curve = sweep(scores)
+        n_match = curve.n_true_match + curve.n_false_match
+        kept = np.flatnonzero(curve.n_true_match[1:] >= wanted * n_match[1:]) + 1
+        thresholds = {"observed": curve.between(int(kept[-1]) if kept.size else 0)}
+        try:
+            goal = Target(kind="precision", value=wanted, confidence=0.9)
+            thresholds["proven"] = choose(scores, goal).threshold
+        except DataError:
+            n_refused += 1
+        for name, threshold in thresholds.items():
+            match = prior * (1 - true.fnmr(threshold))
+            false = (1 - prior) * true.fmr(threshold)
+            broken[name] += match < wanted * (match + false)
+    assert n_refused / N_WORLDS < 0.5
+    assert broken["proven"] / (N_WORLDS - n_refused) <= 0.1
+    assert broken["observed"] / N_WORLDS > 0.3

@@ -1,0 +1,97 @@
+"""A policy decides at its threshold, survives JSON, and refuses nonsense."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gemel.calibrate.likelihood import Likelihood, fit
+from gemel.calibrate.policy import FILE, Band, Policy, policy_of
+from gemel.calibrate.scores import Scores
+from gemel.calibrate.thresholds import Target, choose
+from gemel.errors import ConfigError, InvalidInput, ReleaseError
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy(
+        verify=Band(threshold=0.5, review_low=0.4, review_high=0.6),
+        search=Band(threshold=0.7, review_low=0.7, review_high=0.7),
+        prior=0.1,
+        likelihood=Likelihood(10.0, -5.0),
+    )
+
+
+def test_the_band_is_closed_below_and_open_above(policy: Policy) -> None:
+    scores = [0.39, 0.4, 0.5, 0.59, 0.6]
+    outcomes = [policy.decide(score).outcome for score in scores]
+    assert outcomes == ["no_match", "review", "review", "review", "match"]
+
+
+def test_a_search_has_its_own_threshold(policy: Policy) -> None:
+    assert [policy.identify(s).outcome for s in (0.69, 0.7)] == ["no_match", "match"]
+    assert policy.identify(0.7).threshold == 0.7
+
+
+def test_the_probability_is_that_of_the_prior(policy: Policy) -> None:
+    assert policy.decide(0.5).probability == pytest.approx(0.1)
+
+
+def test_a_float32_score_just_below_the_threshold_does_not_match() -> None:
+    below = np.float32(0.7)
+    limit = float(below) + 1e-12  # rounds to the score in float32
+    at = Band(threshold=limit, review_low=limit, review_high=limit)
+    assert Policy(verify=at, search=at, prior=0.5).decide(below).outcome == "no_match"
+
+
+def test_not_a_number_is_refused(policy: Policy) -> None:
+    with pytest.raises(InvalidInput):
+        policy.decide(float("nan"))
+
+
+def test_what_was_chosen_is_what_is_decided(toy: Scores, tmp_path: Path) -> None:
+    at = choose(toy, Target(kind="f1"))
+    policy = policy_of(at, likelihood=fit(toy))
+    policy.save(tmp_path)
+    loaded = Policy.load(tmp_path)
+    assert loaded == policy
+    match = np.array([loaded.decide(score).outcome == "match" for score in toy.score])
+    assert np.count_nonzero(match & ~toy.genuine) == at.n_false_match
+    assert np.count_nonzero(~match & toy.genuine) == at.n_false_non_match
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", b"null", b'{"verify": 1}', b'{"verify": {"threshold": null}}']
+)
+def test_a_broken_file_is_named(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(text)
+    with pytest.raises(ReleaseError, match="no readable policy") as e:
+        Policy.load(tmp_path)
+    assert e.value.where == str(tmp_path / FILE)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=FILE):
+        Policy.load(tmp_path)
+
+
+def test_an_unknown_key_is_refused(policy: Policy) -> None:
+    text = policy.to_json().replace(b'"prior"', b'"priro": 1, "prior"')
+    with pytest.raises(ReleaseError, match="priro"):
+        Policy.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("low", "threshold", "high"),
+    [(0.5, 0.4, 0.6), (0.1, 0.4, 0.3), (float("-inf"), 0.0, 0.0), (0.0, float("nan"), 0.0)],
+)
+def test_thresholds_out_of_order_are_refused(low: float, threshold: float, high: float) -> None:
+    with pytest.raises(ConfigError):
+        Band(threshold=threshold, review_low=low, review_high=high)
+
+
+@pytest.mark.parametrize(("prior", "slope"), [(0.0, 1.0), (1.0, 1.0), (0.5, -1.0), (0.5, 0.0)])
+def test_a_prior_or_slope_that_makes_no_sense_is_refused(prior: float, slope: float) -> None:
+    at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
+    with pytest.raises(ConfigError):
+        Policy(verify=at, search=at, prior=prior, likelihood=Likelihood(slope, 0.0))
