@@ -44,8 +44,7 @@ class Defaults:
     warmup_ratio: float = 0.1
     weight_decay: float = 1e-4
     averaging: float = 0.0
-    batches_per_epoch: int | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    size: str = "small"
 
 
 class FitPrepare(Protocol):
@@ -72,11 +71,13 @@ class BuildViews(Protocol):
 class FitComparator(Protocol):
     """What scores embeddings of the trained space."""
 
-    def __call__(self, embeddings: Float32, identities: Int64) -> Comparator:
+    def __call__(
+        self, tower: nn.Module, embeddings: Float32, identities: Int64, *, seed: int
+    ) -> Comparator:
         """Fitted on embeddings of the training records, (n, d) with (n,) codes."""
 
 
-def cosine(embeddings: Float32, identities: Int64) -> Comparator:
+def cosine(tower: nn.Module, embeddings: Float32, identities: Int64, *, seed: int) -> Comparator:
     """The cosine, whatever the embeddings."""
     return Cosine()
 

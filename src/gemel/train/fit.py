@@ -1,0 +1,227 @@
+"""From a dataset and its splits to a folder with an exported encoder: one training run.
+
+A run is a function of records, splits and settings. Finished, it says so in `train.json` and is
+not repeated; interrupted, it goes on from its checkpoint and ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from gemel.arrays import Float32, Int64, canonical_json, digest
+from gemel.config import TrainSettings
+from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.sampler import PxK
+from gemel.data.splits import Splits
+from gemel.encode.compare import FILE as COMPARATOR
+from gemel.encode.compare import Cosine
+from gemel.encode.encoder import NETWORK, PREPARE
+from gemel.errors import DataError
+from gemel.tasks.retrieval import retrieve
+from gemel.train import export, loop, losses, towers
+from gemel.train.checkpoint import write_atomically
+from gemel.train.towers import Modality
+
+ENCODER = "encoder"
+FILE = "train.json"
+CHECKPOINT = "checkpoint.safetensors"
+DONE = "done"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    Args:
+        folder: holds `encoder/` and `train.json`.
+        report: what `train.json` says.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings with every default resolved."""
+        return dict(self.report["settings"])
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One entry per epoch, epoch 0 untrained."""
+        return list(self.report["history"])
+
+    @property
+    def metric(self) -> float:
+        """The dev metric of the weights that were kept."""
+        return float(max(e["metric"] for e in self.history))
+
+
+def train(
+    dataset: Dataset,
+    splits: Splits,
+    settings: TrainSettings,
+    folder: Path,
+    *,
+    progress: loop.Progress | None = None,
+) -> Run:
+    """Train, export and describe an encoder; skip or resume what a former call has done.
+
+    Args:
+        dataset: records with identities.
+        splits: train is learned from, dev selects; eval is not touched.
+        settings: 0 and null mean the measured default of the modality.
+        folder: becomes `encoder/{prepare.json,encoder.onnx,comparator.json}` and `train.json`.
+        progress: called after each step.
+    Raises:
+        ConfigError: a setting that this modality does not have.
+        DataError: too few identities or no genuine pair.
+        TrainingError: training went wrong, or the export differs from torch.
+    """
+    modality = towers.modality(dataset.modality)
+    resolved = resolve(settings, modality)
+    key = _key(dataset, splits, resolved)
+    finished = _finished(folder, key)
+    if finished is not None:
+        return finished
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    threads = torch.get_num_threads()
+    # The number of threads decides the order of sums, and so the last bits of the weights.
+    torch.set_num_threads(resolved["threads"])
+    try:
+        report = _run(
+            dataset, splits, modality, resolved, loop.Session(folder / CHECKPOINT, key, progress)
+        )
+    finally:
+        torch.set_num_threads(threads)
+    report |= {
+        "format": FORMAT,
+        "state": DONE,
+        "key": key,
+        "dataset": dataset.digest,
+        "modality": modality.name,
+        "settings": resolved,
+        "splits": splits.as_dict(),
+        "seconds": round(time.monotonic() - started, 1),
+        "torch": torch.__version__,
+    }
+    write_atomically(folder / FILE, json.dumps(report, indent=1).encode())
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return Run(folder, report)
+
+
+def resolve(settings: TrainSettings, modality: Modality) -> dict[str, Any]:
+    """The settings with the modality's default for each 0 or null; JSON values."""
+    defaults = asdict(modality.defaults)
+    given = msgspec.to_builtins(settings)
+    chosen = {k: v for k, v in given.items() if v is not None}
+    # Zero is a valid share of warm-up, and a valid seed.
+    meant = {k: v for k, v in chosen.items() if v != 0 or k in ("warmup_ratio", "seed")}
+    return {"threads": 1, **defaults, **meant}
+
+
+def _key(dataset: Dataset, splits: Splits, resolved: dict[str, Any]) -> str:
+    """Digest of everything that decides the result."""
+    described = {"format": FORMAT, "settings": resolved, "splits": splits.as_dict()}
+    return digest(canonical_json(described), dataset.digest.encode())
+
+
+def _finished(folder: Path, key: str) -> Run | None:
+    try:
+        report = json.loads((folder / FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    files = [folder / ENCODER / name for name in (PREPARE, NETWORK, COMPARATOR)]
+    done = report.get("state") == DONE and report.get("key") == key
+    return Run(folder, report) if done and all(f.is_file() for f in files) else None
+
+
+def _run(
+    dataset: Dataset,
+    splits: Splits,
+    modality: Modality,
+    resolved: dict[str, Any],
+    session: loop.Session,
+) -> dict[str, Any]:
+    """Train and write the encoder; returns what there is to say about it."""
+    _check(dataset, splits)
+    payloads = dataset.payloads(splits.train)
+    prepare = modality.prepare(payloads, dataset.fields)
+    identities = _known(dataset.identities[splits.train])
+    material = loop.Material(
+        prepare(payloads),
+        identities,
+        prepare(dataset.payloads(splits.dev)),
+        dataset.identities[splits.dev],
+    )
+    seed = int(resolved["seed"])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tower = modality.tower(prepare, material.arrays, size=resolved["size"])
+    sampler = PxK(
+        identities, resolved["identities_per_batch"], resolved["views_per_identity"], seed
+    )
+    objective = loop.Objective(
+        losses.named(resolved["loss"], mining=resolved["mining"], margin=resolved["margin"]),
+        map_at_r,
+        modality.views(prepare),
+    )
+    history = loop.fit(tower, material, sampler, objective, _plan(resolved), session)
+    network, difference = export.export(tower, material.arrays)
+    comparator = modality.comparator(
+        tower, loop.embed(tower, material.arrays), identities, seed=seed
+    )
+    encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
+    encoder.mkdir(exist_ok=True)
+    write_atomically(encoder / PREPARE, canonical_json(prepare.spec()))
+    write_atomically(encoder / NETWORK, network)
+    comparator.save(encoder)
+    return {
+        "history": [asdict(e) for e in history],
+        "parity": difference,
+        "n_weights": sum(p.numel() for p in tower.parameters()),
+        "n_train": len(splits.train),
+        "n_dev": len(splits.dev),
+    }
+
+
+def map_at_r(rows: Float32, identities: Int64) -> float:
+    """The dev metric: mean average precision at R of the cosine, in [0, 1]."""
+    return retrieve(rows, identities, Cosine(), k=(1,)).map_at_r
+
+
+def _check(dataset: Dataset, splits: Splits) -> None:
+    for name in ("train", "dev"):
+        identities = dataset.identities[getattr(splits, name)]
+        _, counts = np.unique(identities[identities != UNKNOWN], return_counts=True)
+        if name == "dev" and not (counts > 1).any():
+            raise DataError(
+                "no identity of dev has two records, so the best epoch cannot be chosen",
+                where=dataset.source,
+                hint="give dev a larger share of the identities",
+            )
+        if len(counts) < 2:
+            raise DataError(
+                f"{name} has records of {len(counts)} identities, at least 2 are needed",
+                where=dataset.source,
+            )
+
+
+def _known(identities: Int64) -> Int64:
+    """Codes in which each record of unknown identity is an identity of its own."""
+    own = identities.max(initial=0) + 1 + np.arange(len(identities))
+    return np.where(identities == UNKNOWN, own, identities).astype(np.int64)
+
+
+def _plan(resolved: dict[str, Any]) -> loop.Plan:
+    names = loop.Plan.__dataclass_fields__.keys() & resolved.keys()
+    return loop.Plan(**{name: resolved[name] for name in names})
