@@ -145,6 +145,40 @@ def test_the_comparator_of_the_release_decides_what_is_alike(folder, rows):
         assert hits[0].score > hits[1].score > hits[2].score
 
 
+@dataclass(frozen=True)
+class Leaning:
+    """Nearly the cosine, with more weight on some coordinates."""
+
+    weight: float = 3.0
+
+    def score(self, left, right):
+        return np.einsum("ij,ij->i", left * self._weights(left), right) * 10
+
+    def matrix(self, left, right):
+        return (left * self._weights(left)) @ right.T * 10
+
+    def save(self, folder):
+        raise NotImplementedError
+
+    def _weights(self, rows):
+        return np.where(np.arange(rows.shape[1]) < 4, self.weight, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("exact_rows", [100, 100_000])
+def test_a_learned_comparator_orders_a_large_gallery(folder, exact_rows):
+    rows = unit_rows(np.random.default_rng(2).standard_normal((6000, 16)))
+    how = Indexing(exact_rows=exact_rows, background=False)
+    with Gallery.open(folder, space_id="s", dim=16, indexing=how) as gallery:
+        gallery.enroll([f"r{i}" for i in range(6000)], rows)
+        gallery.build_index()
+        assert gallery.stats().engine == ("hnsw" if exact_rows == 100 else "scan")
+        hits = gallery.search(rows[:30], 5, comparator=Leaning())
+        scores = Leaning().matrix(rows[:30], rows)
+        true = [[f"r{i}" for i in np.argsort(-row)[:5]] for row in scores]
+        assert ids(hits) == true
+        assert gallery.search(rows[:1], 1)[0][0].score == pytest.approx(1)
+
+
 @given(
     scores=st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=2000),
     k=st.integers(1, 30),

@@ -13,18 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.encode.compare import Comparator
+from gemel.encode.compare import Comparator, Cosine
 from gemel.gallery.attributes import Attributes, Where
 from gemel.gallery.engines import Engine
 from gemel.gallery.memory import View
 
 OVERSAMPLE = 4
-MAX_FETCH = 8192
+# Another comparator than the cosine scores up to so many rows; of more, those whose cosine is best.
+# On 6,000 names with typos 2,000 by cosine hold 99 % of the records of the same person.
+SHORTLIST = 2_000
+COMPARED_ROWS = 5_000
+MAX_FETCH = 8_192
 BLOCK_ROWS = 16_384
 BLOCK_SCORES = 1 << 22
 MAXIMA = 64
 GATHER_SHARE = 4
 TIE = 1e-5
+COSINE = Cosine()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +84,23 @@ class Search:
         """
         if self.n_allowed == 0:
             return [[] for _ in queries]
-        if index is None or self.n_allowed <= exact_rows:
-            proposed = self._scanned(queries, k, self._allowed_slots())
-        else:
+        if index is not None and self.n_allowed > exact_rows:
             proposed = self._proposed(queries, k, index)
+        elif self.n_allowed <= COMPARED_ROWS:
+            proposed = self._scanned(queries, k, self._allowed_slots(), self.comparator)
+        else:
+            proposed = self._scanned(queries, self._depth(k), self._allowed_slots())
         return [self._ordered(q, slots, k) for q, slots in zip(queries, proposed, strict=True)]
 
+    def _depth(self, k: int) -> int:
+        """How many of the best by cosine hold the k best by the comparator."""
+        return k if isinstance(self.comparator, Cosine) else max(OVERSAMPLE * k, SHORTLIST)
+
     def floor(self, queries: Float32, k: int) -> Float32:
-        """The k-th best score of each query by exact scan: (q,)."""
+        """The k-th best cosine of each query by exact scan: (q,)."""
         k = min(k, self.n_allowed)
         scores = [
-            self.comparator.matrix(query[None], self.view.matrix[slots])[0]
+            COSINE.matrix(query[None], self.view.matrix[slots])[0]
             for query, slots in zip(
                 queries, self._scanned(queries, k, self._allowed_slots()), strict=True
             )
@@ -103,19 +114,21 @@ class Search:
         return np.flatnonzero(self.allowed)
 
     def _ordered(self, query: Float32, slots: Int64, k: int) -> list[Hit]:
+        """The k best of the proposed rows, by exact score and then by id."""
+        if len(slots) > OVERSAMPLE * k:
+            scores = self.comparator.matrix(query[None], self.view.matrix[slots])[0]
+            slots = slots[best(scores, k)]
         rows = self.view.matrix[slots]
         scores = self.comparator.score(np.broadcast_to(query, rows.shape), rows)
-        ids = self.view.ids
-        if len(slots) > OVERSAMPLE * k:  # only rows at least as good as the k-th can be hits
-            keep = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
-            slots, scores = slots[keep], scores[keep]
+        ids, attributes = self.view.ids, self.view.attributes
         ranked = sorted(
             zip(slots.tolist(), scores.tolist(), strict=True), key=lambda x: (-x[1], ids[x[0]])
         )
-        attributes = self.view.attributes
         return [Hit(ids[slot], score, attributes.of(slot)) for slot, score in ranked[:k]]
 
-    def _scanned(self, queries: Float32, k: int, slots: Int64 | None) -> list[Int64]:
+    def _scanned(
+        self, queries: Float32, k: int, slots: Int64 | None, comparator: Comparator = COSINE
+    ) -> list[Int64]:
         """Slots whose score reaches the k-th best, with all that tie with it, by exact scan."""
         matrix = self.view.matrix
         # To copy a large part of the matrix costs more than to score rows that are not asked for.
@@ -128,7 +141,7 @@ class Search:
             scores = np.empty((len(block), len(rows)), np.float32)
             for i in range(0, len(rows), BLOCK_ROWS):
                 part = rows[i : i + BLOCK_ROWS]
-                scores[:, i : i + BLOCK_ROWS] = self.comparator.matrix(block, part)
+                scores[:, i : i + BLOCK_ROWS] = comparator.matrix(block, part)
             if slots is not None and not few:
                 scores = scores[:, slots]
             found.extend(best(row, k) for row in scores)
@@ -153,7 +166,7 @@ class Search:
         if k == 0:
             return found
         waiting = np.arange(len(queries))
-        fetch = -(-OVERSAMPLE * k * engine.count() // n_indexed)
+        fetch = -(-max(OVERSAMPLE * k, self._depth(k)) * engine.count() // n_indexed)
         while waiting.size and fetch <= MAX_FETCH:
             ids, _ = engine.search(queries[waiting], fetch)
             slots = self.view.slots_of(ids)
@@ -165,7 +178,7 @@ class Search:
                 break
             fetch *= 2
         if waiting.size:
-            scanned = self._scanned(queries[waiting], k, self._allowed_slots())
+            scanned = self._scanned(queries[waiting], self._depth(k), self._allowed_slots())
             for query, row in zip(waiting, scanned, strict=True):
                 found[query] = row
         return found

@@ -145,7 +145,12 @@ class Gallery:
         return len(present)
 
     def search(
-        self, query: NDArray[Any], k: int = 10, where: Where | None = None
+        self,
+        query: NDArray[Any],
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        comparator: Comparator | None = None,
     ) -> list[list[Hit]]:
         """The k records most like each query, best first, ties in the order of their ids.
 
@@ -154,6 +159,7 @@ class Gallery:
             k: at least 1; a smaller gallery gives fewer hits.
             where: only records whose attributes equal these values (a list: one of these). An
                 attribute that no record has matches nothing.
+            comparator: that of the release which asks, if not the one the gallery was opened with.
         Returns:
             A list of hits for each query; one list for a single (d,) query.
         Raises:
@@ -167,7 +173,7 @@ class Gallery:
         queries = check_embeddings(np.atleast_2d(queries), dim=self.dim, where="query")
         # The index is read before the view: an index may be older than a view, never newer.
         index = self._indexer.index
-        search = Search.over(self._view, self._comparator, check_where(where))
+        search = Search.over(self._view, comparator or self._comparator, check_where(where))
         return search.hits(queries, int(k), index, self._exact_rows)
 
     def get(self, record: str) -> Record:

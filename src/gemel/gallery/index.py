@@ -16,9 +16,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Int64, unit_rows
-from gemel.encode.compare import Cosine
 from gemel.errors import GalleryError
-from gemel.gallery.candidates import TIE, Index, Search
+from gemel.gallery.candidates import COSINE, TIE, Index, Search
 from gemel.gallery.engines import open_engine, sealed
 from gemel.gallery.memory import View
 
@@ -171,7 +170,7 @@ def _tuned(index: Index, view: View) -> Index:
     rows = view.matrix[rng.choice(slots, min(SAMPLE, len(slots)), replace=False)]
     aside = unit_rows(rng.standard_normal(rows.shape, dtype=np.float32))
     queries = unit_rows(rows + np.float32(NOISE) * aside)
-    floor = Search.over(view, Cosine(), {}).floor(queries, SAMPLE_K)
+    floor = Search.over(view, COSINE, {}).floor(queries, SAMPLE_K)
     recall = 0.0
     for width in WIDTHS:
         index.engine.width = width
