@@ -1,0 +1,107 @@
+"""Calibration numbers equal those of independent implementations."""
+
+import numpy as np
+import pytest
+from llreval.quick_eval import scoreslabels_2_eer_cllr_mincllr
+from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
+from scipy.stats import binom, binomtest
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score, roc_curve
+from statsmodels.stats.proportion import proportion_confint
+
+from gemel.calibrate.curves import auroc, eer_hull, sweep
+from gemel.calibrate.intervals import errors_allowed, p_value, upper_bound, wilson
+from gemel.calibrate.likelihood import Likelihood, cllr, fit, least_cllr
+from gemel.calibrate.operating import measure
+from gemel.calibrate.scores import Scores, labelled
+
+
+@pytest.fixture(params=[0.02, 0.5, 0.9], ids=["rare", "balanced", "common"])
+def scores(request: pytest.FixtureRequest) -> Scores:
+    """3,000 comparisons with many ties."""
+    rng = np.random.default_rng(11)
+    genuine = rng.random(3000) < request.param
+    return labelled(np.round(rng.normal(size=3000) + 1.5 * genuine, 2), genuine)
+
+
+def test_sweep_equals_scikit_learn(scores: Scores) -> None:
+    fpr, tpr, threshold = roc_curve(scores.genuine, scores.score, drop_intermediate=False)
+    curve = sweep(scores)
+    assert np.array_equal(curve.threshold, threshold)
+    assert np.allclose(curve.fmr(), fpr, atol=1e-15)
+    assert np.allclose(curve.fnmr(), 1 - tpr, atol=1e-15)
+    assert auroc(curve) == pytest.approx(roc_auc_score(scores.genuine, scores.score), abs=1e-12)
+
+
+def test_a_threshold_equals_scikit_learn(scores: Scores) -> None:
+    at = measure(scores, 0.75)
+    match = scores.score >= 0.75
+    (_, false), (missed, _) = confusion_matrix(scores.genuine, match)
+    assert (at.n_false_match, at.n_false_non_match) == (false, missed)
+    assert at.f1.value == pytest.approx(f1_score(scores.genuine, match))
+    assert at.accuracy.value == pytest.approx(accuracy_score(scores.genuine, match))
+
+
+def test_hull_and_likelihood_costs_equal_llreval(scores: Scores) -> None:
+    labels = scores.genuine.astype(int)
+    wanted = scoreslabels_2_eer_cllr_mincllr(scores.score.astype(np.float64), labels)
+    curve = sweep(scores)
+    got = eer_hull(curve), cllr(scores, Likelihood(1.0, 0.0)), least_cllr(curve)
+    assert got == pytest.approx(wanted, abs=1e-7)
+
+
+def test_least_cllr_uses_the_isotonic_fit_of_scikit_learn(scores: Scores) -> None:
+    share = IsotonicRegression(out_of_bounds="clip").fit_transform(scores.score, scores.genuine)
+    odds = scores.n_genuine / scores.n_impostor
+    with np.errstate(divide="ignore"):
+        llr = np.log(share) - np.log1p(-share) - np.log(odds)
+    miss = np.logaddexp(0, -llr[scores.genuine]).mean()
+    false = np.logaddexp(0, llr[~scores.genuine]).mean()
+    assert least_cllr(sweep(scores)) == pytest.approx((miss + false) / 2 / np.log(2))
+
+
+def test_likelihood_equals_a_balanced_logistic_regression(scores: Scores) -> None:
+    model = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-10, max_iter=1000)
+    model.fit(scores.score[:, None], scores.genuine)
+    found = fit(scores)  # smooths its labels: close, not equal
+    assert found.slope == pytest.approx(model.coef_[0, 0], rel=0.1)
+    assert found.intercept == pytest.approx(model.intercept_[0], rel=0.1, abs=0.05)
+
+
+def test_binned_likelihood_equals_the_unbinned_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    genuine = rng.random(20_000) < 0.3
+    s = labelled(rng.normal(size=20_000) + genuine, genuine)
+    exact = fit(s)
+    monkeypatch.setattr("gemel.calibrate.likelihood.N_BINS", 4096)
+    binned = fit(s)
+    assert binned.slope == pytest.approx(exact.slope, rel=1e-4)
+    assert binned.intercept == pytest.approx(exact.intercept, rel=1e-3)
+
+
+@pytest.mark.parametrize(("errors", "n"), [(0, 300), (3, 1000), (13, 20_000), (30, 3_000_000)])
+def test_bounds_equal_scipy_and_statsmodels(errors: int, n: int) -> None:
+    exact = binomtest(errors, n).proportion_ci(0.9, "exact").high
+    assert upper_bound(errors, n, 0.95) == pytest.approx(exact)
+    assert proportion_confint(errors, n, 0.1, "beta")[1] == pytest.approx(exact)
+    z = 1.959963984540054
+    assert wilson(errors / n, n, z) == pytest.approx(
+        proportion_confint(errors, n, 0.05, "wilson"), abs=1e-12
+    )
+    assert p_value(errors, n, 1.3 * (errors + 1) / n) == pytest.approx(
+        binom.cdf(errors, n, 1.3 * (errors + 1) / n)
+    )
+
+
+def test_errors_allowed_equals_brute_force() -> None:
+    for n, limit in [(500, 0.05), (5000, 0.01), (20_000, 1e-3)]:
+        allowed = [e for e in range(n // 2) if binom.cdf(e, n, limit) <= 0.05]
+        assert errors_allowed(n, limit, 0.95) == max(allowed, default=-1)
+
+
+def test_the_exact_binomial_is_sharper_than_the_bound_of_mapie() -> None:
+    mapie = float(compute_hoeffding_bentkus_p_value(np.array([0.02]), 500, np.array([0.05]))[0, 0])
+    ours = p_value(10, 500, 0.05)
+    assert ours == pytest.approx(0.000460, abs=5e-7)
+    assert ours <= mapie <= np.e * ours * 1.000001
