@@ -39,11 +39,13 @@ from gemel.release.mistakes import Item, Mistake
 from gemel.release.release import ENCODER, EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
 
 Progress = Callable[[int, int], None]
-N_STEPS = 8
+N_STEPS = 7
 GOLD_RECORDS = 2000
 COMPARED_RECORDS = 20_000
 TIMED_RECORDS = 2000
 TRAINING = "train.json"
+UNTOLD = ("splits", "dataset", "format", "state", "key", "modality")
+"""What a run says that a manifest or a data summary says already."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Run:
                 where=str(path),
                 hint="train again, or name the records it was trained on",
             )
-        return cls(folder, splits, {k: v for k, v in body.items() if k != "splits"})
+        return cls(folder, splits, {k: v for k, v in body.items() if k not in UNTOLD})
 
 
 def build(

@@ -17,6 +17,7 @@ import numpy as np
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
 from gemel.encode.compare import Comparator
+from gemel.encode.prepare_image import decode
 from gemel.release.probes import pack
 
 Kind = Literal["false_match", "false_non_match"]
@@ -116,13 +117,10 @@ def shown(payload: Any) -> dict[str, Any]:
     """A payload as a report carries it: a row as it is, a picture as a small copy."""
     if not isinstance(payload, bytes):
         return pack(payload)
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(payload)) as image:
-        small = ImageOps.exif_transpose(image).convert("RGB")
-        small.thumbnail((THUMBNAIL, THUMBNAIL))
-        out = io.BytesIO()
-        small.save(out, "PNG", optimize=True)
+    small = decode(payload, THUMBNAIL)
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    out = io.BytesIO()
+    small.save(out, "PNG", optimize=True)
     return pack(out.getvalue())
 
 

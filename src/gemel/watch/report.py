@@ -1,0 +1,156 @@
+"""One release as one HTML file: what it is, what was measured, and what to make of it.
+
+Made from the release's files alone and complete in itself: no script, no font, no picture is
+loaded from anywhere. Everything that came from data is escaped.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemel.calibrate.operating import OperatingPoint
+from gemel.errors import ReleaseError
+from gemel.release.evidence import Evidence
+from gemel.release.measure import in_words
+from gemel.release.mistakes import Mistake
+from gemel.release.release import Release
+from gemel.watch import charts, words
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TEMPLATES = Path(__file__).parent / "templates"
+VALID_DAYS = 365
+"""A release should be measured again after a year, if nothing asked for it before."""
+
+
+def render(release: Release) -> str:
+    """The report of a release as one HTML document.
+
+    Args:
+        release: any; its files are checked when they are read.
+    Raises:
+        DigestMismatch: a file of the release was changed.
+        ReleaseError: the release carries no evidence that can be read.
+    """
+    evidence = release.evidence
+    baseline = evidence.candidates[1] if len(evidence.candidates) > 1 else None
+    point = evidence.eval
+    return _template().render(
+        release=release,
+        manifest=release.manifest,
+        evidence=evidence,
+        data=evidence.data,
+        goal=in_words(evidence.target),
+        verdict=words.verdict(evidence, release.modality),
+        baseline=baseline,
+        det=charts.det(
+            evidence.dev_curve,
+            evidence.eval_curve,
+            point,
+            (baseline.name, baseline.curve) if baseline else None,
+        ),
+        histograms=charts.histograms(evidence.eval_curve, point),
+        rates=charts.rates(evidence.eval_curve, point),
+        mistakes=_mistakes(evidence),
+        training=_training(evidence.training),
+        expires=_expires(release.manifest.created),
+        intervals=_interval_methods(evidence.dev, evidence.eval),
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        share=words.share, estimate=words.estimate, size=words.size, one_in=words.one_in
+    )
+    return environment.get_template("report.html")
+
+
+def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
+    """Both kinds of wrong decisions, with a heading and cards."""
+    at = evidence.eval
+    kinds = (
+        ("false_match", "False matches", at.n_false_match, "different identities, called a match"),
+        ("false_non_match", "False non-matches", at.n_false_non_match, "one identity, missed"),
+    )
+    return [
+        {
+            "title": title,
+            "total": total,
+            "meaning": meaning,
+            "cards": [_card(m) for m in evidence.mistakes if m.kind == kind],
+        }
+        for kind, title, total, meaning in kinds
+    ]
+
+
+def _card(mistake: Mistake) -> dict[str, Any]:
+    """A wrong decision as the template shows it."""
+    left, right = mistake.left.payload, mistake.right.payload
+    card: dict[str, Any] = {"mistake": mistake, "rows": [], "images": []}
+    if "image" in left and "image" in right:
+        card["images"] = [left["image"], right["image"]]
+    else:
+        one, two = left.get("row", {}), right.get("row", {})
+        card["rows"] = [
+            (name, *words.differing(one.get(name), two.get(name))) for name in {**one, **two}
+        ]
+    return card
+
+
+def _training(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the run says about itself: single values, and those one level down."""
+    out: list[tuple[str, str]] = []
+    for key, value in summary.items():
+        if isinstance(value, dict):
+            out += [
+                (f"{key}.{k}", words.value_of(v))
+                for k, v in value.items()
+                if not isinstance(v, dict | list)
+            ]
+        elif not isinstance(value, list):
+            out.append((key, words.value_of(value)))
+    return [*_epochs(summary.get("history")), *out]
+
+
+def _epochs(history: Any) -> list[tuple[str, str]]:
+    """How many epochs, and the best dev metric among them."""
+    if not isinstance(history, list):
+        return []
+    metrics = [e["metric"] for e in history if isinstance(e, dict) and "metric" in e]
+    if not metrics:
+        return []
+    best = max(range(len(metrics)), key=metrics.__getitem__)
+    return [
+        ("epochs", f"{len(metrics) - 1}, the best was {best}"),
+        (
+            "MAP@R on dev by cosine",
+            f"{words.share(metrics[best])}, untrained {words.share(metrics[0])}",
+        ),
+    ]
+
+
+def _expires(created: str) -> str:
+    try:
+        return (datetime.fromisoformat(created) + timedelta(days=VALID_DAYS)).date().isoformat()
+    except ValueError as e:
+        raise ReleaseError(f"creation time {created!r} is not ISO 8601", where="manifest") from e
+
+
+def _interval_methods(*points: OperatingPoint) -> list[str]:
+    """How the intervals were found, each way once."""
+    estimates = [e for p in points for e in (p.fmr, p.fnmr, p.precision, p.f1)]
+    return list(dict.fromkeys(e.method for e in estimates))
