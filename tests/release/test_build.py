@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from gemel.arrays import unit_rows
+from gemel.calibrate.comparisons import all_pairs
+from gemel.calibrate.thresholds import Target, choose
+from gemel.data import records, splits
+from gemel.data.dataset import Dataset
+from gemel.encode.compare import Cosine
+from gemel.encode.prepare_image import ImagePrepare
+from gemel.errors import DataError, ReleaseError
+from gemel.release import baseline, mistakes
+from gemel.release.build import build
+from gemel.release.release import Release
+
+
+def test_the_evidence_is_what_measuring_by_hand_gives(release: Release, people: Dataset) -> None:
+    evidence = release.evidence
+    sides = splits.by_identity(people, dev=0.3, eval=0.3)
+    rows = release.encoder.encode(people.payloads(sides.dev))
+    scores = all_pairs(rows, people.identities[sides.dev], release.comparator)
+    assert choose(scores, Target(kind="f1")).threshold == evidence.dev.threshold
+
+    rows = release.encoder.encode(people.payloads(sides.eval))
+    score = rows @ rows.T
+    i, j = np.triu_indices(len(rows), 1)
+    same = people.identities[sides.eval][i] == people.identities[sides.eval][j]
+    match = score[i, j] >= evidence.dev.threshold
+    assert evidence.eval.n_false_match == int((match & ~same).sum())
+    assert evidence.eval.n_false_non_match == int((~match & same).sum())
+    assert evidence.data.sides["eval"].n_identities == len(set(people.identities[sides.eval]))
+
+
+def test_the_mistakes_are_the_nearest_ones(release: Release) -> None:
+    evidence = release.evidence
+    at = evidence.eval.threshold
+    for kind, total in (
+        ("false_match", evidence.eval.n_false_match),
+        ("false_non_match", evidence.eval.n_false_non_match),
+    ):
+        found = [m for m in evidence.mistakes if m.kind == kind]
+        assert len(found) == min(total, 20)
+        distance = [abs(m.score - at) for m in found]
+        assert distance == sorted(distance)
+        for m in found:
+            assert (m.score >= at) == (kind == "false_match")
+            assert (m.left.identity == m.right.identity) == (kind == "false_non_match")
+            one, two = (release.encoder.encode([m_.payload["row"]]) for m_ in (m.left, m.right))
+            assert (one @ two.T).item() == pytest.approx(m.score, abs=1e-5)
+
+
+def test_nearest_mistakes_equal_a_full_sort() -> None:
+    rng = np.random.default_rng(0)
+    rows = unit_rows(rng.standard_normal((300, 8)))
+    identities = rng.integers(-1, 60, 300)
+    false_matches, false_non_matches = mistakes.nearest(rows, identities, Cosine(), 0.3, n=15)
+    score = rows @ rows.T
+    i, j = np.triu_indices(300, 1)
+    known = (identities[i] >= 0) & (identities[j] >= 0)
+    same = identities[i] == identities[j]
+    for found, wrong in (
+        (false_matches, known & ~same & (score[i, j] >= 0.3)),
+        (false_non_matches, known & same & (score[i, j] < 0.3)),
+    ):
+        distance = np.sort(np.abs(score[i, j][wrong] - 0.3))[:15]
+        assert [abs(p.score - 0.3) for p in found] == pytest.approx(distance.tolist(), abs=1e-6)
+
+
+def test_the_sparse_baseline_scores_as_dense_cosine() -> None:
+    rng = np.random.default_rng(0)
+    dense = unit_rows(rng.random((20, 30)) * (rng.random((20, 30)) < 0.3) + 1e-3)
+    from scipy.sparse import csr_matrix
+
+    comparator = baseline.Sparse(csr_matrix(dense))
+    at = np.arange(20, dtype=np.float32)[:, None]
+    np.testing.assert_allclose(comparator.matrix(at[:5], at), dense[:5] @ dense.T, atol=1e-6)
+    np.testing.assert_allclose(
+        comparator.score(at[:7], at[7:14]), (dense[:7] * dense[7:14]).sum(1), atol=1e-6
+    )
+
+
+def test_goals_that_the_data_cannot_support_say_what_is_missing(release: Release) -> None:
+    points = release.evidence.points
+    assert [p.chosen for p in points] == [True] + [False] * (len(points) - 1)
+    refused = [p for p in points if p.dev is None]
+    assert refused
+    assert all("identities" in p.reason for p in refused)
+    assert all(p.eval is not None for p in points if p.dev is not None)
+
+
+def test_a_promise_is_kept_in_the_policy(people: Dataset, run_folder: Path, tmp_path: Path) -> None:
+    ticks: list[tuple[int, int]] = []
+    release = build(
+        run_folder,
+        people,
+        target=Target(kind="fmr", value=0.05),
+        into=tmp_path / "release",
+        search=Target(kind="fmr", value=0.03),
+        progress=lambda done, total: ticks.append((done, total)),
+    )
+    assert release.evidence.dev.certified
+    assert release.policy.search.threshold > release.policy.verify.threshold
+    assert ticks[-1][0] == ticks[-1][1] == len(ticks)
+
+
+def test_other_records_than_those_of_the_run_are_refused(
+    people: Dataset, run_folder: Path, tmp_path: Path
+) -> None:
+    fewer = people.take(np.arange(len(people) - 2))
+    with pytest.raises(DataError, match="trained on other records"):
+        build(run_folder, fewer, target=Target(), into=tmp_path / "release")
+
+
+def test_an_unfinished_run_is_refused(people: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="no finished run"):
+        build(tmp_path, people, target=Target(), into=tmp_path / "release")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Twenty patterns with noise, five pictures of each, as PNG files."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for c in range(20):
+        pattern = rng.integers(60, 190, (8, 8))
+        (folder / f"class{c:02}").mkdir()
+        for i in range(5):
+            pixels = np.clip(pattern + rng.normal(0, 35, (8, 8)), 0, 255).astype(np.uint8)
+            big = Image.fromarray(pixels).resize((128, 128), Image.Resampling.NEAREST)
+            big.save(folder / f"class{c:02}" / f"{i}.png")
+    return records.read(folder)
+
+
+def test_images_are_built_too(pictures: Dataset, tmp_path: Path) -> None:
+    sides = splits.by_identity(pictures, dev=0.3, eval=0.3)
+    prepare = ImagePrepare.fit(pictures.payloads(sides.train))
+    encoder = tmp_path / "run" / "encoder"
+    encoder.mkdir(parents=True)
+    (encoder / "prepare.json").write_text(json.dumps(prepare.spec()))
+    (encoder / "encoder.onnx").write_bytes(_projection(prepare))
+    Cosine().save(encoder)
+    body = {"dataset": pictures.digest, "splits": sides.as_dict()}
+    (tmp_path / "run" / "train.json").write_text(json.dumps(body))
+
+    release = build(tmp_path / "run", pictures, target=Target(), into=tmp_path / "release")
+    opened = Release.open(release.folder)
+    assert opened.modality == "image"
+    assert opened.check_parity().n == 24
+    assert [c.name for c in opened.evidence.candidates] == ["gemel", "pixels"]
+    assert opened.evidence.candidates[1].retrieval.map_at_r > 0.5
+    shown = [m.left.payload["image"] for m in opened.evidence.mistakes]
+    assert shown
+    for text in shown:
+        assert max(Image.open(io.BytesIO(base64.b64decode(text))).size) <= 96
+
+
+def _projection(prepare: ImagePrepare) -> bytes:
+    """A random projection of the pixels to 16 numbers."""
+    n_pixels = prepare.channels * prepare.size**2
+    weights = [
+        numpy_helper.from_array(
+            np.random.default_rng(0).standard_normal((n_pixels, 16)).astype(np.float32), "w"
+        ),
+        numpy_helper.from_array(np.array([1], np.int64), "axis"),
+    ]
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["x"]),
+        helper.make_node("ReduceL2", ["x", "axis"], ["length"]),
+        helper.make_node("Div", ["x", "length"], ["unit_rows"]),
+    ]
+    shape = ["n", prepare.channels, prepare.size, prepare.size]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
+    output = helper.make_tensor_value_info("unit_rows", TensorProto.FLOAT, ["n", 16])
+    graph = helper.make_graph(nodes, "projection", [image], [output], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
