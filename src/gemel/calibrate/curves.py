@@ -147,16 +147,33 @@ def _count(score: Float32, is_few: NDArray[np.bool_], few_are_genuine: bool) -> 
     return Sweep(threshold, n_few, n_many)
 
 
+def equal_error_point(curve: Sweep) -> int:
+    """Position of the first operating point where FMR is at least FNMR."""
+    low, high = 0, len(curve.threshold) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _gap(curve, middle) >= 0:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _gap(curve: Sweep, point: int) -> float:
+    """FMR minus FNMR at an operating point; rises along the sweep from -1 to 1."""
+    fnmr = 1 - int(curve.n_true_match[point]) / curve.n_genuine
+    return int(curve.n_false_match[point]) / curve.n_impostor - fnmr
+
+
 def eer(curve: Sweep) -> float:
     """Error rate where FMR equals FNMR, linear between neighbouring operating points.
 
     Source: ISO/IEC 19795-1; definition (b) of three that differ on small sets.
     """
-    fmr, fnmr = curve.fmr(), curve.fnmr()
-    i = int(np.searchsorted(fmr - fnmr, 0.0))
-    gap_before, gap = fnmr[i - 1] - fmr[i - 1], fmr[i] - fnmr[i]
-    share = gap_before / (gap_before + gap)
-    return float(fmr[i - 1] + share * (fmr[i] - fmr[i - 1]))
+    i = equal_error_point(curve)
+    before, at = -_gap(curve, i - 1), _gap(curve, i)
+    fmr = curve.n_false_match[i - 1 : i + 1] / curve.n_impostor
+    return float(fmr[0] + before / (before + at) * (fmr[1] - fmr[0]))
 
 
 def eer_hull(curve: Sweep) -> float:
@@ -191,8 +208,21 @@ def _corners(curve: Sweep) -> NDArray[np.intp]:
     """Positions that can be corners of the hull: after a genuine score and before an impostor's."""
     n = len(curve.threshold)
     kept = np.ones(n, np.bool_)
-    kept[1:-1] = np.diff(curve.n_true_match)[:-1] > 0
-    kept[1:-1] &= np.diff(curve.n_false_match)[1:] > 0
+    kept[1:-1] = curve.n_true_match[1:-1] > curve.n_true_match[:-2]
+    kept[1:-1] &= curve.n_false_match[2:] > curve.n_false_match[1:-1]
+    return np.flatnonzero(kept)
+
+
+def turning_points(curve: Sweep) -> NDArray[np.intp]:
+    """Positions between which only genuine or only impostor comparisons are accepted.
+
+    A risk that falls with each genuine and rises with each impostor comparison accepted is
+    monotone between two of them, so that its least value is at one.
+    """
+    true = curve.n_true_match[1:] > curve.n_true_match[:-1]
+    false = curve.n_false_match[1:] > curve.n_false_match[:-1]
+    kept = np.ones(len(curve.threshold), np.bool_)
+    kept[1:-1] = (true[:-1] & false[1:]) | (false[:-1] & true[1:])
     return np.flatnonzero(kept)
 
 
@@ -225,8 +255,9 @@ def summary(scores: Scores, n_points: int = 200, n_bins: int = 60) -> CurveSumma
     edges = np.linspace(float(curve.threshold[-1]), float(curve.threshold[1]), n_bins + 1)
     if edges[0] == edges[-1]:
         edges = np.linspace(edges[0] - 0.5, edges[0] + 0.5, n_bins + 1)
-    genuine = np.histogram(scores.score[scores.genuine], edges, density=True)[0]
-    impostor = np.histogram(scores.score[~scores.genuine], edges, density=True)[0]
+    ends = float(edges[0]), float(edges[-1])
+    genuine = np.histogram(scores.score[scores.genuine], n_bins, ends, density=True)[0]
+    impostor = np.histogram(scores.score[~scores.genuine], n_bins, ends, density=True)[0]
     return CurveSummary(
         n_genuine=curve.n_genuine,
         n_impostor=curve.n_impostor,

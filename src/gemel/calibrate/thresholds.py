@@ -8,14 +8,14 @@ nothing. The decision itself is `policy`'s.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
 
 from gemel.arrays import Float64
 from gemel.calibrate.certify import fmr_threshold, precision_threshold
-from gemel.calibrate.curves import Sweep, between, sweep
+from gemel.calibrate.curves import Sweep, between, equal_error_point, sweep, turning_points
 from gemel.calibrate.likelihood import Likelihood, fit
 from gemel.calibrate.operating import OperatingPoint, check_prior, f1_at, measure
 from gemel.calibrate.scores import Scores
@@ -141,7 +141,11 @@ def fmr_for_fpir(fpir: float, gallery_size: int) -> float:
 
 def _equal_error_threshold(curve: Sweep) -> float:
     """A threshold at which FMR and FNMR differ least."""
-    return curve.between(int(np.argmin(np.abs(curve.fmr() - curve.fnmr()))))
+    after = equal_error_point(curve)
+    points = np.array([after - 1, after])
+    gap = curve.n_false_match[points] / curve.n_impostor
+    gap -= 1 - curve.n_true_match[points] / curve.n_genuine
+    return curve.between(int(points[np.argmin(np.abs(gap))]))
 
 
 def _least_risk_threshold(curve: Sweep, target: Target, prior: float) -> float:
@@ -149,31 +153,29 @@ def _least_risk_threshold(curve: Sweep, target: Target, prior: float) -> float:
 
     The least risk itself is often reached at a chance point of a nearly flat stretch.
     """
-    risk = _risk(curve, target, prior)
+    points = turning_points(curve)
+    fmr = curve.n_false_match[points] / curve.n_impostor
+    fnmr = 1 - curve.n_true_match[points] / curve.n_genuine
+    risk = _risk(fmr, fnmr, target, prior)
     best = int(np.argmin(risk))
-    good = risk <= risk[best] * (1 + NEAR_FLAT)
-    bad = np.flatnonzero(~good)
+    bad = np.flatnonzero(risk > risk[best] * (1 + NEAR_FLAT))
     cut = int(np.searchsorted(bad, best))
     first = int(bad[cut - 1]) + 1 if cut > 0 else 0
     last = int(bad[cut]) - 1 if cut < len(bad) else len(risk) - 1
     if first == last or first == 0 or last == len(risk) - 1:
-        return curve.between(best)
-    return between(curve.threshold[last + 1], curve.threshold[first])
+        return curve.between(int(points[best]))
+    return between(curve.threshold[points[last] + 1], curve.threshold[points[first]])
 
 
-def _risk(curve: Sweep, target: Target, prior: float) -> Float64:
+def _risk(fmr: Float64, fnmr: Float64, target: Target, prior: float) -> Float64:
     """What is to be least, at each operating point: (m,) float64 >= 0."""
-    fmr, fnmr = curve.fmr(), curve.fnmr()
     if target.kind == "f1":
         loss: Float64 = 1 - f1_at(fmr, fnmr, prior)
         return loss
-    costs: tuple[Any, Any] = (1.0, 1.0)
+    match_cost, non_match_cost = 1.0, 1.0
     if target.kind == "cost":
-        costs = target.false_match_cost, target.false_non_match_cost
-    fmr *= (1 - prior) * costs[0]
-    fnmr *= prior * costs[1]
-    fmr += fnmr
-    return fmr
+        match_cost, non_match_cost = target.false_match_cost, target.false_non_match_cost
+    return prior * non_match_cost * fnmr + (1 - prior) * match_cost * fmr
 
 
 def _review_band(
