@@ -87,9 +87,7 @@ class Contrastive:
             positive = miners.hardest(distance, positive, closest=False)
             negative = miners.hardest(distance, negative, closest=True)
         elif self.mining == "semi-hard":
-            closest = distance.detach().masked_fill(~positive, -1.0)
-            closest = torch.where(positive, closest, torch.inf).amin(dim=1, keepdim=True)
-            negative = negative & ((distance.detach() > closest) | torch.isinf(closest))
+            negative = miners.beyond_positives(distance, positive, negative)
         near = self._cost(distance - self.positive_margin)
         far = self._cost(self.negative_margin - distance)
         return _masked_mean(near, positive, self.average) + _masked_mean(

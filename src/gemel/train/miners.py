@@ -46,6 +46,23 @@ def hardest(distance: Tensor, mask: Tensor, *, closest: bool) -> Tensor:
         return kept & mask
 
 
+def beyond_positives(distance: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """The negatives of each row that are farther than its closest positive.
+
+    Args:
+        distance: (b, b), any float type.
+        positive: (b, b) bool; a row without positives keeps all its negatives.
+        negative: (b, b) bool.
+    Returns:
+        (b, b) bool.
+    """
+    if negative.shape[1] == 0:
+        return negative
+    with torch.no_grad():
+        closest = distance.masked_fill(~positive, torch.inf).amin(dim=1, keepdim=True)
+        return negative & ((distance > closest) | torch.isinf(closest))
+
+
 def triplets(d_ap: Tensor, d_an: Tensor, negative: Tensor, margin: float, mining: Mining) -> Tensor:
     """Which negatives form a triplet with each anchor-positive pair.
 
