@@ -2,7 +2,7 @@
 
 An engine proposes candidates by inner product and knows neither record ids nor comparators nor
 files other than its own. It can miss a candidate; it can never make a match. Whatever is
-registered under the entry point group `gemel.engines` passes the suite in `tests/conformance`.
+registered under the entry point group `gemel.engines` passes `gemel.testing.check_engine`.
 """
 
 from __future__ import annotations
