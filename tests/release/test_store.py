@@ -86,7 +86,7 @@ def test_unknown_names_come_with_near_matches(store: Store, three: tuple[str, st
 def test_a_damaged_release_on_the_shelf_is_refused(
     store: Store, three: tuple[str, str, str]
 ) -> None:
-    path = store.releases / three[0] / "gold.npz"
+    path = store.shelf.folder / three[0] / "gold.npz"
     path.chmod(0o644)
     path.write_bytes(b"no")
     with pytest.raises(DigestMismatch, match="content has digest"):
@@ -97,8 +97,8 @@ def test_a_damaged_release_on_the_shelf_is_refused(
 
 
 def test_a_release_under_a_wrong_name_is_refused(store: Store, three: tuple[str, str, str]) -> None:
-    shutil.rmtree(store.releases / three[0])
-    shutil.copytree(store.releases / three[1], store.releases / three[0])
+    shutil.rmtree(store.shelf.folder / three[0])
+    shutil.copytree(store.shelf.folder / three[1], store.shelf.folder / three[0])
     with pytest.raises(DigestMismatch, match="holds release"):
         store.get(three[0])
 
@@ -267,9 +267,9 @@ def test_kill_in_the_middle_of_put_leaves_no_half_release(store: Store, release:
         seen.add(len(found))
         for i in found:
             assert store.get(i).id == release.id
-            shutil.rmtree(store.releases / i)
+            shutil.rmtree(store.shelf.folder / i)
     store.put(release.folder)
-    assert [p.name for p in store.releases.iterdir()] == [release.id]
+    assert [p.name for p in store.shelf.folder.iterdir()] == [release.id]
     assert 0 in seen
 
 

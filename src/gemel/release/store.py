@@ -1,15 +1,13 @@
 """The shelf of releases and the pointers that make one of them live.
 
-`releases/<id>/` holds the releases: a folder is there whole or not at all. `store.db` (SQLite)
-holds one append-only table of pointer moves; where a pointer stands is its last row, so state and
-history cannot disagree. A move is compare-and-set in one write transaction.
+`releases/` is the shelf. `store.db` (SQLite) holds one append-only table of pointer moves; where a
+pointer stands is its last row, so state and history cannot disagree. A move is compare-and-set in
+one write transaction.
 """
 
 from __future__ import annotations
 
 import difflib
-import fcntl
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,14 +19,13 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from gemel.errors import DigestMismatch, NotFound, ReleaseError
-from gemel.release import folder as folders
+from gemel.errors import NotFound, ReleaseError
 from gemel.release.folder import Manifest
 from gemel.release.release import Release
+from gemel.release.shelf import Shelf, alone
 
 Pointer = Literal["stable", "canary", "shadow"]
 POINTERS: tuple[Pointer, ...] = ("stable", "canary", "shadow")
-PREFIX_MIN = 4
 SCHEMA = 1
 
 _meta = sa.MetaData()
@@ -75,43 +72,20 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.releases = self.path / "releases"
+        self.shelf = Shelf(self.path / "releases")
         self._db = self.path / "store.db"
 
     def put(self, folder: str | Path) -> Release:
-        """Take a copy of a release onto the shelf; a release that is there already is kept.
+        """Take a copy of a release onto the shelf; see `Shelf.put`."""
+        return self.shelf.put(folder)
 
-        The copy appears under its final name in one step, after it was verified and flushed to
-        disk: a crash at any moment leaves either the whole release or none.
-
-        Raises:
-            NotFound: no release in the folder.
-            DigestMismatch: it is damaged, or the copy on the shelf is.
-        """
-        source = Release.open(folder)
-        target = self.releases / source.id
-        with self._alone():
-            for leftover in self.releases.glob(f"{folders.DRAFT_PREFIX}*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            if target.exists():
-                return Release.open(target)
-            with folders.draft(target) as draft:
-                for name in [*source.manifest.files, folders.MANIFEST]:
-                    (draft / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source.folder / name, draft / name)
-                if Release.open(draft).id != source.id:
-                    raise DigestMismatch("changed while it was copied", where=str(folder))
-                folders.publish(draft, target)
-        return Release.open(target, verify=False)
-
-    def list(self) -> list[Manifest]:
+    def list(self) -> Sequence[Manifest]:
         """Manifests of all releases, oldest first.
 
         Raises:
             DigestMismatch: a manifest is damaged.
         """
-        found = [folders.read_manifest(self.releases / i) for i in self._ids()]
-        return sorted(found, key=lambda m: (m.created, m.id))
+        return self.shelf.list()
 
     def resolve(self, reference: str) -> str:
         """The full id that a pointer name, an id or a unique beginning of an id stands for.
@@ -119,27 +93,16 @@ class Store:
         Raises:
             NotFound: none or several; the hint names those that come near.
         """
-        if reference in POINTERS:
-            target = self.pointer(reference)
-            if target is None:
-                raise NotFound(
-                    f"{reference} points at no release",
-                    where=str(self.path),
-                    hint=f"set it with: gemel release promote ID --pointer {reference}",
-                )
-            return target
-        ids = self._ids()
-        text = reference.lower()
-        hits = [i for i in ids if i.startswith(text)] if len(text) >= PREFIX_MIN else []
-        if len(hits) == 1:
-            return hits[0]
-        raise NotFound(
-            f"{len(hits)} releases begin with {reference!r}"
-            if hits
-            else f"no release {reference!r}",
-            where=str(self.path),
-            hint=_hint(text, hits, ids),
-        )
+        if reference not in POINTERS:
+            return self.shelf.find(reference, others=POINTERS)
+        target = self.pointer(reference)
+        if target is None:
+            raise NotFound(
+                f"{reference} points at no release",
+                where=str(self.path),
+                hint=f"set it with: gemel release promote ID --pointer {reference}",
+            )
+        return target
 
     def get(self, reference: str, *, verify: bool = True) -> Release:
         """The release that a pointer name, an id or a unique beginning (4 digits or more) means.
@@ -148,12 +111,7 @@ class Store:
             NotFound: none or several.
             DigestMismatch: it is damaged.
         """
-        release = Release.open(self.releases / self.resolve(reference), verify=verify)
-        if release.id != release.folder.name:
-            raise DigestMismatch(
-                f"holds release {release.short_id}", where=str(release.folder), hint="move it away"
-            )
-        return release
+        return self.shelf.open(self.resolve(reference), verify=verify)
 
     def pointer(self, name: str) -> str | None:
         """Id of the release that a pointer points at, or None."""
@@ -249,11 +207,6 @@ class Store:
             self._engine.dispose()
             del self._engine
 
-    def _ids(self) -> Sequence[str]:
-        if not self.releases.is_dir():
-            return []
-        return sorted(p.name for p in self.releases.iterdir() if len(p.name) == 64 and p.is_dir())
-
     @cached_property
     def _engine(self) -> sa.Engine:
         engine = sa.create_engine(
@@ -278,7 +231,7 @@ class Store:
 
     def _create(self) -> None:
         # Built under another name: a database that exists has its table and its triggers.
-        with self._alone():
+        with alone(self.shelf.folder):
             if self._db.exists():
                 return
             fresh = self.path / "store.db.new"
@@ -293,13 +246,6 @@ class Store:
                 c.exec_driver_sql("PRAGMA journal_mode = WAL")
             engine.dispose()
             fresh.rename(self._db)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.releases.mkdir(parents=True, exist_ok=True)
-        with (self.path / "store.lock").open("w") as f:
-            fcntl.flock(f, fcntl.LOCK_EX)
-            yield
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
@@ -377,15 +323,3 @@ def _append(
 
 def _short(release_id: str | EllipsisType | None) -> str:
     return release_id[:12] if isinstance(release_id, str) else "nothing"
-
-
-def _hint(text: str, hits: Sequence[str], ids: Sequence[str]) -> str:
-    if hits:
-        return "they are " + ", ".join(i[:12] for i in hits[:5])
-    if not ids:
-        return "the store is empty; build a release and put it here"
-    if len(text) < PREFIX_MIN:
-        return f"give {PREFIX_MIN} digits of the id or more, or one of {', '.join(POINTERS)}"
-    names = [i[: max(len(text), 12)] for i in ids] + [*POINTERS]
-    near = difflib.get_close_matches(text, names, n=3, cutoff=0.4)
-    return f"did you mean {' or '.join(near)}?" if near else "see: gemel release list"

@@ -32,7 +32,7 @@ VARIABLES = {
 }
 SIZE = (4.4, 3.5)
 RATES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5)
-MIN_GAP = 0.11
+MIN_GAP = 0.15
 """Of an axis between two labels, so that they do not touch."""
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -79,10 +79,10 @@ def det(
             y = np.clip(y, 0.5 / curve.n_genuine, 1 - 0.5 / curve.n_genuine)
             axes.plot(ndtri(x), ndtri(y), line, color=colour, label=label)
         _cross(axes, point, eval)
-        _probit_ticks(axes)
+        _probit_axes(axes)
         axes.set_xlabel("false match rate")
         axes.set_ylabel("false non-match rate")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
     return _svg("det", draw, "False non-match rate against false match rate on probit axes")
 
@@ -152,12 +152,15 @@ def _threshold(axes: Axes, point: OperatingPoint) -> None:
     axes.axvline(point.threshold, color=LIMIT, linewidth=1.2, linestyle="--", label="threshold")
 
 
-def _probit_ticks(axes: Axes) -> None:
-    """Rates as labels, up to one half: beyond that no one operates."""
+def _probit_axes(axes: Axes) -> None:
+    """Limits around what lies below one half, where operating points are; rates as labels."""
     half = float(ndtri(0.5))
-    low_x, low_y = axes.get_xlim()[0], axes.get_ylim()[0]
-    axes.set_xlim(min(low_x, half - 1), half)
-    axes.set_ylim(min(low_y, half - 1), half)
+    points = np.concatenate([line.get_xydata() for line in axes.get_lines()])
+    below = points[(points <= half).all(axis=1)]
+    low = below.min(axis=0) if len(below) else np.full(2, half)
+    low = np.minimum(low - 0.1, half - 1)
+    axes.set_xlim(low[0], half)
+    axes.set_ylim(low[1], half)
     for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         kept: list[float] = []
         for rate in reversed(RATES):

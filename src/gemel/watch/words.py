@@ -37,21 +37,21 @@ class Verdict:
 
 
 def share(value: float, digits: int = 3) -> str:
-    """A share in per cent, without exponents.
+    r"""A share in per cent, without exponents.
 
     Example:
         >>> share(0.000012), share(0.98765), share(1.0)
-        ('0.0012 %', '98.8 %', '100 %')
+        ('0.0012\xa0%', '98.8\xa0%', '100\xa0%')
     """
-    return f"{_plain(100 * value, digits)} %"
+    return f"{_plain(100 * value, digits)}\N{NO-BREAK SPACE}%"
 
 
 def estimate(e: Estimate) -> Markup:
-    """A share with its interval, as HTML.
+    r"""A share with its interval, as HTML.
 
     Example:
         >>> str(estimate(Estimate(value=0.5, low=0.4, high=0.6, n_effective=9, method="")))
-        '50 % <span class="interval">40–60</span>'
+        '50\xa0% <span class="interval">40–60</span>'
     """
     low, high = _plain(100 * e.low, 3), _plain(100 * e.high, 3)
     return Markup(f'{share(e.value)} <span class="interval">{low}–{high}</span>')
@@ -150,8 +150,9 @@ def _comparison(evidence: Evidence) -> tuple[int, str]:
         0: ", a difference that may be chance, since the intervals overlap",
         -1: ", so this release should not replace it",
     }[better]
+    name = theirs.name[:1].upper() + theirs.name[1:]
     return better, (
-        f"{theirs.name} without any learning, tuned the same way, reaches F1 {share(old.value)} "
+        f"{name} without any learning, tuned the same way, reaches F1 {share(old.value)} "
         f"where this release reaches {share(new.value)}{means}."
     )
 
