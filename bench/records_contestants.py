@@ -1,0 +1,122 @@
+"""How each contestant comes to its scores of the pairs of dev and of eval.
+
+A contestant takes a table, its splits and a folder of its own and gives an `Outcome`. Peers run in
+a virtual environment that is made here, since their pins differ from gemel's; gemel goes the way a
+user's model goes: train, export, encode with ONNX Runtime, compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from peers_records import PEERS, SIDES, Variants
+from records_data import Table
+
+from gemel.config import TrainSettings
+from gemel.data.splits import Splits
+from gemel.encode import compare
+from gemel.encode.encoder import Encoder
+
+HERE = Path(__file__).parent
+REQUIREMENTS = HERE / "requirements-peers.txt"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Scores by variant and side, and the seconds that all variants together took."""
+
+    variants: Variants
+    seconds: float
+
+
+Contestant = Callable[[Table, Splits, Path], Outcome]
+
+
+def contestants(cache: Path) -> dict[str, Contestant]:
+    """All contestants by name; the peers' environment is made in `cache` when it is needed."""
+    peers: dict[str, Contestant] = {name: partial(_peer, name, cache) for name in PEERS}
+    return {**peers, "gemel": _gemel}
+
+
+def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
+    """The encoder and comparator that `gemel train` makes with its default settings."""
+    from gemel.train.fit import ENCODER, train
+
+    start = time.perf_counter()
+    dataset = table.dataset()
+    run = train(dataset, splits, TrainSettings(), folder / "gemel")
+    seconds = float(run.report["seconds"])
+    start = time.perf_counter()
+    encoder = Encoder.open(run.folder / ENCODER)
+    comparator = compare.load(run.folder / ENCODER)
+    scores = {}
+    for side in SIDES:
+        rows = encoder.encode(dataset.payloads(splits.sides()[side]))
+        square = comparator.matrix(rows, rows)
+        scores[side] = square[np.triu_indices(len(rows), 1)]
+    return Outcome({"default": scores}, seconds + time.perf_counter() - start)
+
+
+def _peer(name: str, cache: Path, table: Table, splits: Splits, folder: Path) -> Outcome:
+    """The peer's scores; kept in `folder` and used again while job, code and pins are the same."""
+    sides = splits.sides()
+    job = {
+        "kinds": table.kinds,
+        "rows": table.rows,
+        "sides": {side: idx.tolist() for side, idx in sides.items()},
+        "train_identity": table.identities[sides["train"]].tolist(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "job.json").write_text(json.dumps(job))
+    module = PEERS[name].partition(":")[0]
+    code = [*sorted(HERE.glob(f"{module}*.py")), HERE / "peers_vectors.py", REQUIREMENTS]
+    files = [folder / "job.json", HERE / "peers_records.py", *code]
+    key = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    stamp, result = folder / f"{name}.key", folder / f"{name}.npz"
+    if not (result.is_file() and stamp.is_file() and stamp.read_text() == key):
+        stamp.unlink(missing_ok=True)
+        _run(_python(cache), folder, name)
+        stamp.write_text(key)
+    with np.load(result) as arrays:
+        variants: Variants = {}
+        for label in arrays.files:
+            if "|" in label:
+                variant, _, side = label.rpartition("|")
+                variants.setdefault(variant, {})[side] = arrays[label]
+        return Outcome(variants, float(arrays["seconds"]))
+
+
+def _run(python: Path, folder: Path, name: str) -> None:
+    command = [str(python), str(HERE / "peers_records.py"), str(folder), name]
+    done = subprocess.run(command, capture_output=True, text=True, env=_single_threaded())
+    if done.returncode:
+        raise SystemExit(f"{name} failed in {folder}:\n{done.stderr[-3000:]}")
+
+
+def _single_threaded() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def _python(cache: Path) -> Path:
+    """The interpreter of the peers' environment, made again when the pins have changed."""
+    folder = cache / "bench-venv"
+    python, stamp = folder / "bin" / "python", folder / REQUIREMENTS.name
+    if not (stamp.is_file() and stamp.read_text() == REQUIREMENTS.read_text()):
+        print(f"making {folder} for the peers", file=sys.stderr)
+        venv.create(folder, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)]
+        environment = {k: v for k, v in os.environ.items() if k != "PIP_CONSTRAINT"}
+        subprocess.run(pip, check=True, env=environment)
+        stamp.write_text(REQUIREMENTS.read_text())
+    return python
