@@ -7,8 +7,10 @@ kill at any moment leaves the previous file or the next one.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,16 @@ from torch import Tensor
 from gemel.errors import TrainingError
 
 STATE = "state"
+LOCK = ".lock"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file so that a reader, or the next start, sees the old one or the new one.
 
-    The name takes effect only after the content is on disk, and the folder is synced after it.
+    The name takes effect only after the content is on disk, and the folder is synced after it. What
+    a kill leaves behind has a fixed name, so the next write to the path takes it away.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as f:
             f.write(content)
@@ -43,6 +47,25 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the hold ends with the process, however it ends.
+
+    Raises:
+        TrainingError: another process holds it.
+    """
+    with (folder / LOCK).open("w") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise TrainingError(
+                "another process is training here",
+                where=str(folder),
+                hint="wait for it, or end it; a run that is killed goes on when started again",
+            ) from e
+        yield
 
 
 def write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:

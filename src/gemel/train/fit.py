@@ -6,8 +6,10 @@ not repeated; interrupted, it goes on from its checkpoint and ends with the same
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import DataError
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
-from gemel.train.checkpoint import write_atomically
+from gemel.train.checkpoint import only_writer, write_atomically
 from gemel.train.towers import Modality
 
 ENCODER = "encoder"
@@ -89,34 +91,39 @@ def train(
     modality = towers.modality(dataset.modality)
     resolved = resolve(settings, modality)
     key = _key(dataset, splits, resolved)
-    finished = _finished(folder, key)
-    if finished is not None:
-        return finished
     folder.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    threads = torch.get_num_threads()
-    # The number of threads decides the order of sums, and so the last bits of the weights.
-    torch.set_num_threads(resolved["threads"])
-    try:
-        report = _run(
-            dataset, splits, modality, resolved, loop.Session(folder / CHECKPOINT, key, progress)
-        )
-    finally:
-        torch.set_num_threads(threads)
-    report |= {
-        "format": FORMAT,
-        "state": DONE,
-        "key": key,
-        "dataset": dataset.digest,
-        "modality": modality.name,
-        "settings": resolved,
-        "splits": splits.as_dict(),
-        "seconds": round(time.monotonic() - started, 1),
-        "torch": torch.__version__,
-    }
-    write_atomically(folder / FILE, json.dumps(report, indent=1).encode())
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    with only_writer(folder), _threads(resolved["threads"]):
+        finished = _finished(folder, key)
+        if finished is not None:
+            return finished
+        started = time.monotonic()
+        session = loop.Session(folder / CHECKPOINT, key, progress)
+        report = {
+            "format": FORMAT,
+            "state": DONE,
+            "key": key,
+            "dataset": dataset.digest,
+            "modality": modality.name,
+            "settings": resolved,
+            **_run(dataset, splits, modality, resolved, session),
+            "seconds": round(time.monotonic() - started, 1),
+            "torch": torch.__version__,
+            "splits": splits.as_dict(),
+        }
+        write_atomically(folder / FILE, json.dumps(report, indent=1).encode())
+        (folder / CHECKPOINT).unlink(missing_ok=True)
     return Run(folder, report)
+
+
+@contextlib.contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Their number decides the order of sums, and so the last bits of the weights."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def resolve(settings: TrainSettings, modality: Modality) -> dict[str, Any]:
@@ -175,7 +182,9 @@ def _run(
         map_at_r,
         modality.views(prepare),
     )
+    started = time.monotonic()
     history = loop.fit(tower, material, sampler, objective, _plan(resolved), session)
+    learning = time.monotonic() - started
     network, difference = export.export(tower, material.arrays)
     comparator = modality.comparator(
         tower, loop.embed(tower, material.arrays), identities, seed=seed
@@ -188,6 +197,7 @@ def _run(
     return {
         "history": [asdict(e) for e in history],
         "parity": difference,
+        "learning_seconds": round(learning, 3),
         "n_weights": sum(p.numel() for p in tower.parameters()),
         "n_train": len(splits.train),
         "n_dev": len(splits.dev),
