@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.serve import small
 
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
@@ -12,7 +13,6 @@ from gemel.release.release import Release
 from gemel.serve.http import create_app
 from gemel.serve.server import running
 from gemel.serve.service import Service
-from tests.serve import small
 
 
 @pytest.fixture(scope="session")
@@ -40,4 +40,18 @@ def service(release: Release, gallery: Gallery, ledger: Ledger) -> Service:
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx.Client]:
     with running(create_app(service)) as url, httpx.Client(base_url=url, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def shared_client(
+    release: Release, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """For requests that change nothing."""
+    folder = tmp_path_factory.mktemp("shared")
+    with (
+        Gallery.open(folder, space_id=release.space_id, dim=small.DIM) as gallery,
+        running(create_app(Service(release, gallery))) as url,
+        httpx.Client(base_url=url, timeout=10) as client,
+    ):
         yield client

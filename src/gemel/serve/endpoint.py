@@ -168,17 +168,15 @@ class Endpoint:
         """
         message: Any = await receive()
         body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
         parts, size = [body], len(body)
-        while message.get("more_body"):
+        while message.get("more_body") and size <= self._max_body:
             message = await receive()
             part = message.get("body", b"")
             size += len(part)
-            if size > self._max_body:
-                raise self._too_large(max(size, length))
             parts.append(part)
-        return b"".join(parts)
+        if size > self._max_body:
+            raise self._too_large(max(size, length))
+        return body if len(parts) == 1 else b"".join(parts)
 
     def _too_large(self, size: int) -> BodyTooLarge:
         return BodyTooLarge(

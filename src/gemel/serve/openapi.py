@@ -21,9 +21,8 @@ def document(table: Sequence[Route], live: Live) -> bytes:
     types: list[type[Any]] = [
         t for route in table for t in (route.body, route.reply) if t and _is_struct(t)
     ]
-    ordered = sorted({*types, Problem}, key=lambda kind: str(kind.__name__))
     _, components = msgspec.json.schema_components(
-        ordered, ref_template="#/components/schemas/{name}"
+        [*dict.fromkeys(types), Problem], ref_template="#/components/schemas/{name}"
     )
     components["Payload"] = _payload(live)
     paths: dict[str, dict[str, Any]] = {}

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from gemel.errors import GemelError, RequestError
+from gemel.errors import DataError, GemelError, RequestError
 from gemel.serve.schemas import Problem
 
 RETRY_AFTER = {429: b"1", 503: b"1"}
@@ -77,7 +77,8 @@ def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes
         request_id: of the request.
     """
     ours = error.status == 500
-    where = "" if ours else error.where
+    # The place of other errors is a file or folder of this machine.
+    where = error.where if isinstance(error, RequestError | DataError) else ""
     hint = f"quote request {request_id} to the operator" if ours else error.hint
     if route in OPENAI_ROUTES:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"

@@ -34,6 +34,7 @@ class Rollout:
         open_gallery: opens the gallery of a release of another space; None serves that without.
         log: a logger; JSON lines to stderr if left out.
         clock: seconds, for retries.
+        on_switch: called after each switch.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Rollout:
         open_gallery: OpenGallery | None = None,
         log: Any = None,
         clock: Callable[[], float] = time.monotonic,
+        on_switch: Callable[[], None] | None = None,
     ) -> None:
         self._service = service
         self._store = store
@@ -52,6 +54,7 @@ class Rollout:
         self._open_gallery = open_gallery
         self._log = log or log_to()
         self._clock = clock
+        self._on_switch = on_switch
         self._refused: tuple[str, float] | None = None
         first = service.live
         # Galleries stay open: a rollback needs the old one, and a gallery has one writer.
@@ -97,6 +100,8 @@ class Rollout:
         self._service.warning = None
         self._switched.inc()
         self._log.info("release_switched", release=target, seconds=self._clock() - started)
+        if self._on_switch is not None:
+            self._on_switch()
         return True
 
     def _gallery(self, release: Release) -> Gallery | None:

@@ -1,0 +1,272 @@
+"""Requests per second of /v1/verify on rows against a bare route of the same framework.
+
+    python bench/bench_serve.py [--release FOLDER] [--seconds 8] [--rounds 5]
+
+Both servers run on one process each with the same uvicorn, parse the same body into the same type
+and answer with a body of the same size; the bare ones return a constant. `typed` is a plain
+Litestar route; `raw` is the least that Litestar can do, an ASGI mount. wrk drives them in turn, so
+that whatever else the machine does hits both; the figure is the median ratio of the rounds. All
+bodies differ. The service keeps its ledger. Without --release, the tower is that of training
+before its first step: the speed does not depend on the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from litestar.types import Receive, Scope, Send
+
+from gemel.serve.schemas import VerifyBody, VerifyReply
+
+HERE = Path(__file__).parent
+NAMES = ("fname_c1", "fname_c2", "lname_c1", "lname_c2")
+NUMBERS = ("by", "bm", "bd")
+
+
+def build_release(into: Path) -> None:
+    """A release of the small row tower, untrained, fitted to random people."""
+    import numpy as np
+
+    from gemel.calibrate.likelihood import Likelihood
+    from gemel.calibrate.policy import Band, Policy
+    from gemel.data.schema import Field
+    from gemel.encode.compare import Cosine
+    from gemel.encode.encoder import Encoder
+    from gemel.encode.prepare_tabular import RowPrepare
+    from gemel.release import folder as folders
+    from gemel.release import probes
+    from gemel.release.release import Head, seal
+    from gemel.train.export import export
+    from gemel.train.towers.tabular import RowTower
+
+    rng = np.random.default_rng(0)
+    fields = tuple([Field(n, "text") for n in NAMES] + [Field(n, "number") for n in NUMBERS])
+    rows = [person(rng) for _ in range(2000)]
+    prepare = RowPrepare.fit(rows, fields)
+    arrays = prepare(rows)
+    network, _ = export(RowTower(prepare, arrays, size="small"), arrays)
+    band = Band(threshold=0.8, review_low=0.75, review_high=0.8)
+    policy = Policy(
+        verify=band, search=band, prior=0.1, likelihood=Likelihood(slope=8.0, intercept=-4.0)
+    )
+    with folders.draft(into) as draft:
+        (draft / "encoder").mkdir()
+        (draft / "encoder" / "prepare.json").write_text(json.dumps(prepare.spec()))
+        (draft / "encoder" / "encoder.onnx").write_bytes(network)
+        Cosine().save(draft)
+        policy.save(draft)
+        encoder = Encoder.open(draft / "encoder")
+        probes.write(draft, rows[:24], encoder.encode(rows[:24]))
+        seal(draft, into, Head(space_id=encoder.space_id, modality="row", name="bench"))
+
+
+def person(rng: Any) -> dict[str, Any]:
+    """A row like those of verify.lua."""
+
+    def word(low: int, high: int) -> str:
+        return "".join(chr(65 + c) for c in rng.integers(26, size=rng.integers(low, high)))
+
+    return {
+        "fname_c1": word(4, 10),
+        "fname_c2": None,
+        "lname_c1": word(4, 12),
+        "lname_c2": None,
+        "by": int(rng.integers(1930, 2011)),
+        "bm": int(rng.integers(1, 13)),
+        "bd": int(rng.integers(1, 29)),
+    }
+
+
+def serve_gemel(release: Path, state: Path) -> None:
+    from gemel.config import ServeSettings
+    from gemel.ledger.ledger import Ledger
+    from gemel.release.release import Release
+    from gemel.serve.http import create_app
+    from gemel.serve.server import run
+    from gemel.serve.service import Service
+
+    settings = ServeSettings(port=0)
+    with Ledger.open(state / "ledger.db") as ledger:
+        service = Service(Release.open(release), None, ledger)
+        run(create_app(service, settings), settings, on_ready=lambda url: print(url, flush=True))
+
+
+def serve_bare(reply: bytes) -> None:
+    """The same framework, server and body type, and nothing in between."""
+    import msgspec
+    import uvicorn
+    from litestar import Litestar, asgi, post
+
+    from gemel.serve.server import address, bind
+
+    constant = msgspec.json.decode(reply, type=VerifyReply)
+    decode = msgspec.json.Decoder(VerifyBody).decode
+
+    @post("/typed", status_code=200)
+    async def typed(data: VerifyBody) -> VerifyReply:
+        return constant
+
+    @asgi("/raw")
+    async def raw(scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message: Any = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        decode(body)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": reply, "more_body": False})
+
+    app = Litestar([typed, raw], openapi_config=None, logging_config=None)
+    sock = bind("127.0.0.1", 0)
+    print(address(sock), flush=True)
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+    uvicorn.Server(config).run([sock])
+
+
+@contextlib.contextmanager
+def served(*arguments: str) -> Iterator[str]:
+    """A server in a process of its own; gives its address."""
+    command = [sys.executable, __file__, *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith("http"):
+            raise SystemExit(f"a server did not start: {line!r}")
+        yield line.strip()
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def drive(url: str, seconds: int, connections: int, seed: int) -> dict[str, float]:
+    """What wrk measured: requests per second, and latencies in ms."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    command += ["-s", str(HERE / "verify.lua"), url]
+    environment = {**os.environ, "WRK_SEED": str(seed)}
+    text = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    ).stdout
+    if "Non-2xx" in text or "Socket errors" in text:
+        raise SystemExit(f"errors at {url}:\n{text}")
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if rate is None:
+        raise SystemExit(text)
+    found = {"requests_per_second": float(rate[1])}
+    for share in ("50", "99"):
+        latency = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\n", text)
+        if latency:
+            scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}[latency[2]]
+            found[f"p{share}_ms"] = round(float(latency[1]) * scale, 2)
+    return found
+
+
+def one_reply(url: str) -> bytes:
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    body = json.dumps({"left": person(rng), "right": person(rng)}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as reply:
+        return bytes(reply.read())
+
+
+def machine() -> str:
+    model = ""
+    if Path("/proc/cpuinfo").exists():
+        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        model = found[1] if found else ""
+    return f"{model or platform.processor()}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def measure(arguments: argparse.Namespace, state: Path) -> dict[str, Any]:
+    release = arguments.release or state / "release"
+    if arguments.release is None:
+        build_release(release)
+    rounds: list[dict[str, dict[str, float]]] = []
+    with contextlib.ExitStack() as stack:
+        where = ("--state", str(state))
+        url = stack.enter_context(served("--serve", "gemel", "--release", str(release), *where))
+        (state / "reply.json").write_bytes(one_reply(f"{url}/v1/verify"))
+        bare_url = stack.enter_context(served("--serve", "bare", *where))
+        targets = {
+            "gemel": f"{url}/v1/verify",
+            "typed": f"{bare_url}/typed",
+            "raw": f"{bare_url}/raw",
+        }
+        for target in targets.values():
+            drive(target, 2, arguments.connections, 0)
+        for i in range(arguments.rounds):
+            seed = i + 1
+            found = {
+                name: drive(target, arguments.seconds, arguments.connections, seed)
+                for name, target in targets.items()
+            }
+            rounds.append(found)
+            print({k: v["requests_per_second"] for k, v in found.items()}, file=sys.stderr)
+    return summary(rounds, arguments)
+
+
+def summary(
+    rounds: list[dict[str, dict[str, float]]], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    def ratio(peer: str) -> float:
+        key = "requests_per_second"
+        return round(statistics.median(r["gemel"][key] / r[peer][key] for r in rounds), 3)
+
+    return {
+        "what": "POST /v1/verify on rows against a bare route that returns a constant",
+        "ratio": ratio("typed"),
+        "ratio_to_raw_asgi": ratio("raw"),
+        "target": 0.5,
+        "connections": arguments.connections,
+        "seconds": arguments.seconds,
+        "release": "given" if arguments.release else "small row tower, untrained, cosine",
+        "load": [round(x, 1) for x in os.getloadavg()],
+        "machine": machine(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "rounds": rounds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--release", type=Path)
+    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "serve.json")
+    parser.add_argument("--serve", choices=["gemel", "bare"], help=argparse.SUPPRESS)
+    parser.add_argument("--state", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve == "gemel":
+        return serve_gemel(arguments.release, arguments.state)
+    if arguments.serve == "bare":
+        return serve_bare((arguments.state / "reply.json").read_bytes())
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is needed: https://github.com/wg/wrk")
+    with tempfile.TemporaryDirectory() as state:
+        result = measure(arguments, Path(state))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps({k: v for k, v in result.items() if k != "rounds"}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The service as a process: signals, and what happens to requests in flight."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.serve.small import ROWS
+
+from gemel.errors import ConfigError
+from gemel.release.release import Release
+from gemel.serve.server import bind
+
+SCRIPT = """
+import sys, time
+from gemel.config import ServeSettings
+from gemel.release.release import Release
+from gemel.serve.http import create_app
+from gemel.serve.server import run
+from gemel.serve.service import Service
+
+folder, slow_s, drain_s, max_queue = sys.argv[1], *map(float, sys.argv[2:])
+
+class Slow(Service):
+    def encode(self, works):
+        time.sleep(slow_s)
+        return super().encode(works)
+
+settings = ServeSettings(port=0, max_queue=int(max_queue), max_batch=2, timeout_ms=20_000)
+service = Slow(Release.open(folder))
+run(create_app(service, settings), settings, drain_s=drain_s,
+    on_ready=lambda url: print(url, flush=True))
+"""
+VERIFY = {"left": ROWS[0], "right": ROWS[1]}
+
+
+@contextmanager
+def process(
+    release: Release, slow_s: float, drain_s: float = 0.0, max_queue: int = 256
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    arguments = [str(release.folder), str(slow_s), str(drain_s), str(max_queue)]
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as child:
+        try:
+            assert child.stdout is not None
+            yield child, child.stdout.readline().strip()
+        finally:
+            child.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_requests_in_flight_finish_and_exits_with_success(
+    release: Release, number: signal.Signals
+) -> None:
+    with process(release, slow_s=0.3, drain_s=1.0) as (child, url):
+        replies: list[httpx.Response] = []
+        askers = [
+            threading.Thread(
+                target=lambda: replies.append(
+                    httpx.post(f"{url}/v1/verify", json=VERIFY, timeout=30)
+                )
+            )
+            for _ in range(4)
+        ]
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        for asker in askers:
+            asker.start()
+        while 'gemel_queue_payloads{lane="encode"} 0.0' in httpx.get(f"{url}/metrics").text:
+            pass
+        child.send_signal(number)
+        with httpx.Client(base_url=url) as client:
+            while (ready := client.get("/readyz")).status_code == 200:
+                pass
+        assert (ready.status_code, ready.json()["code"]) == (503, "overloaded")
+        assert ready.headers["retry-after"]
+        for asker in askers:
+            asker.join()
+        assert [reply.status_code for reply in replies] == [200] * 4
+        _, log = child.communicate(timeout=20)
+        assert child.returncode == 0
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert events == ["service_started", "service_stopping", "service_stopped"]
+
+
+def test_overload_gives_503_with_retry_after_and_never_hangs(release: Release) -> None:
+    with process(release, slow_s=0.1, max_queue=4) as (_, url):
+        replies: list[httpx.Response] = []
+
+        def ask() -> None:
+            with httpx.Client(base_url=url, timeout=30) as client:
+                for _ in range(3):
+                    replies.append(client.post("/v1/verify", json=VERIFY))
+
+        askers = [threading.Thread(target=ask) for _ in range(16)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        statuses = {reply.status_code for reply in replies}
+        assert len(replies) == 48
+        assert statuses == {200, 503}
+        refused = [reply for reply in replies if reply.status_code == 503]
+        assert all(reply.headers["retry-after"] == "1" for reply in refused)
+        assert {reply.json()["code"] for reply in refused} == {"overloaded"}
+        after = httpx.post(f"{url}/v1/verify", json=VERIFY, timeout=30)
+        assert after.status_code == 200
+
+
+def test_a_port_that_is_taken_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    sock = bind("127.0.0.1", 0)
+    with sock, pytest.raises(ConfigError, match="cannot listen") as caught:
+        bind("127.0.0.1", sock.getsockname()[1])
+    assert "serve.port" in caught.value.hint
