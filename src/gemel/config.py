@@ -108,7 +108,9 @@ class TrainSettings(Settings, frozen=True):
         Ratio | None, Meta(description="Share of the steps in which the rate rises")
     ] = None
     seed: Annotated[Count, Meta(description="Same seed, same weights")] = 0
-    threads: Annotated[Count, Meta(description="Threads of torch; they decide the last bits of the weights")] = 0
+    threads: Annotated[
+        Count, Meta(description="Threads of torch; they decide the last bits of the weights")
+    ] = 0
 
 
 class CalibrateSettings(Settings, frozen=True):
@@ -369,7 +371,7 @@ def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) ->
     try:
         return msgspec.convert(value, kind, strict=not loose)
     except msgspec.ValidationError as e:
-        reason = str(e).replace("`", "")
+        reason = str(e).replace("`", "").partition(" - at $")[0]
         raise ConfigError(
             f"{section}.{name} = {value!r}: {reason[:1].lower()}{reason[1:]}",
             where=where,

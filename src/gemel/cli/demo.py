@@ -126,7 +126,7 @@ def _promote(project: Project, release: Release) -> None:
     if store.pointer("stable") == release.id:
         show.say(f"stable points at {release.short_id} already")
         return
-    report, move = gates.promote(store, release.id, actor="gemel demo", reason="demo")
+    report, move = gates.promote(store, release.id, actor=project.actor, reason="demo")
     show_gates(report)
     note_move(project, move)
 

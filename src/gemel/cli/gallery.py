@@ -47,7 +47,9 @@ def enroll(
         return
     with project.gallery(live, write=True) as gallery:
         done = enroll_dataset(live, gallery, dataset, batch=project.config.gallery.batch)
-        done["records in the gallery"] = gallery.count()
+        count = gallery.count()
+    project.note("enroll", {**done, "release": live.id})
+    done["records in the gallery"] = count
     if json:
         show.as_json(done)
     else:
@@ -102,7 +104,9 @@ def delete(
         show.say(f"would delete {len(ids)} records from space {live.space_id[:12]}")
         return
     with project.gallery(live, write=True) as gallery:
-        show.say(f"deleted {gallery.delete(ids)} of {len(ids)}")
+        deleted = gallery.delete(ids)
+    project.note("delete", {"deleted": deleted, "release": live.id})
+    show.say(f"deleted {deleted} of {len(ids)}")
 
 
 @app.command()
@@ -144,6 +148,8 @@ def parse_item(release: Release, words: Sequence[str]) -> Any:
         InvalidInput: unreadable image, no JSON object, or a word that is not NAME=VALUE.
     """
     if release.modality == "image":
+        if len(words) > 1:
+            raise InvalidInput(f"{len(words)} images, expected one", where="query")
         try:
             return {"image": base64.b64encode(Path(words[0]).read_bytes()).decode()}
         except OSError as e:

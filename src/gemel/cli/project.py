@@ -8,6 +8,7 @@ again finds the finished one. Stages are opened here and composed nowhere else i
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -200,6 +201,19 @@ class Project:
         from gemel.ledger.ledger import Ledger
 
         return Ledger.open(self.ledger_file)
+
+    def note(self, kind: str, body: dict[str, Any]) -> None:
+        """Put a change that a person made into the ledger; on return it is on disk."""
+        with self.ledger() as ledger:
+            ledger.append_durable(kind, {**body, "actor": self.actor})
+
+    @property
+    def actor(self) -> str:
+        """Who runs this command, for histories."""
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):  # a user id without a name
+            return f"user {os.getuid()}"
 
     @property
     def ledger_file(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,7 +81,7 @@ def promote(
         show.say(f"would point {pointer} at {report.release_id[:12]}")
         return
     report, move = gates.promote(
-        store, name, actor=getpass.getuser(), reason=reason, pointer=pointer, force=force
+        store, name, actor=project.actor, reason=reason, pointer=pointer, force=force
     )
     show_gates(report)
     note_move(project, move)
@@ -103,7 +102,7 @@ def rollback(
     if dry_run:
         show.say(f"would take {pointer} back from {live[:12]}")
         return
-    note_move(project, store.rollback(pointer, actor=getpass.getuser(), reason=reason))
+    note_move(project, store.rollback(pointer, actor=project.actor, reason=reason))
 
 
 @app.command()
@@ -216,9 +215,7 @@ def note_move(project: Project, move: Move) -> None:
         "pointer": move.pointer,
         "release": move.release_id,
         "previous": move.previous,
-        "actor": move.actor,
         "reason": move.reason,
     }
-    with project.ledger() as ledger:
-        ledger.append_durable(f"release.{move.action}", body)
+    project.note(f"release.{move.action}", body)
     show.say(f"{move.pointer} points at {(move.release_id or 'nothing')[:12]}")

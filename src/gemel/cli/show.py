@@ -25,7 +25,7 @@ from gemel.errors import (
 
 HINTS: tuple[tuple[type[GemelError], str], ...] = (
     (ConfigError, "gemel config show prints every setting and where it comes from"),
-    (DataError, "gemel data check shows what is read, and what is not"),
+    (DataError, "look at the file that is named; gemel data check lists what is read and refused"),
     (ReleaseError, "gemel release list shows what there is"),
     (GalleryError, "gemel gallery stats shows what there is"),
     (LedgerError, "gemel ledger verify shows how far it can be relied on"),

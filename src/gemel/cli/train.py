@@ -11,7 +11,7 @@ import typer
 from gemel.cli import show
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.cli.release import summary
-from gemel.errors import TrainingError
+from gemel.errors import ReleaseError, TrainingError
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -96,6 +96,12 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
 
     goal = project.config.calibrate
     folder = project.run_folder(dataset)
+    if not folder.is_dir() and folder.parent.is_dir():
+        raise ReleaseError(
+            "no run of just these records and settings",
+            where=str(folder),
+            hint="run gemel train with the same settings; what --set says is not kept",
+        )
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         release = build(
             folder,
@@ -113,7 +119,6 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
 def find_release(project: Project, dataset: Dataset) -> Release | None:
     """The newest release on the shelf that the present run and goal would give again."""
     from gemel.encode.encoder import Encoder
-    from gemel.errors import ReleaseError
     from gemel.release.release import ENCODER
 
     try:

@@ -1,0 +1,266 @@
+"""Whatever a user gets wrong: one line says what and where, one line says what to do, no traceback.
+
+Each row of the table is a command line in a project that was sound until `prepare` damaged it.
+"""
+
+import base64
+import io
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Gemel = Callable[..., Any]
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+
+def put(name: str, text: str | bytes) -> Callable[[Path], None]:
+    """A file of that content."""
+
+    def prepare(folder: Path) -> None:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return prepare
+
+
+def both(*steps: Callable[[Path], None]) -> Callable[[Path], None]:
+    """One after the other."""
+
+    def prepare(folder: Path) -> None:
+        for step in steps:
+            step(folder)
+
+    return prepare
+
+
+def nothing(folder: Path) -> None:
+    """The project as it is."""
+
+
+def settings(text: str) -> Callable[[Path], None]:
+    """A gemel.toml of that content."""
+    return put("gemel.toml", text)
+
+
+def pictures(folder: Path) -> None:
+    """Three classes of three images, and one file of each that is none."""
+    rng = np.random.default_rng(0)
+    for name in "abc":
+        (folder / "pictures" / name).mkdir(parents=True)
+        for i in range(3):
+            pixels = rng.integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "pictures" / name / f"{i}.png")
+        (folder / "pictures" / name / "broken.png").write_bytes(PNG[:30])
+
+
+def bomb(folder: Path) -> None:
+    """An image of a few bytes that says it has many pixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (1, 1)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    (folder / "bombs" / "x").mkdir(parents=True)
+    (folder / "bombs" / "x" / "bomb.png").write_bytes(bytes(data))
+
+
+def release_file(folder: Path, name: str) -> Path:
+    (release,) = (folder / ".gemel" / "releases").iterdir()
+    return release / name
+
+
+def changed(name: str) -> Callable[[Path], None]:
+    """One byte of a file of the release, flipped."""
+
+    def prepare(folder: Path) -> None:
+        path = release_file(folder, name)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+
+    return prepare
+
+
+def missing(name: str) -> Callable[[Path], None]:
+    """A file of the release, gone."""
+    return lambda folder: release_file(folder, name).unlink()
+
+
+def damaged_gallery(folder: Path) -> None:
+    """A database that is none."""
+    path = next((folder / ".gemel" / "gallery").rglob("*.db"))
+    path.write_bytes(b"x" * 9000)
+
+
+def forged_ledger(folder: Path) -> None:
+    """An entry changed behind the ledger's back."""
+    with sqlite3.connect(folder / ".gemel" / "ledger.db") as c:
+        (table,) = next(
+            c.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%prev%' AND type = 'table'")
+        )
+        for (trigger,) in list(c.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
+            c.execute(f"DROP TRIGGER {trigger}")
+        column = next(
+            row[1] for row in c.execute(f"PRAGMA table_info({table})") if row[1] in ("body", "text")
+        )
+        c.execute(f"UPDATE {table} SET {column} = '{{}}' WHERE seq = 1")
+    c.close()
+
+
+def two_sides(folder: Path) -> None:
+    """One person under two names, once in each of many identities."""
+    lines = ["person,name"]
+    for i in range(12):
+        lines += [f"a{i},margarethe number {i} of the long street", f"a{i},margarete nr {i}"]
+        lines += [f"b{i},margarethe number {i} of the long street", f"b{i},other words here {i}"]
+    put("leak.csv", "\n".join(lines) + "\n")(folder)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A command line, what it has to say, and how it has to end."""
+
+    words: str
+    says: str
+    prepare: Callable[[Path], None] = nothing
+    code: int = 1
+    where: str = ""
+
+
+ROWS = "person,name\n" + "".join(f"p{i // 2},name {i}\n" for i in range(40))
+DATA = '[data]\npath = "x.csv"\nidentity = "person"\n'
+
+TABLE = [
+    # the command line
+    Bad("tran", "No such command 'tran'", code=2),
+    Bad("release", "", code=2),
+    Bad("release promot abcd", "No such command", code=2),
+    Bad("release promote", "Missing argument", code=2),
+    Bad("train --epochs 3", "No such option", code=2),
+    Bad("serve --port http", "--port", code=2),
+    Bad("serve --port 70000", "--port", code=2),
+    Bad("gallery search name=x -k 0", "-k", code=2),
+    Bad("demo --rows 5", "--rows", code=2),
+    Bad("config show --set train.seed", "is not SECTION.KEY=VALUE"),
+    Bad("config show --set train.sed=1", "unknown setting train.sed"),
+    Bad("config show --set train.seed=one", "train.seed = 'one'"),
+    Bad("config show -c none.toml", "no such file", where="none.toml"),
+    # settings
+    Bad("data check", "not TOML", settings("[data\n"), where="gemel.toml"),
+    Bad("data check", "unknown section [dat]", settings("[dat]\n"), where="gemel.toml:1"),
+    Bad("data check", "unknown setting data.pth", settings('[data]\npth = "x"\n'), where=":2"),
+    Bad("data check", "no records are named", settings("[train]\nseed = 1\n")),
+    Bad("data check", "leave nothing to train on", settings("[split]\ndev=0.7\neval=0.7\n")),
+    Bad("data check", "expected", settings("[data]\nmax_bad_ratio = 3\n"), where=":2"),
+    Bad("data check", "cannot be read", put("gemel.toml", b"\xff\xfe\x00[data]\n")),
+    Bad("calibrate --set calibrate.target=fmr", "needs a value"),
+    Bad("calibrate --set calibrate.target=far", "calibrate.target = 'far'"),
+    Bad("calibrate --set calibrate.prior=2", "calibrate.prior"),
+    # files of rows
+    Bad("init none.csv -o y.toml", "no such file", where="none.csv"),
+    Bad("init people.csv", "already exists", where="gemel.toml"),
+    Bad("init x.csv -o y.toml", "the file is empty", put("x.csv", ""), where="x.csv"),
+    Bad("init x.csv -o y.toml", "no records", put("x.csv", "a,b\n"), where="x.csv"),
+    Bad("init x.csv -o y.toml", "belong together", put("x.csv", "a,b\n1,2\n3,4\n")),
+    Bad("init x.csv -o y.toml --identity c", "c", put("x.csv", "a,b\n1,2\n"), where="x.csv"),
+    Bad("init x.xls -o y.toml", "unknown file type", put("x.xls", "a")),
+    Bad("init x.parquet -o y.toml", "", put("x.parquet", "PAR1"), where="x.parquet"),
+    Bad("init x.csv -o y.toml", "not a text file", put("x.csv", b"PK\x03\x04" + b"x" * 50)),
+    Bad("init x.jsonl -o y.toml", "", put("x.jsonl", '{"a": 1}\n{"a": \n'), where="x.jsonl"),
+    Bad("data check", "", both(settings(DATA), put("x.csv", ROWS + "p1\n" * 5))),
+    Bad("data check", "", both(settings(DATA), put("x.csv", "person,name\np,x\np,y\n"))),
+    Bad("data check --set data.ignore=[\"nme\"]", "nme"),
+    Bad('data check --set data.columns={"nme":"text"}', "nme"),
+    Bad('data check --set data.columns={"first":"txt"}', "data.columns"),
+    Bad("data check --set data.identity=prson", "prson"),
+    Bad("data check --set data.path=leak.csv --set data.id=", "the splits leak", two_sides),
+    Bad("data check --set split.eval_identities=[\"nobody\"]", "no identity 'nobody'"),
+    # pairs
+    Bad("data check --set data.path=p.csv --set data.identity= --set data.id=", "",
+        put("p.csv", "left,right,same\na,b,1\n")),
+    Bad("init people.csv -o y.toml --pairs p.csv", "",
+        put("p.csv", "left,right,same\nr1.0,r1.1,perhaps\n"), where="p.csv"),
+    Bad("init people.csv -o y.toml --pairs p.csv", "",
+        put("p.csv", "left,right\nr1.0,r1.1\n"), where="p.csv"),
+    # images
+    Bad("init pictures -o y.toml", "broken.png", pictures),
+    Bad("init nopictures -o y.toml", "", lambda f: (f / "nopictures").mkdir()),
+    Bad("init bombs -o y.toml", "", bomb, where="bombs"),
+    # releases
+    Bad("release show abcd", "no release 'abcd'"),
+    Bad("release show canary", "canary points at no release"),
+    Bad("release promote stable --pointer stabel", "no pointer 'stabel'"),
+    Bad("release rollback", "no earlier release"),
+    Bad("release show", "manifest.json", changed("manifest.json")),
+    Bad("release show", "policy.json", changed("policy.json")),
+    Bad("release verify", "encoder.onnx", changed("encoder/encoder.onnx")),
+    Bad("release verify", "evidence.json", missing("evidence.json")),
+    Bad("report", "evidence.json", changed("evidence.json")),
+    Bad("release list", "", put(f".gemel/releases/{'0' * 64}/manifest.json", "{}")),
+    Bad("calibrate --set train.seed=5", "no run of just these"),
+    Bad("calibrate --set calibrate.target=fmr --set calibrate.value=1e-9", ""),
+    # queries and the gallery
+    Bad("gallery search anna", "is not NAME=VALUE"),
+    Bad("gallery search frist=anna", "unknown field"),
+    Bad("gallery search born=yesterday", "expected a date"),
+    Bad("gallery search {", "no JSON object"),
+    Bad('gallery search {"first":[1]}', "no JSON object"),
+    Bad('gallery search {"first":3}', "expected text"),
+    Bad("gallery search first=", "no value"),
+    Bad("gallery enroll none.csv", "no such file"),
+    Bad("gallery enroll x.csv", "", put("x.csv", "first,last\na,b\n"), where="x.csv"),
+    Bad("gallery stats", "", damaged_gallery),
+    Bad("gallery stats", "", lambda f: shutil.rmtree(f / ".gemel" / "gallery")),
+    Bad("gallery stats -r shadow", "shadow points at no release"),
+    # the ledger, and serving
+    Bad("ledger verify", "entry 1", forged_ledger),
+    Bad("serve --host 300.1.1.1", "cannot listen"),
+    Bad("serve --set serve.pointer=canary", "no release is canary"),
+]  # fmt: skip
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len(TABLE) >= 40
+    assert len({(bad.words, bad.prepare) for bad in TABLE}) == len(TABLE)
+
+
+@pytest.mark.parametrize("bad", TABLE, ids=lambda bad: bad.words)
+def test_bad_input_is_explained(project: Path, gemel: Gemel, bad: Bad) -> None:
+    bad.prepare(project)
+    said = gemel(*bad.words.split(" "))
+    assert said.code == bad.code, said.err
+    assert "Traceback" not in said.err + said.out
+    if not bad.says and bad.code == 2:
+        return
+    lines = [x for x in said.err.splitlines() if x.startswith(("error: ", "hint: "))]
+    assert [x.split(": ")[0] for x in lines] == ["error", "hint"], said.err
+    assert bad.says in lines[0] and bad.where in lines[0], lines[0]
+    assert "unexpected" not in lines[0], lines[0]
+    assert len(lines[0]) < 500 and len(lines[1]) < 400
+
+
+def test_a_promotion_that_fails_a_gate_ends_with_three(project: Path, gemel: Gemel) -> None:
+    """A release whose evidence is for another threshold than its policy applies."""
+    from msgspec.structs import replace
+
+    from gemel.release.store import Store
+
+    store = Store(project / ".gemel")
+    good = store.get("stable")
+    band = replace(good.policy.verify, threshold=0.9, review_low=0.9, review_high=0.9)
+    child = good.child(into=project / "child", policy=replace(good.policy, verify=band))
+    store.put(child.folder)
+    store.close()
+    said = gemel("release", "promote", child.id)
+    assert said.code == 3, said.err
+    assert "evidence" in said.err.splitlines()[0]
+    assert [x.split(": ")[0] for x in said.err.splitlines()[-2:]] == ["error", "hint"]

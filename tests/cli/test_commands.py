@@ -1,0 +1,251 @@
+"""The life of a project, as its commands show it."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemel.cli import show
+from gemel.cli.main import run
+from gemel.config import Config, keys
+from gemel.data.records import read
+
+Gemel = Callable[..., Any]
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    """Every file of the state folder that holds state, with its bytes."""
+    files = (p for p in sorted((folder / ".gemel").rglob("*")) if p.is_file())
+    return {
+        str(p): p.read_bytes() for p in files if p.suffix not in (".lock", "") and "-" not in p.name
+    }
+
+
+def test_init_looks_at_the_file_and_writes_settings_that_read_it(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    said = gemel("init", "people.csv")
+    assert said.code == 0 and "change data.identity if not" in said.err
+    config = Config.load(empty / "gemel.toml")
+    assert (config.data.identity, config.data.id) == ("person", "id")
+    text = (empty / "gemel.toml").read_text()
+    for key in keys():
+        name = key.split(".")[1]
+        assert name == "columns" or re.search(rf"^(# )?{name} = ", text, flags=re.M), key
+    assert '# "born" = "date"' in text
+
+
+def test_the_settings_mean_the_same_with_every_comment_taken_away(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    gemel("init", "people.csv")
+    path = empty / "gemel.toml"
+    before = Config.load(path)
+    path.write_text(re.sub(r"^# (\S+ = )", r"\1", path.read_text(), flags=re.M))
+    after = Config.load(path)
+    assert after.data.columns == {
+        "first": "category", "last": "text", "town": "text", "born": "date"
+    }  # fmt: skip
+    for name in ("split", "train", "calibrate", "store", "gallery", "serve"):
+        assert getattr(after, name) == getattr(before, name)
+
+
+def test_init_dry_run_shows_the_file_and_writes_nothing(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    said = gemel("init", "people.csv", "--dry-run")
+    assert "[data]" in said.out and not (empty / "gemel.toml").exists()
+
+
+def test_data_check_counts_what_was_read(project: Path, gemel: Gemel) -> None:
+    facts = json.loads(gemel("data", "check", "--json").out)
+    assert (facts["records"], facts["identities"], facts["refused"]) == (180, 120, 0)
+    assert sum(s["records"] for s in facts["splits"].values()) == 180
+    assert "born (date)" in gemel("data", "check").out
+
+
+def test_a_finished_run_is_not_trained_again(project: Path, gemel: Gemel) -> None:
+    (run_folder,) = (project / ".gemel" / "runs").iterdir()
+
+    def written() -> dict[Path, int]:
+        return {p: p.stat().st_mtime_ns for p in run_folder.rglob("[!.]*")}
+
+    before = written()
+    facts = json.loads(gemel("train", "--json").out)
+    assert facts["folder"].endswith(run_folder.name)
+    assert before == written()
+
+
+def test_the_same_goal_gives_the_release_that_is_there(project: Path, gemel: Gemel) -> None:
+    known = {m["manifest"]["id"] for m in json.loads(gemel("release", "list", "--json").out)}
+    again = json.loads(gemel("calibrate", "--json").out)
+    assert known == {again["manifest"]["id"]}
+
+
+def test_another_goal_gives_another_release_in_the_same_space(project: Path, gemel: Gemel) -> None:
+    first = json.loads(gemel("release", "show", "--json").out)["manifest"]
+    said = gemel("calibrate", "--set", "calibrate.target=eer", "--json")
+    second = json.loads(said.out)["manifest"]
+    assert second["id"] != first["id"] and second["space_id"] == first["space_id"]
+    assert len(json.loads(gemel("release", "list", "--json").out)) == 2
+
+
+def test_promote_and_roll_back_move_the_pointer_and_leave_a_trace(
+    project: Path, gemel: Gemel
+) -> None:
+    first = json.loads(gemel("release", "show", "--json").out)["manifest"]["id"]
+    second = json.loads(gemel("calibrate", "--set", "calibrate.target=eer", "--json").out)
+    new = second["manifest"]["id"]
+    said = gemel("release", "promote", new[:10], "--force", "--reason", "why not")
+    assert said.code == 0 and "integrity" in said.err
+    assert json.loads(gemel("release", "show", "--json").out)["manifest"]["id"] == new
+    assert gemel("release", "rollback", "--reason", "was better").code == 0
+    moves = json.loads(gemel("release", "history", "--json").out)
+    assert [m["release_id"] for m in moves] == [first, new, first]
+    assert "was better" in gemel("release", "history").out
+    kinds = [e["kind"] for e in json.loads(gemel("ledger", "list", "--json").out)]
+    assert kinds == ["release.point", "enroll", "release.point", "release.rollback"]
+    assert gemel("ledger", "verify").code == 0
+
+
+def test_enrolling_again_changes_nothing(project: Path, gemel: Gemel) -> None:
+    done = json.loads(gemel("gallery", "enroll", "--json").out)
+    assert (done["added"], done["updated"], done["unchanged"]) == (0, 0, 180)
+
+
+def test_a_record_finds_itself_and_then_is_gone(project: Path, gemel: Gemel) -> None:
+    row = read("people.csv", identity="person", id="id").payloads([5])[0]
+    words = [f"{name}={value}" for name, value in row.items()]
+    hits = json.loads(gemel("gallery", "search", *words, "-k", "2", "--json").out)
+    assert hits[0]["first"] == row["first"] and hits[0]["score"] > 0.999
+    as_json = gemel("gallery", "search", json.dumps(row), "-k", "2", "--json")
+    assert json.loads(as_json.out) == hits
+    assert "deleted 1 of 2" in gemel("gallery", "delete", hits[0]["id"], "nobody").err
+    left = json.loads(gemel("gallery", "search", *words, "--json").out)
+    assert hits[0]["id"] not in {h["id"] for h in left}
+    assert json.loads(gemel("gallery", "stats", "--json").out)["rows"] == 179
+    only = gemel("gallery", "search", *words, "--where", "first=karl", "--json")
+    assert {h["first"] for h in json.loads(only.out)} == {"karl"}
+
+
+def test_other_records_are_enrolled_by_the_fields_of_the_release(
+    project: Path, gemel: Gemel
+) -> None:
+    (project / "new.csv").write_text(
+        "key,last,first,born,town,note\nx1,weber,otto,1950-01-02,ulm,hello\n"
+    )
+    assert (
+        json.loads(gemel("gallery", "enroll", "new.csv", "--id", "key", "--json").out)["added"] == 1
+    )
+    hits = json.loads(
+        gemel("gallery", "search", "last=weber", "first=otto", "town=ulm", "--json").out
+    )
+    assert hits[0]["id"] == "x1"
+
+
+def test_verify_finds_a_changed_byte(project: Path, gemel: Gemel) -> None:
+    assert gemel("release", "verify").code == 0
+    network = next((project / ".gemel" / "releases").glob("*/encoder/encoder.onnx"))
+    data = bytearray(network.read_bytes())
+    data[len(data) // 2] ^= 1
+    network.write_bytes(bytes(data))
+    said = gemel("release", "verify")
+    assert said.code == 1 and "encoder.onnx" in said.err
+
+
+def test_the_report_is_one_file(project: Path, gemel: Gemel) -> None:
+    assert gemel("report", "-o", "out.html").code == 0
+    text = (project / "out.html").read_text()
+    assert text.lstrip().lower().startswith("<!doctype html") and "http://" not in re.sub(
+        r"http://www\.w3\.org", "", text
+    )
+
+
+def test_config_show_says_where_each_value_comes_from(project: Path, gemel: Gemel) -> None:
+    shown = json.loads(gemel("config", "show", "--set", "train.seed=4", "--json").out)
+    assert shown["train.seed"] == {"value": 4, "origin": "flag train.seed"}
+    assert shown["train.max_epochs"]["origin"] == "environment GEMEL__TRAIN__MAX_EPOCHS"
+    assert shown["data.identity"]["origin"].startswith("gemel.toml:")
+    assert "data.identity" in gemel("config", "show").out
+
+
+def test_a_config_elsewhere_brings_its_own_folder(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    assert json.loads(gemel("data", "check", "-c", project / "gemel.toml", "--json").out)["records"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--dry-run", "--set", "train.seed=9"],
+        ["calibrate", "--dry-run", "--set", "calibrate.target=eer"],
+        ["release", "rollback", "--dry-run"],
+        ["gallery", "enroll", "--dry-run"],
+        ["gallery", "delete", "r1.0", "--dry-run"],
+        ["report", "--dry-run", "-o", ".gemel/report.html"],
+        ["init", "people.csv", "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_a_dry_run_changes_nothing(project: Path, gemel: Gemel, words: list[str]) -> None:
+    before = state(project)
+    assert gemel(*words).code == 0
+    assert state(project) == before
+
+
+def test_every_read_has_json_that_is_json(project: Path, gemel: Gemel) -> None:
+    for words in (
+        "data check", "release list", "release show", "release verify", "release history",
+        "gallery stats", "ledger verify", "ledger list", "config show",
+    ):  # fmt: skip
+        said = gemel(*words.split(), "--json")
+        assert said.code == 0, said.err
+        json.loads(said.out)
+
+
+def test_an_unexpected_error_is_one_line_and_a_log(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("the sky\nfell")
+
+    monkeypatch.setattr(show, "table", fails)
+    said = gemel("config", "show")
+    assert (
+        said.code == 1 and said.err.splitlines()[0] == "error: unexpected ValueError: the sky fell"
+    )
+    log = Path(said.err.split()[-1])
+    assert "Traceback" in log.read_text() and "Traceback" not in said.err
+    log.unlink()
+    assert "Traceback" in gemel("--debug", "config", "show").err
+
+
+def test_ctrl_c_is_quiet(project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(show, "table", interrupted)
+    said = gemel("config", "show")
+    assert (said.code, said.out, said.err) == (130, "", "")
+
+
+def test_a_closed_pipe_is_quiet(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Closed:
+        def write(self, _: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        def flush(self) -> None: ...
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(run(["config", "show"]))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == ""
