@@ -181,7 +181,7 @@ IMAGE = Modality(
         views_per_identity=6,
         max_epochs=30,
         patience=8,
-        learning_rate=1e-3,
-        averaging=0.98,
+        learning_rate=1e-4,
+        averaging=0.95,
     ),
 )

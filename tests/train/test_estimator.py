@@ -1,0 +1,122 @@
+"""The estimator is a scikit-learn citizen, finds unseen identities, and decides on pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import RobustScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from gemel.encode.compare import Cosine
+from gemel.tasks.retrieval import retrieve
+from gemel.train.estimator import SiameseEstimator
+
+PAIRS = "predict takes pairs of rows, (n, 2, d), where this check gives it single rows"
+SMALL = {"max_epochs": 2, "hidden": 8, "dim": 4}
+CALL_PREDICT = (
+    "check_dict_unchanged",
+    "check_dtype_object",
+    "check_estimators_dtypes",
+    "check_estimators_nan_inf",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_predict1d",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_n_features_in_after_fitting",
+)
+
+
+class Encoding(SiameseEstimator):
+    """The same estimator where `predict` cannot be seen, so that no check has to be left out."""
+
+    @property
+    def predict(self) -> None:
+        raise AttributeError("predict")
+
+
+@parametrize_with_checks(
+    [SiameseEstimator(**SMALL)],
+    expected_failed_checks=lambda _: dict.fromkeys(CALL_PREDICT, PAIRS),
+)
+def test_scikit_learns_own_checks(estimator, check) -> None:
+    check(estimator)
+
+
+@parametrize_with_checks([Encoding(**SMALL)])
+def test_all_of_scikit_learns_own_checks_without_predict(estimator, check) -> None:
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def split() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """60 identities that differ in 4 of 16 directions; the last 20 are not trained on."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(60), 6)
+    x = rng.normal(size=(len(y), 16)) * np.repeat([0.25, 1.2], [4, 12])
+    x[:, :4] += rng.normal(size=(60, 4))[y]
+    seen = y < 40
+    return x[seen], y[seen], x[~seen], y[~seen]
+
+
+@pytest.fixture(scope="module")
+def fitted(split) -> SiameseEstimator:
+    x, y, _, _ = split
+    return SiameseEstimator(max_epochs=30, learning_rate=1e-2).fit(x, y)
+
+
+def test_unseen_identities_are_found_better_than_in_the_raw_data(split, fitted) -> None:
+    _, _, x, y = split
+    raw = x / np.linalg.norm(x, axis=1, keepdims=True)
+    before = retrieve(raw.astype(np.float32), y, Cosine()).map_at_r
+    after = retrieve(fitted.transform(x), y, Cosine()).map_at_r
+    assert after > before + 0.2
+
+
+def test_pairs_of_unseen_identities_are_decided(split, fitted) -> None:
+    _, _, x, y = split
+    left, right = np.triu_indices(len(y), 1)
+    truth = y[left] == y[right]
+    said = fitted.predict(np.stack([x[left], x[right]], axis=1))
+    assert said.dtype == bool
+    assert said[truth].mean() > 0.5
+    assert said[~truth].mean() < 0.05
+
+
+def test_predict_is_the_score_at_the_threshold(split, fitted) -> None:
+    _, _, x, _ = split
+    pairs = np.stack([x[:-1], x[1:]], axis=1)
+    assert np.array_equal(fitted.predict(pairs), fitted.score_pairs(pairs) >= fitted.threshold_)
+    swapped = fitted.score_pairs(pairs[:, ::-1])
+    assert np.array_equal(swapped, fitted.score_pairs(pairs))
+
+
+def test_it_works_in_a_pipeline_and_can_be_cloned(split, fitted) -> None:
+    x, y, new, _ = split
+    rows = [
+        make_pipeline(RobustScaler(), clone(fitted).set_params(max_epochs=1))
+        .fit(x, y)
+        .transform(new)
+        for _ in range(2)
+    ]
+    assert np.array_equal(*rows)
+
+
+def test_the_onnx_file_gives_the_same_embeddings(split, fitted, tmp_path: Path) -> None:
+    _, _, x, _ = split
+    assert fitted.save_onnx(tmp_path / "encoder.onnx") < 1e-5
+    session = ort.InferenceSession(tmp_path / "encoder.onnx")
+    rows = session.run(["unit_rows"], {"vector": x.astype(np.float32)})[0]
+    assert abs(rows - fitted.transform(x)).max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(3, 16), (3, 3, 16), (3, 2, 15)])
+def test_pairs_of_another_shape_are_refused(fitted, shape) -> None:
+    with pytest.raises(ValueError, match=r"shape|features"):
+        fitted.predict(np.zeros(shape))
