@@ -57,6 +57,7 @@ class Rollout:
         self._on_switch = on_switch
         self._refused: tuple[str, float] | None = None
         first = service.live
+        self._first = first.gallery
         # Galleries stay open: a rollback needs the old one, and a gallery has one writer.
         self._galleries: dict[str, Gallery | None] = {first.release.space_id: first.gallery}
         self._switched = service.metrics.counter("gemel_rollouts_total", "switched")
@@ -69,13 +70,12 @@ class Rollout:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop following and close the galleries that were opened here."""
+        """Stop following, and close what was opened here: nothing may be served any more."""
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
-        live = self._service.live
         for gallery in self._galleries.values():
-            if gallery is not None and gallery is not live.gallery:
+            if gallery is not None and gallery is not self._first:
                 gallery.close()
 
     def check(self) -> bool:

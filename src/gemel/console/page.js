@@ -1,0 +1,320 @@
+// The page of one release. Everything that comes from the service is written as text.
+"use strict";
+
+const OUTCOMES = { match: "Match", review: "For review", no_match: "No match" };
+let live = null;
+let examples = null;
+let nextExample = 0;
+
+const byId = (id) => document.getElementById(id);
+
+function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+const figure = (value) =>
+  value === null || value === undefined ? "–" : Number(value).toPrecision(4);
+
+function percent(value) {
+  if (value === null || value === undefined) return "–";
+  const share = value * 100;
+  if (share !== 0 && Math.abs(share) < 0.01) return `${share.toPrecision(2)} %`;
+  return `${share.toFixed(share < 1 ? 3 : share > 99 && share < 100 ? 2 : 1)} %`;
+}
+
+async function ask(method, path, body) {
+  let reply;
+  try {
+    reply = await fetch(path, {
+      method,
+      headers: body ? { "content-type": "application/json" } : {},
+      body: body ? JSON.stringify(body) : undefined,
+    });
+  } catch {
+    throw { detail: "The service does not answer", hint: "is it still running?" };
+  }
+  const answer = await reply.json().catch(() => ({ detail: reply.statusText }));
+  if (!reply.ok) throw answer;
+  return answer;
+}
+
+function showProblem(section, problem) {
+  const where = problem.where ? `${problem.where}: ` : "";
+  const hint = [problem.hint, problem.request_id && `request ${problem.request_id}`];
+  const box = make("p", "problem", `${where}${problem.detail || problem}`);
+  box.append(make("small", "", hint.filter(Boolean).join(" · ")));
+  section.querySelector(".result").replaceChildren(box);
+  const [item, field] = (problem.where || "").split(".");
+  for (const input of section.querySelectorAll("input[data-field]")) {
+    const side = input.closest("fieldset").dataset.item;
+    input.setAttribute("aria-invalid", String(side === item && input.dataset.field === field));
+  }
+}
+
+// ---- forms
+
+function buildRow(fieldset) {
+  const fields = make("div", "fields");
+  for (const field of live.fields) {
+    const input = make("input");
+    input.type = field.kind === "date" ? "date" : "text";
+    if (field.kind === "number") input.inputMode = "decimal";
+    input.autocomplete = "off";
+    input.spellcheck = false;
+    input.dataset.field = field.name;
+    input.dataset.kind = field.kind;
+    fields.append(make("label", "", field.name, input));
+  }
+  fieldset.append(fields);
+}
+
+function buildImage(fieldset) {
+  const input = make("input");
+  input.type = "file";
+  input.accept = "image/*";
+  const words = make("span", "quiet", "Choose or drop an image");
+  const drop = make("label", "drop", words, input);
+  input.addEventListener("change", () => input.files[0] && takeFile(fieldset, input.files[0]));
+  for (const name of ["dragover", "drop"]) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      const file = name === "drop" && event.dataTransfer.files[0];
+      if (file) takeFile(fieldset, file);
+    });
+  }
+  fieldset.append(drop);
+}
+
+function takeFile(fieldset, file) {
+  const reader = new FileReader();
+  reader.addEventListener("load", () => showImage(fieldset, reader.result));
+  reader.readAsDataURL(file);
+}
+
+function showImage(fieldset, url) {
+  fieldset.dataset.image = url.slice(url.indexOf(",") + 1);
+  const image = make("img");
+  image.src = url;
+  image.alt = `${fieldset.dataset.item} image`;
+  const drop = fieldset.querySelector(".drop");
+  drop.querySelectorAll("img, span").forEach((old) => old.remove());
+  drop.prepend(image);
+}
+
+function read(fieldset) {
+  if (live.modality === "image") return { image: fieldset.dataset.image || "" };
+  const row = {};
+  for (const input of fieldset.querySelectorAll("input[data-field]")) {
+    const text = input.value.trim();
+    const number = input.dataset.kind === "number" && text !== "" ? Number(text) : NaN;
+    row[input.dataset.field] = text === "" ? null : Number.isNaN(number) ? text : number;
+  }
+  return row;
+}
+
+function fill(fieldset, item) {
+  if (live.modality === "image") {
+    showImage(fieldset, `data:image;base64,${item.image}`);
+    return;
+  }
+  for (const input of fieldset.querySelectorAll("input[data-field]")) {
+    const value = item[input.dataset.field];
+    input.value = value === null || value === undefined ? "" : String(value);
+    input.setAttribute("aria-invalid", "false");
+  }
+}
+
+// ---- results
+
+function scale(scores, threshold) {
+  const all = [...scores, threshold];
+  let low = Math.min(...all), high = Math.max(...all);
+  if (low >= -1.001 && high <= 1.001) {
+    low = Math.min(0, low);
+    high = 1;
+  } else {
+    const margin = Math.max(high - low, 1e-6) * 0.15;
+    low -= margin;
+    high += margin;
+  }
+  return (value) => `${Math.max(1, Math.min(99, ((value - low) / (high - low)) * 100))}%`;
+}
+
+function bar(score, threshold, outcome, at) {
+  const value = make("i", outcome), mark = make("b");
+  value.style.width = at(score);
+  mark.style.left = at(threshold);
+  const box = make("div", "bar", value, mark);
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", `score ${figure(score)}, threshold ${figure(threshold)}`);
+  return box;
+}
+
+function named(name, value) {
+  return make("div", "", make("span", "", name), value);
+}
+
+function showDecision(section, reply) {
+  const figures = make(
+    "div", "figures",
+    named("score", figure(reply.score)),
+    named("threshold", figure(reply.threshold)),
+    reply.probability === null ? null : named("probability", percent(reply.probability)),
+  );
+  section.querySelector(".result").replaceChildren(
+    make("p", `outcome ${reply.outcome}`, OUTCOMES[reply.outcome] || reply.outcome),
+    figures,
+    bar(reply.score, reply.threshold, reply.outcome, scale([reply.score], reply.threshold)),
+    make("p", "quiet legend", noted(reply)),
+  );
+}
+
+function noted(reply) {
+  const decision = reply.decision_id ? ` · decision ${reply.decision_id}` : "";
+  return `The line marks the threshold. Release ${reply.release.slice(0, 12)}${decision}`;
+}
+
+function showHits(section, reply, query) {
+  const result = section.querySelector(".result");
+  if (!reply.hits.length) {
+    result.replaceChildren(make("p", "quiet", "Nothing found: the gallery has no such record."));
+    return;
+  }
+  const threshold = reply.hits[0].threshold;
+  const matches = reply.hits.filter((hit) => hit.decision === "match").length;
+  const at = scale(reply.hits.map((hit) => hit.score), threshold);
+  const list = make("ol", "hits");
+  for (const hit of reply.hits) {
+    list.append(make(
+      "li", "hit",
+      make("span", "rank", String(hit.rank)),
+      make("div", "who", make("strong", "", hit.id), values(hit.attributes, query)),
+      make(
+        "div", "score", figure(hit.score),
+        make("div", `chip ${hit.decision}`, OUTCOMES[hit.decision] || hit.decision),
+      ),
+      bar(hit.score, threshold, hit.decision, at),
+    ));
+  }
+  result.replaceChildren(
+    make("p", "", `${reply.hits.length} hits, ${matches} at or above the threshold of ${figure(threshold)}`),
+    list,
+    make("p", "quiet legend", noted(reply)),
+  );
+}
+
+function values(attributes, query) {
+  const line = make("div", "values");
+  const names = live.fields.map((field) => field.name).filter((name) => name in attributes);
+  for (const name of new Set([...names, ...Object.keys(attributes)])) {
+    const value = attributes[name];
+    if (value === null || value === "") continue;
+    const same = query && String(query[name]).toLowerCase() === String(value).toLowerCase();
+    line.append(make("span", same ? "same" : "", String(value)), " ");
+  }
+  return line;
+}
+
+// ---- what the page does
+
+async function submit(section, event) {
+  event.preventDefault();
+  const button = section.querySelector("button[type=submit]");
+  button.disabled = true;
+  try {
+    if (section.id === "verify") {
+      const [left, right] = section.querySelectorAll("fieldset[data-item]");
+      showDecision(section, await ask("POST", "/v1/verify", { left: read(left), right: read(right) }));
+    } else {
+      const query = read(section.querySelector("fieldset[data-item]"));
+      const k = Number(section.querySelector("input[name=k]").value);
+      showHits(section, await ask("POST", "/v1/search", { query, k }), query);
+    }
+    section.querySelectorAll("[aria-invalid=true]").forEach((i) => i.setAttribute("aria-invalid", "false"));
+  } catch (problem) {
+    showProblem(section, problem);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function example(section) {
+  try {
+    examples ||= (await ask("GET", "/console/examples")).examples;
+    if (!examples.length) return;
+    const [first, second] = section.querySelectorAll("fieldset[data-item]");
+    const [item, mate] = second ? await pair() : [take(), null];
+    fill(first, item);
+    if (second) fill(second, mate);
+    section.querySelector("form").requestSubmit();
+  } catch (problem) {
+    showProblem(section, problem);
+  }
+}
+
+const take = () => examples[nextExample++ % examples.length];
+
+// The next example whose nearest other record in the gallery is a match; else any two examples.
+async function pair() {
+  const names = live.fields.map((field) => field.name);
+  const shown = (row) => JSON.stringify(names.map((name) => row[name] ?? null));
+  const isRow = (hit) => names.some((name) => name in hit.attributes);
+  for (let i = 0; names.length && live.records && i < examples.length; i++) {
+    const item = take();
+    const { hits } = await ask("POST", "/v1/search", { query: item, k: 3 });
+    const mate = hits.find((hit) => isRow(hit) && shown(hit.attributes) !== shown(item));
+    if (mate && mate.decision === "match") return [item, mate.attributes];
+  }
+  return [take(), take()];
+}
+
+function fact(name, value, range) {
+  const text = make("dd", "", value);
+  if (range) text.append(" ", make("small", "", `${percent(range.low)} to ${percent(range.high)}`));
+  return make("div", "", make("dt", "", name), text);
+}
+
+function showRelease() {
+  byId("name").textContent = live.name || "gemel";
+  document.title = `${live.name || "gemel"} · ${live.release.slice(0, 12)}`;
+  byId("about").textContent = `release ${live.release.slice(0, 12)} · ${live.created.slice(0, 10)}`;
+  byId("ids").textContent = `space ${live.space.slice(0, 12)}`;
+  const facts = [fact("Threshold", figure(live.policy.verify.threshold))];
+  const point = live.operating_points && live.operating_points.eval;
+  if (point) {
+    facts.push(fact("False matches (FMR)", percent(point.fmr.value), point.fmr));
+    facts.push(fact("Missed matches (FNMR)", percent(point.fnmr.value), point.fnmr));
+  }
+  if (live.records !== null) facts.push(fact("Gallery", live.records.toLocaleString("en")));
+  byId("facts").replaceChildren(...facts);
+  byId("search").hidden = live.records === null;
+}
+
+async function start() {
+  try {
+    live = await ask("GET", "/v1/release");
+  } catch (problem) {
+    byId("about").textContent = problem.detail || "no release";
+    return;
+  }
+  showRelease();
+  for (const fieldset of document.querySelectorAll("fieldset[data-item]")) {
+    (live.modality === "image" ? buildImage : buildRow)(fieldset);
+  }
+  for (const section of document.querySelectorAll("section")) {
+    section.querySelector("form").addEventListener("submit", (event) => submit(section, event));
+    section.querySelector("[data-example]").addEventListener("click", () => example(section));
+  }
+  const ready = await ask("GET", "/readyz").catch((problem) => ({ warning: problem.detail }));
+  byId("warning").hidden = !ready.warning;
+  byId("warning").textContent = ready.warning || "";
+  const wanted = new URLSearchParams(location.search).get("example");
+  for (const section of document.querySelectorAll("section")) {
+    if (wanted && !section.hidden) await example(section);
+  }
+}
+
+start();

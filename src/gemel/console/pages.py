@@ -1,0 +1,71 @@
+"""One page to try the live release: verify two records, search with one.
+
+The page is plain HTML, CSS and JavaScript shipped with the package; it asks the same routes as
+every other client and writes whatever they answer as text, never as markup. Its policy allows
+nothing from anywhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from gemel.release import probes
+from gemel.serve.service import Service
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+FILES = (
+    ("/", "page.html", "text/html"),
+    ("/console/page.css", "page.css", "text/css"),
+    ("/console/page.js", "page.js", "text/javascript"),
+    ("/console/icon.svg", "icon.svg", "image/svg+xml"),
+)
+SAFE = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+
+
+def handlers(service: Service) -> list[HTTPRouteHandler]:
+    """The handlers of the page, for `create_app`.
+
+    Args:
+        service: whose live release gives the examples.
+    """
+
+    @get("/console/examples", sync_to_thread=True)
+    def examples() -> Response[bytes]:
+        """Records that the live release was checked with, as they would be sent to it."""
+        payloads, _ = service.live.release.probe_payloads()
+        body = msgspec.json.encode({"examples": [_item(payload) for payload in payloads]})
+        return Response(body, media_type="application/json", headers={**SAFE})
+
+    return [*(_file(*row) for row in FILES), examples]
+
+
+def _item(payload: Any) -> Any:
+    packed = probes.pack(payload)
+    return packed.get("row", packed)
+
+
+def _file(path: str, name: str, media_type: str) -> HTTPRouteHandler:
+    content = resources.files(__package__).joinpath(name).read_bytes()
+    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+
+    @get(path, name=name)
+    async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        headers = {**SAFE, "etag": tag, "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(b"", status_code=304, headers=headers)
+        return Response(content, media_type=media_type, headers=headers)
+
+    return page

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.serve import small
+
+from gemel.console import pages
+from gemel.gallery.gallery import Gallery
+from gemel.serve.http import create_app
+from gemel.serve.server import running
+from gemel.serve.service import Service
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--virtual-time-budget=10000",
+]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    release = small.release(tmp_path / "release")
+    opened = Gallery.open(tmp_path / "gallery", space_id=release.space_id, dim=small.DIM)
+    with opened as gallery:
+        rows = [{**row, "last": f"{row['last']}{HOSTILE}"} for row in small.ROWS]
+        gallery.enroll([f"{HOSTILE}{i}" for i in range(5)], release.encoder.encode(rows), rows)
+        service = Service(release, gallery)
+        with running(create_app(service, pages=pages.handlers(service))) as url:
+            yield url
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_its_policy_forbids_it(url: str) -> None:
+    page = httpx.get(url)
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert named
+    for path in named:
+        assert path.startswith("/"), path
+        assert httpx.get(f"{url}{path}").status_code == 200, path
+    assert "<style" not in page.text
+    assert not re.search(r"<script(?! src)", page.text)
+    assert not re.search(r"\s(style|on\w+)=", page.text)
+
+
+def test_the_script_never_writes_markup(url: str) -> None:
+    script = httpx.get(f"{url}/console/page.js").text
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert way not in script
+
+
+def test_an_unchanged_file_is_not_sent_again(url: str) -> None:
+    first = httpx.get(f"{url}/console/page.css")
+    again = httpx.get(f"{url}/console/page.css", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_examples_are_records_that_the_service_takes(url: str) -> None:
+    examples = httpx.get(f"{url}/console/examples").json()["examples"]
+    assert examples == small.ROWS
+    body = {"left": examples[0], "right": examples[1]}
+    assert httpx.post(f"{url}/v1/verify", json=body).status_code == 200
+
+
+def test_an_unknown_page_is_a_problem_like_any_other(url: str) -> None:
+    reply = httpx.get(f"{url}/console/nothing")
+    assert (reply.status_code, reply.json()["code"]) == (404, "unknown_path")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_shows_decisions_and_hostile_values_as_text(url: str, tmp_path: Path) -> None:
+    dumped = subprocess.run(
+        [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path}", "--dump-dom", f"{url}/?example=1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    page = dumped.stdout
+    assert page.count('data-field="born"') == 3
+    assert re.search(r'class="outcome (match|no_match|review)"', page)
+    assert page.count('class="hit"') == 5
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "<img src=x" not in page
+    assert 'class="problem"' not in page.split("<main>")[1]
