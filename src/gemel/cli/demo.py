@@ -98,7 +98,7 @@ def run(project: Project, *, stay: bool) -> None:
             show.say(line)
         if stay:
             show.say(f"\nopen {url}/ in a browser; Ctrl-C stops it")
-            threading.Event().wait()
+            _wait_for_ctrl_c()
 
 
 def _check(project: Project) -> Dataset:
@@ -138,6 +138,16 @@ def _enroll(project: Project, release: Release, dataset: Dataset) -> None:
         show.say(f"{gallery.count():,} records are enrolled")
 
 
+def _wait_for_ctrl_c() -> None:
+    # A signal may be delivered to a thread of the service; only a wait that ends sees it then.
+    never = threading.Event()
+    try:
+        while not never.wait(0.5):
+            pass
+    except KeyboardInterrupt:
+        show.say("\nstopped; the same command serves it again at once")
+
+
 @contextmanager
 def _serving(project: Project) -> Iterator[str]:
     """The service and its page while the block runs; gives the address."""
@@ -165,7 +175,7 @@ def _ask(url: str, dataset: Dataset, idx: Any) -> dict[str, float]:
     show.say(f"   verify: {seen['outcome']}, score {seen['score']:.4f} at {seen['threshold']:.4f}")
     for hit in found["hits"]:
         words = f"{hit['score']:.4f} {hit['decision']:8} record {hit['id']:>5}"
-        show.say(f"   search: {words}  {_line(hit['attributes'])}")
+        show.say(f"   search: {words}  {_line({n: hit['attributes'].get(n) for n in other})}")
     show.say("")
     return {"verify": verify_ms, "search": search_ms}
 
