@@ -33,12 +33,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@if [ "$$(uname -s)" = Linux ] && ! $(BIN)/python -c "import torch" 2>/dev/null; then \
 		$(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" 2>/dev/null || \
 		$(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" \
-			--extra-index-url $(TORCH_CPU_INDEX); fi
+			--extra-index-url $(TORCH_CPU_INDEX) 2>/dev/null || \
+		echo "note: no CPU build of torch $(TORCH) found, taking the usual one"; fi
 	@$(BIN)/python -m pip install -q -e ".[dev]"
-	@touch $@
-
-$(VENV)/.bench: $(VENV)/.ready
-	@$(BIN)/python -m pip install -q -e ".[dev,bench]"
 	@touch $@
 
 check: setup
@@ -53,11 +50,12 @@ test: setup
 docs: setup
 	$(BIN)/python docs/generate.py
 
-bench-records: $(VENV)/.bench
-	$(BIN)/python bench/records.py $(ARGS)
+# The peers live in an environment of their own, which the script makes under .cache.
+bench-records: setup
+	$(BIN)/python bench/bench_records.py $(ARGS)
 
-bench: $(VENV)/.bench
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: setup
+	@for script in bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 demo: setup
 	@$(BIN)/gemel demo $(ARGS)

@@ -35,7 +35,8 @@ def ecm(job: Job) -> Variants:
     rows = np.concatenate([levels[side] for side in SIDES])
     top = rows.max(axis=0)
     # Naive Bayes takes comparators as independent: ECM gets one per field.
-    main = [k for k, term in enumerate(comparison.terms) if term[1] != comparison.terms[k - 1][1]]
+    fields = [term[1:] for term in comparison.terms]
+    main = [k for k, field in enumerate(fields) if field not in fields[:k]]
     sample = np.random.default_rng(0).random(len(rows)) < MAX_TRAIN_PAIRS / len(rows)
     every = _every(top)
     out: Variants = {}
