@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gemel.release.store import Store
     from gemel.serve.http import create_app
     from gemel.serve.service import Service
+    from gemel.train.estimator import SiameseEstimator
     from gemel.train.fit import train as train_encoder
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "Policy",
     "Release",
     "Service",
+    "SiameseEstimator",
     "Splits",
     "Store",
     "Target",
@@ -63,6 +65,7 @@ _PLACES = {
     "Policy": "calibrate.policy",
     "Release": "release.release",
     "Service": "serve.service",
+    "SiameseEstimator": "train.estimator",
     "Splits": "data.splits",
     "Store": "release.store",
     "Target": "calibrate.thresholds",

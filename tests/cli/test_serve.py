@@ -1,0 +1,73 @@
+"""What `gemel serve` puts together: a release, its gallery, the ledger, the page, the pointer."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemel.cli.project import Project
+from gemel.cli.serve import application
+from gemel.serve import server
+from gemel.telemetry import log_to
+
+Gemel = Callable[..., Any]
+PAIR = {
+    "left": {"first": "anna", "last": "weber", "town": "ulm"},
+    "right": {"first": "anna", "last": "weder", "town": "ulm"},
+}
+
+
+def ask(url: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as reply:
+        text = reply.read().decode()
+    return json.loads(text) if text.startswith("{") else text
+
+
+def test_a_promotion_reaches_a_running_service(project: Path, gemel: Gemel) -> None:
+    log = log_to(io.StringIO())
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        assert "<title>" in ask(url + "/")
+        first = ask(url + "/v1/verify", PAIR)
+        assert ask(url + "/v1/search", {"query": PAIR["left"], "k": 2})["hits"]
+        built = gemel("calibrate", "--set", "calibrate.target=eer", "--json")
+        new = json.loads(built.out)["manifest"]["id"]
+        assert gemel("release", "promote", new, "--force", "--reason", "test").code == 0
+        deadline = time.monotonic() + 20
+        while (reply := ask(url + "/v1/verify", PAIR))["release"] != new:
+            assert time.monotonic() < deadline, "the service did not follow"
+        assert reply["score"] == first["score"] and first["release"] != new
+        busy = gemel("gallery", "delete", "r1.0")
+        assert busy.code == 1 and "hint: " in busy.err
+    kinds = [e["kind"] for e in json.loads(gemel("ledger", "list", "--json").out)]
+    assert {"verify", "search", "release.point"} <= set(kinds)
+    assert gemel("ledger", "verify").code == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_service_with_success(project: Path, sent: signal.Signals) -> None:
+    command = [sys.executable, "-m", "gemel.cli", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ}
+    ) as process:
+        try:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            url = next(line.split()[0] for line in lines if line.startswith("http://"))
+            assert ask(url + "/readyz")["status"] == "ready"
+            process.send_signal(sent)
+            rest = process.stderr.read()
+            assert process.wait(30) == 0, rest
+            assert "Traceback" not in rest
+        finally:
+            process.kill()
