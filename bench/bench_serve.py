@@ -140,8 +140,8 @@ def serve_bare(reply: bytes) -> None:
 
 
 @contextlib.contextmanager
-def served(*arguments: str) -> Iterator[str]:
-    """A server in a process of its own; gives its address."""
+def served(*arguments: str) -> Iterator[tuple[int, str]]:
+    """A server in a process of its own; gives its process id and address."""
     command = [sys.executable, __file__, *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -149,14 +149,25 @@ def served(*arguments: str) -> Iterator[str]:
         line = process.stdout.readline() if process.stdout else ""
         if not line.startswith("http"):
             raise SystemExit(f"a server did not start: {line!r}")
-        yield line.strip()
+        yield process.pid, line.strip()
     finally:
         process.terminate()
         process.wait(30)
 
 
-def drive(url: str, seconds: int, connections: int, seed: int) -> dict[str, float]:
-    """What wrk measured: requests per second, and latencies in ms."""
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far, 0 where /proc does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def drive(server: tuple[int, str], seconds: int, connections: int, seed: int) -> dict[str, float]:
+    """What wrk measured: requests per second, latencies in ms; and the server's own time."""
+    pid, url = server
+    before = cpu_seconds(pid)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     command += ["-s", str(HERE / "verify.lua"), url]
     environment = {**os.environ, "WRK_SEED": str(seed)}
@@ -168,7 +179,11 @@ def drive(url: str, seconds: int, connections: int, seed: int) -> dict[str, floa
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     if rate is None:
         raise SystemExit(text)
+    requests = re.search(r"(\d+) requests in", text)
     found = {"requests_per_second": float(rate[1])}
+    if requests and before:
+        used = cpu_seconds(pid) - before
+        found["cpu_us_per_request"] = round(used / int(requests[1]) * 1e6, 1)
     for share in ("50", "99"):
         latency = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\n", text)
         if latency:
@@ -202,13 +217,15 @@ def measure(arguments: argparse.Namespace, state: Path) -> dict[str, Any]:
     rounds: list[dict[str, dict[str, float]]] = []
     with contextlib.ExitStack() as stack:
         where = ("--state", str(state))
-        url = stack.enter_context(served("--serve", "gemel", "--release", str(release), *where))
+        pid, url = stack.enter_context(
+            served("--serve", "gemel", "--release", str(release), *where)
+        )
         (state / "reply.json").write_bytes(one_reply(f"{url}/v1/verify"))
-        bare_url = stack.enter_context(served("--serve", "bare", *where))
+        bare_pid, bare_url = stack.enter_context(served("--serve", "bare", *where))
         targets = {
-            "gemel": f"{url}/v1/verify",
-            "typed": f"{bare_url}/typed",
-            "raw": f"{bare_url}/raw",
+            "gemel": (pid, f"{url}/v1/verify"),
+            "typed": (bare_pid, f"{bare_url}/typed"),
+            "raw": (bare_pid, f"{bare_url}/raw"),
         }
         for target in targets.values():
             drive(target, 2, arguments.connections, 0)
@@ -230,11 +247,15 @@ def summary(
         key = "requests_per_second"
         return round(statistics.median(r["gemel"][key] / r[peer][key] for r in rounds), 3)
 
+    def cpu(name: str) -> float:
+        return statistics.median(r[name].get("cpu_us_per_request", 0.0) for r in rounds)
+
     return {
         "what": "POST /v1/verify on rows against a bare route that returns a constant",
         "ratio": ratio("typed"),
         "ratio_to_raw_asgi": ratio("raw"),
         "target": 0.5,
+        "cpu_us_per_request": {name: cpu(name) for name in rounds[0]},
         "connections": arguments.connections,
         "seconds": arguments.seconds,
         "release": "given" if arguments.release else "small row tower, untrained, cosine",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from gemel.calibrate.likelihood import Likelihood
 from gemel.calibrate.policy import Band, Policy
 from gemel.data.schema import Field
 from gemel.encode.compare import Cosine
-from gemel.encode.encoder import Encoder
+from gemel.encode.encoder import Encoder, Prepare
+from gemel.encode.prepare_image import ImagePrepare
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.release import folder as folders
 from gemel.release import probes
@@ -67,17 +72,59 @@ def network(seed: int = 0, dim: int = DIM) -> bytes:
     return model.SerializeToString()
 
 
+def image_network(size: int) -> bytes:
+    """Pixels, projected at random and scaled to length one."""
+    weights = np.random.default_rng(0).standard_normal((size * size, DIM)).astype(np.float32)
+    constants = [
+        numpy_helper.from_array(weights, "weights"),
+        numpy_helper.from_array(np.array([1], np.int64), "axis"),
+        numpy_helper.from_array(np.array([1e-6], np.float32), "floor"),
+    ]
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["pixels"]),
+        helper.make_node("MatMul", ["pixels", "weights"], ["sums"]),
+        helper.make_node("ReduceL2", ["sums", "axis"], ["length"], keepdims=1),
+        helper.make_node("Max", ["length", "floor"], ["safe"]),
+        helper.make_node("Div", ["sums", "safe"], ["unit_rows"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 1, size, size])
+    output = helper.make_tensor_value_info("unit_rows", TensorProto.FLOAT, ["n", DIM])
+    graph = helper.make_graph(nodes, "small", [image], [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return model.SerializeToString()
+
+
+def picture(seed: int, size: int = 16) -> bytes:
+    """A PNG file of random greys."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (size, size), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def image_release(into: Path) -> Release:
+    """A release of images, with a threshold of one half."""
+    prepare = ImagePrepare(16, 1, [0.5], [0.25])
+    pictures = [picture(i) for i in range(3)]
+    return _sealed(into, prepare, image_network(16), pictures, policy(0.5))
+
+
 def release(into: Path, *, threshold: float = 0.5, review: float = 0.0, seed: int = 0) -> Release:
     """A release; another seed is another space."""
+    prepare = RowPrepare.fit(ROWS, FIELDS)
+    return _sealed(into, prepare, network(seed), ROWS, policy(threshold, review))
+
+
+def _sealed(
+    into: Path, prepare: Prepare, net: bytes, payloads: Sequence[Any], decides: Policy
+) -> Release:
     with folders.draft(into) as draft:
-        encoder_folder = draft / "encoder"
-        encoder_folder.mkdir()
-        prepare = RowPrepare.fit(ROWS, FIELDS)
-        (encoder_folder / "prepare.json").write_text(json.dumps(prepare.spec()))
-        (encoder_folder / "encoder.onnx").write_bytes(network(seed))
-        encoder = Encoder.open(encoder_folder)
+        (draft / "encoder").mkdir()
+        (draft / "encoder" / "prepare.json").write_text(json.dumps(prepare.spec()))
+        (draft / "encoder" / "encoder.onnx").write_bytes(net)
+        encoder = Encoder.open(draft / "encoder")
         Cosine().save(draft)
-        policy(threshold, review).save(draft)
-        probes.write(draft, ROWS, encoder.encode(ROWS))
-        head = Head(space_id=encoder.space_id, modality="row", name="small")
+        decides.save(draft)
+        probes.write(draft, payloads, encoder.encode(payloads))
+        head = Head(space_id=encoder.space_id, modality=prepare.modality, name="small")
         return seal(draft, into, head, now=datetime(2026, 1, 1, tzinfo=UTC))

@@ -163,6 +163,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 lifespan="on",
                 ws="none",
+                proxy_headers=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )

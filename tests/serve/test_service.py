@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.serve import small
+from tests.serve.small import ROWS
+
+from gemel.data.schema import Field
+from gemel.encode.prepare_tabular import RowPrepare
+from gemel.errors import InvalidInput
+from gemel.gallery.gallery import Gallery
+from gemel.ledger.ledger import Ledger
+from gemel.release.release import Release
+from gemel.serve.live import Live
+from gemel.serve.problems import NoGallery
+from gemel.serve.service import Service
+from gemel.serve.work import Embed, Verify
+
+
+def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> None:
+    live = service.live
+    pairs = [(left, right) for left in ROWS for right in ROWS]
+    works: list[Any] = [Verify(live, left, right) for left, right in pairs]
+    works[3:3] = [Embed(live, (ROWS[0], ROWS[1])), Verify(live, {"x": "y"}, ROWS[0])]
+    answers = service.encode(works)
+    np.testing.assert_allclose(answers[3], service.embed(ROWS[:2]), atol=1e-6)
+    assert isinstance(answers[4], InvalidInput)
+    assert answers[4].where == "left.x"
+    del answers[3:5]
+    for (left, right), together in zip(pairs, answers, strict=True):
+        alone = service.verify(left, right)
+        assert together.score == pytest.approx(alone.score, abs=1e-6)
+        assert together.outcome == alone.outcome
+
+
+def test_work_that_began_with_one_release_ends_with_it(service: Service, tmp_path: Path) -> None:
+    before = service.live
+    child = before.release.child(into=tmp_path / "child", policy=small.policy(0.9))
+    service.switch(child, before.gallery)
+    old, new = service.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
+    assert (old.release, old.threshold) == (before.release.id, 0.5)
+    assert (new.release, new.threshold) == (child.id, 0.9)
+
+
+def test_scores_in_the_band_below_the_threshold_are_for_review(tmp_path: Path) -> None:
+    release = small.release(tmp_path / "r", threshold=1.5, review=5.0)
+    assert Service(release).verify(ROWS[0], ROWS[0]).outcome == "review"
+
+
+def test_what_cannot_be_noted_is_not_answered(release: Release, tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path / "ledger.db")
+    service = Service(release, None, ledger)
+    assert service.verify(ROWS[0], ROWS[0]).decision_id
+    ledger.close()
+    with pytest.raises(Exception, match="closed"):
+        service.verify(ROWS[0], ROWS[0])
+
+
+def test_a_text_stands_for_the_only_field_there_is(release: Release) -> None:
+    live = Live.open(release)
+    with pytest.raises(InvalidInput, match="object of fields"):
+        live.payload("anna")
+    prepare = RowPrepare.fit([{"text": "abc"}], (Field("text", "text"),))
+    live.encoder.prepare, kept = prepare, live.encoder.prepare
+    single = Live(
+        release, live.encoder, live.comparator, live.policy, None, (Field("text", "text"),)
+    )
+    assert single.payload("anna") == {"text": "anna"}
+    live.encoder.prepare = kept
+
+
+def test_search_needs_a_gallery_and_decides_each_hit(
+    service: Service, gallery: Gallery, release: Release
+) -> None:
+    with pytest.raises(NoGallery):
+        Service(release).search(ROWS[0])
+    gallery.enroll(["a", "b"], service.embed(ROWS[:2]), [{"n": 1}, {"n": 2}])
+    reply = service.search(ROWS[0], k=5)
+    assert [hit.id for hit in reply.hits] == ["a", "b"]
+    for hit in reply.hits:
+        assert hit.decision == release.policy.identify(hit.score).outcome
+        assert (hit.threshold, hit.release) == (0.5, release.id)
+    assert [hit.id for hit in service.search(ROWS[0], where={"n": 2}).hits] == ["b"]
