@@ -89,7 +89,8 @@ def train(
         TrainingError: training went wrong, or the export differs from torch.
     """
     modality = towers.modality(dataset.modality)
-    resolved = resolve(settings, modality)
+    identities = _known(dataset.identities[splits.train])
+    resolved = resolve(settings, modality, n_identities=len(np.unique(identities)))
     key = _key(dataset, splits, resolved)
     folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder), _threads(resolved["threads"]):
@@ -126,14 +127,21 @@ def _threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def resolve(settings: TrainSettings, modality: Modality) -> dict[str, Any]:
-    """The settings with the modality's default for each 0 or null; JSON values."""
-    defaults = asdict(modality.defaults)
-    given = msgspec.to_builtins(settings)
-    chosen = {k: v for k, v in given.items() if v is not None}
+def resolve(settings: TrainSettings, modality: Modality, *, n_identities: int) -> dict[str, Any]:
+    """The settings with the modality's default for each 0 or null; JSON values.
+
+    With fewer identities than a batch is to have, each gives more records, so that a batch stays as
+    large: small batches of few identities made the encoder worse than an untrained one.
+    """
+    given = {k: v for k, v in msgspec.to_builtins(settings).items() if v is not None}
     # Zero is a valid share of warm-up, and a valid seed.
-    meant = {k: v for k, v in chosen.items() if v != 0 or k in ("warmup_ratio", "seed")}
-    return {"threads": 1, **defaults, **meant}
+    meant = {k: v for k, v in given.items() if v != 0 or k in ("warmup_ratio", "seed")}
+    resolved = {"threads": 1, **asdict(modality.defaults), **meant}
+    if "views_per_identity" not in meant:
+        rows = resolved["identities_per_batch"] * resolved["views_per_identity"]
+        few = max(1, min(n_identities, resolved["identities_per_batch"]))
+        resolved["views_per_identity"] = rows // few
+    return resolved
 
 
 def _key(dataset: Dataset, splits: Splits, resolved: dict[str, Any]) -> str:
@@ -164,31 +172,30 @@ def _run(
     payloads = dataset.payloads(splits.train)
     prepare = modality.prepare(payloads, dataset.fields)
     identities = _known(dataset.identities[splits.train])
-    material = loop.Material(
-        prepare(payloads),
-        identities,
-        prepare(dataset.payloads(splits.dev)),
-        dataset.identities[splits.dev],
-    )
+    arrays = prepare(payloads)
     seed = int(resolved["seed"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tower = modality.tower(prepare, material.arrays, size=resolved["size"])
+        tower = modality.tower(prepare, arrays, size=resolved["size"])
+    loss = losses.named(resolved["loss"], mining=resolved["mining"], margin=resolved["margin"])
+    loss, labels = modality.aim(tower, arrays, identities, loss)
+    material = loop.Material(
+        arrays,
+        identities,
+        prepare(dataset.payloads(splits.dev)),
+        dataset.identities[splits.dev],
+        labels,
+    )
+    views = modality.views(prepare)
     sampler = PxK(
         identities, resolved["identities_per_batch"], resolved["views_per_identity"], seed
     )
-    objective = loop.Objective(
-        losses.named(resolved["loss"], mining=resolved["mining"], margin=resolved["margin"]),
-        map_at_r,
-        modality.views(prepare),
-    )
+    objective = loop.Objective(loss, map_at_r, views, modality.mix)
     started = time.monotonic()
     history = loop.fit(tower, material, sampler, objective, _plan(resolved), session)
     learning = time.monotonic() - started
     network, difference = export.export(tower, material.arrays)
-    comparator = modality.comparator(
-        tower, loop.embed(tower, material.arrays), identities, seed=seed
-    )
+    comparator = modality.comparator(tower, arrays, identities, views, seed=seed)
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     encoder.mkdir(exist_ok=True)
     write_atomically(encoder / PREPARE, canonical_json(prepare.spec()))

@@ -32,6 +32,9 @@ Arrays = dict[str, NDArray[Any]]
 Views = Callable[[Arrays, np.random.Generator], Arrays]
 """A random variant of each row of a batch of prepared arrays; used in training only."""
 
+Mix = Callable[[Arrays, Int64, np.random.Generator], tuple[Arrays, Int64]]
+"""A batch with its labels to one of other identities, made of the old ones; in training only."""
+
 Metric = Callable[[Float32, Int64], float]
 """How well (n, d) unit rows retrieve their own identity, (n,) codes; higher is better."""
 
@@ -65,12 +68,14 @@ class Material:
         identities: (n,) int64, no unknown ones: a record of its own has a code of its own.
         dev_arrays: prepared dev records, m rows each.
         dev_identities: (m,) int64, disjoint from `identities`.
+        labels: what the loss sees of each record, (n, ...) int64; None = `identities`.
     """
 
     arrays: Arrays
     identities: Int64
     dev_arrays: Arrays
     dev_identities: Int64
+    labels: Int64 | None = None
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,13 @@ class Objective:
         loss: on unit rows and labels.
         metric: on dev; the epoch where it is highest is kept.
         views: variants of each batch, or None to train on the records as they are.
+        mix: makes new identities of a batch before its views are made, or None.
     """
 
     loss: Loss
     metric: Metric
     views: Views | None = None
+    mix: Mix | None = None
 
 
 @dataclass(frozen=True)
@@ -275,16 +282,15 @@ def _epoch(
     last = state.history[-1]
     epoch, n_batches = last.epoch + 1, len(sampler)
     losses: list[float] = []
+    known = material.identities if material.labels is None else material.labels
     state.tower.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed * 1_000_003 + epoch)
         for i, idx in enumerate(sampler):
             for group in state.optimizer.param_groups:
                 group["lr"] = _rate(state.n_steps, plan.max_epochs * n_batches, plan)
-            arrays = take(material.arrays, idx)
-            if objective.views is not None:
-                arrays = objective.views(arrays, np.random.default_rng((plan.seed, epoch, i)))
-            labels = torch.from_numpy(material.identities[idx]).to(plan.device)
+            batch = take(material.arrays, idx), known[idx]
+            arrays, labels = _varied(batch, objective, np.random.default_rng((plan.seed, epoch, i)))
             losses.append(_step(state, arrays, labels, objective.loss, plan))
             if session.progress is not None:
                 step = Step(epoch, plan.max_epochs, i + 1, n_batches, losses[-1], last.metric)
@@ -292,9 +298,22 @@ def _epoch(
     return float(np.mean(losses))
 
 
-def _step(state: State, arrays: Arrays, labels: Tensor, loss: Loss, plan: Plan) -> float:
+def _varied(
+    batch: tuple[Arrays, Int64], objective: Objective, rng: np.random.Generator
+) -> tuple[Arrays, Int64]:
+    """The batch as the objective wants it seen, with its labels."""
+    arrays, labels = batch
+    if objective.mix is not None:
+        arrays, labels = objective.mix(arrays, labels, rng)
+    if objective.views is not None:
+        arrays = objective.views(arrays, rng)
+    return arrays, labels
+
+
+def _step(state: State, arrays: Arrays, labels: Int64, loss: Loss, plan: Plan) -> float:
     """One update of the weights; returns the loss before it."""
-    cost = loss(state.tower(**tensors(arrays, plan.device)), labels)
+    rows = state.tower(**tensors(arrays, plan.device))
+    cost = loss(rows, torch.from_numpy(labels).to(plan.device))
     value = float(cost.detach())
     if not math.isfinite(value):
         raise TrainingError(

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from gemel.arrays import Float32, Int64
+from gemel.arrays import Int64
 from gemel.data.schema import Field
 from gemel.encode.compare import Comparator, Cosine
 from gemel.encode.encoder import Prepare
 from gemel.errors import ConfigError
-from gemel.train.loop import Arrays, Views
+from gemel.train.loop import Arrays, Mix, Views
 
 GROUP = "gemel.modalities"
 BUILT_IN = {
@@ -68,17 +68,35 @@ class BuildViews(Protocol):
         """A random variant of each row of a batch."""
 
 
+class Aim(Protocol):
+    """What a modality adds to the loss on identities."""
+
+    def __call__(
+        self, tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
+    ) -> tuple[Loss, Int64]:
+        """The loss to train with, and the labels (n, ...) of the training records it takes."""
+
+
 class FitComparator(Protocol):
     """What scores embeddings of the trained space."""
 
     def __call__(
-        self, tower: nn.Module, embeddings: Float32, identities: Int64, *, seed: int
+        self, tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
     ) -> Comparator:
-        """Fitted on embeddings of the training records, (n, d) with (n,) codes."""
+        """Fitted on the training records, arrays of n rows with (n,) codes."""
 
 
-def cosine(tower: nn.Module, embeddings: Float32, identities: Int64, *, seed: int) -> Comparator:
-    """The cosine, whatever the embeddings."""
+def plain(
+    tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
+) -> tuple[Loss, Int64]:
+    """The loss as it is, on identities."""
+    return loss, identities
+
+
+def cosine(
+    tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
+) -> Comparator:
+    """The cosine, whatever the records."""
     return Cosine()
 
 
@@ -91,7 +109,9 @@ class Modality:
         prepare: fits the preprocessing.
         tower: builds the network.
         views: builds the augmentation.
+        aim: adds to the loss.
         comparator: fits what scores.
+        mix: makes new identities of a batch of old ones, or None.
         defaults: of the settings.
     """
 
@@ -99,7 +119,9 @@ class Modality:
     prepare: FitPrepare
     tower: BuildTower
     views: BuildViews
+    aim: Aim = plain
     comparator: FitComparator = cosine
+    mix: Mix | None = None
     defaults: Defaults = field(default_factory=Defaults)
 
 

@@ -24,6 +24,7 @@ from gemel.encode.encoder import Prepare
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import ConfigError
 from gemel.train.loop import Arrays
+from gemel.train.splice import Splice
 from gemel.train.towers import Defaults, Modality
 from gemel.train.views_image import ImageViews
 
@@ -175,13 +176,14 @@ IMAGE = Modality(
     prepare=_prepare,
     tower=_tower,
     views=_views,
+    mix=Splice(),
     defaults=Defaults(
         loss="infonce",
-        identities_per_batch=12,
-        views_per_identity=6,
+        identities_per_batch=16,
+        views_per_identity=8,
         max_epochs=30,
-        patience=8,
-        learning_rate=1e-4,
+        patience=15,
+        learning_rate=3e-4,
         averaging=0.95,
     ),
 )
