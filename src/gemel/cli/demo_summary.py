@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,14 +58,22 @@ def render(release: Release, seconds: Mapping[str, float], times_ms: Mapping[str
 
 def next_steps(folder: Path, report: Path) -> list[str]:
     """What to look at and to try, a line each."""
-    config = f"-c {folder / 'gemel.toml'}"
+    config, gemel = f"-c {folder / 'gemel.toml'}", _program()
     return [
         f"the report: {report}",
         f"the settings: {folder / 'gemel.toml'}",
         "try next:",
-        f"  gemel release show {config}",
-        f"  gemel gallery search lname_c1=MUELLER fname_c1=ANNA {config}",
-        f"  gemel calibrate --set calibrate.target=precision --set calibrate.value=0.9 {config}",
-        f"  gemel serve {config}",
-        "  gemel init YOUR_RECORDS.csv",
+        f"  {gemel} release show {config}",
+        f"  {gemel} gallery search lname_c1=MUELLER fname_c1=ANNA {config}",
+        f"  {gemel} calibrate --set calibrate.target=precision --set calibrate.value=0.9 {config}",
+        f"  {gemel} serve {config}",
+        f"  {gemel} init YOUR_RECORDS.csv",
     ]
+
+
+def _program() -> str:
+    """How this program can be called from here."""
+    if shutil.which("gemel") is not None:
+        return "gemel"
+    here = Path(sys.argv[0])
+    return os.path.relpath(here) if here.name == "gemel" else f"{sys.executable} -m gemel.cli"
