@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--contestants", nargs="+", choices=names, default=names)
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
-    console = Console(width=None if Console().is_terminal else 140)
+    console = Console(width=None if Console().is_terminal else 160)
     report: dict[str, Any] = {**describe(), "seeds": asked.seeds, "sets": {}}
     for name in asked.sets:
         table = load(name, CACHE / "packages")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -53,11 +54,11 @@ def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
     """The encoder and comparator that `gemel train` makes with its default settings."""
     from gemel.train.fit import ENCODER, train
 
+    # A finished run would be taken as it is, also when gemel itself has changed since.
+    shutil.rmtree(folder / "gemel", ignore_errors=True)
     start = time.perf_counter()
     dataset = table.dataset()
     run = train(dataset, splits, TrainSettings(), folder / "gemel")
-    seconds = float(run.report["seconds"])
-    start = time.perf_counter()
     encoder = Encoder.open(run.folder / ENCODER)
     comparator = compare.load(run.folder / ENCODER)
     scores = {}
@@ -65,7 +66,7 @@ def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
         rows = encoder.encode(dataset.payloads(splits.sides()[side]))
         square = comparator.matrix(rows, rows)
         scores[side] = square[np.triu_indices(len(rows), 1)]
-    return Outcome({"default": scores}, seconds + time.perf_counter() - start)
+    return Outcome({"default": scores}, time.perf_counter() - start)
 
 
 def _peer(name: str, cache: Path, table: Table, splits: Splits, folder: Path) -> Outcome:
