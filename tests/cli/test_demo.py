@@ -65,7 +65,7 @@ def test_the_demo_goes_through_the_whole_life_and_then_finds_it_done(
     out, err = go()
     assert "gemel" in out and "recall_at_1" in out and "threshold" in out
     assert re.search(r"verify: (match|review|no_match), score", err)
-    assert "search: 1.0000" in err and (folder / "report.html").stat().st_size > 10_000
+    assert re.search(r"search: \S+ match", err) and (folder / "report.html").stat().st_size > 10_000
     before = everything(folder)
     out, err = go()
     assert "already" in err and "verify: " in err
