@@ -45,7 +45,7 @@ check: setup
 	$(BIN)/lint-imports --no-logo
 
 test: setup
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 docs: setup
 	$(BIN)/python docs/generate.py

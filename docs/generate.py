@@ -1,4 +1,4 @@
-"""Write the reference pages from the tables that the code declares: settings, commands, errors.
+"""Write the reference pages from the tables that the code declares: settings, commands...
 
 `python docs/generate.py` (or `make docs`) writes them; a test fails when one is out of date.
 """
@@ -15,6 +15,8 @@ import typer
 from gemel import errors
 from gemel.cli.main import app
 from gemel.config import PREFIX, SECTIONS, describe
+from gemel.serve.routes import TABLE
+from gemel.telemetry import EVENTS, METRICS
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- written by docs/generate.py -->\n\n"
@@ -26,6 +28,8 @@ def pages() -> dict[str, str]:
         "settings.md": NOTE + _settings(),
         "commands.md": NOTE + _commands(),
         "errors.md": NOTE + _errors(),
+        "routes.md": NOTE + _routes(),
+        "telemetry.md": NOTE + _telemetry(),
     }
 
 
@@ -99,6 +103,34 @@ def _errors() -> str:
         f"{(e.__doc__ or '').splitlines()[0]} |"
         for e in found
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _routes() -> str:
+    lines = [
+        "# Routes",
+        "",
+        "`/openapi.json` has the bodies. Errors are problem+json (RFC 9457).",
+        "",
+    ]
+    lines += ["| method | path | |", "|---|---|---|"]
+    lines += [f"| {r.method} | `{r.path}` | {r.summary} |" for r in TABLE]
+    return "\n".join(lines) + "\n"
+
+
+def _telemetry() -> str:
+    lines = [
+        "# Metrics and log events",
+        "",
+        "`GET /metrics`; every series exists from the start.",
+        "",
+    ]
+    lines += ["| metric | kind | labels | |", "|---|---|---|---|"]
+    for m in METRICS:
+        labels = ", ".join(f"`{name}`" for name, _ in m.labels)
+        lines.append(f"| `{m.name}` | {m.kind} | {labels} | {m.help} |")
+    lines += ["", "Logs are JSON lines on stderr, without payloads, embeddings or identities.", ""]
+    lines += ["| event | |", "|---|---|", *(f"| `{k}` | {v} |" for k, v in EVENTS.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -85,7 +85,8 @@ class TrainSettings(Settings, frozen=True):
 
     size: Annotated[Literal["small", "base"], Meta(description="Size of the tower")] = "small"
     loss: Annotated[
-        Literal["contrastive", "triplet"] | None, Meta(description="contrastive or triplet")
+        Literal["infonce", "contrastive", "triplet"] | None,
+        Meta(description="infonce, contrastive or triplet"),
     ] = None
     mining: Annotated[
         Literal["all", "semi-hard", "hard"] | None,
