@@ -1,1 +1,1 @@
-"""From a payload to an embedding and from two embeddings to a score: what train and serve both run."""
+"""From a payload to an embedding, from two embeddings to a score: run by train and serve alike."""

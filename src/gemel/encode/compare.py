@@ -39,11 +39,13 @@ class Cosine:
 
     def score(self, left: Float32, right: Float32) -> Float32:
         """Cosine of row i of left with row i of right: (n,) float32."""
-        return np.einsum("ij,ij->i", left, right)
+        scores: Float32 = np.einsum("ij,ij->i", left, right)
+        return scores
 
     def matrix(self, left: Float32, right: Float32) -> Float32:
         """Cosine of every left row with every right row: (n, m) float32."""
-        return left @ right.T
+        scores: Float32 = np.matmul(left, right.T)
+        return scores
 
     def save(self, folder: Path) -> None:
         """Write `comparator.json` into the folder."""
@@ -63,4 +65,8 @@ def load(folder: Path) -> Comparator:
         raise ReleaseError(f"no readable comparator: {e}", where=str(path)) from e
     if spec.get("kind") == "cosine":
         return Cosine()
+    if spec.get("kind") == "blocks":
+        from gemel.encode.blocks import Blocks
+
+        return Blocks.load(folder, spec)
     raise ReleaseError(f"unknown comparator {spec.get('kind')!r}", where=str(path))

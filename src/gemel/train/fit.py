@@ -179,16 +179,18 @@ def _run(
         tower = modality.tower(prepare, arrays, size=resolved["size"])
     loss = losses.named(resolved["loss"], mining=resolved["mining"], margin=resolved["margin"])
     loss, labels = modality.aim(tower, arrays, identities, loss)
-    material = loop.Material(
-        arrays,
-        identities,
-        prepare(dataset.payloads(splits.dev)),
-        dataset.identities[splits.dev],
-        labels,
-    )
     views = modality.views(prepare)
+    dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
+    if modality.judge_views:
+        varied = views(dev, np.random.default_rng(seed))
+        dev = {name: np.concatenate([a, varied[name]]) for name, a in dev.items()}
+        dev_identities = np.concatenate([dev_identities, dev_identities])
+    material = loop.Material(arrays, identities, dev, dev_identities, labels)
     sampler = PxK(
-        identities, resolved["identities_per_batch"], resolved["views_per_identity"], seed
+        labels.reshape(len(labels), -1)[:, 0],
+        resolved["identities_per_batch"],
+        resolved["views_per_identity"],
+        seed,
     )
     objective = loop.Objective(loss, map_at_r, views, modality.mix)
     started = time.monotonic()

@@ -21,6 +21,7 @@ from gemel.encode.compare import Comparator, Cosine
 from gemel.encode.encoder import Prepare
 from gemel.errors import ConfigError
 from gemel.train.loop import Arrays, Mix, Views
+from gemel.train.losses import Loss
 
 GROUP = "gemel.modalities"
 BUILT_IN = {
@@ -74,7 +75,10 @@ class Aim(Protocol):
     def __call__(
         self, tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
     ) -> tuple[Loss, Int64]:
-        """The loss to train with, and the labels (n, ...) of the training records it takes."""
+        """The loss to train with, and the labels (n, ...) of the training records it takes.
+
+        Batches are made by the first label of each record.
+        """
 
 
 class FitComparator(Protocol):
@@ -86,9 +90,7 @@ class FitComparator(Protocol):
         """Fitted on the training records, arrays of n rows with (n,) codes."""
 
 
-def plain(
-    tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
-) -> tuple[Loss, Int64]:
+def plain(tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss) -> tuple[Loss, Int64]:
     """The loss as it is, on identities."""
     return loss, identities
 
@@ -110,6 +112,7 @@ class Modality:
         tower: builds the network.
         views: builds the augmentation.
         aim: adds to the loss.
+        judge_views: dev consists of its records and one view of each, instead of records alone.
         comparator: fits what scores.
         mix: makes new identities of a batch of old ones, or None.
         defaults: of the settings.
@@ -120,6 +123,7 @@ class Modality:
     tower: BuildTower
     views: BuildViews
     aim: Aim = plain
+    judge_views: bool = False
     comparator: FitComparator = cosine
     mix: Mix | None = None
     defaults: Defaults = field(default_factory=Defaults)

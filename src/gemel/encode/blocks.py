@@ -1,0 +1,192 @@
+"""A learned comparator for embeddings that are made of blocks, such as those of rows.
+
+It looks at how well each block agrees, how much evidence both sides have there, and what is missing
+on one side, and gives the log-odds of a match up to a constant. Everything it looks at is symmetric
+in the two sides, hence so is the score. It reads unit rows only: the first coordinate is constant
+before rows are scaled, which gives the lengths of the blocks back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from gemel.arrays import Float32, Int64
+from gemel.errors import ReleaseError
+
+WEIGHTS = "comparator.safetensors"
+PIECE = 1 << 15
+"""Pairs that are scored at a time; bounds memory at some tens of megabytes."""
+PRESENT = 1e-4
+
+
+@dataclass(frozen=True)
+class Side:
+    """Embeddings taken apart: unit blocks, their lengths, and the whole.
+
+    Args:
+        whole: (n, d) unit rows.
+        unit: per block (n, width), unit rows or zeros.
+        mass: (n, B), lengths of the blocks relative to the constant coordinate.
+    """
+
+    whole: Float32
+    unit: list[Float32]
+    mass: Float32
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def take(self, idx: slice | Int64) -> Side:
+        """Some of the rows."""
+        return Side(self.whole[idx], [u[idx] for u in self.unit], self.mass[idx])
+
+
+def take_apart(rows: Float32, blocks: Sequence[int]) -> Side:
+    """The blocks of `(n, 1 + sum(blocks))` unit rows."""
+    unit, masses, start = [], [], 1
+    scale = 1.0 / np.maximum(np.abs(rows[:, :1]), 1e-6)
+    for width in blocks:
+        part = rows[:, start : start + width]
+        length = np.sqrt(np.einsum("ij,ij->i", part, part))[:, None]
+        there = length > PRESENT
+        unit.append(np.ascontiguousarray(np.where(there, part / np.maximum(length, PRESENT), 0)))
+        masses.append(np.where(there, length, 0) * scale)
+        start += width
+    return Side(rows, unit, np.concatenate(masses, 1, dtype=np.float32))
+
+
+Product = Callable[[Float32, Float32], Float32]
+
+
+def _rowwise(u: Float32, v: Float32) -> Float32:
+    product: Float32 = np.einsum("ij,ij->i", u, v)
+    return product
+
+
+def _all(u: Float32, v: Float32) -> Float32:
+    product: Float32 = np.matmul(u, v.T)
+    return product
+
+
+def agreement(
+    a: Side, b: Side, swaps: Sequence[tuple[int, int]], product: Product = _rowwise
+) -> Float32:
+    """Cosines of each block, of blocks that changed places, and of the whole.
+
+    Args:
+        a: left rows.
+        b: right rows.
+        swaps: pairs of blocks; a pair counts as much as the worse of its two crossed cosines.
+        product: of (n, w) and (m, w): row by row or all with all.
+    Returns:
+        (..., B + len(swaps) + 1) float32.
+    """
+    found = [product(u, v) for u, v in zip(a.unit, b.unit, strict=True)]
+    for i, j in swaps:
+        found.append(np.minimum(product(a.unit[i], b.unit[j]), product(a.unit[j], b.unit[i])))
+    found.append(product(a.whole, b.whole))
+    return np.stack(found, -1)
+
+
+def evidence(agreement: Float32, left: Float32, right: Float32) -> Float32:
+    """What the network sees of pairs.
+
+    Args:
+        agreement: (..., A), cosines: of the B blocks first, then of swapped blocks and the whole.
+        left: (..., B), lengths of the left blocks.
+        right: the same of the right blocks.
+    Returns:
+        (..., A + 5 B) float32.
+    """
+    least = np.minimum(left, right)
+    apart = np.abs(left - right)
+    one_missing = ((left > 0) != (right > 0)).astype(np.float32)
+    same = agreement[..., : left.shape[-1]]
+    # High powers tell equal from nearly equal.
+    parts = [agreement, same**8, same * least, least, apart, one_missing]
+    return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A small network over the evidence of each block.
+
+    Args:
+        blocks: widths of the blocks of an embedding, after its constant coordinate.
+        swaps: pairs of blocks that may have changed places.
+        weights: per layer a matrix (inputs, outputs) and a row of biases.
+    """
+
+    blocks: tuple[int, ...]
+    swaps: tuple[tuple[int, int], ...]
+    weights: tuple[tuple[Float32, Float32], ...]
+
+    def score(self, left: Float32, right: Float32) -> Float32:
+        """Score of row i of left with row i of right: (n,) float32, about log-odds."""
+        a, b = take_apart(left, self.blocks), take_apart(right, self.blocks)
+        return self._network(evidence(agreement(a, b, self.swaps, _rowwise), a.mass, b.mass))
+
+    def matrix(self, left: Float32, right: Float32) -> Float32:
+        """Score of every left row with every right row: (n, m) float32."""
+        a, b = take_apart(left, self.blocks), take_apart(right, self.blocks)
+        out = np.empty((len(a), len(b)), np.float32)
+        step = max(1, PIECE // max(1, len(b)))
+        for start in range(0, len(a), step):
+            rows = slice(start, start + step)
+            out[rows] = self._piece(a.take(rows), b)
+        return out
+
+    def _piece(self, a: Side, b: Side) -> Float32:
+        seen = evidence(agreement(a, b, self.swaps, _all), a.mass[:, None], b.mass[None])
+        return self._network(seen.reshape(len(a) * len(b), -1)).reshape(len(a), len(b))
+
+    def _network(self, x: Float32) -> Float32:
+        for matrix, bias in self.weights[:-1]:
+            x = x @ matrix
+            x += bias
+            np.maximum(x, 0, out=x)
+        matrix, bias = self.weights[-1]
+        out: Float32 = (x @ matrix + bias)[:, 0]
+        return out
+
+    def save(self, folder: Path) -> None:
+        """Write `comparator.json` and `comparator.safetensors` into the folder."""
+        tensors = {}
+        for i, (matrix, bias) in enumerate(self.weights):
+            tensors[f"{i}.matrix"] = np.ascontiguousarray(matrix)
+            tensors[f"{i}.bias"] = np.ascontiguousarray(bias)
+        save_file(tensors, folder / WEIGHTS)
+        spec = {
+            "kind": "blocks",
+            "blocks": list(self.blocks),
+            "swaps": [list(s) for s in self.swaps],
+            "layers": len(self.weights),
+        }
+        (folder / "comparator.json").write_text(json.dumps(spec))
+
+    @classmethod
+    def load(cls, folder: Path, spec: dict[str, Any]) -> Blocks:
+        """The comparator whose `comparator.json` said `spec`.
+
+        Raises:
+            ReleaseError: its weights are missing, damaged or of another shape.
+        """
+        path = folder / WEIGHTS
+        try:
+            tensors = load_file(path)
+            weights = tuple(
+                (tensors[f"{i}.matrix"], tensors[f"{i}.bias"]) for i in range(spec["layers"])
+            )
+            blocks = tuple(int(w) for w in spec["blocks"])
+            swaps = tuple((int(i), int(j)) for i, j in spec["swaps"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as e:
+            raise ReleaseError(f"no readable comparator weights: {e}", where=str(path)) from e
+        return cls(blocks, swaps, weights)

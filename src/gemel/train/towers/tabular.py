@@ -1,0 +1,288 @@
+"""The row tower: one block of the embedding per field, one for the row as a whole.
+
+A block is a sum of learned vectors of hashed character n-grams, so that it starts as a random
+projection of what character TF-IDF sees and is trained from there. Its direction says what the
+value is, its length how much evidence it carries (n-grams that are rare in the training rows count
+more); a missing value is a block of zeros. The first coordinate is constant, so that lengths can be
+read off a unit row. `encode.blocks` scores such rows block by block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gemel.arrays import Int64
+from gemel.data.schema import Field
+from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.encoder import Prepare
+from gemel.encode.prepare_tabular import RowPrepare
+from gemel.errors import ConfigError
+from gemel.train import comparator
+from gemel.train.loop import Arrays, Views, embed
+from gemel.train.losses import Loss
+from gemel.train.towers import Defaults, Modality
+from gemel.train.views_row import RowViews
+
+WIDTHS = {"small": (64, 256), "base": (128, 512)}
+"""Lengths of the block of a field and of the block of the whole row."""
+MAX_BUCKETS = 1 << 15
+N_KNOTS = 16
+GRAMS = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (1, 0, 1))
+"""Which of three neighbouring bytes an n-gram takes: one, two, three, and two around a gap."""
+FACTORS = ((31, 0, 0), (263, 8191, 0), (1031, 4099, 16411), (521, 0, 12289))
+OFFSETS = (1, 7, 3, 5)
+CONSTANT = 0.5
+TEMPERATURE = 0.07
+MAX_SWAPPED = 5
+"""With more text fields than this, no pair of them is checked for having changed places."""
+
+
+class RowTower(nn.Module):
+    """Bytes and positions of rows to unit rows made of blocks.
+
+    Args:
+        prepare: says which bytes belong to which field.
+        arrays: prepared training rows; n-gram frequencies are counted on them.
+        size: `small` or `base`, the lengths of blocks.
+    """
+
+    strip_of: Tensor
+    bags: Tensor
+    pool: Tensor
+    evidence: Tensor
+    typical: Tensor
+    knots: Tensor
+
+    def __init__(self, prepare: RowPrepare, arrays: Arrays, *, size: str = "small") -> None:
+        super().__init__()
+        width, whole = WIDTHS[size]
+        kinds = {f.name: f.kind for f in prepare.fields}
+        self.strips = prepare.strips
+        self.n_strips, self.n_numbers = len(self.strips), len(prepare.numbers)
+        self.number_strips = [i for i, s in enumerate(self.strips) if kinds[s.field] == "number"]
+        self.text_strips = [i for i, s in enumerate(self.strips) if kinds[s.field] == "text"]
+        self.blocks = [width] * self.n_strips + [N_KNOTS] * self.n_numbers + [whole]
+        self._layout()
+        text = torch.from_numpy(np.array(arrays["text"]))
+        self.buckets = self._n_buckets(text)
+        rare = self._rarity(text)
+        # What an n-gram tells, squared, so that sums of it are squared lengths; the last is none.
+        self.register_buffer("evidence", F.pad(rare**2, (0, 1))[:, None])
+        self.table = nn.Parameter(torch.randn(self.buckets, whole) * 0.1 * rare[:, None])
+        # Texts share their projection, so that a name in the wrong field is still that name.
+        owner = [0 if i in self.text_strips else 1 + i for i in range(self.n_strips)]
+        self.owner = np.unique(owner, return_inverse=True)[1].tolist()
+        self.project = nn.Parameter(
+            torch.randn(max(self.owner) + 1, whole, width) / math.sqrt(whole)
+        )
+        self.log_weight = nn.Parameter(torch.zeros(len(self.blocks)))
+        self.register_buffer("typical", torch.ones(self.n_strips + 1))
+        with torch.no_grad():
+            mass = torch.cat([self._pooled(t)[1] for t in text.split(512)])
+        typical = mass.sum(0) / (mass > 0).sum(0).clamp(min=1)
+        self.typical.copy_(torch.where(typical > 0, typical, torch.ones(())))
+
+    def _layout(self) -> None:
+        """Constants that follow from the strips."""
+        of = np.repeat(np.arange(self.n_strips), [s.width for s in self.strips])
+        pool = np.eye(self.n_strips, dtype=np.float32)[of].T
+        constants = {
+            "strip_of": torch.tensor(of),
+            "pool": torch.tensor(np.ascontiguousarray(pool)),
+            "bags": torch.tensor([s.start * len(GRAMS) for s in self.strips]),
+            "knots": torch.linspace(0, 1, N_KNOTS),
+        }
+        for name, value in constants.items():
+            self.register_buffer(name, value, persistent=False)
+
+    def _grams(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Hash (before the modulus) and presence of every n-gram, (b, 4, L) each."""
+        x = text.to(torch.int32)
+        neighbours = [x]
+        for k in (1, 2):
+            same = F.pad((self.strip_of[k:] == self.strip_of[:-k]).to(torch.int32), (0, k))
+            neighbours.append(F.pad(x[:, k:], (0, k)) * same)
+        stacked = torch.stack(neighbours, 1)
+        factors = torch.tensor(FACTORS, dtype=torch.int32)
+        ids = (stacked[:, None] * factors[..., None]).sum(2)
+        needed = torch.tensor(GRAMS, dtype=torch.int32)
+        n_absent = ((stacked == 0).to(torch.int32)[:, None] * needed[..., None]).sum(2)
+        return ids + torch.tensor(OFFSETS)[:, None], n_absent == 0
+
+    def _rows_of(self, text: Tensor) -> Tensor:
+        """Row of the table of every n-gram, (b, 4, L); one past its end where there is none."""
+        ids, there = self._grams(text)
+        return torch.where(there, ids % self.buckets, self.buckets)
+
+    def _n_buckets(self, text: Tensor) -> int:
+        """A power of two at least twice the number of different n-grams, within bounds."""
+        used: set[int] = set()
+        for part in text.split(512):
+            ids, there = self._grams(part)
+            used.update(torch.unique(ids[there] % MAX_BUCKETS).tolist())
+        return min(MAX_BUCKETS, 1 << max(8, 2 * len(used) - 1).bit_length())
+
+    def _rarity(self, text: Tensor) -> Tensor:
+        """log((n + 1) / (rows with the n-gram + 1)) + .3 for every row of the table, scaled."""
+        rows = torch.zeros(self.buckets)
+        for part in text.split(512):
+            found = self._rows_of(part).to(torch.int64)
+            row = torch.arange(len(part))[:, None, None].expand_as(found)
+            there = found < self.buckets
+            seen = torch.unique(row[there] * self.buckets + found[there]) % self.buckets
+            rows += torch.bincount(seen, minlength=self.buckets)
+        return (torch.log((len(text) + 1) / (rows + 1)) + 0.3) / 3.0
+
+    def _pooled(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of n-gram vectors per strip, (b, strips, whole), and evidence, (b, strips + 1)."""
+        rows = self._rows_of(text)
+        table = torch.cat([F.pad(self.table, (0, 0, 0, 1)), self.evidence], 1)
+        if torch.compiler.is_exporting():
+            sums = torch.matmul(self.pool, F.embedding(rows, table).sum(1))
+        else:
+            # The same without a vector per n-gram in memory; ONNX has no such operator.
+            flat = rows.transpose(1, 2).reshape(len(rows), -1)
+            starts = torch.arange(len(rows), dtype=flat.dtype)[:, None] * flat.shape[1] + self.bags
+            starts = starts.to(flat.dtype).reshape(-1)
+            sums = F.embedding_bag(flat.reshape(-1), table, starts, mode="sum")
+            sums = sums.reshape(len(rows), self.n_strips, -1)
+        squares = sums[..., -1]
+        squares = torch.cat([squares, squares.sum(1, keepdim=True)], 1)
+        return sums[..., :-1], torch.sqrt(squares.clamp(min=0))
+
+    def forward(self, text: Tensor, number: Tensor) -> Tensor:
+        """Unit rows, (b, 1 + sum(blocks)), of `text` (b, L) uint8 and `number` (b, m)."""
+        sums, mass = self._pooled(text)
+        weight = torch.exp(self.log_weight)
+        length = mass / self.typical
+        projected = torch.einsum("bsw,swd->bsd", sums, self.project[self.owner])
+        fields = F.normalize(projected, dim=2)
+        parts = [(fields * (length[:, :-1] * weight[: self.n_strips])[..., None]).flatten(1)]
+        if self.n_numbers:
+            near = torch.exp(-0.5 * ((number[..., None] - self.knots) * (N_KNOTS - 1)) ** 2)
+            there = (mass[:, self.number_strips] > 0).to(near.dtype)
+            share = there * weight[self.n_strips : -1]
+            parts.append((F.normalize(near, dim=2) * share[..., None]).flatten(1))
+        parts.append(F.normalize(sums.sum(1), dim=1) * (length[:, -1:] * weight[-1]))
+        constant = torch.full_like(parts[0][:, :1], CONSTANT)
+        return F.normalize(torch.cat([constant, *parts], 1), dim=1)
+
+
+@dataclass(frozen=True)
+class BlockLoss:
+    """Views of one record belong together, as a whole and in each text block.
+
+    A field is a small problem of its own: two views of one value belong together, other values of
+    other identities apart. What the records of one identity have in a field is neither: how much
+    their differences matter is for the comparator to learn, which could not do so on records whose
+    differences the tower has learned away.
+
+    Args:
+        whole: on rows and records.
+        blocks: first coordinate and width of each text block.
+    """
+
+    whole: Loss
+    blocks: tuple[tuple[int, int], ...]
+
+    def __call__(self, rows: Tensor, labels: Tensor) -> Tensor:
+        """Scalar loss of (b, d) rows; labels (b, 2 + blocks): record, identity, block values."""
+        identity = labels[:, 1]
+        apart = identity[:, None] != identity[None]
+        other = ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+        total = self.whole(rows, labels[:, 0])
+        for i, (start, width) in enumerate(self.blocks):
+            block = rows[:, start : start + width]
+            there = block.detach().norm(dim=1) > 1e-4
+            known = there[:, None] & there[None]
+            value = labels[:, 2 + i]
+            same = value[:, None] == value[None]
+            unit = F.normalize(block, dim=1)
+            score = unit @ unit.T / TEMPERATURE
+            negative = score.masked_fill(~(apart & ~same & known), -1e4)
+            cost = F.softplus(negative.logsumexp(1, keepdim=True) - score)
+            positive = (same & other & known).to(cost.dtype)
+            share = (cost * positive).sum() / positive.sum().clamp(min=1)
+            total = total + 2.0 * share / len(self.blocks)
+        return total
+
+
+def _prepare(payloads: Sequence[Any], fields: tuple[Field, ...]) -> Prepare:
+    return RowPrepare.fit(payloads, fields)
+
+
+def _rows(prepare: Prepare) -> RowPrepare:
+    if not isinstance(prepare, RowPrepare):
+        raise ConfigError(f"the row tower cannot take {prepare.modality!r} input")
+    return prepare
+
+
+def _tower(prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
+    return RowTower(_rows(prepare), arrays, size=size)
+
+
+def _row_tower(tower: nn.Module) -> RowTower:
+    if not isinstance(tower, RowTower):
+        raise ConfigError(f"not a row tower: {type(tower).__name__}")
+    return tower
+
+
+def _views(prepare: Prepare) -> Views:
+    return RowViews(_rows(prepare).strips)
+
+
+def _aim(tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss) -> tuple[Loss, Int64]:
+    tower = _row_tower(tower)
+    starts = 1 + np.concatenate([[0], np.cumsum(tower.blocks)[:-1]])
+    texts = [*range(tower.n_strips), len(tower.blocks) - 1]
+    labels = []
+    for strip in [*tower.strips, None]:
+        text = arrays["text"]
+        part = text if strip is None else text[:, strip.start : strip.start + strip.width]
+        labels.append(np.unique(part, axis=0, return_inverse=True)[1].reshape(-1))
+    where = tuple((int(starts[i]), tower.blocks[i]) for i in texts)
+    # Equal rows are one record.
+    columns = [labels[-1], identities, *labels]
+    return BlockLoss(loss, where), np.stack(columns, axis=1).astype(np.int64)
+
+
+def _comparator(
+    tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
+) -> Comparator:
+    """Fitted on the records and on one view of each; the cosine if there are few genuine pairs."""
+    if not comparator.enough(identities):
+        return Cosine()
+    tower = _row_tower(tower)
+    texts = tower.text_strips if len(tower.text_strips) <= MAX_SWAPPED else []
+    swaps = tuple((i, j) for k, i in enumerate(texts) for j in texts[k + 1 :])
+    varied = views(arrays, np.random.default_rng(seed))
+    rows = np.concatenate([embed(tower, arrays), embed(tower, varied)])
+    layout = comparator.Layout(tuple(tower.blocks), swaps)
+    return comparator.fit(rows, np.concatenate([identities, identities]), layout, seed=seed)
+
+
+ROW = Modality(
+    "row",
+    prepare=_prepare,
+    tower=_tower,
+    views=_views,
+    aim=_aim,
+    judge_views=True,
+    comparator=_comparator,
+    defaults=Defaults(
+        identities_per_batch=64,
+        views_per_identity=4,
+        max_epochs=8,
+        patience=3,
+        learning_rate=1e-2,
+        weight_decay=0.0,
+    ),
+)
