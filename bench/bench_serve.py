@@ -121,7 +121,7 @@ def serve_bare(reply: bytes) -> None:
     async def typed(data: VerifyBody) -> VerifyReply:
         return constant
 
-    @asgi("/raw")
+    @asgi("/raw", copy_scope=False)
     async def raw(scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:

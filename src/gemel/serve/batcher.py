@@ -8,10 +8,10 @@ item, so one bad item costs its own request only. The worker outlives every item
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -81,9 +81,10 @@ class Batcher(Generic[Item, Result]):
         self._open: deque[_Waiter[Item]] = deque()
         self._weight = 0
         self._stopping = False
-        self._wake = asyncio.Event()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"gemel-{lane}")
-        self._task: asyncio.Task[None] | None = None
+        self._idle = False
+        self._arrival = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name=f"gemel-{lane}", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._refused = {
             reason: metrics.counter("gemel_refused_total", lane, reason)
@@ -97,7 +98,8 @@ class Batcher(Generic[Item, Result]):
 
     def start(self) -> None:
         """Begin to work; call it in the event loop that will submit."""
-        self._task = asyncio.get_running_loop().create_task(self._work())
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
 
     def permit(self) -> None:
         """Return if a request may be submitted now.
@@ -127,42 +129,47 @@ class Batcher(Generic[Item, Result]):
         """
         loop = asyncio.get_running_loop()
         waiter = _Waiter(item, weight, loop.create_future(), time.monotonic())
-        self._queue.append(waiter)
         self._open.append(waiter)
-        self._weight += weight
         if self._timer is None:
             self._timer = loop.call_later(self._limits.timeout_s, self._expire)
-        if not self._wake.is_set():
-            self._wake.set()
+        with self._arrival:
+            self._queue.append(waiter)
+            self._weight += weight
+            if self._idle:
+                self._idle = False
+                self._arrival.notify()
         answer: Answer[Result] = await waiter.future
         return answer
 
     async def stop(self) -> None:
         """Refuse new requests, finish those that wait, end the thread."""
-        self._stopping = True
-        self._wake.set()
-        if self._task is not None:
-            await self._task
+        with self._arrival:
+            self._stopping = True
+            self._arrival.notify()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
         if self._timer is not None:
             self._timer.cancel()
-        self._pool.shutdown()
 
-    async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _work(self) -> None:
+        """Take a batch, run it, hand the results to the event loop; until stopped."""
         while True:
-            while not self._queue:
-                if self._stopping:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-            batch = self._take()
-            if not batch:
+            with self._arrival:
+                while not self._queue:
+                    if self._stopping:
+                        return
+                    self._idle = True
+                    self._arrival.wait()
+                batch = self._take()
+            if not batch or self._loop is None:
                 continue
             started = time.monotonic()
-            results = await loop.run_in_executor(
-                self._pool, self._attempt, [waiter.item for waiter in batch]
-            )
-            self._deliver(batch, results, started)
+            results = self._attempt([waiter.item for waiter in batch])
+            run_s = time.monotonic() - started
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, batch, results, started, run_s)
+            except RuntimeError:  # the event loop was closed: nobody waits any more
+                return
 
     def _take(self) -> list[_Waiter[Item]]:
         """The next batch: in order of arrival, without waiters that have gone."""
@@ -177,7 +184,7 @@ class Batcher(Generic[Item, Result]):
         return batch
 
     def _attempt(self, items: list[Item]) -> Sequence[Result | Exception]:
-        """One result or error per item; runs in the thread and never raises."""
+        """One result or error per item; never raises."""
         try:
             results = self._run(items)
             if len(results) != len(items):
@@ -196,8 +203,8 @@ class Batcher(Generic[Item, Result]):
         batch: list[_Waiter[Item]],
         results: Sequence[Result | Exception],
         started: float,
+        run_s: float,
     ) -> None:
-        run_s = time.monotonic() - started
         for waiter, result in zip(batch, results, strict=True):
             if waiter.future.done():
                 continue

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar, Request, Response
-from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp
+from litestar import Litestar, Request, Response, asgi
+from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gemel.config import ServeSettings
 from gemel.errors import GemelError, RequestError
@@ -39,12 +39,11 @@ def create_app(
     settings = settings or ServeSettings()
     log = log or log_to()
     routes = Routes(service, settings, log)
-    handlers = [
-        _handler(
-            Endpoint(route, routes.answers[route], settings.max_body_bytes, service.metrics, log)
-        )
-        for route in TABLE
-    ]
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for route in TABLE:
+        answer, limit = routes.answers[route], settings.max_body_bytes
+        endpoint = Endpoint(route, answer, limit, service.metrics, log)
+        paths.setdefault(route.path, {})[route.method] = endpoint
 
     def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         """What goes wrong outside of an endpoint: routing, pages, or a fault."""
@@ -64,7 +63,7 @@ def create_app(
         )
 
     app = Litestar(
-        [*handlers, *pages],
+        [*(h for path, by_method in paths.items() for h in _handlers(path, by_method)), *pages],
         openapi_config=None,
         logging_config=None,
         exception_handlers={Exception: on_error},
@@ -73,6 +72,22 @@ def create_app(
     )
     app.state.routes = routes
     return app
+
+
+def _handlers(
+    path: str, by_method: Mapping[str, Endpoint]
+) -> list[ASGIRouteHandler | HTTPRouteHandler]:
+    """The endpoints of one path; a fixed path goes without what Litestar does per request."""
+    if "{" in path:
+        return [_handler(endpoint) for endpoint in by_method.values()]
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = by_method.get(str(scope.get("method")))
+        if endpoint is None:
+            raise MethodNotAllowedException
+        await endpoint(scope, receive, send)
+
+    return [asgi(path, copy_scope=False)(answer)]
 
 
 def _handler(endpoint: Endpoint) -> HTTPRouteHandler:

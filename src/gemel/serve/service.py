@@ -31,7 +31,7 @@ from gemel.serve.schemas import (
 from gemel.serve.work import Delete, Embed, Enroll, Find, Get, Verify
 from gemel.telemetry import OUTCOMES, Metrics
 
-CHUNK = 8
+CHUNK = 16
 """Payloads per call of the network: more do not fit into the cache of a core and run slower."""
 
 
