@@ -31,6 +31,16 @@ def test_probability_and_score_are_inverse_and_rise() -> None:
     assert one.probability(0.5, 0.01) < one.probability(0.5, 0.5)
 
 
+def test_a_rare_match_is_judged_by_the_scores_that_decide_it() -> None:
+    # Strangers are broad and matches few: a curve through the bulk calls sure matches improbable.
+    rng = np.random.default_rng(1)
+    score = np.concatenate([rng.normal(10, 3, 200), rng.normal(-12, 2, 400_000)])
+    scores = labelled(score, np.arange(400_200) < 200)
+    at_prior = fit(scores, scores.prior)
+    assert at_prior.probability(5.0, scores.prior) > 0.9
+    assert at_prior.probability(-8.0, scores.prior) < 0.1
+
+
 def test_separable_classes_give_a_finite_slope() -> None:
     found = fit(labelled(np.array([1.0, 0.9, 0.1, 0.0]), np.array([1, 1, 0, 0])))
     assert 0 < found.slope < 1e3

@@ -1,8 +1,9 @@
 """From a score to a likelihood ratio and, at a prior, to the probability of a match.
 
-A logistic curve with both classes weighted alike: its logit is the log-likelihood ratio, free of
-the artificial share of genuine comparisons in the data, and a deployment prior is added when asked.
-No threshold is known here.
+A logistic curve with the classes weighted by a prior: its logit less that of the prior is the
+log-likelihood ratio, free of the artificial share of genuine comparisons in the data. The prior it
+is fitted at says which scores it has to get right: where strangers are many, the highest ones. No
+threshold is known here.
 """
 
 from __future__ import annotations
@@ -50,15 +51,16 @@ class Likelihood(msgspec.Struct, frozen=True):
         return (math.log(odds) - self.intercept) / self.slope
 
 
-def fit(scores: Scores) -> Likelihood:
+def fit(scores: Scores, prior: float = 0.5) -> Likelihood:
     """The logistic likelihood of the scores.
 
     Args:
         scores: labelled comparisons of both classes, of identities that trained nothing.
+        prior: share of genuine comparisons where it will be used, in (0, 1).
     Raises:
         DataError: a class is missing, or genuine comparisons do not score higher.
     Source: Platt 1999 with his smoothed labels, so that separable classes give a finite slope;
-        classes weighted alike: Brümmer and du Preez 2006.
+        classes weighted by a prior: Brümmer and du Preez 2006.
     """
     scores.require_both()
     genuine = _binned(scores.score[scores.genuine])
@@ -66,10 +68,12 @@ def fit(scores: Scores) -> Likelihood:
     x = np.concatenate([genuine[0], impostor[0]])
     is_genuine = np.arange(len(x)) < len(genuine[0])
     n_genuine, n_impostor = scores.n_genuine, scores.n_impostor
-    weight = np.concatenate([genuine[1] / n_genuine, impostor[1] / n_impostor])
+    weight = np.concatenate(
+        [prior * genuine[1] / n_genuine, (1 - prior) * impostor[1] / n_impostor]
+    )
     label = np.where(is_genuine, (n_genuine + 1) / (n_genuine + 2), 1 / (n_impostor + 2))
     mean, spread = float(np.average(x, weights=weight)), float(x.std()) or 1.0
-    slope, intercept = _newton((x - mean) / spread, label, weight)
+    slope, intercept = _newton((x - mean) / spread, label, weight / min(prior, 1 - prior))
     slope /= spread
     if not slope > 0:
         raise DataError(
@@ -77,7 +81,7 @@ def fit(scores: Scores) -> Likelihood:
             hint="look at the evaluation of the encoder; a score must be a similarity, "
             "not a distance",
         )
-    return Likelihood(slope, intercept - slope * mean)
+    return Likelihood(slope, intercept - slope * mean - math.log(prior / (1 - prior)))
 
 
 def _binned(score: np.ndarray) -> tuple[Float64, Float64]:

@@ -193,7 +193,7 @@ def _review_band(
     high = 1 - target.review_cost / target.false_match_cost
     if low >= high:
         return None
-    calibrated = likelihood or fit(scores)
+    calibrated = likelihood or fit(scores, prior)
     return (
         min(calibrated.score_at(low, prior), threshold),
         max(calibrated.score_at(high, prior), threshold),

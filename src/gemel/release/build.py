@@ -125,7 +125,7 @@ def build(
     encoder, comparator = Encoder.open(source), compare.load(source)
     with folders.draft(Path(into)) as draft:
         dev, eval = _sides(run, dataset, encoder, comparator, (max_comparisons, seed), tick)
-        fitted = likelihood.fit(dev.scores)
+        fitted = likelihood.fit(dev.scores, target.prior or dev.scores.prior)
         chosen = choose(dev.scores, target, fitted)
         for_search = None if search is None else choose(dev.scores, search, fitted)
         policy = policy_of(chosen, search=for_search, likelihood=fitted)
