@@ -5,7 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
-TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+# Address of an index that has the CPU builds of torch, where pip is not configured with one.
+TORCH_INDEX ?=
 export PIP_CONSTRAINT := $(abspath constraints.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Spinning worker threads cost more than they give on small machines.
@@ -23,7 +24,7 @@ help:
 setup: $(VENV)/.ready
 
 # On Linux the plain torch of the package index is the CUDA build: the CPU build carries a +cpu
-# version, looked for where pip is configured to look and then in its own index.
+# version, looked for where pip is configured to look and in TORCH_INDEX.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11-3.13 with ensurepip found"; \
 		echo "hint: install one (Debian: apt install python3-venv) or say make PYTHON=..."; exit 1; }
@@ -31,10 +32,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -q "pip<26"
 	@echo "installing gemel and its tools into $(VENV) (a few minutes the first time)"
 	@if [ "$$(uname -s)" = Linux ] && ! $(BIN)/python -c "import torch" 2>/dev/null; then \
-		$(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" 2>/dev/null || \
 		$(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" \
-			--extra-index-url $(TORCH_CPU_INDEX) 2>/dev/null || \
-		echo "note: no CPU build of torch $(TORCH) found, taking the usual one"; fi
+			$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) 2>/dev/null || \
+		echo "note: no CPU build of torch $(TORCH) found, taking the usual one (about 3 GB);" \
+			"make setup TORCH_INDEX=ADDRESS names an index that has it"; fi
 	@$(BIN)/python -m pip install -q -e ".[dev]"
 	@touch $@
 
