@@ -31,9 +31,6 @@ from gemel.serve.schemas import (
 from gemel.serve.work import Delete, Embed, Enroll, Find, Get, Verify
 from gemel.telemetry import OUTCOMES, Metrics
 
-CHUNK = 16
-"""Payloads per call of the network: more do not fit into the cache of a core and run slower."""
-
 
 class Service:
     """Answers from one live release.
@@ -132,7 +129,7 @@ class Service:
                     starts[i] = len(payloads)
                     payloads += checked
             if payloads:
-                rows = live.encoder.encode(payloads, batch=CHUNK)
+                rows = live.encoder.encode(payloads)
                 self._fill(answers, works, live, rows, starts)
         return answers
 
