@@ -141,7 +141,7 @@ def test_a_precision_that_the_data_cannot_prove_is_refused(scores: Scores) -> No
 def test_the_review_band_follows_the_costs_and_holds_the_threshold(scores: Scores) -> None:
     goal = Target(kind="cost", prior=0.1, review_cost=0.1)
     at = choose(scores, goal)
-    calibrated = fit(scores)
+    calibrated = fit(scores, 0.1)
     assert at.review_low <= at.threshold <= at.review_high
     assert calibrated.probability(at.review_high, 0.1) >= 0.9 - 1e-9
     assert calibrated.probability(at.review_low, 0.1) <= 0.1 + 1e-9
