@@ -141,3 +141,20 @@ def test_few_genuine_pairs_leave_the_cosine(tmp_path: Path) -> None:
     dataset = from_rows(rows, identities=who)
     run = train(dataset, by_identity(dataset, seed=0), TrainSettings(max_epochs=1), tmp_path)
     assert compare.load(run.folder / ENCODER) == Cosine()
+
+
+def test_identities_of_many_records_teach_the_tower_itself(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rows, _ = people(40, seed=3)
+    # Nine records of each person, which share nothing but the family name.
+    many = [
+        {**rows[i], "given": "".join(rng.choice(SYLLABLES, 3)), "born": float(rng.integers(1e3))}
+        for i in range(40)
+        for _ in range(9)
+    ]
+    who = [str(rows[i]["family"]) for i in range(40) for _ in range(9)]
+    dataset = from_rows(many, identities=who)
+    settings = TrainSettings(max_epochs=30, patience=30)
+    run = train(dataset, by_identity(dataset, seed=0), settings, tmp_path)
+    assert compare.load(run.folder / ENCODER) == Cosine()
+    assert run.metric > run.history[0]["metric"] + 0.05
