@@ -6,7 +6,7 @@ Both servers run on one process each with the same uvicorn, parse the same body 
 and answer with a body of the same size; the bare ones return a constant. `typed` is a plain
 Litestar route; `raw` is the least that Litestar can do, an ASGI mount. wrk drives them in turn, so
 that whatever else the machine does hits both; the figure is the median ratio of the rounds. All
-bodies differ. The service keeps its ledger. Without --release, the tower is that of training
+20,000 bodies differ. The service keeps its ledger. Without --release, the tower is that of training
 before its first step: the speed does not depend on the weights.
 """
 
@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import platform
+import random
 import re
 import shutil
 import statistics
@@ -36,12 +37,12 @@ from gemel.serve.schemas import VerifyBody, VerifyReply
 HERE = Path(__file__).parent
 NAMES = ("fname_c1", "fname_c2", "lname_c1", "lname_c2")
 NUMBERS = ("by", "bm", "bd")
+N_ROWS = 4000
+N_BODIES = 20_000
 
 
 def build_release(into: Path) -> None:
     """A release of the small row tower, untrained, fitted to random people."""
-    import numpy as np
-
     from gemel.calibrate.likelihood import Likelihood
     from gemel.calibrate.policy import Band, Policy
     from gemel.data.schema import Field
@@ -54,9 +55,9 @@ def build_release(into: Path) -> None:
     from gemel.train.export import export
     from gemel.train.towers.tabular import RowTower
 
-    rng = np.random.default_rng(0)
+    rng = random.Random(0)
     fields = tuple([Field(n, "text") for n in NAMES] + [Field(n, "number") for n in NUMBERS])
-    rows = [person(rng) for _ in range(2000)]
+    rows = [person(rng) for _ in range(N_ROWS)]
     prepare = RowPrepare.fit(rows, fields)
     arrays = prepare(rows)
     network, _ = export(RowTower(prepare, arrays, size="small"), arrays)
@@ -75,21 +76,49 @@ def build_release(into: Path) -> None:
         seal(draft, into, Head(space_id=encoder.space_id, modality="row", name="bench"))
 
 
-def person(rng: Any) -> dict[str, Any]:
-    """A row like those of verify.lua."""
+FIRST = (
+    "ANNA BERND CLAUDIA DIETER ELKE FRANK GABRIELE HANS INGRID JENS KARIN LUTZ MARIA NORBERT OLAF "
+    "PETRA RALF SABINE THOMAS URSULA VOLKER WERNER MICHAEL STEFAN ANDREAS MONIKA BIRGIT HEIKE "
+    "JUERGEN KLAUS MARTIN SUSANNE UWE WOLFGANG MANFRED RENATE"
+)
+LAST = (
+    "MUELLER SCHMIDT SCHNEIDER FISCHER WEBER MEYER WAGNER BECKER SCHULZ HOFFMANN SCHAEFER KOCH "
+    "BAUER RICHTER KLEIN WOLF SCHROEDER NEUMANN SCHWARZ ZIMMERMANN BRAUN KRUEGER HOFMANN HARTMANN "
+    "LANGE SCHMITT WERNER KRAUSE MEIER LEHMANN SCHMID SCHULZE MAIER KOEHLER HERRMANN KOENIG "
+    "WALTER MAYER HUBER KAISER FUCHS PETERS LANG SCHOLZ MOELLER WEISS JUNG HAHN SCHUBERT"
+)
 
-    def word(low: int, high: int) -> str:
-        return "".join(chr(65 + c) for c in rng.integers(26, size=rng.integers(low, high)))
 
+def typo(word: str, rng: random.Random) -> str:
+    """The word with one letter changed, left out or doubled, three times in ten."""
+    if rng.random() > 0.3:
+        return word
+    at = rng.randrange(len(word))
+    return word[:at] + rng.choice(("", word[at] * 2, rng.choice("AEIMNRST"))) + word[at + 1 :]
+
+
+def person(rng: random.Random) -> dict[str, Any]:
+    """A row with names that occur and errors that occur, as in RLdata10000."""
     return {
-        "fname_c1": word(4, 10),
-        "fname_c2": None,
-        "lname_c1": word(4, 12),
-        "lname_c2": None,
-        "by": int(rng.integers(1930, 2011)),
-        "bm": int(rng.integers(1, 13)),
-        "bd": int(rng.integers(1, 29)),
+        "fname_c1": typo(rng.choice(FIRST.split()), rng),
+        "fname_c2": typo(rng.choice(FIRST.split()), rng) if rng.random() < 0.1 else None,
+        "lname_c1": typo(rng.choice(LAST.split()), rng),
+        "lname_c2": typo(rng.choice(LAST.split()), rng) if rng.random() < 0.02 else None,
+        "by": rng.randint(1930, 2010),
+        "bm": rng.randint(1, 12),
+        "bd": rng.randint(1, 28),
     }
+
+
+def bodies(n: int, rng: random.Random) -> str:
+    """Requests, a line each; half of them compare a person with a misspelt self."""
+    lines = []
+    for i in range(n):
+        left = person(rng)
+        names = {name: typo(left[name], rng) for name in ("fname_c1", "lname_c1")}
+        right = {**left, **names} if i % 2 else person(rng)
+        lines.append(json.dumps({"left": left, "right": right}))
+    return "\n".join(lines) + "\n"
 
 
 def serve_gemel(release: Path, state: Path) -> None:
@@ -164,13 +193,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def drive(server: tuple[int, str], seconds: int, connections: int, seed: int) -> dict[str, float]:
+def drive(
+    server: tuple[int, str], sent: Path, seconds: int, connections: int, seed: int
+) -> dict[str, float]:
     """What wrk measured: requests per second, latencies in ms; and the server's own time."""
     pid, url = server
     before = cpu_seconds(pid)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     command += ["-s", str(HERE / "verify.lua"), url]
-    environment = {**os.environ, "WRK_SEED": str(seed)}
+    environment = {**os.environ, "WRK_SEED": str(seed), "WRK_BODIES": str(sent)}
     text = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environment
     ).stdout
@@ -192,12 +223,9 @@ def drive(server: tuple[int, str], seconds: int, connections: int, seed: int) ->
     return found
 
 
-def one_reply(url: str) -> bytes:
-    import numpy as np
-
-    rng = np.random.default_rng(1)
-    body = json.dumps({"left": person(rng), "right": person(rng)}).encode()
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+def one_reply(url: str, body: str) -> bytes:
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(url, body.encode(), headers)
     with urllib.request.urlopen(request) as reply:
         return bytes(reply.read())
 
@@ -220,7 +248,11 @@ def measure(arguments: argparse.Namespace, state: Path) -> dict[str, Any]:
         pid, url = stack.enter_context(
             served("--serve", "gemel", "--release", str(release), *where)
         )
-        (state / "reply.json").write_bytes(one_reply(f"{url}/v1/verify"))
+        lines = bodies(N_BODIES, random.Random(1))
+        sent = state / "bodies.txt"
+        sent.write_text(lines)
+        reply = one_reply(f"{url}/v1/verify", lines.splitlines()[0])
+        (state / "reply.json").write_bytes(reply)
         bare_pid, bare_url = stack.enter_context(served("--serve", "bare", *where))
         targets = {
             "gemel": (pid, f"{url}/v1/verify"),
@@ -228,11 +260,11 @@ def measure(arguments: argparse.Namespace, state: Path) -> dict[str, Any]:
             "raw": (bare_pid, f"{bare_url}/raw"),
         }
         for target in targets.values():
-            drive(target, 2, arguments.connections, 0)
+            drive(target, sent, 2, arguments.connections, 0)
         for i in range(arguments.rounds):
             seed = i + 1
             found = {
-                name: drive(target, arguments.seconds, arguments.connections, seed)
+                name: drive(target, sent, arguments.seconds, arguments.connections, seed)
                 for name, target in targets.items()
             }
             rounds.append(found)

@@ -7,6 +7,7 @@ success; a second one does not wait.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -68,6 +69,9 @@ def run(
             loop.add_signal_handler(number, stop)
 
         def ready() -> None:
+            # What exists by now stays: looking through it for garbage would stop requests.
+            gc.collect()
+            gc.freeze()
             log.info("service_started", url=url)
             if on_ready is not None:
                 on_ready(url)
