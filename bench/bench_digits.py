@@ -26,13 +26,13 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from gemel.arrays import Float32, Int64, unit_rows
-from gemel.config import TrainSettings
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.sampler import PxK
 from gemel.encode.compare import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
+from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import loop
 from gemel.train.fit import train

@@ -122,12 +122,12 @@ def bodies(n: int, rng: random.Random) -> str:
 
 
 def serve_gemel(release: Path, state: Path) -> None:
-    from gemel.config import ServeSettings
     from gemel.ledger.ledger import Ledger
     from gemel.release.release import Release
     from gemel.serve.http import create_app
     from gemel.serve.server import run
     from gemel.serve.service import Service
+    from gemel.settings import ServeSettings
 
     settings = ServeSettings(port=0)
     with Ledger.open(state / "ledger.db") as ledger:

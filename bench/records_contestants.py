@@ -24,10 +24,10 @@ import numpy as np
 from peers_records import PEERS, SIDES, Variants
 from records_data import Table
 
-from gemel.config import TrainSettings
 from gemel.data.splits import Splits
 from gemel.encode import compare
 from gemel.encode.encoder import Encoder
+from gemel.settings import TrainSettings
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements-peers.txt"

@@ -14,8 +14,9 @@ import typer
 
 from gemel import errors
 from gemel.cli.main import app
-from gemel.config import PREFIX, SECTIONS, describe
+from gemel.config import PREFIX, describe
 from gemel.serve.routes import TABLE
+from gemel.settings import SECTIONS
 from gemel.telemetry import EVENTS, METRICS
 
 FOLDER = Path(__file__).parent / "reference"

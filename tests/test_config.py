@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gemel.config import SECTIONS, Config, describe, keys
+from gemel.config import Config, describe, keys
 from gemel.errors import ConfigError
+from gemel.settings import SECTIONS
 
 
 def write(folder: Path, text: str) -> Path:

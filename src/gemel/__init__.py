@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gemel.calibrate.policy import Policy
     from gemel.calibrate.thresholds import Target
-    from gemel.config import Config, TrainSettings
+    from gemel.config import Config
     from gemel.data.dataset import Dataset
     from gemel.data.records import from_rows, read
     from gemel.data.splits import Splits, by_identity
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from gemel.ledger.ledger import Ledger
     from gemel.release.build import build as build_release
     from gemel.release.gates import promote
+    from gemel.release.goals import Goals
     from gemel.release.release import Release
     from gemel.release.store import Store
     from gemel.serve.http import create_app
     from gemel.serve.service import Service
+    from gemel.settings import TrainSettings
     from gemel.train.estimator import SiameseEstimator
     from gemel.train.fit import train as train_encoder
 
@@ -37,6 +39,7 @@ __all__ = [
     "Encoder",
     "Gallery",
     "GemelError",
+    "Goals",
     "Ledger",
     "Policy",
     "Release",
@@ -60,6 +63,7 @@ _PLACES = {
     "Dataset": "data.dataset",
     "Encoder": "encode.encoder",
     "Gallery": "gallery.gallery",
+    "Goals": "release.goals",
     "GemelError": "errors",
     "Ledger": "ledger.ledger",
     "Policy": "calibrate.policy",
@@ -69,7 +73,7 @@ _PLACES = {
     "Splits": "data.splits",
     "Store": "release.store",
     "Target": "calibrate.thresholds",
-    "TrainSettings": "config",
+    "TrainSettings": "settings",
     "build_release": "release.build:build",
     "by_identity": "data.splits",
     "create_app": "serve.http",

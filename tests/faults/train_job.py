@@ -19,9 +19,9 @@ import onnxscript  # noqa: F401  (imported before the forks, not in each of them
 import torch
 import torch._dynamo
 
-from gemel.config import TrainSettings
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
+from gemel.settings import TrainSettings
 from gemel.train import checkpoint
 from gemel.train.fit import CHECKPOINT, FILE, train
 

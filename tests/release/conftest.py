@@ -13,13 +13,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gemel.arrays import unit_rows
 from gemel.calibrate.policy import Band
-from gemel.calibrate.thresholds import Target
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.release.build import build
+from gemel.release.goals import Goals
 from gemel.release.release import Release
 
 FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))
@@ -112,7 +112,7 @@ def run_folder(people: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def release(people: Dataset, run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
     into = tmp_path_factory.mktemp("release") / "release"
-    return build(run_folder, people, target=Target(kind="f1"), into=into, name="people")
+    return build(run_folder, people, goals=Goals(), into=into, name="people")
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +120,7 @@ def other_release(people: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
     """Of another space: the same records, another network."""
     folder = tmp_path_factory.mktemp("other")
     run = write_run(folder / "run", people, seed=1)
-    return build(run, people, target=Target(kind="f1"), into=folder / "release")
+    return build(run, people, goals=Goals(), into=folder / "release")
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import DataError, ReleaseError
 from gemel.release import baseline, mistakes
 from gemel.release.build import build
+from gemel.release.goals import Goals
 from gemel.release.release import Release
 
 
@@ -103,9 +104,8 @@ def test_a_promise_is_kept_in_the_policy(people: Dataset, run_folder: Path, tmp_
     release = build(
         run_folder,
         people,
-        target=Target(kind="fmr", value=0.05),
+        goals=Goals(verify=Target(kind="fmr", value=0.05), search=Target(kind="fmr", value=0.03)),
         into=tmp_path / "release",
-        search=Target(kind="fmr", value=0.03),
         progress=lambda done, total: ticks.append((done, total)),
     )
     assert release.evidence.dev.certified
@@ -118,12 +118,12 @@ def test_other_records_than_those_of_the_run_are_refused(
 ) -> None:
     fewer = people.take(np.arange(len(people) - 2))
     with pytest.raises(DataError, match="trained on other records"):
-        build(run_folder, fewer, target=Target(), into=tmp_path / "release")
+        build(run_folder, fewer, goals=Goals(), into=tmp_path / "release")
 
 
 def test_an_unfinished_run_is_refused(people: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="no finished run"):
-        build(tmp_path, people, target=Target(), into=tmp_path / "release")
+        build(tmp_path, people, goals=Goals(), into=tmp_path / "release")
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_images_are_built_too(pictures: Dataset, tmp_path: Path) -> None:
     body = {"dataset": pictures.digest, "splits": sides.as_dict()}
     (tmp_path / "run" / "train.json").write_text(json.dumps(body))
 
-    release = build(tmp_path / "run", pictures, target=Target(), into=tmp_path / "release")
+    release = build(tmp_path / "run", pictures, goals=Goals(), into=tmp_path / "release")
     opened = Release.open(release.folder)
     assert opened.modality == "image"
     assert opened.check_parity().n == 24

@@ -15,6 +15,7 @@ from gemel.errors import GateFailed
 from gemel.release import folder as folders
 from gemel.release import gates
 from gemel.release.evidence import Evidence
+from gemel.release.goals import Goals
 from gemel.release.release import Release
 from gemel.release.store import Store
 
@@ -83,7 +84,7 @@ def test_a_promise_that_eval_contradicts_fails(release: Release, tmp_path: Path)
     fmr = msgspec.structs.replace(evidence.eval.fmr, value=0.02, low=0.01, high=0.03)
     broken = msgspec.structs.replace(
         evidence,
-        target=Target(kind="fmr", value=1e-3),
+        goals=Goals(verify=Target(kind="fmr", value=1e-3)),
         eval=msgspec.structs.replace(evidence.eval, fmr=fmr),
     )
     report = gates.run(changed(release, tmp_path / "child", broken))

@@ -14,6 +14,7 @@ from gemel.data.dataset import Dataset
 from gemel.errors import DigestMismatch, NotFound, ParityError, ReleaseError, SpaceMismatch
 from gemel.release import folder as folders
 from gemel.release.build import build
+from gemel.release.goals import Goals
 from gemel.release.release import Release
 
 
@@ -199,7 +200,7 @@ def test_a_release_is_never_overwritten(
     into = tmp_path / "there"
     into.mkdir()
     with pytest.raises(ReleaseError, match="exists already"):
-        build(run_folder, people, target=Target(), into=into)
+        build(run_folder, people, goals=Goals(), into=into)
 
 
 def test_a_failed_build_leaves_nothing_behind(
@@ -207,5 +208,5 @@ def test_a_failed_build_leaves_nothing_behind(
 ) -> None:
     impossible = Target(kind="fmr", value=1e-9)
     with pytest.raises(Exception, match="cannot prove"):
-        build(run_folder, people, target=impossible, into=tmp_path / "release")
+        build(run_folder, people, goals=Goals(verify=impossible), into=tmp_path / "release")
     assert list(tmp_path.iterdir()) == []

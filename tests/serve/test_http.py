@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from tests.serve.small import DIM, ROWS
 
-from gemel.config import ServeSettings
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
@@ -18,6 +17,7 @@ from gemel.serve.http import create_app
 from gemel.serve.routes import TABLE
 from gemel.serve.server import running
 from gemel.serve.service import Service
+from gemel.settings import ServeSettings
 from gemel.telemetry import METRICS, ROUTES
 
 ANNA, BERT = ROWS[0], ROWS[1]

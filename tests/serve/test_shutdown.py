@@ -22,7 +22,7 @@ from gemel.serve.server import bind
 
 SCRIPT = """
 import sys, time
-from gemel.config import ServeSettings
+from gemel.settings import ServeSettings
 from gemel.release.release import Release
 from gemel.serve.http import create_app
 from gemel.serve.server import run

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from gemel.config import TrainSettings
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
@@ -20,6 +19,7 @@ from gemel.encode import compare
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import ConfigError, DataError, TrainingError
+from gemel.settings import TrainSettings
 from gemel.testing import check_encoder
 from gemel.train import checkpoint, export, fit, towers
 from gemel.train.towers.image import ImageTower

@@ -23,11 +23,11 @@ from gemel.config import FILE, Config
 from gemel.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
-    from gemel.calibrate.thresholds import Target
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
     from gemel.gallery.gallery import Gallery
     from gemel.ledger.ledger import Ledger
+    from gemel.release.goals import Goals
     from gemel.release.release import Release
     from gemel.release.store import Store
 
@@ -142,12 +142,13 @@ class Project:
         }
         return self.state / "runs" / digest(dataset.digest.encode(), canonical_json(settings))[:12]
 
-    def target(self) -> Target:
-        """The goal of the threshold that `[calibrate]` describes."""
+    def goals(self) -> Goals:
+        """What `[calibrate]` asks of the decisions."""
         from gemel.calibrate.thresholds import Target
+        from gemel.release.goals import Goals
 
         goal = self.config.calibrate
-        return Target(
+        verify = Target(
             kind=goal.target,
             value=goal.value,
             confidence=goal.confidence,
@@ -156,6 +157,7 @@ class Project:
             false_non_match_cost=goal.false_non_match_cost,
             review_cost=goal.review_cost,
         )
+        return Goals(verify=verify)
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

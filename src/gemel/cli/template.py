@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.config import SECTIONS, describe
+from gemel.config import describe
 from gemel.errors import DataError
+from gemel.settings import SECTIONS
 
 if TYPE_CHECKING:
     import polars as pl

@@ -106,7 +106,7 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
         release = build(
             folder,
             dataset,
-            target=project.target(),
+            goals=project.goals(),
             into=Path(draft) / "release",
             name=name,
             max_comparisons=goal.max_comparisons,
@@ -130,7 +130,7 @@ def find_release(project: Project, dataset: Dataset) -> Release | None:
         if manifest.space_id == space_id:
             release = store.get(manifest.id)
             evidence = release.evidence
-            same = (evidence.data.digest, evidence.target) == (dataset.digest, project.target())
+            same = (evidence.data.digest, evidence.goals) == (dataset.digest, project.goals())
             if same and manifest.parent is None:
                 return release
     return None

@@ -18,11 +18,10 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.calibrate import curves, likelihood
+from gemel.calibrate import curves
 from gemel.calibrate.certify import smallest_fmr
-from gemel.calibrate.operating import OperatingPoint
-from gemel.calibrate.policy import Policy, policy_of
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.policy import Policy
+from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
@@ -33,7 +32,9 @@ from gemel.encode.profile import Profile
 from gemel.errors import DataError, ReleaseError
 from gemel.release import baseline, measure, mistakes, probes
 from gemel.release import folder as folders
+from gemel.release.decide import Decided, decide
 from gemel.release.evidence import Candidate, DataSummary, Evidence
+from gemel.release.goals import Goals
 from gemel.release.measure import Part
 from gemel.release.mistakes import Item, Mistake
 from gemel.release.release import ENCODER, EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
@@ -91,9 +92,8 @@ def build(
     run_folder: str | Path,
     dataset: Dataset,
     *,
-    target: Target,
+    goals: Goals,
     into: str | Path,
-    search: Target | None = None,
     name: str = "",
     licence: str = "",
     max_comparisons: int = 20_000_000,
@@ -106,9 +106,8 @@ def build(
     Args:
         run_folder: with `encoder/{prepare.json,encoder.onnx,comparator.json}` and `train.json`.
         dataset: the one it was trained on.
-        target: goal of the threshold for one comparison.
+        goals: what its decisions have to reach.
         into: folder to become; must not exist.
-        search: goal for a candidate of a search; None = the same threshold.
         name: for people.
         licence: of the data and of pretrained weights.
         max_comparisons: above it, those of randomly chosen identities.
@@ -116,7 +115,7 @@ def build(
         now: creation time, for reproducible ids.
         progress: called with steps done and steps in all.
     Raises:
-        DataError: other records than the run's, or too few to support the target.
+        DataError: other records than the run's, or too few to support a goal.
         ReleaseError: no finished run, or `into` exists.
     """
     tick = _ticker(progress)
@@ -125,14 +124,11 @@ def build(
     encoder, comparator = Encoder.open(source), compare.load(source)
     with folders.draft(Path(into)) as draft:
         dev, eval = _sides(run, dataset, encoder, comparator, (max_comparisons, seed), tick)
-        fitted = likelihood.fit(dev.scores, target.prior or dev.scores.prior)
-        chosen = choose(dev.scores, target, fitted)
-        for_search = None if search is None else choose(dev.scores, search, fitted)
-        policy = policy_of(chosen, search=for_search, likelihood=fitted)
+        decided = decide(dev, goals)
         tick()
-        _write_parts(draft, source, comparator, policy)
+        _write_parts(draft, source, comparator, decided.policy)
         _write_samples(draft, dataset, run, dev, seed)
-        evidence = _evidence((run, dataset, encoder), (dev, eval), (target, chosen), seed, tick)
+        evidence = _evidence((run, dataset, encoder), (dev, eval), (goals, decided), seed, tick)
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
         (draft / EVIDENCE).write_bytes(_json(evidence))
@@ -196,13 +192,14 @@ def _write_samples(draft: Path, dataset: Dataset, run: Run, dev: Part, seed: int
 def _evidence(
     made: tuple[Run, Dataset, Encoder],
     parts: tuple[Part, Part],
-    goal: tuple[Target, OperatingPoint],
+    wanted: tuple[Goals, Decided],
     seed: int,
     tick: Callable[[], None],
 ) -> Evidence:
     run, dataset, encoder = made
     dev, eval = parts
-    target, chosen = goal
+    goals, decided = wanted
+    target, chosen = goals.verify, decided.chosen
     on_eval = measure_at(
         eval.scores,
         chosen.threshold,
@@ -219,7 +216,7 @@ def _evidence(
     return Evidence(
         data=_data_summary(dataset, run),
         training=run.summary,
-        target=target,
+        goals=goals,
         dev=chosen,
         eval=on_eval,
         points=points,

@@ -13,6 +13,7 @@ import msgspec
 from gemel.calibrate.curves import CurveSummary
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.thresholds import Target
+from gemel.release.goals import Goals
 from gemel.release.mistakes import Mistake
 from gemel.tasks.retrieval import Retrieval
 
@@ -120,7 +121,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         data: what it was made from.
         training: what the run says about itself: settings as resolved, epochs, best metric.
-        target: goal of the threshold.
+        goals: what was asked for.
         dev: the operating point of the policy, where it was chosen.
         eval: the same threshold, on identities that nothing was fitted or chosen on.
         points: other goals, for comparison.
@@ -137,7 +138,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     data: DataSummary
     training: dict[str, Any]
-    target: Target
+    goals: Goals
     dev: OperatingPoint
     eval: OperatingPoint
     points: tuple[Point, ...]
@@ -150,3 +151,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing
     file_bytes: dict[str, int]
     notes: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        """Goal of the threshold for one comparison."""
+        return self.goals.verify

@@ -84,6 +84,7 @@ class Route:
 
 
 Answer = Callable[[Call, Any], Awaitable[Any]]
+Answers = dict[Route, Answer]
 
 
 class Endpoint:

@@ -10,12 +10,12 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from gemel.config import ServeSettings
 from gemel.errors import GemelError, RequestError
 from gemel.serve.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.problems import InternalError, UnknownPath, WrongMethod, render
 from gemel.serve.routes import TABLE, Routes
 from gemel.serve.service import Service
+from gemel.settings import ServeSettings
 from gemel.telemetry import STATUSES, log_to
 
 

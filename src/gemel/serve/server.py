@@ -19,8 +19,8 @@ from typing import Any
 import uvicorn
 from litestar import Litestar
 
-from gemel.config import ServeSettings
 from gemel.errors import ConfigError
+from gemel.settings import ServeSettings
 from gemel.telemetry import Forward, log_to
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

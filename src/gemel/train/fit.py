@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from gemel.arrays import Float32, Int64, canonical_json, digest
-from gemel.config import TrainSettings
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.sampler import PxK
 from gemel.data.splits import Splits
@@ -27,6 +26,7 @@ from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.compare import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import DataError
+from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
 from gemel.train.checkpoint import only_writer, write_atomically

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from gemel.config import TrainSettings
 from gemel.data.records import from_rows
 from gemel.data.schema import Field
 from gemel.data.splits import by_identity
@@ -17,6 +16,7 @@ from gemel.encode.blocks import Blocks, take_apart
 from gemel.encode.compare import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_tabular import RowPrepare
+from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export
 from gemel.train.fit import ENCODER, train

@@ -1,0 +1,19 @@
+"""What a user asks of the decisions of a release: one struct, kept in its evidence."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gemel.calibrate.thresholds import Target
+
+
+class Goals(msgspec.Struct, frozen=True, kw_only=True):
+    """What the decisions of a release have to reach.
+
+    Args:
+        verify: goal of the threshold for one comparison.
+        search: goal for a candidate of a search; None = the same threshold.
+    """
+
+    verify: Target = Target()
+    search: Target | None = None

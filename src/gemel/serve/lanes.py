@@ -1,0 +1,81 @@
+"""The lanes that work travels in: each a bounded queue and a thread of its own.
+
+Encoding, searching and changing the gallery do not wait for each other. What every handler needs
+of the lanes is here; what the handlers do is theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import Float32
+from gemel.serve.batcher import Answer, Batcher, Limits
+from gemel.serve.endpoint import Call
+from gemel.serve.live import Live
+from gemel.serve.problems import InternalError, NoGallery
+from gemel.serve.service import Service
+from gemel.serve.work import Embed
+from gemel.settings import ServeSettings
+
+
+class Lanes:
+    """The lanes of one service.
+
+    Args:
+        service: what does the work.
+        settings: limits of queue, batch and time.
+        log: a logger.
+    Attributes:
+        encode: takes payloads through the encoder.
+        find: searches the gallery.
+        change: changes the gallery.
+    """
+
+    def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
+        limits = Limits(settings.max_batch, settings.max_queue, settings.timeout_ms / 1000)
+        metrics = service.metrics
+        self._max_batch = settings.max_batch
+        self.encode: Batcher[Any, Any] = Batcher(service.encode, limits, "encode", metrics, log)
+        self.find: Batcher[Any, Any] = Batcher(service.find, limits, "find", metrics, log)
+        self.change: Batcher[Any, Any] = Batcher(service.change, limits, "change", metrics, log)
+
+    def start(self) -> None:
+        """Begin to take work."""
+        for lane in (self.encode, self.find, self.change):
+            lane.start()
+
+    async def stop(self) -> None:
+        """Finish what is in the queues and end."""
+        for lane in (self.encode, self.find, self.change):
+            await lane.stop()
+
+    async def rows(self, call: Call, items: tuple[Any, ...], place: str) -> Float32:
+        """Embeddings of any number of items, a batch at a time so that others can go between."""
+        if call.live is None:
+            raise InternalError("no release is live")
+        parts: list[Float32] = []
+        for first in range(0, len(items), self._max_batch):
+            some = items[first : first + self._max_batch]
+            work = Embed(call.live, some, place, first)
+            answer = await self.encode.submit(work, len(some))
+            if first == 0:
+                note_time(call, answer, "encode")
+            parts.append(answer.value)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def note_time(call: Call, answer: Answer[Any], name: str) -> None:
+    """Put how long a lane took into the call's `Server-Timing`."""
+    call.timing += [("queue", answer.wait_s), (name, answer.run_s)]
+
+
+def check_gallery(live: Live) -> None:
+    """Raise unless there is a gallery to search.
+
+    Raises:
+        NoGallery: there is none.
+    """
+    if live.gallery is None:
+        raise NoGallery("this service has no gallery", hint="start it with one to search")

@@ -1,0 +1,151 @@
+"""Routes of the gallery: search it, add records, look at them, take them out."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gemel.errors import InvalidInput
+from gemel.serve import schemas
+from gemel.serve.endpoint import Answers, Call, Route
+from gemel.serve.lanes import Lanes, check_gallery, note_time
+from gemel.serve.live import Live
+from gemel.serve.service import Service
+from gemel.serve.work import Delete, Enroll, Find, Get
+
+RECORDS = "/v1/records"
+
+SEARCH = Route(
+    "POST",
+    "/v1/search",
+    "/v1/search",
+    schemas.SearchBody,
+    schemas.SearchReply,
+    "The records of the gallery most like an item, each with a decision",
+)
+ENROLL = Route(
+    "POST",
+    RECORDS,
+    RECORDS,
+    schemas.RecordsBody,
+    schemas.EnrollReply,
+    "Add records to the gallery, or change those whose id is known",
+)
+DELETE = Route(
+    "DELETE",
+    RECORDS,
+    RECORDS,
+    schemas.IdsBody,
+    schemas.DeleteReply,
+    "Take records out of the gallery; ids that are not there are no error",
+)
+COUNT = Route(
+    "GET", RECORDS, RECORDS, None, schemas.CountReply, "How many records the gallery holds"
+)
+GET = Route(
+    "GET",
+    f"{RECORDS}/{{record:path}}",
+    f"{RECORDS}/{{id}}",
+    None,
+    schemas.RecordReply,
+    "One record of the gallery",
+)
+DELETE_ONE = Route(
+    "DELETE",
+    f"{RECORDS}/{{record:path}}",
+    f"{RECORDS}/{{id}}",
+    None,
+    schemas.DeleteReply,
+    "Take one record out of the gallery",
+)
+
+
+class Records:
+    """Handlers of the gallery."""
+
+    def __init__(self, service: Service, lanes: Lanes) -> None:
+        self._service = service
+        self._lanes = lanes
+        self.answers: Answers = {
+            SEARCH: self.search,
+            ENROLL: self.enroll,
+            DELETE: self.delete,
+            COUNT: self.count,
+            GET: self.get,
+            DELETE_ONE: self.delete_one,
+        }
+
+    async def search(self, call: Call, body: schemas.SearchBody) -> schemas.SearchReply:
+        """Encode the query, then search the gallery of the same bundle."""
+        self._lanes.encode.permit()
+        self._lanes.find.permit()
+        live = call.live = self._service.live
+        check_gallery(live)
+        rows = await self._lanes.rows(call, (body.query,), "query")
+        work = Find(live, rows[0], body.k, body.where, call.request_id)
+        answer = await self._lanes.find.submit(work)
+        note_time(call, answer, "search")
+        reply: schemas.SearchReply = answer.value
+        return reply
+
+    async def enroll(self, call: Call, body: schemas.RecordsBody) -> schemas.EnrollReply:
+        """Encode records and put them into the gallery."""
+        self._lanes.encode.permit()
+        self._lanes.change.permit()
+        live = call.live = self._service.live
+        check_gallery(live)
+        rows = await self._lanes.rows(
+            call, tuple(r.payload for r in body.records), "records[{}].payload"
+        )
+        work = Enroll(
+            live,
+            [record.id for record in body.records],
+            rows,
+            [_attributes(live, record) for record in body.records],
+            call.request_id,
+        )
+        answer = await self._lanes.change.submit(work)
+        note_time(call, answer, "enroll")
+        reply: schemas.EnrollReply = answer.value
+        return reply
+
+    async def delete(self, call: Call, body: schemas.IdsBody) -> schemas.DeleteReply:
+        """Take records out of the gallery."""
+        self._lanes.change.permit()
+        live = call.live = self._service.live
+        answer = await self._lanes.change.submit(Delete(live, body.ids, call.request_id))
+        reply: schemas.DeleteReply = answer.value
+        return reply
+
+    async def delete_one(self, call: Call, _: None) -> schemas.DeleteReply:
+        """Take the record that the path names out of the gallery."""
+        return await self.delete(call, schemas.IdsBody([_record(call)]))
+
+    async def get(self, call: Call, _: None) -> schemas.RecordReply:
+        """The record that the path names."""
+        self._lanes.find.permit()
+        live = call.live = self._service.live
+        answer = await self._lanes.find.submit(Get(live, _record(call)))
+        reply: schemas.RecordReply = answer.value
+        return reply
+
+    async def count(self, call: Call, _: None) -> schemas.CountReply:
+        """How many records the gallery holds."""
+        live = call.live = self._service.live
+        check_gallery(live)
+        return schemas.CountReply(live.gallery.count() if live.gallery else 0)
+
+
+def _attributes(live: Live, record: schemas.NewRecord) -> dict[str, Any] | None:
+    if record.attributes is None and live.fields and isinstance(record.payload, dict):
+        return dict(record.payload)
+    return record.attributes
+
+
+def _record(call: Call) -> str:
+    """The id in the path, which may hold slashes, as it was before routing touched it."""
+    raw: bytes = call.scope.get("raw_path") or b""
+    try:
+        return unquote_to_bytes(raw.partition(b"?")[0][len(RECORDS) + 1 :]).decode()
+    except UnicodeDecodeError as e:
+        raise InvalidInput("the id is not UTF-8", where="id") from e

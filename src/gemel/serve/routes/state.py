@@ -1,0 +1,83 @@
+"""Routes that tell what the service is and how it is: release, health, figures, description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from gemel.errors import NotFound, Overloaded
+from gemel.serve import schemas
+from gemel.serve.endpoint import Answers, Call, Raw, Route
+from gemel.serve.live import Live
+from gemel.serve.service import Service
+
+RELEASE = Route(
+    "GET", "/v1/release", "/v1/release", None, schemas.ReleaseReply, "What is live, as measured"
+)
+LIVE = Route(
+    "GET", "/livez", "/livez", None, schemas.HealthReply, "200 while the process answers at all"
+)
+READY = Route(
+    "GET", "/readyz", "/readyz", None, schemas.HealthReply, "200 while it takes requests, else 503"
+)
+METRICS = Route("GET", "/metrics", "/metrics", None, bytes, "Figures for Prometheus")
+OPENAPI = Route("GET", "/openapi.json", "/openapi.json", None, dict, "This description")
+
+
+class State:
+    """Handlers that no work goes through."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.stopping = False
+        self.answers: Answers = {
+            RELEASE: self.release,
+            LIVE: self.alive,
+            READY: self.ready,
+            METRICS: self.figures,
+        }
+
+    async def release(self, call: Call, _: None) -> schemas.ReleaseReply:
+        """What is live."""
+        live = call.live = self._service.live
+        manifest = live.release.manifest
+        return schemas.ReleaseReply(
+            release=manifest.id,
+            space=manifest.space_id,
+            name=manifest.name,
+            created=manifest.created,
+            modality=manifest.modality,
+            fields=[schemas.FieldReply(field.name, field.kind) for field in live.fields],
+            records=None if live.gallery is None else live.gallery.count(),
+            policy=msgspec.to_builtins(live.policy),
+            operating_points=_operating_points(live),
+        )
+
+    async def alive(self, _call: Call, _: None) -> schemas.HealthReply:
+        """The process answers."""
+        return schemas.HealthReply("alive")
+
+    async def ready(self, call: Call, _: None) -> schemas.HealthReply:
+        """The service takes requests; a warning does not change that."""
+        live = call.live = self._service.live
+        if self.stopping:
+            raise Overloaded("the service is stopping", hint="try another replica")
+        warning = self._service.warning
+        return schemas.HealthReply("ready", live.release.id, live.release.space_id, warning)
+
+    async def figures(self, _call: Call, _: None) -> Raw:
+        """Metrics as text."""
+        text = generate_latest(self._service.metrics.registry)
+        return Raw(CONTENT_TYPE_PLAIN_0_0_4.encode(), text)
+
+
+def _operating_points(live: Live) -> Any:
+    """Where the threshold was chosen and how it did on eval, as JSON values."""
+    try:
+        evidence = live.release.evidence
+    except NotFound:
+        return None
+    return msgspec.to_builtins({"dev": evidence.dev, "eval": evidence.eval})

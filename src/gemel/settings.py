@@ -1,0 +1,195 @@
+"""The table of settings: section, key, type, default and meaning, each declared once.
+
+How a value gets in is not known here: see `config`. 0 and None often mean "as measured best".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section of `gemel.toml`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name to value, in the order of declaration."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+class DataSettings(Settings, frozen=True):
+    """Where the records are and how to read them."""
+
+    path: Annotated[str, Meta(description="File of records or pairs, or folder of images")] = ""
+    kind: Annotated[
+        Literal["auto", "rows", "images", "pairs"],
+        Meta(description="What the path holds; auto looks at it"),
+    ] = "auto"
+    identity: Annotated[
+        str | None, Meta(description="Column that says which records belong together")
+    ] = None
+    id: Annotated[
+        str | None, Meta(description="Column with a unique record id; without one, the row number")
+    ] = None
+    pairs: Annotated[
+        str | None,
+        Meta(description="File left,right,same with record ids; gives identities to the records"),
+    ] = None
+    ignore: Annotated[tuple[str, ...], Meta(description="Columns that are not used")] = ()
+    columns: Annotated[
+        dict[str, FieldKind],
+        Meta(description="Kinds that overrule the inferred ones: text, number, category, date"),
+    ] = {}
+    missing: Annotated[
+        tuple[str, ...], Meta(description='Texts that mean "no value", besides the empty one')
+    ] = ()
+    max_bad_ratio: Annotated[
+        Ratio, Meta(description="Share of unreadable rows above which reading stops")
+    ] = 0.01
+
+
+class SplitSettings(Settings, frozen=True):
+    """Shares of identities: train fits, dev chooses thresholds, eval is reported."""
+
+    dev: Annotated[Ratio, Meta(description="Share of identities that choose the threshold")] = 0.2
+    eval: Annotated[Ratio, Meta(description="Share of identities that are only reported")] = 0.2
+    seed: Annotated[Count, Meta(description="Other seeds give other splits")] = 0
+    dev_identities: Annotated[
+        tuple[str, ...], Meta(description="Identities that must be in dev; replaces the share")
+    ] = ()
+    eval_identities: Annotated[
+        tuple[str, ...], Meta(description="Identities that must be in eval; replaces the share")
+    ] = ()
+
+
+class TrainSettings(Settings, frozen=True):
+    """How the encoder learns; 0 and null mean the measured default of the modality."""
+
+    size: Annotated[Literal["small", "base"], Meta(description="Size of the tower")] = "small"
+    loss: Annotated[
+        Literal["infonce", "contrastive", "triplet"] | None,
+        Meta(description="infonce, contrastive or triplet"),
+    ] = None
+    mining: Annotated[
+        Literal["all", "semi-hard", "hard"] | None,
+        Meta(description="Which comparisons of a batch count: all, semi-hard, hard"),
+    ] = None
+    margin: Annotated[
+        Literal["hard", "soft"] | None,
+        Meta(description="hard: a hinge at a distance; soft: a softplus without one"),
+    ] = None
+    identities_per_batch: Annotated[Count, Meta(description="P of a P x K batch")] = 0
+    views_per_identity: Annotated[Count, Meta(description="K of a P x K batch")] = 0
+    max_epochs: Annotated[Count, Meta(description="Epochs at most")] = 0
+    patience: Annotated[
+        Count, Meta(description="Epochs without a better dev metric before training stops")
+    ] = 0
+    learning_rate: Annotated[
+        Annotated[float, Meta(ge=0)], Meta(description="Peak learning rate")
+    ] = 0.0
+    warmup_ratio: Annotated[
+        Ratio | None, Meta(description="Share of the steps in which the rate rises")
+    ] = None
+    seed: Annotated[Count, Meta(description="Same seed, same weights")] = 0
+    threads: Annotated[
+        Count, Meta(description="Threads of torch; they decide the last bits of the weights")
+    ] = 0
+
+
+class CalibrateSettings(Settings, frozen=True):
+    """Which operating point is wanted, and how sure it has to be."""
+
+    target: Annotated[
+        Literal["eer", "f1", "accuracy", "cost", "fmr", "precision"],
+        Meta(description="Goal of the threshold: eer, f1, accuracy, cost, fmr, precision"),
+    ] = "f1"
+    value: Annotated[
+        Ratio | None, Meta(description="The FMR or precision that is wanted, for those two targets")
+    ] = None
+    confidence: Annotated[
+        Annotated[float, Meta(gt=0.5, lt=1)], Meta(description="Level of every interval")
+    ] = 0.95
+    prior: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Meta(description="Share of genuine comparisons in use; null: as in the data"),
+    ] = None
+    false_match_cost: Annotated[
+        Annotated[float, Meta(ge=0)], Meta(description="Cost of accepting a wrong pair")
+    ] = 1.0
+    false_non_match_cost: Annotated[
+        Annotated[float, Meta(ge=0)], Meta(description="Cost of missing a right pair")
+    ] = 1.0
+    review_cost: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Cost of asking a person; null: no review band"),
+    ] = None
+    max_comparisons: Annotated[
+        Annotated[int, Meta(ge=1000)],
+        Meta(description="Comparisons at most; above that, those of randomly chosen identities"),
+    ] = 20_000_000
+    seed: Annotated[Count, Meta(description="Of that random choice")] = 0
+
+
+class StoreSettings(Settings, frozen=True):
+    """Where state is kept."""
+
+    path: Annotated[
+        str, Meta(description="Folder of runs, releases, pointers, galleries and the ledger")
+    ] = ".gemel"
+
+
+class GallerySettings(Settings, frozen=True):
+    """The enrolled records that are searched."""
+
+    engine: Annotated[
+        str,
+        Meta(description="flat scans everything, hnsw walks a graph; auto: a graph when it pays"),
+    ] = "auto"
+    batch: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Records per transaction of an enroll")
+    ] = 512
+
+
+class ServeSettings(Settings, frozen=True):
+    """The HTTP service."""
+
+    host: Annotated[str, Meta(description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[Annotated[int, Meta(ge=0, le=65535)], Meta(description="0: any free port")] = (
+        8080
+    )
+    pointer: Annotated[
+        Literal["stable", "canary", "shadow"], Meta(description="The release that is served")
+    ] = "stable"
+    max_batch: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Payloads per call of the encoder")
+    ] = 32
+    max_queue: Annotated[
+        Annotated[int, Meta(ge=1)],
+        Meta(description="Waiting payloads above which new ones get 503"),
+    ] = 256
+    timeout_ms: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Age at which a waiting request gets 504")
+    ] = 5000
+    max_body_bytes: Annotated[
+        Annotated[int, Meta(ge=1024)], Meta(description="Largest request body")
+    ] = 10_000_000
+    threads: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Threads of the encoder inside one call")
+    ] = 1
+
+
+SECTIONS: dict[str, type[Settings]] = {
+    "data": DataSettings,
+    "split": SplitSettings,
+    "train": TrainSettings,
+    "calibrate": CalibrateSettings,
+    "store": StoreSettings,
+    "gallery": GallerySettings,
+    "serve": ServeSettings,
+}
