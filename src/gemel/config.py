@@ -19,6 +19,7 @@ import msgspec
 from gemel.errors import ConfigError
 from gemel.settings import (
     SECTIONS,
+    AdaptSettings,
     CalibrateSettings,
     DataSettings,
     GallerySettings,
@@ -47,6 +48,7 @@ class Config(msgspec.Struct, frozen=True):
     store: StoreSettings = StoreSettings()
     gallery: GallerySettings = GallerySettings()
     serve: ServeSettings = ServeSettings()
+    adapt: AdaptSettings = AdaptSettings()
     root: Path = Path()
     origins: dict[str, str] = {}
 

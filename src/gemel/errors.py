@@ -150,6 +150,13 @@ class InvalidInput(RequestError):
     status = 422
 
 
+class UnknownDecision(RequestError):
+    """No decision of that id was made here."""
+
+    code = "unknown_decision"
+    status = 404
+
+
 class NotAllowed(RequestError):
     """The caller may not do this."""
 

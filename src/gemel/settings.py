@@ -184,6 +184,27 @@ class ServeSettings(Settings, frozen=True):
     ] = 1
 
 
+class AdaptSettings(Settings, frozen=True):
+    """Which decisions people are asked about, and when their answers may move a threshold."""
+
+    audit_ratio: Annotated[
+        Ratio, Meta(description="Share of decisions outside the review band that are asked about")
+    ] = 0.02
+    min_age_days: Annotated[
+        Annotated[float, Meta(ge=0)],
+        Meta(description="Age from which a decision counts, so that its answer had time to come"),
+    ] = 0.0
+    min_effective: Annotated[
+        Annotated[float, Meta(ge=1)], Meta(description="Effective answers needed of each class")
+    ] = 30.0
+    min_audited: Annotated[
+        Count, Meta(description="Answers needed from each side of the review band")
+    ] = 30
+    max_changed: Annotated[
+        Ratio, Meta(description="Share of decisions that one move of the threshold may change")
+    ] = 0.05
+
+
 SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
     "split": SplitSettings,
@@ -192,4 +213,5 @@ SECTIONS: dict[str, type[Settings]] = {
     "store": StoreSettings,
     "gallery": GallerySettings,
     "serve": ServeSettings,
+    "adapt": AdaptSettings,
 }

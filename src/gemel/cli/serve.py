@@ -54,7 +54,9 @@ def application(project: Project, log: Any) -> Iterator[Litestar]:
         release = project.release()
         gallery = opened.enter_context(project.gallery(release, write=True))
         ledger = opened.enter_context(project.ledger())
-        service = Service(release, gallery, ledger, threads=settings.threads)
+        service = Service(
+            release, gallery, ledger, threads=settings.threads, adapt=project.config.adapt
+        )
         rollout = Rollout(
             service,
             project.store(),

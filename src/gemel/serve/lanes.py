@@ -31,6 +31,7 @@ class Lanes:
         encode: takes payloads through the encoder.
         find: searches the gallery.
         change: changes the gallery.
+        review: reads and writes what people say.
     """
 
     def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
@@ -40,16 +41,21 @@ class Lanes:
         self.encode: Batcher[Any, Any] = Batcher(service.encode, limits, "encode", metrics, log)
         self.find: Batcher[Any, Any] = Batcher(service.find, limits, "find", metrics, log)
         self.change: Batcher[Any, Any] = Batcher(service.change, limits, "change", metrics, log)
+        answer = service.reviews.answer
+        self.review: Batcher[Any, Any] = Batcher(answer, limits, "review", metrics, log)
 
     def start(self) -> None:
         """Begin to take work."""
-        for lane in (self.encode, self.find, self.change):
+        for lane in self._all():
             lane.start()
 
     async def stop(self) -> None:
         """Finish what is in the queues and end."""
-        for lane in (self.encode, self.find, self.change):
+        for lane in self._all():
             await lane.stop()
+
+    def _all(self) -> tuple[Batcher[Any, Any], ...]:
+        return self.encode, self.find, self.change, self.review
 
     async def rows(self, call: Call, items: tuple[Any, ...], place: str) -> Float32:
         """Embeddings of any number of items, a batch at a time so that others can go between."""

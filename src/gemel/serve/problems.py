@@ -48,6 +48,13 @@ class NoGallery(RequestError):
     status = 409
 
 
+class NoLedger(RequestError):
+    """The service keeps no record of decisions."""
+
+    code = "no_ledger"
+    status = 409
+
+
 class BodyTooLarge(RequestError):
     """The body is larger than the service takes."""
 

@@ -69,8 +69,21 @@ class IdsBody(Body):
     ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
+class VerdictBody(Body):
+    """A person's answer to a decision: are the two really the same?"""
+
+    decision_id: Annotated[str, Meta(min_length=32, max_length=32, pattern="^[0-9a-f]*$")]
+    genuine: bool
+    reviewer: Annotated[
+        str, Meta(max_length=64, description="Who says so; a second answer replaces the first")
+    ] = ""
+
+
 class VerifyReply(Struct):
-    """A decision about two payloads; score, threshold and release belong together."""
+    """A decision about two payloads; score, threshold and release belong together.
+
+    `asked` says that a verdict on it is wanted: because it is for review, or as an audit.
+    """
 
     outcome: Literal["match", "review", "no_match"]
     score: float
@@ -79,6 +92,30 @@ class VerifyReply(Struct):
     release: str
     space: str
     decision_id: str | None
+    asked: bool = False
+
+
+class VerdictReply(Struct):
+    """An answer that is on disk."""
+
+    decision_id: str
+    verdict_id: str
+
+
+class WaitingReply(Struct):
+    """A decision that nobody has answered yet."""
+
+    decision_id: str
+    outcome: str
+    score: float
+    release: str
+    time: str
+
+
+class ReviewReply(Struct):
+    """What people are asked about, the oldest first."""
+
+    waiting: list[WaitingReply]
 
 
 class HitReply(Struct):

@@ -17,9 +17,11 @@ from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled
 from gemel.ledger.ledger import Ledger
+from gemel.ledger.verdicts import is_asked
 from gemel.release.release import Release
 from gemel.serve.live import Live
 from gemel.serve.problems import NoGallery
+from gemel.serve.reviews import Reviews
 from gemel.serve.schemas import (
     DeleteReply,
     EnrollReply,
@@ -29,6 +31,7 @@ from gemel.serve.schemas import (
     VerifyReply,
 )
 from gemel.serve.work import Delete, Embed, Enroll, Find, Get, Verify
+from gemel.settings import AdaptSettings
 from gemel.telemetry import OUTCOMES, Metrics
 
 
@@ -41,6 +44,7 @@ class Service:
         ledger: takes every decision and every change; None keeps no record.
         threads: of the encoder, inside one call.
         metrics: what is counted.
+        adapt: which decisions people are asked about.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
         ParityError: the encoder does not give here what it gave when the release was built.
@@ -54,11 +58,13 @@ class Service:
         *,
         threads: int = 1,
         metrics: Metrics | None = None,
+        adapt: AdaptSettings | None = None,
     ) -> None:
         self.metrics = metrics or Metrics()
         self.live = Live.open(release, gallery, threads=threads)
         self.warning: str | None = None
         self._ledger = ledger
+        self.reviews = Reviews(ledger, adapt or AdaptSettings())
         self._threads = threads
         self._decisions = {
             (operation, outcome): self.metrics.counter("gemel_decisions_total", operation, outcome)
@@ -178,6 +184,7 @@ class Service:
             None,
         )
         if self._ledger is not None:
+            probability = self.reviews.probability(reply.outcome)
             reply.decision_id = self._ledger.append(
                 "verify",
                 {
@@ -187,8 +194,10 @@ class Service:
                     "probability": reply.probability,
                     "release": reply.release,
                     "request_id": work.request_id,
+                    "review_probability": probability,
                 },
             )
+            reply.asked = is_asked(reply.decision_id, probability)
         return reply
 
     def _found(self, work: Find | Get) -> SearchReply | RecordReply:

@@ -78,3 +78,29 @@ class Delete:
     live: Live
     ids: list[str]
     request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Note a person's answer to a decision."""
+
+    live: Live
+    decision_id: str
+    genuine: bool
+    reviewer: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Look up which decisions wait for an answer."""
+
+    live: Live
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Ask what the answers say about the threshold."""
+
+    live: Live

@@ -8,7 +8,7 @@ from gemel.serve.endpoint import Answers, Call, Raw
 from gemel.serve.lanes import Lanes
 from gemel.serve.openapi import document
 from gemel.serve.problems import JSON
-from gemel.serve.routes import comparing, records, state
+from gemel.serve.routes import comparing, records, reviewing, state
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -21,6 +21,9 @@ TABLE = (
     records.COUNT,
     records.GET,
     records.DELETE_ONE,
+    reviewing.VERDICT,
+    reviewing.REVIEW,
+    reviewing.PROPOSAL,
     state.RELEASE,
     state.LIVE,
     state.READY,
@@ -46,6 +49,7 @@ class Routes:
         self.answers: Answers = {
             **comparing.Comparing(service, self._lanes).answers,
             **records.Records(service, self._lanes).answers,
+            **reviewing.Reviewing(service, self._lanes).answers,
             **self._state.answers,
             state.OPENAPI: self.description,
         }

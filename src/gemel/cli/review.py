@@ -1,0 +1,107 @@
+"""`gemel review`: what people are asked about, their answers, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.cli.release import Maybe, estimate
+
+if TYPE_CHECKING:
+    from gemel.calibrate.feedback import Rates
+    from gemel.release.adapt import Feedback
+
+app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and what they say.")
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, help="Decisions at most.")] = 100,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """List the decisions that wait for an answer, the oldest first."""
+    from gemel.ledger.verdicts import waiting
+
+    with Project.open(config, sets).ledger() as ledger:
+        found = waiting(ledger, limit=limit)
+    if json:
+        show.as_json([{"decision": a.id, "outcome": a.outcome, "score": a.score} for a in found])
+    else:
+        show.table(["decision", "outcome", "score"], [[a.id, a.outcome, a.score] for a in found])
+    if not found:
+        show.say("nothing waits")
+
+
+@app.command()
+def answer(
+    decision: Annotated[str, typer.Argument(help="Id of the decision.")],
+    genuine: Annotated[
+        bool, typer.Option("--genuine/--impostor", help="Whether the two are really the same.")
+    ],
+    config: ConfigFile = None,
+    sets: Sets = None,
+) -> None:
+    """Say what a decision should have been; on disk when the command ends."""
+    from gemel.ledger import verdicts
+
+    project = Project.open(config, sets)
+    with project.ledger() as ledger:
+        verdicts.answer(ledger, decision, genuine, reviewer=project.actor)
+    show.say("noted")
+
+
+@app.command()
+def proposal(
+    name: Maybe = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
+) -> None:
+    """Say what the answers mean for the threshold; changes nothing."""
+    said = said_about(Project.open(config, sets), name)
+    if json:
+        show.as_json(said)
+    else:
+        show_proposal(said)
+
+
+def said_about(project: Project, name: str | None) -> Feedback:
+    """What the answers to decisions of every release of the same scale say about one."""
+    from gemel.release import adapt
+
+    release = project.release(name)
+    releases = adapt.same_scale(release, project.store().list())
+    with project.ledger() as ledger:
+        return adapt.feedback(release, ledger, project.config.adapt, releases=releases)
+
+
+def show_proposal(said: Feedback) -> None:
+    """Write a proposal: what it rests on, then the present and the proposed threshold."""
+    proposal = said.proposal
+    show.pairs(
+        [
+            ("release", said.release),
+            ("decisions", f"{said.n_decisions:,}, asked about {said.n_asked:,}"),
+            (
+                "answers",
+                f"{said.n_answered:,}, effective {proposal.n_genuine:.0f} genuine and "
+                f"{proposal.n_impostor:.0f} impostor",
+            ),
+            ("agreement", f"{said.n_agreed} of {said.n_double} that two or more looked at"),
+            ("verdict", f"{proposal.verdict}: {proposal.reason}"),
+        ]
+    )
+    seen = [("present", proposal.present), ("proposed", proposal.proposed)]
+    rows = [[label, *_row(rates)] for label, rates in seen if rates is not None]
+    if rows:
+        show.table(["threshold", "value", "FMR", "FNMR", "precision", "for review"], rows)
+    if proposal.verdict == "move":
+        more = "; the next move goes on" if proposal.is_limited else ""
+        show.say(f"{proposal.changed:.1%} of decisions would be another{more}")
+
+
+def _row(rates: Rates) -> list[Any]:
+    shown = [estimate(e) for e in (rates.fmr, rates.fnmr, rates.precision)]
+    return [f"{rates.threshold:.4g}", *shown, f"{rates.review_share:.1%}"]

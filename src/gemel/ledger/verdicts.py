@@ -1,0 +1,173 @@
+"""People's answers to decisions, as the ledger holds them.
+
+Who is asked follows from the entry alone: its id ends in random digits, and a decision is asked
+about if they fall below the probability that was noted with it. So the choice can be checked later,
+needs no list of its own, and the probability by which an answer has to be weighted is always known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemel.errors import UnknownDecision
+from gemel.ledger.chain import Entry
+from gemel.ledger.ledger import Ledger
+
+VERDICT = "verdict"
+PAGE = 2000
+RANDOM_DIGITS = 8
+ALL_DIGITS: int = 16**RANDOM_DIGITS
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A decision that a person is asked about.
+
+    Attributes:
+        id: of the decision.
+        seq: its number in the ledger.
+        time_us: when it was made, in microseconds since 1970.
+        release: that made it.
+        score: higher is more alike.
+        outcome: `match`, `no_match` or `review`.
+        probability: with which it is asked about.
+        answers: reviewer to the last answer, true = genuine.
+    """
+
+    id: str
+    seq: int
+    time_us: int
+    release: str
+    score: float
+    outcome: str
+    probability: float
+    answers: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def genuine(self) -> bool | None:
+        """What most reviewers say; None without an answer, or where they are divided evenly."""
+        yes = sum(self.answers.values())
+        no = len(self.answers) - yes
+        return None if yes == no else yes > no
+
+
+def is_asked(decision_id: str, probability: float) -> bool:
+    """Whether a person is asked about a decision.
+
+    Args:
+        decision_id: id of its entry.
+        probability: noted with it, in [0, 1].
+    Example:
+        >>> is_asked("0" * 24 + "40000000", 0.5), is_asked("0" * 24 + "c0000000", 0.5)
+        (True, False)
+    """
+    return int(decision_id[-RANDOM_DIGITS:], 16) / ALL_DIGITS < probability
+
+
+def answer(
+    ledger: Ledger, decision_id: str, genuine: bool, *, reviewer: str, request_id: str = ""
+) -> str:
+    """Note a person's answer to a decision; on return it is on disk.
+
+    A second answer of the same reviewer replaces the first, and both stay in the ledger.
+
+    Args:
+        ledger: that the decision is in.
+        decision_id: of the decision.
+        genuine: whether the two are the same.
+        reviewer: who says so.
+        request_id: of the request, for tracing; empty outside of a service.
+    Returns:
+        The id of the entry.
+    Raises:
+        UnknownDecision: no such decision.
+    """
+    entry = ledger.find(decision_id)
+    if entry is None or "review_probability" not in entry.body:
+        raise UnknownDecision(
+            f"no decision {decision_id!r:.60}",
+            where="decision_id",
+            hint="send the decision_id of a reply to /v1/verify",
+        )
+    body = {
+        "decision": decision_id,
+        "genuine": genuine,
+        "reviewer": reviewer,
+        "request_id": request_id,
+    }
+    return ledger.append_durable(VERDICT, body)
+
+
+def decisions(
+    ledger: Ledger, *, kind: str = "verify", releases: Collection[str] | None = None
+) -> tuple[list[Asked], int]:
+    """Every decision that is asked about, with its answers, and how many decisions there are.
+
+    Args:
+        ledger: to read, a page at a time.
+        kind: of decision.
+        releases: only theirs; None takes all.
+    """
+    asked: dict[str, Asked] = {}
+    n_decisions = 0
+    for entry in _pages(ledger, kind):
+        body = entry.body
+        if releases is not None and body.get("release") not in releases:
+            continue
+        n_decisions += 1
+        found = _asked(entry, body)
+        if found is not None:
+            asked[found.id] = found
+    for entry in _pages(ledger, VERDICT):
+        body = entry.body
+        about = asked.get(body["decision"])
+        if about is not None:
+            about.answers[body["reviewer"]] = body["genuine"]
+    return list(asked.values()), n_decisions
+
+
+def waiting(ledger: Ledger, *, kind: str = "verify", limit: int = 100) -> list[Asked]:
+    """Decisions that nobody has answered yet, the oldest first.
+
+    Args:
+        ledger: to read.
+        kind: of decision.
+        limit: decisions at most.
+    """
+    answered = {entry.body["decision"] for entry in _pages(ledger, VERDICT)}
+    found: list[Asked] = []
+    for entry in _pages(ledger, kind):
+        if entry.id in answered:
+            continue
+        asked = _asked(entry, entry.body)
+        if asked is not None:
+            found.append(asked)
+            if len(found) == limit:
+                break
+    return found
+
+
+def _asked(entry: Entry, body: dict[str, Any]) -> Asked | None:
+    probability = body.get("review_probability", 0.0)
+    if not is_asked(entry.id, probability):
+        return None
+    return Asked(
+        entry.id,
+        entry.seq,
+        entry.time_us,
+        body["release"],
+        body["score"],
+        body["outcome"],
+        probability,
+    )
+
+
+def _pages(ledger: Ledger, kind: str) -> Iterator[Entry]:
+    """Entries of a kind, in order, a page at a time."""
+    ledger.flush()
+    after = 0
+    while page := ledger.entries(after=after, kind=kind, limit=PAGE):
+        yield from page
+        after = page[-1].seq

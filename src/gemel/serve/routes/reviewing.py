@@ -1,0 +1,86 @@
+"""Routes for what people say about decisions: what is asked, their answers, what follows."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from gemel.errors import InvalidInput
+from gemel.release.adapt import Feedback
+from gemel.serve import schemas
+from gemel.serve.endpoint import Answers, Call, Route
+from gemel.serve.lanes import Lanes
+from gemel.serve.service import Service
+from gemel.serve.work import Propose, Verdict, Waiting
+
+VERDICT = Route(
+    "POST",
+    "/v1/verdicts",
+    "/v1/verdicts",
+    schemas.VerdictBody,
+    schemas.VerdictReply,
+    "Say what a decision should have been; on disk when it is answered",
+)
+REVIEW = Route(
+    "GET",
+    "/v1/review",
+    "/v1/review",
+    None,
+    schemas.ReviewReply,
+    "Decisions that wait for a person's answer, the oldest first; ?limit=100",
+)
+PROPOSAL = Route(
+    "GET",
+    "/v1/proposal",
+    "/v1/proposal",
+    None,
+    Feedback,
+    "What the answers say about the threshold; changes nothing",
+)
+MAX_WAITING = 1000
+
+
+class Reviewing:
+    """Handlers of verdicts."""
+
+    def __init__(self, service: Service, lanes: Lanes) -> None:
+        self._service = service
+        self._lanes = lanes
+        self.answers: Answers = {
+            VERDICT: self.verdict,
+            REVIEW: self.review,
+            PROPOSAL: self.proposal,
+        }
+
+    async def verdict(self, call: Call, body: schemas.VerdictBody) -> schemas.VerdictReply:
+        """Note an answer."""
+        live = call.live = self._service.live
+        work = Verdict(live, body.decision_id, body.genuine, body.reviewer, call.request_id)
+        reply: schemas.VerdictReply = (await self._lanes.review.submit(work)).value
+        return reply
+
+    async def review(self, call: Call, _: None) -> schemas.ReviewReply:
+        """What waits."""
+        live = call.live = self._service.live
+        work = Waiting(live, _limit(call.scope["query_string"]))
+        reply: schemas.ReviewReply = (await self._lanes.review.submit(work)).value
+        return reply
+
+    async def proposal(self, call: Call, _: None) -> Feedback:
+        """What the answers say."""
+        live = call.live = self._service.live
+        reply: Feedback = (await self._lanes.review.submit(Propose(live))).value
+        return reply
+
+
+def _limit(query: bytes) -> int:
+    """The `limit` of a query string.
+
+    Raises:
+        InvalidInput: it is no whole number in range.
+    """
+    words = parse_qs(query.decode("latin-1")).get("limit", ["100"])
+    if not words[-1].isdecimal() or not 1 <= int(words[-1]) <= MAX_WAITING:
+        raise InvalidInput(
+            f"limit {words[-1]!r:.20} is no number from 1 to {MAX_WAITING}", where="limit"
+        )
+    return int(words[-1])
