@@ -50,6 +50,26 @@ class Band(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             )
 
 
+class FirstStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a candidate of a large gallery has to reach before it is compared exactly.
+
+    Args:
+        bits: of a sketch (see `encode.sketch`).
+        max_distance: bits that may differ from the query's.
+    Raises:
+        ConfigError: out of range.
+    """
+
+    bits: int
+    max_distance: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_distance <= self.bits:
+            raise ConfigError(
+                f"max_distance {self.max_distance} is not from 0 to {self.bits} bits", where=FILE
+            )
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What a score means, and by which threshold.
 
@@ -72,6 +92,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         search: for each candidate of a search.
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
+        first: stage before the comparator in a large gallery; None compares by rank of the cosine.
     Raises:
         ConfigError: the prior is not between 0 and 1.
     Example:
@@ -84,6 +105,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     search: Band
     prior: float
     likelihood: Likelihood | None = None
+    first: FirstStage | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:

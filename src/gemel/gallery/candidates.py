@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int64
 from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.sketch import Sketch
 from gemel.gallery.attributes import Attributes, Where
 from gemel.gallery.engines import Engine
 from gemel.gallery.memory import View
@@ -30,6 +31,9 @@ MAXIMA = 64
 GATHER_SHARE = 4
 TIE = 1e-5
 COSINE = Cosine()
+
+MAX_PASSED = 20_000
+"""Candidates that a first stage may let through; of more, those whose sketches are nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,14 @@ class Index:
     name: str
     last_seq: int
     recall: float
+
+
+@dataclass(frozen=True)
+class Near:
+    """A first stage: rows whose sketch of `bits` bits differs in `max_distance` bits at most."""
+
+    bits: int
+    max_distance: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,12 @@ class Search:
         return cls(view, allowed, int(allowed.sum()), comparator)
 
     def hits(
-        self, queries: Float32, k: int, index: Index | None, exact_rows: int
+        self,
+        queries: Float32,
+        k: int,
+        index: Index | None,
+        exact_rows: int,
+        first: Near | None = None,
     ) -> list[list[Hit]]:
         """The k best rows for each of (q, d) queries, ties in the order of their ids.
 
@@ -81,10 +98,14 @@ class Search:
             k: at least 1.
             index: proposes candidates; None scans.
             exact_rows: up to so many allowed rows a scan is exact, and as quick as an index.
+            first: stage before the comparator, where there are more rows than it compares; takes
+                the place of the index.
         """
         if self.n_allowed == 0:
             return [[] for _ in queries]
-        if index is not None and self.n_allowed > exact_rows:
+        if first is not None and self.n_allowed > COMPARED_ROWS:
+            proposed = self._sketched(queries, k, first)
+        elif index is not None and self.n_allowed > exact_rows:
             proposed = self._proposed(queries, k, index)
         elif self.n_allowed <= COMPARED_ROWS:
             proposed = self._scanned(queries, k, self._allowed_slots(), self.comparator)
@@ -146,6 +167,23 @@ class Search:
                 scores = scores[:, slots]
             found.extend(best(row, k) for row in scores)
         return found if slots is None else [slots[near] for near in found]
+
+    def _sketched(self, queries: Float32, k: int, first: Near) -> list[Int64]:
+        """Slots whose sketch is near enough; the nearest ones where those are fewer than wanted."""
+        sketch = Sketch(first.bits)
+        words = self.view.sketches.of(self.view.matrix, first.bits)
+        limit = max(MAX_PASSED, k)
+        found: list[Int64] = []
+        for query in sketch.of(queries).T:
+            distance = sketch.distance(query, words)
+            if self.n_allowed < len(distance):
+                distance[~self.allowed] = first.bits + 1
+            within = np.cumsum(np.bincount(distance, minlength=first.bits + 2)[:-1])
+            wanted = min(OVERSAMPLE * k, self.n_allowed)
+            cut = max(first.max_distance, int(np.searchsorted(within, wanted)))
+            cut = min(cut, max(int(np.searchsorted(within, limit, side="right")) - 1, 0))
+            found.append(np.flatnonzero(distance <= cut))
+        return found
 
     def _proposed(self, queries: Float32, k: int, index: Index) -> list[Int64]:
         """Candidates from the index, and from a scan of the rows that it does not know yet."""

@@ -27,7 +27,7 @@ from gemel.gallery.attributes import (
     check_where,
     same_attributes,
 )
-from gemel.gallery.candidates import Hit, Search
+from gemel.gallery.candidates import Hit, Near, Search
 from gemel.gallery.indexer import Indexer, Indexing
 from gemel.gallery.memory import Memory
 from gemel.gallery.opening import Opened, open_folder
@@ -151,6 +151,7 @@ class Gallery:
         where: Where | None = None,
         *,
         comparator: Comparator | None = None,
+        first: Near | None = None,
     ) -> list[list[Hit]]:
         """The k records most like each query, best first, ties in the order of their ids.
 
@@ -160,6 +161,7 @@ class Gallery:
             where: only records whose attributes equal these values (a list: one of these). An
                 attribute that no record has matches nothing.
             comparator: that of the release which asks, if not the one the gallery was opened with.
+            first: stage before the comparator; None leaves it to the index or a scan.
         Returns:
             A list of hits for each query; one list for a single (d,) query.
         Raises:
@@ -174,7 +176,7 @@ class Gallery:
         # The index is read before the view: an index may be older than a view, never newer.
         index = self._indexer.index
         search = Search.over(self._view, comparator or self._comparator, check_where(where))
-        return search.hits(queries, int(k), index, self._exact_rows)
+        return search.hits(queries, int(k), index, self._exact_rows, first)
 
     def get(self, record: str) -> Record:
         """What is enrolled under an id, read from disk.

@@ -14,6 +14,7 @@ import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
 from gemel.gallery.attributes import Attributes, AttributeTable, AttributeView
+from gemel.gallery.sketches import Sketches
 
 MIN_CAPACITY = 256
 MIN_DEAD = 1024
@@ -34,6 +35,7 @@ class View:
     ids: list[str]
     attributes: AttributeView
     last_seq: int
+    sketches: Sketches
 
     def n_behind(self, seq: int) -> int:
         """Live rows that were written after the change of that number."""
@@ -63,6 +65,7 @@ class Memory:
         self._live = np.empty(0, np.bool_)
         self._ids: list[str] = []
         self._attributes = AttributeTable()
+        self._sketches = Sketches()
         self.slots: dict[str, int] = {}
         self.last_seq = 0
 
@@ -130,6 +133,7 @@ class Memory:
             self._ids,
             self._attributes.view(n),
             self.last_seq,
+            self._sketches,
         )
 
     def _reserve(self, slots: int) -> None:

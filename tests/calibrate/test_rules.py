@@ -1,0 +1,61 @@
+"""Rules take matches away, never make one, and say nothing of what is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from gemel.calibrate.rules import broken, parse
+from gemel.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "right", "fires"),
+    [
+        ("born apart 2: no_match", {"born": 1950}, {"born": 1953}, True),
+        ("born apart 2: no_match", {"born": 1950}, {"born": 1952}, False),
+        ("born apart 2: review", {"born": "1950"}, {"born": 1953.5}, True),
+        ("born apart 2: no_match", {"born": None}, {"born": 1953}, False),
+        ("born apart 2: no_match", {}, {"born": 1953}, False),
+        ("born apart 2: no_match", {"born": "unknown"}, {"born": 1953}, False),
+        ("country differs: no_match", {"country": "DE"}, {"country": "FR"}, True),
+        ("country differs: no_match", {"country": "DE "}, {"country": "de"}, False),
+        ("zip code differs: review", {"zip code": "01"}, {"zip code": 1}, False),
+        ("country differs: no_match", {"country": ""}, {"country": "FR"}, False),
+    ],
+)
+def test_a_rule_looks_at_one_field_of_both(
+    text: str, left: dict[str, object], right: dict[str, object], fires: bool
+) -> None:
+    rule = parse(text)
+    assert rule.fires(left, right) == rule.fires(right, left) == fires
+    assert parse(str(rule)) == rule
+
+
+def test_a_rule_that_says_no_goes_before_one_for_review() -> None:
+    rules = [parse("a differs: review"), parse("b differs: no_match")]
+    found = broken(rules, {"a": 1, "b": 1}, {"a": 2, "b": 2})
+    assert found is not None
+    assert found.field == "b"
+    found = broken(rules, {"a": 1, "b": 1}, {"a": 2, "b": 1})
+    assert found is not None
+    assert found.then == "review"
+    assert broken(rules, {"a": 1}, {"a": 1}) is None
+    assert broken(rules, b"image", b"image") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "born",
+        "born apart: no_match",
+        "born apart x: no_match",
+        "born apart -1: review",
+        "born differs: match",
+        "born apart inf: review",
+        "differs: no_match",
+    ],
+)
+def test_what_is_no_rule_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(text)
