@@ -85,6 +85,7 @@ def test_the_field_that_differs_speaks_against_and_the_others_for(people: Encode
     found = explained(people, ONE, OTHER_FAMILY)
     parts = by_name(found)
     assert set(parts) >= {"given", "family", "born"}
+    assert max(found.parts, key=lambda p: p.speaks_against).name == "family"
     assert parts["family"].lost < -0.05
     assert min(parts.values(), key=lambda p: p.lost).name == "family"
     assert parts["given"].lost > 0 and parts["born"].lost > 0
@@ -102,6 +103,23 @@ def test_a_loss_is_the_score_without_the_part_on_both_sides_and_on_each(people: 
     assert part.right == pytest.approx(full - other, abs=1e-6)
     assert part.outcome == outcome(both) != outcome(full)
     assert found.lost_in_sum == pytest.approx(sum(p.lost for p in found.parts))
+
+
+def test_a_difference_costs_what_equal_values_would_gain(people: Encoder) -> None:
+    other = {**OTHER_FAMILY, "born": None}
+    found = by_name(explained(people, ONE, other))
+    family, born = ONE["family"], ONE["born"]
+    rows = people.encode(
+        [ONE, other, {**ONE, "family": other["family"]}, {**other, "family": family}]
+    )
+    full, one, two = (float(rows[i] @ rows[j]) for i, j in ((0, 1), (2, 1), (0, 3)))
+    assert found["family"].cost == pytest.approx((one + two) / 2 - full, abs=1e-6)
+    assert found["family"].outcome_if_equal == outcome((one + two) / 2)
+    assert found["given"].cost is None and found["given"].outcome_if_equal is None
+    filled = people.encode([ONE, {**other, "born": born}])
+    assert found["born"].cost == pytest.approx(float(filled[0] @ filled[1]) - full, abs=1e-6)
+    same = {**ONE, "given": "  ANbecor "}
+    assert by_name(explained(people, ONE, same))["given"].cost is None
 
 
 def test_words_of_a_text_are_parts_of_their_field(people: Encoder) -> None:
@@ -130,6 +148,7 @@ def test_sides_may_be_exchanged(people: Encoder, digits: Encoder) -> None:
     for name, part in by_name(there).items():
         assert part.lost == pytest.approx(mirrored[name].lost, abs=1e-6)
         assert part.left == pytest.approx(mirrored[name].right, abs=1e-6)
+        assert part.cost == pytest.approx(mirrored[name].cost, abs=1e-6)
     three, eight = png(digit(3)), png(digit(8))
     there, back = explained(digits, three, eight), explained(digits, eight, three)
     mirrored = by_name(back)
@@ -259,6 +278,11 @@ def test_a_pair_of_images_costs_few_calls_and_no_more_than_the_limit(digits: Enc
     n, calls = counted(digits, png(digit(3)), png(digit(8)))
     assert n <= MAX_CUTS + 4 and calls == 2
     assert counted(digits, png(digit(3)), png(digit(8)), max_cuts=0) == (4, 1)
+
+
+def test_a_pair_of_rows_costs_few_calls_and_no_more_than_the_limit(people: Encoder) -> None:
+    n, calls = counted(people, ONE, OTHER_FAMILY)
+    assert (n, calls) == (4 + 6 + 2 + 4, 2)
 
 
 def test_many_fields_and_many_words_are_taken_in_groups() -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from gemel.release.release import Release
     from gemel.tasks.explain import Part
 
-WIDTH = 24
-"""Characters of the longest bar."""
+WIDTH = 12
+"""Characters of the longest bar, to either side."""
 N_REGIONS = 12
 LONGEST = 40
 """Characters of a part's name in the table."""
@@ -109,10 +109,13 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
             f"{show.number(found.around.within)}, {found.around.n_genuine} were genuine"
         )
     show.out("")
-    show.table(["part", "left", "right", "lost", "", "without it"], _lines(found, pair))
+    head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
+    show.table(head, _lines(found, pair))
+    show.out("")
     show.out(
-        f"\nscore without anything: {show.number(found.nothing)}; losses need not add up to it"
+        "lost: score that is lost without the part; cost: what the difference of the two costs"
     )
+    show.out(f"score without anything: {show.number(found.nothing)}; losses need not add up to it")
     for known in found.nearest:
         kind = "genuine" if known.genuine else "impostor"
         show.out(
@@ -122,24 +125,32 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
 
 def _lines(found: Explanation, pair: tuple[Any, Any]) -> list[list[Any]]:
     """Parts with their values, their worth and a bar; words below their field."""
-    largest = max((abs(part.lost) for part in found.parts), default=0.0) or 1.0
+    largest = max((_reach(part) for part in found.parts), default=0.0) or 1.0
     lines = []
     for part in found.parts if isinstance(pair[0], dict) else found.parts[:N_REGIONS]:
-        lines.append(_line(part, pair, largest, part.name))
+        lines.append(_line(part, pair, largest))
         if part.box is None:
             inner = [p for p in part.parts if p.lost != part.lost]
-            lines += [_line(p, ({}, {}), largest, f"  {p.name}") for p in inner]
+            lines += [_line(p, ({}, {}), largest, indent="  ") for p in inner]
     return lines
 
 
-def _line(part: Part, pair: tuple[Any, Any], largest: float, name: str) -> list[Any]:
+def _line(part: Part, pair: tuple[Any, Any], largest: float, indent: str = "") -> list[Any]:
     values = [p.get(part.name) if isinstance(p, dict) else None for p in pair]
-    bar = ("█" if part.lost > 0 else "▒") * round(WIDTH * min(abs(part.lost) / largest, 1.0))
-    shown = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    against, for_ = (
+        round(WIDTH * min(value / largest, 1.0)) for value in (part.speaks_against, part.speaks_for)
+    )
+    name = part.name if len(part.name) <= LONGEST else f"{part.name[: LONGEST - 1]}…"
     return [
-        shown,
-        *(None if v is None else str(v)[:LONGEST] for v in values),
-        f"{part.lost:+.4g}",
-        bar,
+        indent + name,
+        *(f"{v:g}" if isinstance(v, float) else None if v is None else v[:LONGEST] for v in values),
+        f"{part.lost:+.3g}",
+        None if part.cost is None else f"{part.cost:+.3g}",
+        f"{'▒' * against:>{WIDTH}}│{'█' * for_:<{WIDTH}}",
         part.outcome.replace("_", " "),
+        part.outcome_if_equal and part.outcome_if_equal.replace("_", " "),
     ]
+
+
+def _reach(part: Part) -> float:
+    return max(part.speaks_for, part.speaks_against)

@@ -210,14 +210,26 @@ const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // Fields with what each is worth: to the right for a match, to the left against it.
 function worths(parts) {
-  const largest = Math.max(...parts.map((part) => Math.abs(part.lost)), 1e-9);
+  const speaksFor = (part) => Math.max(part.lost, 0);
+  const against = (part) => Math.max(part.cost === null ? -part.lost : part.cost, 0);
+  const largest = Math.max(...parts.flatMap((part) => [speaksFor(part), against(part)]), 1e-9);
   const list = make("dl", "worths");
+  const side = (name, value) => {
+    const made = make("i", name);
+    made.style.width = `${Math.min(50, (value / largest) * 50)}%`;
+    return made;
+  };
   const add = (part, className) => {
-    const value = make("i", part.lost < 0 ? "against" : "for");
-    value.style.width = `${Math.min(50, (Math.abs(part.lost) / largest) * 50)}%`;
-    const worth = make("dd", "", make("div", "worth", value), make("span", "", signed(part.lost)));
-    worth.title = `without it: ${OUTCOMES[part.outcome] || part.outcome}`;
-    list.append(make("dt", className, part.name), worth);
+    const bars = make("div", "worth", side("against", against(part)), side("for", speaksFor(part)));
+    const said = [`without it: ${OUTCOMES[part.outcome]}`];
+    if (part.cost !== null) said.push(`if equal: ${OUTCOMES[part.outcome_if_equal]}`);
+    const worth = make(
+      "dd", "",
+      make("span", "", against(part) ? `−${figure2(against(part))}` : ""),
+      bars,
+      make("span", "", speaksFor(part) ? `+${figure2(speaksFor(part))}` : ""),
+    );
+    list.append(make("dt", className, part.name, make("small", "", said.join(" · "))), worth);
   };
   for (const part of parts) {
     add(part, "");
@@ -225,11 +237,11 @@ function worths(parts) {
   }
   return make("div", "", list, make(
     "p", "quiet legend",
-    "The score that is lost without the field on both sides: right speaks for a match, left against it.",
+    "To the right, the score that would be lost without the field; to the left, what its difference costs.",
   ));
 }
 
-const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toPrecision(2)}`;
+const figure2 = (value) => String(Number(value.toPrecision(2)));
 
 // Both images with their regions tinted; regions that were taken apart are shown by their parts.
 function maps(parts, left, right) {

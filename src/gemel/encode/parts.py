@@ -20,7 +20,7 @@ from gemel.encode.prepare_image import ImagePrepare, border, decode
 from gemel.encode.prepare_tabular import Row, RowPrepare, folded
 from gemel.errors import InvalidInput
 
-MAX_FIELDS = 40
+MAX_FIELDS = 32
 """Fields that are taken away one by one; more are first taken away in groups."""
 MAX_WORDS = 12
 """Different words of a field that are taken away one by one; more go in runs of words."""
@@ -60,6 +60,9 @@ class Parts(Protocol):
 
     def finer(self, cut: Cut) -> list[Cut]:
         """The parts of a part; none if it has no parts."""
+
+    def borrowed(self, cut: Cut, other: Payload) -> Payload | None:
+        """The payload with a part as the other one has it; None where that is the same, or moot."""
 
     def nothing(self) -> Payload:
         """The payload with everything taken away."""
@@ -101,6 +104,16 @@ class RowParts:
         if len(cut.key) == 1:
             return self._words(cut.key[0]) if cut.key[0] in self._texts else []
         return self._fields([[name] for name in cut.key])
+
+    def borrowed(self, cut: Cut, other: Payload) -> Payload | None:
+        """The row with a field's value taken from the other row, if that has another one."""
+        if not isinstance(other, dict):
+            return None
+        values = {name: other.get(name) for name in cut.key}
+        there = any(value not in (None, "") for value in values.values())
+        if not there or all(_same(self._row.get(name), v) for name, v in values.items()):
+            return None
+        return {**self._row, **values}
 
     def nothing(self) -> Payload:
         """A row without any value."""
@@ -171,6 +184,9 @@ class ImageParts:
             return []
         return self._cells(2 * n, [(2 * row + i, 2 * column + j) for i in (0, 1) for j in (0, 1)])
 
+    def borrowed(self, cut: Cut, other: Payload) -> None:
+        """None: what is where in two images need not correspond."""
+
     def nothing(self) -> Payload:
         """The colour of the border, everywhere."""
         return self._without(slice(None), slice(None))
@@ -199,6 +215,13 @@ class ImageParts:
             for ends, start, share in zip((across, down), self._start, self._share, strict=True)
         )
         return (x[0], y[0], x[1], y[1])
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of a field are prepared alike."""
+    if isinstance(one, str) and isinstance(other, str):
+        return folded(one) == folded(other)
+    return bool(one == other)
 
 
 def _groups(items: Sequence[Any], n: int) -> list[list[Any]]:

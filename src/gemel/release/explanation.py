@@ -196,7 +196,7 @@ def _in_words(
     """
     fmr, limit = here[0], there[0]
     if outcome == "no_match":
-        times = f", {fmr / limit:,.2g} times as many" if 0 < limit < fmr else ""
+        times = f", {_number(fmr / limit)} times as many" if 0 < limit < fmr else ""
         return (
             f"a threshold that matches this score would match {_percent(fmr)} of impostor "
             f"comparisons instead of {_percent(limit)}{times}; {_percent(here[1])} of genuine ones "
@@ -210,7 +210,7 @@ def _in_words(
     text = f"FMR at this score is {_percent(fmr)}, at the threshold {_percent(limit)}"
     if outcome == "review":
         return f"{text}; {_percent(here[1])} of genuine comparisons score as low: a person decides"
-    times = f"{limit / fmr:.2g} times stricter than needed" if fmr < limit else "no margin"
+    times = f"{_number(limit / fmr)} times stricter than needed" if fmr < limit else "no margin"
     return f"{text}: {times}"
 
 
@@ -221,7 +221,17 @@ def _percent(rate: float) -> str:
         >>> _percent(0.000012), _percent(0.5), _percent(0.0)
         ('0.0012 %', '50 %', '0 %')
     """
-    text = np.format_float_positional(
-        100 * rate, precision=2, unique=False, fractional=False, trim="-"
-    )
-    return f"{text} %"
+    return f"{_number(100 * rate)} %"
+
+
+def _number(value: float) -> str:
+    r"""Two significant digits, never an exponent.
+
+    Example:
+        >>> _number(43_210.0), _number(1.25)
+        ('43,000', '1.2')
+    """
+    if value >= 100:
+        return f"{float(f'{value:.2g}'):,.0f}"
+    text = np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-")
+    return text.removesuffix(".")

@@ -39,6 +39,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         left: score lost without it in the left payload only; None if it is not there.
         right: the same of the right payload.
         outcome: what would be decided without it, wherever it stands.
+        cost: score that a difference costs: what would be gained if one side had the other's value,
+            the mean of both ways; None if they agree, or for what need not correspond.
+        outcome_if_equal: what would be decided then.
         box: a region's left, top, right and bottom, as shares of its image.
         parts: what it is made of, if that was looked at.
     """
@@ -48,8 +51,24 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     left: float | None
     right: float | None
     outcome: str
+    cost: float | None = None
+    outcome_if_equal: str | None = None
     box: Box | None = None
     parts: tuple[Part, ...] = ()
+
+    @property
+    def speaks_for(self) -> float:
+        """How much it speaks for a match, at least 0."""
+        return max(self.lost, 0.0)
+
+    @property
+    def speaks_against(self) -> float:
+        """How much it speaks against a match, at least 0; by what a difference costs, if it does.
+
+        A score without a field says little of a difference where the comparator has hardly ever
+        seen the field missing.
+        """
+        return max(-self.lost if self.cost is None else self.cost, 0.0)
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +89,10 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
 
 Joint = tuple[Cut | None, Cut | None]
 """The same part of the left and of the right payload, None where it is not there."""
+
+
+Copies = tuple[Payload | None, Payload | None]
+"""The left payload with a part as the right one has it, and the other way round."""
 
 
 def attribute(
@@ -99,16 +122,19 @@ def attribute(
     fixed = [p for p in pair if isinstance(p, np.ndarray)]
     coarse = _joined([side.coarse() if side and max_cuts else [] for side in sides])
     ends = [payload for side in sides if side for payload in (side.payload, side.nothing())]
-    rows = yield [*ends, *_payloads(coarse)]
+    copies = _copies(sides, coarse)
+    borrowed = [payload for both in copies.values() for payload in both if payload is not None]
+    rows = yield [*ends, *borrowed, *_payloads(coarse)]
     left, right = rows[:2], rows[2:4] if not fixed else np.stack([*fixed, *fixed])
     score, nothing = comparator.score(left, right).tolist()
     whole = _Whole(comparator, left[0], right[0], score, decide)
-    worth = whole.worth(coarse, rows[len(ends) :])
+    first = len(ends) + len(borrowed)
+    worth = whole.worth(coarse, rows[first:], whole.costs(copies, rows[len(ends) : first]))
     finer = _finer(sides, coarse, worth, max_cuts - len(rows) + len(ends))
     below: dict[str, Part] = {}
     if finer:
         joints = {name: joint for inner in finer.values() for name, joint in inner.items()}
-        below = whole.worth(joints, (yield _payloads(joints)))
+        below = whole.worth(joints, (yield _payloads(joints)), {})
     complete = [
         msgspec.structs.replace(part, parts=_ordered([below[k] for k in finer.get(name, ())]))
         for name, part in worth.items()
@@ -152,7 +178,25 @@ class _Whole:
     score: float
     decide: Decide
 
-    def worth(self, joints: dict[str, Joint], rows: Float32) -> dict[str, Part]:
+    def costs(self, copies: dict[str, Copies], rows: Float32) -> dict[str, float]:
+        """What the difference of each part costs; rows are those of the copies that there are."""
+        at = iter(rows)
+        pairs = []
+        for name, (left, right) in copies.items():
+            pairs += [(name, next(at), self.right)] if left is not None else []
+            pairs += [(name, self.left, next(at))] if right is not None else []
+        if not pairs:
+            return {}
+        left_rows, right_rows = (np.stack([pair[k] for pair in pairs]) for k in (1, 2))
+        scored = self.comparator.score(left_rows, right_rows).tolist()
+        scores: dict[str, list[float]] = {}
+        for (name, _, _), score in zip(pairs, scored, strict=True):
+            scores.setdefault(name, []).append(score)
+        return {name: sum(both) / len(both) - self.score for name, both in scores.items()}
+
+    def worth(
+        self, joints: dict[str, Joint], rows: Float32, costs: dict[str, float]
+    ) -> dict[str, Part]:
         """The parts by name; rows are those of `_payloads(joints)`."""
         if not joints:
             return {}
@@ -165,11 +209,11 @@ class _Whole:
             np.concatenate([left, left, full_left]), np.concatenate([right, full_right, right])
         )
         return {
-            name: self._part(name, joint, values)
+            name: self._part(name, joint, values, costs.get(name))
             for (name, joint), values in zip(joints.items(), score.reshape(3, -1).T, strict=True)
         }
 
-    def _part(self, name: str, joint: Joint, score: Float32) -> Part:
+    def _part(self, name: str, joint: Joint, score: Float32, cost: float | None) -> Part:
         both, left, right = (self.score - float(s) for s in score)
         return Part(
             name=name,
@@ -177,6 +221,8 @@ class _Whole:
             left=None if joint[0] is None else left,
             right=None if joint[1] is None else right,
             outcome=self.decide(float(score[0])),
+            cost=cost,
+            outcome_if_equal=None if cost is None else self.decide(self.score + cost),
             box=next((c.box for c in joint if c is not None), None),
         )
 
@@ -186,6 +232,20 @@ def _joined(cuts: Sequence[Sequence[Cut]]) -> dict[str, Joint]:
     left = {c.name if c.box is None else f"left, {c.name}": c for c in cuts[0]}
     right = {c.name if c.box is None else f"right, {c.name}": c for c in cuts[1]}
     return {name: (left.get(name), right.get(name)) for name in {**left, **right}}
+
+
+def _copies(sides: Sequence[Parts | None], coarse: dict[str, Joint]) -> dict[str, Copies]:
+    """Each side with a part as the other has it, where that changes it."""
+    left, right = sides
+    if left is None or right is None:
+        return {}
+    found = {}
+    for name, joint in coarse.items():
+        cut = next(c for c in joint if c is not None)
+        both = left.borrowed(cut, right.payload), right.borrowed(cut, left.payload)
+        if both != (None, None):
+            found[name] = both
+    return found
 
 
 def _payloads(joints: dict[str, Joint]) -> list[Payload]:
@@ -218,9 +278,11 @@ def _finer(
 
 def _weight(part: Part) -> float:
     """How much a part matters, wherever it stands."""
-    return max(abs(part.lost), abs(part.left or 0.0), abs(part.right or 0.0))
+    return max(abs(part.lost), abs(part.left or 0.0), abs(part.right or 0.0), abs(part.cost or 0.0))
 
 
 def _ordered(found: Sequence[Part]) -> tuple[Part, ...]:
     """Those that matter most first."""
-    return tuple(sorted(found, key=lambda part: (-_weight(part), part.name)))
+    return tuple(
+        sorted(found, key=lambda p: (-max(p.speaks_for, p.speaks_against), -abs(p.lost), p.name))
+    )

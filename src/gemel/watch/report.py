@@ -111,14 +111,13 @@ def _card(mistake: Mistake) -> dict[str, Any]:
             card["maps"] = _maps(left["image"], right["image"], mistake.parts)
     else:
         one, two = left.get("row", {}), right.get("row", {})
-        lost = {part.name: part.lost for part in mistake.parts}
-        largest = max(map(abs, lost.values()), default=0.0) or 1.0
+        worth = {part.name: (part.speaks_against, part.speaks_for) for part in mistake.parts}
+        largest = max((max(both) for both in worth.values()), default=0.0) or 1.0
         card["rows"] = [
             {
                 "name": name,
                 "values": words.differing(one.get(name), two.get(name)),
-                "lost": lost.get(name),
-                "share": lost.get(name, 0.0) / largest,
+                "bars": [value / largest for value in worth.get(name, (0.0, 0.0))],
             }
             for name in {**one, **two}
         ]
