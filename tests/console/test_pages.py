@@ -111,7 +111,7 @@ def test_a_browser_shows_why(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/?example=why", tmp_path)
     fields, words = 3, 3  # the record that is found has markup in its last name
     assert page.count('class="worth"') == fields + words
-    assert re.search(r"<dt>last<small>without it: (Match|No match|For review)", page)
+    assert "<dt>last<small>" in page
     assert "onerror=alert(1)&gt;<small>" in page
     assert 'class="problem"' not in page.split("<main>")[1]
 

@@ -199,17 +199,17 @@ function whyPanel(why, left, right) {
     const { n, n_genuine, within } = why.around;
     panel.append(make(
       "p", "quiet",
-      `Of ${n} known comparisons with a score within ${figure(within)} of this one, ${n_genuine} were of the same.`,
+      `Of ${n} known comparisons with a score within ${figure(within)} of this one, ${n_genuine} were genuine.`,
     ));
   }
-  panel.append(live.modality === "image" ? maps(why.parts, left, right) : worths(why.parts));
+  panel.append(live.modality === "image" ? maps(why.parts, left, right) : worths(why));
   return panel;
 }
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // Fields with what each is worth: to the right for a match, to the left against it.
-function worths(parts) {
+function worths({ parts, outcome }) {
   const speaksFor = (part) => Math.max(part.lost, 0);
   const against = (part) => Math.max(part.cost === null ? -part.lost : part.cost, 0);
   const largest = Math.max(...parts.flatMap((part) => [speaksFor(part), against(part)]), 1e-9);
@@ -221,8 +221,8 @@ function worths(parts) {
   };
   const add = (part, className) => {
     const bars = make("div", "worth", side("against", against(part)), side("for", speaksFor(part)));
-    const said = [`without it: ${OUTCOMES[part.outcome]}`];
-    if (part.cost !== null) said.push(`if equal: ${OUTCOMES[part.outcome_if_equal]}`);
+    const turns = (name, other) => (other && other !== outcome ? [`${name}: ${OUTCOMES[other]}`] : []);
+    const said = [...turns("without it", part.outcome), ...turns("if equal", part.outcome_if_equal)];
     const worth = make(
       "dd", "",
       make("span", "", against(part) ? `−${figure2(against(part))}` : ""),
