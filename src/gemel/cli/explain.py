@@ -110,7 +110,9 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
         )
     show.out("")
     head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
-    show.table(head, _lines(found, pair))
+    lines = _lines(found, pair)
+    kept = [i for i in range(len(head)) if any(line[i] is not None for line in lines)]
+    show.table([head[i] for i in kept], [[line[i] for i in kept] for line in lines])
     show.out("")
     show.out(
         "lost: score that is lost without the part; cost: what the difference of the two costs"
@@ -124,7 +126,7 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
 
 
 def _lines(found: Explanation, pair: tuple[Any, Any]) -> list[list[Any]]:
-    """Parts with their values, their worth and a bar; words below their field."""
+    """Parts with their values, their worth and a bar; words below their field, few regions."""
     largest = max((_reach(part) for part in found.parts), default=0.0) or 1.0
     lines = []
     for part in found.parts if isinstance(pair[0], dict) else found.parts[:N_REGIONS]:
