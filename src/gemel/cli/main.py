@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from gemel import __version__
-from gemel.cli import data, gallery, ledger, release, serve, settings, show, train
+from gemel.cli import data, explain, gallery, ledger, release, serve, settings, show, train
 from gemel.cli.demo import demo
 from gemel.errors import GemelError
 
@@ -55,6 +55,7 @@ app.command()(train.calibrate)
 app.add_typer(release.app, name="release")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(ledger.app, name="ledger")
+app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command()(release.report)
 app.add_typer(settings.app, name="config")

@@ -6,6 +6,7 @@ of the lanes is here; what the handlers do is theirs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Lanes:
         encode: takes payloads through the encoder.
         find: searches the gallery.
         change: changes the gallery.
+        explain: does the steps of explanations that lie between encodings.
     """
 
     def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
@@ -40,25 +42,35 @@ class Lanes:
         self.encode: Batcher[Any, Any] = Batcher(service.encode, limits, "encode", metrics, log)
         self.find: Batcher[Any, Any] = Batcher(service.find, limits, "find", metrics, log)
         self.change: Batcher[Any, Any] = Batcher(service.change, limits, "change", metrics, log)
+        self.explain: Batcher[Any, Any] = Batcher(service.advance, limits, "explain", metrics, log)
 
     def start(self) -> None:
         """Begin to take work."""
-        for lane in (self.encode, self.find, self.change):
+        for lane in (self.encode, self.find, self.change, self.explain):
             lane.start()
 
     async def stop(self) -> None:
         """Finish what is in the queues and end."""
-        for lane in (self.encode, self.find, self.change):
+        for lane in (self.encode, self.find, self.change, self.explain):
             await lane.stop()
 
-    async def rows(self, call: Call, items: tuple[Any, ...], place: str) -> Float32:
-        """Embeddings of any number of items, a batch at a time so that others can go between."""
+    async def rows(
+        self, call: Call, items: Sequence[Any], place: str, *, checked: bool = False
+    ) -> Float32:
+        """Embeddings of any number of items, a batch at a time so that others can go between.
+
+        Args:
+            call: whose live encoder it is.
+            items: of a request, or payloads that are checked already.
+            place: where in the request they stand.
+            checked: they are payloads.
+        """
         if call.live is None:
             raise InternalError("no release is live")
         parts: list[Float32] = []
         for first in range(0, len(items), self._max_batch):
-            some = items[first : first + self._max_batch]
-            work = Embed(call.live, some, place, first)
+            some = tuple(items[first : first + self._max_batch])
+            work = Embed(call.live, some, place, first, checked)
             answer = await self.encode.submit(work, len(some))
             if first == 0:
                 note_time(call, answer, "encode")
