@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gemel.gallery.gallery import Gallery
     from gemel.ledger.ledger import Ledger
     from gemel.release.build import build as build_release
+    from gemel.release.explanation import Explanation, explain
     from gemel.release.gates import promote
     from gemel.release.goals import Goals
     from gemel.release.release import Release
@@ -37,6 +38,7 @@ __all__ = [
     "Config",
     "Dataset",
     "Encoder",
+    "Explanation",
     "Gallery",
     "GemelError",
     "Goals",
@@ -52,6 +54,7 @@ __all__ = [
     "build_release",
     "by_identity",
     "create_app",
+    "explain",
     "from_rows",
     "promote",
     "read",
@@ -62,6 +65,7 @@ _PLACES = {
     "Config": "config",
     "Dataset": "data.dataset",
     "Encoder": "encode.encoder",
+    "Explanation": "release.explanation",
     "Gallery": "gallery.gallery",
     "Goals": "release.goals",
     "GemelError": "errors",
@@ -77,6 +81,7 @@ _PLACES = {
     "build_release": "release.build:build",
     "by_identity": "data.splits",
     "create_app": "serve.http",
+    "explain": "release.explanation",
     "from_rows": "data.records",
     "promote": "release.gates",
     "read": "data.records",

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 ROUTES = (
     "/v1/verify",
+    "/v1/explain",
     "/v1/search",
     "/v1/embeddings",
     "/v1/records",
@@ -35,7 +36,7 @@ ROUTES = (
 STATUSES = tuple(
     str(code) for code in (200, 304, 400, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 504)
 )
-LANES = ("encode", "find", "change", "review")
+LANES = ("encode", "find", "change", "review", "explain")
 OUTCOMES = ("match", "review", "no_match")
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -31,6 +31,18 @@ FLAGS = [
 ]
 
 
+def dumped(url: str, profile: Path) -> str:
+    """A page as a browser has built it."""
+    done = subprocess.run(
+        [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "--dump-dom", url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     release = small.release(tmp_path / "release")
@@ -85,17 +97,29 @@ def test_an_unknown_page_is_a_problem_like_any_other(url: str) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_shows_decisions_and_hostile_values_as_text(url: str, tmp_path: Path) -> None:
-    dumped = subprocess.run(
-        [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path}", "--dump-dom", f"{url}/?example=1"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    page = dumped.stdout
+    page = dumped(f"{url}/?example=1", tmp_path)
     assert page.count('data-field="born"') == 3
     assert re.search(r'class="outcome (match|no_match|review)"', page)
     assert page.count('class="hit"') == 5
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert "<img src=x" not in page
     assert 'class="problem"' not in page.split("<main>")[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_shows_why(url: str, tmp_path: Path) -> None:
+    page = dumped(f"{url}/?example=why", tmp_path)
+    fields, words = 3, 3  # the record that is found has markup in its last name
+    assert page.count('class="worth"') == fields + words
+    assert "<dt>last<small>" in page
+    assert "onerror=alert(1)&gt;<small>" in page
+    assert 'class="problem"' not in page.split("<main>")[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_tints_both_images(tmp_path: Path) -> None:
+    service = Service(small.image_release(tmp_path / "release"))
+    with running(create_app(service, pages=pages.handlers(service))) as url:
+        page = dumped(f"{url}/?example=why", tmp_path / "profile")
+    assert page.count('class="map"') == 2
+    assert page.count('<i class="for"') + page.count('<i class="against"') > 60

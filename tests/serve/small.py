@@ -72,9 +72,9 @@ def network(seed: int = 0, dim: int = DIM) -> bytes:
     return model.SerializeToString()
 
 
-def image_network(size: int) -> bytes:
+def image_network(size: int, dim: int = DIM) -> bytes:
     """Pixels, projected at random and scaled to length one."""
-    weights = np.random.default_rng(0).standard_normal((size * size, DIM)).astype(np.float32)
+    weights = np.random.default_rng(0).standard_normal((size * size, dim)).astype(np.float32)
     constants = [
         numpy_helper.from_array(weights, "weights"),
         numpy_helper.from_array(np.array([1], np.int64), "axis"),
@@ -88,7 +88,7 @@ def image_network(size: int) -> bytes:
         helper.make_node("Div", ["sums", "safe"], ["unit_rows"]),
     ]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 1, size, size])
-    output = helper.make_tensor_value_info("unit_rows", TensorProto.FLOAT, ["n", DIM])
+    output = helper.make_tensor_value_info("unit_rows", TensorProto.FLOAT, ["n", dim])
     graph = helper.make_graph(nodes, "small", [image], [output], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     return model.SerializeToString()

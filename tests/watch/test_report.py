@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import base64
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from PIL import Image
 
 from gemel.errors import DigestMismatch
 from gemel.release.evidence import Evidence
+from gemel.release.explanation import explain
 from gemel.release.mistakes import Item, Mistake
 from gemel.release.release import Release
+from gemel.tasks.explain import Part
 from gemel.watch.report import render
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -127,6 +133,50 @@ def test_differing_characters_are_marked(release: Release, tmp_path: Path) -> No
     assert "M<mark>A</mark>YER" in html
     assert "<mark>1970</mark>" in html
     assert "both a" in html
+
+
+def test_mistakes_say_what_each_field_is_worth(release: Release, tmp_path: Path) -> None:
+    explained = [m for m in release.evidence.mistakes if m.parts]
+    assert len(explained) == len(release.evidence.mistakes) > 0
+    for mistake in explained:
+        assert {part.name for part in mistake.parts} <= {"first", "last", "born"}
+        rows = [mistake.left.payload["row"], mistake.right.payload["row"]]
+        again = explain(release, *rows)
+        assert again.score == pytest.approx(mistake.score, abs=1e-5)
+        worth = {part.name: part.lost for part in again.parts}
+        for part in mistake.parts:
+            assert part.lost == pytest.approx(worth[part.name], abs=1e-4)
+    html = with_evidence(release, tmp_path / "child", mistakes=tuple(explained[:1]))
+    assert html.count('<td class="worth">') == 3
+    assert 'style="width:50%"' in html
+    plain = msgspec.structs.replace(explained[0], parts=())
+    assert "worth" not in Page(with_evidence(release, tmp_path / "plain", mistakes=(plain,))).text
+    assert '<td class="worth">' not in with_evidence(release, tmp_path / "p", mistakes=(plain,))
+
+
+def test_images_are_tinted_where_parts_are_known(release: Release, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("L", (20, 10), 255).save(file, "PNG")
+    item = Item("1", "a", {"image": base64.b64encode(file.getvalue()).decode()})
+    region = Part(
+        name="left, row 1, column 1 of 4",
+        lost=0.5,
+        left=0.5,
+        right=None,
+        outcome="match",
+        box=(0.0, 0.0, 0.5, 1.0),
+    )
+    wrong = Mistake("false_match", 0.9, item, item, (region,))
+    html = with_evidence(release, tmp_path / "child", mistakes=(wrong,))
+    images = [a["src"] for tag, a in Page(html).tags if tag == "img"]
+    assert len(images) == 4
+    left, right = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(str(src).split(",")[1]))).convert("RGB"))
+        for src in images[2:]
+    )
+    assert left.shape == (48, 96, 3)
+    assert (left[:, :48, 2] > left[:, :48, 0]).all() and (left[:, 48:] == 255).all()
+    assert (right == 255).all()
 
 
 def test_the_verdict_follows_the_numbers(release: Release, tmp_path: Path) -> None:

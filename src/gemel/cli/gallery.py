@@ -155,11 +155,20 @@ def parse_item(release: Release, words: Sequence[str]) -> Any:
         except OSError as e:
             raise InvalidInput(f"cannot read the image: {e.strerror}", where=words[0]) from e
     if words[0].lstrip().startswith("{"):
-        try:
-            return msgspec.json.decode(words[0], type=dict[str, str | float | None])
-        except msgspec.DecodeError as e:
-            raise InvalidInput(f"no JSON object of values: {e}", where="query") from e
+        return row_of(words[0])
     return _typed(release, words, "query")
+
+
+def row_of(text: str, where: str = "query") -> dict[str, str | float | None]:
+    """The row that a JSON object describes.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        return msgspec.json.decode(text, type=dict[str, str | float | None])
+    except msgspec.DecodeError as e:
+        raise InvalidInput(f"no JSON object of values: {e}", where=where) from e
 
 
 def _typed(release: Release, words: Sequence[str], where: str) -> dict[str, str | float]:

@@ -17,7 +17,18 @@ from typing import Annotated, Any
 import typer
 
 from gemel import __version__
-from gemel.cli import data, gallery, ledger, release, review, serve, settings, show, train
+from gemel.cli import (
+    data,
+    explain,
+    gallery,
+    ledger,
+    release,
+    review,
+    serve,
+    settings,
+    show,
+    train,
+)
 from gemel.cli.demo import demo
 from gemel.errors import GemelError
 
@@ -56,6 +67,7 @@ app.add_typer(release.app, name="release")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
+app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command()(release.report)
 app.add_typer(settings.app, name="config")

@@ -157,19 +157,118 @@ function named(name, value) {
   return make("div", "", make("span", "", name), value);
 }
 
-function showDecision(section, reply) {
+function showDecision(section, reply, left, right) {
   const figures = make(
     "div", "figures",
     named("score", figure(reply.score)),
     named("threshold", figure(reply.threshold)),
     reply.probability === null ? null : named("probability", percent(reply.probability)),
   );
+  const why = whyButton(section, left, right);
   section.querySelector(".result").replaceChildren(
     make("p", `outcome ${reply.outcome}`, OUTCOMES[reply.outcome] || reply.outcome),
     figures,
     bar(reply.score, reply.threshold, reply.outcome, scale([reply.score], reply.threshold)),
     make("p", "quiet legend", noted(reply)),
+    why,
   );
+  if (new URLSearchParams(location.search).get("example") === "why") why.click();
+}
+
+// ---- why
+
+function whyButton(section, left, right) {
+  const button = make("button", "plain", "Why?");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      const why = await ask("POST", "/v1/explain", { left, right });
+      button.replaceWith(whyPanel(why, left, right));
+    } catch (problem) {
+      showProblem(section, problem);
+    }
+  });
+  return button;
+}
+
+function whyPanel(why, left, right) {
+  const panel = make("div", "why");
+  if (why.margin) panel.append(make("p", "", sentence(why.margin.text)));
+  if (why.around) {
+    const { n, n_genuine, within } = why.around;
+    panel.append(make(
+      "p", "quiet",
+      `Of ${n} known comparisons with a score within ${figure(within)} of this one, ${n_genuine} were genuine.`,
+    ));
+  }
+  panel.append(live.modality === "image" ? maps(why.parts, left, right) : worths(why));
+  return panel;
+}
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
+// Fields with what each is worth: to the right for a match, to the left against it.
+function worths({ parts, outcome }) {
+  const speaksFor = (part) => Math.max(part.lost, 0);
+  const against = (part) => Math.max(part.cost === null ? -part.lost : part.cost, 0);
+  const largest = Math.max(...parts.flatMap((part) => [speaksFor(part), against(part)]), 1e-9);
+  const list = make("dl", "worths");
+  const side = (name, value) => {
+    const made = make("i", name);
+    made.style.width = `${Math.min(50, (value / largest) * 50)}%`;
+    return made;
+  };
+  const add = (part, className) => {
+    const bars = make("div", "worth", side("against", against(part)), side("for", speaksFor(part)));
+    const turns = (name, other) => (other && other !== outcome ? [`${name}: ${OUTCOMES[other]}`] : []);
+    const said = [...turns("without it", part.outcome), ...turns("if equal", part.outcome_if_equal)];
+    const worth = make(
+      "dd", "",
+      make("span", "", against(part) ? `−${figure2(against(part))}` : ""),
+      bars,
+      make("span", "", speaksFor(part) ? `+${figure2(speaksFor(part))}` : ""),
+    );
+    list.append(make("dt", className, part.name, make("small", "", said.join(" · "))), worth);
+  };
+  for (const part of parts) {
+    add(part, "");
+    for (const inner of part.parts) if (inner.lost !== part.lost) add(inner, "inner");
+  }
+  return make("div", "", list, make(
+    "p", "quiet legend",
+    "To the right, the score that would be lost without the field; to the left, what its difference costs.",
+  ));
+}
+
+const figure2 = (value) => String(Number(value.toPrecision(2)));
+
+// Both images with their regions tinted; regions that were taken apart are shown by their parts.
+function maps(parts, left, right) {
+  const leaves = parts.flatMap((part) => (part.parts.length ? part.parts : [part]));
+  const largest = Math.max(...leaves.map((part) => Math.abs(part.lost)), 1e-9);
+  const pair = make("div", "pair");
+  for (const [side, item] of [["left", left], ["right", right]]) {
+    const image = make("img");
+    image.src = `data:image;base64,${item.image}`;
+    image.alt = `${side} image, tinted`;
+    const map = make("div", "map", image);
+    for (const part of leaves.filter((leaf) => leaf[side] !== null && leaf.box)) {
+      const [x0, y0, x1, y1] = part.box.map((share) => share * 100);
+      const tint = make("i", part.lost < 0 ? "against" : "for");
+      Object.assign(tint.style, {
+        left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%`,
+        opacity: String((Math.abs(part.lost) / largest) * 0.75),
+      });
+      map.append(tint);
+    }
+    pair.append(make("div", "frame", map));
+  }
+  const legend = make(
+    "p", "quiet legend",
+    make("i", "key for"), "speaks for a match ", make("i", "key against"), "against it",
+  );
+  return make("div", "", pair, legend);
 }
 
 function noted(reply) {
@@ -226,8 +325,8 @@ async function submit(section, event) {
   button.disabled = true;
   try {
     if (section.id === "verify") {
-      const [left, right] = section.querySelectorAll("fieldset[data-item]");
-      showDecision(section, await ask("POST", "/v1/verify", { left: read(left), right: read(right) }));
+      const [left, right] = [...section.querySelectorAll("fieldset[data-item]")].map(read);
+      showDecision(section, await ask("POST", "/v1/verify", { left, right }), left, right);
     } else {
       const query = read(section.querySelector("fieldset[data-item]"));
       const k = Number(section.querySelector("input[name=k]").value);

@@ -119,11 +119,14 @@ class ImagePrepare:
         out -= self._shift
         return {"image": out}
 
+    def square(self, image: Image.Image) -> Image.Image:
+        """A decoded image as the network sees it, before normalising; it is its own square."""
+        mode = "L" if self.channels == 1 else "RGB"
+        return _square(image if image.mode == mode else image.convert(mode), self.size)
+
     def _pixels(self, image: Image.Image) -> Float32:
         """(c, size, size) float32 in [0, 255]."""
-        mode = "L" if self.channels == 1 else "RGB"
-        square = _square(image if image.mode == mode else image.convert(mode), self.size)
-        pixels = np.asarray(square, np.float32)
+        pixels = np.asarray(self.square(image), np.float32)
         return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -189,7 +192,7 @@ def _square(image: Image.Image, size: int) -> Image.Image:
     """The whole image, padded to a square with the mean colour of its border, resized."""
     if image.width != image.height:
         side = max(image.size)
-        padded = Image.new(image.mode, (side, side), _border(image))
+        padded = Image.new(image.mode, (side, side), border(image))
         padded.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
         image = padded
     if image.size == (size, size):
@@ -197,7 +200,8 @@ def _square(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BICUBIC)
 
 
-def _border(image: Image.Image) -> int | tuple[int, ...]:
+def border(image: Image.Image) -> int | tuple[int, ...]:
+    """Mean colour of the outermost pixels: what stands for "nothing" around an image."""
     pixels = np.asarray(image)
     edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
     mean = np.concatenate(edges).mean(axis=0).round().astype(int)

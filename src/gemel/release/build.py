@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from gemel.arrays import Float32
+from gemel.arrays import Float32, Int64
 from gemel.calibrate import curves
 from gemel.calibrate.certify import smallest_fmr
 from gemel.calibrate.policy import Policy
@@ -38,12 +38,16 @@ from gemel.release.goals import Goals
 from gemel.release.measure import Part
 from gemel.release.mistakes import Item, Mistake
 from gemel.release.release import ENCODER, EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
+from gemel.tasks import explain
 
 Progress = Callable[[int, int], None]
 N_STEPS = 7
 GOLD_RECORDS = 2000
 COMPARED_RECORDS = 20_000
 TIMED_RECORDS = 2000
+N_REASONS = {"row": 20}
+FEW_REASONS = 8
+"""Mistakes of a kind that are explained: all that are shown where encoding is cheap, else few."""
 TRAINING = "train.json"
 UNTOLD = ("splits", "dataset", "format", "state", "key", "modality")
 """What a run says that a manifest or a data summary says already."""
@@ -211,7 +215,7 @@ def _evidence(
     tick()
     compared = _candidates(run, dataset, encoder, parts, (target, seed))
     tick()
-    wrong = _mistakes(dataset, run, eval, chosen.threshold, seed)
+    wrong = _mistakes(dataset, run.splits.eval, encoder, eval, decided.policy, seed)
     tick()
     return Evidence(
         data=_data_summary(dataset, run),
@@ -277,11 +281,11 @@ def _part(
 
 
 def _mistakes(
-    dataset: Dataset, run: Run, eval: Part, threshold: float, seed: int
+    dataset: Dataset, idx: Int64, encoder: Encoder, eval: Part, policy: Policy, seed: int
 ) -> tuple[Mistake, ...]:
-    idx = run.splits.eval
+    """The wrong decisions on eval nearest the threshold; idx are its positions in the dataset."""
     false_matches, false_non_matches = mistakes.nearest(
-        eval.embeddings, eval.identities, eval.comparator, threshold, seed=seed
+        eval.embeddings, eval.identities, eval.comparator, policy.verify.threshold, seed=seed
     )
 
     def item(at: int) -> Item:
@@ -289,9 +293,17 @@ def _mistakes(
         shown = mistakes.shown(dataset.payloads([i])[0])
         return Item(str(dataset.ids[i]), dataset.identity_of(i) or "", shown)
 
+    def reasons(pair: mistakes.Pair) -> tuple[explain.Part, ...]:
+        left, right = dataset.payloads([int(idx[pair.left]), int(idx[pair.right])])
+        steps = explain.attribute(
+            encoder.prepare, eval.comparator, (left, right), lambda s: policy.decide(s).outcome
+        )
+        return explain.answer(steps, encoder.encode).parts
+
+    n = N_REASONS.get(encoder.modality, FEW_REASONS)
     return (
-        *mistakes.describe("false_match", false_matches, item),
-        *mistakes.describe("false_non_match", false_non_matches, item),
+        *mistakes.describe("false_match", false_matches, item, reasons, n),
+        *mistakes.describe("false_non_match", false_non_matches, item, reasons, n),
     )
 
 

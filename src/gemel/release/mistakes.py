@@ -19,6 +19,7 @@ from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
 from gemel.encode.compare import Comparator
 from gemel.encode.prepare_image import decode
 from gemel.release.probes import pack
+from gemel.tasks.explain import Part
 
 Kind = Literal["false_match", "false_non_match"]
 MAX_RECORDS = 6000
@@ -40,12 +41,13 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Mistake(msgspec.Struct, frozen=True):
-    """A comparison that the policy decides wrongly."""
+    """A comparison that the policy decides wrongly; parts say why, of those nearest to it."""
 
     kind: Kind
     score: float
     left: Item
     right: Item
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,18 @@ def whole_identities(identities: Int64, limit: int, seed: int = 0) -> Int64:
     return known.astype(np.int64)
 
 
-def describe(kind: Kind, pairs: Iterable[Pair], item: Callable[[int], Item]) -> list[Mistake]:
-    """The pairs with their records."""
-    return [Mistake(kind, p.score, item(p.left), item(p.right)) for p in pairs]
+def describe(
+    kind: Kind,
+    pairs: Iterable[Pair],
+    item: Callable[[int], Item],
+    reasons: Callable[[Pair], tuple[Part, ...]],
+    n_reasons: int,
+) -> list[Mistake]:
+    """The pairs with their records, the first ones with what each part is worth."""
+    return [
+        Mistake(kind, p.score, item(p.left), item(p.right), reasons(p) if i < n_reasons else ())
+        for i, p in enumerate(pairs)
+    ]
 
 
 def shown(payload: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from gemel.release import folder as folders
 from gemel.release import probes
 from gemel.release.evidence import Evidence
 from gemel.release.folder import Manifest, Tolerance
+from gemel.release.precedents import Precedents
 
 ENCODER = "encoder"
 POLICY = "policy.json"
@@ -164,6 +165,13 @@ class Release:
                 return Gold(z["embeddings"], z["identities"], z["ids"])
         except (ValueError, KeyError, OSError) as e:
             raise ReleaseError(f"cannot be read: {e}", where=str(self.folder / GOLD)) from e
+
+    @cached_property
+    def precedents(self) -> Precedents | None:
+        """Comparisons of the gold set, with their answers; None without a gold set."""
+        if GOLD not in self.manifest.files:
+            return None
+        return Precedents.of(self.gold, self.comparator)
 
     def probe_payloads(self) -> tuple[list[Any], Float32]:
         """The golden probes and their (n, d) float32 embeddings."""

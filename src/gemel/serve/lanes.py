@@ -6,6 +6,7 @@ of the lanes is here; what the handlers do is theirs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,39 +33,52 @@ class Lanes:
         find: searches the gallery.
         change: changes the gallery.
         review: reads and writes what people say.
+        explain: does the steps of explanations that lie between encodings.
     """
 
     def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
         limits = Limits(settings.max_batch, settings.max_queue, settings.timeout_ms / 1000)
-        metrics = service.metrics
         self._max_batch = settings.max_batch
-        self.encode: Batcher[Any, Any] = Batcher(service.encode, limits, "encode", metrics, log)
-        self.find: Batcher[Any, Any] = Batcher(service.find, limits, "find", metrics, log)
-        self.change: Batcher[Any, Any] = Batcher(service.change, limits, "change", metrics, log)
-        answer = service.reviews.answer
-        self.review: Batcher[Any, Any] = Batcher(answer, limits, "review", metrics, log)
+        self._all: list[Batcher[Any, Any]] = []
+
+        def lane(name: str, work: Callable[[Sequence[Any]], list[Any]]) -> Batcher[Any, Any]:
+            made = Batcher(work, limits, name, service.metrics, log)
+            self._all.append(made)
+            return made
+
+        self.encode = lane("encode", service.encode)
+        self.find = lane("find", service.find)
+        self.change = lane("change", service.change)
+        self.review = lane("review", service.reviews.answer)
+        self.explain = lane("explain", service.advance)
 
     def start(self) -> None:
         """Begin to take work."""
-        for lane in self._all():
+        for lane in self._all:
             lane.start()
 
     async def stop(self) -> None:
         """Finish what is in the queues and end."""
-        for lane in self._all():
+        for lane in self._all:
             await lane.stop()
 
-    def _all(self) -> tuple[Batcher[Any, Any], ...]:
-        return self.encode, self.find, self.change, self.review
+    async def rows(
+        self, call: Call, items: Sequence[Any], place: str, *, checked: bool = False
+    ) -> Float32:
+        """Embeddings of any number of items, a batch at a time so that others can go between.
 
-    async def rows(self, call: Call, items: tuple[Any, ...], place: str) -> Float32:
-        """Embeddings of any number of items, a batch at a time so that others can go between."""
+        Args:
+            call: whose live encoder it is.
+            items: of a request, or payloads that are checked already.
+            place: where in the request they stand.
+            checked: they are payloads.
+        """
         if call.live is None:
             raise InternalError("no release is live")
         parts: list[Float32] = []
         for first in range(0, len(items), self._max_batch):
-            some = items[first : first + self._max_batch]
-            work = Embed(call.live, some, place, first)
+            some = tuple(items[first : first + self._max_batch])
+            work = Embed(call.live, some, place, first, checked)
             answer = await self.encode.submit(work, len(some))
             if first == 0:
                 note_time(call, answer, "encode")

@@ -29,6 +29,19 @@ class VerifyBody(Body):
     right: Item
 
 
+class ExplainBody(Body):
+    """Why is it decided as it is: left and right, or query and the id of a record?"""
+
+    left: Item | None = None
+    right: Item | None = None
+    query: Item | None = None
+    id: Annotated[str | None, Meta(description="A record of the gallery")] = None
+    parts: Annotated[
+        Literal["auto", "none"],
+        Meta(description="auto: what each field, word or region is worth; none: without that"),
+    ] = "auto"
+
+
 class SearchBody(Body):
     """Who in the gallery is most like this one?"""
 

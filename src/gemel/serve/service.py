@@ -18,6 +18,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import is_asked
+from gemel.release.explanation import Explanation, Stage, explaining
 from gemel.release.release import Release
 from gemel.serve.live import Live
 from gemel.serve.problems import NoGallery
@@ -30,8 +31,9 @@ from gemel.serve.schemas import (
     SearchReply,
     VerifyReply,
 )
-from gemel.serve.work import Delete, Embed, Enroll, Find, Get, Verify
+from gemel.serve.work import Advance, Delete, Embed, Enroll, Explain, Find, Get, Verify
 from gemel.settings import AdaptSettings
+from gemel.tasks.explain import Steps, advance, answer
 from gemel.telemetry import OUTCOMES, Metrics
 
 
@@ -113,6 +115,42 @@ class Service:
         rows = _single(self.encode([Embed(live, (query,), "query")]))
         reply: SearchReply = _single(self.find([Find(live, rows[0], k, where)]))
         return reply
+
+    def explain(
+        self, left: Any, right: Any = None, *, record: str | None = None, parts: bool = True
+    ) -> Explanation:
+        """Why two items, or an item and a record of the gallery, are decided as they are.
+
+        Args:
+            left: an item.
+            right: the other one.
+            record: id of a record to compare with instead; its own parts are not known.
+            parts: what each part is worth as well.
+        Raises:
+            InvalidInput: an item cannot be encoded.
+            NoGallery: there is none to look a record up in.
+            UnknownRecord: it is not there.
+        """
+        live = self.live
+        steps = self.explaining(Explain(live, left, right, record, parts))
+        return answer(steps, live.encoder.encode)
+
+    def explaining(self, work: Explain) -> Steps[Explanation]:
+        """The same in steps, for a caller who encodes in its own way (see `tasks.explain`)."""
+        live = work.live
+        payloads = _checked(live, work)
+        if work.record is None:
+            stage: Stage = "verify"
+            other = payloads[1]
+        else:
+            stage, other = "search", _gallery(live).get(work.record).embedding
+        pair = (payloads[0], other)
+        prepare = live.encoder.prepare
+        return (yield from explaining(live.release, prepare, pair, parts=work.parts, stage=stage))
+
+    def advance(self, works: Sequence[Advance]) -> list[Any]:
+        """For each step the payloads to encode next and, if done, the Explanation, or an error."""
+        return [_attempt(advance, work.steps, work.rows) for work in works]
 
     def encode(self, works: Sequence[Verify | Embed]) -> list[Any]:
         """A VerifyReply for each Verify, (n, d) float32 for each Embed, or an exception.
@@ -252,12 +290,14 @@ class Service:
         return decision_id
 
 
-def _checked(live: Live, work: Verify | Embed) -> list[Any]:
+def _checked(live: Live, work: Verify | Embed | Explain) -> list[Any]:
     """The payloads of a work.
 
     Raises:
         InvalidInput: one cannot be encoded; `where` is its place in the request.
     """
+    if isinstance(work, Embed) and work.checked:
+        return list(work.payloads)
     payloads = []
     for place, item in work.items():
         try:

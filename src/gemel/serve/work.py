@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemel.arrays import Float32
+from gemel.release.explanation import Explanation
 from gemel.serve.live import Live
+from gemel.tasks.explain import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,46 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Encode items; place is where in the request they stand, `{}` being their number."""
+    """Encode items; place is where in the request they stand, `{}` being their number.
+
+    With `checked`, they are no items but payloads that the live encoder takes.
+    """
 
     live: Live
     payloads: tuple[Any, ...]
     place: str = "input[{}]"
     first: int = 0
+    checked: bool = False
 
     def items(self) -> tuple[tuple[str, Any], ...]:
         """What is to be encoded, each with its place in the request."""
         start = self.first
         return tuple((self.place.format(start + i), p) for i, p in enumerate(self.payloads))
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Explain a pair of items, or an item and a record of the gallery."""
+
+    live: Live
+    left: Any
+    right: Any = None
+    record: str | None = None
+    parts: bool = True
+
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """What is to be encoded, each with its place in the request."""
+        if self.record is not None:
+            return (("query", self.left),)
+        return (("left", self.left), ("right", self.right))
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Do one step of an explanation with the rows that it waits for."""
+
+    steps: Steps[Explanation]
+    rows: Float32 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ loaded from anywhere. Everything that came from data is escaped.
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -13,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from gemel.calibrate.operating import OperatingPoint
 from gemel.errors import ReleaseError
+from gemel.release import mistakes
 from gemel.release.evidence import Evidence
 from gemel.release.measure import in_words
 from gemel.release.mistakes import Mistake
 from gemel.release.release import Release
-from gemel.watch import charts, words
+from gemel.tasks.explain import Part
+from gemel.watch import charts, heatmap, words
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -98,17 +102,36 @@ def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def _card(mistake: Mistake) -> dict[str, Any]:
-    """A wrong decision as the template shows it."""
+    """A wrong decision as the template shows it, with what its parts are worth if that is known."""
     left, right = mistake.left.payload, mistake.right.payload
-    card: dict[str, Any] = {"mistake": mistake, "rows": [], "images": []}
+    card: dict[str, Any] = {"mistake": mistake, "rows": [], "images": [], "maps": []}
     if "image" in left and "image" in right:
         card["images"] = [left["image"], right["image"]]
+        if mistake.parts:
+            card["maps"] = _maps(left["image"], right["image"], mistake.parts)
     else:
         one, two = left.get("row", {}), right.get("row", {})
+        worth = {part.name: (part.speaks_against, part.speaks_for) for part in mistake.parts}
+        largest = max((max(both) for both in worth.values()), default=0.0) or 1.0
         card["rows"] = [
-            (name, *words.differing(one.get(name), two.get(name))) for name in {**one, **two}
+            {
+                "name": name,
+                "values": words.differing(one.get(name), two.get(name)),
+                "bars": [value / largest for value in worth.get(name, (0.0, 0.0))],
+            }
+            for name in {**one, **two}
         ]
     return card
+
+
+def _maps(left: str, right: str, parts: Sequence[Part]) -> list[str]:
+    """Both pictures with their regions tinted, as base64."""
+    sides: tuple[tuple[heatmap.Side, str], ...] = (("left", left), ("right", right))
+    tinted = (
+        heatmap.tinted(base64.b64decode(image), parts, side, mistakes.THUMBNAIL)
+        for side, image in sides
+    )
+    return [base64.b64encode(heatmap.png(image)).decode() for image in tinted]
 
 
 def _training(summary: dict[str, Any]) -> list[tuple[str, str]]:

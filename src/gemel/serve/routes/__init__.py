@@ -8,12 +8,13 @@ from gemel.serve.endpoint import Answers, Call, Raw
 from gemel.serve.lanes import Lanes
 from gemel.serve.openapi import document
 from gemel.serve.problems import JSON
-from gemel.serve.routes import comparing, records, reviewing, state
+from gemel.serve.routes import comparing, explaining, records, reviewing, state
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
 TABLE = (
     comparing.VERIFY,
+    explaining.EXPLAIN,
     records.SEARCH,
     comparing.EMBED,
     records.ENROLL,
@@ -48,6 +49,7 @@ class Routes:
         self._is_ready = service.metrics.gauge("gemel_ready")
         self.answers: Answers = {
             **comparing.Comparing(service, self._lanes).answers,
+            **explaining.Explaining(service, self._lanes).answers,
             **records.Records(service, self._lanes).answers,
             **reviewing.Reviewing(service, self._lanes).answers,
             **self._state.answers,

@@ -1,0 +1,158 @@
+"""`gemel explain`: why a release decides about two records as it does."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from gemel.cli import show
+from gemel.cli.gallery import ReleaseName, row_of
+from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.errors import DataError, InvalidInput
+
+if TYPE_CHECKING:
+    from gemel.data.records import Dataset
+    from gemel.release.explanation import Explanation
+    from gemel.release.release import Release
+    from gemel.tasks.explain import Part
+
+WIDTH = 12
+"""Characters of the longest bar, to either side."""
+N_REGIONS = 12
+LONGEST = 40
+"""Characters of a part's name in the table."""
+
+Payload = Annotated[str, typer.Argument(help="A JSON object, a record id, or an image file.")]
+
+
+def explain(
+    left: Payload,
+    right: Payload,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Images only: a PNG with the regions tinted."),
+    ] = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """Show why two records are decided as they are: what each part is worth, and the margin."""
+    from gemel.release.explanation import explain as explained
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    if output is not None and live.modality != "image":
+        raise InvalidInput("rows have no picture", where="--output", hint="leave it out")
+    pair = _payloads(project, live, (left, right))
+    found = explained(live, *pair)
+    if output is not None:
+        from gemel.watch import heatmap
+
+        output.write_bytes(heatmap.pair(*pair, found.parts))
+        show.say(f"wrote {output}: blue speaks for a match, orange against it")
+    if json:
+        show.as_json(found)
+    else:
+        _show(found, pair)
+
+
+def _payloads(project: Project, release: Release, words: Sequence[str]) -> tuple[Any, Any]:
+    """The payloads that two words mean; the records of the project are read once, if at all."""
+    dataset: Dataset | None = None
+    found: list[Any] = []
+    for side, word in zip(("left", "right"), words, strict=True):
+        if release.modality == "row" and word.lstrip().startswith("{"):
+            found.append(row_of(word, side))
+        elif release.modality == "image" and Path(word).is_file():
+            found.append(Path(word).read_bytes())
+        elif not project.config.data.path:
+            raise InvalidInput(f"{word!r:.80} is neither a JSON object nor a file", where=side)
+        else:
+            dataset = dataset or project.dataset()
+            found.append(dataset.payloads([_position(dataset, word)])[0])
+    return found[0], found[1]
+
+
+def _position(dataset: Dataset, record: str) -> int:
+    """Where the record of an id is.
+
+    Raises:
+        DataError: it is not there.
+    """
+    at = np.flatnonzero(dataset.ids == record)
+    if not at.size:
+        near = difflib.get_close_matches(record, dataset.ids[:100_000].tolist(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else "gemel data check shows what is read"
+        what = f"no record {record!r:.80}" + ("" if dataset.fields else ", and no file")
+        raise DataError(what, where=dataset.source, hint=hint)
+    return int(at[0])
+
+
+def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
+    """The decision in sentences, then a line for each part."""
+    chance = "" if found.probability is None else f", probability {show.number(found.probability)}"
+    show.out(
+        f"{found.outcome.replace('_', ' ')}: score {show.number(found.score)}, "
+        f"threshold {show.number(found.threshold)}{chance}"
+    )
+    if found.margin is not None:
+        show.out(found.margin.text)
+    if found.around is not None:
+        show.out(
+            f"of {found.around.n} gold comparisons with a score within "
+            f"{show.number(found.around.within)}, {found.around.n_genuine} were genuine"
+        )
+    show.out("")
+    head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
+    lines = _lines(found, pair)
+    kept = [i for i in range(len(head)) if any(line[i] is not None for line in lines)]
+    show.table([head[i] for i in kept], [[line[i] for i in kept] for line in lines])
+    show.out("")
+    show.out(
+        "lost: score that is lost without the part; cost: what the difference of the two costs"
+    )
+    show.out(f"score without anything: {show.number(found.nothing)}; losses need not add up to it")
+    for known in found.nearest:
+        kind = "genuine" if known.genuine else "impostor"
+        show.out(
+            f"nearest {kind}: {known.left} and {known.right}, score {show.number(known.score)}"
+        )
+
+
+def _lines(found: Explanation, pair: tuple[Any, Any]) -> list[list[Any]]:
+    """Parts with their values, their worth and a bar; words below their field, few regions."""
+    largest = max((_reach(part) for part in found.parts), default=0.0) or 1.0
+    lines = []
+    for part in found.parts if isinstance(pair[0], dict) else found.parts[:N_REGIONS]:
+        lines.append(_line(part, pair, largest))
+        if part.box is None:
+            inner = [p for p in part.parts if p.lost != part.lost]
+            lines += [_line(p, ({}, {}), largest, indent="  ") for p in inner]
+    return lines
+
+
+def _line(part: Part, pair: tuple[Any, Any], largest: float, indent: str = "") -> list[Any]:
+    values = [p.get(part.name) if isinstance(p, dict) else None for p in pair]
+    against, for_ = (
+        round(WIDTH * min(value / largest, 1.0)) for value in (part.speaks_against, part.speaks_for)
+    )
+    name = part.name if len(part.name) <= LONGEST else f"{part.name[: LONGEST - 1]}…"
+    return [
+        indent + name,
+        *(f"{v:g}" if isinstance(v, float) else None if v is None else v[:LONGEST] for v in values),
+        f"{part.lost:+.3g}",
+        None if part.cost is None else f"{part.cost:+.3g}",
+        f"{'▒' * against:>{WIDTH}}│{'█' * for_:<{WIDTH}}",
+        part.outcome.replace("_", " "),
+        part.outcome_if_equal and part.outcome_if_equal.replace("_", " "),
+    ]
+
+
+def _reach(part: Part) -> float:
+    return max(part.speaks_for, part.speaks_against)

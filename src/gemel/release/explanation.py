@@ -1,0 +1,237 @@
+"""Why a release decides a pair as it does: one struct, for scripts, services, pages and people.
+
+Put together from the parts of the pair, the error rates that eval measured around the score, and
+gold comparisons with scores like it. It explains the decision of the policy and makes none.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Float32
+from gemel.calibrate.policy import Decision, Outcome
+from gemel.encode.encoder import Payload, Prepare
+from gemel.errors import InvalidInput, NotFound
+from gemel.release.evidence import Evidence
+from gemel.release.precedents import Around, Precedent
+from gemel.release.release import Release
+from gemel.tasks.explain import MAX_CUTS, Part, Steps, answer, attribute
+
+Stage = Literal["verify", "search"]
+
+
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a score is from the threshold, in error rates of eval.
+
+    Attributes:
+        fmr_at_score: false match rate of a threshold at this score, at most.
+        fmr_at_threshold: the same of the threshold that was applied.
+        fnmr_at_score: false non-match rate of a threshold at this score, at most.
+        fnmr_at_threshold: the same of the threshold that was applied.
+        n_impostor: impostor comparisons that the rates were measured on.
+        n_genuine: genuine comparisons.
+        text: the same as a sentence.
+    """
+
+    fmr_at_score: float
+    fmr_at_threshold: float
+    fnmr_at_score: float
+    fnmr_at_threshold: float
+    n_impostor: int
+    n_genuine: int
+    text: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision and its reasons.
+
+    Attributes:
+        outcome: `match`, `no_match` or `review`.
+        score: of the pair; higher is more alike.
+        threshold: the one that was applied.
+        probability: of a match, None without a calibrated likelihood.
+        stage: which stage decided.
+        margin: None if the release has no evidence.
+        around: gold comparisons with scores like this one; None without a gold set.
+        nearest: the nearest genuine and impostor ones of them.
+        nothing: score of the pair with everything taken away.
+        lost_in_sum: what the parts lose together; need not be `score - nothing`.
+        parts: what each part is worth, those that matter most first.
+        release: that decides.
+        space: of its embeddings.
+        note: what a reader has to know.
+    """
+
+    outcome: Outcome
+    score: float
+    threshold: float
+    probability: float | None
+    stage: Stage
+    margin: Margin | None
+    around: Around | None
+    nearest: tuple[Precedent, ...]
+    nothing: float
+    lost_in_sum: float
+    parts: tuple[Part, ...]
+    release: str
+    space: str
+    note: str = ""
+
+
+def explain(release: Release, left: Payload, right: Payload, *, parts: bool = True) -> Explanation:
+    """Why a release decides about two payloads as it does.
+
+    Args:
+        release: that decides.
+        left: a row or the bytes of an image file.
+        right: the other one; the two may be exchanged.
+        parts: what each part is worth as well, which costs encodings.
+    Raises:
+        InvalidInput: one of them cannot be encoded; `where` is its side and field.
+    """
+    encoder = release.encoder
+    for side, payload in (("left", left), ("right", right)):
+        try:
+            encoder.prepare.check(payload)
+        except InvalidInput as e:
+            where = f"{side}.{e.where}" if e.where else side
+            raise InvalidInput(e.what, where=where, hint=e.hint) from e
+    steps = explaining(release, encoder.prepare, (left, right), parts=parts)
+    return answer(steps, encoder.encode)
+
+
+def explaining(
+    release: Release,
+    prepare: Prepare,
+    pair: tuple[Payload, Payload | Float32],
+    *,
+    parts: bool = True,
+    stage: Stage = "verify",
+) -> Steps[Explanation]:
+    """The same in steps, for a caller who encodes in its own way (see `tasks.explain`).
+
+    Args:
+        release: that decides.
+        prepare: its preprocessing.
+        pair: two checked payloads, or one and the embedding of a record.
+        parts: what each part is worth as well.
+        stage: whose operating point decides.
+    Yields:
+        Payloads to encode; send back (n, d) float32, unit rows.
+    """
+    policy = release.policy
+    decide = policy.identify if stage == "search" else policy.decide
+    found = yield from attribute(
+        prepare,
+        release.comparator,
+        pair,
+        lambda score: decide(score).outcome,
+        MAX_CUTS if parts else 0,
+    )
+    decision = decide(found.score)
+    gold = release.precedents
+    return Explanation(
+        outcome=decision.outcome,
+        score=found.score,
+        threshold=decision.threshold,
+        probability=decision.probability,
+        stage=stage,
+        margin=_margin(release, found.score, decision),
+        around=gold.around(found.score) if gold else None,
+        nearest=gold.nearest(found.score) if gold else (),
+        nothing=found.nothing,
+        lost_in_sum=found.lost_in_sum,
+        parts=found.parts,
+        release=release.id,
+        space=release.space_id,
+        note="parts of the query only: a gallery keeps no payloads" if stage == "search" else "",
+    )
+
+
+def _margin(release: Release, score: float, decision: Decision) -> Margin | None:
+    try:
+        evidence = release.evidence
+    except NotFound:
+        return None
+    here, there = (_rates(evidence, at) for at in (score, decision.threshold))
+    curve = evidence.eval_curve
+    return Margin(
+        fmr_at_score=here[0],
+        fmr_at_threshold=there[0],
+        fnmr_at_score=here[1],
+        fnmr_at_threshold=there[1],
+        n_impostor=curve.n_impostor,
+        n_genuine=curve.n_genuine,
+        text=_in_words(here, there, decision.outcome, curve.n_impostor),
+    )
+
+
+def _rates(evidence: Evidence, at: float) -> tuple[float, float]:
+    """FMR and FNMR on eval at a threshold.
+
+    The curve is thinned out; between two of its points the worse rate is taken, and the operating
+    point of the policy, which is exact, is one of its points.
+    """
+    curve, point = evidence.eval_curve, evidence.eval
+    threshold = np.array([*curve.threshold, point.threshold])
+    fmr = np.array([*curve.fmr, point.fmr.value])
+    fnmr = np.array([*curve.fnmr, point.fnmr.value])
+    return (
+        float(fmr[threshold <= at].min(initial=1.0)),
+        float(fnmr[threshold >= at].min(initial=1.0)),
+    )
+
+
+def _in_words(
+    here: tuple[float, float], there: tuple[float, float], outcome: Outcome, n_impostor: int
+) -> str:
+    """The margin as a sentence.
+
+    Example:
+        >>> _in_words((0.0002, 0.1), (0.001, 0.05), "match", 10_000)
+        'FMR at this score is 0.02 %, at the threshold 0.1 %: 5 times stricter than needed'
+    """
+    fmr, limit = here[0], there[0]
+    if outcome == "no_match":
+        times = f", {_number(fmr / limit)} times as many" if 0 < limit < fmr else ""
+        return (
+            f"a threshold that matches this score would match {_percent(fmr)} of impostor "
+            f"comparisons instead of {_percent(limit)}{times}; {_percent(here[1])} of genuine ones "
+            "score as low"
+        )
+    if outcome == "match" and fmr == 0:
+        return (
+            f"none of {n_impostor:,} impostor comparisons of eval scored as high; "
+            f"at the threshold {_percent(limit)} match"
+        )
+    text = f"FMR at this score is {_percent(fmr)}, at the threshold {_percent(limit)}"
+    if outcome == "review":
+        return f"{text}; {_percent(here[1])} of genuine comparisons score as low: a person decides"
+    times = f"{_number(limit / fmr)} times stricter than needed" if fmr < limit else "no margin"
+    return f"{text}: {times}"
+
+
+def _percent(rate: float) -> str:
+    r"""A rate in per cent, without exponents.
+
+    Example:
+        >>> _percent(0.000012), _percent(0.5), _percent(0.0)
+        ('0.0012 %', '50 %', '0 %')
+    """
+    return f"{_number(100 * rate)} %"
+
+
+def _number(value: float) -> str:
+    r"""Two significant digits, never an exponent.
+
+    Example:
+        >>> _number(43_210.0), _number(1.25)
+        ('43,000', '1.2')
+    """
+    if value >= 100:
+        return f"{float(f'{value:.2g}'):,.0f}"
+    text = np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-")
+    return text.removesuffix(".")
