@@ -28,8 +28,9 @@ import numpy as np
 from scipy import stats
 
 from gemel.arrays import Float64, Int64
-from gemel.calibrate.categories import Categories, fit
+from gemel.calibrate.categories import Categories
 from gemel.calibrate.certify import fmr_threshold
+from gemel.calibrate.levelling import fit
 from gemel.calibrate.scores import Scores
 
 N_CATEGORIES = 60
@@ -103,8 +104,8 @@ def world(kind: str, seed: int) -> World:
 def thresholds(scores: Scores) -> dict[str, Float64]:
     """The threshold of each category, by method."""
     parts = np.split(scores.score, np.flatnonzero(np.diff(scores.left_category)) + 1)
-    categories = fit(scores, "category")
-    levelled = categories.level(scores)
+    fitted = fit(scores, "category")
+    categories, levelled = fitted.categories, fitted.scores
     certified = fmr_threshold(levelled, TARGET, 0.95).threshold
     return {
         "one threshold": np.full(N_CATEGORIES, np.quantile(scores.score, 1 - TARGET)),

@@ -2,27 +2,22 @@
 
 Impostors of one category may score higher, or vary more, than those of another. What a score of a
 category would be in the average category is its *levelled* score: shifted and scaled so that the
-impostors of all categories look alike. One threshold on levelled scores, chosen and certified like
-any other, is a threshold of its own for each category, with about one FMR for all. Shift and scale
-of a category come from its impostors alone and are shrunk towards all categories, the more the
-fewer identities it has. Which goal a threshold has is not known here.
+impostors of all categories look alike. One threshold on levelled scores is a threshold of its own
+for each category, with about one FMR for all. Where shifts and scales come from (`levelling`) and
+which goal a threshold has is not known here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from gemel.arrays import Float32, Float64, Int64
-from gemel.calibrate.intervals import jackknife_variance
-from gemel.calibrate.scores import Int16, Int32, Scores
+from gemel.arrays import Float32, Float64
+from gemel.calibrate.scores import Int16, Scores
 from gemel.errors import ConfigError, DataError
-
-PRIOR_DF = 8.0
-"""Identities that the common variance is worth when the variance of one category is judged."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -123,46 +118,6 @@ class Categories(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return levelled
 
 
-def fit(scores: Scores, column: str) -> Categories:
-    """The levelling that makes the impostors of all categories look alike.
-
-    Args:
-        scores: with categories (of dev); only impostor comparisons within a category count. A
-            category without any is as good as unknown.
-        column: where the categories came from.
-    Raises:
-        DataError: there are no categories, or none has enough identities to say anything.
-    Source: empirical Bayes on mean and log standard deviation, each as in DerSimonian and Laird
-        1986, with variances by identity (jackknife) moderated as in Smyth 2004.
-    """
-    moments = {code: _moments(part) for code, part in within(scores)}
-    found = {code: m for code, m in moments.items() if m is not None}
-    if not any(np.isfinite(m.log_sd_variance) for m in found.values()):
-        raise DataError(
-            "no category has impostor comparisons of three identities",
-            where=column,
-            hint="a category groups many identities: name a coarser column",
-        )
-    codes = list(found)
-    n = np.array([found[c].n_identities for c in codes], np.float64)
-    log_sd, log_sd_all = shrink(
-        np.array([found[c].log_sd for c in codes]),
-        moderated(np.array([found[c].log_sd_variance for c in codes]), n),
-    )
-    sd = np.exp(log_sd)
-    relative = np.array([found[c].mean_variance for c in codes]) / np.square(sd)
-    mean, mean_all = shrink(
-        np.array([found[c].mean for c in codes]), moderated(relative, n) * np.square(sd)
-    )
-    scale = np.exp(log_sd - log_sd_all)
-    shift = mean - mean_all * scale
-    lines = {
-        scores.category_names[c]: Line(float(shift[i]), float(scale[i]))
-        for i, c in enumerate(codes)
-    }
-    return Categories(column=column, lines=lines)
-
-
 def within(scores: Scores) -> Iterator[tuple[int, Scores]]:
     """Code and comparisons of each category: those of two of its records.
 
@@ -198,95 +153,6 @@ def sides(scores: Scores) -> tuple[Int16, Int16]:
     if scores.left_category is None or scores.right_category is None:
         raise DataError("the comparisons have no categories", hint="name data.category")
     return scores.left_category, scores.right_category
-
-
-def shrink(value: Float64, variance: Float64) -> tuple[Float64, float]:
-    """Values drawn towards their common mean, and that mean.
-
-    Args:
-        value: (g,) estimates.
-        variance: (g,) of each estimate, > 0; inf = says nothing.
-    Source: DerSimonian and Laird 1986.
-    Example:
-        >>> shrink(np.array([0.0, 1.0]), np.array([1e-9, 1e-9]))[0].round(3).tolist()
-        [0.0, 1.0]
-    """
-    weight = 1 / variance
-    total = weight.sum()
-    spread = float(weight @ np.square(value - weight @ value / total))
-    degrees = np.count_nonzero(weight) - 1
-    room = total - weight @ weight / total
-    between = max(0.0, (spread - degrees) / room) if degrees else 0.0
-    weight = 1 / (variance + between)
-    mean = float(weight @ value / weight.sum())
-    kept = between * weight
-    return np.where(np.isinf(variance), mean, mean + kept * (value - mean)), mean
-
-
-def moderated(variance: Float64, n_identities: Float64) -> Float64:
-    """Variances drawn towards what the number of identities alone would say.
-
-    The variance of a mean over few identities is itself hardly known; where it came out far too
-    small by chance, its category would not be shrunk at all.
-
-    Args:
-        variance: (g,) by jackknife; NaN where it is not known.
-        n_identities: (g,) that each was taken over.
-    Source: Smyth 2004, Linear models and empirical Bayes methods.
-    """
-    known = np.isfinite(variance)
-    degrees = np.where(known, n_identities - 1, 0)
-    own = np.where(known, variance, 0.0)
-    common = float(degrees @ (own * n_identities) / degrees.sum()) / n_identities
-    drawn: Float64 = (PRIOR_DF * common + degrees * own) / (PRIOR_DF + degrees)
-    return np.maximum(drawn, np.finfo(np.float64).tiny)
-
-
-@dataclass(frozen=True)
-class _Moments:
-    """Mean and log standard deviation of impostor scores, with variances by identity."""
-
-    n_identities: int
-    mean: float
-    mean_variance: float
-    log_sd: float
-    log_sd_variance: float
-
-
-def _moments(part: Scores) -> _Moments | None:
-    """Moments of the impostors of one category; None if there is no spread to speak of."""
-    at = np.flatnonzero(~part.genuine)
-    if at.size < 2:
-        return None
-    score = part.score[at].astype(np.float64)
-    mean, sd = float(score.mean()), float(score.std())
-    if not sd > 0:
-        return None
-    z = (score - mean) / sd
-    code, n_identities = _dense(part.left[at], part.right[at])
-    n, first, second = (
-        sum(np.bincount(side, w, minlength=n_identities) for side in code.reshape(2, -1))
-        for w in (None, z, np.square(z))
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        left_out = len(z) - n
-        means = (z.sum() - first) / left_out
-        spread = (np.square(z).sum() - second) / left_out - np.square(means)
-        log_sds = 0.5 * np.log(spread)
-    return _Moments(
-        n_identities,
-        mean,
-        jackknife_variance(means) * sd**2,
-        float(np.log(sd)),
-        jackknife_variance(log_sds),
-    )
-
-
-def _dense(left: Int32, right: Int32) -> tuple[Int64, int]:
-    """Codes 0, 1, ... of the identities on both sides, one side after the other, and how many."""
-    both = np.concatenate([left, right])
-    names, code = np.unique(both, return_inverse=True)
-    return code, len(names)
 
 
 def _lowest(score: Float64, shift: Float64, scale: Float64) -> Float64:

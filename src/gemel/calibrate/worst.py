@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from gemel.calibrate.categories import fit, within
+from gemel.calibrate.categories import within
 from gemel.calibrate.certify import fmr_threshold
+from gemel.calibrate.levelling import fit
 from gemel.calibrate.operating import OperatingPoint, measure
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
@@ -24,7 +25,7 @@ def raised(scores: Scores, target: Target, chosen: OperatingPoint, column: str) 
     An FMR is proven in each category by its own comparisons. That takes no correction for looking
     at many: if the threshold were too low for some category, it would be too low for the worst, and
     the proof of that one fails as seldom as the confidence says. Other goals prove nothing; there
-    it is the highest of the thresholds that the categories would have each (see `categories.fit`).
+    it is the highest of the thresholds that the categories would have each (see `levelling`).
 
     Args:
         scores: with categories (of dev).
@@ -47,10 +48,10 @@ def raised(scores: Scores, target: Target, chosen: OperatingPoint, column: str) 
         least = _proven(scores, target.value, target.confidence, column)
         method = f"{chosen.method}; proven in each of {len(scores.category_names)} categories"
     else:
-        categories = fit(scores, column)
-        levelled = choose(categories.level(scores), target).threshold
-        least = categories.threshold(levelled, (None, None))
-        method = f"{chosen.method}; the highest of {len(categories.lines)} categories' thresholds"
+        fitted = fit(scores, column)
+        levelled, lines = choose(fitted.scores, target).threshold, fitted.categories.lines
+        least = fitted.categories.threshold(levelled, (None, None))
+        method = f"{chosen.method}; the highest of {len(lines)} categories' thresholds"
     threshold = max(chosen.threshold, least)
     band = None
     if chosen.review_low < chosen.review_high:
