@@ -3,8 +3,8 @@
 Mean and spread of a category come from its impostors alone and are drawn towards those of all
 categories, the more the fewer identities it has. The scores that they are learned from are levelled
 by what the other identities say: levelled by themselves, few impostors look tamer than they are,
-and an FMR that they prove does not hold (above the limit in 21 % of simulated worlds of 60 categories
-that share few identities, instead of 2 %; `bench/results/categories.json`).
+and an FMR that they prove does not hold (above the limit in 21 % of simulated worlds with 60
+categories and few identities, instead of 2 %; `bench/results/categories.json`).
 """
 
 from __future__ import annotations

@@ -129,8 +129,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise InvalidInput("the score is not a number", where="score")
         levelled, pair = value, None
         if self.categories is not None:
-            left, right = category if isinstance(category, tuple) else (category, category)
-            pair = self.categories.known((left, right))
+            pair = self.categories.known(pair_of(category))
             levelled = self.categories.levelled(value, pair)
             band = _unlevelled(band, self.categories, pair)
         likelihood = self.likelihood
@@ -198,6 +197,19 @@ def policy_of(
         likelihood=likelihood,
         categories=categories,
     )
+
+
+def pair_of(category: Category) -> Pair:
+    """Categories of the left and the right record.
+
+    Example:
+        >>> pair_of("a"), pair_of(("a", None)), pair_of(None)
+        (('a', 'a'), ('a', None), (None, None))
+    """
+    if category is None or isinstance(category, str):
+        return category, category
+    left, right = category
+    return left, right
 
 
 def _unlevelled(band: Band, categories: Categories, pair: Pair) -> Band:

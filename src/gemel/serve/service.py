@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.calibrate.policy import Category
+from gemel.calibrate.policy import Category, pair_of
 from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled
@@ -217,7 +217,7 @@ class Service:
 
     def _decided(self, work: Verify, score: float) -> VerifyReply:
         live = work.live
-        left, right = work.category if isinstance(work.category, tuple) else (work.category,) * 2
+        left, right = pair_of(work.category)
         category = live.category(work.left, left), live.category(work.right, right)
         decision = live.policy.decide(score, category)
         self._decisions["verify", decision.outcome].inc()
