@@ -108,6 +108,14 @@ class Config(msgspec.Struct, frozen=True):
                 hint="set calibrate.value, for example 0.001 for fmr and 0.99 for precision",
             )
 
+        wanted = self.calibrate.categories
+        if wanted in ("worst", "per_category") and self.data.category is None:
+            raise ConfigError(
+                f"categories = {wanted!r}, and no column says the category",
+                where=self._where("calibrate.categories"),
+                hint="name it in data.category",
+            )
+
     def _where(self, *names: str) -> str:
         set_by = [self.origins.get(n, "default") for n in names]
         return next((w for w in set_by if w != "default"), names[0])

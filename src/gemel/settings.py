@@ -37,6 +37,13 @@ class DataSettings(Settings, frozen=True):
     id: Annotated[
         str | None, Meta(description="Column with a unique record id; without one, the row number")
     ] = None
+    category: Annotated[
+        str | None,
+        Meta(
+            description="Column that error rates are told apart by, such as a country; "
+            "the encoder does not see it unless data.columns gives it a kind"
+        ),
+    ] = None
     pairs: Annotated[
         str | None,
         Meta(description="File left,right,same with record ids; gives identities to the records"),
@@ -129,6 +136,13 @@ class CalibrateSettings(Settings, frozen=True):
         Annotated[float, Meta(ge=0)] | None,
         Meta(description="Cost of asking a person; null: no review band"),
     ] = None
+    categories: Annotated[
+        Literal["off", "report", "worst", "per_category"],
+        Meta(
+            description="report: rates of each category of data.category at one threshold; worst: "
+            "one threshold that the worst category needs; per_category: one for each"
+        ),
+    ] = "report"
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from gemel.calibrate.categories import Categories, Line
 from gemel.calibrate.likelihood import Likelihood, fit
 from gemel.calibrate.policy import FILE, Band, Policy, policy_of
 from gemel.calibrate.scores import Scores
@@ -95,3 +97,25 @@ def test_a_prior_or_slope_that_makes_no_sense_is_refused(prior: float, slope: fl
     at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
     with pytest.raises(ConfigError):
         Policy(verify=at, search=at, prior=prior, likelihood=Likelihood(slope, 0.0))
+
+
+def test_a_policy_by_category_survives_json_and_one_without_asks_for_none(policy: Policy) -> None:
+    assert policy.decide(0.5, "a") == policy.decide(0.5) and policy.decide(0.5).category is None
+    lines = {"a": Line(0.0, 1.0), "b": Line(0.1, 2.0)}
+    by = replace(policy, categories=Categories(column="country", lines=lines))
+    loaded = Policy.from_json(by.to_json())
+    assert loaded == by
+    decided = loaded.decide(1.1, "b")
+    assert (decided.threshold, decided.category) == (pytest.approx(1.1), ("b", "b"))
+    assert decided.probability == pytest.approx(policy.decide(0.5).probability)
+    assert loaded.identify(1.1, ("a", "b")).outcome == "no_match"
+    assert loaded.identify(1.1, "a").outcome == "match"
+
+
+def test_the_review_band_moves_with_the_category(policy: Policy) -> None:
+    lines = {"a": Line(0.0, 1.0), "b": Line(0.1, 2.0)}
+    by = replace(policy, categories=Categories(column="country", lines=lines))
+    for score, pair in ((0.45, "a"), (1.2, "b"), (1.2, ("a", "b")), (1.2, None)):
+        assert by.decide(score, pair).outcome == "review"
+    assert by.decide(0.65, "a").outcome == "match"
+    assert by.decide(0.65, "b").outcome == "no_match"

@@ -1,5 +1,7 @@
 """Labelled comparisons refuse what contradicts itself and know who takes part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,17 @@ def test_types_and_codes_are_checked() -> None:
 def test_one_class_alone_is_no_ground_for_a_threshold() -> None:
     with pytest.raises(DataError, match="no impostor"):
         labelled(np.ones(3), np.ones(3)).require_both()
+
+
+def test_categories_stay_with_their_comparisons() -> None:
+    ok = labelled(np.array([1.0, 0.5, 0.0]), np.array([1, 0, 0]))
+    codes = np.array([0, 1, -1], np.int16)
+    named = replace(ok, left_category=codes, right_category=codes, category_names=("a", "b"))
+    part = named.take(np.array([2, 1]))
+    assert part.score.tolist() == [0.0, 0.5] and part.n_impostor == 2
+    assert part.left_category is not None and part.left_category.tolist() == [-1, 1]
+    assert ok.take(np.array([0])).left_category is None
+    with pytest.raises(DataError, match="one side"):
+        replace(ok, left_category=codes)
+    with pytest.raises(DataError, match="int16"):
+        replace(ok, left_category=codes.astype(np.int64), right_category=codes)

@@ -12,14 +12,15 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from gemel.arrays import unit_rows
+from gemel.calibrate.categories import Categories, Line
 from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.thresholds import Target, choose
 from gemel.data import records, splits
-from gemel.data.dataset import Dataset
+from gemel.data.dataset import CategoryColumn, Dataset
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import DataError, ReleaseError
-from gemel.release import baseline, mistakes
+from gemel.release import baseline, measure, mistakes
 from gemel.release.build import build
 from gemel.release.goals import Goals
 from gemel.release.release import Release
@@ -186,3 +187,17 @@ def _projection(prepare: ImagePrepare) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def test_nearest_mistakes_are_those_of_levelled_scores() -> None:
+    rng = np.random.default_rng(1)
+    rows, identities = unit_rows(rng.normal(size=(60, 8))), np.arange(60) // 3
+    column = CategoryColumn("c", rng.integers(-1, 2, 60), ("a", "b"))
+    raw = measure.part(rows, identities, Cosine(), category=column, max_comparisons=10**6, seed=0)
+    lines = {"a": Line(0.1, 1.0), "b": Line(-0.2, 0.5)}
+    side = raw.level(Categories(column="c", lines=lines))
+    false_matches, _ = mistakes.nearest(
+        rows, identities, Cosine(), 0.3, level=side.leveller(), n=10**6
+    )
+    wrong = np.sort(side.scores.score[(side.scores.score >= 0.3) & ~side.scores.genuine])
+    assert [p.score for p in false_matches] == pytest.approx(wrong.tolist(), abs=1e-6)

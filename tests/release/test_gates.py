@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from gemel.calibrate.breakdown import Breakdown, Worst
 from gemel.calibrate.policy import Band
 from gemel.calibrate.thresholds import Target
 from gemel.errors import GateFailed
@@ -146,3 +147,20 @@ def test_a_policy_that_the_evidence_measured_passes(release: Release, tmp_path: 
     child = release.child(policy=policy, evidence=evidence, into=tmp_path / "child")
     assert gates.run(child, release).passed
     assert np.isclose(child.policy.verify.threshold, at)
+
+
+def test_a_broken_promise_in_one_category_fails(release: Release, tmp_path: Path) -> None:
+    """As a whole FMR may be low while one category is far above what was promised for each."""
+    evidence, replace = release.evidence, msgspec.structs.replace
+    limit = evidence.eval.fmr.low / 2 + 0.01
+    goals = Goals(verify=Target(kind="fmr", value=limit), categories="worst")
+    for low, gates_failed in ((limit / 2, []), (limit * 1.1, ["target holds on eval"])):
+        worst = Worst(category="b", value=limit * 2, low=low, high=1.0, n_judged=2)
+        found = Breakdown(
+            column="country", confidence=0.95, rows=(), between=None, worst_fmr=worst,
+            worst_fnmr=None, matrix=(),
+        )  # fmt: skip
+        said = replace(evidence, goals=goals, categories=found)
+        report = gates.run(changed(release, tmp_path / str(low), said))
+        assert failed(report) == gates_failed
+        assert not gates_failed or "category b" in report.gates[-1].detail

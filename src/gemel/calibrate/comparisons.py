@@ -8,13 +8,18 @@ records within identities) are left out at random, never single comparisons: wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.calibrate.scores import Int32, Scores
+from gemel.calibrate.scores import Scores
+from gemel.data.dataset import CategoryColumn
 from gemel.encode.compare import Comparator
 from gemel.errors import DataError
+
+Labels = list[NDArray[np.signedinteger[Any]]]
 
 CELLS = 1 << 22
 """Scores computed at once: 16 MiB of float32."""
@@ -28,6 +33,7 @@ def all_pairs(
     identities: Int64,
     comparator: Comparator,
     *,
+    categories: CategoryColumn | None = None,
     max_comparisons: int = 20_000_000,
     seed: int = 0,
 ) -> Scores:
@@ -37,6 +43,7 @@ def all_pairs(
         embeddings: (n, d) float32, unit rows.
         identities: (n,) int64 codes; -1 = unknown, takes part in nothing.
         comparator: what scores a pair.
+        categories: of the records, kept with each comparison.
         max_comparisons: above it, the records of an identity are thinned down to not fewer than
             four, then identities are left out, both at random; genuine comparisons have
             precedence up to half of it.
@@ -48,6 +55,8 @@ def all_pairs(
     """
     if embeddings.ndim != 2 or identities.shape != embeddings.shape[:1]:
         raise DataError(f"{embeddings.shape} embeddings do not fit {identities.shape} identities")
+    if categories is not None and categories.codes.shape != identities.shape:
+        raise DataError(f"{len(categories.codes)} categories for {len(identities)} records")
     known = np.flatnonzero(identities >= 0)
     if known.size < 2:
         raise DataError(
@@ -59,12 +68,22 @@ def all_pairs(
     genuine = _within_limit(identities[known], max_comparisons // 2, rng, _n_genuine)
     left = _n_genuine(np.bincount(identities[known[genuine]]))
     impostor = _within_limit(identities[known], max_comparisons - left, rng, _n_impostor)
-    scores = _score(embeddings, identities, comparator, known[genuine], known[impostor])
+    kept = known[genuine], known[impostor]
+    labels: Labels = [identities.astype(np.int32)]
+    if categories is not None:
+        labels.append(categories.codes.astype(np.int16))
+    score, is_genuine, sides = _score(embeddings, labels, comparator, *kept)
     n_all = _n_genuine(size) + _n_impostor(size)
+    left_category, right_category = sides[1] if categories else (None, None)
     return Scores(
-        *scores,
+        score,
+        is_genuine,
+        *sides[0],
         population_prior=_n_genuine(size) / n_all,
-        note=_note(identities, known, known[genuine], known[impostor], seed),
+        note=_note(identities, known, *kept, seed),
+        left_category=left_category,
+        right_category=right_category,
+        category_names=categories.names if categories else (),
     )
 
 
@@ -167,22 +186,33 @@ def _note(ids: Int64, known: Int64, genuine: Int64, impostor: Int64, seed: int) 
 
 
 def _score(
-    embeddings: Float32, ids: Int64, comparator: Comparator, genuine: Int64, impostor: Int64
-) -> tuple[Float32, Bool, Int32, Int32]:
-    """Score, label and identities of the comparisons among the chosen records."""
+    embeddings: Float32,
+    labels: Labels,
+    comparator: Comparator,
+    genuine: Int64,
+    impostor: Int64,
+) -> tuple[Float32, Bool, list[tuple[Any, Any]]]:
+    """Score and label of the comparisons among the chosen records, and what is known of both.
+
+    Args:
+        embeddings: (n, d) float32, unit rows.
+        labels: (n,) vectors of what is known of each record, its identity first.
+        comparator: what scores a pair.
+        genuine: positions whose genuine comparisons are made, ordered by identity.
+        impostor: positions whose impostor comparisons are made, ordered by identity.
+    """
+    ids = labels[0]
     n_genuine = _n_genuine(np.bincount(ids[genuine]))
     n = n_genuine + _n_impostor(np.bincount(ids[impostor]))
     score = np.empty(n, np.float32)
-    left, right = np.empty(n, np.int32), np.empty(n, np.int32)
+    sides = [(np.empty(n, label.dtype), np.empty(n, label.dtype)) for label in labels]
     at = 0
-    codes = ids[genuine]
-    for values, i, _ in genuine_blocks(embeddings[genuine], codes, comparator):
-        to = slice(at, at + len(values))
-        score[to], left[to], right[to] = values, codes[i], codes[i]
-        at = to.stop
-    codes = ids[impostor].astype(np.int32)
-    for values, row, columns in impostor_blocks(embeddings[impostor], ids[impostor], comparator):
-        to = slice(at, at + len(values))
-        score[to], left[to], right[to] = values, codes[row], codes[columns]
-        at = to.stop
-    return score, np.arange(n) < n_genuine, left, right
+    for chosen, blocks in ((genuine, genuine_blocks), (impostor, impostor_blocks)):
+        known = [label[chosen] for label in labels]
+        for values, i, j in blocks(embeddings[chosen], known[0], comparator):
+            to = slice(at, at + len(values))
+            score[to] = values
+            for label, (left, right) in zip(known, sides, strict=True):
+                left[to], right[to] = label[i], label[j]
+            at = to.stop
+    return score, np.arange(n) < n_genuine, sides

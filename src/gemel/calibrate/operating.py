@@ -65,6 +65,9 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: Estimate
 
 
+NOTHING = Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="no comparisons")
+
+
 @dataclass(frozen=True, eq=False)
 class Counts:
     """Errors and comparisons, in total or without identity i (then (n,) arrays)."""
@@ -186,6 +189,18 @@ def _counts(scores: Scores, match: Bool) -> tuple[Counts, Counts]:
         total.genuine - scores.genuine_by_identity,
     )
     return total, without
+
+
+def rates(scores: Scores, match: Bool, confidence: float) -> tuple[Estimate, Estimate]:
+    """FMR and FNMR with intervals by identity; of a class without comparisons nothing is known.
+
+    Args:
+        scores: labelled comparisons.
+        match: (n,) bool.
+        confidence: level of the intervals.
+    """
+    fmr, fnmr = _rates(scores, *_counts(scores, match), confidence)
+    return (fmr if scores.n_impostor else NOTHING, fnmr if scores.n_genuine else NOTHING)
 
 
 def _rates(

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from gemel.calibrate.categories import Categories, Pair
 from gemel.calibrate.likelihood import Likelihood
 from gemel.calibrate.operating import OperatingPoint
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
@@ -20,6 +21,8 @@ from gemel.errors import ConfigError, InvalidInput, ReleaseError
 FILE = "policy.json"
 
 Outcome = Literal["match", "no_match", "review"]
+Category = str | Pair | None
+"""Of both records, or of the left and the right one; None = unknown."""
 
 
 class Band(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,11 +80,14 @@ class Decision(msgspec.Struct, frozen=True):
         outcome: `match`, `no_match` or `review`.
         threshold: the one that was applied.
         probability: of a match, at the policy's prior; None without a calibrated likelihood.
+        category: of the left and the right record, None where the policy does not know it; None
+            if it does not decide by category.
     """
 
     outcome: Outcome
     threshold: float
     probability: float | None
+    category: Pair | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +99,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
         first: stage before the comparator in a large gallery; None compares by rank of the cosine.
+        categories: levels the scores of each category, before they meet bands and likelihood;
+            None = one threshold for all.
     Raises:
         ConfigError: the prior is not between 0 and 1.
     Example:
@@ -106,6 +114,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prior: float
     likelihood: Likelihood | None = None
     first: FirstStage | None = None
+    categories: Categories | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
@@ -113,32 +122,44 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.likelihood is not None and not 0 < self.likelihood.slope < math.inf:
             raise ConfigError("the likelihood must rise with the score", where=FILE)
 
-    def decide(self, score: float) -> Decision:
+    def decide(self, score: float, category: Category = None) -> Decision:
         """What the score of one comparison means.
 
+        Args:
+            score: of the comparator.
+            category: of the records; where the policy decides by category, one that it does not
+                know gets the strictest threshold.
         Raises:
             InvalidInput: the score is NaN.
         """
-        return self._decide(score, self.verify)
+        return self._decide(score, self.verify, category)
 
-    def identify(self, score: float) -> Decision:
+    def identify(self, score: float, category: Category = None) -> Decision:
         """What the score of one candidate of a search means.
 
+        Args:
+            score: of the comparator.
+            category: as for `decide`; of the probe and the candidate.
         Raises:
             InvalidInput: the score is NaN.
         """
-        return self._decide(score, self.search)
+        return self._decide(score, self.search, category)
 
-    def _decide(self, score: float, band: Band) -> Decision:
+    def _decide(self, score: float, band: Band, category: Category) -> Decision:
         value = float(score)  # a numpy float32 would round the threshold to its own precision
         if value != value:
             raise InvalidInput("the score is not a number", where="score")
+        levelled, pair = value, None
+        if self.categories is not None:
+            pair = self.categories.known(pair_of(category))
+            levelled = self.categories.levelled(value, pair)
+            band = _unlevelled(band, self.categories, pair)
         likelihood = self.likelihood
-        probability = None if likelihood is None else likelihood.probability(value, self.prior)
+        probability = None if likelihood is None else likelihood.probability(levelled, self.prior)
         if band.review_low <= value < band.review_high:
-            return Decision("review", band.threshold, probability)
+            return Decision("review", band.threshold, probability, pair)
         outcome: Outcome = "match" if value >= band.threshold else "no_match"
-        return Decision(outcome, band.threshold, probability)
+        return Decision(outcome, band.threshold, probability, pair)
 
     def to_json(self) -> bytes:
         """The policy as indented JSON."""
@@ -181,6 +202,7 @@ def policy_of(
     *,
     search: OperatingPoint | None = None,
     likelihood: Likelihood | None = None,
+    categories: Categories | None = None,
 ) -> Policy:
     """The policy that decides at chosen operating points.
 
@@ -188,12 +210,36 @@ def policy_of(
         verify: chosen for one comparison; its prior becomes the policy's.
         search: chosen for a search (see `thresholds.fmr_for_fpir`); None = like verify.
         likelihood: calibrated score for probabilities.
+        categories: by which the scores were levelled that all these were chosen on.
     """
     return Policy(
         verify=_band(verify),
         search=_band(search or verify),
         prior=verify.prior,
         likelihood=likelihood,
+        categories=categories,
+    )
+
+
+def pair_of(category: Category) -> Pair:
+    """Categories of the left and the right record.
+
+    Example:
+        >>> pair_of("a"), pair_of(("a", None)), pair_of(None)
+        (('a', 'a'), ('a', None), (None, None))
+    """
+    if category is None or isinstance(category, str):
+        return category, category
+    left, right = category
+    return left, right
+
+
+def _unlevelled(band: Band, categories: Categories, pair: Pair) -> Band:
+    """The band of levelled scores, in scores of a pair of categories."""
+    return Band(
+        threshold=categories.threshold(band.threshold, pair),
+        review_low=categories.threshold(band.review_low, pair),
+        review_high=categories.threshold(band.review_high, pair),
     )
 
 

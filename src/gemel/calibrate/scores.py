@@ -8,7 +8,7 @@ where a threshold lies is not known here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Float32, Int64
 from gemel.errors import DataError
 
+Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
 
 BLOCK = 1 << 20
@@ -36,6 +37,10 @@ class Scores:
             these comparisons are a sample of them; None means that they are all.
         n_failures: comparisons that gave no score and were left out.
         note: how the comparisons were chosen, for the report.
+        left_category: (n,) int16 codes into `category_names`, -1 where the category of the left
+            record is unknown; None if records have no categories.
+        right_category: (n,) int16, of the right record.
+        category_names: name of each code.
     Raises:
         DataError: lengths, types, values or labels contradict each other.
     """
@@ -47,6 +52,9 @@ class Scores:
     population_prior: float | None = None
     n_failures: int = 0
     note: str = ""
+    left_category: Int16 | None = None
+    right_category: Int16 | None = None
+    category_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = self.score.shape
@@ -64,6 +72,11 @@ class Scores:
                     "a comparison is genuine if, and only if, both identities are the same",
                     hint="close pairs transitively into identities first",
                 )
+        for codes in (self.left_category, self.right_category):
+            if (codes is None) != (self.left_category is None):
+                raise DataError("the categories of one side are missing")
+            if codes is not None and (codes.shape != n or codes.dtype != np.int16):
+                raise DataError("categories must be int16 vectors as long as the scores")
 
     def __len__(self) -> int:
         return len(self.score)
@@ -72,6 +85,21 @@ class Scores:
         """Slices that cover all comparisons, for work in bounded memory."""
         for start in range(0, len(self.score), BLOCK):
             yield slice(start, start + BLOCK)
+
+    def take(self, at: Int64) -> Scores:
+        """The comparisons at these positions; identities and categories keep their codes."""
+        sides = (self.left_category, self.right_category)
+        left_category, right_category = (None if c is None else c[at] for c in sides)
+        return replace(
+            self,
+            score=self.score[at],
+            genuine=self.genuine[at],
+            left=self.left[at],
+            right=self.right[at],
+            population_prior=None,
+            left_category=left_category,
+            right_category=right_category,
+        )
 
     @cached_property
     def n_genuine(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,12 +100,23 @@ def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
         "records": len(dataset),
         "refused": dataset.n_bad,
         "identities": len(dataset.identity_names),
+        **_category(dataset),
         "digest": dataset.digest[:12],
         "fields": [{"name": f.name, "kind": f.kind} for f in dataset.fields],
         "bad": [str(b) for b in dataset.bad],
         "notes": list(dataset.notes),
         "splits": {name: _counts(dataset, idx) for name, idx in parts.items()},
     }
+
+
+def _category(dataset: Dataset) -> dict[str, str]:
+    """How many records each category has, the largest first."""
+    column = dataset.category
+    if column is None:
+        return {}
+    counts = Counter(column.of(i) or "(unknown)" for i in range(len(dataset)))
+    some = ", ".join(f"{name} {n:,}" for name, n in counts.most_common(SHOWN))
+    return {"category": f"{column.name}: {some}{', ...' if len(counts) > SHOWN else ''}"}
 
 
 def _counts(dataset: Dataset, idx: Any) -> dict[str, int]:

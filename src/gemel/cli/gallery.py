@@ -65,6 +65,9 @@ def search(
     where: Annotated[
         list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records.")
     ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Of the query, where the release decides by category.")
+    ] = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
@@ -77,7 +80,8 @@ def search(
     live = project.release(release)
     item = parse_item(live, query)
     with project.gallery(live) as gallery:
-        reply = Service(live, gallery).search(item, k, _typed(live, where or [], "--where"))
+        only = _typed(live, where or [], "--where")
+        reply = Service(live, gallery).search(item, k, only, category)
     found = [
         {"id": hit.id, "score": hit.score, "decision": hit.decision, **hit.attributes}
         for hit in reply.hits
@@ -132,13 +136,24 @@ def enroll_dataset(
         for start in range(0, len(dataset), batch):
             part = range(start, min(start + batch, len(dataset)))
             payloads = dataset.payloads(part)
-            attributes = payloads if dataset.modality == "row" else None
             ids = dataset.ids[start : part.stop].tolist()
+            attributes = _attributes(dataset, part, payloads)
             enrolled = gallery.enroll(ids, release.encoder.encode(payloads), attributes)
             for name in done:
                 done[name] += getattr(enrolled, name)
             tick(part.stop, len(dataset))
     return done
+
+
+def _attributes(
+    dataset: Dataset, part: range, payloads: Sequence[Any]
+) -> list[dict[str, Any]] | None:
+    """What records are enrolled with: their own values, and their category."""
+    column = dataset.category
+    if column is None:
+        return list(payloads) if dataset.modality == "row" else None
+    own = payloads if dataset.modality == "row" else [{}] * len(payloads)
+    return [{**o, column.name: column.of(i)} for o, i in zip(own, part, strict=True)]
 
 
 def parse_item(release: Release, words: Sequence[str]) -> Any:

@@ -94,6 +94,7 @@ class Project:
             kind=data.kind,
             identity=data.identity,
             id=data.id,
+            category=data.category,
             columns=dict(data.columns),
             ignore=data.ignore,
             missing=data.missing,
@@ -116,8 +117,13 @@ class Project:
         if path is None:
             return self.dataset()
         fields = getattr(release.encoder.prepare, "fields", None)
+        categories = release.policy.categories
         return records.read(
-            path, id=id, fields=fields, max_bad_ratio=self.config.data.max_bad_ratio
+            path,
+            id=id,
+            category=categories.column if categories else None,
+            fields=fields,
+            max_bad_ratio=self.config.data.max_bad_ratio,
         )
 
     def splits(self, dataset: Dataset) -> Splits:
@@ -157,7 +163,7 @@ class Project:
             false_non_match_cost=goal.false_non_match_cost,
             review_cost=goal.review_cost,
         )
-        return Goals(verify=verify)
+        return Goals(verify=verify, categories=goal.categories)
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

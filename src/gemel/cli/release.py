@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import show
+from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def show_(
         show.as_json(facts)
     else:
         show.pairs(summary(release))
+        show_categories(release.evidence.categories)
 
 
 @app.command()
@@ -187,7 +189,7 @@ def show_gates(report: GateReport) -> None:
 def summary(release: Release) -> list[tuple[str, Any]]:
     """A release in a few lines: what it is, how it decides, what was measured on eval."""
     manifest, evidence = release.manifest, release.evidence
-    seen = evidence.eval
+    seen, categories = evidence.eval, release.policy.categories
     return [
         ("release", release.id),
         ("space", release.space_id),
@@ -197,6 +199,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("data", f"{evidence.data.n_records:,} records of {evidence.data.source}"),
         ("goal", evidence.target.kind),
         ("threshold", seen.threshold),
+        *([("levelled by", categories.column)] if categories else []),
         ("FMR on eval", estimate(seen.fmr)),
         ("FNMR on eval", estimate(seen.fnmr)),
         ("precision on eval", estimate(seen.precision)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import show
+from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.cli.release import summary
 from gemel.errors import ReleaseError, TrainingError
@@ -55,6 +56,7 @@ def calibrate(
         show.as_json({"manifest": release.manifest, "policy": release.policy})
     else:
         show.pairs(summary(release))
+        show_categories(release.evidence.categories)
     show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
 
 
@@ -130,7 +132,12 @@ def find_release(project: Project, dataset: Dataset) -> Release | None:
         if manifest.space_id == space_id:
             release = store.get(manifest.id)
             evidence = release.evidence
-            same = (evidence.data.digest, evidence.goals) == (dataset.digest, project.goals())
+            category = dataset.category.digest if dataset.category else ""
+            same = (evidence.data.digest, evidence.data.category, evidence.goals) == (
+                dataset.digest,
+                category,
+                project.goals(),
+            )
             if same and manifest.parent is None:
                 return release
     return None

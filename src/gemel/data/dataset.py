@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Modality = Literal["row", "image"]
 UNKNOWN = -1
+MAX_CATEGORIES = 1000
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,45 @@ class ImageFile:
 
 
 @dataclass(frozen=True, eq=False)
+class CategoryColumn:
+    """The category of each record, such as its country: what error rates are told apart by.
+
+    Args:
+        name: of the column.
+        codes: (n,) int64 into `names`; -1 where the category is unknown.
+        names: name of each code.
+    Raises:
+        DataError: more than 1,000 categories.
+    """
+
+    name: str
+    codes: Int64
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) > MAX_CATEGORIES:
+            raise DataError(
+                f"{len(self.names):,} categories, at most {MAX_CATEGORIES:,} are told apart",
+                where=f"column {self.name}",
+                hint="a category groups many identities: name a coarser column",
+            )
+
+    @property
+    def digest(self) -> str:
+        """Digest of the name of the column and the category of each record, 64 hex digits."""
+        return digest(msgspec.json.encode([self.name, self.codes.tolist(), self.names]))
+
+    def take(self, idx: NDArray[np.integer[Any]]) -> CategoryColumn:
+        """The categories of the records at these positions; codes and names stay."""
+        return replace(self, codes=self.codes[idx])
+
+    def of(self, i: int) -> str | None:
+        """Category of record i, or None where it is unknown."""
+        code = int(self.codes[i])
+        return None if code == UNKNOWN else self.names[code]
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Records of one modality, with their identities.
 
@@ -73,6 +113,7 @@ class Dataset:
         notes: what a user should know about columns, one sentence each.
         frame: typed columns named as `fields`, for rows.
         files: one per record, for images.
+        category: of each record, if a column says so; no encoder sees it unless it is a field too.
     """
 
     modality: Modality
@@ -86,6 +127,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     frame: pl.DataFrame | None = None
     files: tuple[ImageFile, ...] = ()
+    category: CategoryColumn | None = None
 
     def __len__(self) -> int:
         """Number of records."""
@@ -100,8 +142,8 @@ class Dataset:
     def digest(self) -> str:
         """Digest of the content as 64 hex digits: fields, ids, identities and values, in order.
 
-        It does not depend on the file format that the records came in. For images it covers the
-        sorted ids with the SHA-256 of each file.
+        It does not depend on the file format that the records came in, nor on categories, since no
+        training does. For images it covers the sorted ids with the SHA-256 of each file.
         """
         names = [self.identity_of(i) for i in range(len(self))]
         if self.modality == "image":
@@ -138,6 +180,7 @@ class Dataset:
             n_read=len(chosen),
             frame=None if self.frame is None else self.frame[chosen],
             files=tuple(self.files[i] for i in chosen) if self.files else (),
+            category=None if self.category is None else self.category.take(chosen),
         )
 
     def identity_of(self, i: int) -> str | None:

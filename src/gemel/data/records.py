@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.data import images, tables
 from gemel.data import pairs as labelled
-from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, codes
+from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.rows import Columns, from_table
 from gemel.data.schema import Field
 from gemel.errors import DataError
@@ -36,6 +36,7 @@ def read(
     kind: Kind = "auto",
     identity: str | None = None,
     id: str | None = None,
+    category: str | None = None,
     columns: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
     missing: Sequence[str] = (),
@@ -51,6 +52,8 @@ def read(
             columns left, right and same holds pairs, any other table holds rows.
         identity: column that says which rows belong together; none: identities are unknown.
         id: column of unique record ids; none: the row's number among the rows, from 1.
+        category: column of a category that error rates are told apart by, such as a country; it
+            is no field for the encoder unless `columns` gives it a kind.
         columns: column to kind, where the inferred one is wrong; see `schema.infer`.
         ignore: columns that are not used.
         missing: texts that mean "no value", such as "NA"; empty text always does.
@@ -63,10 +66,11 @@ def read(
     path = Path(path)
     if not path.exists():
         raise DataError("no such file or folder", where=str(path))
-    said = Columns(identity, id, columns or {}, ignore, missing, fields)
+    said = Columns(identity, id, columns or {}, ignore, missing, fields, category)
     if path.is_dir():
         if kind not in ("auto", "images"):
             raise DataError(f"a folder, expected a file of {kind}", where=str(path))
+        _no_category(said, path)
         dataset = images.read_folder(path)
     elif kind == "images":
         raise DataError("a file, expected a folder of images", where=str(path))
@@ -74,6 +78,7 @@ def read(
         table = tables.read(path)
         is_pairs = sorted(table.frame.columns) == sorted(labelled.COLUMNS)
         if kind == "pairs" or (kind == "auto" and is_pairs):
+            _no_category(said, path)
             return _from_pairs(table, path, max_bad_ratio)
         dataset = from_table(table, said)
     dataset = _checked(dataset, max_bad_ratio)
@@ -86,6 +91,7 @@ def from_rows(
     identities: Sequence[str | int | None] | None = None,
     ids: Sequence[str | int] | None = None,
     fields: Sequence[Field] | None = None,
+    categories: tuple[str, Sequence[str | None]] | None = None,
 ) -> Dataset:
     """Dataset of rows in memory; kinds are inferred as for a file unless `fields` are given.
 
@@ -94,6 +100,7 @@ def from_rows(
         identities: (n,) names; None where unknown.
         ids: (n,) unique; default "1", "2", ...
         fields: columns and kinds.
+        categories: name of the category and (n,) values; None where unknown.
     Raises:
         DataError: no rows, lengths that differ, or a row that would be refused in a file.
     """
@@ -102,7 +109,8 @@ def from_rows(
     names = list(dict.fromkeys(n for row in rows for n in row))
     values = [[tables.as_text(row.get(n)) for row in rows] for n in names]
     dataset = from_table(tables.from_columns(names, values, "rows"), Columns(fields=fields))
-    for label, given in (("identities", identities), ("ids", ids)):
+    name, values_of = categories or ("", None)
+    for label, given in (("identities", identities), ("ids", ids), ("categories", values_of)):
         if given is not None and len(given) != len(rows):
             raise DataError(f"{len(given)} {label} for {len(rows)} rows")
     dataset = _checked(dataset, 0.0)
@@ -113,6 +121,9 @@ def from_rows(
     if identities is not None:
         code, identity_names = codes([tables.as_text(v) for v in identities])
         dataset = replace(dataset, identities=code, identity_names=identity_names)
+    if values_of is not None:
+        column = CategoryColumn(name, *codes([tables.as_text(v) for v in values_of]))
+        dataset = replace(dataset, category=column)
     return dataset
 
 
@@ -121,6 +132,7 @@ def from_frame(
     *,
     identity: str | None = None,
     id: str | None = None,
+    category: str | None = None,
     columns: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
     missing: Sequence[str] = (),
@@ -133,7 +145,7 @@ def from_frame(
     Raises:
         DataError: as `read`.
     """
-    said = Columns(identity, id, columns or {}, ignore, missing, fields)
+    said = Columns(identity, id, columns or {}, ignore, missing, fields, category)
     return _checked(from_table(tables.from_frame(frame, source), said), max_bad_ratio)
 
 
@@ -158,6 +170,15 @@ def guess_identity(frame: pl.DataFrame) -> str | None:
         if 2 <= values.n_unique() < len(values):
             return column
     return None
+
+
+def _no_category(said: Columns, path: Path) -> None:
+    if said.category is not None:
+        raise DataError(
+            "a category is a column of rows, there are none",
+            where=str(path),
+            hint="leave data.category out",
+        )
 
 
 def _from_pairs(table: tables.Table, path: Path, max_bad_ratio: float) -> Dataset:

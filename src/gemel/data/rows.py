@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gemel.arrays import Bool
+from gemel.arrays import Bool, Int64
 from gemel.data import schema
-from gemel.data.dataset import BadRecord, Dataset, codes
+from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.schema import Field
 from gemel.data.tables import Table
 from gemel.errors import DataError
@@ -34,6 +34,18 @@ class Columns:
     ignore: Sequence[str] = ()
     missing: Sequence[str] = ()
     fields: Sequence[Field] | None = None
+    category: str | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """Columns that say something about a record."""
+        return [c for c in (self.identity, self.id, self.category) if c is not None]
+
+    @property
+    def hidden(self) -> list[str]:
+        """Columns that are no fields; the category is one where it is asked for by its kind."""
+        fields = {*self.kinds, *(f.name for f in self.fields or ())}
+        return [c for c in self.labels if c != self.category or c not in fields]
 
 
 def from_table(table: Table, said: Columns) -> Dataset:
@@ -44,17 +56,24 @@ def from_table(table: Table, said: Columns) -> Dataset:
     """
     import polars as pl
 
-    _require(table, [c for c in (said.identity, said.id, *said.ignore) if c is not None])
+    _require(table, [*said.labels, *said.ignore])
+    if said.category in (said.identity, said.id, *said.ignore) and said.category is not None:
+        raise DataError(
+            f"column {said.category!r} cannot be the category as well",
+            where=table.file,
+            hint="name a column that groups many identities, and do not ignore it",
+        )
     frame = _without_gaps(table.frame.drop(list(said.ignore)), said.missing)
-    special = [c for c in (said.identity, said.id) if c is not None]
-    raw, fields, notes = _raw_fields(table.file, frame.drop(special), said)
+    raw, fields, notes = _raw_fields(table.file, frame.drop(said.hidden), said)
     refusals = _Refusals(table)
     if raw.width:
         refusals.where(
             _mask(raw.select(pl.all_horizontal(pl.all().is_null()))), None, "empty record"
         )
-    labels = {c: schema.as_strings(frame[c]) for c in special}
+    labels = {c: schema.as_strings(frame[c]) for c in said.labels}
     for column, values in labels.items():
+        if column == said.category:
+            continue
         what = "missing identity" if column == said.identity else "missing id"
         refusals.where(values.is_null().to_numpy(), column, what)
     if said.id is not None:
@@ -96,7 +115,12 @@ def _assemble(
         n_read=table.n_read,
         notes=(*table.notes, *notes),
         frame=pl.DataFrame(typed)[kept],
+        category=None if said.category is None else _category(said.category, labels, kept),
     )
+
+
+def _category(column: str, labels: dict[str, pl.Series], kept: Int64) -> CategoryColumn:
+    return CategoryColumn(column, *codes(labels[column][kept].to_list()))
 
 
 class _Refusals:

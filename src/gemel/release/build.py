@@ -30,7 +30,7 @@ from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
 from gemel.errors import DataError, ReleaseError
-from gemel.release import baseline, measure, mistakes, probes
+from gemel.release import baseline, by_category, measure, mistakes, probes
 from gemel.release import folder as folders
 from gemel.release.decide import Decided, decide
 from gemel.release.evidence import Candidate, DataSummary, Evidence
@@ -161,6 +161,7 @@ def _sides(
                 rows,
                 dataset.identities[idx],
                 comparator,
+                category=dataset.category.take(idx) if dataset.category else None,
                 max_comparisons=max_comparisons,
                 seed=seed,
             )
@@ -201,8 +202,8 @@ def _evidence(
     tick: Callable[[], None],
 ) -> Evidence:
     run, dataset, encoder = made
-    dev, eval = parts
     goals, decided = wanted
+    dev, eval = decided.dev, parts[1].level(decided.policy.categories)
     target, chosen = goals.verify, decided.chosen
     on_eval = measure_at(
         eval.scores,
@@ -233,10 +234,18 @@ def _evidence(
         timing=measure.timing(encoder, dataset.payloads(run.splits.eval[:TIMED_RECORDS])),
         file_bytes={},
         notes=tuple(
-            f"{side}: {part.scores.note}"
-            for side, part in (("dev", dev), ("eval", eval))
-            if part.scores.note
+            note
+            for note in (
+                *(
+                    f"{n}: {p.scores.note}"
+                    for n, p in (("dev", dev), ("eval", eval))
+                    if p.scores.note
+                ),
+                by_category.note(dev),
+            )
+            if note
         ),
+        categories=by_category.reported(eval, goals, chosen.threshold),
     )
 
 
@@ -285,7 +294,12 @@ def _mistakes(
 ) -> tuple[Mistake, ...]:
     """The wrong decisions on eval nearest the threshold; idx are its positions in the dataset."""
     false_matches, false_non_matches = mistakes.nearest(
-        eval.embeddings, eval.identities, eval.comparator, policy.verify.threshold, seed=seed
+        eval.embeddings,
+        eval.identities,
+        eval.comparator,
+        policy.verify.threshold,
+        level=eval.leveller(),
+        seed=seed,
     )
 
     def item(at: int) -> Item:
@@ -317,6 +331,7 @@ def _data_summary(dataset: Dataset, run: Run) -> DataSummary:
         fields=tuple((f.name, f.kind) for f in dataset.fields),
         seed=run.splits.seed,
         sides={k: measure.side(dataset, idx) for k, idx in run.splits.sides().items()},
+        category=dataset.category.digest if dataset.category else "",
     )
 
 

@@ -12,16 +12,18 @@ from gemel.calibrate import likelihood
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.policy import Policy, policy_of
 from gemel.calibrate.thresholds import choose
+from gemel.release.by_category import levelled, raised
 from gemel.release.goals import Goals
 from gemel.release.measure import Part
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A policy, and the operating point of its threshold on dev."""
+    """A policy, the operating point of its threshold on dev, and dev as it was chosen on."""
 
     policy: Policy
     chosen: OperatingPoint
+    dev: Part
 
 
 def decide(dev: Part, goals: Goals) -> Decided:
@@ -32,8 +34,13 @@ def decide(dev: Part, goals: Goals) -> Decided:
         goals: what is asked for.
     Raises:
         DataError: the data cannot support a goal; says what is missing.
+        ConfigError: a goal asks for categories, and there are none.
     """
+    dev = levelled(dev, goals)
     fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior)
-    chosen = choose(dev.scores, goals.verify, fitted)
-    search = None if goals.search is None else choose(dev.scores, goals.search, fitted)
-    return Decided(policy_of(chosen, search=search, likelihood=fitted), chosen)
+    chosen = raised(dev, goals, goals.verify, choose(dev.scores, goals.verify, fitted))
+    search = None
+    if goals.search is not None:
+        search = raised(dev, goals, goals.search, choose(dev.scores, goals.search, fitted))
+    policy = policy_of(chosen, search=search, likelihood=fitted, categories=dev.levelled)
+    return Decided(policy, chosen, dev)

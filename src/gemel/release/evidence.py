@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from gemel.calibrate.breakdown import Breakdown
 from gemel.calibrate.curves import CurveSummary
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.thresholds import Target
@@ -47,6 +48,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
         fields: name and kind of each column; empty for images.
         seed: of the split.
         sides: train, dev, eval.
+        category: digest of the category of each record; empty without.
     """
 
     source: str
@@ -57,6 +59,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[tuple[str, str], ...]
     seed: int
     sides: dict[str, Side]
+    category: str = ""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +137,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         timing: of the encoder.
         file_bytes: size of each file that the release needs to serve.
         notes: what a reader has to know, such as comparisons that were left out.
+        categories: error rates of each category on eval; None without categories.
     """
 
     data: DataSummary
@@ -151,6 +155,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing
     file_bytes: dict[str, int]
     notes: tuple[str, ...] = ()
+    categories: Breakdown | None = None
 
     @property
     def target(self) -> Target:

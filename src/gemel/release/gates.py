@@ -175,7 +175,13 @@ def _target_holds(candidate: Release) -> tuple[bool, str]:
     """Eval does not contradict what was promised on dev, interval by interval."""
     evidence = candidate.evidence
     target, seen = evidence.target, evidence.eval
+    worst = evidence.categories and evidence.categories.worst_fmr
     if target.kind == "fmr" and target.value is not None:
+        if evidence.goals.categories == "worst" and worst and worst.low > target.value:
+            return False, (
+                f"FMR of category {worst.category} on eval {worst.value:.3g}, of some at least "
+                f"{worst.low:.3g}, promised at most {target.value:.3g} in each"
+            )
         text = f"FMR on eval {_span(seen.fmr)}, promised at most {target.value:.3g}"
         return seen.fmr.low <= target.value, text
     if target.kind == "precision" and target.value is not None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gemel.calibrate.thresholds import Target
+
+ByCategory = Literal["off", "report", "worst", "per_category"]
 
 
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +17,11 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         verify: goal of the threshold for one comparison.
         search: goal for a candidate of a search; None = the same threshold.
+        categories: what the category of records does: nothing (`off`), rates of each at one
+            threshold (`report`), one threshold that the worst needs (`worst`), or a threshold for
+            each (`per_category`).
     """
 
     verify: Target = Target()
     search: Target | None = None
+    categories: ByCategory = "report"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate import curves
+from gemel.calibrate.categories import Categories
 from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.operating import OperatingPoint, measure
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
-from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.errors import DataError
@@ -51,13 +52,35 @@ class Part:
         embeddings: (n, d) float32.
         identities: (n,) int64.
         comparator: what scores a pair of them.
-        scores: all comparisons.
+        scores: all comparisons; levelled if `levelled` says how.
+        category: of the records, if they have one.
+        levelled: how the scores of each category were levelled; None = they were not.
     """
 
     embeddings: Float32
     identities: Int64
     comparator: Comparator
     scores: Scores
+    category: CategoryColumn | None = None
+    levelled: Categories | None = None
+
+    def level(self, categories: Categories | None) -> Part:
+        """The same part with levelled scores; itself if there is nothing to level by.
+
+        Args:
+            categories: learned from other records.
+        """
+        if categories is None:
+            return self
+        return replace(self, scores=categories.level(self.scores), levelled=categories)
+
+    def leveller(self) -> Callable[[Float32, Any, Any], Float32] | None:
+        """What levels scores of records, given by their positions; None if there is nothing to."""
+        categories, column = self.levelled, self.category
+        if categories is None or column is None:
+            return None
+        code = categories.codes(column.names)[column.codes]
+        return lambda score, left, right: categories.level_block(score, code[left], code[right])
 
 
 def part(
@@ -65,14 +88,20 @@ def part(
     identities: Int64,
     comparator: Comparator,
     *,
+    category: CategoryColumn | None = None,
     max_comparisons: int,
     seed: int,
 ) -> Part:
     """Embeddings of one side with all their comparisons."""
     scores = all_pairs(
-        embeddings, identities, comparator, max_comparisons=max_comparisons, seed=seed
+        embeddings,
+        identities,
+        comparator,
+        categories=category,
+        max_comparisons=max_comparisons,
+        seed=seed,
     )
-    return Part(embeddings, identities, comparator, scores)
+    return Part(embeddings, identities, comparator, scores, category)
 
 
 def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:

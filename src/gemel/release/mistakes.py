@@ -22,6 +22,7 @@ from gemel.release.probes import pack
 from gemel.tasks.explain import Part
 
 Kind = Literal["false_match", "false_non_match"]
+Level = Callable[[Float32, Any, Any], Float32]
 MAX_RECORDS = 6000
 THUMBNAIL = 96
 
@@ -65,6 +66,7 @@ def nearest(
     comparator: Comparator,
     threshold: float,
     *,
+    level: Level | None = None,
     n: int = 20,
     seed: int = 0,
 ) -> tuple[list[Pair], list[Pair]]:
@@ -75,6 +77,7 @@ def nearest(
         identities: (m,) int64; -1 = unknown, takes part in nothing.
         comparator: what scores a pair.
         threshold: a score at or above it matches.
+        level: makes levelled scores of scores and both positions; None = they are as they are.
         n: mistakes of each kind.
         seed: above 6,000 records, that many are looked at, whole identities drawn at random.
     """
@@ -83,11 +86,11 @@ def nearest(
     x, codes = embeddings[kept], identities[kept]
     genuine = (
         (score, left, right, score < threshold)
-        for score, left, right in genuine_blocks(x, codes, comparator)
+        for score, left, right in _levelled(genuine_blocks(x, codes, comparator), kept, level)
     )
     impostor = (
         (score, np.full(len(score), i), np.arange(at.start, at.stop), score >= threshold)
-        for score, i, at in impostor_blocks(x, codes, comparator)
+        for score, i, at in _levelled(impostor_blocks(x, codes, comparator), kept, level)
     )
     return _keep(impostor, threshold, n, kept), _keep(genuine, threshold, n, kept)
 
@@ -133,6 +136,13 @@ def shown(payload: Any) -> dict[str, Any]:
     out = io.BytesIO()
     small.save(out, "PNG", optimize=True)
     return pack(out.getvalue())
+
+
+def _levelled(
+    blocks: Iterator[tuple[Float32, Any, Any]], kept: Int64, level: Level | None
+) -> Iterator[tuple[Float32, Any, Any]]:
+    for score, left, right in blocks:
+        yield (score if level is None else level(score, kept[left], kept[right])), left, right
 
 
 Block = tuple[Float32, Any, Any, Any]

@@ -13,6 +13,7 @@ from typing import Any
 
 from gemel.calibrate.policy import Policy
 from gemel.data.schema import Field
+from gemel.data.tables import as_text
 from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder, Payload
@@ -93,6 +94,13 @@ class Live:
             payload = item
         self.encoder.prepare.check(payload)
         return payload
+
+    def category(self, item: Any, stated: str | None = None) -> str | None:
+        """Category of an item: as stated, else the value of its own that is named like it."""
+        categories = self.policy.categories
+        if stated is not None or categories is None or not isinstance(item, dict):
+            return stated
+        return as_text(item.get(categories.column))
 
     def _text(self, item: str) -> dict[str, Any]:
         if len(self.fields) == 1 and self.fields[0].kind == "text":

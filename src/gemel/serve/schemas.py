@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 
 Scalar = str | int | float | None
 Item = dict[str, Scalar] | str
+Pair = tuple[str | None, str | None]
+Category = str | Pair | None
 Filter = dict[str, str | int | float | bool | list[str | int | float | bool | None] | None]
 
 MAX_ITEMS = 1000
@@ -27,6 +29,10 @@ class VerifyBody(Body):
 
     left: Item
     right: Item
+    category: Annotated[
+        Category,
+        Meta(description="Of both records, or of the left and the right one; null = unknown"),
+    ] = None
 
 
 class ExplainBody(Body):
@@ -49,6 +55,9 @@ class SearchBody(Body):
     k: Annotated[int, Meta(ge=1, le=MAX_K, description="Hits at most")] = 10
     where: Annotated[
         Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
+    ] = None
+    category: Annotated[
+        str | None, Meta(description="Of the query; candidates have theirs as an attribute")
     ] = None
 
 
@@ -95,6 +104,7 @@ class VerdictBody(Body):
 class VerifyReply(Struct):
     """A decision about two payloads; score, threshold and release belong together.
 
+    `category` is that of left and right as far as the release knows it, where it decides by it.
     `asked` says that a verdict on it is wanted: because it is for review, or as an audit.
     """
 
@@ -105,6 +115,7 @@ class VerifyReply(Struct):
     release: str
     space: str
     decision_id: str | None
+    category: Pair | None = None
     asked: bool = False
 
 
@@ -142,6 +153,7 @@ class HitReply(Struct):
     release: str
     rank: int
     attributes: dict[str, Any]
+    category: Pair | None = None
 
 
 class SearchReply(Struct):

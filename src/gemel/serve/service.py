@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
+from gemel.calibrate.policy import Category, pair_of
 from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled
@@ -86,13 +87,18 @@ class Service:
         live = Live.open(release, gallery, previous=self.live, threads=self._threads)
         self.live = live
 
-    def verify(self, left: Any, right: Any) -> VerifyReply:
+    def verify(self, left: Any, right: Any, category: Category = None) -> VerifyReply:
         """Whether two items are the same.
 
+        Args:
+            left: an item.
+            right: an item.
+            category: of both, or of each, where the release decides by category; None = unknown,
+                which gets the strictest threshold.
         Raises:
             InvalidInput: one of them cannot be encoded.
         """
-        reply: VerifyReply = _single(self.encode([Verify(self.live, left, right)]))
+        reply: VerifyReply = _single(self.encode([Verify(self.live, left, right, "", category)]))
         return reply
 
     def embed(self, items: Sequence[Any]) -> Float32:
@@ -104,7 +110,13 @@ class Service:
         rows: Float32 = _single(self.encode([Embed(self.live, tuple(items))]))
         return rows
 
-    def search(self, query: Any, k: int = 10, where: dict[str, Any] | None = None) -> SearchReply:
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        where: dict[str, Any] | None = None,
+        category: str | None = None,
+    ) -> SearchReply:
         """The k records of the gallery most like an item, best first, each with a decision.
 
         Raises:
@@ -113,7 +125,8 @@ class Service:
         """
         live = self.live
         rows = _single(self.encode([Embed(live, (query,), "query")]))
-        reply: SearchReply = _single(self.find([Find(live, rows[0], k, where)]))
+        category = live.category(query, category)
+        reply: SearchReply = _single(self.find([Find(live, rows[0], k, where, "", category)]))
         return reply
 
     def explain(
@@ -210,7 +223,9 @@ class Service:
 
     def _decided(self, work: Verify, score: float) -> VerifyReply:
         live = work.live
-        decision = live.policy.decide(score)
+        left, right = pair_of(work.category)
+        category = live.category(work.left, left), live.category(work.right, right)
+        decision = live.policy.decide(score, category)
         self._decisions["verify", decision.outcome].inc()
         reply = VerifyReply(
             decision.outcome,
@@ -220,6 +235,7 @@ class Service:
             live.release.id,
             live.release.space_id,
             None,
+            decision.category,
         )
         if self._ledger is not None:
             probability = self.reviews.probability(reply.outcome)
@@ -233,6 +249,7 @@ class Service:
                     "release": reply.release,
                     "request_id": work.request_id,
                     "review_probability": probability,
+                    **({"category": reply.category} if reply.category else {}),
                 },
             )
             reply.asked = is_asked(reply.decision_id, probability)
@@ -245,7 +262,10 @@ class Service:
             return RecordReply(record.id, record.attributes)
         live = work.live
         hits = gallery.search(work.row[None], work.k, work.where)[0]
-        decisions = [live.policy.identify(hit.score) for hit in hits]
+        decisions = [
+            live.policy.identify(hit.score, (work.category, live.category(hit.attributes)))
+            for hit in hits
+        ]
         release = live.release.id
         replies = [
             HitReply(
@@ -257,6 +277,7 @@ class Service:
                 release,
                 rank,
                 hit.attributes,
+                decision.category,
             )
             for rank, (hit, decision) in enumerate(zip(hits, decisions, strict=True), 1)
         ]

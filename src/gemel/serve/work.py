@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemel.arrays import Float32
+from gemel.calibrate.policy import Category
 from gemel.release.explanation import Explanation
 from gemel.serve.live import Live
 from gemel.tasks.explain import Steps
@@ -22,6 +23,7 @@ class Verify:
     left: Any
     right: Any
     request_id: str = ""
+    category: Category = None
 
     def items(self) -> tuple[tuple[str, Any], ...]:
         """What is to be encoded, each with its place in the request."""
@@ -81,6 +83,7 @@ class Find:
     k: int = 10
     where: dict[str, Any] | None = None
     request_id: str = ""
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Comparing:
         """Compare two items and decide."""
         self._lanes.encode.permit()
         live = call.live = self._service.live
-        work = Verify(live, body.left, body.right, call.request_id)
+        work = Verify(live, body.left, body.right, call.request_id, body.category)
         answer = await self._lanes.encode.submit(work, 2)
         call.timing = [("queue", answer.wait_s), ("encode", answer.run_s)]
         reply: schemas.VerifyReply = answer.value

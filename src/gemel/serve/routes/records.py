@@ -82,7 +82,8 @@ class Records:
         live = call.live = self._service.live
         check_gallery(live)
         rows = await self._lanes.rows(call, (body.query,), "query")
-        work = Find(live, rows[0], body.k, body.where, call.request_id)
+        category = live.category(body.query, body.category)
+        work = Find(live, rows[0], body.k, body.where, call.request_id, category)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "search")
         reply: schemas.SearchReply = answer.value

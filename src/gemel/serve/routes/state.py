@@ -75,9 +75,10 @@ class State:
 
 
 def _operating_points(live: Live) -> Any:
-    """Where the threshold was chosen and how it did on eval, as JSON values."""
+    """Where the threshold was chosen and how it did on eval, in all and by category."""
     try:
         evidence = live.release.evidence
     except NotFound:
         return None
-    return msgspec.to_builtins({"dev": evidence.dev, "eval": evidence.eval})
+    points = {"dev": evidence.dev, "eval": evidence.eval, "categories": evidence.categories}
+    return msgspec.to_builtins(points)

@@ -1,0 +1,67 @@
+"""What a release does to each category, as a table on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gemel.cli import show
+
+if TYPE_CHECKING:
+    from gemel.calibrate.breakdown import Breakdown, Row, Worst
+    from gemel.calibrate.intervals import Estimate
+
+BETWEEN = "(between categories)"
+
+
+def show_categories(found: Breakdown | None, *, write: show.Write = show.out) -> None:
+    """Write the error rates of each category on eval, the worst of them, and every two of them.
+
+    Args:
+        found: of the evidence; None writes nothing.
+        write: takes a line.
+    """
+    if found is None:
+        return
+    write("")
+    head = [found.column, "identities", "genuine", "impostor", "threshold", "FMR", "FNMR"]
+    rows = [*found.rows, *([found.between] if found.between else [])]
+    show.table(head, [_cells(row) for row in rows], write)
+    for rate, worst in (("FMR", found.worst_fmr), ("FNMR", found.worst_fnmr)):
+        if worst is not None:
+            write(f"worst {rate}: {_worst(worst, len(found.rows), found.confidence)}")
+    if len(found.rows) > 1 and found.matrix:
+        write("")
+        _show_matrix(found, write)
+
+
+def _cells(row: Row) -> list[Any]:
+    threshold = "the higher" if row.threshold is None else row.threshold
+    counts = [row.n_identities, row.n_genuine, row.n_impostor]
+    return [row.category or BETWEEN, *counts, threshold, _rate(row.fmr), _rate(row.fnmr)]
+
+
+def _rate(e: Estimate) -> str:
+    return f"{e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" if e.n_effective else "-"
+
+
+def _worst(worst: Worst, n_categories: int, confidence: float) -> str:
+    left = n_categories - worst.n_judged
+    unjudged = f"; {left} too small to judge" if left else ""
+    return (
+        f"{worst.category}, {worst.value:.3g}; with {confidence:.0%} confidence the highest of all "
+        f"lies between {worst.low:.3g} and {worst.high:.3g}{unjudged}"
+    )
+
+
+def _show_matrix(found: Breakdown, write: show.Write) -> None:
+    """FMR of every two categories."""
+    names = [row.category for row in found.rows]
+    fmr = {frozenset((c.left, c.right)): c.fmr for c in found.matrix}
+
+    def shown(a: str, b: str) -> str:
+        value = fmr.get(frozenset((a, b)))
+        return "-" if value is None else f"{value:.2g}"
+
+    rows = [[a, *(shown(a, b) for b in names[: i + 1])] for i, a in enumerate(names)]
+    padded = [row + [""] * (len(names) + 1 - len(row)) for row in rows]
+    show.table(["FMR between", *names], padded, write)
