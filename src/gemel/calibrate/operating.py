@@ -40,6 +40,9 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
         recall: matches among genuine, 1 - fnmr.
         f1: harmonic mean of precision and recall.
         accuracy: right answers among all.
+        n_failures: comparisons that gave no score; FMR and FNMR leave them out.
+        far: false accept rate, as FMR but with failures counted as rejected; None without any.
+        frr: false reject rate, as FNMR but with failures counted as rejected; None without any.
     """
 
     threshold: float
@@ -63,6 +66,9 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
     recall: Estimate
     f1: Estimate
     accuracy: Estimate
+    n_failures: int = 0
+    far: float | None = None
+    frr: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +150,7 @@ def measure(
     total, without = _counts(scores, match)
     low, high = review or (threshold, threshold)
     fmr, fnmr = _rates(scores, total, without, confidence)
+    far, frr = _with_failures(scores, fmr.value, fnmr.value)
     return OperatingPoint(
         threshold=float(threshold),
         review_low=float(low),
@@ -166,7 +173,23 @@ def measure(
         recall=_complement(fnmr),
         f1=_overall(scores, total, without, lambda c: c.f1(pi), confidence),
         accuracy=_overall(scores, total, without, lambda c: c.accuracy(pi), confidence),
+        n_failures=scores.n_failures,
+        far=far,
+        frr=frr,
     )
+
+
+def _with_failures(
+    scores: Scores, fmr: float, fnmr: float
+) -> tuple[float, float] | tuple[None, None]:
+    """False accept and false reject rate, with comparisons that gave no score as rejected.
+
+    Source: ISO/IEC 19795-1: FAR = FMR (1 - FTA), FRR = FTA + FNMR (1 - FTA).
+    """
+    if not scores.n_failures:
+        return None, None
+    fta = scores.n_failures / (len(scores) + scores.n_failures)
+    return fmr * (1 - fta), fta + fnmr * (1 - fta)
 
 
 def _counts(scores: Scores, match: Bool) -> tuple[Counts, Counts]:

@@ -183,7 +183,8 @@ def _review_band(
 ) -> tuple[float, float] | None:
     """Scores for which asking a person costs less than either answer; None if there are none.
 
-    Widened to the threshold, so that a certified threshold is never undercut.
+    Widened to the threshold, so that a certified threshold is never undercut. Scores beyond all
+    that were seen count like the last one seen.
 
     Source: Chow 1970: ask iff c_review / c_fnm < P(match) < 1 - c_review / c_fm.
     """
@@ -194,7 +195,9 @@ def _review_band(
     if low >= high:
         return None
     calibrated = likelihood or fit(scores, prior)
+    least = float(scores.score.min())
+    above_all = between(scores.score.max(), np.float32(np.inf))
     return (
-        min(calibrated.score_at(low, prior), threshold),
-        max(calibrated.score_at(high, prior), threshold),
+        min(max(calibrated.score_at(low, prior), least), threshold),
+        max(min(calibrated.score_at(high, prior), above_all), threshold),
     )
