@@ -129,6 +129,10 @@ class CalibrateSettings(Settings, frozen=True):
         Annotated[float, Meta(ge=0)] | None,
         Meta(description="Cost of asking a person; null: no review band"),
     ] = None
+    likelihood: Annotated[
+        Literal["auto", "logistic", "pav", "beta"],
+        Meta(description="Shape of the likelihood ratio over the score; auto tries them on dev"),
+    ] = "auto"
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

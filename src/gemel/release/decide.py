@@ -33,7 +33,8 @@ def decide(dev: Part, goals: Goals) -> Decided:
     Raises:
         DataError: the data cannot support a goal; says what is missing.
     """
-    fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior)
+    prior = goals.verify.prior or dev.scores.prior
+    fitted = likelihood.fit(dev.scores, prior, goals.likelihood)
     chosen = choose(dev.scores, goals.verify, fitted)
     search = None if goals.search is None else choose(dev.scores, goals.search, fitted)
     return Decided(policy_of(chosen, search=search, likelihood=fitted), chosen)

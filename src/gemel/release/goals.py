@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gemel.calibrate.likelihood import Kind
 from gemel.calibrate.thresholds import Target
 
 
@@ -13,7 +14,9 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         verify: goal of the threshold for one comparison.
         search: goal for a candidate of a search; None = the same threshold.
+        likelihood: shape of the likelihood ratio over the score.
     """
 
     verify: Target = Target()
     search: Target | None = None
+    likelihood: Kind = "auto"
