@@ -96,6 +96,7 @@ class Project:
             id=data.id,
             columns=dict(data.columns),
             ignore=data.ignore,
+            groups=data.groups,
             missing=data.missing,
             pairs=self.config.at(data.pairs) if data.pairs else None,
             max_bad_ratio=data.max_bad_ratio,
@@ -156,6 +157,7 @@ class Project:
             false_match_cost=goal.false_match_cost,
             false_non_match_cost=goal.false_non_match_cost,
             review_cost=goal.review_cost,
+            intervals=goal.intervals,
         )
         return Goals(verify=verify, likelihood=goal.likelihood)
 

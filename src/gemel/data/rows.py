@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ class Columns:
     ignore: Sequence[str] = ()
     missing: Sequence[str] = ()
     fields: Sequence[Field] | None = None
+    groups: Sequence[str] = ()
 
 
 def from_table(table: Table, said: Columns) -> Dataset:
@@ -44,10 +45,12 @@ def from_table(table: Table, said: Columns) -> Dataset:
     """
     import polars as pl
 
-    _require(table, [c for c in (said.identity, said.id, *said.ignore) if c is not None])
-    frame = _without_gaps(table.frame.drop(list(said.ignore)), said.missing)
+    _require(table, [c for c in (said.identity, said.id, *said.ignore, *said.groups) if c])
+    unused = set(said.ignore) - set(said.groups)
+    frame = _without_gaps(table.frame.drop(unused), said.missing)
     special = [c for c in (said.identity, said.id) if c is not None]
-    raw, fields, notes = _raw_fields(table.file, frame.drop(special), said)
+    grouped = {c: schema.as_strings(frame[c]) for c in said.groups}
+    raw, fields, notes = _raw_fields(table.file, frame.drop({*special, *said.groups}), said)
     refusals = _Refusals(table)
     if raw.width:
         refusals.where(
@@ -67,7 +70,9 @@ def from_table(table: Table, said: Columns) -> Dataset:
         unfit = raw[f.name].is_not_null() & values.is_null()
         refusals.where(unfit.to_numpy(), f.name, f"not a {f.kind}", raw[f.name])
         typed.append(values.rename(f.name))
-    return _assemble(table, said, (fields, typed, labels), refusals, notes)
+    found = _assemble(table, said, (fields, typed, labels), refusals, notes)
+    kept = np.flatnonzero(refusals.fine)
+    return replace(found, groups={c: codes(v[kept].to_list())[0] for c, v in grouped.items()})
 
 
 def _assemble(

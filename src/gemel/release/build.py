@@ -25,6 +25,7 @@ from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
+from gemel.data.units import units
 from gemel.encode import compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
@@ -159,6 +160,7 @@ def _sides(
                 comparator,
                 max_comparisons=max_comparisons,
                 seed=seed,
+                units=units(dataset.take(idx)),
             )
         )
         tick()
@@ -206,6 +208,7 @@ def _evidence(
         prior=target.prior,
         confidence=target.confidence,
         review=(chosen.review_low, chosen.review_high),
+        method=target.intervals,
     )
     points = measure.points(dev.scores, eval.scores, target, chosen, on_eval)
     tick()
@@ -273,6 +276,7 @@ def _part(
         comparator or like.comparator,
         max_comparisons=max(len(like.scores), 1000),
         seed=0,
+        units=like.units,
     )
 
 

@@ -52,12 +52,14 @@ class Part:
         identities: (n,) int64.
         comparator: what scores a pair of them.
         scores: all comparisons.
+        units: of identities that depend on each other; None: each is one.
     """
 
     embeddings: Float32
     identities: Int64
     comparator: Comparator
     scores: Scores
+    units: Int64 | None = None
 
 
 def part(
@@ -67,12 +69,18 @@ def part(
     *,
     max_comparisons: int,
     seed: int,
+    units: Int64 | None = None,
 ) -> Part:
-    """Embeddings of one side with all their comparisons."""
+    """Embeddings of one side with all their comparisons; `units` as `all_pairs` takes them."""
     scores = all_pairs(
-        embeddings, identities, comparator, max_comparisons=max_comparisons, seed=seed
+        embeddings,
+        identities,
+        comparator,
+        max_comparisons=max_comparisons,
+        seed=seed,
+        units=units,
     )
-    return Part(embeddings, identities, comparator, scores)
+    return Part(embeddings, identities, comparator, scores, units)
 
 
 def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:
