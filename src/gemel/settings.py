@@ -49,6 +49,10 @@ class DataSettings(Settings, frozen=True):
         Meta(description="File left,right,same with record ids; gives identities to the records"),
     ] = None
     ignore: Annotated[tuple[str, ...], Meta(description="Columns that are not used")] = ()
+    groups: Annotated[
+        tuple[str, ...],
+        Meta(description="Columns that join identities that are not independent, such as device"),
+    ] = ()
     columns: Annotated[
         dict[str, FieldKind],
         Meta(description="Kinds that overrule the inferred ones: text, number, category, date"),
@@ -143,6 +147,14 @@ class CalibrateSettings(Settings, frozen=True):
             "one threshold that the worst category needs; per_category: one for each"
         ),
     ] = "report"
+    intervals: Annotated[
+        Literal["jackknife", "dyadic", "bootstrap"],
+        Meta(description="How intervals by identity are found: jackknife, dyadic, bootstrap"),
+    ] = "jackknife"
+    likelihood: Annotated[
+        Literal["auto", "logistic", "pav", "beta"],
+        Meta(description="Shape of the likelihood ratio over the score; auto tries them on dev"),
+    ] = "auto"
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

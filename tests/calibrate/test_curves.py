@@ -79,3 +79,13 @@ def test_summary_of_constant_scores_has_bins() -> None:
 def test_a_missing_class_is_refused() -> None:
     with pytest.raises(DataError, match="no genuine"):
         sweep(labelled(np.ones(3), np.zeros(3)))
+
+
+def test_failures_count_as_rejected_beside_the_rates_of_what_gave_a_score() -> None:
+    score = np.array([3.0, 0.0, np.nan, 1.0, 1.0, -1.0, -1.0, np.nan])
+    at = measure(labelled(score, np.array([1, 1, 1, 0, 0, 0, 0, 0])), 0.5)
+    assert (at.fnmr.value, at.fmr.value, at.n_failures) == (0.5, 0.5, 2)
+    assert at.frr == pytest.approx(0.25 + 0.75 * 0.5)
+    assert at.far == pytest.approx(0.75 * 0.5)
+    clean = measure(labelled(score[:2], np.array([1, 0])), 0.5)
+    assert (clean.n_failures, clean.far, clean.frr) == (0, None, None)

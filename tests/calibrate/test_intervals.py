@@ -6,6 +6,7 @@ import pytest
 from gemel.calibrate.intervals import (
     NO_ERRORS,
     UNKNOWN,
+    Sample,
     effective_n,
     errors_allowed,
     jackknife_variance,
@@ -68,11 +69,11 @@ def test_copies_of_a_comparison_are_worth_one() -> None:
 
 
 def test_no_errors_keep_the_strict_and_the_optimistic_bound() -> None:
-    got = proportion(0.0, np.zeros(60), 44_250, 30, 0.95)
+    got = proportion(0.0, 0.0, Sample(44_250, 60, 30), 0.95)
     assert (got.low, got.method) == (0.0, NO_ERRORS)
     assert got.high == pytest.approx(1 - 0.05 ** (1 / 30))
     assert got.optimistic == pytest.approx(1 - 0.05 ** (1 / 44_250))
-    all_errors = proportion(1.0, np.ones(60), 44_250, 30, 0.95)
+    all_errors = proportion(1.0, 0.0, Sample(44_250, 60, 30), 0.95)
     assert all_errors.low == pytest.approx(1 - got.high)
 
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from gemel.calibrate.categories import Categories, Line
-from gemel.calibrate.likelihood import Likelihood, fit
+from gemel.calibrate.likelihood import Logistic, fit
 from gemel.calibrate.policy import FILE, Band, Policy, policy_of
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
@@ -20,7 +20,7 @@ def policy() -> Policy:
         verify=Band(threshold=0.5, review_low=0.4, review_high=0.6),
         search=Band(threshold=0.7, review_low=0.7, review_high=0.7),
         prior=0.1,
-        likelihood=Likelihood(10.0, -5.0),
+        likelihood=Logistic(10.0, -5.0),
     )
 
 
@@ -62,6 +62,13 @@ def test_what_was_chosen_is_what_is_decided(toy: Scores, tmp_path: Path) -> None
     assert np.count_nonzero(~match & toy.genuine) == at.n_false_non_match
 
 
+def test_a_policy_from_before_likelihoods_had_shapes_still_opens(policy: Policy) -> None:
+    new = policy.to_json()
+    likelihood = b'"likelihood": {"slope": 10.0, "intercept": -5.0}'
+    old = new[: new.index(b'"likelihood"')] + likelihood + b"}"
+    assert Policy.from_json(old) == policy
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"{}", b"null", b'{"verify": 1}', b'{"verify": {"threshold": null}}']
 )
@@ -96,7 +103,7 @@ def test_thresholds_out_of_order_are_refused(low: float, threshold: float, high:
 def test_a_prior_or_slope_that_makes_no_sense_is_refused(prior: float, slope: float) -> None:
     at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
     with pytest.raises(ConfigError):
-        Policy(verify=at, search=at, prior=prior, likelihood=Likelihood(slope, 0.0))
+        Policy(verify=at, search=at, prior=prior, likelihood=Logistic(slope, 0.0))
 
 
 def test_a_policy_by_category_survives_json_and_one_without_asks_for_none(policy: Policy) -> None:

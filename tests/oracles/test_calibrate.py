@@ -2,18 +2,31 @@
 
 import numpy as np
 import pytest
+from llreval.cllr import cross_entropy as bits
+from llreval.pav_rocch import PAV, ROCCH
 from llreval.quick_eval import scoreslabels_2_eer_cllr_mincllr
 from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
 from scipy.stats import binom, binomtest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score, roc_curve
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 from statsmodels.stats.proportion import proportion_confint
 
-from gemel.calibrate.curves import auroc, eer_hull, sweep
+from gemel.calibrate.curves import auroc, eer_hull, hull_blocks, sweep
+from gemel.calibrate.detection_cost import Stakes, actual_cost, least_cost
 from gemel.calibrate.intervals import errors_allowed, p_value, upper_bound, wilson
-from gemel.calibrate.likelihood import Likelihood, cllr, fit, least_cllr
+from gemel.calibrate.likelihood import Logistic, cllr, cross_entropy, fit_pav, least_cllr
 from gemel.calibrate.operating import measure
+from gemel.calibrate.precision import average_precision, precision_recall
+from gemel.calibrate.regression import fit_beta, fit_logistic
 from gemel.calibrate.scores import Scores, labelled
 
 
@@ -47,7 +60,7 @@ def test_hull_and_likelihood_costs_equal_llreval(scores: Scores) -> None:
     labels = scores.genuine.astype(int)
     wanted = scoreslabels_2_eer_cllr_mincllr(scores.score.astype(np.float64), labels)
     curve = sweep(scores)
-    got = eer_hull(curve), cllr(scores, Likelihood(1.0, 0.0)), least_cllr(curve)
+    got = eer_hull(curve), cllr(scores, Logistic(1.0, 0.0)), least_cllr(curve)
     assert got == pytest.approx(wanted, abs=1e-7)
 
 
@@ -64,7 +77,7 @@ def test_least_cllr_uses_the_isotonic_fit_of_scikit_learn(scores: Scores) -> Non
 def test_likelihood_equals_a_balanced_logistic_regression(scores: Scores) -> None:
     model = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-10, max_iter=1000)
     model.fit(scores.score[:, None], scores.genuine)
-    found = fit(scores)  # smooths its labels: close, not equal
+    found = fit_logistic(scores, 0.5)  # smooths its labels: close, not equal
     assert found.slope == pytest.approx(model.coef_[0, 0], rel=0.1)
     assert found.intercept == pytest.approx(model.intercept_[0], rel=0.1, abs=0.05)
 
@@ -73,11 +86,77 @@ def test_binned_likelihood_equals_the_unbinned_one(monkeypatch: pytest.MonkeyPat
     rng = np.random.default_rng(0)
     genuine = rng.random(20_000) < 0.3
     s = labelled(rng.normal(size=20_000) + genuine, genuine)
-    exact = fit(s)
-    monkeypatch.setattr("gemel.calibrate.likelihood.N_BINS", 4096)
-    binned = fit(s)
+    exact = fit_logistic(s, 0.5)
+    monkeypatch.setattr("gemel.calibrate.regression.N_BINS", 4096)
+    binned = fit_logistic(s, 0.5)
     assert binned.slope == pytest.approx(exact.slope, rel=1e-4)
     assert binned.intercept == pytest.approx(exact.intercept, rel=1e-3)
+
+
+@pytest.mark.parametrize("prior", [0.001, 0.05, 0.5, 0.97])
+def test_costs_over_priors_equal_llreval(scores: Scores, prior: float) -> None:
+    curve, logit = sweep(scores), float(np.log(prior / (1 - prior)))
+    hull = ROCCH(PAV(scores.score.astype(np.float64), scores.genuine.astype(int)))
+    assert least_cost(curve, Stakes(prior=prior)).raw == pytest.approx(
+        hull.Bayes_error_rate(logit), abs=1e-12
+    )
+    genuine, impostor = (
+        scores.score[k].astype(np.float64) for k in (scores.genuine, ~scores.genuine)
+    )
+    as_llr = Logistic(1.0, 0.0)
+    blind = -prior * np.log2(prior) - (1 - prior) * np.log2(1 - prior)
+    wanted = bits(genuine, impostor, Ptar=prior) / blind
+    assert cross_entropy(scores, as_llr, prior) == pytest.approx(wanted, abs=1e-12)
+    missed, false = (genuine < -logit).mean(), (impostor >= -logit).mean()
+    assert actual_cost(curve, as_llr, Stakes(prior=prior)).raw == pytest.approx(
+        prior * missed + (1 - prior) * false
+    )
+
+
+def test_pooled_blocks_are_those_of_llreval(scores: Scores) -> None:
+    _, genuine, impostor = PAV(scores.score.astype(np.float64), scores.genuine.astype(int)).llrs()
+    _, true, false = hull_blocks(sweep(scores))
+    assert true[::-1].tolist() == genuine.tolist()
+    assert false[::-1].tolist() == impostor.tolist()
+
+
+def test_bounded_pav_is_the_isotonic_fit_with_a_comparison_of_each_class_added(
+    scores: Scores,
+) -> None:
+    score = np.concatenate([scores.score, [-99.0, 99.0]])
+    label = np.concatenate([scores.genuine, [True, False]])
+    share = np.unique(IsotonicRegression().fit_transform(score, label))
+    llr = (
+        np.log(share) - np.log1p(-share) - np.log((scores.n_genuine + 1) / (scores.n_impostor + 1))
+    )
+    assert fit_pav(scores).value == pytest.approx(llr)
+
+
+def test_precision_and_recall_equal_scikit_learn_at_any_prior(scores: Scores) -> None:
+    curve = sweep(scores)
+    precision, recall, _ = precision_recall_curve(scores.genuine, scores.score)
+    ours = precision_recall(curve, scores.prior)
+    assert np.allclose(ours[0][::-1], precision)
+    assert np.allclose(ours[1][::-1], recall)
+    for prior in (scores.prior, 0.003):
+        share = np.where(scores.genuine, prior / scores.n_genuine, (1 - prior) / scores.n_impostor)
+        wanted = average_precision_score(scores.genuine, scores.score, sample_weight=share)
+        assert average_precision(curve, prior) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_beta_likelihood_equals_a_logistic_regression_of_two_logarithms(scores: Scores) -> None:
+    found = fit_beta(scores, 0.5)
+    x = (scores.score.astype(np.float64) - found.start) / (found.end - found.start)
+    columns = np.column_stack([np.log(x), -np.log1p(-x)])
+    model = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-10, max_iter=5000)
+    model.fit(columns, scores.genuine)  # ours smooths its labels: close, not equal
+    theirs = columns @ model.coef_[0] + model.intercept_[0]
+    if min(model.coef_[0]) <= 0:  # a curve that would fall: that logarithm is left out
+        assert min(found.a, found.b) == 0
+        return
+    genuine = scores.genuine
+    wanted = np.logaddexp(0, -theirs[genuine]).mean() + np.logaddexp(0, theirs[~genuine]).mean()
+    assert cllr(scores, found) == pytest.approx(wanted / (2 * np.log(2)), rel=0.01)
 
 
 @pytest.mark.parametrize(("errors", "n"), [(0, 300), (3, 1000), (13, 20_000), (30, 3_000_000)])

@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +203,24 @@ def test_nearest_mistakes_are_those_of_levelled_scores() -> None:
     )
     wrong = np.sort(side.scores.score[(side.scores.score >= 0.3) & ~side.scores.genuine])
     assert [p.score for p in false_matches] == pytest.approx(wrong.tolist(), abs=1e-6)
+
+
+def test_people_on_one_device_count_as_one_in_every_interval(
+    people: Dataset, run_folder: Path, tmp_path: Path
+) -> None:
+    shared = replace(people, groups={"device": people.identities // 50})
+    run = shutil.copytree(run_folder, tmp_path / "run")
+    said = json.loads((run / "train.json").read_text())
+    (run / "train.json").write_text(json.dumps({**said, "dataset": shared.digest}))
+    goals = Goals(verify=Target(kind="f1", intervals="dyadic"))
+    found = build(run, shared, goals=goals, into=tmp_path / "release").evidence
+    assert "eval: 45 identities are 3 independent units" in found.notes
+    assert found.eval.n_identities == 45
+    assert "dyadic-robust by identity" in found.eval.f1.method
+    with pytest.raises(DataError, match="cannot prove"):
+        build(
+            run,
+            shared,
+            goals=Goals(verify=Target(kind="fmr", value=0.3)),
+            into=tmp_path / "other",
+        )

@@ -220,7 +220,7 @@ def _ranks(scores: Scores, ranked: Int64, n_needed: int) -> list[int]:
 
 def _n_identities_seen(scores: Scores, ranked: Int64) -> Int64:
     """Identities among the first k comparisons of a ranking, for every k: (n,) int64."""
-    both = np.column_stack([scores.left[ranked], scores.right[ranked]]).ravel()
+    both = np.column_stack(scores.units(ranked)).ravel()
     first = np.unique(both, return_index=True)[1] // 2
     return np.cumsum(np.bincount(first, minlength=len(ranked)))
 

@@ -36,6 +36,7 @@ def all_pairs(
     categories: CategoryColumn | None = None,
     max_comparisons: int = 20_000_000,
     seed: int = 0,
+    units: Int64 | None = None,
 ) -> Scores:
     """Scores of all genuine and all impostor comparisons.
 
@@ -48,6 +49,8 @@ def all_pairs(
             four, then identities are left out, both at random; genuine comparisons have
             precedence up to half of it.
         seed: of that random choice.
+        units: (n_codes,) unit of chance of each identity code, where identities depend on each
+            other; None: each identity is one.
     Returns:
         The scores; `note` says what was left out, `prior` is that of all comparisons.
     Raises:
@@ -80,7 +83,8 @@ def all_pairs(
         is_genuine,
         *sides[0],
         population_prior=_n_genuine(size) / n_all,
-        note=_note(identities, known, *kept, seed),
+        note=_note(identities, known, kept, seed, units),
+        unit_of=None if units is None else units.astype(np.int32),
         left_category=left_category,
         right_category=right_category,
         category_names=categories.names if categories else (),
@@ -170,18 +174,24 @@ def _largest(low: int, high: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _note(ids: Int64, known: Int64, genuine: Int64, impostor: Int64, seed: int) -> str:
-    """What was left out, for the report; empty if nothing was."""
+def _note(
+    ids: Int64, known: Int64, kept: tuple[Int64, Int64], seed: int, units: Int64 | None
+) -> str:
+    """What was left out and what was joined, for the report; empty if nothing was."""
     parts = []
     if len(known) < len(ids):
         parts.append(f"{len(ids) - len(known):,} records of unknown identity left out")
-    for chosen, name in ((genuine, "genuine"), (impostor, "impostor")):
+    of_all = np.unique(ids[known])
+    for chosen, name in zip(kept, ("genuine", "impostor"), strict=True):
         if len(chosen) < len(known):
-            n, n_all = len(np.unique(ids[chosen])), len(np.unique(ids[known]))
             parts.append(
                 f"{name} comparisons of {len(chosen):,} of {len(known):,} records "
-                f"({n:,} of {n_all:,} identities, drawn with seed {seed})"
+                f"({len(np.unique(ids[chosen])):,} of {len(of_all):,} identities, "
+                f"drawn with seed {seed})"
             )
+    if units is not None:
+        n_units = len(np.unique(units[of_all]))
+        parts.append(f"{len(of_all):,} identities are {n_units:,} independent units")
     return "; ".join(parts)
 
 

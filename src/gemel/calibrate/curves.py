@@ -7,6 +7,7 @@ point is wanted is not decided here.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,11 @@ class Sweep:
     def fnmr(self) -> Float64:
         """False non-match rate at each point: (m,) float64, falling."""
         return (self.n_genuine - self.n_true_match) / np.float64(self.n_genuine)
+
+    def point(self, threshold: float) -> int:
+        """Position of the operating point of a threshold: the last whose scores all reach it."""
+        at = bisect_right(self.threshold, -threshold, key=lambda score: -float(score))
+        return at - 1
 
     def between(self, point: int) -> float:
         """A threshold inside the gap below an operating point, with exactly its errors."""
@@ -193,18 +199,39 @@ def eer_hull(curve: Sweep) -> float:
 
 def _hull(curve: Sweep) -> tuple[Float64, Float64]:
     """FMR and FNMR at the corners of the lower convex hull, FMR rising."""
+    _, true, false = hull_blocks(curve)
+    fmr = np.append(0, np.cumsum(false)) / curve.n_impostor
+    return fmr, 1.0 - np.append(0, np.cumsum(true)) / curve.n_genuine
+
+
+def hull_blocks(curve: Sweep, added: int = 0) -> tuple[NDArray[np.intp], Float64, Float64]:
+    """The segments of the ROC curve's convex hull: scores that pool adjacent violators pools.
+
+    Args:
+        curve: the exact sweep.
+        added: impostor comparisons put above, and genuine ones put below, all scores.
+    Returns:
+        (k + 1,) positions in the sweep, from the strictest on: block i is the scores behind
+        position i, up to position i + 1; and (k,) genuine and impostor comparisons in each block,
+        added ones included.
+    Source: Fawcett and Niculescu-Mizil 2007, PAV and the ROC convex hull.
+    """
     from scipy.optimize import isotonic_regression
 
-    corner = _corners(curve)
-    false, true = np.diff(curve.n_false_match[corner]), np.diff(curve.n_true_match[corner])
-    weight = (false + true).astype(np.float64)
+    corner = corners(curve)
+    true = np.diff(curve.n_true_match[corner]).astype(np.float64)
+    false = np.diff(curve.n_false_match[corner]).astype(np.float64)
+    if added:
+        corner = np.concatenate([corner[:1], corner, corner[-1:]])
+        true, false = np.append([0.0], true), np.append([float(added)], false)
+        true, false = np.append(true, added), np.append(false, 0.0)
+    weight = true + false
     blocks = isotonic_regression(true / weight, weights=weight, increasing=False).blocks
-    corner = corner[blocks]
-    fmr = curve.n_false_match[corner] / curve.n_impostor
-    return fmr, 1.0 - curve.n_true_match[corner] / curve.n_genuine
+    starts = blocks[:-1]
+    return corner[blocks], np.add.reduceat(true, starts), np.add.reduceat(false, starts)
 
 
-def _corners(curve: Sweep) -> NDArray[np.intp]:
+def corners(curve: Sweep) -> NDArray[np.intp]:
     """Positions that can be corners of the hull: after a genuine score and before an impostor's."""
     n = len(curve.threshold)
     kept = np.ones(n, np.bool_)

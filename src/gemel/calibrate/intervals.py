@@ -1,14 +1,15 @@
 """How far an error rate can be trusted, with the identity as the unit of chance.
 
 Comparisons share identities: an interval that counts comparisons is far too short (a nominal 95 %
-covered 56 to 86 % in simulations). Here the variance comes from leaving out one identity at a
-time, is turned into the number of independent comparisons that would have it, and that number
-goes into the textbook formulas. Which rates exist is not known here.
+covered 56 to 86 % in simulations). Here the variance over the choice of identities is turned into
+the number of independent comparisons that would have it, and that number goes into the textbook
+formulas. Which rates exist is not known here, and how they vary is found in spread.py.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -17,6 +18,8 @@ from scipy.special import betainc, betaincinv, stdtrit
 from gemel.arrays import Float64
 
 JACKKNIFE = "identity jackknife, Wilson on effective comparisons"
+DYADIC = "dyadic-robust by identity, Wilson on effective comparisons"
+BOOTSTRAP = "identity bootstrap, percentiles of {:,} resamples"
 NO_ERRORS = "nothing observed: exact bound on independent identities"
 UNKNOWN = "too few identities for an interval"
 
@@ -140,42 +143,91 @@ def effective_n(value: float, left_out: Float64, n_comparisons: int) -> float:
 
     Source: Fogliato, Patil and Perona 2023, arXiv 2306.01198.
     """
-    variance = jackknife_variance(left_out)
+    return effective_of(value, jackknife_variance(left_out), n_comparisons)
+
+
+def effective_of(value: float, variance: float, n_comparisons: int) -> float:
+    """Independent comparisons that give a proportion this variance; NaN if it is unknown."""
     if math.isnan(variance):
         return math.nan
     spread = value * (1 - value)
     return min(float(n_comparisons), spread / variance) if variance > 0 else float(n_comparisons)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What a proportion was taken over.
+
+    Args:
+        n_comparisons: that it is a share of.
+        n_units: identities that take part, joined where they depend on each other.
+        n_independent: comparisons that share no identity; used when nothing was observed, since
+            then nothing tells how alike the comparisons of one identity are.
+    """
+
+    n_comparisons: int
+    n_units: int
+    n_independent: int
+
+
 def proportion(
-    value: float, left_out: Float64, n_comparisons: int, n_independent: int, confidence: float
+    value: float, variance: float, sample: Sample, confidence: float, method: str = JACKKNIFE
 ) -> Estimate:
     """A proportion with its two-sided interval by identity.
 
     Args:
         value: the proportion over all comparisons.
-        left_out: (n,) the proportion without identity i.
-        n_comparisons: comparisons it was taken over.
-        n_independent: comparisons that share no identity; used when nothing was observed, since
-            then nothing tells how alike the comparisons of one identity are.
+        variance: of it, over the choice of identities; NaN if unknown.
+        sample: what it was taken over.
         confidence: level of the interval.
+        method: how the variance was found.
     Source: Wilson 1927 on the effective number, with Student's t for few identities; nothing
         observed: rule of 3 with disjoint comparisons.
     """
-    if n_independent < 1 or len(left_out) < 2 or not np.isfinite(left_out).all():
+    if sample.n_independent < 1 or sample.n_units < 2 or math.isnan(variance):
         return Estimate(value=value, low=0.0, high=1.0, n_effective=0.0, method=UNKNOWN)
     if value in (0.0, 1.0):
-        strict = upper_bound(0, n_independent, confidence)
-        loose = upper_bound(0, n_comparisons, confidence)
-        return Estimate(
-            value=value,
-            low=1 - strict if value else 0.0,
-            high=1.0 if value else strict,
-            n_effective=float(n_independent),
-            method=NO_ERRORS,
-            optimistic=1 - loose if value else loose,
-        )
-    n = effective_n(value, left_out, n_comparisons)
-    z = float(stdtrit(len(left_out) - 1, (1 + confidence) / 2))
+        return _nothing_observed(value, sample, confidence)
+    n = effective_of(value, variance, sample.n_comparisons)
+    z = float(stdtrit(sample.n_units - 1, (1 + confidence) / 2))
     low, high = wilson(value, n, z)
-    return Estimate(value=value, low=low, high=high, n_effective=n, method=JACKKNIFE)
+    return Estimate(value=value, low=low, high=high, n_effective=n, method=method)
+
+
+def percentile(value: float, resampled: Float64, sample: Sample, confidence: float) -> Estimate:
+    """A proportion with the percentiles of its resamples as limits.
+
+    Args:
+        value: the proportion over all comparisons.
+        resampled: (b,) the proportion in each resample of identities.
+        sample: what it was taken over.
+        confidence: level of the interval.
+    Source: Efron and Tibshirani 1993; identities resampled: Poh, Martin and Bengio 2007.
+    """
+    known = resampled[np.isfinite(resampled)]
+    if sample.n_units < 2 or 2 * len(known) < len(resampled):
+        return proportion(value, math.nan, sample, confidence)
+    if value in (0.0, 1.0):
+        return _nothing_observed(value, sample, confidence)
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
+    return Estimate(
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        n_effective=effective_of(value, float(known.var(ddof=1)), sample.n_comparisons),
+        method=BOOTSTRAP.format(len(resampled)),
+    )
+
+
+def _nothing_observed(value: float, sample: Sample, confidence: float) -> Estimate:
+    """The interval of a proportion of 0 or 1."""
+    strict = upper_bound(0, max(sample.n_independent, 1), confidence)
+    loose = upper_bound(0, sample.n_comparisons, confidence)
+    return Estimate(
+        value=value,
+        low=1 - strict if value else 0.0,
+        high=1.0 if value else strict,
+        n_effective=float(sample.n_independent),
+        method=NO_ERRORS,
+        optimistic=1 - loose if value else loose,
+    )

@@ -1,129 +1,160 @@
 """From a score to a likelihood ratio and, at a prior, to the probability of a match.
 
-A logistic curve with the classes weighted by a prior: its logit less that of the prior is the
-log-likelihood ratio, free of the artificial share of genuine comparisons in the data. The prior it
-is fitted at says which scores it has to get right: where strangers are many, the highest ones. No
-threshold is known here.
+Here the shape is chosen (see ratio.py) and judged: few genuine comparisons carry a logistic curve
+only; with more, the shape wins that does best on identities it was not fitted to. No threshold is
+known here.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Literal
 
-import msgspec
 import numpy as np
 
-from gemel.arrays import Float64
-from gemel.calibrate.curves import Sweep
+from gemel.arrays import Bool, Float32, Float64
+from gemel.calibrate.curves import Sweep, hull_blocks, sweep
+from gemel.calibrate.ratio import Beta, Likelihood, Logistic, Pav
+from gemel.calibrate.regression import fit_beta, fit_logistic, no_rise
 from gemel.calibrate.scores import Scores
 from gemel.errors import DataError
 
-N_BINS = 1 << 15
-MAX_STEPS = 100
+__all__ = ["Beta", "Likelihood", "Logistic", "Pav", "cllr", "cross_entropy", "fit", "least_cllr"]
+
+Shape = Literal["logistic", "pav", "beta"]
+Kind = Literal["auto"] | Shape
+
+MIN_GENUINE = 200
+"""Genuine comparisons below which only the logistic shape is fitted."""
+
+N_FOLDS = 4
+MAX_COMPARED = 4_000_000
+"""Impostor comparisons that shapes are chosen on, at most; above it, a random part."""
+
+MAX_KNOTS = 256
 
 
-class Likelihood(msgspec.Struct, frozen=True):
-    """Natural log-likelihood ratio as a rising line of the score.
-
-    Args:
-        slope: > 0.
-        intercept: log-likelihood ratio of score 0.
-    """
-
-    slope: float
-    intercept: float
-
-    def llr(self, score: float) -> float:
-        """Log-likelihood ratio: ln of p(score | genuine) / p(score | impostor)."""
-        return self.slope * score + self.intercept
-
-    def probability(self, score: float, prior: float) -> float:
-        """Probability of a match at a prior in (0, 1)."""
-        logit = self.slope * score + self.intercept + math.log(prior / (1.0 - prior))
-        if logit >= 0.0:
-            return 1.0 / (1.0 + math.exp(-logit))
-        odds = math.exp(logit)
-        return odds / (1.0 + odds)
-
-    def score_at(self, probability: float, prior: float) -> float:
-        """The score that has a probability of a match, in (0, 1), at a prior."""
-        odds = probability / (1 - probability) * (1 - prior) / prior
-        return (math.log(odds) - self.intercept) / self.slope
-
-
-def fit(scores: Scores, prior: float = 0.5) -> Likelihood:
-    """The logistic likelihood of the scores.
+def fit(scores: Scores, prior: float = 0.5, kind: Kind = "auto") -> Likelihood:
+    """The likelihood ratio of the scores.
 
     Args:
         scores: labelled comparisons of both classes, of identities that trained nothing.
         prior: share of genuine comparisons where it will be used, in (0, 1).
+        kind: the shape. `auto`: logistic below 200 genuine comparisons, else the shape with the
+            least cross-entropy at the prior over identity-disjoint folds.
     Raises:
         DataError: a class is missing, or genuine comparisons do not score higher.
-    Source: Platt 1999 with his smoothed labels, so that separable classes give a finite slope;
-        classes weighted by a prior: Brümmer and du Preez 2006.
     """
     scores.require_both()
-    genuine = _binned(scores.score[scores.genuine])
-    impostor = _binned(scores.score[~scores.genuine])
-    x = np.concatenate([genuine[0], impostor[0]])
-    is_genuine = np.arange(len(x)) < len(genuine[0])
-    n_genuine, n_impostor = scores.n_genuine, scores.n_impostor
-    weight = np.concatenate(
-        [prior * genuine[1] / n_genuine, (1 - prior) * impostor[1] / n_impostor]
-    )
-    label = np.where(is_genuine, (n_genuine + 1) / (n_genuine + 2), 1 / (n_impostor + 2))
-    mean, spread = float(np.average(x, weights=weight)), float(x.std()) or 1.0
-    slope, intercept = _newton((x - mean) / spread, label, weight / min(prior, 1 - prior))
-    slope /= spread
-    if not slope > 0:
-        raise DataError(
-            "genuine comparisons do not score higher than impostors",
-            hint="look at the evaluation of the encoder; a score must be a similarity, "
-            "not a distance",
-        )
-    return Likelihood(slope, intercept - slope * mean - math.log(prior / (1 - prior)))
+    if kind == "auto":
+        kind = _best_kind(scores, prior) if scores.n_genuine >= MIN_GENUINE else "logistic"
+    return _FITS[kind](scores, prior)
 
 
-def _binned(score: np.ndarray) -> tuple[Float64, Float64]:
-    """Mean score and count of narrow bins, so that a fit does not depend on the number of scores.
+def fit_pav(scores: Scores, prior: float = 0.5) -> Pav:
+    """The likelihood by pool adjacent violators, with one comparison of each class added.
 
-    Returns:
-        Two (b,) float64 vectors, b <= N_BINS; up to that many scores stay as they are.
+    The added impostor scores highest and the added genuine comparison least, so that the ratio of
+    no block is infinite. Each block becomes a knot at the median of its scores, both classes
+    weighing the same.
+
+    Args:
+        scores: labelled comparisons of both classes.
+        prior: changes nothing: the shape is right at every prior alike.
+    Raises:
+        DataError: genuine comparisons do not score higher.
+    Source: Brümmer and du Preez 2006; rule of succession as in the Bosaris toolkit.
     """
-    if len(score) <= N_BINS:
-        return score.astype(np.float64), np.ones(len(score))
-    low, high = float(score.min()), float(score.max())
-    count = np.histogram(score, N_BINS, (low, high))[0].astype(np.float64)
-    total = np.histogram(score, N_BINS, (low, high), weights=score)[0]
-    some = count > 0
-    return total[some] / count[some], count[some]
+    curve = sweep(scores)
+    ends, true, false = hull_blocks(curve, added=1)
+    if len(true) < 2:
+        raise no_rise()
+    kept = np.unique(np.linspace(0, len(true), min(len(true), MAX_KNOTS) + 1).astype(int))[:-1]
+    true, false = np.add.reduceat(true, kept), np.add.reduceat(false, kept)
+    ends = ends[np.append(kept, len(ends) - 1)]
+    value = np.log(true / false) - math.log((curve.n_genuine + 1) / (curve.n_impostor + 1))
+    knot = [_middle(curve, int(a), int(b)) for a, b in itertools.pairwise(ends)]
+    return Pav(tuple(knot[::-1]), tuple(value[::-1].tolist()))
 
 
-def _newton(x: Float64, label: Float64, weight: Float64) -> tuple[float, float]:
-    """Slope and intercept of least weighted cross-entropy; damped Newton steps."""
-    at = np.zeros(2)
-    columns = np.column_stack([x, np.ones_like(x)])
-    loss = _cross_entropy(columns @ at, label, weight)
-    for _ in range(MAX_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(columns @ at, -500, 500)))
-        gradient = columns.T @ (weight * (p - label))
-        curvature = (columns * (weight * p * (1 - p))[:, None]).T @ columns
-        step = np.linalg.solve(curvature + 1e-12 * np.eye(2), gradient)
-        size = 1.0
-        while (new := _cross_entropy(columns @ (at - size * step), label, weight)) > loss:
-            size /= 2
-            if size < 1e-8:
-                return float(at[0]), float(at[1])
-        at = at - size * step
-        if loss - new < 1e-14:
-            break
-        loss = new
-    return float(at[0]), float(at[1])
+def _middle(curve: Sweep, before: int, last: int) -> float:
+    """Class-balanced median of the scores between two operating points."""
+
+    def mass(point: int) -> float:
+        true = int(curve.n_true_match[point]) / curve.n_genuine
+        return true + int(curve.n_false_match[point]) / curve.n_impostor
+
+    half = (mass(before) + mass(last)) / 2
+    at = bisect_left(range(before + 1, last), half, key=mass)
+    return float(curve.threshold[before + 1 + at])
 
 
-def _cross_entropy(logit: Float64, label: Float64, weight: Float64) -> float:
-    """Weighted cross-entropy of labels in [0, 1]."""
-    return float(weight @ (np.logaddexp(0, logit) - label * logit))
+_FITS: dict[Shape, Callable[[Scores, float], Likelihood]] = {
+    "logistic": fit_logistic,
+    "beta": fit_beta,
+    "pav": fit_pav,
+}
+
+
+def _best_kind(scores: Scores, prior: float) -> Shape:
+    """The shape with the least cross-entropy at the prior on identities it was not fitted to."""
+    rng = np.random.default_rng(0)
+    fold = rng.integers(0, N_FOLDS, scores.n_codes, dtype=np.int8)
+    left, right = fold[scores.left], fold[scores.right]
+    if scores.n_impostor > MAX_COMPARED:
+        kept = rng.random(len(scores), dtype=np.float32) < MAX_COMPARED / scores.n_impostor
+        left[~(kept | scores.genuine)] = -1
+    loss: dict[Shape, float] = dict.fromkeys(_FITS, 0.0)
+    for f in range(N_FOLDS):
+        inside = (left == f) & (right == f)
+        outside = (left != f) & (right != f) & (left >= 0)
+        train, held_out = _part(scores, outside), _part(scores, inside)
+        if not (
+            train.n_genuine and train.n_impostor and held_out.n_genuine and held_out.n_impostor
+        ):
+            continue
+        for kind, fitted in _FITS.items():
+            try:
+                loss[kind] += cross_entropy(held_out, fitted(train, prior), prior)
+            except DataError:
+                loss[kind] = math.inf
+    return min(loss, key=lambda kind: loss[kind])
+
+
+def _part(scores: Scores, chosen: Bool) -> Scores:
+    """Some of the comparisons."""
+    at = np.flatnonzero(chosen)
+    return Scores(scores.score[at], scores.genuine[at], scores.left[at], scores.right[at])
+
+
+def cross_entropy(scores: Scores, likelihood: Likelihood, prior: float) -> float:
+    """Cost of the probabilities at a prior, relative to always saying the prior itself.
+
+    Args:
+        scores: labelled comparisons of both classes.
+        likelihood: what turns a score into a log-likelihood ratio.
+        prior: share of genuine comparisons, in (0, 1).
+    Returns:
+        0 perfect, 1 no better than the prior; above 1 misleading.
+    Source: Ramos and Gonzalez-Rodriguez 2013, Reliable support: empirical cross-entropy.
+    """
+    logit = math.log(prior / (1 - prior))
+    miss = _mean_loss(scores.score[scores.genuine], likelihood, logit, -1)
+    false = _mean_loss(scores.score[~scores.genuine], likelihood, logit, 1)
+    blind = -prior * math.log(prior) - (1 - prior) * math.log1p(-prior)
+    return (prior * miss + (1 - prior) * false) / blind
+
+
+def _mean_loss(score: Float32, likelihood: Likelihood, logit: float, sign: int) -> float:
+    """Mean of ln(1 + exp(sign * (llr + logit))), a block at a time."""
+    total = 0.0
+    for start in range(0, len(score), 1 << 20):
+        posterior: Float64 = likelihood.llrs(score[start : start + (1 << 20)]) + logit
+        total += float(np.logaddexp(0, sign * posterior).sum())
+    return total / len(score)
 
 
 def cllr(scores: Scores, likelihood: Likelihood) -> float:
@@ -134,11 +165,7 @@ def cllr(scores: Scores, likelihood: Likelihood) -> float:
         likelihood: what turns a score into a log-likelihood ratio.
     Source: Brümmer and du Preez 2006, Application-independent evaluation of speaker detection.
     """
-    genuine = likelihood.slope * scores.score[scores.genuine].astype(np.float64)
-    impostor = likelihood.slope * scores.score[~scores.genuine].astype(np.float64)
-    miss = np.logaddexp(0, -(genuine + likelihood.intercept)).mean()
-    false = np.logaddexp(0, impostor + likelihood.intercept).mean()
-    return float(miss + false) / (2 * math.log(2))
+    return cross_entropy(scores, likelihood, 0.5)
 
 
 def least_cllr(curve: Sweep) -> float:
@@ -148,14 +175,16 @@ def least_cllr(curve: Sweep) -> float:
 
     Source: Brümmer and du Preez 2006.
     """
-    from scipy.optimize import isotonic_regression
+    return least_cross_entropy(curve, 0.5)
 
-    true, false = np.diff(curve.n_true_match), np.diff(curve.n_false_match)
-    weight = (true + false).astype(np.float64)
-    share = isotonic_regression(true / weight, weights=weight, increasing=False).x
+
+def least_cross_entropy(curve: Sweep, prior: float) -> float:
+    """`cross_entropy` after the best rising transformation of the scores."""
+    _, true, false = hull_blocks(curve)
     with np.errstate(divide="ignore"):
-        llr = np.log(share) - np.log1p(-share) - math.log(curve.n_genuine / curve.n_impostor)
-    some_true, some_false = true > 0, false > 0
-    miss = np.average(np.logaddexp(0, -llr[some_true]), weights=true[some_true])
-    wrong = np.average(np.logaddexp(0, llr[some_false]), weights=false[some_false])
-    return float(miss + wrong) / (2 * math.log(2))
+        llr = np.log(true) - np.log(false) - math.log(curve.n_genuine / curve.n_impostor)
+    logit = math.log(prior / (1 - prior))
+    miss = true[true > 0] @ np.logaddexp(0, -llr[true > 0] - logit) / curve.n_genuine
+    wrong = false[false > 0] @ np.logaddexp(0, llr[false > 0] + logit) / curve.n_impostor
+    blind = -prior * math.log(prior) - (1 - prior) * math.log1p(-prior)
+    return float(prior * miss + (1 - prior) * wrong) / blind

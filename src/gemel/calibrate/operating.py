@@ -8,16 +8,15 @@ How a threshold is found is not known here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Int64
-from gemel.calibrate.intervals import Estimate, proportion
+from gemel.calibrate.intervals import Estimate, Sample
 from gemel.calibrate.scores import Scores
+from gemel.calibrate.spread import Counts, Method, Spread, Statistic
 from gemel.errors import ConfigError, DataError
 
 
@@ -40,6 +39,9 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
         recall: matches among genuine, 1 - fnmr.
         f1: harmonic mean of precision and recall.
         accuracy: right answers among all.
+        n_failures: comparisons that gave no score; FMR and FNMR leave them out.
+        far: false accept rate, as FMR but with failures counted as rejected; None without any.
+        frr: false reject rate, as FNMR but with failures counted as rejected; None without any.
     """
 
     threshold: float
@@ -63,37 +65,12 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
     recall: Estimate
     f1: Estimate
     accuracy: Estimate
+    n_failures: int = 0
+    far: float | None = None
+    frr: float | None = None
 
 
 NOTHING = Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="no comparisons")
-
-
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """Errors and comparisons, in total or without identity i (then (n,) arrays)."""
-
-    false_match: Any
-    impostor: Any
-    false_non_match: Any
-    genuine: Any
-
-    def fmr(self) -> Any:
-        """False match rate; NaN without impostors."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.true_divide(self.false_match, self.impostor)
-
-    def fnmr(self) -> Any:
-        """False non-match rate; NaN without genuine comparisons."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.true_divide(self.false_non_match, self.genuine)
-
-    def f1(self, prior: float) -> Any:
-        """F1 at a prior."""
-        return f1_at(self.fmr(), self.fnmr(), prior)
-
-    def accuracy(self, prior: float) -> Any:
-        """Accuracy at a prior."""
-        return 1 - (prior * self.fnmr() + (1 - prior) * self.fmr())
 
 
 def f1_at(fmr: Any, fnmr: Any, prior: float) -> Any:
@@ -123,6 +100,7 @@ def measure(
     prior: float | None = None,
     confidence: float = 0.95,
     review: tuple[float, float] | None = None,
+    method: Method = "jackknife",
 ) -> OperatingPoint:
     """Rates at a threshold, with intervals by identity.
 
@@ -132,10 +110,11 @@ def measure(
         prior: share of genuine comparisons in use; None = as in these comparisons.
         confidence: level of the intervals.
         review: the band of scores that goes to a person, only counted here.
+        method: how intervals are found, see spread.py.
     Raises:
         DataError: a class is missing, or the threshold is not finite.
         ConfigError: the prior is not between 0 and 1.
-    Source: intervals.py; precision at another prior: Elkan 2001.
+    Source: intervals.py and spread.py; precision at another prior: Elkan 2001.
     """
     scores.require_both()
     check_prior(prior)
@@ -143,10 +122,10 @@ def measure(
         raise DataError(f"threshold {threshold} is not finite", where="threshold")
     pi = scores.prior if prior is None else prior
     limit = np.float64(threshold)  # compares in float64: a float32 limit could round into a score
-    match = scores.score >= limit
-    total, without = _counts(scores, match)
+    spread = Spread(scores, scores.score >= limit, method)
     low, high = review or (threshold, threshold)
-    fmr, fnmr = _rates(scores, total, without, confidence)
+    fmr, fnmr = _rates(spread, confidence)
+    far, frr = _with_failures(scores, fmr.value, fnmr.value)
     return OperatingPoint(
         threshold=float(threshold),
         review_low=float(low),
@@ -160,35 +139,32 @@ def measure(
         n_identities=scores.n_identities,
         n_genuine=scores.n_genuine,
         n_impostor=scores.n_impostor,
-        n_false_match=total.false_match,
-        n_false_non_match=total.false_non_match,
+        n_false_match=spread.total.false_match,
+        n_false_non_match=spread.total.false_non_match,
         n_review=_n_within(scores, low, high),
         fmr=fmr,
         fnmr=fnmr,
-        precision=_precision(scores, match, pi, confidence),
+        precision=_precision(spread, pi, confidence),
         recall=_complement(fnmr),
-        f1=_overall(scores, total, without, lambda c: c.f1(pi), confidence),
-        accuracy=_overall(scores, total, without, lambda c: c.accuracy(pi), confidence),
+        f1=_overall(spread, lambda c: f1_at(c.fmr(), c.fnmr(), pi), confidence),
+        accuracy=_overall(spread, lambda c: 1 - (pi * c.fnmr() + (1 - pi) * c.fmr()), confidence),
+        n_failures=scores.n_failures,
+        far=far,
+        frr=frr,
     )
 
 
-def _counts(scores: Scores, match: Bool) -> tuple[Counts, Counts]:
-    """Counts over all comparisons, and without each identity."""
-    false_match = scores.by_identity(match & ~scores.genuine)
-    false_non_match = scores.by_identity(~match & scores.genuine)
-    total = Counts(
-        int(false_match.sum()) // 2,
-        scores.n_impostor,
-        int(false_non_match.sum()),
-        scores.n_genuine,
-    )
-    without = Counts(
-        total.false_match - false_match,
-        total.impostor - scores.impostor_by_identity,
-        total.false_non_match - false_non_match,
-        total.genuine - scores.genuine_by_identity,
-    )
-    return total, without
+def _with_failures(
+    scores: Scores, fmr: float, fnmr: float
+) -> tuple[float, float] | tuple[None, None]:
+    """False accept and false reject rate, with comparisons that gave no score as rejected.
+
+    Source: ISO/IEC 19795-1: FAR = FMR (1 - FTA), FRR = FTA + FNMR (1 - FTA).
+    """
+    if not scores.n_failures:
+        return None, None
+    fta = scores.n_failures / (len(scores) + scores.n_failures)
+    return fmr * (1 - fta), fta + fnmr * (1 - fta)
 
 
 def rates(scores: Scores, match: Bool, confidence: float) -> tuple[Estimate, Estimate]:
@@ -199,63 +175,41 @@ def rates(scores: Scores, match: Bool, confidence: float) -> tuple[Estimate, Est
         match: (n,) bool.
         confidence: level of the intervals.
     """
-    fmr, fnmr = _rates(scores, *_counts(scores, match), confidence)
+    fmr, fnmr = _rates(Spread(scores, match), confidence)
     return (fmr if scores.n_impostor else NOTHING, fnmr if scores.n_genuine else NOTHING)
 
 
-def _rates(
-    scores: Scores, total: Counts, without: Counts, confidence: float
-) -> tuple[Estimate, Estimate]:
-    """FMR and FNMR, each over the identities that have comparisons of the class."""
-    in_impostor = scores.impostor_by_identity > 0
-    in_genuine = scores.genuine_by_identity > 0
-    n_pairs = int(np.count_nonzero(in_impostor)) // 2
-    fmr = proportion(
-        float(total.fmr()), without.fmr()[in_impostor], total.impostor, n_pairs, confidence
-    )
-    n_genuine = int(np.count_nonzero(in_genuine))
-    fnmr = proportion(
-        float(total.fnmr()), without.fnmr()[in_genuine], total.genuine, n_genuine, confidence
-    )
-    return fmr, fnmr
+def _rates(spread: Spread, confidence: float) -> tuple[Estimate, Estimate]:
+    """FMR and FNMR, each over the units that have comparisons of the class."""
+    total, unit = spread.total, spread.by_unit
+    in_impostor, in_genuine = unit.impostor > 0, unit.genuine > 0
+    n_impostor, n_genuine = (int(np.count_nonzero(part)) for part in (in_impostor, in_genuine))
+    sample = Sample(total.impostor, n_impostor, n_impostor // 2)
+    fmr = spread.estimate(Counts.fmr, in_impostor, sample, confidence)
+    sample = Sample(total.genuine, n_genuine, n_genuine)
+    return fmr, spread.estimate(Counts.fnmr, in_genuine, sample, confidence)
 
 
-def _overall(
-    scores: Scores,
-    total: Counts,
-    without: Counts,
-    statistic: Callable[[Counts], Any],
-    confidence: float,
-) -> Estimate:
-    """A statistic of both rates, over all identities."""
-    taking_part = (scores.impostor_by_identity + scores.genuine_by_identity) > 0
-    n = int(np.count_nonzero(taking_part))
-    return proportion(
-        float(statistic(total)), statistic(without)[taking_part], len(scores), n, confidence
-    )
+def _overall(spread: Spread, statistic: Statistic, confidence: float) -> Estimate:
+    """A statistic of both rates, over all units."""
+    part = (spread.by_unit.impostor + spread.by_unit.genuine) > 0
+    n = int(np.count_nonzero(part))
+    return spread.estimate(statistic, part, Sample(len(spread.scores), n, n), confidence)
 
 
-def _precision(scores: Scores, match: Bool, prior: float, confidence: float) -> Estimate:
+def _precision(spread: Spread, prior: float, confidence: float) -> Estimate:
     """Precision: an interval for the matches at hand, carried over to the prior.
 
     The population's precision at one prior fixes that at every other one (the odds of a match
     being false scale with the odds of the prior), so limits carry over exactly.
     """
-    n_match, n_false, matches, false = accepted(scores, match)
+    total, part = spread.total, spread.by_unit.match() > 0
+    n_match, n = total.match(), int(np.count_nonzero(part))
     if not n_match:
         return Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="nothing matches")
-    part = matches > 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        left_out = 1 - np.true_divide(n_false - false[part], n_match - matches[part])
-    n_independent = int(np.count_nonzero(part))
-    here = proportion(
-        1 - n_false / n_match,
-        left_out,
-        n_match,
-        n_independent if n_false < n_match else n_independent // 2,
-        confidence,
-    )
-    odds = false_match_odds(scores, prior)
+    sample = Sample(n_match, n, n if total.false_match < n_match else n // 2)
+    here = spread.estimate(Counts.precision, part, sample, confidence)
+    odds = false_match_odds(spread.scores, prior)
     return msgspec.structs.replace(
         here,
         value=_at_odds(here.value, odds),

@@ -119,8 +119,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
             raise ConfigError(f"prior is {self.prior}, must lie between 0 and 1", where=FILE)
-        if self.likelihood is not None and not 0 < self.likelihood.slope < math.inf:
-            raise ConfigError("the likelihood must rise with the score", where=FILE)
 
     def decide(self, score: float, category: Category = None) -> Decision:
         """What the score of one comparison means.
@@ -174,7 +172,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ConfigError: it is one, but its values make no sense.
         """
         try:
-            return msgspec.json.decode(text, type=cls)
+            fields = msgspec.json.decode(text)
+            if isinstance(fields, dict) and isinstance(fields.get("likelihood"), dict):
+                fields["likelihood"].setdefault("kind", "logistic")  # before it had shapes
+            return msgspec.convert(fields, cls)
         except msgspec.MsgspecError as e:
             raise ReleaseError(f"no readable policy: {e}", where=where) from e
 

@@ -1,8 +1,9 @@
 """Labelled comparisons: a score, genuine or not, and whose records were compared.
 
 Higher is more alike. Identities stay attached to every comparison because comparisons that share
-an identity are not independent: all intervals downstream need to know. How a score was made and
-where a threshold lies is not known here.
+an identity are not independent: all intervals downstream need to know. Where identities depend on
+each other as well, they are joined into units of chance, and everything counts by unit. How a
+score was made and where a threshold lies is not known here.
 """
 
 from __future__ import annotations
@@ -25,6 +26,19 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
+class Pairs:
+    """How often each pair of different units was compared.
+
+    Args:
+        key: (p,) int64, ascending; lower unit times the number of units, plus the higher.
+        count: (p,) int64, > 0.
+    """
+
+    key: Int64
+    count: Int64
+
+
+@dataclass(frozen=True, eq=False)
 class Scores:
     """The labelled comparisons of one split.
 
@@ -41,6 +55,8 @@ class Scores:
             record is unknown; None if records have no categories.
         right_category: (n,) int16, of the right record.
         category_names: name of each code.
+        unit_of: (n_codes,) int32, unit of chance >= 0 of each identity code; None: each identity
+            is one.
     Raises:
         DataError: lengths, types, values or labels contradict each other.
     """
@@ -55,6 +71,7 @@ class Scores:
     left_category: Int16 | None = None
     right_category: Int16 | None = None
     category_names: tuple[str, ...] = ()
+    unit_of: Int32 | None = None
 
     def __post_init__(self) -> None:
         n = self.score.shape
@@ -77,6 +94,10 @@ class Scores:
                 raise DataError("the categories of one side are missing")
             if codes is not None and (codes.shape != n or codes.dtype != np.int16):
                 raise DataError("categories must be int16 vectors as long as the scores")
+        if self.unit_of is not None and (
+            len(self.unit_of) < self.n_codes or (self.unit_of < 0).any()
+        ):
+            raise DataError("every identity needs a unit >= 0")
 
     def __len__(self) -> int:
         return len(self.score)
@@ -124,37 +145,67 @@ class Scores:
         return 1 + int(max(self.left.max(), self.right.max())) if len(self) else 0
 
     @cached_property
+    def n_units(self) -> int:
+        """Length of a vector that has a place for every unit: of identities, unless joined."""
+        if self.unit_of is None:
+            return self.n_codes
+        return int(self.unit_of.max(initial=-1)) + 1
+
+    @cached_property
     def n_identities(self) -> int:
         """Number of identities that take part in at least one comparison."""
-        return int(np.count_nonzero(self.genuine_by_identity + self.impostor_by_identity))
+        seen = np.zeros(self.n_codes, np.bool_)
+        for at in self.blocks():
+            seen[self.left[at]] = seen[self.right[at]] = True
+        return int(np.count_nonzero(seen))
 
     @cached_property
     def genuine_by_identity(self) -> Int64:
-        """Genuine comparisons of each identity: (n_codes,) int64."""
+        """Genuine comparisons of each unit: (n_units,) int64."""
         return self.by_identity(self.genuine)
 
     @cached_property
     def impostor_by_identity(self) -> Int64:
-        """Impostor comparisons in which each identity takes part: (n_codes,) int64."""
+        """Impostor comparisons in which each unit takes part: (n_units,) int64."""
         return self.by_identity(~self.genuine)
 
+    def units(self, at: Any) -> tuple[Int32, Int32]:
+        """Units of both sides of the comparisons at these positions."""
+        left, right = self.left[at], self.right[at]
+        return (left, right) if self.unit_of is None else (self.unit_of[left], self.unit_of[right])
+
     def by_identity(self, chosen: Bool | Int64) -> Int64:
-        """How many of the chosen comparisons each identity takes part in.
+        """How many of the chosen comparisons each identity takes part in; by unit where joined.
 
         Args:
             chosen: (n,) bool mask, or (m,) int64 positions.
         Returns:
-            (n_codes,) int64; a genuine comparison counts once for its one identity.
+            (n_units,) int64; a comparison within one unit counts once for it.
         """
-        count = np.zeros(self.n_codes, np.int64)
+        count = np.zeros(self.n_units, np.int64)
         for start in range(0, len(chosen), BLOCK):
             part: Any = chosen[start : start + BLOCK]
             if part.dtype == np.bool_:
                 part = start + np.flatnonzero(part)
-            left, right = self.left[part], self.right[part]
-            count += np.bincount(left, minlength=self.n_codes)
-            count += np.bincount(right[left != right], minlength=self.n_codes)
+            left, right = self.units(part)
+            count += np.bincount(left, minlength=self.n_units)
+            count += np.bincount(right[left != right], minlength=self.n_units)
         return count
+
+    @cached_property
+    def impostor_pairs(self) -> Pairs:
+        """All impostor comparisons, by pair of units."""
+        return self.pairs_of(np.flatnonzero(~self.genuine))
+
+    def pairs_of(self, at: Int64) -> Pairs:
+        """The comparisons at these positions, by pair of units; those within a unit left out."""
+        left, right = self.units(at)
+        apart = left != right
+        low, high = np.minimum(left, right)[apart], np.maximum(left, right)[apart]
+        key = low.astype(np.int64)
+        key *= self.n_units
+        key += high
+        return Pairs(*np.unique(key, return_counts=True))
 
     def require_both(self) -> None:
         """Raise unless there are genuine and impostor comparisons.

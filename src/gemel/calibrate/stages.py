@@ -15,7 +15,8 @@ import numpy as np
 
 from gemel.arrays import Bool
 from gemel.calibrate.certify import fmr_threshold
-from gemel.calibrate.intervals import Estimate, proportion, upper_bound
+from gemel.calibrate.intervals import Estimate, upper_bound
+from gemel.calibrate.operating import rates
 from gemel.calibrate.policy import Band, FirstStage
 from gemel.calibrate.scores import Scores
 from gemel.errors import ConfigError, DataError
@@ -227,7 +228,9 @@ def _certified(exact: Scores, fmr: float, confidence: float) -> Band:
 
 def _review_low(exact: Scores, passed: Bool, fnmr: float, confidence: float) -> float | None:
     """The highest score below which everything may be rejected; None if too much is missed."""
-    missed = np.sort(exact.score[exact.genuine & passed])
+    genuine = np.flatnonzero(exact.genuine)
+    exact, passed = exact.take(genuine), passed[genuine]
+    missed = np.sort(exact.score[passed])
     if not missed.size or _bound(exact, ~passed, confidence) > fnmr:
         return None
     low, high = 0, len(missed) - 1
@@ -250,15 +253,7 @@ def _bound(exact: Scores, lost: Bool, confidence: float) -> float:
 
 def _estimate(exact: Scores, hit: Bool, confidence: float, *, genuine: bool) -> Estimate:
     """Share of the genuine or the impostor comparisons that are hit, with its interval."""
-    of_class = exact.genuine if genuine else ~exact.genuine
-    among = exact.genuine_by_identity if genuine else exact.impostor_by_identity
-    errors = exact.by_identity(hit & of_class)
-    n, n_hit = int(np.count_nonzero(of_class)), int(np.count_nonzero(hit & of_class))
-    part = among > 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        left_out = np.true_divide(n_hit - errors[part], n - among[part])
-    n_independent = int(np.count_nonzero(part)) // (1 if genuine else 2)
-    return proportion(n_hit / max(n, 1), left_out, n, n_independent, confidence)
+    return rates(exact, ~hit, confidence)[1] if genuine else rates(exact, hit, confidence)[0]
 
 
 def _share(exact: Scores, hit: Bool) -> float:

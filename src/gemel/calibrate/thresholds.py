@@ -19,6 +19,7 @@ from gemel.calibrate.curves import Sweep, between, equal_error_point, sweep, tur
 from gemel.calibrate.likelihood import Likelihood, fit
 from gemel.calibrate.operating import OperatingPoint, check_prior, f1_at, measure
 from gemel.calibrate.scores import Scores
+from gemel.calibrate.spread import Method
 from gemel.errors import ConfigError
 
 __all__ = ["OperatingPoint", "Target", "choose", "fmr_for_fpir", "measure"]
@@ -46,6 +47,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         false_match_cost: cost of accepting an impostor comparison.
         false_non_match_cost: cost of missing a genuine one.
         review_cost: cost of asking a person; None = nobody is asked, there is no review band.
+        intervals: how intervals by identity are found: `jackknife`, `dyadic` or `bootstrap`.
     Raises:
         ConfigError: a value is out of range or missing.
     """
@@ -57,6 +59,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     false_match_cost: float = 1.0
     false_non_match_cost: float = 1.0
     review_cost: float | None = None
+    intervals: Method = "jackknife"
 
     def __post_init__(self) -> None:
         check_prior(self.prior)
@@ -118,7 +121,12 @@ def choose(scores: Scores, target: Target, likelihood: Likelihood | None = None)
         threshold = _least_risk_threshold(sweep(scores), target, prior)
     band = _review_band(scores, threshold, target, prior, likelihood)
     point = measure(
-        scores, threshold, prior=target.prior, confidence=target.confidence, review=band
+        scores,
+        threshold,
+        prior=target.prior,
+        confidence=target.confidence,
+        review=band,
+        method=target.intervals,
     )
     return msgspec.structs.replace(
         point, target=target.kind, certified=certified, method=f"{method}; {point.method}"
@@ -183,7 +191,8 @@ def _review_band(
 ) -> tuple[float, float] | None:
     """Scores for which asking a person costs less than either answer; None if there are none.
 
-    Widened to the threshold, so that a certified threshold is never undercut.
+    Widened to the threshold, so that a certified threshold is never undercut. Scores beyond all
+    that were seen count like the last one seen.
 
     Source: Chow 1970: ask iff c_review / c_fnm < P(match) < 1 - c_review / c_fm.
     """
@@ -194,7 +203,9 @@ def _review_band(
     if low >= high:
         return None
     calibrated = likelihood or fit(scores, prior)
+    least = float(scores.score.min())
+    above_all = between(scores.score.max(), np.float32(np.inf))
     return (
-        min(calibrated.score_at(low, prior), threshold),
-        max(calibrated.score_at(high, prior), threshold),
+        min(max(calibrated.score_at(low, prior), least), threshold),
+        max(min(calibrated.score_at(high, prior), above_all), threshold),
     )

@@ -93,7 +93,10 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
 
 
 def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
+    from gemel.data.units import units
+
     parts = {"train": splits.train, "dev": splits.dev, "eval": splits.eval}
+    joined = units(dataset)
     return {
         "source": dataset.source,
         "modality": dataset.modality,
@@ -101,6 +104,7 @@ def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
         "refused": dataset.n_bad,
         "identities": len(dataset.identity_names),
         **_category(dataset),
+        **({} if joined is None else {"units": int(joined.max(initial=-1)) + 1}),
         "digest": dataset.digest[:12],
         "fields": [{"name": f.name, "kind": f.kind} for f in dataset.fields],
         "bad": [str(b) for b in dataset.bad],

@@ -97,6 +97,7 @@ class Project:
             category=data.category,
             columns=dict(data.columns),
             ignore=data.ignore,
+            groups=data.groups,
             missing=data.missing,
             pairs=self.config.at(data.pairs) if data.pairs else None,
             max_bad_ratio=data.max_bad_ratio,
@@ -162,8 +163,9 @@ class Project:
             false_match_cost=goal.false_match_cost,
             false_non_match_cost=goal.false_non_match_cost,
             review_cost=goal.review_cost,
+            intervals=goal.intervals,
         )
-        return Goals(verify=verify, categories=goal.categories)
+        return Goals(verify=verify, likelihood=goal.likelihood, categories=goal.categories)
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

@@ -7,8 +7,8 @@ not know how they were split or encoded. Nothing is dropped silently: for one ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -114,6 +114,7 @@ class Dataset:
         frame: typed columns named as `fields`, for rows.
         files: one per record, for images.
         category: of each record, if a column says so; no encoder sees it unless it is a field too.
+        groups: per column that joins identities (see `units`), (n,) int64 codes; -1 where unknown.
     """
 
     modality: Modality
@@ -128,6 +129,7 @@ class Dataset:
     frame: pl.DataFrame | None = None
     files: tuple[ImageFile, ...] = ()
     category: CategoryColumn | None = None
+    groups: Mapping[str, Int64] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of records."""
@@ -143,7 +145,8 @@ class Dataset:
         """Digest of the content as 64 hex digits: fields, ids, identities and values, in order.
 
         It does not depend on the file format that the records came in, nor on categories, since no
-        training does. For images it covers the sorted ids with the SHA-256 of each file.
+        training does. Groups count where given. For images it covers the sorted ids with the
+        SHA-256 of each file.
         """
         names = [self.identity_of(i) for i in range(len(self))]
         if self.modality == "image":
@@ -153,7 +156,8 @@ class Dataset:
         head = canonical_json([[f.name, f.kind] for f in self.fields])
         values = [msgspec.json.encode(self._rows()[f.name].to_list()) for f in self.fields]
         labels = (msgspec.json.encode(self.ids.tolist()), msgspec.json.encode(names))
-        return digest(b"row", head, *labels, *values)
+        joined = [msgspec.json.encode([n, c.tolist()]) for n, c in self.groups.items()]
+        return digest(b"row", head, *labels, *values, *joined)
 
     def payloads(self, idx: NDArray[np.integer[Any]] | Sequence[int] | None = None) -> list[Any]:
         """What an encoder takes: a dict per row, or the bytes of each image file.
@@ -181,6 +185,7 @@ class Dataset:
             frame=None if self.frame is None else self.frame[chosen],
             files=tuple(self.files[i] for i in chosen) if self.files else (),
             category=None if self.category is None else self.category.take(chosen),
+            groups={name: codes[chosen] for name, codes in self.groups.items()},
         )
 
     def identity_of(self, i: int) -> str | None:

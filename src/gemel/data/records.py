@@ -43,6 +43,7 @@ def read(
     pairs: str | Path | None = None,
     fields: Sequence[Field] | None = None,
     max_bad_ratio: float = MAX_BAD_RATIO,
+    groups: Sequence[str] = (),
 ) -> Dataset:
     """The records in a file or folder, validated, with what was refused.
 
@@ -60,17 +61,20 @@ def read(
         pairs: file of labelled pairs that gives identities to these records by their ids.
         fields: the columns of an existing release; the table must have them, others are ignored.
         max_bad_ratio: share of refused rows above which reading stops.
+        groups: columns of a table that join identities, such as device or family: what they join
+            is not independent (see `units`). They are not compared.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
     """
     path = Path(path)
     if not path.exists():
         raise DataError("no such file or folder", where=str(path))
-    said = Columns(identity, id, columns or {}, ignore, missing, fields, category)
+    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
     if path.is_dir():
         if kind not in ("auto", "images"):
             raise DataError(f"a folder, expected a file of {kind}", where=str(path))
         _no_category(said, path)
+        _no_groups(groups, path)
         dataset = images.read_folder(path)
     elif kind == "images":
         raise DataError("a file, expected a folder of images", where=str(path))
@@ -79,6 +83,7 @@ def read(
         is_pairs = sorted(table.frame.columns) == sorted(labelled.COLUMNS)
         if kind == "pairs" or (kind == "auto" and is_pairs):
             _no_category(said, path)
+            _no_groups(groups, path)
             return _from_pairs(table, path, max_bad_ratio)
         dataset = from_table(table, said)
     dataset = _checked(dataset, max_bad_ratio)
@@ -138,6 +143,7 @@ def from_frame(
     missing: Sequence[str] = (),
     fields: Sequence[Field] | None = None,
     max_bad_ratio: float = MAX_BAD_RATIO,
+    groups: Sequence[str] = (),
     source: str = "frame",
 ) -> Dataset:
     """Dataset of a polars frame; the arguments are those of `read`.
@@ -145,7 +151,7 @@ def from_frame(
     Raises:
         DataError: as `read`.
     """
-    said = Columns(identity, id, columns or {}, ignore, missing, fields, category)
+    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
     return _checked(from_table(tables.from_frame(frame, source), said), max_bad_ratio)
 
 
@@ -216,6 +222,12 @@ def _with_identities(
     return replace(
         dataset, identities=code, identity_names=identity_names, bad=(*dataset.bad, *bad)
     )
+
+
+def _no_groups(groups: Sequence[str], path: Path) -> None:
+    if groups:
+        hint = "leave groups out, or read a table of records"
+        raise DataError("groups are columns of a table of records", where=str(path), hint=hint)
 
 
 def _checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,7 @@ class Columns:
     missing: Sequence[str] = ()
     fields: Sequence[Field] | None = None
     category: str | None = None
+    groups: Sequence[str] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -45,7 +46,7 @@ class Columns:
     def hidden(self) -> list[str]:
         """Columns that are no fields; the category is one where it is asked for by its kind."""
         fields = {*self.kinds, *(f.name for f in self.fields or ())}
-        return [c for c in self.labels if c != self.category or c not in fields]
+        return [c for c in [*self.labels, *self.groups] if c != self.category or c not in fields]
 
 
 def from_table(table: Table, said: Columns) -> Dataset:
@@ -56,15 +57,17 @@ def from_table(table: Table, said: Columns) -> Dataset:
     """
     import polars as pl
 
-    _require(table, [*said.labels, *said.ignore])
+    _require(table, [*said.labels, *said.ignore, *said.groups])
     if said.category in (said.identity, said.id, *said.ignore) and said.category is not None:
         raise DataError(
             f"column {said.category!r} cannot be the category as well",
             where=table.file,
             hint="name a column that groups many identities, and do not ignore it",
         )
-    frame = _without_gaps(table.frame.drop(list(said.ignore)), said.missing)
-    raw, fields, notes = _raw_fields(table.file, frame.drop(said.hidden), said)
+    unused = set(said.ignore) - set(said.groups)
+    frame = _without_gaps(table.frame.drop(unused), said.missing)
+    grouped = {c: schema.as_strings(frame[c]) for c in said.groups}
+    raw, fields, notes = _raw_fields(table.file, frame.drop(set(said.hidden)), said)
     refusals = _Refusals(table)
     if raw.width:
         refusals.where(
@@ -86,7 +89,9 @@ def from_table(table: Table, said: Columns) -> Dataset:
         unfit = raw[f.name].is_not_null() & values.is_null()
         refusals.where(unfit.to_numpy(), f.name, f"not a {f.kind}", raw[f.name])
         typed.append(values.rename(f.name))
-    return _assemble(table, said, (fields, typed, labels), refusals, notes)
+    found = _assemble(table, said, (fields, typed, labels), refusals, notes)
+    kept = np.flatnonzero(refusals.fine)
+    return replace(found, groups={c: codes(v[kept].to_list())[0] for c, v in grouped.items()})
 
 
 def _assemble(

@@ -25,6 +25,7 @@ from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
+from gemel.data.units import units
 from gemel.encode import compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
@@ -164,6 +165,7 @@ def _sides(
                 category=dataset.category.take(idx) if dataset.category else None,
                 max_comparisons=max_comparisons,
                 seed=seed,
+                units=units(dataset.take(idx)),
             )
         )
         tick()
@@ -211,6 +213,7 @@ def _evidence(
         prior=target.prior,
         confidence=target.confidence,
         review=(chosen.review_low, chosen.review_high),
+        method=target.intervals,
     )
     points = measure.points(dev.scores, eval.scores, target, chosen, on_eval)
     tick()
@@ -286,6 +289,7 @@ def _part(
         comparator or like.comparator,
         max_comparisons=max(len(like.scores), 1000),
         seed=0,
+        units=like.units,
     )
 
 

@@ -37,7 +37,7 @@ def decide(dev: Part, goals: Goals) -> Decided:
         ConfigError: a goal asks for categories, and there are none.
     """
     dev = levelled(dev, goals)
-    fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior)
+    fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior, goals.likelihood)
     chosen = raised(dev, goals, goals.verify, choose(dev.scores, goals.verify, fitted))
     search = None
     if goals.search is not None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from gemel.calibrate.likelihood import Kind
 from gemel.calibrate.thresholds import Target
 
 ByCategory = Literal["off", "report", "worst", "per_category"]
@@ -20,8 +21,10 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         categories: what the category of records does: nothing (`off`), rates of each at one
             threshold (`report`), one threshold that the worst needs (`worst`), or a threshold for
             each (`per_category`).
+        likelihood: shape of the likelihood ratio over the score.
     """
 
     verify: Target = Target()
     search: Target | None = None
     categories: ByCategory = "report"
+    likelihood: Kind = "auto"

@@ -53,6 +53,7 @@ class Part:
         identities: (n,) int64.
         comparator: what scores a pair of them.
         scores: all comparisons; levelled if `levelled` says how.
+        units: of identities that depend on each other; None: each is one.
         category: of the records, if they have one.
         levelled: how the scores of each category were levelled; None = they were not.
     """
@@ -61,6 +62,7 @@ class Part:
     identities: Int64
     comparator: Comparator
     scores: Scores
+    units: Int64 | None = None
     category: CategoryColumn | None = None
     levelled: Categories | None = None
 
@@ -91,8 +93,9 @@ def part(
     category: CategoryColumn | None = None,
     max_comparisons: int,
     seed: int,
+    units: Int64 | None = None,
 ) -> Part:
-    """Embeddings of one side with all their comparisons."""
+    """Embeddings of one side with all their comparisons; `units` as `all_pairs` takes them."""
     scores = all_pairs(
         embeddings,
         identities,
@@ -100,8 +103,9 @@ def part(
         categories=category,
         max_comparisons=max_comparisons,
         seed=seed,
+        units=units,
     )
-    return Part(embeddings, identities, comparator, scores, category)
+    return Part(embeddings, identities, comparator, scores, units, category)
 
 
 def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:
