@@ -163,6 +163,31 @@ def test_a_candidate_has_the_category_that_it_was_enrolled_with(live: Live) -> N
         assert (hit["decision"] == "match") == (hit["score"] >= hit["threshold"])
 
 
+def test_an_explanation_decides_by_the_same_threshold(live: Live) -> None:
+    for category in (["aa", "bb"], "aa", None):
+        body = {"left": LEFT, "right": RIGHT, "category": category, "parts": "none"}
+        why = live.client.post("/v1/explain", json=body).json()
+        told = ask(live, category=category)
+        assert (why["outcome"], why["threshold"]) == (told["outcome"], told["threshold"])
+        assert why["category"] == told["category"]
+        seen = live.release.evidence.eval
+        assert why["margin"]["fmr_at_threshold"] == seen.fmr.value
+        assert why["margin"]["fnmr_at_threshold"] == seen.fnmr.value
+    body = {"query": LEFT, "id": "r1.0", "category": "aa", "parts": "none"}
+    assert live.client.post("/v1/explain", json=body).json()["category"] == ["aa", "bb"]
+
+
+def test_records_of_the_project_are_explained_with_their_own_category(
+    project: Path, gemel: Gemel
+) -> None:
+    why = json.loads(gemel("explain", "r0.0", "r1.0", "--json").out)
+    assert why["category"] == ["aa", "bb"]
+    why = json.loads(gemel("explain", json.dumps(LEFT), "r1.0", "--json").out)
+    assert why["category"] == [None, "bb"]
+    why = json.loads(gemel("explain", "r0.0", "r1.0", "--category", "bb", "--json").out)
+    assert why["category"] == ["bb", "bb"]
+
+
 def test_the_two_countries_err_about_equally_often(live: Live) -> None:
     found = live.release.evidence.categories
     assert found is not None and found.column == "country"

@@ -143,14 +143,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         return self._decide(score, self.search, category)
 
+    def level(self, score: float, category: Category = None) -> float:
+        """The score as curves and operating points have it: levelled, if the policy does so."""
+        if self.categories is None:
+            return score
+        return self.categories.levelled(score, self.categories.known(pair_of(category)))
+
     def _decide(self, score: float, band: Band, category: Category) -> Decision:
         value = float(score)  # a numpy float32 would round the threshold to its own precision
         if value != value:
             raise InvalidInput("the score is not a number", where="score")
-        levelled, pair = value, None
+        levelled, pair = self.level(value, category), None
         if self.categories is not None:
             pair = self.categories.known(pair_of(category))
-            levelled = self.categories.levelled(value, pair)
             band = _unlevelled(band, self.categories, pair)
         likelihood = self.likelihood
         probability = None if likelihood is None else likelihood.probability(levelled, self.prior)

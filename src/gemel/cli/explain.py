@@ -37,6 +37,10 @@ def explain(
         Path | None,
         typer.Option("--output", "-o", help="Images only: a PNG with the regions tinted."),
     ] = None,
+    category: Annotated[
+        str | None,
+        typer.Option(help="Of both, where the release decides by it; records have their own."),
+    ] = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
@@ -49,8 +53,9 @@ def explain(
     live = project.release(release)
     if output is not None and live.modality != "image":
         raise InvalidInput("rows have no picture", where="--output", hint="leave it out")
-    pair = _payloads(project, live, (left, right))
-    found = explained(live, *pair)
+    (one, own_one), (two, own_two) = _payloads(project, live, (left, right))
+    pair = (one, two)
+    found = explained(live, one, two, category=(category or own_one, category or own_two))
     if output is not None:
         from gemel.watch import heatmap
 
@@ -62,21 +67,28 @@ def explain(
         _show(found, pair)
 
 
-def _payloads(project: Project, release: Release, words: Sequence[str]) -> tuple[Any, Any]:
-    """The payloads that two words mean; the records of the project are read once, if at all."""
+def _payloads(
+    project: Project, release: Release, words: Sequence[str]
+) -> list[tuple[Any, str | None]]:
+    """The payloads that two words mean, each with its category if it is known.
+
+    The records of the project are read once, if at all.
+    """
     dataset: Dataset | None = None
-    found: list[Any] = []
+    found: list[tuple[Any, str | None]] = []
     for side, word in zip(("left", "right"), words, strict=True):
         if release.modality == "row" and word.lstrip().startswith("{"):
-            found.append(row_of(word, side))
+            found.append((row_of(word, side), None))
         elif release.modality == "image" and Path(word).is_file():
-            found.append(Path(word).read_bytes())
+            found.append((Path(word).read_bytes(), None))
         elif not project.config.data.path:
             raise InvalidInput(f"{word!r:.80} is neither a JSON object nor a file", where=side)
         else:
             dataset = dataset or project.dataset()
-            found.append(dataset.payloads([_position(dataset, word)])[0])
-    return found[0], found[1]
+            at = _position(dataset, word)
+            own = dataset.category.of(at) if dataset.category else None
+            found.append((dataset.payloads([at])[0], own))
+    return found
 
 
 def _position(dataset: Dataset, record: str) -> int:

@@ -313,8 +313,13 @@ def _mistakes(
 
     def reasons(pair: mistakes.Pair) -> tuple[explain.Part, ...]:
         left, right = dataset.payloads([int(idx[pair.left]), int(idx[pair.right])])
+        of = eval.category
+        category = (of.of(pair.left), of.of(pair.right)) if of else None
         steps = explain.attribute(
-            encoder.prepare, eval.comparator, (left, right), lambda s: policy.decide(s).outcome
+            encoder.prepare,
+            eval.comparator,
+            (left, right),
+            lambda s: policy.decide(s, category).outcome,
         )
         return explain.answer(steps, encoder.encode).parts
 

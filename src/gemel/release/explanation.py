@@ -6,13 +6,16 @@ gold comparisons with scores like it. It explains the decision of the policy and
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.calibrate.policy import Decision, Outcome
+from gemel.calibrate.categories import Pair
+from gemel.calibrate.policy import Category, Outcome
 from gemel.encode.encoder import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
 from gemel.release.evidence import Evidence
@@ -63,6 +66,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         release: that decides.
         space: of its embeddings.
         note: what a reader has to know.
+        category: of left and right, where the release decides by it; None for an unknown one.
     """
 
     outcome: Outcome
@@ -79,15 +83,24 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     space: str
     note: str = ""
+    category: Pair | None = None
 
 
-def explain(release: Release, left: Payload, right: Payload, *, parts: bool = True) -> Explanation:
+def explain(
+    release: Release,
+    left: Payload,
+    right: Payload,
+    *,
+    category: Category = None,
+    parts: bool = True,
+) -> Explanation:
     """Why a release decides about two payloads as it does.
 
     Args:
         release: that decides.
         left: a row or the bytes of an image file.
         right: the other one; the two may be exchanged.
+        category: of both, or of each, where the release decides by category.
         parts: what each part is worth as well, which costs encodings.
     Raises:
         InvalidInput: one of them cannot be encoded; `where` is its side and field.
@@ -99,7 +112,7 @@ def explain(release: Release, left: Payload, right: Payload, *, parts: bool = Tr
         except InvalidInput as e:
             where = f"{side}.{e.where}" if e.where else side
             raise InvalidInput(e.what, where=where, hint=e.hint) from e
-    steps = explaining(release, encoder.prepare, (left, right), parts=parts)
+    steps = explaining(release, encoder.prepare, (left, right), category=category, parts=parts)
     return answer(steps, encoder.encode)
 
 
@@ -108,6 +121,7 @@ def explaining(
     prepare: Prepare,
     pair: tuple[Payload, Payload | Float32],
     *,
+    category: Category = None,
     parts: bool = True,
     stage: Stage = "verify",
 ) -> Steps[Explanation]:
@@ -117,6 +131,7 @@ def explaining(
         release: that decides.
         prepare: its preprocessing.
         pair: two checked payloads, or one and the embedding of a record.
+        category: of both, or of each, where the release decides by category.
         parts: what each part is worth as well.
         stage: whose operating point decides.
     Yields:
@@ -128,10 +143,11 @@ def explaining(
         prepare,
         release.comparator,
         pair,
-        lambda score: decide(score).outcome,
+        lambda score: decide(score, category).outcome,
         MAX_CUTS if parts else 0,
     )
-    decision = decide(found.score)
+    decision = decide(found.score, category)
+    at = [policy.level(score, category) for score in (found.score, decision.threshold)]
     gold = release.precedents
     return Explanation(
         outcome=decision.outcome,
@@ -139,7 +155,7 @@ def explaining(
         threshold=decision.threshold,
         probability=decision.probability,
         stage=stage,
-        margin=_margin(release, found.score, decision),
+        margin=_margin(release, at, decision.outcome),
         around=gold.around(found.score) if gold else None,
         nearest=gold.nearest(found.score) if gold else (),
         nothing=found.nothing,
@@ -148,15 +164,17 @@ def explaining(
         release=release.id,
         space=release.space_id,
         note="parts of the query only: a gallery keeps no payloads" if stage == "search" else "",
+        category=decision.category,
     )
 
 
-def _margin(release: Release, score: float, decision: Decision) -> Margin | None:
+def _margin(release: Release, levelled: Sequence[float], outcome: Outcome) -> Margin | None:
+    """The margin between a score and a threshold, both as the curves of eval have them."""
     try:
         evidence = release.evidence
     except NotFound:
         return None
-    here, there = (_rates(evidence, at) for at in (score, decision.threshold))
+    here, there = (_rates(evidence, at) for at in levelled)
     curve = evidence.eval_curve
     return Margin(
         fmr_at_score=here[0],
@@ -165,7 +183,7 @@ def _margin(release: Release, score: float, decision: Decision) -> Margin | None
         fnmr_at_threshold=there[1],
         n_impostor=curve.n_impostor,
         n_genuine=curve.n_genuine,
-        text=_in_words(here, there, decision.outcome, curve.n_impostor),
+        text=_in_words(here, there, outcome, curve.n_impostor),
     )
 
 
@@ -176,6 +194,8 @@ def _rates(evidence: Evidence, at: float) -> tuple[float, float]:
     point of the policy, which is exact, is one of its points.
     """
     curve, point = evidence.eval_curve, evidence.eval
+    if math.isclose(at, point.threshold, rel_tol=1e-9, abs_tol=1e-12):
+        return point.fmr.value, point.fnmr.value
     threshold = np.array([*curve.threshold, point.threshold])
     fmr = np.array([*curve.fmr, point.fmr.value])
     fnmr = np.array([*curve.fnmr, point.fnmr.value])

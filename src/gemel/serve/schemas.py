@@ -42,6 +42,9 @@ class ExplainBody(Body):
     right: Item | None = None
     query: Item | None = None
     id: Annotated[str | None, Meta(description="A record of the gallery")] = None
+    category: Annotated[
+        Category, Meta(description="Of both, or of each; a record has its own as an attribute")
+    ] = None
     parts: Annotated[
         Literal["auto", "none"],
         Meta(description="auto: what each field, word or region is worth; none: without that"),

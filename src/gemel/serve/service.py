@@ -130,7 +130,13 @@ class Service:
         return reply
 
     def explain(
-        self, left: Any, right: Any = None, *, record: str | None = None, parts: bool = True
+        self,
+        left: Any,
+        right: Any = None,
+        *,
+        record: str | None = None,
+        category: Category = None,
+        parts: bool = True,
     ) -> Explanation:
         """Why two items, or an item and a record of the gallery, are decided as they are.
 
@@ -138,6 +144,7 @@ class Service:
             left: an item.
             right: the other one.
             record: id of a record to compare with instead; its own parts are not known.
+            category: as for `verify`; a record has its own.
             parts: what each part is worth as well.
         Raises:
             InvalidInput: an item cannot be encoded.
@@ -145,21 +152,30 @@ class Service:
             UnknownRecord: it is not there.
         """
         live = self.live
-        steps = self.explaining(Explain(live, left, right, record, parts))
+        steps = self.explaining(Explain(live, left, right, record, parts, category))
         return answer(steps, live.encoder.encode)
 
     def explaining(self, work: Explain) -> Steps[Explanation]:
         """The same in steps, for a caller who encodes in its own way (see `tasks.explain`)."""
         live = work.live
         payloads = _checked(live, work)
+        category = _categories(work)
         if work.record is None:
             stage: Stage = "verify"
             other = payloads[1]
         else:
-            stage, other = "search", _gallery(live).get(work.record).embedding
-        pair = (payloads[0], other)
-        prepare = live.encoder.prepare
-        return (yield from explaining(live.release, prepare, pair, parts=work.parts, stage=stage))
+            record = _gallery(live).get(work.record)
+            stage, other = "search", record.embedding
+            category = category[0], live.category(record.attributes)
+        steps = explaining(
+            live.release,
+            live.encoder.prepare,
+            (payloads[0], other),
+            category=category,
+            parts=work.parts,
+            stage=stage,
+        )
+        return (yield from steps)
 
     def advance(self, works: Sequence[Advance]) -> list[Any]:
         """For each step the payloads to encode next and, if done, the Explanation, or an error."""
@@ -223,8 +239,7 @@ class Service:
 
     def _decided(self, work: Verify, score: float) -> VerifyReply:
         live = work.live
-        left, right = pair_of(work.category)
-        category = live.category(work.left, left), live.category(work.right, right)
+        category = _categories(work)
         decision = live.policy.decide(score, category)
         self._decisions["verify", decision.outcome].inc()
         reply = VerifyReply(
@@ -309,6 +324,12 @@ class Service:
         entry = {**body, "release": live.release.id, "request_id": request_id}
         decision_id: str = self._ledger.append(kind, entry)
         return decision_id
+
+
+def _categories(work: Verify | Explain) -> tuple[str | None, str | None]:
+    """Categories of both items: as stated, else of their own."""
+    left, right = pair_of(work.category)
+    return work.live.category(work.left, left), work.live.category(work.right, right)
 
 
 def _checked(live: Live, work: Verify | Embed | Explain) -> list[Any]:

@@ -58,6 +58,7 @@ class Explain:
     right: Any = None
     record: str | None = None
     parts: bool = True
+    category: Category = None
 
     def items(self) -> tuple[tuple[str, Any], ...]:
         """What is to be encoded, each with its place in the request."""

@@ -60,10 +60,10 @@ def _work(live: Live, body: schemas.ExplainBody) -> Explain:
     parts = body.parts == "auto"
     pair, hit = (body.left, body.right), (body.query, body.id)
     if None not in pair and hit == (None, None):
-        return Explain(live, body.left, body.right, parts=parts)
+        return Explain(live, body.left, body.right, parts=parts, category=body.category)
     if None not in hit and pair == (None, None):
         check_gallery(live)
-        return Explain(live, body.query, record=body.id, parts=parts)
+        return Explain(live, body.query, record=body.id, parts=parts, category=body.category)
     raise InvalidInput(
         "expected two items, or an item and a record",
         hint="send left and right, or query and the id of a record in the gallery",
