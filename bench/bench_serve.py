@@ -43,7 +43,7 @@ N_BODIES = 20_000
 
 def build_release(into: Path) -> None:
     """A release of the small row tower, untrained, fitted to random people."""
-    from gemel.calibrate.likelihood import Likelihood
+    from gemel.calibrate.likelihood import Logistic
     from gemel.calibrate.policy import Band, Policy
     from gemel.data.schema import Field
     from gemel.encode.compare import Cosine
@@ -63,7 +63,7 @@ def build_release(into: Path) -> None:
     network, _ = export(RowTower(prepare, arrays, size="small"), arrays)
     band = Band(threshold=0.8, review_low=0.75, review_high=0.8)
     policy = Policy(
-        verify=band, search=band, prior=0.1, likelihood=Likelihood(slope=8.0, intercept=-4.0)
+        verify=band, search=band, prior=0.1, likelihood=Logistic(slope=8.0, intercept=-4.0)
     )
     with folders.draft(into) as draft:
         (draft / "encoder").mkdir()

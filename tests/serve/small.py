@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from gemel.calibrate.likelihood import Likelihood
+from gemel.calibrate.likelihood import Logistic
 from gemel.calibrate.policy import Band, Policy
 from gemel.data.schema import Field
 from gemel.encode.compare import Cosine
@@ -38,7 +38,7 @@ DIM = 16
 def policy(threshold: float, review: float = 0.0) -> Policy:
     """Matches from the threshold up, reviews that far below it."""
     band = Band(threshold=threshold, review_low=threshold - review, review_high=threshold)
-    likelihood = Likelihood(slope=8.0, intercept=-4.0)
+    likelihood = Logistic(slope=8.0, intercept=-4.0)
     return Policy(verify=band, search=band, prior=0.1, likelihood=likelihood)
 
 

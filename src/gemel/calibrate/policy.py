@@ -15,6 +15,7 @@ import msgspec
 
 from gemel.calibrate.likelihood import Likelihood
 from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 
 FILE = "policy.json"
@@ -57,11 +58,13 @@ class Decision(msgspec.Struct, frozen=True):
         outcome: `match`, `no_match` or `review`.
         threshold: the one that was applied.
         probability: of a match, at the policy's prior; None without a calibrated likelihood.
+        interval: limits of that probability (Venn-Abers); None if the policy holds none.
     """
 
     outcome: Outcome
     threshold: float
     probability: float | None
+    interval: tuple[float, float] | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +75,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         search: for each candidate of a search.
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
+        venn_abers: interval of the probability, None if there is none.
+        review_width: a wider interval than this is for review; None: none is.
     Raises:
         ConfigError: the prior is not between 0 and 1.
     Example:
@@ -84,6 +89,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     search: Band
     prior: float
     likelihood: Likelihood | None = None
+    venn_abers: VennAbers | None = None
+    review_width: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
@@ -111,10 +118,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise InvalidInput("the score is not a number", where="score")
         likelihood = self.likelihood
         probability = None if likelihood is None else likelihood.probability(value, self.prior)
-        if band.review_low <= value < band.review_high:
-            return Decision("review", band.threshold, probability)
+        interval = None if self.venn_abers is None else self.venn_abers.interval(value, self.prior)
         outcome: Outcome = "match" if value >= band.threshold else "no_match"
-        return Decision(outcome, band.threshold, probability)
+        if band.review_low <= value < band.review_high or self._is_wide(interval):
+            outcome = "review"
+        return Decision(outcome, band.threshold, probability, interval)
+
+    def _is_wide(self, interval: tuple[float, float] | None) -> bool:
+        if interval is None or self.review_width is None:
+            return False
+        return interval[1] - interval[0] > self.review_width
 
     def to_json(self) -> bytes:
         """The policy as indented JSON."""
@@ -160,6 +173,8 @@ def policy_of(
     *,
     search: OperatingPoint | None = None,
     likelihood: Likelihood | None = None,
+    venn_abers: VennAbers | None = None,
+    review_width: float | None = None,
 ) -> Policy:
     """The policy that decides at chosen operating points.
 
@@ -167,12 +182,16 @@ def policy_of(
         verify: chosen for one comparison; its prior becomes the policy's.
         search: chosen for a search (see `thresholds.fmr_for_fpir`); None = like verify.
         likelihood: calibrated score for probabilities.
+        venn_abers: interval of the probability.
+        review_width: a wider interval than this is for review; None: none is.
     """
     return Policy(
         verify=_band(verify),
         search=_band(search or verify),
         prior=verify.prior,
         likelihood=likelihood,
+        venn_abers=venn_abers,
+        review_width=review_width,
     )
 
 

@@ -159,7 +159,7 @@ class Project:
             review_cost=goal.review_cost,
             intervals=goal.intervals,
         )
-        return Goals(verify=verify, likelihood=goal.likelihood)
+        return Goals(verify=verify, likelihood=goal.likelihood, review_width=goal.review_width)
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

@@ -163,6 +163,7 @@ function showDecision(section, reply) {
     named("score", figure(reply.score)),
     named("threshold", figure(reply.threshold)),
     reply.probability === null ? null : named("probability", percent(reply.probability)),
+    reply.interval ? named("interval", reply.interval.map(percent).join(" to ")) : null,
   );
   section.querySelector(".result").replaceChildren(
     make("p", `outcome ${reply.outcome}`, OUTCOMES[reply.outcome] || reply.outcome),

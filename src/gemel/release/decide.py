@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gemel.calibrate import likelihood
+from gemel.calibrate import likelihood, venn_abers
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.policy import Policy, policy_of
 from gemel.calibrate.thresholds import choose
@@ -37,4 +37,11 @@ def decide(dev: Part, goals: Goals) -> Decided:
     fitted = likelihood.fit(dev.scores, prior, goals.likelihood)
     chosen = choose(dev.scores, goals.verify, fitted)
     search = None if goals.search is None else choose(dev.scores, goals.search, fitted)
-    return Decided(policy_of(chosen, search=search, likelihood=fitted), chosen)
+    policy = policy_of(
+        chosen,
+        search=search,
+        likelihood=fitted,
+        venn_abers=None if goals.review_width is None else venn_abers.fit(dev.scores),
+        review_width=goals.review_width,
+    )
+    return Decided(policy, chosen)

@@ -15,8 +15,11 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         verify: goal of the threshold for one comparison.
         search: goal for a candidate of a search; None = the same threshold.
         likelihood: shape of the likelihood ratio over the score.
+        review_width: a wider Venn-Abers interval of the probability goes to review, in [0, 1];
+            None: decisions have no interval.
     """
 
     verify: Target = Target()
     search: Target | None = None
     likelihood: Kind = "auto"
+    review_width: float | None = None

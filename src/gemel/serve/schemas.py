@@ -79,6 +79,7 @@ class VerifyReply(Struct):
     release: str
     space: str
     decision_id: str | None
+    interval: tuple[float, float] | None = None
 
 
 class HitReply(Struct):
@@ -92,6 +93,7 @@ class HitReply(Struct):
     release: str
     rank: int
     attributes: dict[str, Any]
+    interval: tuple[float, float] | None = None
 
 
 class SearchReply(Struct):

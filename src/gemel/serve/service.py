@@ -176,6 +176,7 @@ class Service:
             live.release.id,
             live.release.space_id,
             None,
+            decision.interval,
         )
         if self._ledger is not None:
             reply.decision_id = self._ledger.append(
@@ -185,6 +186,7 @@ class Service:
                     "score": score,
                     "threshold": reply.threshold,
                     "probability": reply.probability,
+                    "interval": reply.interval,
                     "release": reply.release,
                     "request_id": work.request_id,
                 },
@@ -210,6 +212,7 @@ class Service:
                 release,
                 rank,
                 hit.attributes,
+                decision.interval,
             )
             for rank, (hit, decision) in enumerate(zip(hits, decisions, strict=True), 1)
         ]
