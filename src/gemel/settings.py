@@ -155,6 +155,13 @@ class CalibrateSettings(Settings, frozen=True):
         Literal["auto", "logistic", "pav", "beta"],
         Meta(description="Shape of the likelihood ratio over the score; auto tries them on dev"),
     ] = "auto"
+    review_width: Annotated[
+        Ratio | None,
+        Meta(
+            description="Decisions get a Venn-Abers interval of the probability, and wider ones "
+            "than this go to review; null: no interval, 1: none goes to review"
+        ),
+    ] = None
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

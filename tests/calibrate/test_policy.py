@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from gemel.calibrate.likelihood import Logistic, fit
 from gemel.calibrate.policy import FILE, Band, Policy, policy_of
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 
 
@@ -60,6 +62,18 @@ def test_what_was_chosen_is_what_is_decided(toy: Scores, tmp_path: Path) -> None
     match = np.array([loaded.decide(score).outcome == "match" for score in toy.score])
     assert np.count_nonzero(match & ~toy.genuine) == at.n_false_match
     assert np.count_nonzero(~match & toy.genuine) == at.n_false_non_match
+
+
+def test_a_wide_interval_is_for_review_and_never_makes_a_match(policy: Policy) -> None:
+    steps = VennAbers((0.2, 0.9), (0.0, 0.05, 0.9), (0.01, 0.6, 1.0), 0.1)
+    watched = msgspec.structs.replace(policy, venn_abers=steps, review_width=0.3)
+    assert Policy.from_json(watched.to_json()) == watched
+    seen = [watched.decide(s) for s in (0.1, 0.3, 0.7, 0.95)]
+    assert [d.outcome for d in seen] == ["no_match", "review", "review", "match"]
+    assert seen[1].interval == pytest.approx((0.05, 0.6))
+    only_shown = msgspec.structs.replace(watched, review_width=1.0)
+    assert [only_shown.decide(s).outcome for s in (0.3, 0.7)] == ["no_match", "match"]
+    assert policy.decide(0.3).interval is None
 
 
 def test_a_policy_from_before_likelihoods_had_shapes_still_opens(policy: Policy) -> None:

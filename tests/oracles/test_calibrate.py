@@ -19,7 +19,9 @@ from sklearn.metrics import (
     roc_curve,
 )
 from statsmodels.stats.proportion import proportion_confint
+from venn_abers import VennAbers
 
+from gemel.calibrate import venn_abers
 from gemel.calibrate.curves import auroc, eer_hull, hull_blocks, sweep
 from gemel.calibrate.detection_cost import Stakes, actual_cost, least_cost
 from gemel.calibrate.intervals import errors_allowed, p_value, upper_bound, wilson
@@ -184,3 +186,18 @@ def test_the_exact_binomial_is_sharper_than_the_bound_of_mapie() -> None:
     ours = p_value(10, 500, 0.05)
     assert ours == pytest.approx(0.000460, abs=5e-7)
     assert ours <= mapie <= np.e * ours * 1.000001
+
+
+def test_venn_abers_equals_the_package_of_that_name() -> None:
+    rng = np.random.default_rng(0)
+    genuine = rng.random(400) < 0.4
+    score = np.round(np.clip(rng.normal(0.4, 0.2, 400) + 0.25 * genuine, 0.01, 0.99), 2)
+    score = score.astype(np.float32)
+    found = venn_abers.fit(labelled(score, genuine))
+    known = score.astype(np.float64)
+    theirs = VennAbers()
+    theirs.fit(np.column_stack([1 - known, known]), genuine.astype(int))
+    asked = np.concatenate([np.unique(known), rng.random(100)])
+    _, wanted = theirs.predict_proba(np.column_stack([1 - asked, asked]))
+    got = [found.interval(s, found.share) for s in asked.tolist()]
+    assert np.allclose(got, wanted, atol=1e-12)

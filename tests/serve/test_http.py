@@ -38,6 +38,7 @@ def test_verify_gives_a_decision_whose_parts_belong_together(
     assert body["score"] == pytest.approx(1.0, abs=1e-5)
     assert body["threshold"] == 0.5
     assert 0 < body["probability"] < 1
+    assert body["interval"] is None
     assert (body["release"], body["space"]) == (release.id, release.space_id)
     assert reply.headers["x-gemel-release"] == release.id
     assert reply.headers["x-gemel-space"] == release.space_id

@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from tests.serve import small
 from tests.serve.small import ROWS
 
+from gemel.calibrate.venn_abers import VennAbers
 from gemel.data.schema import Field
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.errors import InvalidInput
@@ -48,6 +50,18 @@ def test_work_that_began_with_one_release_ends_with_it(service: Service, tmp_pat
 def test_scores_in_the_band_below_the_threshold_are_for_review(tmp_path: Path) -> None:
     release = small.release(tmp_path / "r", threshold=1.5, review=5.0)
     assert Service(release).verify(ROWS[0], ROWS[0]).outcome == "review"
+
+
+def test_a_decision_carries_the_interval_of_its_probability(tmp_path: Path) -> None:
+    release = small.release(tmp_path / "r", threshold=0.5)
+    steps = VennAbers((0.9,), (0.0, 0.2), (0.1, 1.0), 0.1)
+    policy = msgspec.structs.replace(release.policy, venn_abers=steps, review_width=0.5)
+    child = release.child(into=tmp_path / "child", policy=policy)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        reply = Service(child, None, ledger).verify(ROWS[0], ROWS[0])
+        assert reply.interval == pytest.approx((0.2, 1.0))
+        assert reply.outcome == "review"
+    assert Service(release).verify(ROWS[0], ROWS[0]).interval is None
 
 
 def test_what_cannot_be_noted_is_not_answered(release: Release, tmp_path: Path) -> None:

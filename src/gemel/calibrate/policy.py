@@ -16,6 +16,7 @@ import msgspec
 from gemel.calibrate.categories import Categories, Pair
 from gemel.calibrate.likelihood import Likelihood
 from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 
 FILE = "policy.json"
@@ -82,12 +83,14 @@ class Decision(msgspec.Struct, frozen=True):
         probability: of a match, at the policy's prior; None without a calibrated likelihood.
         category: of the left and the right record, None where the policy does not know it; None
             if it does not decide by category.
+        interval: limits of that probability (Venn-Abers); None if the policy holds none.
     """
 
     outcome: Outcome
     threshold: float
     probability: float | None
     category: Pair | None = None
+    interval: tuple[float, float] | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,6 +104,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         first: stage before the comparator in a large gallery; None compares by rank of the cosine.
         categories: levels the scores of each category, before they meet bands and likelihood;
             None = one threshold for all.
+        venn_abers: interval of the probability, None if there is none.
+        review_width: a wider interval than this is for review; None: none is.
     Raises:
         ConfigError: the prior is not between 0 and 1.
     Example:
@@ -115,6 +120,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     likelihood: Likelihood | None = None
     first: FirstStage | None = None
     categories: Categories | None = None
+    venn_abers: VennAbers | None = None
+    review_width: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
@@ -159,10 +166,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             band = _unlevelled(band, self.categories, pair)
         likelihood = self.likelihood
         probability = None if likelihood is None else likelihood.probability(levelled, self.prior)
-        if band.review_low <= value < band.review_high:
-            return Decision("review", band.threshold, probability, pair)
+        interval = None
+        if self.venn_abers is not None:
+            interval = self.venn_abers.interval(levelled, self.prior)
         outcome: Outcome = "match" if value >= band.threshold else "no_match"
-        return Decision(outcome, band.threshold, probability, pair)
+        if band.review_low <= value < band.review_high or self._is_wide(interval):
+            outcome = "review"
+        return Decision(outcome, band.threshold, probability, pair, interval)
+
+    def _is_wide(self, interval: tuple[float, float] | None) -> bool:
+        if interval is None or self.review_width is None:
+            return False
+        return interval[1] - interval[0] > self.review_width
 
     def to_json(self) -> bytes:
         """The policy as indented JSON."""
@@ -209,6 +224,8 @@ def policy_of(
     search: OperatingPoint | None = None,
     likelihood: Likelihood | None = None,
     categories: Categories | None = None,
+    venn_abers: VennAbers | None = None,
+    review_width: float | None = None,
 ) -> Policy:
     """The policy that decides at chosen operating points.
 
@@ -217,12 +234,16 @@ def policy_of(
         search: chosen for a search (see `thresholds.fmr_for_fpir`); None = like verify.
         likelihood: calibrated score for probabilities.
         categories: by which the scores were levelled that all these were chosen on.
+        venn_abers: interval of the probability.
+        review_width: a wider interval than this is for review; None: none is.
     """
     return Policy(
         verify=_band(verify),
         search=_band(search or verify),
         prior=verify.prior,
         likelihood=likelihood,
+        venn_abers=venn_abers,
+        review_width=review_width,
         categories=categories,
     )
 

@@ -9,6 +9,7 @@ they are fitted is not known here.
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_left, bisect_right
 
@@ -147,8 +148,8 @@ class Pav(msgspec.Struct, frozen=True, tag_field="kind", tag="pav"):
     def __post_init__(self) -> None:
         _require(len(self.score) == len(self.value) >= 2 and self.value[0] < self.value[-1])
         _require(all(map(math.isfinite, (*self.score, *self.value))))
-        _require(all(a < b for a, b in zip(self.score, self.score[1:], strict=False)))
-        _require(all(a <= b for a, b in zip(self.value, self.value[1:], strict=False)))
+        _require(all(a < b for a, b in itertools.pairwise(self.score)))
+        _require(all(a <= b for a, b in itertools.pairwise(self.value)))
 
     def llr(self, score: float) -> float:
         """Log-likelihood ratio of a score."""

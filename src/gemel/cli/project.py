@@ -165,7 +165,12 @@ class Project:
             review_cost=goal.review_cost,
             intervals=goal.intervals,
         )
-        return Goals(verify=verify, likelihood=goal.likelihood, categories=goal.categories)
+        return Goals(
+            verify=verify,
+            likelihood=goal.likelihood,
+            categories=goal.categories,
+            review_width=goal.review_width,
+        )
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

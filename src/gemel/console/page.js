@@ -163,6 +163,7 @@ function showDecision(section, reply, left, right) {
     named("score", figure(reply.score)),
     named("threshold", figure(reply.threshold)),
     reply.probability === null ? null : named("probability", percent(reply.probability)),
+    reply.interval ? named("interval", reply.interval.map(percent).join(" to ")) : null,
   );
   const why = whyButton(section, left, right);
   section.querySelector(".result").replaceChildren(

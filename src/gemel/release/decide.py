@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gemel.calibrate import likelihood
+from gemel.calibrate import likelihood, venn_abers
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.policy import Policy, policy_of
 from gemel.calibrate.thresholds import choose
@@ -42,5 +42,12 @@ def decide(dev: Part, goals: Goals) -> Decided:
     search = None
     if goals.search is not None:
         search = raised(dev, goals, goals.search, choose(dev.scores, goals.search, fitted))
-    policy = policy_of(chosen, search=search, likelihood=fitted, categories=dev.levelled)
+    policy = policy_of(
+        chosen,
+        search=search,
+        likelihood=fitted,
+        categories=dev.levelled,
+        venn_abers=None if goals.review_width is None else venn_abers.fit(dev.scores),
+        review_width=goals.review_width,
+    )
     return Decided(policy, chosen, dev)

@@ -22,9 +22,12 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
             threshold (`report`), one threshold that the worst needs (`worst`), or a threshold for
             each (`per_category`).
         likelihood: shape of the likelihood ratio over the score.
+        review_width: a wider Venn-Abers interval of the probability goes to review, in [0, 1];
+            None: decisions have no interval.
     """
 
     verify: Target = Target()
     search: Target | None = None
     categories: ByCategory = "report"
     likelihood: Kind = "auto"
+    review_width: float | None = None

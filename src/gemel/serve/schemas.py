@@ -119,6 +119,7 @@ class VerifyReply(Struct):
     space: str
     decision_id: str | None
     category: Pair | None = None
+    interval: tuple[float, float] | None = None
     asked: bool = False
 
 
@@ -157,6 +158,7 @@ class HitReply(Struct):
     rank: int
     attributes: dict[str, Any]
     category: Pair | None = None
+    interval: tuple[float, float] | None = None
 
 
 class SearchReply(Struct):

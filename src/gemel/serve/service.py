@@ -251,6 +251,7 @@ class Service:
             live.release.space_id,
             None,
             decision.category,
+            decision.interval,
         )
         if self._ledger is not None:
             probability = self.reviews.probability(reply.outcome)
@@ -261,6 +262,7 @@ class Service:
                     "score": score,
                     "threshold": reply.threshold,
                     "probability": reply.probability,
+                    "interval": reply.interval,
                     "release": reply.release,
                     "request_id": work.request_id,
                     "review_probability": probability,
@@ -293,6 +295,7 @@ class Service:
                 rank,
                 hit.attributes,
                 decision.category,
+                decision.interval,
             )
             for rank, (hit, decision) in enumerate(zip(hits, decisions, strict=True), 1)
         ]
