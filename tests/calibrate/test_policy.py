@@ -1,12 +1,13 @@
 """A policy decides at its threshold, survives JSON, and refuses nonsense."""
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gemel.calibrate.likelihood import Likelihood, fit
-from gemel.calibrate.policy import FILE, Band, Policy, policy_of
+from gemel.calibrate.policy import FILE, Band, Policy, SizedBand, policy_of
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
@@ -95,3 +96,42 @@ def test_a_prior_or_slope_that_makes_no_sense_is_refused(prior: float, slope: fl
     at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
     with pytest.raises(ConfigError):
         Policy(verify=at, search=at, prior=prior, likelihood=Likelihood(slope, 0.0))
+
+
+def sized(*steps: tuple[int, float]) -> Policy:
+    at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
+    sizes = tuple(
+        SizedBand(gallery_size=n, band=Band(threshold=t, review_low=t, review_high=t), fmr=0.1)
+        for n, t in steps
+    )
+    return Policy(verify=at, search=at, prior=0.1, sizes=sizes)
+
+
+def test_the_threshold_of_a_search_is_that_of_the_next_larger_size() -> None:
+    policy = sized((10, 0.6), (100, 0.7), (1000, 0.8))
+    thresholds = [policy.identify(0.0, n).threshold for n in (0, 1, 10, 11, 100, 1000, None)]
+    assert thresholds == [0.6, 0.6, 0.6, 0.7, 0.7, 0.8, 0.8]
+    assert [policy.identify(0.75, n).outcome for n in (100, 101)] == ["match", "no_match"]
+    assert policy.decide(0.55).outcome == "match"
+    assert Policy.from_json(policy.to_json()) == policy
+
+
+def test_above_the_largest_size_what_would_match_is_for_review() -> None:
+    policy = sized((10, 0.6), (100, 0.7))
+    assert policy.largest_gallery == 100
+    assert [policy.identify(s, 101).outcome for s in (0.69, 0.7)] == ["no_match", "review"]
+    assert sized().largest_gallery is None
+
+
+@pytest.mark.parametrize("steps", [((10, 0.6), (10, 0.7)), ((10, 0.6), (20, 0.5)), ((0, 0.5),)])
+def test_sizes_that_make_no_sense_are_refused(steps: tuple[tuple[int, float], ...]) -> None:
+    with pytest.raises(ConfigError):
+        sized(*steps)
+
+
+def test_a_policy_expires_after_its_last_day(toy: Scores) -> None:
+    policy = policy_of(choose(toy, Target()), expires="2027-01-31")
+    assert [policy.has_expired(date(2027, *d)) for d in ((1, 31), (2, 1))] == [False, True]
+    assert not policy_of(choose(toy, Target())).has_expired(date(2999, 1, 1))
+    with pytest.raises(ConfigError, match="no date"):
+        policy_of(choose(toy, Target()), expires="soon")

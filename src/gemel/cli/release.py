@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -187,7 +188,9 @@ def show_gates(report: GateReport) -> None:
 def summary(release: Release) -> list[tuple[str, Any]]:
     """A release in a few lines: what it is, how it decides, what was measured on eval."""
     manifest, evidence = release.manifest, release.evidence
-    seen = evidence.eval
+    seen, expires = evidence.eval, release.policy.expires or ""
+    if release.policy.has_expired(datetime.now(UTC).date()):
+        expires += ": expired, calibrate again"
     return [
         ("release", release.id),
         ("space", release.space_id),
@@ -201,6 +204,8 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("FNMR on eval", estimate(seen.fnmr)),
         ("precision on eval", estimate(seen.precision)),
         ("F1 on eval", estimate(seen.f1)),
+        ("smallest FMR provable", evidence.smallest_fmr),
+        ("valid until", expires),
     ]
 
 

@@ -7,10 +7,12 @@ other goals are decided alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from gemel.calibrate import likelihood
+from gemel.calibrate.ladder import ladder
 from gemel.calibrate.operating import OperatingPoint
-from gemel.calibrate.policy import Policy, policy_of
+from gemel.calibrate.policy import Policy, SizedBand, policy_of
 from gemel.calibrate.thresholds import choose
 from gemel.release.goals import Goals
 from gemel.release.measure import Part
@@ -24,16 +26,24 @@ class Decided:
     chosen: OperatingPoint
 
 
-def decide(dev: Part, goals: Goals) -> Decided:
+def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
     """The policy that reaches the goals on dev.
 
     Args:
         dev: encoded and compared.
         goals: what is asked for.
+        today: the day from which the policy is valid; None for a policy that does not expire.
     Raises:
         DataError: the data cannot support a goal; says what is missing.
     """
     fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior)
     chosen = choose(dev.scores, goals.verify, fitted)
-    search = None if goals.search is None else choose(dev.scores, goals.search, fitted)
-    return Decided(policy_of(chosen, search=search, likelihood=fitted), chosen)
+    search: OperatingPoint | None = None
+    sizes: tuple[SizedBand, ...] = ()
+    if goals.search is not None and goals.search.kind == "fpir":
+        sizes = ladder(dev.scores, goals.search)
+    elif goals.search is not None:
+        search = choose(dev.scores, goals.search, fitted)
+    expires = None if today is None else (today + timedelta(goals.valid_days)).isoformat()
+    policy = policy_of(chosen, search=search, likelihood=fitted, sizes=sizes, expires=expires)
+    return Decided(policy, chosen)

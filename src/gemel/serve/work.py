@@ -84,6 +84,16 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
+class Identify:
+    """Say who in the gallery a row is, or that nobody is: (d,) float32."""
+
+    live: Live
+    row: Float32
+    where: dict[str, Any] | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Get:
     """Look one record up."""
 
