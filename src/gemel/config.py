@@ -101,7 +101,8 @@ class Config(msgspec.Struct, frozen=True):
                 where=self._where("split.dev", "split.eval"),
                 hint="their sum must be below 1; 0.2 and 0.2 are usual",
             )
-        if self.calibrate.target in ("fmr", "precision") and self.calibrate.value is None:
+        proven = ("fmr", "fnmr", "recall", "precision")
+        if self.calibrate.target in proven and self.calibrate.value is None:
             raise ConfigError(
                 f"target {self.calibrate.target!r} needs a value",
                 where=self._where("calibrate.target"),
@@ -114,6 +115,12 @@ class Config(msgspec.Struct, frozen=True):
                 f"categories = {wanted!r}, and no column says the category",
                 where=self._where("calibrate.categories"),
                 hint="name it in data.category",
+            )
+        if self.calibrate.gallery_size is not None and self.calibrate.fpir is None:
+            raise ConfigError(
+                "a gallery size without an FPIR means nothing",
+                where=self._where("calibrate.gallery_size"),
+                hint="set calibrate.fpir, for example 0.01, or leave the size out",
             )
 
     def _where(self, *names: str) -> str:

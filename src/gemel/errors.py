@@ -2,9 +2,10 @@
 
     GemelError
       ConfigError
-      DataError           > LeakageError
+      DataError           > LeakageError TargetRefused
       TrainingError       > CollapseError
       ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
+                            PointerMoved
       GalleryError        > UnknownRecord DuplicateRecord
       LedgerError
       RequestError        > InvalidInput NotAllowed RateLimited Overloaded DeadlineExceeded
@@ -15,7 +16,7 @@ terminal, a problem+json body) is decided by who shows it, never here.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class GemelError(Exception):
@@ -55,6 +56,22 @@ class LeakageError(DataError):
     """The same identity or the same record stands on both sides of a split."""
 
     code = "leakage"
+
+
+class TargetRefused(DataError):
+    """The data cannot prove the rate that a threshold was asked for.
+
+    Args:
+        what: as for every error.
+        hint: what is missing.
+        refusal: the same as numbers, a `calibrate.refusal.Refusal`.
+    """
+
+    code = "target_refused"
+
+    def __init__(self, what: str, *, hint: str, refusal: Any) -> None:
+        self.refusal = refusal
+        super().__init__(what, hint=hint)
 
 
 class TrainingError(GemelError):
@@ -99,6 +116,13 @@ class SpaceMismatch(ReleaseError):
     """Embeddings of different spaces were about to be compared."""
 
     code = "space_mismatch"
+    status = 409
+
+
+class PointerMoved(ReleaseError):
+    """A pointer stands elsewhere than whoever wanted to move it thought."""
+
+    code = "pointer_moved"
     status = 409
 
 

@@ -117,11 +117,11 @@ class CalibrateSettings(Settings, frozen=True):
     """Which operating point is wanted, and how sure it has to be."""
 
     target: Annotated[
-        Literal["eer", "f1", "accuracy", "cost", "fmr", "precision"],
-        Meta(description="Goal of the threshold: eer, f1, accuracy, cost, fmr, precision"),
+        Literal["eer", "f1", "accuracy", "cost", "fmr", "fnmr", "recall", "precision"],
+        Meta(description="Goal: eer, f1, accuracy, cost; proven: fmr, fnmr, recall, precision"),
     ] = "f1"
     value: Annotated[
-        Ratio | None, Meta(description="The FMR or precision that is wanted, for those two targets")
+        Ratio | None, Meta(description="The rate that is wanted, for the four proven targets")
     ] = None
     confidence: Annotated[
         Annotated[float, Meta(gt=0.5, lt=1)], Meta(description="Level of every interval")
@@ -162,6 +162,18 @@ class CalibrateSettings(Settings, frozen=True):
             "than this go to review; null: no interval, 1: none goes to review"
         ),
     ] = None
+    fpir: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Meta(description="Searches of a stranger that match something, at most; null: no goal"),
+    ] = None
+    gallery_size: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Records the FPIR must hold for; null: as many as the data can prove"),
+    ] = None
+    valid_days: Annotated[
+        Annotated[int, Meta(ge=1)],
+        Meta(description="Days until the thresholds should be measured again"),
+    ] = 365
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

@@ -1,5 +1,6 @@
 """A policy decides at its threshold, survives JSON, and refuses nonsense."""
 
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from gemel.calibrate.categories import Categories, Line
 from gemel.calibrate.likelihood import Logistic, fit
-from gemel.calibrate.policy import FILE, Band, Policy, policy_of
+from gemel.calibrate.policy import FILE, Band, Policy, SizedBand, policy_of
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
 from gemel.calibrate.venn_abers import VennAbers
@@ -129,8 +130,8 @@ def test_a_policy_by_category_survives_json_and_one_without_asks_for_none(policy
     decided = loaded.decide(1.1, "b")
     assert (decided.threshold, decided.category) == (pytest.approx(1.1), ("b", "b"))
     assert decided.probability == pytest.approx(policy.decide(0.5).probability)
-    assert loaded.identify(1.1, ("a", "b")).outcome == "no_match"
-    assert loaded.identify(1.1, "a").outcome == "match"
+    assert loaded.identify(1.1, category=("a", "b")).outcome == "no_match"
+    assert loaded.identify(1.1, category="a").outcome == "match"
 
 
 def test_the_review_band_moves_with_the_category(policy: Policy) -> None:
@@ -140,3 +141,42 @@ def test_the_review_band_moves_with_the_category(policy: Policy) -> None:
         assert by.decide(score, pair).outcome == "review"
     assert by.decide(0.65, "a").outcome == "match"
     assert by.decide(0.65, "b").outcome == "no_match"
+
+
+def sized(*steps: tuple[int, float]) -> Policy:
+    at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
+    sizes = tuple(
+        SizedBand(gallery_size=n, band=Band(threshold=t, review_low=t, review_high=t), fmr=0.1)
+        for n, t in steps
+    )
+    return Policy(verify=at, search=at, prior=0.1, sizes=sizes)
+
+
+def test_the_threshold_of_a_search_is_that_of_the_next_larger_size() -> None:
+    policy = sized((10, 0.6), (100, 0.7), (1000, 0.8))
+    thresholds = [policy.identify(0.0, n).threshold for n in (0, 1, 10, 11, 100, 1000, None)]
+    assert thresholds == [0.6, 0.6, 0.6, 0.7, 0.7, 0.8, 0.8]
+    assert [policy.identify(0.75, n).outcome for n in (100, 101)] == ["match", "no_match"]
+    assert policy.decide(0.55).outcome == "match"
+    assert Policy.from_json(policy.to_json()) == policy
+
+
+def test_above_the_largest_size_what_would_match_is_for_review() -> None:
+    policy = sized((10, 0.6), (100, 0.7))
+    assert policy.largest_gallery == 100
+    assert [policy.identify(s, 101).outcome for s in (0.69, 0.7)] == ["no_match", "review"]
+    assert sized().largest_gallery is None
+
+
+@pytest.mark.parametrize("steps", [((10, 0.6), (10, 0.7)), ((10, 0.6), (20, 0.5)), ((0, 0.5),)])
+def test_sizes_that_make_no_sense_are_refused(steps: tuple[tuple[int, float], ...]) -> None:
+    with pytest.raises(ConfigError):
+        sized(*steps)
+
+
+def test_a_policy_expires_after_its_last_day(toy: Scores) -> None:
+    policy = policy_of(choose(toy, Target()), expires="2027-01-31")
+    assert [policy.has_expired(date(2027, *d)) for d in ((1, 31), (2, 1))] == [False, True]
+    assert not policy_of(choose(toy, Target())).has_expired(date(2999, 1, 1))
+    with pytest.raises(ConfigError, match="no date"):
+        policy_of(choose(toy, Target()), expires="soon")

@@ -10,12 +10,14 @@ from gemel.arrays import unit_rows
 from gemel.calibrate.certify import smallest_fmr
 from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.curves import sweep
+from gemel.calibrate.intervals import trials_needed
 from gemel.calibrate.likelihood import fit
 from gemel.calibrate.operating import f1_at, measure
+from gemel.calibrate.refusal import Refusal
 from gemel.calibrate.scores import Scores, labelled
 from gemel.calibrate.thresholds import NEAR_FLAT, Target, choose, fmr_for_fpir
 from gemel.encode.compare import Cosine
-from gemel.errors import ConfigError, DataError
+from gemel.errors import ConfigError, DataError, TargetRefused
 
 GOALS = [
     Target(kind="eer"),
@@ -23,7 +25,10 @@ GOALS = [
     Target(kind="accuracy"),
     Target(kind="cost", false_match_cost=10, false_non_match_cost=2, review_cost=0.5),
     Target(kind="fmr", value=1e-2),
+    Target(kind="fnmr", value=0.1),
+    Target(kind="recall", value=0.8),
     Target(kind="precision", value=0.8),
+    Target(kind="fpir", value=0.1, gallery_size=20),
 ]
 
 
@@ -42,7 +47,7 @@ def test_the_point_is_what_its_threshold_measures(scores: Scores, goal: Target) 
     again = measure(scores, at.threshold, review=band)
     changed = {"target": at.target, "certified": at.certified, "method": at.method}
     assert msgspec.structs.replace(again, **changed) == at
-    assert at.certified == (goal.kind in ("fmr", "precision"))
+    assert at.certified == (goal.value is not None)
     assert np.float32(at.threshold) == at.threshold
     plain = json.loads(msgspec.json.encode(at))
     assert msgspec.json.decode(msgspec.json.encode(at), type=type(at)) == at
@@ -123,8 +128,7 @@ def test_many_errors_of_one_pair_of_identities_prove_nothing() -> None:
     spread = choose(labelled(score, is_genuine, left, right), goal)
     assert 150 < spread.n_false_match < 200
     left[:200], right[:200] = 0, n
-    with pytest.raises(DataError, match="cannot prove"):
-        choose(labelled(score, is_genuine, left, right), goal)
+    assert choose(labelled(score, is_genuine, left, right), goal).n_false_match == 0
 
 
 def test_a_precision_that_the_data_cannot_prove_is_refused(scores: Scores) -> None:
@@ -161,12 +165,60 @@ def test_a_larger_gallery_needs_a_smaller_fmr() -> None:
     assert fmr_for_fpir(0.01, 1) == pytest.approx(0.01)
 
 
+def test_a_proven_fnmr_is_the_mirror_image_of_a_proven_fmr(scores: Scores) -> None:
+    """Turned upside down, missed genuine pairs are what false matches are."""
+    at = choose(scores, Target(kind="fnmr", value=0.1))
+    assert 0 < at.fnmr.value < 0.1
+    assert at.n_false_non_match == np.count_nonzero(scores.score[scores.genuine] < at.threshold)
+    same = choose(scores, Target(kind="recall", value=0.9))
+    assert (same.threshold, same.certified) == (at.threshold, True)
+    strict = choose(scores, Target(kind="fnmr", value=0.1, confidence=0.999))
+    assert strict.threshold < at.threshold
+
+
+def test_a_recall_that_the_data_cannot_prove_is_refused(scores: Scores) -> None:
+    with pytest.raises(TargetRefused, match=r"cannot prove FNMR <= 0\.001") as e:
+        choose(scores, Target(kind="recall", value=0.999))
+    refusal = e.value.refusal
+    assert (refusal.n_identities, refusal.n_comparisons) == (250, 250)
+    assert refusal.missing_identities == pytest.approx(trials_needed(1e-3, 0.95) - 250, abs=1)
+    assert refusal.reach == pytest.approx(1 - 0.05 ** (1 / 250))
+    assert "more identities with two records or more" in e.value.hint
+
+
+def test_a_refusal_is_a_struct_and_its_estimate_says_that_it_is_one(scores: Scores) -> None:
+    with pytest.raises(TargetRefused) as e:
+        choose(scores, Target(kind="fmr", value=1e-6))
+    refusal = e.value.refusal
+    assert refusal.reach == smallest_fmr(scores)
+    assert refusal.missing_identities > 100
+    assert refusal.estimate is not None
+    assert refusal.estimate.low <= refusal.estimate.threshold <= refusal.estimate.high
+    assert "not a certificate" in refusal.estimate.method
+    assert "estimated, not proven" in e.value.hint
+    assert msgspec.json.decode(msgspec.json.encode(refusal), type=Refusal) == refusal
+
+
+def test_an_fpir_that_the_data_cannot_prove_names_the_largest_gallery(scores: Scores) -> None:
+    with pytest.raises(TargetRefused, match="gallery of 1,000,000") as e:
+        choose(scores, Target(kind="fpir", value=0.01, gallery_size=10**6))
+    reach = int(e.value.refusal.reach)
+    assert choose(scores, Target(kind="fpir", value=0.01, gallery_size=reach)).certified
+    with pytest.raises(TargetRefused):
+        choose(scores, Target(kind="fpir", value=0.01, gallery_size=reach * 2))
+    with pytest.raises(ConfigError, match="size of the gallery"):
+        choose(scores, Target(kind="fpir", value=0.01))
+
+
 @pytest.mark.parametrize(
     ("fields", "cause"),
     [
         ({"kind": "fmr"}, "needs a value"),
         ({"kind": "precision", "value": 1.0}, "needs a value"),
         ({"kind": "f1", "value": 0.5}, "takes no value"),
+        ({"kind": "recall"}, "needs a value"),
+        ({"kind": "fmr", "value": 0.1, "gallery_size": 10}, "gallery of 10"),
+        ({"kind": "fpir", "value": 0.1, "gallery_size": 0}, "gallery of 0"),
         ({"confidence": 0.4}, "confidence"),
         ({"prior": 0.0}, "prior"),
         ({"false_match_cost": 0}, "false_match_cost"),

@@ -157,7 +157,7 @@ def test_a_candidate_has_the_category_that_it_was_enrolled_with(live: Live) -> N
     assert {pair[0] for pair in by_country} == {"aa"}
     policy = live.release.policy
     for pair, threshold in by_country.items():
-        assert threshold == policy.identify(0.5, pair).threshold
+        assert threshold == policy.identify(0.5, category=pair).threshold
     for hit in hits:
         assert hit["category"][1] == hit["attributes"]["country"]
         assert (hit["decision"] == "match") == (hit["score"] >= hit["threshold"])

@@ -91,6 +91,7 @@ def test_another_goal_gives_another_release_in_the_same_space(project: Path, gem
     said = gemel("calibrate", "--set", "calibrate.target=eer", "--json")
     second = json.loads(said.out)["manifest"]
     assert second["id"] != first["id"] and second["space_id"] == first["space_id"]
+    assert second["parent"] == first["id"]
     assert len(json.loads(gemel("release", "list", "--json").out)) == 2
 
 

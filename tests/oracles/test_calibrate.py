@@ -5,6 +5,7 @@ import pytest
 from llreval.cllr import cross_entropy as bits
 from llreval.pav_rocch import PAV, ROCCH
 from llreval.quick_eval import scoreslabels_2_eer_cllr_mincllr
+from mapie.risk_control import BinaryClassificationController
 from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
 from scipy.stats import binom, binomtest
 from sklearn.isotonic import IsotonicRegression
@@ -27,7 +28,7 @@ from gemel.calibrate.detection_cost import Stakes, actual_cost, least_cost
 from gemel.calibrate.intervals import errors_allowed, p_value, upper_bound, wilson
 from gemel.calibrate.likelihood import Logistic, cllr, cross_entropy, fit_pav, least_cllr
 from gemel.calibrate.operating import measure
-from gemel.calibrate.precision import average_precision, precision_recall
+from gemel.calibrate.precision_recall import average_precision, precision_recall
 from gemel.calibrate.regression import fit_beta, fit_logistic
 from gemel.calibrate.scores import Scores, labelled
 
@@ -201,3 +202,32 @@ def test_venn_abers_equals_the_package_of_that_name() -> None:
     _, wanted = theirs.predict_proba(np.column_stack([1 - asked, asked]))
     got = [found.interval(s, found.share) for s in asked.tolist()]
     assert np.allclose(got, wanted, atol=1e-12)
+
+
+def test_a_fixed_sequence_stops_where_that_of_mapie_does() -> None:
+    """On independent comparisons; MAPIE's looser bound may stop earlier, never later."""
+    rng, target, confidence = np.random.default_rng(3), 0.9, 0.9
+    genuine = rng.random(4000) < 0.5
+    score = np.clip(rng.normal(0.35 + 0.3 * genuine, 0.15), 0.001, 0.999)
+    grid = np.quantile(score, np.linspace(0.4, 0.9, 60))[::-1]
+    controller = BinaryClassificationController(
+        lambda x: np.column_stack([1 - x.ravel(), x.ravel()]),
+        "precision",
+        target_level=target,
+        confidence_level=confidence,
+        fwer_method="fixed_sequence",
+        list_predict_params=grid,
+    )
+    with pytest.warns(UserWarning, match="monotonic"):  # it knows that precision need not be
+        controller.calibrate(score[:, None], genuine.astype(int))
+    n_match = [int((score >= t).sum()) for t in grid]
+    n_false = [int((~genuine & (score >= t)).sum()) for t in grid]
+    counts = list(zip(n_false, n_match, strict=True))
+    ours = np.array([p_value(e, n, 1 - target) for e, n in counts])
+    rounded = np.array([p_value(e + 1, n, 1 - target) for e, n in counts])  # by MAPIE, sometimes
+    theirs = np.asarray(controller.p_values).ravel()
+    assert (ours <= theirs * 1.000001).all()
+    assert (theirs <= np.e * rounded * 1.000001).all()
+    n_ours, n_theirs = np.argmax(ours > 1 - confidence), len(controller.valid_predict_params)
+    assert n_theirs == np.argmax(theirs > 1 - confidence)
+    assert 0 <= n_ours - n_theirs <= 2

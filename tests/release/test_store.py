@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gemel.errors import DigestMismatch, NotFound, ReleaseError
+from gemel.errors import DigestMismatch, NotFound, PointerMoved, ReleaseError
 from gemel.release.release import Release
 from gemel.release.store import Store
 
@@ -106,9 +106,9 @@ def test_a_release_under_a_wrong_name_is_refused(store: Store, three: tuple[str,
 def test_compare_and_set(store: Store, three: tuple[str, str, str]) -> None:
     one, two, _ = three
     store.point("stable", one, expected=None, **WHO)
-    with pytest.raises(ReleaseError, match="expected nothing"):
+    with pytest.raises(PointerMoved, match="expected nothing"):
         store.point("stable", two, expected=None, **WHO)
-    with pytest.raises(ReleaseError, match=f"points at {one[:12]}, expected {two[:12]}"):
+    with pytest.raises(PointerMoved, match=f"points at {one[:12]}, expected {two[:12]}"):
         store.point("stable", two, expected=two, **WHO)
     move = store.point("stable", two, expected=one, actor="bob", reason="better")
     assert (move.previous, move.release_id, move.actor, move.reason) == (one, two, "bob", "better")

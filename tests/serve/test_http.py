@@ -91,6 +91,24 @@ def test_records_are_enrolled_found_changed_and_deleted(client: httpx.Client) ->
     assert {hit["id"] for hit in hits} == {"people/2", "people/3", "people/4"}
 
 
+def test_identify_names_a_record_or_says_unknown(client: httpx.Client, ledger: Ledger) -> None:
+    empty = client.post("/v1/identify", json={"query": ANNA}).json()
+    assert (empty["outcome"], empty["record"], empty["score"]) == ("unknown", None, None)
+    enroll(client)
+    found = client.post("/v1/identify", json={"query": ANNA}).json()
+    assert (found["outcome"], found["record"], found["attributes"]) == ("match", "people/0", ANNA)
+    assert found["score"] >= found["threshold"]
+    assert (found["gallery_size"], found["largest_gallery"]) == (5, None)
+    ledger.flush()
+    entry = ledger.find(found["decision_id"])
+    assert entry is not None
+    noted = msgspec.json.decode(entry.text)
+    assert (noted["outcome"], noted["gallery_size"]) == ("match", 5)
+    assert "attributes" not in noted
+    filtered = client.post("/v1/identify", json={"query": ANNA, "where": {"born": 1}}).json()
+    assert filtered["outcome"] == "unknown"
+
+
 def test_a_search_can_be_filtered(client: httpx.Client) -> None:
     enroll(client)
     found = client.post("/v1/search", json={"query": ANNA, "where": {"born": [1952, 1953]}})

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import numpy as np
 import pytest
 from tests.serve import small
 from tests.serve.small import ROWS
 
+from gemel.calibrate.policy import Band, SizedBand
 from gemel.calibrate.venn_abers import VennAbers
 from gemel.data.schema import Field
 from gemel.encode.prepare_tabular import RowPrepare
@@ -16,8 +19,10 @@ from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
+from gemel.serve.http import create_app
 from gemel.serve.live import Live
 from gemel.serve.problems import NoGallery
+from gemel.serve.server import running
 from gemel.serve.service import Service
 from gemel.serve.work import Embed, Verify
 
@@ -98,3 +103,48 @@ def test_search_needs_a_gallery_and_decides_each_hit(
         assert hit.decision == release.policy.identify(hit.score).outcome
         assert (hit.threshold, hit.release) == (0.5, release.id)
     assert [hit.id for hit in service.search(ROWS[0], where={"n": 2}).hits] == ["b"]
+
+
+def sized(release: Release, into: Path, *, expires: str | None = None) -> Release:
+    """A child whose thresholds go by the size of the gallery: up to two, up to four records."""
+    steps = tuple(
+        SizedBand(gallery_size=n, band=Band(threshold=t, review_low=t, review_high=t), fmr=0.01)
+        for n, t in ((2, 0.6), (4, 0.9))
+    )
+    policy = msgspec.structs.replace(release.policy, sizes=steps, expires=expires)
+    return release.child(policy=policy, into=into)
+
+
+def test_the_threshold_of_a_search_grows_with_the_gallery(
+    release: Release, gallery: Gallery, tmp_path: Path
+) -> None:
+    service = Service(sized(release, tmp_path / "child"), gallery)
+    rows = release.encoder.encode(ROWS)
+    seen = []
+    for i in range(5):
+        gallery.enroll([str(i)], rows[i : i + 1])
+        reply = service.identify(ROWS[0])
+        hit = service.search(ROWS[0], k=1).hits[0]
+        assert (hit.id, hit.threshold, hit.decision) == ("0", reply.threshold, reply.outcome)
+        assert reply.record == "0" and reply.gallery_size == i + 1
+        seen.append((reply.threshold, reply.outcome))
+    assert seen == [(0.6, "match")] * 2 + [(0.9, "match")] * 2 + [(0.9, "review")]
+    (warning,) = service.warnings()
+    assert "5 records" in warning and "up to 4" in warning
+    gallery.delete(["4"])
+    assert service.warnings() == []
+    nobody = service.identify({"first": "zzzzzzzzzzzz", "last": "", "born": 1950})
+    assert (nobody.outcome, nobody.record, nobody.attributes) == ("unknown", None, None)
+    assert nobody.score is not None and nobody.score < nobody.threshold == 0.9
+
+
+def test_an_expired_policy_serves_and_warns(release: Release, tmp_path: Path) -> None:
+    child = sized(release, tmp_path / "child", expires="2026-12-31")
+    for day, expected in ((date(2026, 12, 31), 0), (date(2027, 1, 1), 1)):
+        service = Service(child, today=lambda day=day: day)  # type: ignore[misc]
+        assert len(service.warnings()) == expected
+        assert service.verify(ROWS[0], ROWS[0]).outcome == "match"
+        with running(create_app(service)) as url:
+            ready = httpx.get(f"{url}/readyz")
+        assert ready.status_code == 200
+        assert ("expired on 2026-12-31" in ready.json().get("warning", "")) == bool(expected)

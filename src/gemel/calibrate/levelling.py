@@ -9,6 +9,7 @@ categories and few identities, instead of 2 %; `bench/results/categories.json`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,7 +54,7 @@ def fit(scores: Scores, column: str) -> Levelled:
     Source: empirical Bayes on mean and log standard deviation, each as in DerSimonian and Laird
         1986, with variances by identity (jackknife) moderated as in Smyth 2004.
     """
-    fold = np.random.default_rng(0).permutation(scores.n_codes) % N_FOLDS
+    fold = np.random.default_rng(0).permutation(scores.n_units) % N_FOLDS
     found = {code: m for code, part in within(scores) if (m := _moments(part, fold)) is not None}
     if not any(np.isfinite(m.log_sd_variance) for m in found.values()):
         raise DataError(
@@ -163,7 +164,7 @@ def _moments(part: Scores, fold: NDArray[np.int64]) -> _Moments | None:
 
     Args:
         part: comparisons within the category.
-        fold: (n_codes,) group of each identity.
+        fold: (n_units,) group of each unit.
     """
     impostor = part.score[~part.genuine]
     if impostor.size < 2:
@@ -172,13 +173,16 @@ def _moments(part: Scores, fold: NDArray[np.int64]) -> _Moments | None:
     if not sd > 0:
         return None
     k = N_FOLDS
-    own, cell = np.zeros((3, part.n_codes)), np.zeros((3, k * k))
+    own, cell = np.zeros((3, part.n_units)), np.zeros((3, k * k))
     for block in part.blocks():
         at = block.start + np.flatnonzero(~part.genuine[block])
         z = (part.score[at].astype(np.float64) - mean) / sd
         powers = (np.ones_like(z), z, np.square(z))
-        left, right = part.left[at], part.right[at]
-        own += _added(left, powers, part.n_codes) + _added(right, powers, part.n_codes)
+        left, right = part.units(at)
+        own += _added(left, powers, part.n_units)
+        apart = left != right
+        others = tuple(power[apart] for power in powers)
+        own += _added(right[apart], others, part.n_units)
         cell += _added(fold[left] * k + fold[right], powers, k * k)
     own = own[:, own[0] > 0]
     means, log_sds = _mean_and_log_sd(cell.sum(1, keepdims=True) - own)
@@ -193,7 +197,7 @@ def _moments(part: Scores, fold: NDArray[np.int64]) -> _Moments | None:
     )
 
 
-def _added(code: NDArray[Any], powers: tuple[Float64, ...], n: int) -> Float64:
+def _added(code: NDArray[Any], powers: Sequence[Float64], n: int) -> Float64:
     """Sums of each power by code: (3, n)."""
     return np.stack([np.bincount(code, power, minlength=n) for power in powers])
 
@@ -237,7 +241,7 @@ def _without_own(
         scores: with categories.
         categories: learned from all of them; for comparisons of unknown category.
         lines: (g, 2, k, k) shift and scale without two groups of identities.
-        fold: (n_codes,) group of each identity.
+        fold: (n_units,) group of each unit.
     """
     code = categories.codes(scores.category_names)
     left_category, right_category = sides(scores)
@@ -247,7 +251,7 @@ def _without_own(
         block = categories.level_block(scores.score[at], left, right)
         known = np.flatnonzero((left >= 0) & (right >= 0))
         left, right = left[known], right[known]
-        a, b = fold[scores.left[at][known]], fold[scores.right[at][known]]
+        a, b = (fold[unit[known]] for unit in scores.units(at))
         same = left == right
         score = scores.score[at][known].astype(np.float64)
         shift, scale = lines[left, :, a, np.where(same, b, a)].T

@@ -1,13 +1,16 @@
 """The only place where a score meets a threshold: `score >= threshold` matches, written once.
 
 A policy is part of a release and is a JSON file. It has an operating point for one comparison
-(verify) and one for the candidates of a search (identify), because false positives of a search
-grow with the gallery. How thresholds were found is not known here.
+(verify) and others for the candidates of a search (identify), one for each size of the gallery,
+because false positives of a search grow with it. How thresholds were found is not known here.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_left
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +77,26 @@ class FirstStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
 
 
+class SizedBand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A threshold for the candidates of a search in a gallery of up to so many records.
+
+    Args:
+        gallery_size: records, at least 1.
+        band: that applies.
+        fmr: proven bound of a comparison's false match rate at this threshold.
+    Raises:
+        ConfigError: no size.
+    """
+
+    gallery_size: int
+    band: Band
+    fmr: float
+
+    def __post_init__(self) -> None:
+        if self.gallery_size < 1:
+            raise ConfigError(f"a gallery of {self.gallery_size} records", where=FILE)
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What a score means, and by which threshold.
 
@@ -98,7 +121,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Args:
         verify: for one comparison of two records.
-        search: for each candidate of a search.
+        search: for each candidate of a search, if there are no `sizes`.
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
         first: stage before the comparator in a large gallery; None compares by rank of the cosine.
@@ -106,8 +129,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             None = one threshold for all.
         venn_abers: interval of the probability, None if there is none.
         review_width: a wider interval than this is for review; None: none is.
+        sizes: for each candidate of a search, by the size of the gallery, rising; empty for the
+            same threshold whatever the size.
+        expires: last day, ISO 8601, on which the thresholds should be relied on; None for never.
     Raises:
-        ConfigError: the prior is not between 0 and 1.
+        ConfigError: the prior is not between 0 and 1, sizes do not rise, or no date.
     Example:
         >>> at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
         >>> Policy(verify=at, search=at, prior=0.1).decide(0.5).outcome
@@ -122,10 +148,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     categories: Categories | None = None
     venn_abers: VennAbers | None = None
     review_width: float | None = None
+    sizes: tuple[SizedBand, ...] = ()
+    expires: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
             raise ConfigError(f"prior is {self.prior}, must lie between 0 and 1", where=FILE)
+        steps = [(s.gallery_size, s.band.threshold) for s in self.sizes]
+        for (size, threshold), (larger, stricter) in itertools.pairwise(steps):
+            if not (size < larger and threshold <= stricter):
+                raise ConfigError("sizes and their thresholds must rise", where=FILE)
+        if self.expires is not None:
+            _day(self.expires)
 
     def decide(self, score: float, category: Category = None) -> Decision:
         """What the score of one comparison means.
@@ -139,16 +173,41 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         return self._decide(score, self.verify, category)
 
-    def identify(self, score: float, category: Category = None) -> Decision:
+    def identify(
+        self, score: float, gallery_size: int | None = None, category: Category = None
+    ) -> Decision:
         """What the score of one candidate of a search means.
 
+        Above the largest size that was certified, what would match is for review.
+
         Args:
-            score: of the comparator.
+            score: of the candidate.
+            gallery_size: records that the search compared with; None takes the largest size.
             category: as for `decide`; of the probe and the candidate.
         Raises:
             InvalidInput: the score is NaN.
         """
-        return self._decide(score, self.search, category)
+        if not self.sizes:
+            return self._decide(score, self.search, category)
+        largest = self.sizes[-1]
+        n = largest.gallery_size if gallery_size is None else gallery_size
+        if n <= largest.gallery_size:
+            return self._decide(
+                score, self.sizes[bisect_left(self.sizes, n, key=_size)].band, category
+            )
+        decision = self._decide(score, largest.band, category)
+        if decision.outcome == "match":
+            return msgspec.structs.replace(decision, outcome="review")
+        return decision
+
+    @property
+    def largest_gallery(self) -> int | None:
+        """Records of the largest gallery that a threshold is certified for; None for any."""
+        return self.sizes[-1].gallery_size if self.sizes else None
+
+    def has_expired(self, today: date) -> bool:
+        """Whether the thresholds should no longer be relied on."""
+        return self.expires is not None and today > _day(self.expires)
 
     def level(self, score: float, category: Category = None) -> float:
         """The score as curves and operating points have it: levelled, if the policy does so."""
@@ -226,22 +285,29 @@ def policy_of(
     categories: Categories | None = None,
     venn_abers: VennAbers | None = None,
     review_width: float | None = None,
+    sizes: tuple[SizedBand, ...] = (),
+    expires: str | None = None,
 ) -> Policy:
     """The policy that decides at chosen operating points.
 
     Args:
         verify: chosen for one comparison; its prior becomes the policy's.
-        search: chosen for a search (see `thresholds.fmr_for_fpir`); None = like verify.
+        search: chosen for a search; None = the strictest of the sizes, or like verify.
         likelihood: calibrated score for probabilities.
         categories: by which the scores were levelled that all these were chosen on.
         venn_abers: interval of the probability.
         review_width: a wider interval than this is for review; None: none is.
+        sizes: for a search, by the size of the gallery (see `ladder`).
+        expires: last day, ISO 8601.
     """
+    strictest = sizes[-1].band if sizes else _band(verify)
     return Policy(
         verify=_band(verify),
-        search=_band(search or verify),
+        search=strictest if search is None else _band(search),
         prior=verify.prior,
         likelihood=likelihood,
+        sizes=sizes,
+        expires=expires,
         venn_abers=venn_abers,
         review_width=review_width,
         categories=categories,
@@ -275,3 +341,19 @@ def _band(point: OperatingPoint) -> Band:
     return Band(
         threshold=point.threshold, review_low=point.review_low, review_high=point.review_high
     )
+
+
+def _size(step: SizedBand) -> int:
+    return step.gallery_size
+
+
+def _day(text: str) -> date:
+    """The day that an ISO 8601 date names.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as e:
+        raise ConfigError(f"{text!r} is no date", where=FILE, hint="2027-01-31") from e

@@ -1,7 +1,7 @@
 """Which threshold: a stated goal in, an operating point with its evidence out.
 
-Thresholds are chosen on dev and measured again on eval with `operating.measure`. `fmr` and
-`precision` are promises, proven or refused; the other goals optimise what was observed and promise
+Thresholds are chosen on dev and measured again on eval with `operating.measure`. A rate that is
+asked for is a promise, proven or refused; the other goals optimise what was observed and promise
 nothing. The decision itself is `policy`'s.
 """
 
@@ -14,17 +14,21 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float64
-from gemel.calibrate.certify import fmr_threshold, precision_threshold
+from gemel.calibrate.certify import Certificate, fmr_threshold, fnmr_threshold
 from gemel.calibrate.curves import Sweep, between, equal_error_point, sweep, turning_points
 from gemel.calibrate.likelihood import Likelihood, fit
 from gemel.calibrate.operating import OperatingPoint, check_prior, f1_at, measure
+from gemel.calibrate.precision import precision_threshold
+from gemel.calibrate.refusal import refused
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.spread import Method
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, TargetRefused
 
 __all__ = ["OperatingPoint", "Target", "choose", "fmr_for_fpir", "measure"]
 
-Kind = Literal["eer", "f1", "accuracy", "cost", "fmr", "precision"]
+Kind = Literal["eer", "f1", "accuracy", "cost", "fmr", "fnmr", "recall", "precision", "fpir"]
+PROVEN: tuple[Kind, ...] = ("fmr", "fnmr", "recall", "precision", "fpir")
+"""Kinds that ask for a rate, which is proven or refused."""
 
 NEAR_FLAT = 0.1
 """Operating points whose risk is this little (relatively) above the least count as equally good.
@@ -39,15 +43,18 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         kind: `eer` equal error rates; `f1`, `accuracy` the best observed; `cost` the least
-            expected cost; `fmr` at most `value` false matches among impostors, proven;
-            `precision` at least `value` genuine among matches, proven.
-        value: the rate that `fmr` and `precision` ask for, in (0, 1).
+            expected cost. Proven: `fmr` at most `value` false matches among impostors; `fnmr` at
+            most `value` false non-matches among genuine, with the fewest false matches; `recall`
+            the same, as 1 - fnmr; `precision` at least `value` genuine among matches; `fpir` at
+            most `value` searches without a mate that match something.
+        value: the rate that the proven kinds ask for, in (0, 1).
         confidence: of proofs and intervals.
         prior: share of genuine comparisons in use; None = as in the data.
         false_match_cost: cost of accepting an impostor comparison.
         false_non_match_cost: cost of missing a genuine one.
         review_cost: cost of asking a person; None = nobody is asked, there is no review band.
         intervals: how intervals by identity are found: `jackknife`, `dyadic` or `bootstrap`.
+        gallery_size: records that a search compares with, of `fpir`.
     Raises:
         ConfigError: a value is out of range or missing.
     """
@@ -60,10 +67,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     false_non_match_cost: float = 1.0
     review_cost: float | None = None
     intervals: Method = "jackknife"
+    gallery_size: int | None = None
 
     def __post_init__(self) -> None:
         check_prior(self.prior)
-        if self.kind in ("fmr", "precision"):
+        if self.kind in PROVEN:
             if self.value is None or not 0 < self.value < 1:
                 raise ConfigError(
                     f"target {self.kind} needs a value between 0 and 1, not {self.value}",
@@ -74,7 +82,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 f"target {self.kind} takes no value",
                 where="calibrate.value",
-                hint="a value goes with the targets fmr and precision",
+                hint=f"a value goes with the targets {', '.join(PROVEN)}",
+            )
+        if self.gallery_size is not None and (self.kind != "fpir" or self.gallery_size < 1):
+            raise ConfigError(
+                f"target {self.kind} with a gallery of {self.gallery_size} records",
+                where="calibrate.gallery_size",
+                hint="a size of 1 or more goes with the target fpir",
             )
         if not 0.5 < self.confidence < 1:
             raise ConfigError(
@@ -95,30 +109,20 @@ def choose(scores: Scores, target: Target, likelihood: Likelihood | None = None)
         target: the goal.
         likelihood: calibrated score, for the review band; fitted to the scores if None.
     Raises:
-        DataError: a class is missing, or the data cannot prove the goal: the hint says how many
-            identities and comparisons are missing, and what they could prove.
+        TargetRefused: the data cannot prove the goal; says how many identities and comparisons
+            are missing, and what they could prove.
+        DataError: a class is missing.
+        ConfigError: an FPIR without the size of the gallery.
     Source: cost: Elkan 2001; review band: Chow 1970; proofs: see certify.py.
     """
     scores.require_both()
     prior = scores.prior if target.prior is None else target.prior
-    certified = target.kind in ("fmr", "precision")
     method = f"{target.kind} on the exact sweep"
-    if target.value is not None and target.kind == "fmr":
-        proof = fmr_threshold(scores, target.value, target.confidence)
-        method = (
-            f"FMR <= {proof.bound:.3g} proven on {proof.n_effective:,.0f} effective comparisons"
-        )
+    if target.kind in PROVEN:
+        proof, method = _proof(scores, target, prior)
         threshold = proof.threshold
-    elif target.value is not None and target.kind == "precision":
-        proof = precision_threshold(scores, target.value, target.confidence, prior)
-        method = (
-            f"precision >= {proof.bound:.4g} proven on {proof.n_effective:,.0f} effective matches"
-        )
-        threshold = proof.threshold
-    elif target.kind == "eer":
-        threshold = _equal_error_threshold(sweep(scores))
     else:
-        threshold = _least_risk_threshold(sweep(scores), target, prior)
+        threshold = observed(sweep(scores), target, prior)
     band = _review_band(scores, threshold, target, prior, likelihood)
     point = measure(
         scores,
@@ -129,8 +133,65 @@ def choose(scores: Scores, target: Target, likelihood: Likelihood | None = None)
         method=target.intervals,
     )
     return msgspec.structs.replace(
-        point, target=target.kind, certified=certified, method=f"{method}; {point.method}"
+        point,
+        target=target.kind,
+        certified=target.kind in PROVEN,
+        method=f"{method}; {point.method}",
     )
+
+
+def observed(curve: Sweep, target: Target, prior: float) -> float:
+    """The threshold that an observed goal (none of `PROVEN`) chooses on a sweep."""
+    if target.kind == "eer":
+        return _equal_error_threshold(curve)
+    return _least_risk_threshold(curve, target, prior)
+
+
+def _proof(scores: Scores, target: Target, prior: float) -> tuple[Certificate, str]:
+    """The certificate of a proven kind, and what it says in words."""
+    value, confidence = target.value or 0.0, target.confidence
+    if target.kind == "precision":
+        proof = precision_threshold(scores, value, confidence, prior)
+        said, of = f"precision >= {proof.bound:.4g}", "matches"
+    elif target.kind == "recall":
+        proof = fnmr_threshold(scores, 1 - value, confidence)
+        said, of = f"recall >= {1 - proof.bound:.4g}", "genuine comparisons"
+    elif target.kind == "fnmr":
+        proof = fnmr_threshold(scores, value, confidence)
+        said, of = f"FNMR <= {proof.bound:.3g}", "genuine comparisons"
+    elif target.kind == "fmr":
+        proof = fmr_threshold(scores, value, confidence)
+        said, of = f"FMR <= {proof.bound:.3g}", "comparisons"
+    else:
+        proof = _fpir_proof(scores, target)
+        said, of = f"FPIR <= {value:.3g}, since FMR <= {proof.bound:.3g}", "comparisons"
+    return proof, f"{said} proven on {proof.n_effective:,.0f} effective {of}"
+
+
+def _fpir_proof(scores: Scores, target: Target) -> Certificate:
+    """The certificate of the FMR that an FPIR needs in a gallery."""
+    if target.gallery_size is None:
+        raise ConfigError(
+            "an FPIR depends on the size of the gallery",
+            where="calibrate.gallery_size",
+            hint="say how many records a search compares with",
+        )
+    fpir = target.value or 0.0
+    limit = fmr_for_fpir(fpir, target.gallery_size)
+    try:
+        return fmr_threshold(scores, limit, target.confidence)
+    except TargetRefused as e:
+        # The largest gallery for which the smallest FMR still gives the FPIR.
+        reach = math.log1p(-fpir) / math.log1p(-min(e.refusal.reach, 1 - 1e-9))
+        raise refused(
+            msgspec.structs.replace(
+                e.refusal,
+                kind="fpir",
+                value=fpir,
+                gallery_size=target.gallery_size,
+                reach=math.floor(reach),
+            )
+        ) from e
 
 
 def fmr_for_fpir(fpir: float, gallery_size: int) -> float:
@@ -139,6 +200,9 @@ def fmr_for_fpir(fpir: float, gallery_size: int) -> float:
     Args:
         fpir: share of searches without a mate in the gallery that may match something, in (0, 1).
         gallery_size: enrolled records.
+    Where some probes match more easily than others, or records of the gallery are alike, the FPIR
+    is smaller than this allows for (Jensen), never larger.
+
     Source: Grother and Phillips 2004, independent comparisons: FPIR = 1 - (1 - FMR)^N.
     Example:
         >>> f"{fmr_for_fpir(0.01, 10_000):.3g}"
@@ -164,18 +228,18 @@ def _least_risk_threshold(curve: Sweep, target: Target, prior: float) -> float:
     points = turning_points(curve)
     fmr = curve.n_false_match[points] / curve.n_impostor
     fnmr = 1 - curve.n_true_match[points] / curve.n_genuine
-    risk = _risk(fmr, fnmr, target, prior)
-    best = int(np.argmin(risk))
-    bad = np.flatnonzero(risk > risk[best] * (1 + NEAR_FLAT))
+    seen = risk(fmr, fnmr, target, prior)
+    best = int(np.argmin(seen))
+    bad = np.flatnonzero(seen > seen[best] * (1 + NEAR_FLAT))
     cut = int(np.searchsorted(bad, best))
     first = int(bad[cut - 1]) + 1 if cut > 0 else 0
-    last = int(bad[cut]) - 1 if cut < len(bad) else len(risk) - 1
-    if first == last or first == 0 or last == len(risk) - 1:
+    last = int(bad[cut]) - 1 if cut < len(bad) else len(seen) - 1
+    if first == last or first == 0 or last == len(seen) - 1:
         return curve.between(int(points[best]))
     return between(curve.threshold[points[last] + 1], curve.threshold[points[first]])
 
 
-def _risk(fmr: Float64, fnmr: Float64, target: Target, prior: float) -> Float64:
+def risk(fmr: Float64, fnmr: Float64, target: Target, prior: float) -> Float64:
     """What is to be least, at each operating point: (m,) float64 >= 0."""
     if target.kind == "f1":
         loss: Float64 = 1 - f1_at(fmr, fnmr, prior)

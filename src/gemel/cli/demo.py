@@ -23,12 +23,13 @@ import numpy as np
 import typer
 
 from gemel.cli import demo_records, demo_summary, show
+from gemel.cli.calibrate import build_release, find_release
 from gemel.cli.data import show_dataset
 from gemel.cli.gallery import enroll_dataset
 from gemel.cli.project import Project
 from gemel.cli.release import note_move, show_gates, write_report
 from gemel.cli.serve import application
-from gemel.cli.train import build_release, find_release, train_run
+from gemel.cli.train import train_run
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset

@@ -65,7 +65,7 @@ def next_steps(folder: Path, report: Path) -> list[str]:
         "try next:",
         f"  {gemel} release show {config}",
         f"  {gemel} gallery search lname_c1=MUELLER fname_c1=ANNA {config}",
-        f"  {gemel} calibrate --set calibrate.target=precision --set calibrate.value=0.9 {config}",
+        f"  {gemel} calibrate --precision 0.9 {config}",
         f"  {gemel} serve {config}",
         f"  {gemel} init YOUR_RECORDS.csv",
     ]

@@ -25,6 +25,13 @@ ReleaseName = Annotated[
     str | None, typer.Option("--release", "-r", help="Release id or pointer; stable if left out.")
 ]
 
+Query = Annotated[
+    list[str], typer.Argument(help="NAME=VALUE words, one JSON object, or an image file.")
+]
+Where = Annotated[
+    list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records.")
+]
+
 
 @app.command()
 def enroll(
@@ -58,13 +65,9 @@ def enroll(
 
 @app.command()
 def search(
-    query: Annotated[
-        list[str], typer.Argument(help="NAME=VALUE words, one JSON object, or an image file.")
-    ],
+    query: Query,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits.")] = 5,
-    where: Annotated[
-        list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records.")
-    ] = None,
+    where: Where = None,
     category: Annotated[
         str | None, typer.Option(help="Of the query, where the release decides by category.")
     ] = None,
@@ -91,6 +94,35 @@ def search(
     else:
         head = list(dict.fromkeys(name for hit in found for name in hit))
         show.table(head, [[hit.get(name) for name in head] for hit in found])
+
+
+@app.command()
+def identify(
+    query: Query,
+    where: Where = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """Say which record is the same as one, or that none is; the threshold goes by the size."""
+    from gemel.serve.service import Service
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    item = parse_item(live, query)
+    with project.gallery(live) as gallery:
+        service = Service(live, gallery)
+        reply = service.identify(item, _typed(live, where or [], "--where"))
+    for warning in service.warnings():
+        show.say(f"warning: {warning}")
+    facts = msgspec.structs.asdict(reply)
+    if json:
+        show.as_json(facts)
+    else:
+        known = reply.attributes or {}
+        shown = [(k, v) for k, v in facts.items() if v is not None and k != "attributes"]
+        show.pairs([*shown, *known.items()])
 
 
 @app.command()

@@ -29,6 +29,7 @@ from gemel.cli import (
     show,
     train,
 )
+from gemel.cli.calibrate import calibrate
 from gemel.cli.demo import demo
 from gemel.errors import GemelError
 
@@ -62,7 +63,7 @@ def root(
 app.command()(data.init)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
-app.command()(train.calibrate)
+app.command()(calibrate)
 app.add_typer(release.app, name="release")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(ledger.app, name="ledger")

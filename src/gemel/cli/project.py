@@ -66,7 +66,8 @@ class Project:
             ConfigError: unreadable file, unknown key, unfit value.
         """
         path = config or (Path(FILE) if Path(FILE).is_file() else None)
-        return cls(Config.load(path, os.environ, {**_parse(sets or []), **(flags or {})}))
+        given = {key: value for key, value in (flags or {}).items() if value is not None}
+        return cls(Config.load(path, os.environ, {**_parse(sets or []), **given}))
 
     @property
     def state(self) -> Path:
@@ -165,11 +166,21 @@ class Project:
             review_cost=goal.review_cost,
             intervals=goal.intervals,
         )
+        search = None
+        if goal.fpir is not None:
+            search = Target(
+                kind="fpir",
+                value=goal.fpir,
+                confidence=goal.confidence,
+                gallery_size=goal.gallery_size,
+            )
         return Goals(
             verify=verify,
+            search=search,
             likelihood=goal.likelihood,
             categories=goal.categories,
             review_width=goal.review_width,
+            valid_days=goal.valid_days,
         )
 
     def store(self) -> Store:

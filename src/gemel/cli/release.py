@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -190,6 +191,9 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     """A release in a few lines: what it is, how it decides, what was measured on eval."""
     manifest, evidence = release.manifest, release.evidence
     seen, categories = evidence.eval, release.policy.categories
+    expires = release.policy.expires or ""
+    if release.policy.has_expired(datetime.now(UTC).date()):
+        expires += ": expired, calibrate again"
     return [
         ("release", release.id),
         ("space", release.space_id),
@@ -204,6 +208,8 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("FNMR on eval", estimate(seen.fnmr)),
         ("precision on eval", estimate(seen.precision)),
         ("F1 on eval", estimate(seen.f1)),
+        ("smallest FMR provable", evidence.smallest_fmr),
+        ("valid until", expires),
     ]
 
 

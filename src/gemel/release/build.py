@@ -6,11 +6,9 @@ The order of the steps is the order of this file.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +19,16 @@ from gemel.arrays import Float32, Int64
 from gemel.calibrate import curves
 from gemel.calibrate.certify import smallest_fmr
 from gemel.calibrate.policy import Policy
+from gemel.calibrate.stability import stability
 from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.data.splits import Splits
 from gemel.data.units import units
 from gemel.encode import compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
-from gemel.errors import DataError, ReleaseError
-from gemel.release import baseline, by_category, measure, mistakes, probes
+from gemel.release import baseline, by_category, cache, measure, mistakes, probes
 from gemel.release import folder as folders
 from gemel.release.decide import Decided, decide
 from gemel.release.evidence import Candidate, DataSummary, Evidence
@@ -39,6 +36,7 @@ from gemel.release.goals import Goals
 from gemel.release.measure import Part
 from gemel.release.mistakes import Item, Mistake
 from gemel.release.release import ENCODER, EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
+from gemel.release.run import Run
 from gemel.tasks import explain
 
 Progress = Callable[[int, int], None]
@@ -49,48 +47,6 @@ TIMED_RECORDS = 2000
 N_REASONS = {"row": 20}
 FEW_REASONS = 8
 """Mistakes of a kind that are explained: all that are shown where encoding is cheap, else few."""
-TRAINING = "train.json"
-UNTOLD = ("splits", "dataset", "format", "state", "key", "modality")
-"""What a run says that a manifest or a data summary says already."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training run.
-
-    Attributes:
-        folder: with `encoder/` and `train.json`.
-        splits: of the dataset it was trained on.
-        summary: what it says about itself.
-    """
-
-    folder: Path
-    splits: Splits
-    summary: dict[str, Any]
-
-    @classmethod
-    def open(cls, folder: Path, dataset: Dataset) -> Run:
-        """The run in a folder, if it was trained on this very dataset.
-
-        Raises:
-            ReleaseError: no finished run.
-            DataError: it was trained on other records.
-        """
-        path = folder / TRAINING
-        try:
-            body = json.loads(path.read_bytes())
-            stated, splits = body["dataset"], Splits.from_dict(body["splits"])
-        except (OSError, ValueError, KeyError, TypeError) as e:
-            raise ReleaseError(
-                f"no finished run: {e}", where=str(path), hint="train first: gemel train"
-            ) from e
-        if stated != dataset.digest:
-            raise DataError(
-                "the run was trained on other records",
-                where=str(path),
-                hint="train again, or name the records it was trained on",
-            )
-        return cls(folder, splits, {k: v for k, v in body.items() if k not in UNTOLD})
 
 
 def build(
@@ -123,28 +79,29 @@ def build(
         DataError: other records than the run's, or too few to support a goal.
         ReleaseError: no finished run, or `into` exists.
     """
-    tick = _ticker(progress)
+    tick = ticker(progress)
     run = Run.open(Path(run_folder), dataset)
     source = run.folder / ENCODER
     encoder, comparator = Encoder.open(source), compare.load(source)
     with folders.draft(Path(into)) as draft:
-        dev, eval = _sides(run, dataset, encoder, comparator, (max_comparisons, seed), tick)
-        decided = decide(dev, goals)
-        tick()
+        parts = sides(run, dataset, encoder, comparator, (max_comparisons, seed), tick)
+        created = now or datetime.now(UTC)
+        decided, evidence = decide_and_measure(
+            (run, dataset, encoder), parts, (goals, created.date()), seed, tick
+        )
         _write_parts(draft, source, comparator, decided.policy)
-        _write_samples(draft, dataset, run, dev, seed)
-        evidence = _evidence((run, dataset, encoder), (dev, eval), (goals, decided), seed, tick)
+        _write_samples(draft, dataset, run, parts[0], seed)
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
         (draft / EVIDENCE).write_bytes(_json(evidence))
         head = Head(encoder.space_id, encoder.modality, name, licence)
-        release = seal(draft, Path(into), head, now=now)
+        release = seal(draft, Path(into), head, now=created)
     release.check_parity()
     tick()
     return release
 
 
-def _sides(
+def sides(
     run: Run,
     dataset: Dataset,
     encoder: Encoder,
@@ -153,13 +110,14 @@ def _sides(
     tick: Callable[[], None],
 ) -> tuple[Part, Part]:
     """Dev and eval, encoded and compared."""
+    positions = {"dev": run.splits.dev, "eval": run.splits.eval}
+    rows = cache.embeddings(run.folder, encoder, dataset, positions)
+    max_comparisons, seed = sampling
     parts = []
-    for idx in (run.splits.dev, run.splits.eval):
-        rows = measure.encode(encoder, dataset, idx)
-        max_comparisons, seed = sampling
+    for side, idx in positions.items():
         parts.append(
             measure.part(
-                rows,
+                rows[side],
                 dataset.identities[idx],
                 comparator,
                 category=dataset.category.take(idx) if dataset.category else None,
@@ -196,16 +154,32 @@ def _write_samples(draft: Path, dataset: Dataset, run: Run, dev: Part, seed: int
     )
 
 
-def _evidence(
+def decide_and_measure(
     made: tuple[Run, Dataset, Encoder],
     parts: tuple[Part, Part],
-    wanted: tuple[Goals, Decided],
+    wanted: tuple[Goals, date],
     seed: int,
     tick: Callable[[], None],
-) -> Evidence:
+    *,
+    like: Evidence | None = None,
+) -> tuple[Decided, Evidence]:
+    """The policy for the goals, and all that is measured about it.
+
+    Args:
+        made: run, dataset, encoder.
+        parts: dev and eval.
+        wanted: goals, and the day from which the policy is valid.
+        seed: of every random choice.
+        tick: called after each step.
+        like: evidence of a release of the same run, for what goals do not touch.
+    Raises:
+        TargetRefused: the data cannot support a goal.
+    """
     run, dataset, encoder = made
-    goals, decided = wanted
+    goals, today = wanted
+    decided = decide(parts[0], goals, today)
     dev, eval = decided.dev, parts[1].level(decided.policy.categories)
+    tick()
     target, chosen = goals.verify, decided.chosen
     on_eval = measure_at(
         eval.scores,
@@ -217,11 +191,15 @@ def _evidence(
     )
     points = measure.points(dev.scores, eval.scores, target, chosen, on_eval)
     tick()
-    compared = _candidates(run, dataset, encoder, parts, (target, seed))
+    if like is not None and like.target.prior == target.prior:
+        compared, timing = like.candidates, like.timing
+    else:
+        compared = _candidates(run, dataset, encoder, parts, (target, seed))
+        timing = measure.timing(encoder, dataset.payloads(run.splits.eval[:TIMED_RECORDS]))
     tick()
     wrong = _mistakes(dataset, run.splits.eval, encoder, eval, decided.policy, seed)
     tick()
-    return Evidence(
+    return decided, Evidence(
         data=_data_summary(dataset, run),
         training=run.summary,
         goals=goals,
@@ -234,7 +212,7 @@ def _evidence(
         candidates=compared,
         mistakes=wrong,
         dim=encoder.dim,
-        timing=measure.timing(encoder, dataset.payloads(run.splits.eval[:TIMED_RECORDS])),
+        timing=timing,
         file_bytes={},
         notes=tuple(
             note
@@ -249,6 +227,9 @@ def _evidence(
             if note
         ),
         categories=by_category.reported(eval, goals, chosen.threshold),
+        stability=stability(dev.scores, eval.scores, target, chosen, seed=seed),
+        searches=measure.searches_of(eval, decided.policy, target.confidence, seed),
+        validity=measure.validity(decided.policy, chosen, encoder.space_id),
     )
 
 
@@ -348,7 +329,8 @@ def _json(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
-def _ticker(progress: Progress | None) -> Callable[[], None]:
+def ticker(progress: Progress | None) -> Callable[[], None]:
+    """Counts the steps of a build."""
     done = 0
 
     def tick() -> None:

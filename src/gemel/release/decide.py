@@ -7,10 +7,12 @@ other goals are decided alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from gemel.calibrate import likelihood, venn_abers
+from gemel.calibrate.ladder import ladder
 from gemel.calibrate.operating import OperatingPoint
-from gemel.calibrate.policy import Policy, policy_of
+from gemel.calibrate.policy import Policy, SizedBand, policy_of
 from gemel.calibrate.thresholds import choose
 from gemel.release.by_category import levelled, raised
 from gemel.release.goals import Goals
@@ -26,12 +28,13 @@ class Decided:
     dev: Part
 
 
-def decide(dev: Part, goals: Goals) -> Decided:
+def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
     """The policy that reaches the goals on dev.
 
     Args:
         dev: encoded and compared.
         goals: what is asked for.
+        today: the day from which the policy is valid; None for a policy that does not expire.
     Raises:
         DataError: the data cannot support a goal; says what is missing.
         ConfigError: a goal asks for categories, and there are none.
@@ -39,13 +42,18 @@ def decide(dev: Part, goals: Goals) -> Decided:
     dev = levelled(dev, goals)
     fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior, goals.likelihood)
     chosen = raised(dev, goals, goals.verify, choose(dev.scores, goals.verify, fitted))
-    search = None
-    if goals.search is not None:
+    search: OperatingPoint | None = None
+    sizes: tuple[SizedBand, ...] = ()
+    if goals.search is not None and goals.search.kind == "fpir":
+        sizes = ladder(dev.scores, goals.search)
+    elif goals.search is not None:
         search = raised(dev, goals, goals.search, choose(dev.scores, goals.search, fitted))
     policy = policy_of(
         chosen,
         search=search,
         likelihood=fitted,
+        sizes=sizes,
+        expires=None if today is None else (today + timedelta(goals.valid_days)).isoformat(),
         categories=dev.levelled,
         venn_abers=None if goals.review_width is None else venn_abers.fit(dev.scores),
         review_width=goals.review_width,

@@ -13,6 +13,9 @@ import msgspec
 from gemel.calibrate.breakdown import Breakdown
 from gemel.calibrate.curves import CurveSummary
 from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.refusal import Refusal
+from gemel.calibrate.searches import SearchPoint
+from gemel.calibrate.stability import Stability
 from gemel.calibrate.thresholds import Target
 from gemel.release.goals import Goals
 from gemel.release.mistakes import Mistake
@@ -71,6 +74,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         dev: None if the data cannot support the goal.
         eval: the same threshold on eval.
         reason: why there is none, with what is missing.
+        refusal: the same as numbers, with an estimate of the threshold for an FMR.
     """
 
     goal: str
@@ -78,6 +82,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     dev: OperatingPoint | None = None
     eval: OperatingPoint | None = None
     reason: str = ""
+    refusal: Refusal | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +123,26 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
 
 
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """For what, and how long, the thresholds hold.
+
+    Attributes:
+        expires: last day, ISO 8601.
+        space_id: of the only embeddings that they are for.
+        prior: share of genuine comparisons that precision, F1 and probabilities refer to.
+        n_identities: of dev, that they were chosen on.
+        largest_gallery: records up to which a search is certified; None if it does not depend.
+        conditions: when to calibrate again, a phrase each.
+    """
+
+    expires: str
+    space_id: str
+    prior: float
+    n_identities: int
+    largest_gallery: int | None
+    conditions: tuple[str, ...]
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that was measured.
 
@@ -138,6 +163,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         file_bytes: size of each file that the release needs to serve.
         notes: what a reader has to know, such as comparisons that were left out.
         categories: error rates of each category on eval; None without categories.
+        stability: how far the threshold itself can be trusted; None in older releases.
+        searches: on eval, FPIR and FNIR by the size of the gallery; empty without a ladder.
+        validity: for what, and how long; None in older releases.
     """
 
     data: DataSummary
@@ -156,6 +184,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: dict[str, int]
     notes: tuple[str, ...] = ()
     categories: Breakdown | None = None
+    stability: Stability | None = None
+    searches: tuple[SearchPoint, ...] = ()
+    validity: Validity | None = None
 
     @property
     def target(self) -> Target:

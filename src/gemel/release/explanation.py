@@ -15,7 +15,7 @@ import numpy as np
 
 from gemel.arrays import Float32
 from gemel.calibrate.categories import Pair
-from gemel.calibrate.policy import Category, Outcome
+from gemel.calibrate.policy import Category, Decision, Outcome
 from gemel.encode.encoder import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
 from gemel.release.evidence import Evidence
@@ -124,6 +124,7 @@ def explaining(
     category: Category = None,
     parts: bool = True,
     stage: Stage = "verify",
+    gallery_size: int | None = None,
 ) -> Steps[Explanation]:
     """The same in steps, for a caller who encodes in its own way (see `tasks.explain`).
 
@@ -134,19 +135,25 @@ def explaining(
         category: of both, or of each, where the release decides by category.
         parts: what each part is worth as well.
         stage: whose operating point decides.
+        gallery_size: records that a search compares with.
     Yields:
         Payloads to encode; send back (n, d) float32, unit rows.
     """
     policy = release.policy
-    decide = policy.identify if stage == "search" else policy.decide
+
+    def decide(score: float) -> Decision:
+        if stage == "search":
+            return policy.identify(score, gallery_size, category)
+        return policy.decide(score, category)
+
     found = yield from attribute(
         prepare,
         release.comparator,
         pair,
-        lambda score: decide(score, category).outcome,
+        lambda score: decide(score).outcome,
         MAX_CUTS if parts else 0,
     )
-    decision = decide(found.score, category)
+    decision = decide(found.score)
     at = [policy.level(score, category) for score in (found.score, decision.threshold)]
     gold = release.precedents
     return Explanation(

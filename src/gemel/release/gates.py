@@ -13,11 +13,19 @@ from dataclasses import dataclass
 from types import EllipsisType
 
 from gemel.calibrate.intervals import Estimate
+from gemel.calibrate.thresholds import PROVEN
 from gemel.errors import GateFailed, GemelError
 from gemel.release.release import Release
 from gemel.release.store import Move, Store
 
-QUALITY = {"f1": "f1", "accuracy": "accuracy", "fmr": "recall", "precision": "recall"}
+QUALITY = {
+    "f1": "f1",
+    "accuracy": "accuracy",
+    "fmr": "recall",
+    "fnmr": "precision",
+    "recall": "precision",
+    "precision": "recall",
+}
 """What tells two operating points with the same goal apart, by goal; higher is better."""
 
 
@@ -101,7 +109,7 @@ def promote(
     Raises:
         GateFailed: a gate failed and `force` was not given, or without a reason.
         NotFound: no such release.
-        ReleaseError: the pointer stands elsewhere than expected.
+        PointerMoved: the pointer stands elsewhere than expected.
     """
     candidate = store.get(release_id)
     live = store.pointer("stable")
@@ -176,17 +184,20 @@ def _target_holds(candidate: Release) -> tuple[bool, str]:
     evidence = candidate.evidence
     target, seen = evidence.target, evidence.eval
     worst = evidence.categories and evidence.categories.worst_fmr
-    if target.kind == "fmr" and target.value is not None:
-        if evidence.goals.categories == "worst" and worst and worst.low > target.value:
-            return False, (
-                f"FMR of category {worst.category} on eval {worst.value:.3g}, of some at least "
-                f"{worst.low:.3g}, promised at most {target.value:.3g} in each"
-            )
-        text = f"FMR on eval {_span(seen.fmr)}, promised at most {target.value:.3g}"
-        return seen.fmr.low <= target.value, text
-    if target.kind == "precision" and target.value is not None:
-        text = f"precision on eval {_span(seen.precision)}, promised at least {target.value:.3g}"
-        return seen.precision.high >= target.value, text
+    in_each = target.kind == "fmr" and evidence.goals.categories == "worst"
+    if in_each and worst and target.value is not None and worst.low > target.value:
+        return False, (
+            f"FMR of category {worst.category} on eval {worst.value:.3g}, of some at least "
+            f"{worst.low:.3g}, promised at most {target.value:.3g} in each"
+        )
+    if target.kind in PROVEN and target.value is not None:
+        estimate: Estimate = getattr(seen, target.kind)
+        name = target.kind.upper() if target.kind in ("fmr", "fnmr") else target.kind
+        if target.kind in ("fmr", "fnmr"):
+            kept, bound = estimate.low <= target.value, "at most"
+        else:
+            kept, bound = estimate.high >= target.value, "at least"
+        return kept, f"{name} on eval {_span(estimate)}, promised {bound} {target.value:.3g}"
     chosen = evidence.dev
     for name, then, now in (("FMR", chosen.fmr, seen.fmr), ("FNMR", chosen.fnmr, seen.fnmr)):
         if now.low > then.high:

@@ -8,6 +8,7 @@ import msgspec
 
 from gemel.calibrate.likelihood import Kind
 from gemel.calibrate.thresholds import Target
+from gemel.errors import ConfigError
 
 ByCategory = Literal["off", "report", "worst", "per_category"]
 
@@ -17,13 +18,17 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         verify: goal of the threshold for one comparison.
-        search: goal for a candidate of a search; None = the same threshold.
+        search: goal for a candidate of a search; None = the same threshold. With kind `fpir` the
+            threshold grows with the gallery, up to `gallery_size` (None: as far as data prove).
         categories: what the category of records does: nothing (`off`), rates of each at one
             threshold (`report`), one threshold that the worst needs (`worst`), or a threshold for
             each (`per_category`).
         likelihood: shape of the likelihood ratio over the score.
         review_width: a wider Venn-Abers interval of the probability goes to review, in [0, 1];
             None: decisions have no interval.
+        valid_days: days until the thresholds should be measured again.
+    Raises:
+        ConfigError: a goal of searches for one comparison, or no days.
     """
 
     verify: Target = Target()
@@ -31,3 +36,14 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     categories: ByCategory = "report"
     likelihood: Kind = "auto"
     review_width: float | None = None
+    valid_days: int = 365
+
+    def __post_init__(self) -> None:
+        if self.verify.kind == "fpir":
+            raise ConfigError(
+                "an FPIR is of a search, not of one comparison",
+                where="goals.verify",
+                hint="give it as the goal of the search",
+            )
+        if self.valid_days < 1:
+            raise ConfigError(f"valid for {self.valid_days} days", where="calibrate.valid_days")

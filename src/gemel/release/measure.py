@@ -21,17 +21,21 @@ from gemel.calibrate import curves
 from gemel.calibrate.categories import Categories
 from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.operating import OperatingPoint, measure
+from gemel.calibrate.policy import Policy
 from gemel.calibrate.scores import Scores
+from gemel.calibrate.searches import SearchPoint, measure_search, searches
 from gemel.calibrate.thresholds import Target, choose
 from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder
-from gemel.errors import DataError
-from gemel.release.evidence import Candidate, Point, Side, Timing
+from gemel.errors import DataError, TargetRefused
+from gemel.release.evidence import Candidate, Point, Side, Timing, Validity
+from gemel.release.mistakes import whole_identities
 from gemel.tasks.retrieval import retrieve
 
 BATCH = 256
 N_SINGLE = 200
+SEARCHED_RECORDS = 4000
 
 OTHER_GOALS: tuple[tuple[str, Target], ...] = (
     ("best F1", Target(kind="f1")),
@@ -128,11 +132,53 @@ def points(
         try:
             there = choose(dev, Target(kind=other.kind, value=other.value, prior=target.prior))
         except DataError as e:
-            table.append(Point(goal=goal, chosen=False, reason=f"{e.what}; {e.hint}"))
+            refusal = e.refusal if isinstance(e, TargetRefused) else None
+            reason = f"{e.what}; {e.hint}"
+            table.append(Point(goal=goal, chosen=False, reason=reason, refusal=refusal))
             continue
         here = measure(eval, there.threshold, prior=target.prior)
         table.append(Point(goal=goal, chosen=False, dev=there, eval=here))
     return tuple(table)
+
+
+def searches_of(
+    eval: Part, policy: Policy, confidence: float, seed: int
+) -> tuple[SearchPoint, ...]:
+    """Searches on eval at the thresholds of a policy's sizes; none if it has no sizes."""
+    if not policy.sizes:
+        return ()
+    steps = [(step.gallery_size, step.band.threshold) for step in policy.sizes]
+    kept = whole_identities(eval.identities, SEARCHED_RECORDS, seed)
+    floor = min(threshold for _, threshold in steps)
+    of = searches(eval.embeddings[kept], eval.identities[kept], eval.comparator, floor)
+    return tuple(measure_search(of, steps, confidence))
+
+
+def validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
+    """For what, and how long, the thresholds of a policy hold.
+
+    Args:
+        policy: with a day on which it expires.
+        chosen: its operating point on dev.
+        space_id: of the embeddings.
+    """
+    expires, largest = policy.expires or "", policy.largest_gallery
+    conditions = [
+        f"encoder or comparator change: the threshold is for space {space_id[:12]} only",
+        f"the share of genuine comparisons is no longer about {chosen.prior:.2g}",
+        "people, products, categories or how records come about change",
+        f"after {expires}",
+    ]
+    if largest is not None:
+        conditions.append(f"the gallery grows beyond {largest:,} records")
+    return Validity(
+        expires=expires,
+        space_id=space_id,
+        prior=chosen.prior,
+        n_identities=chosen.n_identities,
+        largest_gallery=largest,
+        conditions=tuple(conditions),
+    )
 
 
 def candidate(name: str, how: str, dev: Part, eval: Part, prior: float | None) -> Candidate:
@@ -205,5 +251,8 @@ def in_words(target: Target) -> str:
         "accuracy": "best accuracy",
         "cost": "least cost",
         "fmr": f"FMR at most {share}",
+        "fnmr": f"FNMR at most {share}",
+        "recall": f"recall at least {share}",
+        "fpir": f"FPIR at most {share}",
         "precision": f"precision at least {share}",
     }[target.kind]

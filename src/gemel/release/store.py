@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from gemel.errors import NotFound, ReleaseError
+from gemel.errors import NotFound, PointerMoved, ReleaseError
 from gemel.release.folder import Manifest
 from gemel.release.release import Release
 from gemel.release.shelf import Shelf, alone
@@ -148,7 +148,7 @@ class Store:
             The new last row of the history; the present one if the pointer is there already.
         Raises:
             NotFound: no such release or pointer.
-            ReleaseError: the pointer stands elsewhere than expected.
+            PointerMoved: the pointer stands elsewhere than expected.
         """
         _check_pointer(pointer)
         target = None if release_id is None else self.get(release_id).id
@@ -175,7 +175,7 @@ class Store:
 
         Raises:
             NotFound: there is no earlier release.
-            ReleaseError: the pointer stands elsewhere than expected.
+            PointerMoved: the pointer stands elsewhere than expected.
             DigestMismatch: the earlier release is damaged.
         """
         _check_pointer(pointer)
@@ -267,7 +267,7 @@ def _check_pointer(name: str) -> None:
 
 def _check_expected(pointer: str, current: str | None, expected: str | EllipsisType | None) -> None:
     if expected is not ... and expected != current:
-        raise ReleaseError(
+        raise PointerMoved(
             f"{pointer} points at {_short(current)}, expected {_short(expected)}",
             hint="someone moved it meanwhile; look at the history and decide again",
         )

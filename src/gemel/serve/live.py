@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from gemel.calibrate.policy import Policy
@@ -18,6 +19,7 @@ from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder, Payload
 from gemel.errors import InvalidInput, ReleaseError, SpaceMismatch
+from gemel.gallery.candidates import Near
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
 
@@ -77,6 +79,25 @@ class Live:
             release.check_parity(encoder)
         fields: tuple[Field, ...] = getattr(encoder.prepare, "fields", ())
         return cls(release, encoder, release.comparator, release.policy, gallery, fields)
+
+    def warnings(self, today: date) -> list[str]:
+        """Why its thresholds should not be relied on as they are; it serves all the same."""
+        found, policy = [], self.policy
+        if policy.has_expired(today):
+            found.append(f"the thresholds of {self.release.short_id} expired on {policy.expires}")
+        largest, gallery = policy.largest_gallery, self.gallery
+        if largest is not None and gallery is not None and gallery.count() > largest:
+            found.append(
+                f"the gallery has {gallery.count():,} records, thresholds are certified for up to "
+                f"{largest:,}: what would match is for review"
+            )
+        return found
+
+    @property
+    def first(self) -> Near | None:
+        """The stage before the comparator in a large gallery, if the policy has one."""
+        first = self.policy.first
+        return None if first is None else Near(first.bits, first.max_distance)
 
     def payload(self, item: Any) -> Payload:
         """The payload that an item of a request stands for, checked.

@@ -64,6 +64,18 @@ class SearchBody(Body):
     ] = None
 
 
+class IdentifyBody(Body):
+    """Who in the gallery is this one, or nobody?"""
+
+    query: Item
+    where: Annotated[
+        Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
+    ] = None
+    category: Annotated[
+        str | None, Meta(description="Of the query; candidates have theirs as an attribute")
+    ] = None
+
+
 class EmbeddingsBody(Body):
     """Payloads to embed, in the shape of OpenAI's API; `model` and `user` change nothing."""
 
@@ -165,6 +177,22 @@ class SearchReply(Struct):
     """Hits, best first."""
 
     hits: list[HitReply]
+    release: str
+    space: str
+    decision_id: str | None
+
+
+class IdentifyReply(Struct):
+    """Who it is; the record is null for `unknown`, the score for an empty gallery."""
+
+    outcome: Literal["match", "review", "unknown"]
+    record: str | None
+    attributes: dict[str, Any] | None
+    score: float | None
+    threshold: float
+    probability: float | None
+    gallery_size: int
+    largest_gallery: int | None
     release: str
     space: str
     decision_id: str | None

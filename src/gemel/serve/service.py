@@ -8,6 +8,7 @@ in one assignment; work that began with the old bundle ends with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,21 @@ from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import is_asked
 from gemel.release.explanation import Explanation, Stage, explaining
 from gemel.release.release import Release
+from gemel.serve import finding
+from gemel.serve.finding import gallery_of
 from gemel.serve.live import Live
-from gemel.serve.problems import NoGallery
 from gemel.serve.reviews import Reviews
 from gemel.serve.schemas import (
     DeleteReply,
     EnrollReply,
-    HitReply,
-    RecordReply,
+    IdentifyReply,
     SearchReply,
     VerifyReply,
 )
-from gemel.serve.work import Advance, Delete, Embed, Enroll, Explain, Find, Get, Verify
+from gemel.serve.work import Advance, Delete, Embed, Enroll, Explain, Find, Get, Identify, Verify
 from gemel.settings import AdaptSettings
 from gemel.tasks.explain import Steps, advance, answer
-from gemel.telemetry import OUTCOMES, Metrics
+from gemel.telemetry import OPERATIONS, OUTCOMES, Metrics
 
 
 class Service:
@@ -48,6 +49,7 @@ class Service:
         threads: of the encoder, inside one call.
         metrics: what is counted.
         adapt: which decisions people are asked about.
+        today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
         ParityError: the encoder does not give here what it gave when the release was built.
@@ -62,6 +64,7 @@ class Service:
         threads: int = 1,
         metrics: Metrics | None = None,
         adapt: AdaptSettings | None = None,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.live = Live.open(release, gallery, threads=threads)
@@ -69,9 +72,10 @@ class Service:
         self._ledger = ledger
         self.reviews = Reviews(ledger, adapt or AdaptSettings())
         self._threads = threads
+        self._today = today
         self._decisions = {
             (operation, outcome): self.metrics.counter("gemel_decisions_total", operation, outcome)
-            for operation in ("verify", "search")
+            for operation in OPERATIONS
             for outcome in OUTCOMES
         }
 
@@ -86,6 +90,10 @@ class Service:
         """
         live = Live.open(release, gallery, previous=self.live, threads=self._threads)
         self.live = live
+
+    def warnings(self) -> list[str]:
+        """What a person should look at: of the rollout, and of the live policy."""
+        return [*filter(None, [self.warning]), *self.live.warnings(self._today())]
 
     def verify(self, left: Any, right: Any, category: Category = None) -> VerifyReply:
         """Whether two items are the same.
@@ -129,6 +137,18 @@ class Service:
         reply: SearchReply = _single(self.find([Find(live, rows[0], k, where, "", category)]))
         return reply
 
+    def identify(self, query: Any, where: dict[str, Any] | None = None) -> IdentifyReply:
+        """Who in the gallery an item is, or that it is unknown.
+
+        Raises:
+            InvalidInput: the item cannot be encoded, or where is not valid.
+            NoGallery: there is none.
+        """
+        live = self.live
+        rows = _single(self.encode([Embed(live, (query,), "query")]))
+        reply: IdentifyReply = _single(self.find([Identify(live, rows[0], where)]))
+        return reply
+
     def explain(
         self,
         left: Any,
@@ -162,9 +182,10 @@ class Service:
         category = _categories(work)
         if work.record is None:
             stage: Stage = "verify"
-            other = payloads[1]
+            other, size = payloads[1], None
         else:
-            record = _gallery(live).get(work.record)
+            gallery = gallery_of(live)
+            record, size = gallery.get(work.record), gallery.count()
             stage, other = "search", record.embedding
             category = category[0], live.category(record.attributes)
         steps = explaining(
@@ -174,6 +195,7 @@ class Service:
             category=category,
             parts=work.parts,
             stage=stage,
+            gallery_size=size,
         )
         return (yield from steps)
 
@@ -206,9 +228,14 @@ class Service:
                 self._fill(answers, works, live, rows, starts)
         return answers
 
-    def find(self, works: Sequence[Find | Get]) -> list[Any]:
-        """A SearchReply for each Find, a RecordReply for each Get, or an exception."""
-        return [_attempt(self._found, work) for work in works]
+    def find(self, works: Sequence[Find | Identify | Get]) -> list[Any]:
+        """The reply to each work, or an exception."""
+        answer: dict[type, Callable[[Any], Any]] = {
+            Find: self._found,
+            Identify: self._identified,
+            Get: finding.got,
+        }
+        return [_attempt(answer[type(work)], work) for work in works]
 
     def change(self, works: Sequence[Enroll | Delete]) -> list[Any]:
         """An EnrollReply or a DeleteReply for each work, or an exception; durable on return."""
@@ -272,46 +299,30 @@ class Service:
             reply.asked = is_asked(reply.decision_id, probability)
         return reply
 
-    def _found(self, work: Find | Get) -> SearchReply | RecordReply:
-        gallery = _gallery(work.live)
-        if isinstance(work, Get):
-            record = gallery.get(work.record)
-            return RecordReply(record.id, record.attributes)
-        live = work.live
-        hits = gallery.search(work.row[None], work.k, work.where)[0]
-        decisions = [
-            live.policy.identify(hit.score, (work.category, live.category(hit.attributes)))
-            for hit in hits
-        ]
-        release = live.release.id
-        replies = [
-            HitReply(
-                hit.id,
-                hit.score,
-                decision.probability,
-                decision.outcome,
-                decision.threshold,
-                release,
-                rank,
-                hit.attributes,
-                decision.category,
-                decision.interval,
-            )
-            for rank, (hit, decision) in enumerate(zip(hits, decisions, strict=True), 1)
-        ]
-        best = replies[0] if replies else None
+    def _found(self, work: Find) -> SearchReply:
+        reply = finding.found(work)
+        best = reply.hits[0] if reply.hits else None
         self._decisions["search", best.decision if best else "no_match"].inc()
         body = {
-            "hits": len(hits),
-            "matches": sum(hit.decision == "match" for hit in replies),
+            "hits": len(reply.hits),
+            "matches": sum(hit.decision == "match" for hit in reply.hits),
             "best": [best.id, best.score, best.decision] if best else None,
             "k": work.k,
         }
-        noted = self._note("search", live, work.request_id, body)
-        return SearchReply(replies, release, live.release.space_id, noted)
+        reply.decision_id = self._note("search", work.live, work.request_id, body)
+        return reply
+
+    def _identified(self, work: Identify) -> IdentifyReply:
+        reply = finding.identified(work)
+        outcome = "no_match" if reply.outcome == "unknown" else reply.outcome
+        self._decisions["identify", outcome].inc()
+        noted = ("outcome", "record", "score", "threshold", "probability", "gallery_size")
+        body = {name: getattr(reply, name) for name in noted}
+        reply.decision_id = self._note("identify", work.live, work.request_id, body)
+        return reply
 
     def _changed(self, work: Enroll | Delete) -> EnrollReply | DeleteReply:
-        gallery = _gallery(work.live)
+        gallery = gallery_of(work.live)
         if isinstance(work, Delete):
             deleted = gallery.delete(work.ids)
             noted = self._note("delete", work.live, work.request_id, {"deleted": deleted})
@@ -351,12 +362,6 @@ def _checked(live: Live, work: Verify | Embed | Explain) -> list[Any]:
             where = f"{place}.{e.where}" if e.where else place
             raise InvalidInput(e.what, where=where, hint=e.hint) from e
     return payloads
-
-
-def _gallery(live: Live) -> Gallery:
-    if live.gallery is None:
-        raise NoGallery("this service has no gallery", hint="start it with one to search")
-    return live.gallery
 
 
 def _attempt(answer: Callable[..., Any], *work: Any) -> Any:

@@ -88,6 +88,17 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
+class Identify:
+    """Say who in the gallery a row is, or that nobody is: (d,) float32."""
+
+    live: Live
+    row: Float32
+    where: dict[str, Any] | None = None
+    request_id: str = ""
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Get:
     """Look one record up."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 VALID_DAYS = 365
-"""A release should be measured again after a year, if nothing asked for it before."""
+"""A release without a date of its own should be measured again after a year."""
 
 
 def render(release: Release) -> str:
@@ -61,7 +61,7 @@ def render(release: Release) -> str:
         rates=charts.rates(evidence.eval_curve, point),
         mistakes=_mistakes(evidence),
         training=_training(evidence.training),
-        expires=_expires(release.manifest.created),
+        expires=release.policy.expires or _expires(release.manifest.created),
         intervals=_interval_methods(evidence.dev, evidence.eval),
     )
 

@@ -163,9 +163,13 @@ def _promise(evidence: Evidence) -> tuple[bool, str]:
     if target.kind == "fmr" and target.value is not None:
         kept = seen.fmr.low <= target.value
         goal, found = f"at most {share(target.value)} false matches", share(seen.fmr.value)
-    elif target.kind == "precision" and target.value is not None:
-        kept = seen.precision.high >= target.value
-        goal, found = f"a precision of {share(target.value)}", share(seen.precision.value)
+    elif target.kind == "fnmr" and target.value is not None:
+        kept = seen.fnmr.low <= target.value
+        goal, found = f"at most {share(target.value)} missed pairs", share(seen.fnmr.value)
+    elif target.kind in ("precision", "recall") and target.value is not None:
+        there = seen.precision if target.kind == "precision" else seen.recall
+        kept = there.high >= target.value
+        goal, found = f"a {target.kind} of {share(target.value)}", share(there.value)
     else:
         kept = seen.f1.high >= evidence.dev.f1.low
         return kept, (

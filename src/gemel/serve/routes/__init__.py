@@ -16,6 +16,7 @@ TABLE = (
     comparing.VERIFY,
     explaining.EXPLAIN,
     records.SEARCH,
+    records.IDENTIFY,
     comparing.EMBED,
     records.ENROLL,
     records.DELETE,

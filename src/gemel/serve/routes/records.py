@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from gemel.arrays import Float32
 from gemel.errors import InvalidInput
 from gemel.serve import schemas
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes, check_gallery, note_time
 from gemel.serve.live import Live
 from gemel.serve.service import Service
-from gemel.serve.work import Delete, Enroll, Find, Get
+from gemel.serve.work import Delete, Enroll, Find, Get, Identify
 
 RECORDS = "/v1/records"
 
@@ -22,6 +23,14 @@ SEARCH = Route(
     schemas.SearchBody,
     schemas.SearchReply,
     "The records of the gallery most like an item, each with a decision",
+)
+IDENTIFY = Route(
+    "POST",
+    "/v1/identify",
+    "/v1/identify",
+    schemas.IdentifyBody,
+    schemas.IdentifyReply,
+    "Who in the gallery an item is, or that it is unknown",
 )
 ENROLL = Route(
     "POST",
@@ -68,6 +77,7 @@ class Records:
         self._lanes = lanes
         self.answers: Answers = {
             SEARCH: self.search,
+            IDENTIFY: self.identify,
             ENROLL: self.enroll,
             DELETE: self.delete,
             COUNT: self.count,
@@ -77,17 +87,32 @@ class Records:
 
     async def search(self, call: Call, body: schemas.SearchBody) -> schemas.SearchReply:
         """Encode the query, then search the gallery of the same bundle."""
-        self._lanes.encode.permit()
-        self._lanes.find.permit()
-        live = call.live = self._service.live
-        check_gallery(live)
-        rows = await self._lanes.rows(call, (body.query,), "query")
+        live, row = await self._query(call, body.query)
         category = live.category(body.query, body.category)
-        work = Find(live, rows[0], body.k, body.where, call.request_id, category)
+        work = Find(live, row, body.k, body.where, call.request_id, category)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "search")
         reply: schemas.SearchReply = answer.value
         return reply
+
+    async def identify(self, call: Call, body: schemas.IdentifyBody) -> schemas.IdentifyReply:
+        """Encode the query, then decide about the best record of the same bundle's gallery."""
+        live, row = await self._query(call, body.query)
+        category = live.category(body.query, body.category)
+        work = Identify(live, row, body.where, call.request_id, category)
+        answer = await self._lanes.find.submit(work)
+        note_time(call, answer, "search")
+        reply: schemas.IdentifyReply = answer.value
+        return reply
+
+    async def _query(self, call: Call, query: schemas.Item) -> tuple[Live, Float32]:
+        """The bundle that answers, and the embedding of what is looked for: (d,) float32."""
+        self._lanes.encode.permit()
+        self._lanes.find.permit()
+        live = call.live = self._service.live
+        check_gallery(live)
+        rows = await self._lanes.rows(call, (query,), "query")
+        return live, rows[0]
 
     async def enroll(self, call: Call, body: schemas.RecordsBody) -> schemas.EnrollReply:
         """Encode records and put them into the gallery."""

@@ -65,7 +65,7 @@ class State:
         live = call.live = self._service.live
         if self.stopping:
             raise Overloaded("the service is stopping", hint="try another replica")
-        warning = self._service.warning
+        warning = "; ".join(self._service.warnings()) or None
         return schemas.HealthReply("ready", live.release.id, live.release.space_id, warning)
 
     async def figures(self, _call: Call, _: None) -> Raw:

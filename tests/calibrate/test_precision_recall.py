@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gemel.calibrate.curves import sweep
-from gemel.calibrate.precision import average_precision, precision_at, precision_recall
+from gemel.calibrate.precision_recall import average_precision, precision_at, precision_recall
 from gemel.calibrate.scores import Scores
 from gemel.errors import ConfigError
 

@@ -1,0 +1,294 @@
+"""`gemel calibrate`: a goal in; a release on the shelf, or a refusal that says what is missing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.categories import show_categories
+from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.errors import ReleaseError, TargetRefused
+
+if TYPE_CHECKING:
+    from gemel.calibrate.intervals import Estimate
+    from gemel.data.records import Dataset
+    from gemel.release.evidence import Point
+    from gemel.release.release import Release
+
+GOAL = "The goal of a comparison: one of these; short for --set calibrate.*"
+SEARCH = "The goal of a search"
+USE = "How it will be used"
+POINTS = ("goal", "proven", "threshold", "FMR", "FNMR", "precision")
+SEARCHES = ("gallery up to", "threshold", "FPIR", "FNIR")
+
+
+def _goal(help: str, panel: str = GOAL) -> Any:
+    return typer.Option(help=help, min=0, max=1, metavar="RATE", rich_help_panel=panel)
+
+
+def calibrate(
+    name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    fmr: Annotated[float | None, _goal("False matches among impostors at most, proven.")] = None,
+    fnmr: Annotated[float | None, _goal("Missed genuine pairs at most, proven.")] = None,
+    recall: Annotated[float | None, _goal("Found genuine pairs at least, proven.")] = None,
+    precision: Annotated[float | None, _goal("Right matches at least, proven.")] = None,
+    f1: Annotated[
+        bool, typer.Option("--f1", help="The best F1 observed.", rich_help_panel=GOAL)
+    ] = False,
+    cost: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="FM FNM",
+            help="The least cost: of a false match, of a false non-match.",
+            rich_help_panel=GOAL,
+        ),
+    ] = None,
+    fpir: Annotated[
+        float | None, _goal("Searches of a stranger that match at most, proven.", SEARCH)
+    ] = None,
+    gallery_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Records it must hold for.", rich_help_panel=SEARCH),
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="Of proofs and intervals.", rich_help_panel=USE)
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(help="Share of genuine comparisons in use.", rich_help_panel=USE),
+    ] = None,
+    review_cost: Annotated[
+        float | None, typer.Option(help="Cost of asking a person.", rich_help_panel=USE)
+    ] = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:
+    """Choose a threshold on dev, measure it on eval, and put the release on the shelf.
+
+    A rate is proven or refused: exit 1 says how many identities are missing. If a release of the
+    run is on the shelf, the new one becomes its child; nothing is encoded or enrolled again.
+    """
+    rates = {"fmr": fmr, "fnmr": fnmr, "recall": recall, "precision": precision}
+    flags = _target(rates, f1=f1, cost=cost, sets=sets or [])
+    flags |= {
+        "calibrate.fpir": fpir,
+        "calibrate.gallery_size": gallery_size,
+        "calibrate.confidence": confidence,
+        "calibrate.prior": prior,
+        "calibrate.review_cost": review_cost,
+    }
+    project = Project.open(config, sets, flags)
+    dataset = project.dataset()
+    if dry_run:
+        show.say(f"would calibrate the run in {project.run_folder(dataset)}")
+        return
+    try:
+        release = find_release(project, dataset) or build_release(project, dataset, name=name)
+    except TargetRefused as e:
+        if json:
+            show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
+        raise
+    if json:
+        show.as_json(facts(release))
+    else:
+        render(release)
+    show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
+
+
+def _target(
+    rates: dict[str, float | None],
+    *,
+    f1: bool,
+    cost: tuple[float, float] | None,
+    sets: Sequence[str],
+) -> dict[str, Any]:
+    """The settings that the flags of a goal stand for.
+
+    Raises:
+        BadParameter: two goals at once.
+    """
+    given = [f"--{name}" for name, rate in rates.items() if rate is not None]
+    given += [flag for flag, wanted in (("--f1", f1), ("--cost", cost is not None)) if wanted]
+    keys = [word.partition("=")[0].strip() for word in sets]
+    given += [f"--set {k}" for k in keys if given and k in ("calibrate.target", "calibrate.value")]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)} contradict each other: give one goal")
+    if not given:
+        return {}
+    kind = given[0].removeprefix("--")
+    rate = rates.get(kind)
+    flags: dict[str, Any] = {
+        "calibrate.target": kind,
+        "calibrate.value": "" if rate is None else rate,
+    }
+    if cost is not None:
+        flags |= dict(
+            zip(("calibrate.false_match_cost", "calibrate.false_non_match_cost"), cost, strict=True)
+        )
+    return flags
+
+
+def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Release:
+    """A release of the finished run, on the shelf: a child if there is one of the run already.
+
+    Raises:
+        ReleaseError: the run is not finished.
+        TargetRefused: the data cannot support the goal of the threshold.
+    """
+    from gemel.release.build import build
+    from gemel.release.recalibrate import recalibrate
+
+    goal = project.config.calibrate
+    folder = project.run_folder(dataset)
+    if not folder.is_dir() and folder.parent.is_dir():
+        raise ReleaseError(
+            "no run of just these records and settings",
+            where=str(folder),
+            hint="run gemel train with the same settings; what --set says is not kept",
+        )
+    first = next(iter(_siblings(project, dataset)), None)
+    how: dict[str, Any] = {
+        "goals": project.goals(),
+        "name": name,
+        "max_comparisons": goal.max_comparisons,
+        "seed": goal.seed,
+    }
+    with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
+        how |= {"into": Path(draft) / "release", "progress": tick}
+        if first is None:
+            release = build(folder, dataset, **how)
+        else:
+            release = recalibrate(first, folder, dataset, **how)
+        return project.store().put(release.folder)
+
+
+def find_release(project: Project, dataset: Dataset) -> Release | None:
+    """The newest valid release on the shelf that the present run and goal would give again."""
+    goals, today = project.goals(), datetime.now(UTC).date()
+    for release in reversed(_siblings(project, dataset)):
+        evidence, policy = release.evidence, release.policy
+        as_measured = policy.verify.threshold == evidence.dev.threshold
+        if evidence.goals == goals and as_measured and not policy.has_expired(today):
+            return release
+    return None
+
+
+def _siblings(project: Project, dataset: Dataset) -> list[Release]:
+    """Releases on the shelf that have encoder, comparator and records of the run, oldest first."""
+    from gemel.encode.encoder import Encoder
+    from gemel.release.recalibrate import is_of
+    from gemel.release.release import ENCODER
+
+    folder = project.run_folder(dataset)
+    try:
+        space_id = Encoder.open(folder / ENCODER).space_id
+    except ReleaseError:
+        return []
+    store = project.store()
+    found = [store.get(m.id) for m in store.list() if m.space_id == space_id]
+    data = dataset.digest, dataset.category.digest if dataset.category else ""
+    return [
+        r
+        for r in found
+        if (r.evidence.data.digest, r.evidence.data.category) == data and is_of(r, folder)
+    ]
+
+
+def facts(release: Release) -> dict[str, Any]:
+    """What a calibration found, for programs."""
+    from gemel.release.sentence import sentence
+
+    evidence = release.evidence
+    return {
+        "manifest": release.manifest,
+        "policy": release.policy,
+        "sentence": sentence(evidence),
+        "smallest_fmr": evidence.smallest_fmr,
+        "operating_points": evidence.points,
+        "stability": evidence.stability,
+        "searches": evidence.searches,
+        "validity": evidence.validity,
+    }
+
+
+def render(release: Release) -> None:
+    """Write what a calibration found to stdout: tables, what they hold for, and one sentence."""
+    from rich.console import Console
+
+    from gemel.release.sentence import sentence
+
+    evidence = release.evidence
+    console = Console(highlight=False, width=max(Console().width, 110))
+    level = f"{100 * evidence.dev.confidence:g} %"
+    title = f"release {release.short_id}, measured on eval [{level} by identity]"
+    console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
+    if release.policy.sizes:
+        console.print(_table("searches, measured on eval", SEARCHES, _searches(release)))
+    show_categories(evidence.categories)
+    for line in _holds(release):
+        console.print(line)
+    console.print()
+    console.print(sentence(evidence), style="bold")
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for name in head:
+        table.add_column(name, justify="left" if name in POINTS[:2] else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _cells(point: Point) -> list[str]:
+    goal = f"* {point.goal}" if point.chosen else f"  {point.goal}"
+    seen = point.eval
+    if point.dev is None or seen is None:
+        missing = point.refusal.missing_identities if point.refusal else 0
+        needed = f"{missing:,} more identities" if missing else "a better encoder"
+        return [goal, "refused", "", f"needs {needed}", "", ""]
+    rates = [_short(e) for e in (seen.fmr, seen.fnmr, seen.precision)]
+    return [goal, "yes" if point.dev.certified else "", f"{seen.threshold:.4f}", *rates]
+
+
+def _searches(release: Release) -> list[list[str]]:
+    measured = {point.gallery_size: point for point in release.evidence.searches}
+    rows = []
+    for step in release.policy.sizes:
+        seen = measured.get(step.gallery_size)
+        rates = ["", ""] if seen is None else [_short(seen.fpir), _short(seen.fnir)]
+        rows.append([f"{step.gallery_size:,}", f"{step.band.threshold:.4f}", *rates])
+    return rows
+
+
+def _short(e: Estimate) -> str:
+    """A rate with its interval, in few digits."""
+    return f"{e.value:.3g} [{e.low:.2g}, {e.high:.2g}]"
+
+
+def _holds(release: Release) -> list[str]:
+    """What the numbers hold for, a line each."""
+    evidence = release.evidence
+    at, stability, validity = evidence.dev, evidence.stability, evidence.validity
+    source = "stated" if at.prior_source == "stated" else "as in the data"
+    lines = [f"chosen on {at.n_identities:,} identities; prior {at.prior:.3g}, {source}"]
+    if stability is not None:
+        where = f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]"
+        regret = "" if stability.regret is None else f"; regret on eval {stability.regret:.2g}"
+        lines.append(where + regret)
+    lines.append(f"the smallest FMR that dev can prove is {evidence.smallest_fmr:.2g}")
+    if validity is not None:
+        lines.append(f"valid until {validity.expires}; calibrate again when")
+        lines += [f"  - {condition}" for condition in validity.conditions]
+    return lines

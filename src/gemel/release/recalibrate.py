@@ -1,0 +1,81 @@
+"""Other goals for a release: a child in the same space, measured again on the same records.
+
+The encoder, the comparator and everything that goals do not touch are the parent's; policy and
+evidence are new and complete. Nothing is encoded if the embeddings of the run are still there.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gemel.data.dataset import Dataset
+from gemel.encode.encoder import NETWORK, PREPARE
+from gemel.errors import SpaceMismatch
+from gemel.release import folder as folders
+from gemel.release.build import Progress, decide_and_measure, sides, ticker
+from gemel.release.goals import Goals
+from gemel.release.release import ENCODER, POLICY, Release
+from gemel.release.run import Run
+
+
+def recalibrate(
+    parent: Release,
+    run_folder: str | Path,
+    dataset: Dataset,
+    *,
+    goals: Goals,
+    into: str | Path,
+    name: str | None = None,
+    max_comparisons: int = 20_000_000,
+    seed: int = 0,
+    now: datetime | None = None,
+    progress: Progress | None = None,
+) -> Release:
+    """The child of a release that reaches other goals.
+
+    Args:
+        parent: a release of the run.
+        run_folder: of the run.
+        dataset: the one it was trained on.
+        goals: what the child's decisions have to reach.
+        into: folder to become; must not exist.
+        name: None keeps the parent's.
+        max_comparisons: above it, those of randomly chosen identities.
+        seed: of that choice.
+        now: creation time, for reproducible ids.
+        progress: called with steps done and steps in all.
+    Raises:
+        SpaceMismatch: the parent is of another run.
+        TargetRefused: the data cannot support a goal.
+        DataError: other records than the run's.
+        ReleaseError: no finished run, or `into` exists.
+    """
+    run = Run.open(Path(run_folder), dataset)
+    if not is_of(parent, run.folder):
+        raise SpaceMismatch(
+            f"release {parent.short_id} is not of this run",
+            where=str(run.folder),
+            hint="build a release of the run, or name its own folder",
+        )
+    created, tick = now or datetime.now(UTC), ticker(progress)
+    encoder = parent.encoder
+    parts = sides(run, dataset, encoder, parent.comparator, (max_comparisons, seed), tick)
+    decided, evidence = decide_and_measure(
+        (run, dataset, encoder), parts, (goals, created.date()), seed, tick, like=parent.evidence
+    )
+    sizes = {**parent.evidence.file_bytes, POLICY: len(decided.policy.to_json())}
+    evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
+    return parent.child(policy=decided.policy, evidence=evidence, into=into, name=name, now=created)
+
+
+def is_of(release: Release, run_folder: Path) -> bool:
+    """Whether encoder and comparator of a release are those of a run, byte for byte."""
+    made, listed = run_folder / ENCODER, release.manifest.files
+    parts = {f"{ENCODER}/{name}": made / name for name in (PREPARE, NETWORK)}
+    parts |= {path.name: path for path in made.glob("comparator.*")}
+    return all(
+        path.is_file() and listed.get(name) == folders.sha256(path) for name, path in parts.items()
+    )

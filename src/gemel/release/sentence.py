@@ -1,0 +1,85 @@
+"""What a release promises, in one sentence for someone who knows no statistics.
+
+Proven numbers come from dev, all others were counted on eval; the sentence says which is which.
+"""
+
+from __future__ import annotations
+
+from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.thresholds import Target
+from gemel.release.evidence import Evidence
+
+
+def sentence(evidence: Evidence) -> str:
+    """The sentence."""
+    target, seen = evidence.target, evidence.eval
+    if target.value is None:
+        text = f"{_strangers(seen)}, and {_missed(seen)}: counted on eval, not proven"
+    else:
+        text = _promise(target, seen)
+    search, validity = evidence.goals.search, evidence.validity
+    largest = None if validity is None else validity.largest_gallery
+    if search is not None and search.value is not None and largest is not None:
+        n, count = _share(search.value)
+        text += (
+            f"; of {n} searches for something that is not enrolled, at most {count} "
+            f"{'finds' if count == '1' else 'find'} a match, with {_percent(search.confidence)} "
+            f"confidence, in galleries of up to {largest:,} records"
+        )
+    return text[:1].upper() + text[1:] + "."
+
+
+def _promise(target: Target, seen: OperatingPoint) -> str:
+    value, sure = target.value or 0.0, f"with {_percent(target.confidence)} confidence"
+    if target.kind == "fmr":
+        wrong = _of(value, "pairs that do not belong together", "at most ")
+        return f"{wrong} called a match, {sure}; {_missed(seen)}"
+    if target.kind == "precision":
+        wrong, (n, count) = _of(1 - value, "matches", "at most "), _share(seen.prior)
+        return f"{wrong} wrong, {sure}, if {count} of {n} compared are genuine; {_missed(seen)}"
+    missing = 1 - value if target.kind == "recall" else value
+    lost = _of(missing, "pairs that belong together", "at most ")
+    return f"{lost} missed, {sure}; {_strangers(seen)}"
+
+
+def _missed(seen: OperatingPoint) -> str:
+    things = "pairs that do belong together"
+    if not seen.n_false_non_match:
+        return f"none of {seen.n_genuine:,} {things} is missed"
+    return f"{_of(seen.fnmr.value, things)} missed"
+
+
+def _strangers(seen: OperatingPoint) -> str:
+    things = "pairs that do not belong together"
+    if not seen.n_false_match:
+        return f"none of {seen.n_impostor:,} {things} is called a match"
+    return f"{_of(seen.fmr.value, things)} called a match"
+
+
+def _of(rate: float, things: str, at_most: str = "") -> str:
+    """A rate as "of 1,000 things, 3 are".
+
+    Example:
+        >>> _of(0.003, "pairs", "at most "), _of(0.1, "pairs")
+        ('of 1,000 pairs, at most 3 are', 'of 10 pairs, 1 is')
+    """
+    n, count = _share(rate)
+    return f"of {n} {things}, {at_most}{count} {'is' if count == '1' else 'are'}"
+
+
+def _share(rate: float) -> tuple[str, str]:
+    """A rate as how many things, and how many of them; two digits are enough.
+
+    Example:
+        >>> _share(0.05), _share(0.0123), _share(1.0)
+        (('100', '5'), ('1,000', '12'), ('10', '10'))
+    """
+    rounded = float(f"{rate:.2g}")
+    digits = 1
+    while digits < 15 and abs(rounded * 10**digits - round(rounded * 10**digits)) > 1e-6:
+        digits += 1
+    return f"{10**digits:,}", f"{round(rounded * 10**digits):,}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"

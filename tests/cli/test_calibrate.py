@@ -1,0 +1,121 @@
+"""`gemel calibrate`: a goal by flag, a table and a sentence, or a refusal with what is missing."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Gemel = Callable[..., Any]
+
+
+def test_a_goal_that_can_be_proven_becomes_a_child(project: Path, gemel: Gemel) -> None:
+    said = gemel("calibrate", "--fmr", "0.2", "--confidence", "0.9", "--json")
+    assert said.code == 0, said.err
+    got = json.loads(said.out)
+    goal = json.loads(gemel("release", "show", got["manifest"]["id"], "--json").out)["evidence"]
+    assert (goal["goals"]["verify"]["kind"], goal["goals"]["verify"]["value"]) == ("fmr", 0.2)
+    chosen = got["operating_points"][0]
+    assert chosen["chosen"] and chosen["dev"]["certified"]
+    assert chosen["dev"]["fmr"]["value"] <= 0.2
+    assert got["sentence"].startswith("Of 10 pairs that do not belong together, at most 2 are")
+    assert "90 % confidence" in got["sentence"]
+    assert 0 < got["smallest_fmr"] < 0.2
+    assert got["validity"]["expires"] == got["policy"]["expires"]
+    assert got["stability"]["low"] <= chosen["dev"]["threshold"] <= got["stability"]["high"]
+    again = json.loads(gemel("calibrate", "--fmr", "0.2", "--confidence", "0.9", "--json").out)
+    assert again["manifest"]["id"] == got["manifest"]["id"]
+
+
+def test_the_table_says_what_the_numbers_hold_for(project: Path, gemel: Gemel) -> None:
+    out = gemel("calibrate", "--fpir", "0.5").out
+    for words in (
+        "best F1", "equal error rate", "gallery up to", "FNIR", "prior", "identities",
+        "the smallest FMR that dev can prove is", "valid until", "calibrate again when",
+    ):  # fmt: skip
+        assert words in out, words
+    assert re.search(r"needs [\d,]+ more identities", out)
+    assert out.rstrip().endswith(".")
+
+
+def test_a_goal_that_cannot_be_proven_says_what_is_missing(project: Path, gemel: Gemel) -> None:
+    before = gemel("release", "list", "--json").out
+    said = gemel("calibrate", "--fmr", "1e-6", "--confidence", "0.95", "--json")
+    assert said.code == 1
+    assert "cannot prove FMR <= 1e-06" in said.err and "more identities" in said.err
+    got = json.loads(said.out)
+    assert got["refused"]["missing_identities"] > 100
+    assert got["smallest_fmr"] == got["refused"]["reach"]
+    said = gemel("calibrate", "--precision", "0.9999")
+    assert said.code == 1 and "the smallest FMR they can prove is" in said.err
+    assert gemel("release", "list", "--json").out == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--fmr", "0.1", "--f1"],
+        ["--recall", "0.9", "--precision", "0.9"],
+        ["--cost", "1", "2", "--fnmr", "0.1"],
+        ["--fmr", "0.1", "--set", "calibrate.target=f1"],
+        ["--fmr", "2"],
+    ],
+    ids=" ".join,
+)
+def test_goals_that_contradict_each_other_are_a_usage_error(
+    project: Path, gemel: Gemel, words: list[str]
+) -> None:
+    said = gemel("calibrate", *words)
+    assert said.code == 2 and "Traceback" not in said.err
+
+
+def test_a_flag_overrules_the_goal_of_the_file(project: Path, gemel: Gemel) -> None:
+    path = project / "gemel.toml"
+    text = re.sub(r"# target = .*", 'target = "fmr"', path.read_text(), count=1)
+    path.write_text(re.sub(r"# value = .*", "value = 1e-6", text, count=1))
+    assert gemel("calibrate").code == 1
+    assert gemel("calibrate", "--f1").code == 0
+    got = json.loads(gemel("calibrate", "--cost", "10", "1", "--prior", "0.01", "--json").out)
+    assert got["operating_points"][0]["dev"]["target"] == "cost"
+    assert got["operating_points"][0]["dev"]["prior"] == 0.01
+    assert got["stability"]["regret"] >= 0
+
+
+def test_a_size_without_an_fpir_is_refused(project: Path, gemel: Gemel) -> None:
+    said = gemel("calibrate", "--gallery-size", "100")
+    assert said.code == 1 and "FPIR" in said.err
+
+
+def test_an_expired_release_says_so_and_is_calibrated_anew(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import datetime, timedelta
+
+    import gemel.cli.calibrate as module
+    import gemel.cli.release as shown
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=400)
+
+    first = json.loads(gemel("release", "show", "--json").out)["manifest"]["id"]
+    monkeypatch.setattr(module, "datetime", Later)
+    monkeypatch.setattr(shown, "datetime", Later)
+    assert "expired, calibrate again" in gemel("release", "show").out
+    again = json.loads(gemel("calibrate", "--json").out)["manifest"]
+    assert (again["id"] != first, again["parent"]) == (True, first)
+
+
+def test_identify_names_the_record_or_nobody(project: Path, gemel: Gemel) -> None:
+    from gemel.data.records import read
+
+    dataset = read("people.csv", identity="person", id="id")
+    words = [f"{name}={value}" for name, value in dataset.payloads([5])[0].items()]
+    got = json.loads(gemel("gallery", "identify", *words, "--json").out)
+    assert (got["outcome"], got["record"]) == ("match", str(dataset.ids[5]))
+    assert (got["gallery_size"], got["attributes"]["last"]) == (180, words[1].split("=")[1])
+    stranger = ["first=xq", "last=zzyzxvvv", "town=qqqqqqqq", "born=1931-02-03"]
+    assert "unknown" in gemel("gallery", "identify", *stranger).out
