@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from gemel.calibrate.classify import ClassPolicy
 from gemel.calibrate.likelihood import Likelihood
 from gemel.calibrate.operating import OperatingPoint
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
@@ -93,6 +94,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
         first: stage before the comparator in a large gallery; None compares by rank of the cosine.
+        classify: for classes that come and go, None if dev had too few identities.
     Raises:
         ConfigError: the prior is not between 0 and 1.
     Example:
@@ -106,6 +108,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prior: float
     likelihood: Likelihood | None = None
     first: FirstStage | None = None
+    classify: ClassPolicy | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:

@@ -157,7 +157,7 @@ class Project:
             false_non_match_cost=goal.false_non_match_cost,
             review_cost=goal.review_cost,
         )
-        return Goals(verify=verify)
+        return Goals(verify=verify, alpha=goal.alpha, shots=goal.shots)
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

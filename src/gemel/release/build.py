@@ -30,7 +30,7 @@ from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
 from gemel.errors import DataError, ReleaseError
-from gemel.release import baseline, measure, mistakes, probes
+from gemel.release import baseline, classes, measure, mistakes, probes
 from gemel.release import folder as folders
 from gemel.release.decide import Decided, decide
 from gemel.release.evidence import Candidate, DataSummary, Evidence
@@ -232,10 +232,14 @@ def _evidence(
         dim=encoder.dim,
         timing=measure.timing(encoder, dataset.payloads(run.splits.eval[:TIMED_RECORDS])),
         file_bytes={},
-        notes=tuple(
-            f"{side}: {part.scores.note}"
-            for side, part in (("dev", dev), ("eval", eval))
-            if part.scores.note
+        classes=classes.measure(eval, decided.classes, confidence=target.confidence, seed=seed),
+        notes=(
+            *(
+                f"{side}: {part.scores.note}"
+                for side, part in (("dev", dev), ("eval", eval))
+                if part.scores.note
+            ),
+            *decided.classes.notes,
         ),
     )
 

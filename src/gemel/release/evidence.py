@@ -13,6 +13,7 @@ import msgspec
 from gemel.calibrate.curves import CurveSummary
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.thresholds import Target
+from gemel.release.class_evidence import ClassEvidence
 from gemel.release.goals import Goals
 from gemel.release.mistakes import Mistake
 from gemel.tasks.retrieval import Retrieval
@@ -133,6 +134,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         dim: length of an embedding.
         timing: of the encoder.
         file_bytes: size of each file that the release needs to serve.
+        classes: how unknown items and classes of few supports are told; None without a policy.
         notes: what a reader has to know, such as comparisons that were left out.
     """
 
@@ -150,6 +152,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     dim: int
     timing: Timing
     file_bytes: dict[str, int]
+    classes: ClassEvidence | None = None
     notes: tuple[str, ...] = ()
 
     @property
