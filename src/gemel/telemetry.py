@@ -20,6 +20,8 @@ ROUTES = (
     "/v1/verify",
     "/v1/explain",
     "/v1/search",
+    "/v1/classify",
+    "/v1/classes",
     "/v1/embeddings",
     "/v1/records",
     "/v1/records/{id}",
@@ -78,8 +80,9 @@ METRICS = (
     Metric(
         "gemel_decisions_total",
         "counter",
-        "Decisions of the live policy; for a search, that of its best hit.",
-        (("operation", ("verify", "search")), ("outcome", OUTCOMES)),
+        "Decisions of the live policy; for a search, that of its best hit, for a classification, "
+        "no_match when the class is unknown.",
+        (("operation", ("verify", "search", "classify")), ("outcome", OUTCOMES)),
     ),
     Metric("gemel_queue_payloads", "gauge", "Payloads that wait.", (("lane", LANES),)),
     Metric(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gemel.arrays import Float32, Float64, Int64
+from gemel.arrays import Bool, Float32, Int64
 from gemel.calibrate import intervals
 from gemel.calibrate.classify import GUARANTEE, ClassPolicy, Level
 from gemel.calibrate.conformal import Calibration, classes_needed, kept_classes, rounds_of
@@ -228,7 +228,7 @@ def _measured(
     codes = kept_classes(codes, seed)
     ways, rng = min(episodes.WAYS, len(codes) // 2), np.random.default_rng(seed)
     counts = np.full(ways, shots)
-    rows: list[tuple[Int64, Float64, Float64, Float64, Float64, Float64]] = []
+    rows: list[tuple[Int64, Bool, Bool, Bool, Float32, Float32]] = []
     for _ in range(rounds_of(len(codes))):
         dealt = episodes.deal(_only(part.identities, codes), shots=shots, rng=rng, ways=ways)
         for episode, other in zip(dealt, [*dealt[1:], dealt[0]], strict=True):
@@ -254,7 +254,7 @@ def _measured(
     )
 
 
-def _estimate(happened: Float64, identities: Int64, confidence: float) -> Estimate:
+def _estimate(happened: Bool, identities: Int64, confidence: float) -> Estimate:
     """A share of items with its interval by identity."""
     code = np.unique(identities, return_inverse=True)[1]
     n = np.bincount(code).astype(np.float64)

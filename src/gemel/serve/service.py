@@ -1,4 +1,4 @@
-"""The service without a network: verify, search, embed, enroll, delete, on one live release.
+"""The service without a network: verify, search, classify, embed, enroll, on one live release.
 
 Each verb takes a list of work and gives one result or error for each, so that a batcher can hand
 over whatever has gathered. Knows nothing of HTTP or event loops. `switch` replaces the live bundle
@@ -20,10 +20,13 @@ from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import is_asked
 from gemel.release.explanation import Explanation, Stage, explaining
 from gemel.release.release import Release
+from gemel.serve.classes import Classifier, noted
 from gemel.serve.live import Live
 from gemel.serve.problems import NoGallery
 from gemel.serve.reviews import Reviews
 from gemel.serve.schemas import (
+    ClassesReply,
+    ClassifyReply,
     DeleteReply,
     EnrollReply,
     HitReply,
@@ -31,10 +34,23 @@ from gemel.serve.schemas import (
     SearchReply,
     VerifyReply,
 )
-from gemel.serve.work import Advance, Delete, Embed, Enroll, Explain, Find, Get, Verify
+from gemel.serve.work import (
+    Advance,
+    Classes,
+    Classify,
+    Delete,
+    Embed,
+    Enroll,
+    Explain,
+    Find,
+    Get,
+    Verify,
+)
 from gemel.settings import AdaptSettings
 from gemel.tasks.explain import Steps, advance, answer
 from gemel.telemetry import OUTCOMES, Metrics
+
+AS_MATCH = {"class": "match", "review": "review", "unknown": "no_match"}
 
 
 class Service:
@@ -68,9 +84,10 @@ class Service:
         self._ledger = ledger
         self.reviews = Reviews(ledger, adapt or AdaptSettings())
         self._threads = threads
+        self._classifier = Classifier()
         self._decisions = {
             (operation, outcome): self.metrics.counter("gemel_decisions_total", operation, outcome)
-            for operation in ("verify", "search")
+            for operation in ("verify", "search", "classify")
             for outcome in OUTCOMES
         }
 
@@ -152,6 +169,43 @@ class Service:
         """For each step the payloads to encode next and, if done, the Explanation, or an error."""
         return [_attempt(advance, work.steps, work.rows) for work in works]
 
+    def classify(
+        self,
+        query: Any,
+        k: int = 5,
+        *,
+        label: str = "class",
+        where: dict[str, Any] | None = None,
+    ) -> ClassifyReply:
+        """The k classes most like an item, and whether it is of one of them or unknown.
+
+        Args:
+            query: the item.
+            k: classes in the reply, at most; all are looked at.
+            label: the attribute whose values are the classes.
+            where: only supports whose attributes equal these values.
+        Raises:
+            InvalidInput: the item cannot be encoded, no record has the label, or k or where are
+                not valid.
+            NoGallery: there is none.
+        """
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+            raise InvalidInput(f"k is {k!r}, expected a whole number from 1 up", where="k")
+        live = self.live
+        rows = _single(self.encode([Embed(live, (query,), "query")]))
+        reply: ClassifyReply = _single(self.find([Classify(live, rows[0], k, label, where)]))
+        return reply
+
+    def classes(self, label: str = "class") -> ClassesReply:
+        """How many supports each class of the gallery has.
+
+        Raises:
+            InvalidInput: no record has the label.
+            NoGallery: there is none.
+        """
+        reply: ClassesReply = _single(self.find([Classes(self.live, label)]))
+        return reply
+
     def encode(self, works: Sequence[Verify | Embed]) -> list[Any]:
         """A VerifyReply for each Verify, (n, d) float32 for each Embed, or an exception.
 
@@ -177,8 +231,8 @@ class Service:
                 self._fill(answers, works, live, rows, starts)
         return answers
 
-    def find(self, works: Sequence[Find | Get]) -> list[Any]:
-        """A SearchReply for each Find, a RecordReply for each Get, or an exception."""
+    def find(self, works: Sequence[Find | Get | Classify | Classes]) -> list[Any]:
+        """A reply for each work, of its kind, or an exception."""
         return [_attempt(self._found, work) for work in works]
 
     def change(self, works: Sequence[Enroll | Delete]) -> list[Any]:
@@ -238,8 +292,14 @@ class Service:
             reply.asked = is_asked(reply.decision_id, probability)
         return reply
 
-    def _found(self, work: Find | Get) -> SearchReply | RecordReply:
+    def _found(
+        self, work: Find | Get | Classify | Classes
+    ) -> SearchReply | RecordReply | ClassifyReply | ClassesReply:
         gallery = _gallery(work.live)
+        if isinstance(work, Classify):
+            return self._classified(work, gallery)
+        if isinstance(work, Classes):
+            return self._classifier.classes(work, gallery)
         if isinstance(work, Get):
             record = gallery.get(work.record)
             return RecordReply(record.id, record.attributes)
@@ -270,6 +330,13 @@ class Service:
         }
         noted = self._note("search", live, work.request_id, body)
         return SearchReply(replies, release, live.release.space_id, noted)
+
+    def _classified(self, work: Classify, gallery: Gallery) -> ClassifyReply:
+        reply = self._classifier.classify(work, gallery)
+        self._decisions["classify", AS_MATCH[reply.outcome]].inc()
+        body = noted(work, reply)
+        reply.decision_id = self._note("classify", work.live, work.request_id, body)
+        return reply
 
     def _changed(self, work: Enroll | Delete) -> EnrollReply | DeleteReply:
         gallery = _gallery(work.live)

@@ -88,4 +88,5 @@ def drawn(identities: Int64, codes: Int64, n: int, rng: np.random.Generator) -> 
     shuffled = rng.permutation(len(identities))
     shuffled = shuffled[np.argsort(identities[shuffled], kind="stable")]
     start = np.searchsorted(identities[shuffled], codes)
-    return shuffled[start[:, None] + np.arange(n)]
+    picked: Int64 = shuffled[start[:, None] + np.arange(n)]
+    return picked

@@ -8,7 +8,7 @@ from gemel.serve.endpoint import Answers, Call, Raw
 from gemel.serve.lanes import Lanes
 from gemel.serve.openapi import document
 from gemel.serve.problems import JSON
-from gemel.serve.routes import comparing, explaining, records, reviewing, state
+from gemel.serve.routes import classes, comparing, explaining, records, reviewing, state
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -16,6 +16,8 @@ TABLE = (
     comparing.VERIFY,
     explaining.EXPLAIN,
     records.SEARCH,
+    classes.CLASSIFY,
+    classes.CLASSES,
     comparing.EMBED,
     records.ENROLL,
     records.DELETE,
@@ -52,6 +54,7 @@ class Routes:
             **explaining.Explaining(service, self._lanes).answers,
             **records.Records(service, self._lanes).answers,
             **reviewing.Reviewing(service, self._lanes).answers,
+            **classes.Classifying(service, self._lanes).answers,
             **self._state.answers,
             state.OPENAPI: self.description,
         }
