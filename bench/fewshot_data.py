@@ -122,14 +122,14 @@ class Glyphs:
         return file.getvalue()
 
     def write(self, folder: Path, *, most: int) -> None:
-        """Write an image folder, a class per character, at most so many glyphs of each."""
+        """Write an image folder, at most so many glyphs of each character, made smaller."""
         rng = np.random.default_rng(0)
         for name in np.unique(self.character):
             idx = rng.permutation(np.flatnonzero(self.character == name))[:most]
             to = folder / "-".join(f"{ord(c):05x}" for c in str(name))
             to.mkdir(parents=True, exist_ok=True)
             for i in idx:
-                (to / f"{i:05}.png").write_bytes(self.png(int(i)))
+                (to / f"{i:05}.png").write_bytes(smaller(self.png(int(i))))
 
 
 def glyphs() -> Glyphs:

@@ -251,8 +251,9 @@ def _mean_of_best(scores: Float32, supports: Supports, k: int) -> Float32:
     while wanted.any():
         is_best = left == np.repeat(best, counts, axis=1)
         taken = np.minimum(np.add.reduceat(is_best, starts, axis=1, dtype=np.int64), wanted)
-        w = np.where(taken, taken * np.exp(np.minimum(best - top, 0.0, dtype=np.float64)), 0.0)
-        total += np.where(taken, w * best, 0.0)
+        value = np.where(taken, best, top).astype(np.float64)  # a used-up class has no best left
+        w = taken * np.exp(value - top)
+        total += w * value
         weight += w
         wanted -= taken
         left[is_best] = -np.inf
