@@ -93,12 +93,26 @@ def background(which: str, folder: Path) -> list[str]:
     return sorted(alphabets)
 
 
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """An image as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def grey(png: bytes) -> Image.Image:
+    """A drawing in grey levels."""
+    return Image.open(io.BytesIO(png)).convert("L")
+
+
 def smaller(png: bytes) -> bytes:
     """A drawing at the size that it is trained at, resized as the encoder would."""
-    image = Image.open(io.BytesIO(png)).convert("L")
-    file = io.BytesIO()
-    image.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(file, "PNG")
-    return file.getvalue()
+    return as_png(np.asarray(grey(png).resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
+
+
+def negative(png: bytes) -> bytes:
+    """A drawing with black and white exchanged."""
+    return as_png(255 - np.asarray(grey(png)))
 
 
 @dataclass(frozen=True)
@@ -117,9 +131,7 @@ class Glyphs:
 
     def png(self, i: int) -> bytes:
         """One glyph as a PNG file."""
-        file = io.BytesIO()
-        Image.fromarray(self.images[i]).save(file, "PNG")
-        return file.getvalue()
+        return as_png(self.images[i])
 
     def write(self, folder: Path, *, most: int) -> None:
         """Write an image folder, at most so many glyphs of each character, made smaller."""

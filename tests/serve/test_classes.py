@@ -90,6 +90,8 @@ def test_a_class_lives_as_long_as_its_supports(client: httpx.Client, ledger: Led
         ("bert", 5), ("carl", 2), ("anna", 1)
     ]  # fmt: skip
     assert listed["supports"] == 8
+    live = client.get("/v1/release").json()["policy"]["classify"]
+    assert (live["alpha"], live["levels"]) == (0.05, {"1": 60, "5": 60})
     client.request("DELETE", "/v1/records", json={"ids": ["carl/0", "carl/1"]})
     carl = client.post("/v1/classify", json={"query": CARL[5]}).json()
     assert carl["outcome"] == "unknown"

@@ -188,7 +188,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     """A release in a few lines: what it is, how it decides, what was measured on eval."""
     manifest, evidence = release.manifest, release.evidence
     seen = evidence.eval
-    return [
+    lines = [
         ("release", release.id),
         ("space", release.space_id),
         ("name", manifest.name),
@@ -202,6 +202,14 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("precision on eval", estimate(seen.precision)),
         ("F1 on eval", estimate(seen.f1)),
     ]
+    classes, policy = evidence.classes, release.policy.classify
+    if classes is not None and policy is not None:
+        lines.append(("classes", f"{policy.method}, unknown at alpha = {policy.alpha:g}"))
+        for level in classes.eval:
+            of = f"of {level.ways} classes on eval, {level.shots} supports"
+            lines.append((f"right {of}", estimate(level.accuracy)))
+            lines.append((f"known called unknown {of}", estimate(level.false_unknown)))
+    return lines
 
 
 def estimate(value: Estimate) -> str:

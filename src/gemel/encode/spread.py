@@ -17,6 +17,8 @@ from gemel.arrays import Float32, Float64
 from gemel.errors import DataError, ReleaseError
 
 N_DIRECTIONS = 32
+BLOCK = 1 << 16
+"""Rows that are whitened at a time."""
 FLOOR = 1e-9
 """Smallest variance: rows that are all alike have a spread, too."""
 
@@ -96,8 +98,11 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def distance(self, rows: Float32) -> Float32:
         """Mahalanobis distance of each row from the centre: (n,) float32."""
-        lengths: Float32 = np.linalg.norm(self.whitened(rows), axis=1)
-        return lengths
+        out = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), BLOCK):
+            part = slice(start, start + BLOCK)
+            out[part] = np.linalg.norm(self.whitened(rows[part]), axis=1)
+        return out
 
 
 def within(rows: Float32, labels: NDArray[np.int64]) -> Spread:
