@@ -254,6 +254,9 @@ def test_python_callers_get_the_same_checks(service: Service, release: Release) 
     for bad in (0, -1, 2.5, True):
         with pytest.raises(InvalidInput, match="k is"):
             service.classify(ANNA[0], bad)  # type: ignore[arg-type]
+    for where in ({"desk": object()}, "desk"):
+        with pytest.raises(InvalidInput, match="filter"):
+            service.classify(ANNA[0], where=where)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="no record has"):
         service.classes("class")
 

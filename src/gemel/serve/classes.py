@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from gemel.arrays import Float32, Float64, Int64, canonical_json
+from gemel.arrays import Float32, Float64, Int64
 from gemel.calibrate.classify import ClassOutcome, ClassPolicy
 from gemel.encode.compare import Comparator, Cosine
-from gemel.gallery.attributes import Scalar
+from gemel.gallery.attributes import Scalar, check_where
 from gemel.gallery.candidates import COMPARED_ROWS, SHORTLIST, best
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.groups import Groups
@@ -89,7 +89,7 @@ class Classifier:
     """Answers about classes; keeps what was computed for the present state of each gallery."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, bytes], tuple[Live, ClassIndex]] = {}
+        self._kept: dict[tuple[str, str], tuple[Live, ClassIndex]] = {}
         self._lock = threading.Lock()
 
     def classify(self, work: Classify, gallery: Gallery) -> ClassifyReply:
@@ -140,7 +140,7 @@ class Classifier:
         return ClassesReply(listed, len(groups.slots), work.label)
 
     def _index(self, work: Classify, gallery: Gallery) -> ClassIndex:
-        key = (work.label, canonical_json(work.where))
+        key = (work.label, repr(check_where(work.where)))
         with self._lock:
             present = {
                 k: (live, index)
