@@ -174,6 +174,14 @@ class CalibrateSettings(Settings, frozen=True):
         Annotated[int, Meta(ge=1)],
         Meta(description="Days until the thresholds should be measured again"),
     ] = 365
+    alpha: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)],
+        Meta(description="Share of items of known classes that may be called unknown"),
+    ] = 0.05
+    shots: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], ...],
+        Meta(description="Supports of a class that unknown items are calibrated for, besides 1"),
+    ] = (1, 5)
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

@@ -21,6 +21,8 @@ ROUTES = (
     "/v1/explain",
     "/v1/search",
     "/v1/identify",
+    "/v1/classify",
+    "/v1/classes",
     "/v1/embeddings",
     "/v1/records",
     "/v1/records/{id}",
@@ -38,7 +40,7 @@ STATUSES = tuple(
     str(code) for code in (200, 304, 400, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 504)
 )
 LANES = ("encode", "find", "change", "review", "explain")
-OPERATIONS = ("verify", "search", "identify")
+OPERATIONS = ("verify", "search", "identify", "classify")
 OUTCOMES = ("match", "review", "no_match")
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -80,7 +82,8 @@ METRICS = (
     Metric(
         "gemel_decisions_total",
         "counter",
-        "Decisions of the live policy; for a search, that of its best hit.",
+        "Decisions of the live policy; for a search, that of its best hit, for a classification, "
+        "no_match when the class is unknown.",
         (("operation", OPERATIONS), ("outcome", OUTCOMES)),
     ),
     Metric("gemel_queue_payloads", "gauge", "Payloads that wait.", (("lane", LANES),)),

@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from gemel.calibrate.categories import Categories, Pair
+from gemel.calibrate.classify import ClassPolicy
 from gemel.calibrate.likelihood import Likelihood
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.venn_abers import VennAbers
@@ -132,6 +133,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         sizes: for each candidate of a search, by the size of the gallery, rising; empty for the
             same threshold whatever the size.
         expires: last day, ISO 8601, on which the thresholds should be relied on; None for never.
+        classify: for classes that come and go, None if dev had too few identities.
     Raises:
         ConfigError: the prior is not between 0 and 1, sizes do not rise, or no date.
     Example:
@@ -150,6 +152,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     review_width: float | None = None
     sizes: tuple[SizedBand, ...] = ()
     expires: str | None = None
+    classify: ClassPolicy | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:

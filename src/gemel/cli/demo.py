@@ -135,7 +135,9 @@ def _promote(project: Project, release: Release) -> None:
 def _enroll(project: Project, release: Release, dataset: Dataset) -> None:
     with project.gallery(release, write=True) as gallery:
         if gallery.count() < len(dataset):
-            enroll_dataset(release, gallery, dataset, batch=project.config.gallery.batch)
+            enroll_dataset(
+                release, gallery, dataset, batch=project.config.gallery.batch, label=project.label()
+            )
         show.say(f"{gallery.count():,} records are enrolled")
 
 

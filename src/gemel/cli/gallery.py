@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.project import CLASS, AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -39,21 +39,30 @@ def enroll(
         Path | None, typer.Argument(help="Records; those of [data] if left out.")
     ] = None,
     id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Column with the class; the identity of [data], or folder, if left out."),
+    ] = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
     json: AsJson = False,
 ) -> None:
-    """Embed records and put them into the gallery; running it again changes nothing."""
+    """Embed records and put them into the gallery; running it again changes nothing.
+
+    The class of a record becomes an attribute, named like its column (class for images).
+    """
     project = Project.open(config, sets)
     live = project.release(release)
-    dataset = project.records_for(live, path, id=id)
+    dataset = project.records_for(live, path, id=id, label=label)
     if dry_run:
         show.say(f"would enroll {len(dataset):,} records into space {live.space_id[:12]}")
         return
     with project.gallery(live, write=True) as gallery:
-        done = enroll_dataset(live, gallery, dataset, batch=project.config.gallery.batch)
+        done = enroll_dataset(
+            live, gallery, dataset, batch=project.config.gallery.batch, label=project.label(label)
+        )
         count = gallery.count()
     project.note("enroll", {**done, "release": live.id})
     done["records in the gallery"] = count
@@ -83,7 +92,7 @@ def search(
     live = project.release(release)
     item = parse_item(live, query)
     with project.gallery(live) as gallery:
-        only = _typed(live, where or [], "--where")
+        only = typed(live, where or [], "--where")
         reply = Service(live, gallery).search(item, k, only, category)
     found = [
         {"id": hit.id, "score": hit.score, "decision": hit.decision, **hit.attributes}
@@ -113,7 +122,7 @@ def identify(
     item = parse_item(live, query)
     with project.gallery(live) as gallery:
         service = Service(live, gallery)
-        reply = service.identify(item, _typed(live, where or [], "--where"))
+        reply = service.identify(item, typed(live, where or [], "--where"))
     for warning in service.warnings():
         show.say(f"warning: {warning}")
     facts = msgspec.structs.asdict(reply)
@@ -160,16 +169,27 @@ def stats(
 
 
 def enroll_dataset(
-    release: Release, gallery: Gallery, dataset: Dataset, *, batch: int
+    release: Release, gallery: Gallery, dataset: Dataset, *, batch: int, label: str
 ) -> dict[str, int]:
-    """Embed and enroll records batch by batch; how many were added, updated, unchanged."""
+    """Embed and enroll records batch by batch; how many were added, updated, unchanged.
+
+    Args:
+        release: what encodes.
+        gallery: of its space.
+        dataset: the records.
+        batch: of them per transaction.
+        label: attribute for the identity of a row, where it is known; that of an image is `class`.
+    """
     done = {"added": 0, "updated": 0, "unchanged": 0}
     with show.progress("enrolling the gallery", "records") as tick:
         for start in range(0, len(dataset), batch):
             part = range(start, min(start + batch, len(dataset)))
             payloads = dataset.payloads(part)
+            attributes = [
+                _attributes(dataset, i, payload, label)
+                for i, payload in zip(part, payloads, strict=True)
+            ]
             ids = dataset.ids[start : part.stop].tolist()
-            attributes = _attributes(dataset, part, payloads)
             enrolled = gallery.enroll(ids, release.encoder.encode(payloads), attributes)
             for name in done:
                 done[name] += getattr(enrolled, name)
@@ -177,15 +197,13 @@ def enroll_dataset(
     return done
 
 
-def _attributes(
-    dataset: Dataset, part: range, payloads: Sequence[Any]
-) -> list[dict[str, Any]] | None:
-    """What records are enrolled with: their own values, and their category."""
-    column = dataset.category
-    if column is None:
-        return list(payloads) if dataset.modality == "row" else None
-    own = payloads if dataset.modality == "row" else [{}] * len(payloads)
-    return [{**o, column.name: column.of(i)} for o, i in zip(own, part, strict=True)]
+def _attributes(dataset: Dataset, i: int, payload: Any, label: str) -> dict[str, Any]:
+    """The values of a row; and identity and category of a record where they are known."""
+    is_row, identity = dataset.modality == "row", dataset.identity_of(i)
+    values = dict(payload) if is_row else {}
+    if dataset.category is not None:
+        values[dataset.category.name] = dataset.category.of(i)
+    return values if identity is None else {**values, label if is_row else CLASS: identity}
 
 
 def parse_item(release: Release, words: Sequence[str]) -> Any:
@@ -203,7 +221,7 @@ def parse_item(release: Release, words: Sequence[str]) -> Any:
             raise InvalidInput(f"cannot read the image: {e.strerror}", where=words[0]) from e
     if words[0].lstrip().startswith("{"):
         return row_of(words[0])
-    return _typed(release, words, "query")
+    return typed(release, words, "query")
 
 
 def row_of(text: str, where: str = "query") -> dict[str, str | float | None]:
@@ -218,7 +236,7 @@ def row_of(text: str, where: str = "query") -> dict[str, str | float | None]:
         raise InvalidInput(f"no JSON object of values: {e}", where=where) from e
 
 
-def _typed(release: Release, words: Sequence[str], where: str) -> dict[str, str | float]:
+def typed(release: Release, words: Sequence[str], where: str) -> dict[str, str | float]:
     """NAME=VALUE words as values of the kinds that the fields of a release have."""
     kinds = {f.name: f.kind for f in getattr(release.encoder.prepare, "fields", ())}
     found: dict[str, str | float] = {}

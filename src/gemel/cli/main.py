@@ -18,6 +18,7 @@ import typer
 
 from gemel import __version__
 from gemel.cli import (
+    classes,
     data,
     explain,
     gallery,
@@ -65,6 +66,8 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command()(calibrate)
 app.add_typer(release.app, name="release")
+gallery.app.command()(classes.classify)
+gallery.app.command()(classes.classes)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")

@@ -42,6 +42,9 @@ Sets = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
 
+CLASS = "class"
+"""The attribute that holds the class of an image."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -104,29 +107,45 @@ class Project:
             max_bad_ratio=data.max_bad_ratio,
         )
 
-    def records_for(self, release: Release, path: Path | None, *, id: str | None = None) -> Dataset:
+    def records_for(
+        self,
+        release: Release,
+        path: Path | None,
+        *,
+        id: str | None = None,
+        label: str | None = None,
+    ) -> Dataset:
         """Records that a release can encode: of a file, or of `[data]` if none is given.
 
         Args:
             release: its fields are the ones that are read.
             path: file or folder; None for the records of the project.
             id: id column of the file.
+            label: identity column of the file.
         Raises:
+            ConfigError: a label without a file.
             DataError: unreadable, or without the fields of the release.
         """
         from gemel.data import records
 
         if path is None:
+            if label is not None:
+                raise ConfigError("a label without a file", hint="[data] names the identity")
             return self.dataset()
         fields = getattr(release.encoder.prepare, "fields", None)
         categories = release.policy.categories
         return records.read(
             path,
+            identity=label,
             id=id,
             category=categories.column if categories else None,
             fields=fields,
             max_bad_ratio=self.config.data.max_bad_ratio,
         )
+
+    def label(self, asked: str | None = None) -> str:
+        """The attribute with the class of an enrolled row: as asked, or as `[data]` says."""
+        return asked or self.config.data.identity or CLASS
 
     def splits(self, dataset: Dataset) -> Splits:
         """The identity-disjoint splits that `[split]` describes."""
@@ -181,6 +200,8 @@ class Project:
             categories=goal.categories,
             review_width=goal.review_width,
             valid_days=goal.valid_days,
+            alpha=goal.alpha,
+            shots=goal.shots,
         )
 
     def store(self) -> Store:

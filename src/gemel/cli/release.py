@@ -194,7 +194,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     expires = release.policy.expires or ""
     if release.policy.has_expired(datetime.now(UTC).date()):
         expires += ": expired, calibrate again"
-    return [
+    lines = [
         ("release", release.id),
         ("space", release.space_id),
         ("name", manifest.name),
@@ -211,6 +211,14 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("smallest FMR provable", evidence.smallest_fmr),
         ("valid until", expires),
     ]
+    classes, policy = evidence.classes, release.policy.classify
+    if classes is not None and policy is not None:
+        lines.append(("classes", f"{policy.method}, unknown at alpha = {policy.alpha:g}"))
+        for level in classes.eval:
+            of = f"of {level.ways} classes on eval, {level.shots} supports"
+            lines.append((f"right {of}", estimate(level.accuracy)))
+            lines.append((f"known called unknown {of}", estimate(level.false_unknown)))
+    return lines
 
 
 def estimate(value: Estimate) -> str:

@@ -28,8 +28,9 @@ from gemel.gallery.attributes import (
     same_attributes,
 )
 from gemel.gallery.candidates import Hit, Near, Search
+from gemel.gallery.groups import Groups
 from gemel.gallery.indexer import Indexer, Indexing
-from gemel.gallery.memory import Memory
+from gemel.gallery.memory import Memory, View
 from gemel.gallery.opening import Opened, open_folder
 from gemel.gallery.record import Enrolled, Record, Stats, check_ids
 
@@ -194,6 +195,22 @@ class Gallery:
         """How many records there are, or match a filter."""
         self._check_open()
         return Search.over(self._view, self._comparator, check_where(where)).n_allowed
+
+    def groups(self, name: str, where: Where | None = None) -> Groups:
+        """The records by the value of an attribute; a record without one, or with null, has none.
+
+        Args:
+            name: of the attribute.
+            where: only records that pass this filter.
+        Raises:
+            InvalidInput: no record has it, or where is not what it must be.
+        """
+        self._check_open()
+        return Groups.of(self._view, name, check_where(where))
+
+    def is_at(self, view: View) -> bool:
+        """Whether nothing changed since somebody read this state."""
+        return self._view is view
 
     def stats(self) -> Stats:
         """The gallery in figures."""

@@ -28,7 +28,7 @@ from gemel.encode import compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
-from gemel.release import baseline, by_category, cache, measure, mistakes, probes
+from gemel.release import baseline, by_category, cache, classes, measure, mistakes, probes
 from gemel.release import folder as folders
 from gemel.release.decide import Decided, decide
 from gemel.release.evidence import Candidate, DataSummary, Evidence
@@ -214,6 +214,7 @@ def decide_and_measure(
         dim=encoder.dim,
         timing=timing,
         file_bytes={},
+        classes=classes.measure(eval, decided.classes, confidence=target.confidence, seed=seed),
         notes=tuple(
             note
             for note in (
@@ -223,6 +224,7 @@ def decide_and_measure(
                     if p.scores.note
                 ),
                 by_category.note(dev),
+                *decided.classes.notes,
             )
             if note
         ),

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import msgspec
+
 from gemel.calibrate import likelihood, venn_abers
 from gemel.calibrate.ladder import ladder
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.policy import Policy, SizedBand, policy_of
 from gemel.calibrate.thresholds import choose
+from gemel.release import classes
 from gemel.release.by_category import levelled, raised
 from gemel.release.goals import Goals
 from gemel.release.measure import Part
@@ -21,11 +24,19 @@ from gemel.release.measure import Part
 
 @dataclass(frozen=True)
 class Decided:
-    """A policy, the operating point of its threshold on dev, and dev as it was chosen on."""
+    """A policy, and what it was decided on.
+
+    Attributes:
+        policy: reaches the goals.
+        chosen: operating point of its threshold on dev.
+        dev: as it was chosen on.
+        classes: its policy of classes.
+    """
 
     policy: Policy
     chosen: OperatingPoint
     dev: Part
+    classes: classes.Fitted
 
 
 def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
@@ -58,4 +69,6 @@ def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
         venn_abers=None if goals.review_width is None else venn_abers.fit(dev.scores),
         review_width=goals.review_width,
     )
-    return Decided(policy, chosen, dev)
+    of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
+    policy = msgspec.structs.replace(policy, classify=of_classes.policy)
+    return Decided(policy, chosen, dev, of_classes)

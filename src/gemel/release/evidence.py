@@ -17,6 +17,7 @@ from gemel.calibrate.refusal import Refusal
 from gemel.calibrate.searches import SearchPoint
 from gemel.calibrate.stability import Stability
 from gemel.calibrate.thresholds import Target
+from gemel.release.class_evidence import ClassEvidence
 from gemel.release.goals import Goals
 from gemel.release.mistakes import Mistake
 from gemel.tasks.retrieval import Retrieval
@@ -161,6 +162,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         dim: length of an embedding.
         timing: of the encoder.
         file_bytes: size of each file that the release needs to serve.
+        classes: how unknown items and classes of few supports are told; None without a policy.
         notes: what a reader has to know, such as comparisons that were left out.
         categories: error rates of each category on eval; None without categories.
         stability: how far the threshold itself can be trusted; None in older releases.
@@ -182,6 +184,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     dim: int
     timing: Timing
     file_bytes: dict[str, int]
+    classes: ClassEvidence | None = None
     notes: tuple[str, ...] = ()
     categories: Breakdown | None = None
     stability: Stability | None = None

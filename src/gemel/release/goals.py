@@ -26,6 +26,8 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         likelihood: shape of the likelihood ratio over the score.
         review_width: a wider Venn-Abers interval of the probability goes to review, in [0, 1];
             None: decisions have no interval.
+        alpha: share of items of known classes that may be called unknown.
+        shots: supports of a class that unknown items are calibrated for.
         valid_days: days until the thresholds should be measured again.
     Raises:
         ConfigError: a goal of searches for one comparison, or no days.
@@ -37,6 +39,8 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     likelihood: Kind = "auto"
     review_width: float | None = None
     valid_days: int = 365
+    alpha: float = 0.05
+    shots: tuple[int, ...] = (1, 5)
 
     def __post_init__(self) -> None:
         if self.verify.kind == "fpir":

@@ -73,6 +73,7 @@ class Route:
         body: type that the request's body must have, or None for no body.
         reply: type of the reply.
         summary: what it does, in one sentence.
+        query: names that the query string may have.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -81,6 +82,7 @@ class Route:
     body: type[Any] | None
     reply: type[Any]
     summary: str
+    query: tuple[str, ...] = ()
 
 
 Answer = Callable[[Call, Any], Awaitable[Any]]

@@ -57,9 +57,14 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(route.body)}
+    text = {"type": "string"}
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "required": False, "schema": text} for name in route.query
+    ]
     if "{id}" in route.label:
-        text = {"type": "string"}
-        operation["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": text}]
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": text})
+    if parameters:
+        operation["parameters"] = parameters
     return operation
 
 

@@ -76,6 +76,19 @@ class IdentifyBody(Body):
     ] = None
 
 
+class ClassifyBody(Body):
+    """Which of the enrolled classes is this one of, or none?"""
+
+    query: Item
+    k: Annotated[int, Meta(ge=1, le=MAX_K, description="Classes at most")] = 5
+    label: Annotated[
+        str, Meta(min_length=1, description="Attribute whose values are the classes")
+    ] = "class"
+    where: Annotated[
+        Filter | None, Meta(description="Only supports whose attributes have these values")
+    ] = None
+
+
 class EmbeddingsBody(Body):
     """Payloads to embed, in the shape of OpenAI's API; `model` and `user` change nothing."""
 
@@ -196,6 +209,54 @@ class IdentifyReply(Struct):
     release: str
     space: str
     decision_id: str | None
+
+
+class ClassReply(Struct):
+    """A class, and how likely it is.
+
+    `probability` is among the classes there are; `p_value` says how usual such a score is for an
+    item of this class. Both are null where the release has no policy of classes.
+    """
+
+    label: Scalar | bool
+    score: float
+    probability: float | None
+    p_value: float | None
+    supports: int
+    support_id: str
+
+
+class ClassifyReply(Struct):
+    """A class, or none of them; classes best first.
+
+    `anomaly` is the share of calibration items that are more usual than this one; null without a
+    policy of classes. `alpha` is the share of items of known classes that may be called unknown.
+    """
+
+    outcome: Literal["class", "review", "unknown"]
+    label: Scalar | bool
+    classes: list[ClassReply]
+    anomaly: float | None
+    alpha: float | None
+    method: str
+    release: str
+    space: str
+    decision_id: str | None
+
+
+class ClassCount(Struct):
+    """A class and its supports."""
+
+    label: Scalar | bool
+    supports: int
+
+
+class ClassesReply(Struct):
+    """The classes of a gallery, larger ones first."""
+
+    classes: list[ClassCount]
+    supports: int
+    label: str
 
 
 class Embedding(Struct):

@@ -1,4 +1,4 @@
-"""The service without a network: verify, search, embed, enroll, delete, on one live release.
+"""The service without a network: verify, search, classify, embed, enroll, on one live release.
 
 Each verb takes a list of work and gives one result or error for each, so that a batcher can hand
 over whatever has gathered. Knows nothing of HTTP or event loops. `switch` replaces the live bundle
@@ -23,20 +23,37 @@ from gemel.ledger.verdicts import is_asked
 from gemel.release.explanation import Explanation, Stage, explaining
 from gemel.release.release import Release
 from gemel.serve import finding
+from gemel.serve.classes import Classifier, noted
 from gemel.serve.finding import gallery_of
 from gemel.serve.live import Live
 from gemel.serve.reviews import Reviews
 from gemel.serve.schemas import (
+    ClassesReply,
+    ClassifyReply,
     DeleteReply,
     EnrollReply,
     IdentifyReply,
     SearchReply,
     VerifyReply,
 )
-from gemel.serve.work import Advance, Delete, Embed, Enroll, Explain, Find, Get, Identify, Verify
+from gemel.serve.work import (
+    Advance,
+    Classes,
+    Classify,
+    Delete,
+    Embed,
+    Enroll,
+    Explain,
+    Find,
+    Get,
+    Identify,
+    Verify,
+)
 from gemel.settings import AdaptSettings
 from gemel.tasks.explain import Steps, advance, answer
 from gemel.telemetry import OPERATIONS, OUTCOMES, Metrics
+
+AS_MATCH = {"class": "match", "review": "review", "unknown": "no_match"}
 
 
 class Service:
@@ -73,6 +90,7 @@ class Service:
         self.reviews = Reviews(ledger, adapt or AdaptSettings())
         self._threads = threads
         self._today = today
+        self._classifier = Classifier()
         self._decisions = {
             (operation, outcome): self.metrics.counter("gemel_decisions_total", operation, outcome)
             for operation in OPERATIONS
@@ -203,6 +221,43 @@ class Service:
         """For each step the payloads to encode next and, if done, the Explanation, or an error."""
         return [_attempt(advance, work.steps, work.rows) for work in works]
 
+    def classify(
+        self,
+        query: Any,
+        k: int = 5,
+        *,
+        label: str = "class",
+        where: dict[str, Any] | None = None,
+    ) -> ClassifyReply:
+        """The k classes most like an item, and whether it is of one of them or unknown.
+
+        Args:
+            query: the item.
+            k: classes in the reply, at most; all are looked at.
+            label: the attribute whose values are the classes.
+            where: only supports whose attributes equal these values.
+        Raises:
+            InvalidInput: the item cannot be encoded, no record has the label, or k or where are
+                not valid.
+            NoGallery: there is none.
+        """
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+            raise InvalidInput(f"k is {k!r}, expected a whole number from 1 up", where="k")
+        live = self.live
+        rows = _single(self.encode([Embed(live, (query,), "query")]))
+        reply: ClassifyReply = _single(self.find([Classify(live, rows[0], k, label, where)]))
+        return reply
+
+    def classes(self, label: str = "class") -> ClassesReply:
+        """How many supports each class of the gallery has.
+
+        Raises:
+            InvalidInput: no record has the label.
+            NoGallery: there is none.
+        """
+        reply: ClassesReply = _single(self.find([Classes(self.live, label)]))
+        return reply
+
     def encode(self, works: Sequence[Verify | Embed]) -> list[Any]:
         """A VerifyReply for each Verify, (n, d) float32 for each Embed, or an exception.
 
@@ -228,11 +283,13 @@ class Service:
                 self._fill(answers, works, live, rows, starts)
         return answers
 
-    def find(self, works: Sequence[Find | Identify | Get]) -> list[Any]:
+    def find(self, works: Sequence[Find | Identify | Get | Classify | Classes]) -> list[Any]:
         """The reply to each work, or an exception."""
         answer: dict[type, Callable[[Any], Any]] = {
             Find: self._found,
             Identify: self._identified,
+            Classify: self._classified,
+            Classes: self._classes,
             Get: finding.got,
         }
         return [_attempt(answer[type(work)], work) for work in works]
@@ -319,6 +376,16 @@ class Service:
         noted = ("outcome", "record", "score", "threshold", "probability", "gallery_size")
         body = {name: getattr(reply, name) for name in noted}
         reply.decision_id = self._note("identify", work.live, work.request_id, body)
+        return reply
+
+    def _classes(self, work: Classes) -> ClassesReply:
+        return self._classifier.classes(work, gallery_of(work.live))
+
+    def _classified(self, work: Classify) -> ClassifyReply:
+        reply = self._classifier.classify(work, gallery_of(work.live))
+        self._decisions["classify", AS_MATCH[reply.outcome]].inc()
+        body = noted(work, reply)
+        reply.decision_id = self._note("classify", work.live, work.request_id, body)
         return reply
 
     def _changed(self, work: Enroll | Delete) -> EnrollReply | DeleteReply:

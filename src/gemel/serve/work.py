@@ -99,6 +99,26 @@ class Identify:
 
 
 @dataclass(frozen=True, slots=True)
+class Classify:
+    """Find the class of a row (d,) float32, classes being the values of an attribute."""
+
+    live: Live
+    row: Float32
+    k: int = 5
+    label: str = "class"
+    where: dict[str, Any] | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Count the records of each class."""
+
+    live: Live
+    label: str = "class"
+
+
+@dataclass(frozen=True, slots=True)
 class Get:
     """Look one record up."""
 

@@ -8,7 +8,7 @@ from gemel.serve.endpoint import Answers, Call, Raw
 from gemel.serve.lanes import Lanes
 from gemel.serve.openapi import document
 from gemel.serve.problems import JSON
-from gemel.serve.routes import comparing, explaining, records, reviewing, state
+from gemel.serve.routes import classes, comparing, explaining, records, reviewing, state
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -17,6 +17,8 @@ TABLE = (
     explaining.EXPLAIN,
     records.SEARCH,
     records.IDENTIFY,
+    classes.CLASSIFY,
+    classes.CLASSES,
     comparing.EMBED,
     records.ENROLL,
     records.DELETE,
@@ -53,6 +55,7 @@ class Routes:
             **explaining.Explaining(service, self._lanes).answers,
             **records.Records(service, self._lanes).answers,
             **reviewing.Reviewing(service, self._lanes).answers,
+            **classes.Classifying(service, self._lanes).answers,
             **self._state.answers,
             state.OPENAPI: self.description,
         }

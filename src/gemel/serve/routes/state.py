@@ -52,7 +52,7 @@ class State:
             modality=manifest.modality,
             fields=[schemas.FieldReply(field.name, field.kind) for field in live.fields],
             records=None if live.gallery is None else live.gallery.count(),
-            policy=msgspec.to_builtins(live.policy),
+            policy=_policy(live),
             operating_points=_operating_points(live),
         )
 
@@ -72,6 +72,19 @@ class State:
         """Metrics as text."""
         text = generate_latest(self._service.metrics.registry)
         return Raw(CONTENT_TYPE_PLAIN_0_0_4.encode(), text)
+
+
+def _policy(live: Live) -> Any:
+    """The policy as JSON values; of that for classes, what a person can read."""
+    facts = msgspec.to_builtins(live.policy)
+    classify = live.policy.classify
+    if classify is not None:
+        facts["classify"] = {
+            "method": classify.method,
+            "alpha": classify.alpha,
+            "levels": {level.shots: level.calibration.n_classes for level in classify.levels},
+        }
+    return facts
 
 
 def _operating_points(live: Live) -> Any:

@@ -1,0 +1,135 @@
+"""`gemel gallery classify` and `gemel gallery classes`: which class, or none of those enrolled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from gemel.cli import show
+from gemel.cli.gallery import ReleaseName, parse_item, typed
+from gemel.cli.project import CLASS, AsJson, ConfigFile, Project, Sets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gemel.release.release import Release
+    from gemel.serve.schemas import ClassifyReply
+    from gemel.serve.service import Service
+
+Label = Annotated[
+    str | None,
+    typer.Option(help="Attribute with the class; the identity of [data], or class, if left out."),
+]
+
+
+def classify(
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            help="NAME=VALUE words, one JSON object, an image, or a file or folder of records."
+        ),
+    ],
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Classes of each item.")] = 5,
+    label: Label = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such supports.")
+    ] = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """Find the class of items among those enrolled, or that it is unknown."""
+    from gemel.serve.service import Service
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    named, only = _label(project, live, label), typed(live, where or [], "--where")
+    path = Path(query[0])
+    is_file = len(query) == 1 and path.exists() and (live.modality == "row" or path.is_dir())
+    with project.gallery(live) as gallery:
+        service = Service(live, gallery)
+        if is_file:
+            found = list(_of_file(service, project, path, (id, named, only, k)))
+        else:
+            reply = service.classify(parse_item(live, query), k, label=named, where=only)
+            found = [("", reply)]
+    if json:
+        shown = [{"id": i, **msgspec.to_builtins(reply)} for i, reply in found]
+        show.as_json(shown if is_file else shown[0])
+    elif is_file:
+        _show_many(found)
+    else:
+        _show(found[0][1])
+
+
+def classes(
+    label: Label = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """List the classes of the gallery with their number of supports."""
+    from gemel.serve.service import Service
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    with project.gallery(live) as gallery:
+        found = Service(live, gallery).classes(_label(project, live, label))
+    if json:
+        show.as_json(found)
+    else:
+        show.table(["class", "supports"], [[c.label, c.supports] for c in found.classes])
+
+
+def _of_file(
+    service: Service, project: Project, path: Path, asked: tuple[str | None, str, Any, int]
+) -> Iterator[tuple[str, ClassifyReply]]:
+    """The id and the class of each record of a file or folder, encoded a batch at a time."""
+    from gemel.serve.work import Classify
+
+    id_column, label, where, k = asked
+    live = service.live
+    dataset = project.records_for(live.release, path, id=id_column)
+    batch = project.config.gallery.batch
+    with show.progress("classifying", "records") as tick:
+        for start in range(0, len(dataset), batch):
+            part = range(start, min(start + batch, len(dataset)))
+            rows = live.encoder.encode(dataset.payloads(part))
+            works = [Classify(live, row, k, label, where) for row in rows]
+            for i, answer in zip(part, service.find(works), strict=True):
+                if isinstance(answer, Exception):
+                    raise answer
+                yield str(dataset.ids[i]), answer
+            tick(part.stop, len(dataset))
+
+
+def _label(project: Project, release: Release, asked: str | None) -> str:
+    return asked or (CLASS if release.modality == "image" else project.label())
+
+
+def _show(reply: ClassifyReply) -> None:
+    show.pairs([("outcome", reply.outcome), ("anomaly", reply.anomaly), ("method", reply.method)])
+    show.out("")
+    head = ["class", "probability", "p_value", "score", "supports", "nearest support"]
+    rows = [
+        [c.label, c.probability, c.p_value, c.score, c.supports, c.support_id]
+        for c in reply.classes
+    ]
+    show.table(head, rows)
+
+
+def _show_many(found: list[tuple[str, ClassifyReply]]) -> None:
+    rows = []
+    for record, reply in found:
+        top = reply.classes[0]
+        rows.append([record, reply.outcome, top.label, top.probability, top.p_value, reply.anomaly])
+    show.table(["record", "outcome", "best class", "probability", "p_value", "anomaly"], rows)
+    counts = Counter(reply.outcome for _, reply in found)
+    show.say(", ".join(f"{n:,} {outcome}" for outcome, n in counts.most_common()))

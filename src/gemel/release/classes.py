@@ -1,0 +1,265 @@
+"""From dev to a policy of classes, and from eval to what it is worth: identities act as classes.
+
+Dev identities are dealt into four roles, so that nothing which shapes a score is calibrated on the
+identities that shaped it: some give the spreads, some choose the method, most calibrate. Where
+they are too few for alpha there is no policy, and a note says what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemel.arrays import Bool, Float32, Int64
+from gemel.calibrate import intervals
+from gemel.calibrate.classify import GUARANTEE, ClassPolicy, Level
+from gemel.calibrate.conformal import Calibration, classes_needed, kept_classes, rounds_of
+from gemel.calibrate.intervals import Estimate
+from gemel.encode.spread import Spread, within
+from gemel.release.class_evidence import ClassEvidence, ClassLevel, MethodAccuracy
+from gemel.release.measure import Part
+from gemel.tasks import episodes, fewshot, openset
+from gemel.tasks.episodes import Episode
+from gemel.tasks.fewshot import Method, Supports
+
+METHODS: tuple[Method, ...] = ("prototype", "nearest", "knn", "mahalanobis")
+"""In the order of what they cost to serve; of equally good ones the first is taken."""
+FIT_SHARE = 3
+"""One in so many identities gives spreads or chooses the method."""
+LEAST_FIT = 4
+MOST_FIT = 400
+QUERIES = 400
+"""Queries that choose the method, about."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A policy of classes, or why there is none.
+
+    Attributes:
+        policy: None if dev has too few identities.
+        accuracies: of each method, by shots.
+        notes: for the evidence.
+    """
+
+    policy: ClassPolicy | None
+    accuracies: tuple[MethodAccuracy, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Roles:
+    """Identities of dev by what they are for; (n,) codes each, disjoint."""
+
+    spread: Int64
+    choose: Int64
+    calibrate: Int64
+
+
+def fit(dev: Part, *, alpha: float, shots: tuple[int, ...], seed: int = 0) -> Fitted:
+    """The policy of classes that dev supports.
+
+    Args:
+        dev: encoded.
+        alpha: share of items of known classes that may be called unknown.
+        shots: supports per class to calibrate for; 1 always is.
+        seed: of roles and episodes.
+    """
+    multiple = episodes.usable(dev.identities, 1)
+    needed = classes_needed(alpha) + LEAST_FIT
+    if len(multiple) < needed:
+        return Fitted(
+            None,
+            notes=(
+                f"dev: no policy of classes: to call items unknown at alpha = {alpha:g} takes "
+                f"{needed} identities with two records or more, there are {len(multiple)}",
+            ),
+        )
+    rng = np.random.default_rng(seed)
+    roles = _dealt(rng.permutation(multiple), alpha)
+    inner = within(*_rows(dev, roles.spread))
+    supported, notes = _supported(dev, roles, sorted({1, *shots}), alpha)
+    accuracies = tuple(
+        MethodAccuracy(method=m, shots=s, accuracy=_accuracy(dev, roles.choose, s, m, inner))
+        for s in supported
+        for m in METHODS
+    )
+    total = {m: sum(a.accuracy for a in accuracies if a.method == m) for m in METHODS}
+    method = max(METHODS, key=lambda m: round(total[m], 6))
+    usual, strangeness = _usual(dev, roles, rng)
+    policy = ClassPolicy(
+        method=method,
+        alpha=alpha,
+        levels=tuple(_level(dev, roles, s, method, inner) for s in supported),
+        usual=usual,
+        strangeness=strangeness,
+        within=inner if method == "mahalanobis" else None,
+    )
+    return Fitted(policy, accuracies, notes)
+
+
+def measure(
+    eval: Part, fitted: Fitted, *, confidence: float, seed: int = 0
+) -> ClassEvidence | None:
+    """What the policy is worth on eval; None without one.
+
+    Args:
+        eval: encoded; identities that nothing was chosen on.
+        fitted: on dev.
+        confidence: of the intervals.
+        seed: of the episodes.
+    """
+    policy = fitted.policy
+    if policy is None:
+        return None
+    levels = (_measured(eval, policy, level.shots, confidence, seed) for level in policy.levels)
+    known = np.flatnonzero(eval.identities >= 0)
+    unusual = policy.anomaly(eval.embeddings[known]) >= 1 - policy.alpha
+    return ClassEvidence(
+        alpha=policy.alpha,
+        guarantee=GUARANTEE,
+        n_calibration={level.shots: level.calibration.n_classes for level in policy.levels},
+        dev=fitted.accuracies,
+        eval=tuple(level for level in levels if level is not None),
+        unusual=_estimate(unusual, eval.identities[known], confidence),
+    )
+
+
+def _dealt(codes: Int64, alpha: float) -> _Roles:
+    n = min(len(codes) // FIT_SHARE, len(codes) - classes_needed(alpha), MOST_FIT)
+    n = max(n, LEAST_FIT)
+    return _Roles(codes[: n // 2], codes[n // 2 : n], codes[n:])
+
+
+def _only(identities: Int64, codes: Int64) -> Int64:
+    """Identities with all others made unknown."""
+    return np.where(np.isin(identities, codes), identities, -1)
+
+
+def _rows(part: Part, codes: Int64) -> tuple[Float32, Int64]:
+    chosen = np.isin(part.identities, codes)
+    return part.embeddings[chosen], part.identities[chosen]
+
+
+def _supported(
+    dev: Part, roles: _Roles, shots: list[int], alpha: float
+) -> tuple[list[int], tuple[str, ...]]:
+    """The numbers of supports that enough identities have records for, and notes on the others."""
+    supported, notes = [], []
+    for s in shots:
+        n = len(episodes.usable(_only(dev.identities, roles.calibrate), s))
+        n_choose = len(episodes.usable(_only(dev.identities, roles.choose), s))
+        if n >= classes_needed(alpha) and n_choose >= 2:
+            supported.append(s)
+        else:
+            notes.append(
+                f"dev: classes with {s} supports are not calibrated: {n} identities have {s + 1} "
+                f"records or more, {classes_needed(alpha)} are needed"
+            )
+    return supported, tuple(notes)
+
+
+def _scored(
+    part: Part, episode: Episode, queries: Int64, method: Method, inner: Spread | None
+) -> Float32:
+    """Scores of queries with the classes of an episode: (q, ways)."""
+    supports = Supports.of(part.embeddings[episode.supports], episode.labels)
+    rows = part.embeddings[queries]
+    return fewshot.scores(method, supports, rows, comparator=part.comparator, spread=inner)
+
+
+def _accuracy(part: Part, codes: Int64, shots: int, method: Method, inner: Spread) -> float:
+    identities, rng = _only(part.identities, codes), np.random.default_rng(shots)
+    n_right = n = 0
+    for _ in range(max(1, QUERIES // len(codes))):
+        for episode in episodes.deal(identities, shots=shots, rng=rng):
+            best = _scored(part, episode, episode.queries, method, inner).argmax(axis=1)
+            n_right += int((best == np.arange(len(best))).sum())
+            n += len(best)
+    return n_right / n
+
+
+def _level(dev: Part, roles: _Roles, shots: int, method: Method, inner: Spread) -> Level:
+    """Temperature and calibration of classes with so many supports."""
+    rng = np.random.default_rng(shots)
+    codes = episodes.usable(_only(dev.identities, roles.calibrate), shots)
+    codes = kept_classes(codes, seed=shots)
+    rounds = rounds_of(len(codes))
+    own = np.empty((len(codes), rounds), np.float32)
+    scored: list[tuple[Float32, Int64]] = []
+    for i in range(rounds):
+        for episode in episodes.deal(_only(dev.identities, codes), shots=shots, rng=rng):
+            scores = _scored(dev, episode, episode.queries, method, inner)
+            own[np.searchsorted(codes, episode.identities), i] = np.diagonal(scores)
+            scored.append((scores, np.arange(len(scores))))
+    return Level(
+        shots=shots,
+        temperature=fewshot.fit_temperature(scored),
+        calibration=Calibration.of(-own),
+    )
+
+
+def _usual(dev: Part, roles: _Roles, rng: np.random.Generator) -> tuple[Spread, Calibration]:
+    """The spread of some identities, and how far items of the others are from it."""
+    single = np.setdiff1d(
+        episodes.usable(dev.identities, 0), np.concatenate([roles.spread, roles.choose])
+    )
+    single = rng.permutation(np.setdiff1d(single, roles.calibrate))
+    n = len(single) // FIT_SHARE
+    shape = np.concatenate([roles.spread, roles.choose, single[:n]])
+    usual = Spread.of(_rows(dev, shape)[0])
+    codes = np.sort(np.concatenate([roles.calibrate, single[n:]]))
+    codes = kept_classes(codes, seed=0)
+    far = [
+        usual.distance(dev.embeddings[episodes.drawn(dev.identities, codes, 1, rng)[:, 0]])
+        for _ in range(rounds_of(len(codes)))
+    ]
+    return usual, Calibration.of(np.stack(far, axis=1))
+
+
+def _measured(
+    part: Part, policy: ClassPolicy, shots: int, confidence: float, seed: int
+) -> ClassLevel | None:
+    """Episodes of eval: each item against the classes of its episode, and of the next one."""
+    codes = episodes.usable(part.identities, shots)
+    if len(codes) < 4:
+        return None
+    codes = kept_classes(codes, seed)
+    ways, rng = min(episodes.WAYS, len(codes) // 2), np.random.default_rng(seed)
+    counts = np.full(ways, shots)
+    rows: list[tuple[Int64, Bool, Bool, Bool, Float32, Float32]] = []
+    for _ in range(rounds_of(len(codes))):
+        dealt = episodes.deal(_only(part.identities, codes), shots=shots, rng=rng, ways=ways)
+        for episode, other in zip(dealt, [*dealt[1:], dealt[0]], strict=True):
+            known = _scored(part, episode, episode.queries, policy.method, policy.within)
+            unknown = _scored(part, other, episode.queries, policy.method, policy.within)
+            is_right = known.argmax(axis=1) == np.arange(len(known))
+            p_known = policy.p_values(known, counts[: known.shape[1]]).max(axis=1)
+            p_unknown = policy.p_values(unknown, counts[: unknown.shape[1]]).max(axis=1)
+            best = known.max(axis=1), unknown.max(axis=1)
+            refused, taken = p_known <= policy.alpha, p_unknown > policy.alpha
+            rows.append((episode.identities, is_right, refused, taken, *best))
+    identities, is_right, refused, taken, known_best, unknown_best = (
+        np.concatenate(column) for column in zip(*rows, strict=True)
+    )
+    return ClassLevel(
+        shots=shots,
+        ways=ways,
+        n_classes=len(codes),
+        accuracy=_estimate(is_right, identities, confidence),
+        false_unknown=_estimate(refused, identities, confidence),
+        false_known=_estimate(taken, identities, confidence),
+        open_set=openset.measure(known_best, is_right, unknown_best),
+    )
+
+
+def _estimate(happened: Bool, identities: Int64, confidence: float) -> Estimate:
+    """A share of items with its interval by identity."""
+    code = np.unique(identities, return_inverse=True)[1]
+    n = np.bincount(code).astype(np.float64)
+    errors = np.bincount(code, weights=happened)
+    left_out = (errors.sum() - errors) / np.maximum(n.sum() - n, 1)
+    value = float(errors.sum() / n.sum())
+    sample = intervals.Sample(len(code), len(n), len(n))
+    return intervals.proportion(value, intervals.jackknife_variance(left_out), sample, confidence)

@@ -1,0 +1,142 @@
+"""Policies of classes: what dev supports, what is promised, and that it holds for new classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from gemel.arrays import Float32, Int64, unit_rows
+from gemel.encode.compare import Cosine
+from gemel.release import classes, measure
+from gemel.release.measure import Part
+from gemel.release.release import Release
+from gemel.tasks import episodes, fewshot
+from gemel.tasks.fewshot import Supports
+
+DIM = 12
+
+
+def part(rows: Float32, identities: Int64) -> Part:
+    return measure.part(rows, identities, Cosine(), max_comparisons=1000, seed=0)
+
+
+def world(rng: np.random.Generator, n: int, k: int = 7) -> Part:
+    """Classes that differ in how much their items vary: some are strange as a whole."""
+    centre = rng.standard_normal((n, 1, DIM))
+    spread = 0.25 * rng.gamma(4, 0.25, (n, 1, 1))
+    rows = centre + spread * rng.standard_normal((n, k, DIM)) * np.linspace(0.3, 1.5, DIM)
+    return part(unit_rows(rows.reshape(n * k, DIM)), np.repeat(np.arange(n), k))
+
+
+def test_items_of_new_classes_are_called_unknown_as_often_as_was_allowed() -> None:
+    """The guarantee, on average over draws of dev: classes that nothing was fitted on."""
+    alpha, n_runs = 0.1, 24
+    shares: dict[int, list[float]] = {1: [], 5: []}
+    unknown: dict[int, list[float]] = {1: [], 5: []}
+    unusual: list[float] = []
+    for seed in range(n_runs):
+        rng = np.random.default_rng(seed)
+        fitted = classes.fit(world(rng, 60), alpha=alpha, shots=(1, 5), seed=seed)
+        policy, new = fitted.policy, world(rng, 60)
+        assert policy is not None and [level.shots for level in policy.levels] == [1, 5]
+        unusual.append(float((policy.anomaly(new.embeddings) >= 1 - alpha).mean()))
+        for shots in (1, 5):
+            dealt = episodes.deal(new.identities, shots=shots, rng=rng)
+            refused, taken = [], []
+            for episode, other in zip(dealt, [*dealt[1:], dealt[0]], strict=True):
+                for e, found in ((episode, refused), (other, taken)):
+                    supports = Supports.of(new.embeddings[e.supports], e.labels)
+                    rows = new.embeddings[episode.queries]
+                    s = fewshot.scores(policy.method, supports, rows, spread=policy.within)
+                    p = policy.p_values(s, supports.counts)
+                    found += [policy.outcome(row, int(row.argmax())) == "unknown" for row in p]
+            shares[shots].append(float(np.mean(refused)))
+            unknown[shots].append(float(np.mean(taken)))
+    for shots, found in shares.items():
+        slack = 3 * np.std(found) / np.sqrt(n_runs)
+        assert np.mean(found) <= alpha + slack, shots
+    assert np.mean(unusual) <= alpha + 3 * np.std(unusual) / np.sqrt(n_runs)
+    # It is no empty promise: items of no enrolled class are mostly seen, with more supports more.
+    assert np.mean(unknown[5]) > np.mean(unknown[1]) > 0.5
+
+
+def test_eval_says_how_the_policy_does_with_intervals_by_class() -> None:
+    rng = np.random.default_rng(1)
+    fitted = classes.fit(world(rng, 90), alpha=0.05, shots=(1, 5))
+    found = classes.measure(world(rng, 120), fitted, confidence=0.95)
+    assert found is not None
+    assert found.n_calibration == {1: 60, 5: 60}
+    one, five = found.eval
+    assert (one.shots, five.shots, one.ways, one.n_classes) == (1, 5, 20, 120)
+    assert one.accuracy.value < five.accuracy.value
+    for level in found.eval:
+        assert level.false_unknown.low <= 0.05
+        assert level.false_unknown.low < level.false_unknown.value < level.false_unknown.high
+        assert level.open_set.oscr <= level.open_set.accuracy == level.accuracy.value
+        assert "FPR95" in level.open_set.convention
+    assert found.unusual.low <= 0.05
+    tried = {a.method: a.accuracy for a in found.dev if a.shots == 5}
+    assert set(tried) == set(classes.METHODS)
+    assert "on average over classes" in found.guarantee
+
+
+def test_the_method_is_the_one_that_is_right_most_often_on_dev() -> None:
+    """Directions that only carry noise mislead all methods but the one that knows the spread."""
+    rng = np.random.default_rng(0)
+    n, k = 120, 6
+    rows = (
+        rng.standard_normal((n, 1, DIM))
+        + rng.standard_normal((n, k, DIM)) * np.r_[np.full(4, 3.0), np.full(DIM - 4, 0.1)]
+    )
+    # The last coordinate keeps lengths apart from directions when rows are scaled.
+    rows = np.concatenate([rows, np.full((n, k, 1), 20.0)], axis=2)
+    dev = part(unit_rows(rows.reshape(n * k, -1)), np.repeat(np.arange(n), k))
+    policy = classes.fit(dev, alpha=0.1, shots=(1,)).policy
+    assert policy is not None and policy.method == "mahalanobis" and policy.within is not None
+
+
+def test_too_few_identities_give_no_policy_and_say_what_is_missing() -> None:
+    images, digit = load_digits(return_X_y=True)
+    digits = part(unit_rows(images), digit.astype(np.int64))
+    fitted = classes.fit(digits, alpha=0.05, shots=(1, 5))
+    assert fitted.policy is None
+    assert "takes 23 identities" in fitted.notes[0] and "there are 10" in fitted.notes[0]
+    assert classes.measure(digits, fitted, confidence=0.95) is None
+    lenient = classes.fit(digits, alpha=0.25, shots=(1, 5)).policy
+    assert lenient is not None and lenient.levels[0].calibration.n_classes >= 3
+
+
+def test_identities_of_few_records_calibrate_one_shot_only() -> None:
+    fitted = classes.fit(world(np.random.default_rng(0), 60, k=2), alpha=0.1, shots=(5,))
+    assert fitted.policy is not None
+    assert [level.shots for level in fitted.policy.levels] == [1]
+    assert "5 supports are not calibrated: 0 identities have 6" in fitted.notes[0]
+
+
+def test_single_records_and_unknown_identities_do_not_disturb() -> None:
+    rng = np.random.default_rng(0)
+    dev = world(rng, 60, k=2)
+    more = unit_rows(rng.standard_normal((50, DIM)))
+    codes = np.r_[dev.identities, np.arange(1000, 1030), np.full(20, -1)]
+    mixed = part(np.concatenate([dev.embeddings, more]), codes)
+    policy = classes.fit(mixed, alpha=0.1, shots=(1,)).policy
+    assert policy is not None
+    assert policy.strangeness.n_classes > policy.levels[0].calibration.n_classes
+
+
+def test_a_built_release_carries_its_policy_of_classes_and_the_evidence(release: Release) -> None:
+    policy, evidence = release.policy.classify, release.evidence.classes
+    assert policy is not None and evidence is not None
+    assert policy.alpha == release.evidence.goals.alpha == evidence.alpha == 0.05
+    assert [level.shots for level in evidence.eval] == [1]
+    assert any("5 supports are not calibrated" in note for note in release.evidence.notes)
+    assert evidence.eval[0].false_unknown.low <= 0.05
+    assert (release.folder / "policy.json").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_same_seed_gives_the_same_policy(seed: int) -> None:
+    dev = world(np.random.default_rng(3), 40)
+    one, two = (classes.fit(dev, alpha=0.1, shots=(1, 5), seed=seed).policy for _ in range(2))
+    assert one == two
