@@ -88,10 +88,10 @@ def _policy(live: Live) -> Any:
 
 
 def _operating_points(live: Live) -> Any:
-    """Where the threshold was chosen and how it did on eval, in all and by category."""
+    """Where the threshold was chosen, how it did on eval, and what could be proven; JSON values."""
     try:
         evidence = live.release.evidence
     except NotFound:
         return None
-    points = {"dev": evidence.dev, "eval": evidence.eval, "categories": evidence.categories}
-    return msgspec.to_builtins(points)
+    names = ("dev", "eval", "smallest_fmr", "searches", "validity", "categories")
+    return msgspec.to_builtins({name: getattr(evidence, name) for name in names})
