@@ -51,16 +51,15 @@ class Side:
 
 def take_apart(rows: Float32, blocks: Sequence[int]) -> Side:
     """The blocks of `(n, 1 + sum(blocks))` unit rows."""
-    unit, masses, start = [], [], 1
-    scale = 1.0 / np.maximum(np.abs(rows[:, :1]), 1e-6)
-    for width in blocks:
-        part = rows[:, start : start + width]
-        length = np.sqrt(np.einsum("ij,ij->i", part, part))[:, None]
-        there = length > PRESENT
-        unit.append(np.ascontiguousarray(np.where(there, part / np.maximum(length, PRESENT), 0)))
-        masses.append(np.where(there, length, 0) * scale)
-        start += width
-    return Side(rows, unit, np.concatenate(masses, 1, dtype=np.float32))
+    ends = np.cumsum((1, *blocks))
+    parts = [rows[:, end - width : end] for end, width in zip(ends[1:], blocks, strict=True)]
+    length = np.sqrt(np.stack([np.einsum("ij,ij->i", part, part) for part in parts], 1))
+    there = length > PRESENT
+    # What is divided by infinity is zero.
+    by: Float32 = np.where(there, length, np.float32(np.inf))
+    unit = [part / by[:, i : i + 1] for i, part in enumerate(parts)]
+    mass = np.where(there, length, 0) * (1.0 / np.maximum(np.abs(rows[:, :1]), 1e-6))
+    return Side(rows, unit, mass.astype(np.float32, copy=False))
 
 
 Product = Callable[[Float32, Float32], Float32]
@@ -131,8 +130,9 @@ class Blocks:
 
     def score(self, left: Float32, right: Float32) -> Float32:
         """Score of row i of left with row i of right: (n,) float32, about log-odds."""
-        a, b = take_apart(left, self.blocks), take_apart(right, self.blocks)
-        return self._network(evidence(agreement(a, b, self.swaps, _rowwise), a.mass, b.mass))
+        sides = take_apart(np.concatenate([left, right]), self.blocks)
+        a, b = sides.take(slice(len(left))), sides.take(slice(len(left), None))
+        return self._network(evidence(agreement(a, b, self.swaps), a.mass, b.mass))
 
     def matrix(self, left: Float32, right: Float32) -> Float32:
         """Score of every left row with every right row: (n, m) float32."""

@@ -86,6 +86,10 @@ class RowPrepare:
         self._kinds = {f.name: f.kind for f in self.fields}
         self._columns = tuple((f.name, f.kind, self.widths.get(f.name, 0)) for f in self.fields)
         self._length = sum(s.width for s in self.strips)
+        self._curves = {
+            name: (np.array(q), np.linspace(0, 1, len(q)) if len(q) > 1 else np.array([0.5]))
+            for name, q in self.quantiles.items()
+        }
 
     def _strips(self) -> list[Strip]:
         strips: list[Strip] = []
@@ -196,10 +200,8 @@ class RowPrepare:
     def _positions(self, rows: Sequence[Row]) -> Float32:
         out = np.zeros((len(rows), len(self.numbers)), np.float32)
         for j, name in enumerate(self.numbers):
-            knots = self.quantiles[name]
             values = [v if (v := row.get(name)) is not None and v != "" else 0.0 for row in rows]
-            at = np.linspace(0, 1, len(knots)) if len(knots) > 1 else np.array([0.5])
-            out[:, j] = np.interp(np.asarray(values, np.float64), knots, at)
+            out[:, j] = np.interp(np.asarray(values, np.float64), *self._curves[name])
         return out
 
 

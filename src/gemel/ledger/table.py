@@ -31,6 +31,8 @@ ENTRIES = sa.Table(
     sa.Column("prev", sa.String, nullable=False),
     sa.Column("hash", sa.String, nullable=False),
 )
+INSERT = f"INSERT INTO {ENTRIES.name} ({', '.join(ENTRIES.c.keys())}) VALUES"
+ROW = f"({', '.join('?' * len(ENTRIES.c))})"
 HEAD = sa.Table(
     "head",
     _tables,
@@ -83,17 +85,18 @@ class Table:
             LedgerError: the disk does not take them, or another process does not let go.
         """
         with self._connection(write=True) as connection:
-            head = last = self._head(connection)
-            values = []
-            for record, time_us, kind, text in drafts:
-                seq = last.seq + 1
-                hashed = entry_hash(last.hash, seq, record, time_us, kind, text)
-                row = Entry(seq, record, time_us, kind, text, last.hash, hashed)
-                values.append(dict(vars(row)))
-                last = Head(seq, hashed)
-            connection.execute(sa.insert(ENTRIES), values)
+            head = self._head(connection)
+            last = head.hash
+            values: list[str | int] = []
+            for seq, (record, time_us, kind, text) in enumerate(drafts, head.seq + 1):
+                hashed = entry_hash(last, seq, record, time_us, kind, text)
+                values += (seq, record, time_us, kind, text, last, hashed)
+                last = hashed
+            # One statement: with one a row, this thread lets go of the interpreter at each.
+            rows = ", ".join([ROW] * len(drafts))
+            connection.exec_driver_sql(f"{INSERT} {rows}", tuple(values))
             move = sa.update(HEAD) if head.seq else sa.insert(HEAD)
-            connection.execute(move.values(one=1, seq=last.seq, hash=last.hash))
+            connection.execute(move.values(one=1, seq=head.seq + len(drafts), hash=last))
 
     def head(self) -> Head:
         """The last entry, as the file says."""

@@ -35,9 +35,8 @@ WIDTHS = {"small": (64, 256), "base": (128, 512)}
 """Lengths of the block of a field and of the block of the whole row."""
 MAX_BUCKETS = 1 << 15
 N_KNOTS = 16
-GRAMS = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (1, 0, 1))
-"""Which of three neighbouring bytes an n-gram takes: one, two, three, and two around a gap."""
 FACTORS = ((31, 0, 0), (263, 8191, 0), (1031, 4099, 16411), (521, 0, 12289))
+"""Of three neighbouring bytes, an n-gram takes one, two, three, or two around a gap (factor 0)."""
 OFFSETS = (1, 7, 3, 5)
 CONSTANT = 0.5
 TEMPERATURE = 0.07
@@ -60,7 +59,6 @@ class RowTower(nn.Module):
 
     strip_of: Tensor
     bags: Tensor
-    pool: Tensor
     evidence: Tensor
     typical: Tensor
     knots: Tensor
@@ -97,11 +95,9 @@ class RowTower(nn.Module):
     def _layout(self) -> None:
         """Constants that follow from the strips."""
         of = np.repeat(np.arange(self.n_strips), [s.width for s in self.strips])
-        pool = np.eye(self.n_strips, dtype=np.float32)[of].T
         constants = {
             "strip_of": torch.tensor(of),
-            "pool": torch.tensor(np.ascontiguousarray(pool)),
-            "bags": torch.tensor([s.start * len(GRAMS) for s in self.strips]),
+            "bags": torch.tensor([s.start * len(FACTORS) for s in self.strips]),
             "knots": torch.linspace(0, 1, N_KNOTS),
         }
         for name, value in constants.items():
@@ -114,17 +110,20 @@ class RowTower(nn.Module):
         for k in (1, 2):
             same = F.pad((self.strip_of[k:] == self.strip_of[:-k]).to(torch.int32), (0, k))
             neighbours.append(F.pad(x[:, k:], (0, k)) * same)
-        stacked = torch.stack(neighbours, 1)
-        factors = torch.tensor(FACTORS, dtype=torch.int32)
-        ids = (stacked[:, None] * factors[..., None]).sum(2)
-        needed = torch.tensor(GRAMS, dtype=torch.int32)
-        n_absent = ((stacked == 0).to(torch.int32)[:, None] * needed[..., None]).sum(2)
-        return ids + torch.tensor(OFFSETS)[:, None], n_absent == 0
+        ids, there = [], []
+        for offset, factors in zip(OFFSETS, FACTORS, strict=True):
+            hashed, present = torch.full_like(x, offset), torch.ones_like(x, dtype=torch.bool)
+            for byte, factor in zip(neighbours, factors, strict=True):
+                if factor:
+                    hashed, present = hashed + byte * factor, present & (byte > 0)
+            ids.append(hashed)
+            there.append(present)
+        return torch.stack(ids, 1), torch.stack(there, 1)
 
     def _rows_of(self, text: Tensor) -> Tensor:
         """Row of the table of every n-gram, (b, 4, L); one past its end where there is none."""
         ids, there = self._grams(text)
-        return torch.where(there, ids % self.buckets, self.buckets)
+        return torch.where(there, ids & (self.buckets - 1), self.buckets)
 
     def _n_buckets(self, text: Tensor) -> int:
         """A power of two at least twice the number of different n-grams, within bounds."""
@@ -150,7 +149,9 @@ class RowTower(nn.Module):
         rows = self._rows_of(text)
         table = torch.cat([F.pad(self.table, (0, 0, 0, 1)), self.evidence], 1)
         if torch.compiler.is_exporting():
-            sums = torch.matmul(self.pool, F.embedding(rows, table).sum(1))
+            # A strip at a time: the vectors of its n-grams stay in the processor's cache.
+            parts = rows.split([s.width for s in self.strips], 2)
+            sums = torch.stack([F.embedding(p.flatten(1), table).sum(1) for p in parts], 1)
         else:
             # The same without a vector per n-gram in memory; ONNX has no such operator.
             flat = rows.transpose(1, 2).reshape(len(rows), -1)
