@@ -21,6 +21,7 @@ ROUTES = (
     "/v1/explain",
     "/v1/search",
     "/v1/embeddings",
+    "/v1/duplicates",
     "/v1/records",
     "/v1/records/{id}",
     "/v1/verdicts",

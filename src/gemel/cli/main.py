@@ -19,6 +19,7 @@ import typer
 from gemel import __version__
 from gemel.cli import (
     data,
+    duplicates,
     explain,
     gallery,
     ledger,
@@ -65,6 +66,7 @@ app.command("train")(train.train)
 app.command()(train.calibrate)
 app.add_typer(release.app, name="release")
 app.add_typer(gallery.app, name="gallery")
+app.command("duplicates")(duplicates.duplicates)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
 app.command("explain")(explain.explain)

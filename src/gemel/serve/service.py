@@ -20,11 +20,13 @@ from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import is_asked
 from gemel.release.explanation import Explanation, Stage, explaining
 from gemel.release.release import Release
+from gemel.serve.duplicates import Group, grouped
 from gemel.serve.live import Live
 from gemel.serve.problems import NoGallery
 from gemel.serve.reviews import Reviews
 from gemel.serve.schemas import (
     DeleteReply,
+    DuplicatesReply,
     EnrollReply,
     HitReply,
     RecordReply,
@@ -177,8 +179,11 @@ class Service:
                 self._fill(answers, works, live, rows, starts)
         return answers
 
-    def find(self, works: Sequence[Find | Get]) -> list[Any]:
-        """A SearchReply for each Find, a RecordReply for each Get, or an exception."""
+    def find(self, works: Sequence[Find | Get | Group]) -> list[Any]:
+        """A SearchReply for each Find, RecordReply for each Get, DuplicatesReply for each Group.
+
+        Or an exception.
+        """
         return [_attempt(self._found, work) for work in works]
 
     def change(self, works: Sequence[Enroll | Delete]) -> list[Any]:
@@ -238,7 +243,9 @@ class Service:
             reply.asked = is_asked(reply.decision_id, probability)
         return reply
 
-    def _found(self, work: Find | Get) -> SearchReply | RecordReply:
+    def _found(self, work: Find | Get | Group) -> SearchReply | RecordReply | DuplicatesReply:
+        if isinstance(work, Group):
+            return self._grouped(work)
         gallery = _gallery(work.live)
         if isinstance(work, Get):
             record = gallery.get(work.record)
@@ -270,6 +277,16 @@ class Service:
         }
         noted = self._note("search", live, work.request_id, body)
         return SearchReply(replies, release, live.release.space_id, noted)
+
+    def _grouped(self, work: Group) -> DuplicatesReply:
+        reply = grouped(work)
+        body = {
+            "records": len(work.ids),
+            "clusters": len(reply.clusters),
+            "matches": sum(pair.outcome == "match" for pair in reply.pairs),
+        }
+        reply.decision_id = self._note("duplicates", work.live, work.request_id, body)
+        return reply
 
     def _changed(self, work: Enroll | Delete) -> EnrollReply | DeleteReply:
         gallery = _gallery(work.live)

@@ -8,7 +8,7 @@ from gemel.serve.endpoint import Answers, Call, Raw
 from gemel.serve.lanes import Lanes
 from gemel.serve.openapi import document
 from gemel.serve.problems import JSON
-from gemel.serve.routes import comparing, explaining, records, reviewing, state
+from gemel.serve.routes import comparing, duplicates, explaining, records, reviewing, state
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -17,6 +17,7 @@ TABLE = (
     explaining.EXPLAIN,
     records.SEARCH,
     comparing.EMBED,
+    duplicates.DUPLICATES,
     records.ENROLL,
     records.DELETE,
     records.COUNT,
@@ -50,6 +51,7 @@ class Routes:
         self.answers: Answers = {
             **comparing.Comparing(service, self._lanes).answers,
             **explaining.Explaining(service, self._lanes).answers,
+            **duplicates.Duplicates(service, self._lanes).answers,
             **records.Records(service, self._lanes).answers,
             **reviewing.Reviewing(service, self._lanes).answers,
             **self._state.answers,
