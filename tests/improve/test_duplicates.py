@@ -82,6 +82,23 @@ def test_the_expected_false_links_are_about_the_false_ones(
     assert "eval" in links.basis
 
 
+def test_evidence_for_another_threshold_bounds_nothing(
+    release: Release, strangers: Dataset, tmp_path: Path
+) -> None:
+    from msgspec.structs import replace as changed
+
+    policy = release.policy
+    band = changed(policy.verify, threshold=0.97, review_low=0.9, review_high=0.98)
+    child = release.child(into=tmp_path / "child", policy=changed(policy, verify=band))
+    got = gemel.duplicates(child, strangers)
+    links = got.summary.false_links
+    assert links.at_most is links.by_fmr is None and "no evidence" in links.basis
+    review = got.pairs.filter(pl.col("outcome") == "review")
+    assert got.summary.n_review == len(review) > 0
+    assert (review["score"] < 0.98).all() and (review["score"] >= 0.9).all()
+    assert got.summary.n_matches == (got.pairs["score"] >= 0.98).sum() > 0
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_order_of_the_records_does_not_matter(
     release: Release, strangers: Dataset, method: str
@@ -181,7 +198,7 @@ def test_files_are_written_whole(found: Duplicates, tmp_path: Path) -> None:
     assert_frame_equal(pl.read_parquet(tmp_path / "c.parquet"), found.clusters)
     assert_frame_equal(pl.read_parquet(tmp_path / "p.parquet"), found.pairs)
     assert len(list(tmp_path.iterdir())) == 2
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(DataError, match="cannot be written"):
         found.write(tmp_path / "none" / "c.parquet")
 
 

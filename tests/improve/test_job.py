@@ -130,6 +130,16 @@ def test_a_damaged_block_is_named(release: Release, strangers: Dataset, tmp_path
     assert gemel.duplicates(release, strangers, folder=tmp_path).summary == whole.summary
 
 
+def test_damaged_embeddings_are_named(release: Release, strangers: Dataset, tmp_path: Path) -> None:
+    whole = gemel.duplicates(release, strangers, folder=tmp_path)
+    (rows,) = tmp_path.glob("rows-*.npy")
+    rows.write_bytes(rows.read_bytes()[:1000])
+    with pytest.raises(DataError, match=rows.name):
+        gemel.duplicates(release, strangers, folder=tmp_path)
+    rows.unlink()
+    assert gemel.duplicates(release, strangers, folder=tmp_path).summary == whole.summary
+
+
 def test_one_process_works_on_a_job(release: Release, strangers: Dataset, tmp_path: Path) -> None:
     with (
         jobs.opened(tmp_path, {"a": 1}),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.arrays import Float32, Int64, unit_rows
@@ -99,6 +99,7 @@ def test_a_component_that_is_too_large_is_taken_apart_at_its_weakest_links(
     assert clustered(scores, "average").label.tolist() == [0, 0, 0, 1, 1, 1]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(METHODS))
 def test_the_order_of_records_does_not_matter(seed: int, method: str) -> None:
     rng = np.random.default_rng(seed)
@@ -112,6 +113,7 @@ def test_the_order_of_records_does_not_matter(seed: int, method: str) -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(METHODS))
 def test_every_method_only_divides_components(seed: int, method: str) -> None:
     rng = np.random.default_rng(seed)

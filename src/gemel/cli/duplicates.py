@@ -111,7 +111,7 @@ def in_words(summary: Summary) -> list[tuple[str, Any]]:
         ("matches", summary.n_matches),
         ("for review", summary.n_review),
         ("clusters of two or more", summary.n_clusters),
-        ("records too many", summary.n_redundant),
+        ("redundant records", summary.n_redundant),
         ("largest cluster", summary.largest),
         ("false matches, expected", false.expected),
         ("false matches, at most", false.at_most),

@@ -11,13 +11,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
-from gemel.calibrate.judged import Judged, judge
+from gemel.calibrate.judged import judge
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
@@ -34,7 +36,6 @@ from gemel.improve.found import (
 from gemel.improve.proposals import (
     CANDIDATES,
     CandidateRecall,
-    Proposer,
     measured,
     open_proposer,
     unique,
@@ -48,6 +49,7 @@ from gemel.tasks.pairs import MAX_PARTNERS, Pairs, exact, scan
 EXACT_RECORDS = 20_000
 """Up to so many (two data sets: so many squared pairs) all are compared: some minutes of a core."""
 EXACT = "exact"
+ENGINE = "engine"
 ENCODED_AT_ONCE = 4096
 BLOCK_PAIRS = 1 << 23
 BLOCK_RECORDS = 4096
@@ -87,58 +89,48 @@ def duplicates(
     """
     tell = progress or (lambda stage, done, total: None)
     compared = Compared.of(release, dataset, other)
-    _check_options(method, canonical, max_risk, compared)
+    how = Clustering(method, canonical, max_risk)
+    how.check(compared)
     plan = planned(release, compared, engine)
     with _folder(folder) as place, jobs.opened(place, plan) as job:
-        key = digest(release.space_id.encode(), *(d.encode() for d in compared.digests))
-        rows = job.rows(
-            key,
-            len(compared),
-            ENCODED_AT_ONCE,
-            lambda part: release.encoder.encode(compared.payloads(part)),
-            lambda done, total: tell("encoding", done, total),
-        )
-        pairs, recall = _compared(release, compared, job, rows, plan["engine"], tell)
+        comparison = _compare(release, compared, job, plan, tell)
         tell("clustering", 0, 1)
-        judged = judge(release.policy, pairs.score, compared.n_pairs, known_recall(release))
-        links = links_of(len(compared), pairs, judged)
-        found = cluster(
-            links,
-            method=method,
-            score_all=lambda members: release.comparator.matrix(rows[members], rows[members]),
-            cut=release.policy.verify.review_high,
-            max_risk=max_risk,
-        )
-        chosen = canonicals.choose(
-            canonical, found.label, rows, compared.frame(), where=compared.left.source
-        )
-        score = _to_canonical(release, rows, found.label, chosen)
+        found = _clustered(release, compared, comparison, how)
         tell("clustering", 1, 1)
-    identities = compared.identities()
-    summary = Summary(
-        release=release.id,
-        n_records=len(compared),
-        n_pairs=compared.n_pairs,
-        engine=plan["engine"],
-        candidate_recall=recall,
-        threshold=release.policy.verify.threshold,
-        prior=judged.prior,
-        n_matches=int(judged.match.sum()),
-        n_review=judged.outcome.count("review"),
-        n_full=pairs.n_full,
-        false_links=false_links(release, judged, compared.n_pairs),
-        method=method,
-        max_risk=max_risk,
-        n_clusters=int((found.size > 1).sum()),
-        n_redundant=len(compared) - len(found.size),
-        largest=int(found.size.max()),
-        agreement=None if (identities == UNKNOWN).all() else agreement(found.label, identities),
-    )
-    return Duplicates(
-        cluster_frame(compared, found, chosen, score),
-        pair_frame(compared, pairs, judged),
-        summary,
-    )
+    return found
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How matches become clusters, see `duplicates`."""
+
+    method: Method
+    canonical: str
+    max_risk: float | None
+
+    def check(self, compared: Compared) -> None:
+        """Raise now what would else be raised after all comparisons.
+
+        Raises:
+            ConfigError: an unknown method, choice or field, or a risk that is none.
+        """
+        if self.method not in METHODS:
+            known = ", ".join(METHODS)
+            raise ConfigError(f"unknown method {self.method!r}", hint=f"one of: {known}")
+        if self.max_risk is not None and not 0 <= self.max_risk <= 1:
+            what = f"max_risk is {self.max_risk}, must lie between 0 and 1"
+            raise ConfigError(what, where="max_risk")
+        canonicals.check(self.canonical, compared.frame(), where=compared.left.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Embeddings of all records, the pairs that match or are for review, and what was missed."""
+
+    rows: Float32
+    pairs: Pairs
+    engine: str
+    recall: CandidateRecall | None
 
 
 def planned(release: Release, compared: Compared, engine: str = "auto") -> dict[str, Any]:
@@ -152,8 +144,10 @@ def planned(release: Release, compared: Compared, engine: str = "auto") -> dict[
         raise GalleryError(f"unknown engine {engine!r}", hint=f"one of: {known}")
     if engine == "auto":
         engine = EXACT if compared.n_pairs <= EXACT_RECORDS**2 / 2 else "hnsw"
-    parameters = {"partners": MAX_PARTNERS}
-    if engine != EXACT:
+    is_exact = engine == EXACT
+    block = max(1, BLOCK_PAIRS // len(compared)) if is_exact else BLOCK_RECORDS
+    parameters = {"encoded": ENCODED_AT_ONCE, "block": block, "partners": MAX_PARTNERS}
+    if not is_exact:
         parameters["candidates"] = CANDIDATES
     return {
         "format": FORMAT,
@@ -169,22 +163,6 @@ def name_of(plan: dict[str, Any]) -> str:
     return digest(canonical_json(plan))[:12]
 
 
-def links_of(n: int, pairs: Pairs, judged: Judged) -> Links:
-    """The pairs that match, as links with a risk."""
-    match = judged.match
-    risk = 1 - judged.probability[match]
-    return Links(n, pairs.left[match], pairs.right[match], pairs.score[match], risk)
-
-
-def _check_options(method: str, canonical: str, max_risk: float | None, compared: Compared) -> None:
-    """Raise now what would else be raised after all comparisons."""
-    if method not in METHODS:
-        raise ConfigError(f"unknown method {method!r}", hint=f"one of: {', '.join(METHODS)}")
-    if max_risk is not None and not 0 <= max_risk <= 1:
-        raise ConfigError(f"max_risk is {max_risk}, must lie between 0 and 1", where="max_risk")
-    canonicals.check(canonical, compared.frame(), where=compared.left.source)
-
-
 @contextmanager
 def _folder(folder: str | Path | None) -> Iterator[Path]:
     if folder is not None:
@@ -194,50 +172,80 @@ def _folder(folder: str | Path | None) -> Iterator[Path]:
         yield Path(temporary)
 
 
-def _compared(
-    release: Release,
-    compared: Compared,
-    job: jobs.Job,
-    rows: Float32,
-    engine: str,
-    tell: Progress,
-) -> tuple[Pairs, CandidateRecall | None]:
-    """All pairs that match or are for review, and how many an engine missed."""
-    floor = release.policy.verify.review_low
-    first_right, n_left = compared.first_right, compared.n_left
-
-    def tick(done: int, total: int) -> None:
-        tell("comparing", done, total)
-
-    if engine == EXACT:
-        size = max(1, BLOCK_PAIRS // len(compared))
-        blocks = _blocks(n_left, size)
-        pairs = job.all_pairs(
-            len(blocks),
-            lambda i: scan(
-                rows, release.comparator, blocks[i], first_right=first_right, floor=floor
-            ),
-            tick,
-        )
-        return pairs, None
-    proposer: Proposer = open_proposer(
-        job.folder / "engine",
-        engine,
-        rows,
-        release.comparator,
-        first_right,
-        lambda done, total: tell("indexing", done, total),
+def _compare(
+    release: Release, compared: Compared, job: jobs.Job, plan: dict[str, Any], tell: Progress
+) -> Comparison:
+    """Encode and compare; whatever is finished in the job is not done again."""
+    rows = job.rows(
+        digest(release.space_id.encode(), *(d.encode() for d in compared.digests)),
+        len(compared),
+        plan["parameters"]["encoded"],
+        lambda part: release.encoder.encode(compared.payloads(part)),
+        partial(tell, "encoding"),
     )
-    blocks = _blocks(n_left, BLOCK_RECORDS)
+    n, size, tick = compared.n_left, plan["parameters"]["block"], partial(tell, "comparing")
+    blocks = [range(start, min(start + size, n)) for start in range(0, n, size)]
+    comparator, first = release.comparator, compared.first_right
+    floor, cut = release.policy.verify.review_low, release.policy.verify.review_high
+    if plan["engine"] == EXACT:
+        find = partial(scan, rows, comparator, first_right=first, floor=floor)
+        pairs = job.all_pairs(len(blocks), lambda i: find(blocks[i]), tick)
+        return Comparison(rows, pairs, EXACT, None)
+    fill = partial(tell, "indexing")
+    proposer = open_proposer(job.folder / ENGINE, plan["engine"], rows, comparator, first, fill)
     pairs = job.all_pairs(len(blocks), lambda i: proposer.pairs(blocks[i], floor), tick)
     pairs = unique(pairs)
-    cut = release.policy.verify.review_high
-    recall = measured(proposer, pairs, first_right=first_right, n_left=n_left, cut=cut)
-    return pairs, recall
+    recall = measured(proposer, pairs, first_right=first, n_left=n, cut=cut)
+    return Comparison(rows, pairs, plan["engine"], recall)
 
 
-def _blocks(n: int, size: int) -> list[range]:
-    return [range(start, min(start + size, n)) for start in range(0, n, size)]
+def _clustered(
+    release: Release, compared: Compared, comparison: Comparison, how: Clustering
+) -> Duplicates:
+    """Decide the pairs, cluster the matches, choose canonical records and count."""
+    rows, pairs, policy = comparison.rows, comparison.pairs, release.policy
+    judged = judge(policy, pairs.score, compared.n_pairs, known_recall(release))
+    match = judged.match
+    found = cluster(
+        Links(
+            len(compared),
+            pairs.left[match],
+            pairs.right[match],
+            pairs.score[match],
+            1 - judged.probability[match],
+        ),
+        method=how.method,
+        score_all=lambda members: release.comparator.matrix(rows[members], rows[members]),
+        cut=policy.verify.review_high,
+        max_risk=how.max_risk,
+    )
+    label, identities = found.label, compared.identities()
+    chosen = canonicals.choose(how.canonical, label, rows, compared.frame())
+    summary = Summary(
+        release=release.id,
+        n_records=len(compared),
+        n_pairs=compared.n_pairs,
+        engine=comparison.engine,
+        candidate_recall=comparison.recall,
+        threshold=policy.verify.threshold,
+        prior=judged.prior,
+        n_matches=int(match.sum()),
+        n_review=judged.outcome.count("review"),
+        n_full=pairs.n_full,
+        false_links=false_links(release, judged, compared.n_pairs),
+        method=how.method,
+        max_risk=how.max_risk,
+        n_clusters=int((found.size > 1).sum()),
+        n_redundant=len(compared) - len(found.size),
+        largest=int(found.size.max()),
+        agreement=None if (identities == UNKNOWN).all() else agreement(label, identities),
+    )
+    score = _to_canonical(release, rows, label, chosen)
+    return Duplicates(
+        cluster_frame(compared, found, chosen, score),
+        pair_frame(compared, pairs, judged),
+        summary,
+    )
 
 
 def _to_canonical(release: Release, rows: Float32, label: Int64, chosen: Bool) -> Float64:

@@ -16,10 +16,10 @@ import numpy as np
 
 from gemel.arrays import Bool, Float64
 from gemel.calibrate.judged import Judged
-from gemel.errors import ConfigError
 from gemel.improve import job as jobs
 from gemel.improve.compared import Compared
 from gemel.improve.proposals import CandidateRecall
+from gemel.release.evidence import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.tasks.agreement import Agreement
 from gemel.tasks.clusters import Clusters
@@ -35,8 +35,8 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         expected: by the probabilities of the matches; None if the release gives none.
         by_fmr: pairs times the FMR of the release on eval; None without evidence.
-        at_most: pairs times the highest FMR that the evidence leaves possible. Each false match
-            can join two clusters, so it bounds the expected number of false merges as well.
+        at_most: pairs times the highest FMR that the evidence leaves possible, or all matches.
+            A false match joins two clusters at most, so it bounds the false merges as well.
         basis: what `at_most` rests on, in words.
     """
 
@@ -105,52 +105,50 @@ class Duplicates:
     summary: Summary
 
     def write(self, clusters: str | Path, pairs: str | Path | None = None) -> None:
-        """Write Parquet files, each there whole or not at all."""
+        """Write Parquet files, each there whole or not at all.
+
+        Raises:
+            DataError: one cannot be written there.
+        """
         for frame, path in ((self.clusters, clusters), (self.pairs, pairs)):
             if path is not None:
-                write_frame(frame, Path(path))
+                sink = io.BytesIO()
+                frame.write_parquet(sink)
+                jobs.write(Path(path), sink.getvalue())
 
 
 def false_links(release: Release, judged: Judged, n_pairs: int) -> FalseLinks:
     """How many matches are expected to be false, and a bound from the evidence of the release."""
     risk = 1 - judged.probability[judged.match]
     expected = None if np.isnan(risk).any() else float(risk.sum())
-    if not _has_evidence(release):
-        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis="no evidence")
-    evidence = release.evidence
-    fmr, target = evidence.eval.fmr, evidence.target
-    highest, basis = fmr.high, f"upper {evidence.eval.confidence:.0%} limit of the FMR on eval"
+    evidence = _evidence(release)
+    if evidence is None:
+        basis = "no evidence at this threshold"
+        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
+    point, target = evidence.eval, evidence.target
+    highest, basis = point.fmr.high, f"upper {point.confidence:.0%} limit of the FMR on eval"
     if evidence.dev.certified and target.kind == "fmr" and target.value is not None:
         highest, basis = target.value, f"certified FMR, confidence {target.confidence:.0%}"
     return FalseLinks(
         expected=expected,
-        by_fmr=fmr.value * n_pairs,
-        at_most=highest * n_pairs,
-        basis=f"{basis}: {highest:.3g}",
+        by_fmr=point.fmr.value * n_pairs,
+        at_most=min(highest * n_pairs, float(len(risk))),
+        basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
     )
 
 
 def known_recall(release: Release) -> float:
     """Share of genuine pairs that match, as measured on eval; 1 where it is not known."""
-    return (release.evidence.eval.recall.value or 1.0) if _has_evidence(release) else 1.0
+    evidence = _evidence(release)
+    return 1.0 if evidence is None else evidence.eval.recall.value or 1.0
 
 
-def _has_evidence(release: Release) -> bool:
-    return EVIDENCE in release.manifest.files
-
-
-def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write a Parquet file that is there whole or not at all.
-
-    Raises:
-        ConfigError: it cannot be written there.
-    """
-    sink = io.BytesIO()
-    frame.write_parquet(sink)
-    try:
-        jobs.write(path, sink.getvalue())
-    except OSError as e:
-        raise ConfigError(f"cannot be written: {e.strerror}", where=str(path)) from e
+def _evidence(release: Release) -> Evidence | None:
+    """What was measured at the threshold that decides; None if nothing was."""
+    if EVIDENCE not in release.manifest.files:
+        return None
+    evidence = release.evidence
+    return evidence if evidence.eval.threshold == release.policy.verify.threshold else None
 
 
 def cluster_frame(

@@ -17,8 +17,9 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -127,24 +128,18 @@ class Job:
             self._join(path, n, len(parts))
         for file in (self.folder / ROWS).iterdir():
             file.unlink()
-        rows: Float32 = np.load(path, mmap_mode="r")
-        return rows
+        return _load(path, mapped=True)
 
     def _join(self, path: Path, n: int, n_parts: int) -> None:
         """One file of all parts, written without holding more than one of them."""
-        temporary = _temporary(path)
-        at = 0
-        out: Any = None
-        for number in range(n_parts):
-            part = np.load(self.folder / ROWS / f"{number:06}.npy")
-            if out is None:
-                shape = (n, part.shape[1])
-                out = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
-            out[at : at + len(part)] = part
-            at += len(part)
-        out.flush()
-        del out
-        _publish(temporary, path)
+        with _whole(path) as file:
+            for number in range(n_parts):
+                part = _load(self.folder / ROWS / f"{number:06}.npy")
+                if number == 0:
+                    shape = (n, part.shape[1])
+                    head = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, head)
+                file.write(part.astype("<f4").tobytes())
 
     def pairs(self, number: int, find: Callable[[], Pairs]) -> Pairs:
         """The pairs of one block: read if it is finished, else found and kept.
@@ -180,34 +175,53 @@ class Job:
         """The pairs of all blocks, finished ones first read and the others found."""
         parts = []
         for number in range(n_blocks):
-            parts.append(self.pairs(number, lambda number=number: find(number)))  # type: ignore[misc]
+            parts.append(self.pairs(number, partial(find, number)))
             tick(number + 1, n_blocks)
         return joined(parts)
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    temporary = _temporary(path)
-    temporary.write_bytes(content)
-    _publish(temporary, path)
+    """Write a file that is there whole or not at all.
+
+    Raises:
+        DataError: it cannot be written there.
+    """
+    with _whole(path) as file:
+        file.write(content)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that gets its name once its content is on disk.
 
-
-def _publish(temporary: Path, path: Path) -> None:
-    _sync(temporary)
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    What a kill leaves behind has a fixed name, so the next attempt writes over it.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        raise DataError(f"cannot be written: {e.strerror}", where=str(path)) from e
+
+
+def _load(path: Path, *, mapped: bool = False) -> Float32:
+    try:
+        rows: Float32 = np.load(path, mmap_mode="r" if mapped else None)
+    except (OSError, ValueError, EOFError) as e:
+        raise DataError(
+            f"finished embeddings cannot be read: {e}",
+            where=str(path),
+            hint="delete the file; its records are then encoded again",
+        ) from e
+    return rows
 
 
 def _npy(rows: Float32) -> bytes:
