@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,9 @@ from tests.serve import small
 
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
+from gemel.serve.http import create_app
+from gemel.serve.server import running
+from gemel.serve.service import Service
 
 ANNA, BERT, CARLA = small.ROWS[:3]
 
@@ -70,6 +74,20 @@ def test_the_order_of_the_records_does_not_matter(client: httpx.Client) -> None:
 
 def test_a_risk_limit_cuts(client: httpx.Client) -> None:
     assert client.post("/v1/duplicates", json=body(ANNA, ANNA, max_risk=0)).json()["clusters"] == []
+
+
+def test_no_risk_can_be_limited_without_probabilities(release: Release, tmp_path: Path) -> None:
+    plain = msgspec.structs.replace(release.policy, likelihood=None)
+    child = release.child(into=tmp_path / "child", policy=plain)
+    with (
+        running(create_app(Service(child))) as url,
+        httpx.Client(base_url=url, timeout=10) as client,
+    ):
+        got = client.post("/v1/duplicates", json=body(ANNA, ANNA)).json()
+        assert [c["risk"] for c in got["clusters"]] == [None]
+        assert got["pairs"][0]["probability"] is None
+        reply = client.post("/v1/duplicates", json=body(ANNA, ANNA, max_risk=0.5))
+        assert reply.status_code == 422 and reply.json()["where"] == "max_risk"
 
 
 def test_it_is_in_the_ledger_without_payloads(client: httpx.Client, ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Float64
 from gemel.calibrate.judged import judge
+from gemel.errors import InvalidInput
 from gemel.serve.live import Live
 from gemel.serve.schemas import ClusterReply, DuplicatesReply, PairReply
 from gemel.tasks.canonical import centrality, foremost
@@ -36,7 +37,7 @@ def grouped(work: Group) -> DuplicatesReply:
     """Clusters of two records or more, and the pairs that match or are for review.
 
     Raises:
-        ConfigError: a limit of the risk where the release gives no probabilities.
+        InvalidInput: a limit of the risk where the release gives no probabilities.
     """
     # In the order of the ids, so that the order of the request changes nothing.
     order = sorted(range(len(work.ids)), key=lambda i: work.ids[i])
@@ -46,6 +47,8 @@ def grouped(work: Group) -> DuplicatesReply:
     n = len(ids)
     pairs = scan(rows, comparator, range(n), floor=policy.verify.review_low)
     judged = judge(policy, pairs.score, n * (n - 1) // 2)
+    if work.max_risk is not None and np.isnan(judged.probability).any():
+        raise InvalidInput("the release gives no probabilities", where="max_risk")
     match = judged.match
     found = cluster(
         Links(
