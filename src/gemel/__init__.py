@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gemel.encode.encoder import Encoder
     from gemel.errors import GemelError
     from gemel.gallery.gallery import Gallery
+    from gemel.improve.duplicates import duplicates
     from gemel.ledger.ledger import Ledger
     from gemel.release.build import build as build_release
     from gemel.release.explanation import Explanation, explain
@@ -54,6 +55,7 @@ __all__ = [
     "build_release",
     "by_identity",
     "create_app",
+    "duplicates",
     "explain",
     "from_rows",
     "promote",
@@ -81,6 +83,7 @@ _PLACES = {
     "build_release": "release.build:build",
     "by_identity": "data.splits",
     "create_app": "serve.http",
+    "duplicates": "improve.duplicates",
     "explain": "release.explanation",
     "from_rows": "data.records",
     "promote": "release.gates",

@@ -24,6 +24,7 @@ ROUTES = (
     "/v1/classify",
     "/v1/classes",
     "/v1/embeddings",
+    "/v1/duplicates",
     "/v1/records",
     "/v1/records/{id}",
     "/v1/verdicts",

@@ -20,6 +20,7 @@ from gemel import __version__
 from gemel.cli import (
     classes,
     data,
+    duplicates,
     explain,
     gallery,
     ledger,
@@ -69,6 +70,7 @@ app.add_typer(release.app, name="release")
 gallery.app.command()(classes.classify)
 gallery.app.command()(classes.classes)
 app.add_typer(gallery.app, name="gallery")
+app.command("duplicates")(duplicates.duplicates)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
 app.command("explain")(explain.explain)

@@ -129,6 +129,27 @@ class VerdictBody(Body):
     ] = ""
 
 
+class RecordItem(Body):
+    """A record and the id to speak of it."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=1024)]
+    payload: Item
+
+
+class DuplicatesBody(Body):
+    """Which of these records are the same?"""
+
+    records: Annotated[list[RecordItem], Meta(min_length=2, max_length=MAX_ITEMS)]
+    method: Annotated[
+        Literal["average", "complete", "components", "hdbscan"],
+        Meta(description="How matches become clusters"),
+    ] = "average"
+    max_risk: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="Probability of a false link that no cluster may exceed"),
+    ] = None
+
+
 class VerifyReply(Struct):
     """A decision about two payloads; score, threshold and release belong together.
 
@@ -239,6 +260,37 @@ class ClassifyReply(Struct):
     anomaly: float | None
     alpha: float | None
     method: str
+    release: str
+    space: str
+    decision_id: str | None
+
+
+class ClusterReply(Struct):
+    """Records that are the same; risk is the probability that a link they hang on is false."""
+
+    records: list[str]
+    canonical: str
+    weakest_link: float | None
+    risk: float | None
+
+
+class PairReply(Struct):
+    """Two records that match or are for review; probability at the prior of the reply."""
+
+    left: str
+    right: str
+    score: float
+    probability: float | None
+    outcome: Literal["match", "review", "no_match"]
+
+
+class DuplicatesReply(Struct):
+    """Clusters of two records or more, and the pairs that match or are for review."""
+
+    clusters: list[ClusterReply]
+    pairs: list[PairReply]
+    threshold: float
+    prior: float
     release: str
     space: str
     decision_id: str | None

@@ -24,6 +24,7 @@ from gemel.release.explanation import Explanation, Stage, explaining
 from gemel.release.release import Release
 from gemel.serve import finding
 from gemel.serve.classes import Classifier, noted
+from gemel.serve.duplicates import Group, grouped
 from gemel.serve.finding import gallery_of
 from gemel.serve.live import Live
 from gemel.serve.reviews import Reviews
@@ -31,6 +32,7 @@ from gemel.serve.schemas import (
     ClassesReply,
     ClassifyReply,
     DeleteReply,
+    DuplicatesReply,
     EnrollReply,
     IdentifyReply,
     SearchReply,
@@ -283,13 +285,14 @@ class Service:
                 self._fill(answers, works, live, rows, starts)
         return answers
 
-    def find(self, works: Sequence[Find | Identify | Get | Classify | Classes]) -> list[Any]:
-        """The reply to each work, or an exception."""
+    def find(self, works: Sequence[Any]) -> list[Any]:
+        """The reply to each question of the gallery, or an exception."""
         answer: dict[type, Callable[[Any], Any]] = {
             Find: self._found,
             Identify: self._identified,
             Classify: self._classified,
             Classes: self._classes,
+            Group: self._grouped,
             Get: finding.got,
         }
         return [_attempt(answer[type(work)], work) for work in works]
@@ -386,6 +389,16 @@ class Service:
         self._decisions["classify", AS_MATCH[reply.outcome]].inc()
         body = noted(work, reply)
         reply.decision_id = self._note("classify", work.live, work.request_id, body)
+        return reply
+
+    def _grouped(self, work: Group) -> DuplicatesReply:
+        reply = grouped(work)
+        body = {
+            "records": len(work.ids),
+            "clusters": len(reply.clusters),
+            "matches": sum(pair.outcome == "match" for pair in reply.pairs),
+        }
+        reply.decision_id = self._note("duplicates", work.live, work.request_id, body)
         return reply
 
     def _changed(self, work: Enroll | Delete) -> EnrollReply | DeleteReply:

@@ -8,7 +8,15 @@ from gemel.serve.endpoint import Answers, Call, Raw
 from gemel.serve.lanes import Lanes
 from gemel.serve.openapi import document
 from gemel.serve.problems import JSON
-from gemel.serve.routes import classes, comparing, explaining, records, reviewing, state
+from gemel.serve.routes import (
+    classes,
+    comparing,
+    duplicates,
+    explaining,
+    records,
+    reviewing,
+    state,
+)
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -20,6 +28,7 @@ TABLE = (
     classes.CLASSIFY,
     classes.CLASSES,
     comparing.EMBED,
+    duplicates.DUPLICATES,
     records.ENROLL,
     records.DELETE,
     records.COUNT,
@@ -53,6 +62,7 @@ class Routes:
         self.answers: Answers = {
             **comparing.Comparing(service, self._lanes).answers,
             **explaining.Explaining(service, self._lanes).answers,
+            **duplicates.Duplicates(service, self._lanes).answers,
             **records.Records(service, self._lanes).answers,
             **reviewing.Reviewing(service, self._lanes).answers,
             **classes.Classifying(service, self._lanes).answers,

@@ -1,0 +1,105 @@
+"""Many scores of one set of records, judged by a policy, with probabilities that fit the set.
+
+How rare genuine pairs are depends on the set: with ten times the records it is ten times the
+impostors for each genuine pair. The prior of a policy is that of the data it was chosen on, so
+here it is estimated from the scores themselves. What becomes of the pairs is not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemel.arrays import Bool, Float64
+from gemel.calibrate.policy import Band, Outcome, Policy
+from gemel.errors import ConfigError
+
+MAX_STEPS = 500
+PRECISION = 1e-6
+MOST = 0.99
+LEAST = 1e-30
+"""Instead of zero, where a probability of 1 has lost its odds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a policy says about p scores.
+
+    Attributes:
+        outcome: p outcomes.
+        match: (p,) bool.
+        probability: (p,) float64 of a match at `prior`; NaN without a calibrated likelihood.
+        prior: share of genuine pairs among all pairs of the set.
+    """
+
+    outcome: list[Outcome]
+    match: Bool
+    probability: Float64
+    prior: float
+
+
+def one_band(policy: Policy) -> Band:
+    """The band that decides all pairs alike.
+
+    Raises:
+        ConfigError: the policy decides by category.
+    """
+    if policy.categories is not None:
+        raise ConfigError(
+            "the release has a threshold for each category; duplicates need one for all",
+            where="calibrate.categories",
+            hint='calibrate a child with categories = "worst" or "report"',
+        )
+    return policy.verify
+
+
+def judge(policy: Policy, score: Float64, n_pairs: int, recall: float = 1.0) -> Judged:
+    """Decisions for the highest scores of a set of pairs.
+
+    Args:
+        policy: decides each score as it decides one comparison.
+        score: (p,) of every pair that matches or is for review.
+        n_pairs: pairs in all, those not in `score` included.
+        recall: share of genuine pairs that are in `score`, as far as it is known.
+    """
+    decisions = [policy.decide(value) for value in score.tolist()]
+    outcome = [d.outcome for d in decisions]
+    match = np.array([o == "match" for o in outcome], np.bool_)
+    at_prior = np.array([np.nan if d.probability is None else d.probability for d in decisions])
+    if not len(score) or np.isnan(at_prior).any():
+        return Judged(outcome, match, at_prior.astype(np.float64), policy.prior)
+    odds = at_prior / np.maximum(1 - at_prior, LEAST)
+    ratio = odds * (1 - policy.prior) / policy.prior
+    prior = estimated_prior(ratio, n_pairs, policy.prior, recall)
+    return Judged(outcome, match, _probability(ratio, prior), prior)
+
+
+def estimated_prior(ratio: Float64, n_pairs: int, prior: float, recall: float = 1.0) -> float:
+    """Share of genuine pairs that the likelihood ratios of a set without labels speak for.
+
+    One genuine pair at the prior is taken for seen already, which decides sets of a few records
+    and is nothing in large ones. Ratios that are too modest give too low a share, hence cautious
+    probabilities: few records were calibrated on, and they say little about the rarest scores.
+
+    Args:
+        ratio: (p,) likelihood ratios of the pairs that may be genuine.
+        n_pairs: pairs in all.
+        prior: where to start.
+        recall: share of genuine pairs that are among the given ones.
+    Source: Saerens, Latinne and Decaestecker 2002, Adjusting the outputs of a classifier to new a
+        priori probabilities.
+    """
+    share = prior
+    for _ in range(MAX_STEPS):
+        found = float(_probability(ratio, share).sum()) / recall
+        new = min((found + 1) / (n_pairs + 1 / prior), MOST)
+        if abs(new - share) <= PRECISION * share:
+            return new
+        share = new
+    return share
+
+
+def _probability(ratio: Float64, prior: float) -> Float64:
+    odds = ratio * prior / (1 - prior)
+    return odds / (1 + odds)

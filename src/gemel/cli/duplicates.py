@@ -1,0 +1,159 @@
+"""`gemel duplicates`: which records are the same, in one file or between two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gemel.data.records import Dataset
+    from gemel.improve.found import Summary
+    from gemel.release.release import Release
+
+NEWEST = "newest:"
+
+
+def duplicates(
+    path: Annotated[
+        Path | None, typer.Argument(help="Records; those of [data] if left out.")
+    ] = None,
+    other: Annotated[
+        Path | None, typer.Argument(help="Other records; then only pairs across the two count.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Parquet file, a row per record.")
+    ] = Path("clusters.parquet"),
+    pairs: Annotated[
+        Path | None, typer.Option(help="Parquet file, a row per match or pair for review.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="average, complete, components, hdbscan.")] = (
+        "average"
+    ),
+    canonical: Annotated[
+        str, typer.Option(help="Record that stands for a cluster: complete, central, newest:FIELD.")
+    ] = "complete",
+    max_risk: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Cut clusters whose links are false with more probability."
+        ),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="exact, flat, hnsw; auto: exact up to 20,000 records.")
+    ] = "auto",
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of unfinished work; one below .gemel if left out."),
+    ] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="Column with the true identity, to measure the clusters.")
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option("--release", "-r", help="Release id or pointer.")
+    ] = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:
+    """Find records that are the same, in clusters; stopped, it goes on when run again."""
+    from gemel.improve.compared import Compared
+    from gemel.improve.duplicates import duplicates as find
+    from gemel.improve.duplicates import name_of, planned
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    for file in (out, pairs):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ConfigError("no such folder to write to", where=str(file))
+    field = canonical.removeprefix(NEWEST) if canonical.startswith(NEWEST) else None
+    left = _records(project, live, path, id, identity, field)
+    right = None if other is None else _records(project, live, other, id, identity, field)
+    plan = planned(live, Compared.of(live, left, right), engine)
+    place = folder or project.state / "duplicates" / name_of(plan)
+    if dry_run:
+        n = len(left) + (len(right) if right is not None else 0)
+        show.say(f"would compare {n:,} records ({plan['engine']}), with work in {place}")
+        return
+    with show.progress("looking for duplicates") as tick:
+        found = find(
+            live,
+            left,
+            right,
+            method=method,  # type: ignore[arg-type]  # unknown ones are refused there
+            canonical=canonical,
+            max_risk=max_risk,
+            engine=engine,
+            folder=place,
+            progress=lambda stage, done, total: tick(done, total, stage),
+        )
+    found.write(out, pairs)
+    if json:
+        show.as_json(found.summary)
+    else:
+        show.pairs(in_words(found.summary))
+        show.say(f"wrote {out}" + (f" and {pairs}" if pairs else ""))
+
+
+def in_words(summary: Summary) -> list[tuple[str, Any]]:
+    """The summary as names and values for a person."""
+    false = summary.false_links
+    rows: list[tuple[str, Any]] = [
+        ("records", summary.n_records),
+        ("pairs", summary.n_pairs),
+        ("matches", summary.n_matches),
+        ("for review", summary.n_review),
+        ("clusters of two or more", summary.n_clusters),
+        ("redundant records", summary.n_redundant),
+        ("largest cluster", summary.largest),
+        ("false matches, expected", false.expected),
+        ("false matches, at most", false.at_most),
+        ("which rests on", false.basis),
+    ]
+    if summary.candidate_recall is not None:
+        recall = summary.candidate_recall
+        rows.append(("candidate recall", f"{recall.value:.4g} of {recall.n_pairs:,} pairs"))
+    if summary.n_full:
+        rows.append(("records with more partners than kept", summary.n_full))
+    if summary.agreement is not None:
+        for name, quality in (
+            ("pairwise", summary.agreement.pairwise),
+            ("B-cubed", summary.agreement.b_cubed),
+            ("exact clusters", summary.agreement.exact),
+        ):
+            three = f"{quality.precision:.4f}  {quality.recall:.4f}  {quality.f1:.4f}"
+            rows.append((f"{name}: precision, recall, F1", three))
+        rows.append(("adjusted Rand index", summary.agreement.adjusted_rand))
+    return [(name, value) for name, value in rows if value is not None]
+
+
+def _records(
+    project: Project,
+    release: Release,
+    path: Path | None,
+    id: str | None,
+    identity: str | None,
+    date: str | None,
+) -> Dataset:
+    """Records with the fields of a release, and a date if one is asked for."""
+    from gemel.data import records
+    from gemel.data.schema import Field
+
+    fields = getattr(release.encoder.prepare, "fields", None)
+    if path is None and (date is None or date in {f.name for f in fields or ()}):
+        return project.dataset()
+    if fields is not None and date is not None and date not in {f.name for f in fields}:
+        fields = (*fields, Field(date, "date"))
+    data = project.config.data
+    if path is None:
+        path, id, identity = project.config.at(data.path), data.id, data.identity
+    return records.read(
+        path, id=id, identity=identity, fields=fields, max_bad_ratio=data.max_bad_ratio
+    )

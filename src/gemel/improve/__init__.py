@@ -1,0 +1,1 @@
+"""Long jobs over many records, and what makes a release better."""

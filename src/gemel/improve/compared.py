@@ -1,0 +1,132 @@
+"""The records that are compared: one data set with itself, or the first with a second one.
+
+They stand in one sequence, each data set in the order of its ids, so that the order of the input
+changes nothing. Positions in this sequence are what pairs and clusters speak of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gemel.arrays import Int64
+from gemel.data.dataset import UNKNOWN, Dataset, codes
+from gemel.errors import DataError
+from gemel.release.release import Release
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Records in one sequence.
+
+    Attributes:
+        left: the first data set, by id.
+        right: the second, by id; None to compare the first with itself.
+    """
+
+    left: Dataset
+    right: Dataset | None = None
+
+    @classmethod
+    def of(cls, release: Release, dataset: Dataset, other: Dataset | None) -> Compared:
+        """The records, after checking that a release can encode them.
+
+        Raises:
+            DataError: another modality, a field of the release is missing or of another kind, or
+                there is nothing to compare.
+        """
+        for one in (dataset, other):
+            if one is not None:
+                _check(release, one)
+        if other is None and len(dataset) < 2:
+            raise DataError("one record has no duplicates", where=dataset.source)
+        return cls(_by_id(dataset), None if other is None else _by_id(other))
+
+    def __len__(self) -> int:
+        return self.n_left + self.n_right
+
+    @property
+    def n_left(self) -> int:
+        """Records of the first data set."""
+        return len(self.left)
+
+    @property
+    def n_right(self) -> int:
+        """Records of the second data set, 0 without one."""
+        return 0 if self.right is None else len(self.right)
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs that could match."""
+        if self.right is None:
+            return self.n_left * (self.n_left - 1) // 2
+        return self.n_left * self.n_right
+
+    @property
+    def first_right(self) -> int:
+        """Position of the first record that may stand at the right of a pair."""
+        return 0 if self.right is None else self.n_left
+
+    @property
+    def digests(self) -> list[str]:
+        """Of each data set."""
+        return [d.digest for d in self._each()]
+
+    def payloads(self, part: range) -> list[Any]:
+        """What an encoder takes, of these positions."""
+        found: list[Any] = []
+        start = 0
+        for one in self._each():
+            inside = range(max(part.start - start, 0), min(part.stop - start, len(one)))
+            if len(inside):
+                found += one.payloads(inside)
+            start += len(one)
+        return found
+
+    def ids(self) -> list[str]:
+        """Id of each record, unique within its data set."""
+        return [i for one in self._each() for i in one.ids.tolist()]
+
+    def identities(self) -> Int64:
+        """Code of each record's identity, over both data sets; -1 where it is not known."""
+        if all((one.identities == UNKNOWN).all() for one in self._each()):
+            return np.full(len(self), UNKNOWN, np.int64)
+        return codes([one.identity_of(i) for one in self._each() for i in range(len(one))])[0]
+
+    def frame(self) -> pl.DataFrame | None:
+        """Values of the rows; None for images."""
+        import polars as pl
+
+        frames = [one.frame for one in self._each() if one.frame is not None]
+        return pl.concat(frames, how="diagonal_relaxed") if frames else None
+
+    def _each(self) -> list[Dataset]:
+        return [self.left] if self.right is None else [self.left, self.right]
+
+
+def _by_id(dataset: Dataset) -> Dataset:
+    return dataset.take(np.argsort(dataset.ids, kind="stable"))
+
+
+def _check(release: Release, dataset: Dataset) -> None:
+    if dataset.modality != release.modality:
+        raise DataError(
+            f"records of kind {dataset.modality}, the release takes {release.modality}",
+            where=dataset.source,
+        )
+    kinds = {f.name: f.kind for f in dataset.fields}
+    for field in getattr(release.encoder.prepare, "fields", ()):
+        if kinds.get(field.name) != field.kind:
+            has = kinds.get(field.name, "nothing")
+            raise DataError(
+                f"the release needs {field.name} as {field.kind}, the records have {has}",
+                where=dataset.source,
+                hint="read them with fields=release.encoder.prepare.fields",
+            )
+    if not len(dataset):
+        raise DataError("no records", where=dataset.source)

@@ -1,0 +1,260 @@
+"""Duplicates within a data set or between two: compare, decide, cluster, and say what it is worth.
+
+Every pair is compared exactly, or above `EXACT_RECORDS` those that an engine proposes. The
+comparator scores, the policy of the release decides. Comparing is the long part: it is done in
+blocks that stay in a job folder, so a job that was stopped goes on, and another method of
+clustering compares nothing again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
+from gemel.calibrate.judged import judge, one_band
+from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.errors import ConfigError, GalleryError
+from gemel.gallery import engines
+from gemel.improve import job as jobs
+from gemel.improve.compared import Compared
+from gemel.improve.found import (
+    Duplicates,
+    Summary,
+    cluster_frame,
+    false_links,
+    known_recall,
+    pair_frame,
+)
+from gemel.improve.proposals import (
+    CANDIDATES,
+    CandidateRecall,
+    measured,
+    open_proposer,
+    unique,
+)
+from gemel.release.release import Release
+from gemel.tasks import canonical as canonicals
+from gemel.tasks.agreement import agreement
+from gemel.tasks.clusters import METHODS, Links, Method, cluster
+from gemel.tasks.pairs import MAX_PARTNERS, Pairs, exact, scan
+
+EXACT_RECORDS = 20_000
+"""Up to so many (two data sets: so many squared pairs) all are compared: some minutes of a core."""
+EXACT = "exact"
+ENGINE = "engine"
+ENCODED_AT_ONCE = 4096
+BLOCK_PAIRS = 1 << 23
+BLOCK_RECORDS = 4096
+FORMAT = 1
+
+Progress = Callable[[str, int, int], None]
+
+
+def duplicates(
+    release: Release,
+    dataset: Dataset,
+    other: Dataset | None = None,
+    *,
+    method: Method = "average",
+    canonical: str = "complete",
+    max_risk: float | None = None,
+    engine: str = "auto",
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Duplicates:
+    """Records that are the same, within a data set or between two, in clusters.
+
+    Args:
+        release: encodes, compares and decides.
+        dataset: at least two records with the fields of the release.
+        other: a second data set; then only pairs across the two are compared.
+        method: how matches become clusters, see `tasks.clusters`.
+        canonical: `complete`, `central` or `newest:FIELD`, see `tasks.canonical`.
+        max_risk: probability of a false link that no cluster may exceed; None for no limit.
+        engine: `exact`, the name of an engine, or `auto`: exact up to `EXACT_RECORDS`.
+        folder: of the job, kept; a job that was stopped goes on there. None: a temporary one.
+        progress: called with what is done now, how much of it, and how much in all.
+    Raises:
+        DataError: records that do not fit the release, or a folder of another job.
+        ConfigError: an unknown method, choice or field.
+        GalleryError: an unknown engine.
+        ConfigError: the release decides by category.
+    """
+    one_band(release.policy)
+    tell = progress or (lambda stage, done, total: None)
+    compared = Compared.of(release, dataset, other)
+    how = Clustering(method, canonical, max_risk)
+    how.check(compared)
+    plan = planned(release, compared, engine)
+    with _folder(folder) as place, jobs.opened(place, plan) as job:
+        comparison = _compare(release, compared, job, plan, tell)
+        tell("clustering", 0, 1)
+        found = _clustered(release, compared, comparison, how)
+        tell("clustering", 1, 1)
+    return found
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How matches become clusters, see `duplicates`."""
+
+    method: Method
+    canonical: str
+    max_risk: float | None
+
+    def check(self, compared: Compared) -> None:
+        """Raise now what would else be raised after all comparisons.
+
+        Raises:
+            ConfigError: an unknown method, choice or field, or a risk that is none.
+        """
+        if self.method not in METHODS:
+            known = ", ".join(METHODS)
+            raise ConfigError(f"unknown method {self.method!r}", hint=f"one of: {known}")
+        if self.max_risk is not None and not 0 <= self.max_risk <= 1:
+            what = f"max_risk is {self.max_risk}, must lie between 0 and 1"
+            raise ConfigError(what, where="max_risk")
+        canonicals.check(self.canonical, compared.frame(), where=compared.left.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Embeddings of all records, the pairs that match or are for review, and what was missed."""
+
+    rows: Float32
+    pairs: Pairs
+    engine: str
+    recall: CandidateRecall | None
+
+
+def planned(release: Release, compared: Compared, engine: str = "auto") -> dict[str, Any]:
+    """Everything that decides the pairs of a job; its digest names the job.
+
+    Raises:
+        GalleryError: an unknown engine.
+    """
+    if engine not in ("auto", EXACT, *engines.names()):
+        known = ", ".join(("auto", EXACT, *engines.names()))
+        raise GalleryError(f"unknown engine {engine!r}", hint=f"one of: {known}")
+    if engine == "auto":
+        engine = EXACT if compared.n_pairs <= EXACT_RECORDS**2 / 2 else "hnsw"
+    is_exact = engine == EXACT
+    block = max(1, BLOCK_PAIRS // len(compared)) if is_exact else BLOCK_RECORDS
+    parameters = {"encoded": ENCODED_AT_ONCE, "block": block, "partners": MAX_PARTNERS}
+    if not is_exact:
+        parameters["candidates"] = CANDIDATES
+    return {
+        "format": FORMAT,
+        "release": release.id,
+        "data": compared.digests,
+        "engine": engine,
+        "parameters": parameters,
+    }
+
+
+def name_of(plan: dict[str, Any]) -> str:
+    """Name of a job, decided by all that decides its pairs."""
+    return digest(canonical_json(plan))[:12]
+
+
+@contextmanager
+def _folder(folder: str | Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="gemel-duplicates-") as temporary:
+        yield Path(temporary)
+
+
+def _compare(
+    release: Release, compared: Compared, job: jobs.Job, plan: dict[str, Any], tell: Progress
+) -> Comparison:
+    """Encode and compare; whatever is finished in the job is not done again."""
+    rows = job.rows(
+        digest(release.space_id.encode(), *(d.encode() for d in compared.digests)),
+        len(compared),
+        plan["parameters"]["encoded"],
+        lambda part: release.encoder.encode(compared.payloads(part)),
+        partial(tell, "encoding"),
+    )
+    n, size, tick = compared.n_left, plan["parameters"]["block"], partial(tell, "comparing")
+    blocks = [range(start, min(start + size, n)) for start in range(0, n, size)]
+    comparator, first = release.comparator, compared.first_right
+    floor, cut = release.policy.verify.review_low, release.policy.verify.review_high
+    if plan["engine"] == EXACT:
+        find = partial(scan, rows, comparator, first_right=first, floor=floor)
+        pairs = job.all_pairs(len(blocks), lambda i: find(blocks[i]), tick)
+        return Comparison(rows, pairs, EXACT, None)
+    fill = partial(tell, "indexing")
+    proposer = open_proposer(job.folder / ENGINE, plan["engine"], rows, comparator, first, fill)
+    pairs = job.all_pairs(len(blocks), lambda i: proposer.pairs(blocks[i], floor), tick)
+    pairs = unique(pairs)
+    recall = measured(proposer, pairs, first_right=first, n_left=n, cut=cut)
+    return Comparison(rows, pairs, plan["engine"], recall)
+
+
+def _clustered(
+    release: Release, compared: Compared, comparison: Comparison, how: Clustering
+) -> Duplicates:
+    """Decide the pairs, cluster the matches, choose canonical records and count."""
+    rows, pairs, policy = comparison.rows, comparison.pairs, release.policy
+    judged = judge(policy, pairs.score, compared.n_pairs, known_recall(release))
+    match = judged.match
+    found = cluster(
+        Links(
+            len(compared),
+            pairs.left[match],
+            pairs.right[match],
+            pairs.score[match],
+            1 - judged.probability[match],
+        ),
+        method=how.method,
+        score_all=lambda members: release.comparator.matrix(rows[members], rows[members]),
+        cut=policy.verify.review_high,
+        max_risk=how.max_risk,
+    )
+    label, identities = found.label, compared.identities()
+    chosen = canonicals.choose(how.canonical, label, rows, compared.frame())
+    summary = Summary(
+        release=release.id,
+        n_records=len(compared),
+        n_pairs=compared.n_pairs,
+        engine=comparison.engine,
+        candidate_recall=comparison.recall,
+        threshold=policy.verify.threshold,
+        prior=judged.prior,
+        n_matches=int(match.sum()),
+        n_review=judged.outcome.count("review"),
+        n_full=pairs.n_full,
+        false_links=false_links(release, judged, compared.n_pairs),
+        method=how.method,
+        max_risk=how.max_risk,
+        n_clusters=int((found.size > 1).sum()),
+        n_redundant=len(compared) - len(found.size),
+        largest=int(found.size.max()),
+        agreement=None if (identities == UNKNOWN).all() else agreement(label, identities),
+    )
+    score = _to_canonical(release, rows, label, chosen)
+    return Duplicates(
+        cluster_frame(compared, found, chosen, score),
+        pair_frame(compared, pairs, judged),
+        summary,
+    )
+
+
+def _to_canonical(release: Release, rows: Float32, label: Int64, chosen: Bool) -> Float64:
+    """Score of each record with the canonical one of its cluster; NaN for itself."""
+    stands_for = np.empty(np.count_nonzero(chosen), np.int64)
+    stands_for[label[chosen]] = np.flatnonzero(chosen)
+    others = np.flatnonzero(~chosen)
+    score = np.full(len(label), np.nan)
+    score[others] = exact(rows, release.comparator, others, stands_for[label[others]]).score
+    return score

@@ -1,0 +1,197 @@
+"""What a search for duplicates found: a row per record, a row per pair, and a summary.
+
+Counts come with what they are worth: how many matches are expected to be false, what an engine
+missed, and where identities are known, how well the clusters agree with them.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Bool, Float64
+from gemel.calibrate.judged import Judged
+from gemel.improve import job as jobs
+from gemel.improve.compared import Compared
+from gemel.improve.proposals import CandidateRecall
+from gemel.release.evidence import Evidence
+from gemel.release.release import EVIDENCE, Release
+from gemel.tasks.agreement import Agreement
+from gemel.tasks.clusters import Clusters
+from gemel.tasks.pairs import Pairs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the matches are false, before anything is known about these records.
+
+    Args:
+        expected: by the probabilities of the matches; None if the release gives none.
+        by_fmr: pairs times the FMR of the release on eval; None without evidence.
+        at_most: pairs times the highest FMR that the evidence leaves possible, or all matches.
+            A false match joins two clusters at most, so it bounds the false merges as well.
+        basis: what `at_most` rests on, in words.
+    """
+
+    expected: float | None
+    by_fmr: float | None
+    at_most: float | None
+    basis: str
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found; plain JSON values.
+
+    Args:
+        release: id.
+        n_records: compared, of both data sets.
+        n_pairs: that could match.
+        engine: `exact`, or what proposed pairs.
+        candidate_recall: of the engine; None when exact.
+        threshold: of a match.
+        prior: share of genuine pairs, estimated from the scores; of every probability here.
+        n_matches: pairs.
+        n_review: pairs for a person to decide; they link nothing.
+        n_full: records with so many partners that only the best were kept.
+        false_links: how many of the matches are expected to be false.
+        method: of clustering.
+        max_risk: limit of a cluster's risk, None for none.
+        n_clusters: of two records or more.
+        n_redundant: records that are not the canonical one of their cluster.
+        largest: records of the largest cluster.
+        agreement: with known identities; None if none is known.
+    """
+
+    release: str
+    n_records: int
+    n_pairs: int
+    engine: str
+    candidate_recall: CandidateRecall | None
+    threshold: float
+    prior: float
+    n_matches: int
+    n_review: int
+    n_full: int
+    false_links: FalseLinks
+    method: str
+    max_risk: float | None
+    n_clusters: int
+    n_redundant: int
+    largest: int
+    agreement: Agreement | None
+
+
+@dataclass(frozen=True, eq=False)
+class Duplicates:
+    """Clusters, the pairs that they rest on, and a summary.
+
+    Attributes:
+        clusters: a row per record: `id`, `side`, `cluster`, `canonical`, `score` to the canonical
+            record (null for itself), `weakest_link`, `risk`, `size`.
+        pairs: a row per match or pair for review: `left`, `right`, `score`, `probability`,
+            `outcome`.
+        summary: counts, expected errors, agreement with known identities.
+    """
+
+    clusters: pl.DataFrame
+    pairs: pl.DataFrame
+    summary: Summary
+
+    def write(self, clusters: str | Path, pairs: str | Path | None = None) -> None:
+        """Write Parquet files, each there whole or not at all.
+
+        Raises:
+            DataError: one cannot be written there.
+        """
+        for frame, path in ((self.clusters, clusters), (self.pairs, pairs)):
+            if path is not None:
+                sink = io.BytesIO()
+                frame.write_parquet(sink)
+                jobs.write(Path(path), sink.getvalue())
+
+
+def false_links(release: Release, judged: Judged, n_pairs: int) -> FalseLinks:
+    """How many matches are expected to be false, and a bound from the evidence of the release."""
+    risk = 1 - judged.probability[judged.match]
+    expected = None if np.isnan(risk).any() else float(risk.sum())
+    evidence = _evidence(release)
+    if evidence is None:
+        basis = "no evidence at this threshold"
+        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
+    point, target = evidence.eval, evidence.target
+    highest, basis = point.fmr.high, f"upper {point.confidence:.0%} limit of the FMR on eval"
+    if evidence.dev.certified and target.kind == "fmr" and target.value is not None:
+        highest, basis = target.value, f"certified FMR, confidence {target.confidence:.0%}"
+    return FalseLinks(
+        expected=expected,
+        by_fmr=point.fmr.value * n_pairs,
+        at_most=min(highest * n_pairs, float(len(risk))),
+        basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
+    )
+
+
+def known_recall(release: Release) -> float:
+    """Share of genuine pairs that match, as measured on eval; 1 where it is not known."""
+    evidence = _evidence(release)
+    return 1.0 if evidence is None else evidence.eval.recall.value or 1.0
+
+
+def _evidence(release: Release) -> Evidence | None:
+    """What was measured at the threshold that decides; None if nothing was."""
+    if EVIDENCE not in release.manifest.files:
+        return None
+    evidence = release.evidence
+    return evidence if evidence.eval.threshold == release.policy.verify.threshold else None
+
+
+def cluster_frame(
+    compared: Compared, found: Clusters, chosen: Bool, score: Float64
+) -> pl.DataFrame:
+    """A row per record, in the order of the ids.
+
+    Args:
+        compared: the records.
+        found: their clusters.
+        chosen: (n,) whether a record is canonical.
+        score: (n,) to the canonical record of the cluster; NaN for itself.
+    """
+    import polars as pl
+
+    label = found.label
+    frame = pl.DataFrame(
+        {
+            "id": compared.ids(),
+            "side": ["left"] * compared.n_left + ["right"] * compared.n_right,
+            "cluster": label,
+            "canonical": chosen,
+            "score": score,
+            "weakest_link": found.weakest[label],
+            "risk": found.risk[label],
+            "size": found.size[label],
+        }
+    )
+    return frame.with_columns(pl.col("score", "weakest_link", "risk").fill_nan(None))
+
+
+def pair_frame(compared: Compared, pairs: Pairs, judged: Judged) -> pl.DataFrame:
+    """A row per match and pair for review, in the order of the ids."""
+    import polars as pl
+
+    ids = np.array(compared.ids())
+    frame = pl.DataFrame(
+        {
+            "left": ids[pairs.left],
+            "right": ids[pairs.right],
+            "score": pairs.score,
+            "probability": judged.probability,
+            "outcome": pl.Series(judged.outcome, dtype=pl.String),
+        }
+    )
+    return frame.with_columns(pl.col("probability").fill_nan(None))

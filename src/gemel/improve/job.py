@@ -1,0 +1,233 @@
+"""The folder of a long job: what it is bound to, and the parts of it that are finished.
+
+    manifest.json        release, digests of the data, parameters; a job of other ones is refused
+    rows/000012.npy      finished parts of the embeddings, until all are in
+    rows-<key>.npy       all embeddings
+    pairs/000012.parquet finished blocks of pairs
+
+A file gets its name after its content is on disk, so whatever stops a job, a part is there whole
+or not at all, and the job goes on behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gemel.arrays import Float32, canonical_json
+from gemel.errors import DataError
+from gemel.tasks.pairs import Pairs, joined
+
+MANIFEST = "manifest.json"
+LOCK = ".lock"
+ROWS = "rows"
+PAIRS = "pairs"
+FULL = b"records with more partners"
+
+Tick = Callable[[int, int], None]
+
+
+@contextlib.contextmanager
+def opened(folder: Path, manifest: dict[str, Any]) -> Iterator[Job]:
+    """The job of a folder, new or to be continued, held for this process.
+
+    Args:
+        folder: made if it is not there.
+        manifest: JSON values of everything that decides the result.
+    Raises:
+        DataError: the folder belongs to another job or to something else, cannot be written, or
+            another process works in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    except OSError as e:
+        raise DataError(f"cannot write here: {e.strerror}", where=str(folder)) from e
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise DataError(
+                "another process works on this job",
+                where=str(folder),
+                hint="wait for it, or end it; a job that is killed goes on when started again",
+            ) from e
+        _bind(folder, manifest)
+        yield Job(folder)
+
+
+def _bind(folder: Path, manifest: dict[str, Any]) -> None:
+    path = folder / MANIFEST
+    wanted = json.loads(canonical_json(manifest))
+    if not path.exists():
+        strange = [p.name for p in folder.iterdir() if p.name != LOCK and ".tmp" not in p.name]
+        if strange:
+            raise DataError(
+                f"the folder holds {strange[0]} but no job",
+                where=str(folder),
+                hint="name a new folder for the job",
+            )
+        write(path, json.dumps(wanted, indent=1).encode() + b"\n")
+        return
+    try:
+        stated = json.loads(path.read_bytes())
+    except (OSError, ValueError) as e:
+        raise DataError(f"no readable job: {e}", where=str(path), hint=_OTHER) from e
+    if stated != wanted:
+        keys = [k for k in wanted if not isinstance(stated, dict) or stated.get(k) != wanted[k]]
+        raise DataError(
+            f"the folder holds a job with other {', '.join(keys) or 'settings'}",
+            where=str(folder),
+            hint=_OTHER,
+        )
+
+
+class Job:
+    """Finished parts of one job.
+
+    Args:
+        folder: bound to the job, see `opened`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in (ROWS, PAIRS):
+            (folder / name).mkdir(exist_ok=True)
+
+    def rows(
+        self, key: str, n: int, size: int, encode: Callable[[range], Float32], tick: Tick
+    ) -> Float32:
+        """All embeddings, (n, d) float32, mapped from disk; parts that are missing are encoded.
+
+        Args:
+            key: digest of space and data.
+            n: number of records.
+            size: records of a part.
+            encode: embeddings of some positions.
+            tick: called with records done and records in all.
+        """
+        path = self.folder / f"{ROWS}-{key[:12]}.npy"
+        if not path.exists():
+            parts = [range(start, min(start + size, n)) for start in range(0, n, size)]
+            for number, part in enumerate(parts):
+                file = self.folder / ROWS / f"{number:06}.npy"
+                if not file.exists():
+                    write(file, _npy(encode(part)))
+                tick(part.stop, n)
+            self._join(path, n, len(parts))
+        for file in (self.folder / ROWS).iterdir():
+            file.unlink()
+        return _load(path, mapped=True)
+
+    def _join(self, path: Path, n: int, n_parts: int) -> None:
+        """One file of all parts, written without holding more than one of them."""
+        with _whole(path) as file:
+            for number in range(n_parts):
+                part = _load(self.folder / ROWS / f"{number:06}.npy")
+                if number == 0:
+                    shape = (n, part.shape[1])
+                    head = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, head)
+                file.write(part.astype("<f4").tobytes())
+
+    def pairs(self, number: int, find: Callable[[], Pairs]) -> Pairs:
+        """The pairs of one block: read if it is finished, else found and kept.
+
+        Raises:
+            DataError: the file of the block is damaged.
+        """
+        path = self.block(number)
+        if not path.exists():
+            found = find()
+            columns = {"left": found.left, "right": found.right, "score": found.score}
+            table = pa.table(columns).replace_schema_metadata({FULL: str(found.n_full)})
+            sink = io.BytesIO()
+            pq.write_table(table, sink, write_page_checksum=True)
+            write(path, sink.getvalue())
+            return found
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+            left, right, score = (table[c].to_numpy() for c in ("left", "right", "score"))
+            return Pairs(left, right, score, int(table.schema.metadata[FULL]))
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as e:
+            raise DataError(
+                f"a finished block cannot be read: {e}",
+                where=str(path),
+                hint="delete the file; the block is then compared again",
+            ) from e
+
+    def block(self, number: int) -> Path:
+        """Where the pairs of a block are, once it is finished."""
+        return self.folder / PAIRS / f"{number:06}.parquet"
+
+    def all_pairs(self, n_blocks: int, find: Callable[[int], Pairs], tick: Tick) -> Pairs:
+        """The pairs of all blocks, finished ones first read and the others found."""
+        parts = []
+        for number in range(n_blocks):
+            parts.append(self.pairs(number, partial(find, number)))
+            tick(number + 1, n_blocks)
+        return joined(parts)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all.
+
+    Raises:
+        DataError: it cannot be written there.
+    """
+    with _whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that gets its name once its content is on disk.
+
+    What a kill leaves behind has a fixed name, so the next attempt writes over it.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        raise DataError(f"cannot be written: {e.strerror}", where=str(path)) from e
+
+
+def _load(path: Path, *, mapped: bool = False) -> Float32:
+    try:
+        rows: Float32 = np.load(path, mmap_mode="r" if mapped else None)
+    except (OSError, ValueError, EOFError) as e:
+        raise DataError(
+            f"finished embeddings cannot be read: {e}",
+            where=str(path),
+            hint="delete the file; its records are then encoded again",
+        ) from e
+    return rows
+
+
+def _npy(rows: Float32) -> bytes:
+    sink = io.BytesIO()
+    np.save(sink, rows, allow_pickle=False)
+    return sink.getvalue()
+
+
+_OTHER = "name another folder, or delete this one to start again"

@@ -1,0 +1,126 @@
+"""`gemel duplicates`: files, summary, going on, and bad command lines."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+Gemel = Callable[..., Any]
+
+
+def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) -> None:
+    said = gemel("duplicates", "-o", "c.parquet", "--pairs", "p.parquet", "--json")
+    assert said.code == 0, said.err
+    summary = json.loads(said.out)
+    assert summary["n_records"] == 180 and summary["engine"] == "exact"
+    assert summary["agreement"]["pairwise"]["f1"] > 0.9
+    assert summary["false_links"]["at_most"] > 0
+    clusters, pairs = pl.read_parquet("c.parquet"), pl.read_parquet("p.parquet")
+    assert clusters.columns == [
+        "id", "side", "cluster", "canonical", "score", "weakest_link", "risk", "size",
+    ]  # fmt: skip
+    assert len(clusters) == 180 and clusters["canonical"].sum() == clusters["cluster"].n_unique()
+    assert pairs.columns == ["left", "right", "score", "probability", "outcome"]
+    people = pairs.select(pl.col("left", "right").str.split(".").list.first())
+    assert (people["left"] == people["right"]).mean() > 0.9  # type: ignore[operator]
+
+
+def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
+    said = gemel("duplicates")
+    assert said.code == 0 and (project / "clusters.parquet").is_file()
+    for words in ("false matches, expected", "false matches, at most", "B-cubed", "FMR on eval"):
+        assert words in said.out, said.out
+    assert "looking for duplicates" in said.err and "wrote clusters.parquet" in said.err
+
+
+def test_a_second_run_compares_nothing_again(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = json.loads(gemel("duplicates", "--json").out)
+    (job,) = (project / ".gemel" / "duplicates").iterdir()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("compared again")
+
+    monkeypatch.setattr("gemel.improve.duplicates.scan", refuse)
+    again = json.loads(gemel("duplicates", "--json").out)
+    assert again == first
+    other = json.loads(gemel("duplicates", "--method", "complete", "--json").out)
+    assert other["method"] == "complete" and other["n_matches"] == first["n_matches"]
+    assert list((project / ".gemel" / "duplicates").iterdir()) == [job]
+
+
+def test_two_files_are_linked_and_measured_by_a_column(project: Path, gemel: Gemel) -> None:
+    people = pl.read_csv("people.csv", infer_schema=False)
+    second = pl.col("id").str.ends_with(".1")
+    people.filter(~second).write_csv("a.csv")
+    people.filter(second).write_csv("b.csv")
+    words = ("duplicates", "a.csv", "b.csv", "--id", "id", "--identity", "person", "--json")
+    said = gemel(*words)
+    assert said.code == 0, said.err
+    summary = json.loads(said.out)
+    assert summary["n_pairs"] == 120 * 60
+    assert summary["agreement"]["n_identities"] == 120
+    assert summary["agreement"]["pairwise"]["recall"] > 0.9
+    assert set(pl.read_parquet("clusters.parquet")["side"]) == {"left", "right"}
+
+
+def test_the_newest_by_a_column_that_the_release_does_not_know(project: Path, gemel: Gemel) -> None:
+    people = pl.read_csv("people.csv", infer_schema=False)
+    seen = pl.when(pl.col("id").str.ends_with(".1")).then(pl.lit("2024-02-02"))
+    people.with_columns(seen=seen.otherwise(pl.lit("2020-01-01"))).write_csv("dated.csv")
+    said = gemel("duplicates", "dated.csv", "--id", "id", "--canonical", "newest:seen")
+    assert said.code == 0, said.err
+    clusters = pl.read_parquet("clusters.parquet").filter(pl.col("size") == 2)
+    chosen = clusters.filter("canonical")["id"].str.ends_with(".1")
+    assert len(chosen) > 50 and chosen.mean() > 0.95  # type: ignore[operator]
+
+
+def test_a_dry_run_says_what_it_would_do(project: Path, gemel: Gemel) -> None:
+    said = gemel("duplicates", "--dry-run")
+    assert said.code == 0 and "would compare 180 records (exact)" in said.err
+    assert not (project / "clusters.parquet").exists()
+    assert not (project / ".gemel" / "duplicates").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "code"),
+    [
+        ("none.csv", "no such file", 1),
+        ("people.csv none.csv", "no such file", 1),
+        ("--method ward", "unknown method 'ward'", 1),
+        ("--canonical best", "unknown choice 'best'", 1),
+        ("--canonical newest:seen", "seen", 1),
+        ("--engine warp", "unknown engine 'warp'", 1),
+        ("--max-risk 2", "--max-risk", 2),
+        ("-o nowhere/c.parquet", "no such folder to write to", 1),
+        ("--folder .", "but no job", 1),
+        ("-r canary", "canary points at no release", 1),
+        ("x.csv", "no column", 1),
+        ("one.csv", "one record has no duplicates", 1),
+        ("people.csv --identity who", "who", 1),
+    ],
+)
+def test_bad_input_is_explained(
+    project: Path, gemel: Gemel, words: str, says: str, code: int
+) -> None:
+    (project / "x.csv").write_text("first,last\na,b\n")
+    (project / "one.csv").write_text("first,last,town,born\notto,weber,ulm,1950-01-02\n")
+    said = gemel("duplicates", *words.split())
+    assert said.code == code, said.err
+    lines = [x for x in said.err.splitlines() if x.startswith(("error: ", "hint: "))]
+    assert [x.split(": ")[0] for x in lines] == ["error", "hint"], said.err
+    assert says in lines[0] and "unexpected" not in lines[0], lines[0]
+    assert not (project / "clusters.parquet").exists()
+
+
+def test_another_job_in_the_folder_is_refused(project: Path, gemel: Gemel) -> None:
+    assert gemel("duplicates", "--folder", "work").code == 0
+    people = (project / "people.csv").read_text().splitlines()
+    (project / "fewer.csv").write_text("\n".join(people[:50]) + "\n")
+    said = gemel("duplicates", "fewer.csv", "--id", "id", "--folder", "work")
+    assert said.code == 1 and "a job with other data" in said.err
+    assert "name another folder" in said.err

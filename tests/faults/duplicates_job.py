@@ -1,0 +1,35 @@
+"""A job of finding duplicates, started by a test that kills it."""
+
+import sys
+
+import numpy as np
+
+import gemel
+from gemel.data import records
+from gemel.data.schema import Field
+from gemel.improve import duplicates as module
+
+FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))
+
+
+def main(release: str, table: str, engine: str, folder: str, out: str) -> None:
+    """Find the duplicates of a table in small blocks, and write them."""
+    module.BLOCK_PAIRS = 1 << 15
+    module.BLOCK_RECORDS = 24
+    module.ENCODED_AT_ONCE = 24
+    dataset = records.read(table, id="id", fields=FIELDS)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    found = gemel.duplicates(
+        gemel.Release.open(release),
+        dataset,
+        engine=engine,
+        folder=folder,
+        progress=lambda stage, done, total: print(stage, done, flush=True),
+    )
+    found.write(f"{out}/clusters.parquet", f"{out}/pairs.parquet")
+    np.savetxt(f"{out}/done", [found.summary.n_matches])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

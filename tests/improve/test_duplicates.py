@@ -1,0 +1,243 @@
+"""Duplicates from records to Parquet: found, the same for any order, exact or proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from tests.release import conftest as small
+
+import gemel
+from gemel.data import records
+from gemel.data.dataset import Dataset
+from gemel.encode.compare import Cosine
+from gemel.errors import ConfigError, DataError, GalleryError
+from gemel.improve import duplicates as module
+from gemel.improve.found import Duplicates
+from gemel.release.release import Release
+from gemel.tasks.clusters import METHODS
+
+
+@pytest.fixture(scope="module")
+def found(release: Release, strangers: Dataset) -> Duplicates:
+    return gemel.duplicates(release, strangers)
+
+
+def test_the_right_records_are_put_together(found: Duplicates, strangers: Dataset) -> None:
+    seen = found.summary.agreement
+    assert seen is not None and seen.n_records == 400 and seen.n_identities == 200
+    assert seen.pairwise.f1 > 0.8 and seen.b_cubed.f1 > 0.9
+    one = found.clusters.filter(pl.col("id") == "r0")["cluster"][0]
+    assert found.clusters.filter(pl.col("cluster") == one)["id"].to_list() == ["r0", "r1"]
+
+
+def test_pairs_are_those_that_the_release_says_match(
+    found: Duplicates, release: Release, strangers: Dataset
+) -> None:
+    rows = release.encoder.encode(strangers.payloads())
+    score = Cosine().matrix(rows, rows)
+    i, j = np.nonzero(np.triu(score >= release.policy.verify.threshold, 1))
+    ids = strangers.ids
+    expected = {frozenset((ids[a], ids[b])) for a, b in zip(i, j, strict=True)}
+    rows_of = found.pairs.filter(pl.col("outcome") == "match").select("left", "right").rows()
+    assert {frozenset(pair) for pair in rows_of} == expected
+    assert found.summary.n_matches == len(expected)
+    assert (found.pairs["left"] < found.pairs["right"]).all()
+    at = np.argmin(found.pairs["score"].to_numpy())
+    assert found.pairs["probability"][int(at)] == found.pairs["probability"].min()
+
+
+def test_every_record_has_a_row_and_every_cluster_one_canonical_record(
+    found: Duplicates, strangers: Dataset
+) -> None:
+    assert sorted(found.clusters["id"]) == sorted(strangers.ids)
+    per = found.clusters.group_by("cluster").agg(
+        pl.col("canonical").sum(), pl.len().alias("n"), pl.col("size").first()
+    )
+    assert (per["canonical"] == 1).all() and (per["n"] == per["size"]).all()
+    alone = found.clusters.filter(pl.col("size") == 1)
+    assert alone["weakest_link"].is_null().all() and (alone["risk"] == 0).all()
+    others = found.clusters.filter(~pl.col("canonical"))
+    assert others["score"].null_count() == 0
+    pair = found.clusters.filter(pl.col("size") == 2, ~pl.col("canonical"))
+    assert pair["score"].to_numpy() == pytest.approx(pair["weakest_link"].to_numpy())
+
+
+def test_the_expected_false_links_are_about_the_false_ones(
+    release: Release, strangers: Dataset, found: Duplicates
+) -> None:
+    who = dict(zip(strangers.ids.tolist(), strangers.identities.tolist(), strict=True))
+    false = sum(who[a] != who[b] for a, b in found.pairs.select("left", "right").rows())
+    links = found.summary.false_links
+    assert links.expected is not None and links.at_most is not None
+    assert false <= links.at_most
+    assert false / 3 <= links.expected <= 3 * false
+    fmr = release.evidence.eval.fmr
+    assert links.by_fmr == pytest.approx(fmr.value * 400 * 399 / 2)
+    assert "eval" in links.basis
+
+
+def test_evidence_for_another_threshold_bounds_nothing(
+    release: Release, strangers: Dataset, tmp_path: Path
+) -> None:
+    from msgspec.structs import replace as changed
+
+    policy = release.policy
+    band = changed(policy.verify, threshold=0.97, review_low=0.9, review_high=0.98)
+    child = release.child(into=tmp_path / "child", policy=changed(policy, verify=band))
+    got = gemel.duplicates(child, strangers)
+    links = got.summary.false_links
+    assert links.at_most is links.by_fmr is None and "no evidence" in links.basis
+    review = got.pairs.filter(pl.col("outcome") == "review")
+    assert got.summary.n_review == len(review) > 0
+    assert (review["score"] < 0.98).all() and (review["score"] >= 0.9).all()
+    assert got.summary.n_matches == (got.pairs["score"] >= 0.98).sum() > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_order_of_the_records_does_not_matter(
+    release: Release, strangers: Dataset, method: str
+) -> None:
+    order = np.random.default_rng(0).permutation(len(strangers))
+    one, other = (
+        gemel.duplicates(release, d, method=method)  # type: ignore[arg-type]
+        for d in (strangers, strangers.take(order))
+    )
+    assert_frame_equal(one.clusters, other.clusters)
+    assert_frame_equal(one.pairs, other.pairs)
+    assert one.summary == other.summary
+
+
+def test_blocks_do_not_matter(
+    release: Release, strangers: Dataset, found: Duplicates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_PAIRS", 7 * 400)
+    monkeypatch.setattr(module, "ENCODED_AT_ONCE", 33)
+    again = gemel.duplicates(release, strangers)
+    assert_frame_equal(again.clusters, found.clusters)
+    assert again.summary == found.summary
+
+
+def test_two_data_sets_are_linked_across_only(release: Release, strangers: Dataset) -> None:
+    left, right = strangers.take(range(0, 400, 2)), strangers.take(range(1, 400, 2))
+    right = replace(right, ids=left.ids)  # ids need to be unique within a data set only
+    got = gemel.duplicates(release, left, right)
+    assert got.summary.n_pairs == 200 * 200 and got.summary.n_records == 400
+    assert got.clusters["side"].to_list() == ["left"] * 200 + ["right"] * 200
+    assert got.summary.agreement is not None and got.summary.agreement.pairwise.f1 > 0.8
+    truth = (got.pairs["left"] == got.pairs["right"]).mean()
+    assert truth is not None and float(truth) > 0.7  # type: ignore[arg-type]
+
+
+def test_an_engine_misses_little_and_says_how_much(
+    release: Release, strangers: Dataset, found: Duplicates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_RECORDS", 64)
+    exact = set(found.pairs.select("left", "right").rows())
+    for engine in ("flat", "hnsw"):
+        got = gemel.duplicates(release, strangers, engine=engine)
+        pairs = got.pairs.select("left", "right").rows()
+        assert len(pairs) == len(set(pairs)) and set(pairs) <= exact
+        recall = got.summary.candidate_recall
+        assert recall is not None and recall.n_records == 400
+        assert recall.n_pairs == len(exact) and recall.n_found == len(pairs)
+        assert recall.low <= recall.value and recall.value > 0.95
+
+
+def test_few_candidates_show_in_the_recall(
+    release: Release, strangers: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gemel.improve import proposals
+
+    real = proposals.open_proposer
+    monkeypatch.setattr(module, "open_proposer", lambda *a: replace(real(*a), n_candidates=0))
+    got = gemel.duplicates(release, strangers, engine="flat")
+    recall = got.summary.candidate_recall
+    assert recall is not None and recall.n_found == len(got.pairs) == 0 and recall.value == 0
+
+
+def test_large_sets_go_through_an_engine(release: Release, strangers: Dataset) -> None:
+    from gemel.improve.compared import Compared
+
+    compared = Compared.of(release, strangers, None)
+    assert module.planned(release, compared)["engine"] == "exact"
+    big = Compared(replace(strangers, ids=np.zeros(30_000, np.str_)))
+    big.left.__dict__["digest"] = ""
+    assert module.planned(release, big)["engine"] == "hnsw"
+
+
+def test_the_newest_record_can_stand_for_its_cluster(release: Release) -> None:
+    found, _ = small.rows(20, seed=3)
+    for i, row in enumerate(found):
+        row["seen"] = f"20{10 + i % 7}-01-01"
+    fields = (*small.FIELDS, records.Field("seen", "date"))
+    dataset = records.from_rows(found, fields=fields)
+    got = gemel.duplicates(release, dataset, canonical="newest:seen")
+    seen = dict(zip(dataset.ids.tolist(), [r["seen"] for r in found], strict=True))
+    frame = got.clusters.with_columns(seen=pl.col("id").replace_strict(seen))
+    newest = frame.group_by("cluster").agg(
+        pl.col("seen").max(), pl.col("seen").filter("canonical").first().alias("chosen")
+    )
+    assert (frame["size"] > 1).any() and (newest["seen"] == newest["chosen"]).all()
+    assert got.summary.agreement is None
+
+
+def test_a_risk_limit_holds(release: Release, strangers: Dataset) -> None:
+    got = gemel.duplicates(release, strangers, max_risk=0.3)
+    assert got.clusters["risk"].max() <= 0.3  # type: ignore[operator]
+    assert got.summary.n_clusters > 50
+
+
+def test_files_are_written_whole(found: Duplicates, tmp_path: Path) -> None:
+    found.write(tmp_path / "c.parquet", tmp_path / "p.parquet")
+    assert_frame_equal(pl.read_parquet(tmp_path / "c.parquet"), found.clusters)
+    assert_frame_equal(pl.read_parquet(tmp_path / "p.parquet"), found.pairs)
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(DataError, match="cannot be written"):
+        found.write(tmp_path / "none" / "c.parquet")
+
+
+@pytest.fixture
+def lazy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails if anything is encoded."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("nothing may be encoded before the options are checked")
+
+    monkeypatch.setattr("gemel.encode.encoder.Encoder.encode", refuse)
+    yield
+
+
+@pytest.mark.usefixtures("lazy")
+def test_bad_options_are_refused_before_any_work(release: Release, strangers: Dataset) -> None:
+    with pytest.raises(ConfigError, match="unknown method"):
+        gemel.duplicates(release, strangers, method="ward")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="unknown choice"):
+        gemel.duplicates(release, strangers, canonical="best")
+    with pytest.raises(ConfigError, match="no field 'seen'"):
+        gemel.duplicates(release, strangers, canonical="newest:seen")
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        gemel.duplicates(release, strangers, max_risk=2.0)
+    with pytest.raises(GalleryError, match="unknown engine"):
+        gemel.duplicates(release, strangers, engine="warp")
+    with pytest.raises(DataError, match="one record"):
+        gemel.duplicates(release, strangers.take([0]))
+    with pytest.raises(DataError, match="no records"):
+        gemel.duplicates(release, strangers.take([0]), strangers.take([]))
+    other = records.from_rows([{"first": "a", "last": "b"}, {"first": "c", "last": "d"}])
+    with pytest.raises(DataError, match="the release needs"):
+        gemel.duplicates(release, other)
+
+
+def test_identical_records_are_one_cluster(release: Release) -> None:
+    row = {"first": "anna", "last": "mueller", "born": 1950.0}
+    dataset = records.from_rows([row] * 250, fields=small.FIELDS)
+    got = gemel.duplicates(release, dataset)
+    assert got.summary.n_clusters == 1 and got.summary.largest == 250
+    assert got.summary.n_full > 0  # more partners than are kept
+    assert got.clusters["canonical"].to_list().index(True) == 0
