@@ -21,6 +21,7 @@ from gemel.arrays import Float32
 from gemel.calibrate import curves
 from gemel.calibrate.certify import smallest_fmr
 from gemel.calibrate.policy import Policy
+from gemel.calibrate.reliability import reliability
 from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
 from gemel.data.dataset import UNKNOWN, Dataset
@@ -236,6 +237,7 @@ def _evidence(
             for side, part in (("dev", dev), ("eval", eval))
             if part.scores.note
         ),
+        reliability=reliability(eval.scores, decided.policy),
     )
 
 

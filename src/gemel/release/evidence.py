@@ -12,6 +12,7 @@ import msgspec
 
 from gemel.calibrate.curves import CurveSummary
 from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.reliability import Reliability
 from gemel.calibrate.thresholds import Target
 from gemel.release.goals import Goals
 from gemel.release.mistakes import Mistake
@@ -134,6 +135,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         timing: of the encoder.
         file_bytes: size of each file that the release needs to serve.
         notes: what a reader has to know, such as comparisons that were left out.
+        reliability: what the policy's probabilities are worth on eval.
     """
 
     data: DataSummary
@@ -151,6 +153,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing
     file_bytes: dict[str, int]
     notes: tuple[str, ...] = ()
+    reliability: Reliability | None = None
 
     @property
     def target(self) -> Target:
