@@ -45,6 +45,15 @@ def test_the_evidence_is_what_measuring_by_hand_gives(release: Release, people: 
     assert evidence.data.sides["eval"].n_identities == len(set(people.identities[sides.eval]))
 
 
+def test_the_evidence_says_what_probabilities_are_worth_on_eval(release: Release) -> None:
+    found = release.evidence.reliability
+    assert found is not None
+    assert found.prior == release.policy.prior
+    assert 0 <= found.least_cllr <= found.cllr < 1
+    n = sum(b.n_genuine + b.n_impostor for b in found.bins)
+    assert n == release.evidence.eval.n_genuine + release.evidence.eval.n_impostor
+
+
 def test_the_mistakes_are_the_nearest_ones(release: Release) -> None:
     evidence = release.evidence
     at = evidence.eval.threshold

@@ -144,8 +144,7 @@ def cross_entropy(scores: Scores, likelihood: Likelihood, prior: float) -> float
     logit = math.log(prior / (1 - prior))
     miss = _mean_loss(scores.score[scores.genuine], likelihood, logit, -1)
     false = _mean_loss(scores.score[~scores.genuine], likelihood, logit, 1)
-    blind = -prior * math.log(prior) - (1 - prior) * math.log1p(-prior)
-    return (prior * miss + (1 - prior) * false) / blind
+    return (prior * miss + (1 - prior) * false) / entropy(prior)
 
 
 def _mean_loss(score: Float32, likelihood: Likelihood, logit: float, sign: int) -> float:
@@ -175,16 +174,23 @@ def least_cllr(curve: Sweep) -> float:
 
     Source: Brümmer and du Preez 2006.
     """
-    return least_cross_entropy(curve, 0.5)
+    return float(least_cross_entropy(curve, np.array([0.5]))[0])
 
 
-def least_cross_entropy(curve: Sweep, prior: float) -> float:
-    """`cross_entropy` after the best rising transformation of the scores."""
+def least_cross_entropy(curve: Sweep, priors: Float64) -> Float64:
+    """`cross_entropy` at (p,) priors after the best rising transformation of the scores."""
     _, true, false = hull_blocks(curve)
     with np.errstate(divide="ignore"):
         llr = np.log(true) - np.log(false) - math.log(curve.n_genuine / curve.n_impostor)
-    logit = math.log(prior / (1 - prior))
-    miss = true[true > 0] @ np.logaddexp(0, -llr[true > 0] - logit) / curve.n_genuine
-    wrong = false[false > 0] @ np.logaddexp(0, llr[false > 0] + logit) / curve.n_impostor
-    blind = -prior * math.log(prior) - (1 - prior) * math.log1p(-prior)
-    return float(prior * miss + (1 - prior) * wrong) / blind
+    out = np.empty(len(priors))
+    for i, prior in enumerate(priors.tolist()):
+        logit = math.log(prior / (1 - prior))
+        miss = true[true > 0] @ np.logaddexp(0, -llr[true > 0] - logit) / curve.n_genuine
+        wrong = false[false > 0] @ np.logaddexp(0, llr[false > 0] + logit) / curve.n_impostor
+        out[i] = (prior * miss + (1 - prior) * wrong) / entropy(prior)
+    return out
+
+
+def entropy(prior: float) -> float:
+    """Cost of always saying the prior, in natural units."""
+    return -prior * math.log(prior) - (1 - prior) * math.log1p(-prior)

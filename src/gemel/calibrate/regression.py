@@ -95,8 +95,8 @@ def no_rise() -> DataError:
 
 def _sample(scores: Scores, prior: float) -> _Sample:
     """The scores, binned, each class with its share of the weight."""
-    genuine, n_of_genuine = _binned(scores, scores.genuine)
-    impostor, n_of_impostor = _binned(scores, ~scores.genuine)
+    genuine, n_of_genuine = binned(scores, scores.genuine)
+    impostor, n_of_impostor = binned(scores, ~scores.genuine)
     n_genuine, n_impostor = scores.n_genuine, scores.n_impostor
     score = np.concatenate([genuine, impostor])
     weight = np.concatenate(
@@ -107,7 +107,7 @@ def _sample(scores: Scores, prior: float) -> _Sample:
     return _Sample(score, label, weight / min(prior, 1 - prior))
 
 
-def _binned(scores: Scores, chosen: Bool) -> tuple[Float64, Float64]:
+def binned(scores: Scores, chosen: Bool) -> tuple[Float64, Float64]:
     """Mean score and count of narrow bins, so that a fit does not depend on the number of scores.
 
     Returns:

@@ -101,13 +101,19 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(f"{name} is {cost}, must be > 0", where=f"calibrate.{name}")
 
 
-def choose(scores: Scores, target: Target, likelihood: Likelihood | None = None) -> OperatingPoint:
+def choose(
+    scores: Scores,
+    target: Target,
+    likelihood: Likelihood | None = None,
+    curve: Sweep | None = None,
+) -> OperatingPoint:
     """The operating point that reaches a goal, measured on the same comparisons.
 
     Args:
         scores: labelled comparisons of both classes (of dev).
         target: the goal.
         likelihood: calibrated score, for the review band; fitted to the scores if None.
+        curve: their sweep, where several goals share it; made if None and needed.
     Raises:
         TargetRefused: the data cannot prove the goal; says how many identities and comparisons
             are missing, and what they could prove.
@@ -122,7 +128,7 @@ def choose(scores: Scores, target: Target, likelihood: Likelihood | None = None)
         proof, method = _proof(scores, target, prior)
         threshold = proof.threshold
     else:
-        threshold = observed(sweep(scores), target, prior)
+        threshold = observed(curve or sweep(scores), target, prior)
     band = _review_band(scores, threshold, target, prior, likelihood)
     point = measure(
         scores,

@@ -19,6 +19,7 @@ from gemel.arrays import Float32, Int64
 from gemel.calibrate import curves
 from gemel.calibrate.certify import smallest_fmr
 from gemel.calibrate.policy import Policy
+from gemel.calibrate.reliability import reliability
 from gemel.calibrate.stability import stability
 from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
@@ -232,6 +233,7 @@ def decide_and_measure(
         stability=stability(dev.scores, eval.scores, target, chosen, seed=seed),
         searches=measure.searches_of(eval, decided.policy, target.confidence, seed),
         validity=measure.validity(decided.policy, chosen, encoder.space_id),
+        reliability=reliability(eval.scores, decided.policy),
     )
 
 

@@ -14,6 +14,7 @@ from gemel.calibrate.breakdown import Breakdown
 from gemel.calibrate.curves import CurveSummary
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.refusal import Refusal
+from gemel.calibrate.reliability import Reliability
 from gemel.calibrate.searches import SearchPoint
 from gemel.calibrate.stability import Stability
 from gemel.calibrate.thresholds import Target
@@ -168,6 +169,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         stability: how far the threshold itself can be trusted; None in older releases.
         searches: on eval, FPIR and FNIR by the size of the gallery; empty without a ladder.
         validity: for what, and how long; None in older releases.
+        reliability: what the policy's probabilities are worth on eval.
     """
 
     data: DataSummary
@@ -190,6 +192,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     stability: Stability | None = None
     searches: tuple[SearchPoint, ...] = ()
     validity: Validity | None = None
+    reliability: Reliability | None = None
 
     @property
     def target(self) -> Target:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
@@ -126,17 +127,21 @@ def points(
 ) -> tuple[Point, ...]:
     """The table of operating points: the chosen one first, then other goals for comparison."""
     table = [Point(goal=in_words(target), chosen=True, dev=chosen, eval=on_eval)]
+    curve = curves.sweep(dev)
     for goal, other in OTHER_GOALS:
         if (other.kind, other.value) == (target.kind, target.value):
             continue
         try:
-            there = choose(dev, Target(kind=other.kind, value=other.value, prior=target.prior))
+            goal_there = msgspec.structs.replace(
+                other, prior=target.prior, intervals=target.intervals
+            )
+            there = choose(dev, goal_there, curve=curve)
         except DataError as e:
             refusal = e.refusal if isinstance(e, TargetRefused) else None
             reason = f"{e.what}; {e.hint}"
             table.append(Point(goal=goal, chosen=False, reason=reason, refusal=refusal))
             continue
-        here = measure(eval, there.threshold, prior=target.prior)
+        here = measure(eval, there.threshold, prior=target.prior, method=target.intervals)
         table.append(Point(goal=goal, chosen=False, dev=there, eval=here))
     return tuple(table)
 
