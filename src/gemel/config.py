@@ -25,6 +25,7 @@ from gemel.settings import (
     GallerySettings,
     ServeSettings,
     SplitSettings,
+    StageSettings,
     StoreSettings,
     TrainSettings,
 )
@@ -45,6 +46,7 @@ class Config(msgspec.Struct, frozen=True):
     split: SplitSettings = SplitSettings()
     train: TrainSettings = TrainSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
+    stages: StageSettings = StageSettings()
     store: StoreSettings = StoreSettings()
     gallery: GallerySettings = GallerySettings()
     serve: ServeSettings = ServeSettings()

@@ -12,7 +12,7 @@ import math
 from bisect import bisect_left
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from gemel.calibrate.categories import Categories, Pair
 from gemel.calibrate.classify import ClassPolicy
 from gemel.calibrate.likelihood import Likelihood
 from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.rules import Rule, broken
 from gemel.calibrate.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 
@@ -108,6 +109,7 @@ class Decision(msgspec.Struct, frozen=True):
         category: of the left and the right record, None where the policy does not know it; None
             if it does not decide by category.
         interval: limits of that probability (Venn-Abers); None if the policy holds none.
+        rule: that took a match away; None if none did.
     """
 
     outcome: Outcome
@@ -115,6 +117,7 @@ class Decision(msgspec.Struct, frozen=True):
     probability: float | None
     category: Pair | None = None
     interval: tuple[float, float] | None = None
+    rule: str | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +128,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         search: for each candidate of a search, if there are no `sizes`.
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
+        rules: that take matches away, see `rules.broken`.
         first: stage before the comparator in a large gallery; None compares by rank of the cosine.
         categories: levels the scores of each category, before they meet bands and likelihood;
             None = one threshold for all.
@@ -146,6 +150,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     search: Band
     prior: float
     likelihood: Likelihood | None = None
+    rules: tuple[Rule, ...] = ()
     first: FirstStage | None = None
     categories: Categories | None = None
     venn_abers: VennAbers | None = None
@@ -240,6 +245,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if interval is None or self.review_width is None:
             return False
         return interval[1] - interval[0] > self.review_width
+
+    def ruled(self, decision: Decision, left: Any, right: Any) -> Decision:
+        """The decision after the rules, which look at both rows and only take matches away.
+
+        Args:
+            decision: about their score.
+            left: a row, or anything else that rules say nothing of.
+            right: another.
+        """
+        if not self.rules or decision.outcome == "no_match":
+            return decision
+        rule = broken(self.rules, left, right)
+        if rule is None or (rule.then == decision.outcome):
+            return decision
+        return msgspec.structs.replace(decision, outcome=rule.then, rule=str(rule))
 
     def to_json(self) -> bytes:
         """The policy as indented JSON."""

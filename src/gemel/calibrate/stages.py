@@ -102,6 +102,20 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     fnmr_single: Estimate
 
 
+class RuleCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule takes away on eval.
+
+    Attributes:
+        rule: as it is declared.
+        n_checked: genuine comparisons that match without rules.
+        lost: share of them for which the rule fires.
+    """
+
+    rule: str
+    n_checked: int
+    lost: Estimate
+
+
 def choose(sketch: Scores, exact: Scores, band: Band, goal: StageGoal) -> Stages:
     """The cheapest stages that keep to the goal, measured on the same comparisons.
 

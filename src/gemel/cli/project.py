@@ -171,6 +171,8 @@ class Project:
 
     def goals(self) -> Goals:
         """What `[calibrate]` asks of the decisions."""
+        from gemel.calibrate.rules import parse
+        from gemel.calibrate.stages import StageGoal
         from gemel.calibrate.thresholds import Target
         from gemel.release.goals import Goals
 
@@ -193,8 +195,15 @@ class Project:
                 confidence=goal.confidence,
                 gallery_size=goal.gallery_size,
             )
+        staged = self.config.stages
+        costs = {
+            name: getattr(staged, name)
+            for name in ("bits", "max_loss", "fmr", "fnmr", "sketch_cost", "review_cost")
+        }
         return Goals(
             verify=verify,
+            stages=StageGoal(**costs, confidence=goal.confidence) if staged.bits else None,
+            rules=tuple(parse(rule) for rule in staged.rules),
             search=search,
             likelihood=goal.likelihood,
             categories=goal.categories,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import AsJson, ConfigFile, Project, Sets
-from gemel.cli.release import Maybe, estimate
+from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.release import Maybe, estimate, summary
+from gemel.errors import ReleaseError
 
 if TYPE_CHECKING:
     from gemel.calibrate.feedback import Rates
-    from gemel.release.adapt import Feedback
+    from gemel.release.feedback import Feedback
 
 app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and what they say.")
 
@@ -65,6 +68,49 @@ def proposal(
         show.as_json(said)
     else:
         show_proposal(said)
+
+
+@app.command()
+def accept(
+    name: Maybe = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:
+    """Put a child release with the proposed threshold on the shelf; nothing is live yet.
+
+    Exit 1 if the answers propose no move, so that a job may run it every night.
+    """
+    from gemel.release import adapt
+
+    project = Project.open(config, sets)
+    said = said_about(project, name)
+    if dry_run or said.proposal.band is None:
+        show_proposal(said)
+        if not dry_run:
+            raise ReleaseError(f"nothing to accept: {said.proposal.reason}")
+        return
+    dataset, parent = project.dataset(), project.release(name)
+    goal = project.config.calibrate
+    with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
+        child = adapt.accept(
+            parent,
+            said,
+            project.run_folder(dataset),
+            dataset,
+            into=Path(draft) / "release",
+            max_comparisons=goal.max_comparisons,
+            seed=goal.seed,
+            progress=tick,
+        )
+        release = project.store().put(child.folder)
+    project.note("review.accept", {"release": release.id, "parent": parent.id})
+    if json:
+        show.as_json({"manifest": release.manifest, "policy": release.policy})
+    else:
+        show.pairs(summary(release))
+    show.say(f"next: gemel release promote {release.short_id}")
 
 
 def said_about(project: Project, name: str | None) -> Feedback:

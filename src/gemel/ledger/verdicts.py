@@ -33,6 +33,7 @@ class Asked:
         score: higher is more alike.
         outcome: `match`, `no_match` or `review`.
         probability: with which it is asked about.
+        category: of both sides, where the release decides by it.
         answers: reviewer to the last answer, true = genuine.
     """
 
@@ -43,6 +44,7 @@ class Asked:
     score: float
     outcome: str
     probability: float
+    category: tuple[str | None, str | None] | None = None
     answers: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -161,6 +163,7 @@ def _asked(entry: Entry, body: dict[str, Any]) -> Asked | None:
         body["score"],
         body["outcome"],
         probability,
+        tuple(body["category"]) if body.get("category") else None,
     )
 
 

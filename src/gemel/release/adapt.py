@@ -10,45 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
 from gemel.calibrate.feedback import Answers
-from gemel.calibrate.proposal import Limits, Proposal, propose
+from gemel.calibrate.policy import Policy
+from gemel.calibrate.proposal import Limits, propose
+from gemel.data.dataset import Dataset
 from gemel.encode.compare import FILE as COMPARATOR
+from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import Asked, decisions
+from gemel.release.build import Progress, measured, ticker
+from gemel.release.decide import kept
+from gemel.release.feedback import Feedback
 from gemel.release.folder import Manifest
-from gemel.release.release import Release
+from gemel.release.recalibrate import opened
+from gemel.release.release import POLICY, Release
 from gemel.settings import AdaptSettings
-
-
-class Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers of a time, and what they say; plain JSON values.
-
-    Attributes:
-        release: whose threshold is judged.
-        n_decisions: decisions made in all, asked about or not.
-        n_asked: those asked about and old enough.
-        n_answered: those of them that were answered.
-        n_double: answered by two reviewers or more.
-        n_agreed: those of them where all reviewers agree.
-        first: time of the first decision used; empty if there is none.
-        last: time of the last one.
-        proposal: what to do.
-    """
-
-    release: str
-    n_decisions: int
-    n_asked: int
-    n_answered: int
-    n_double: int
-    n_agreed: int
-    first: str
-    last: str
-    proposal: Proposal
 
 
 def feedback(
@@ -81,7 +63,7 @@ def feedback(
         min_audited=settings.min_audited,
         max_changed=settings.max_changed,
     )
-    found = answers(ripe)
+    found = answers(ripe, release.policy)
     return Feedback(
         release=release.id,
         n_decisions=n_decisions,
@@ -95,11 +77,12 @@ def feedback(
     )
 
 
-def answers(asked: Sequence[Asked]) -> Answers:
+def answers(asked: Sequence[Asked], policy: Policy) -> Answers:
     """The answered decisions, weighted for those that were not asked about or not answered.
 
     Args:
         asked: decisions that were asked about, answered or not.
+        policy: levels scores by category, if it does, so that one threshold fits all.
     """
     audited: Bool = np.array([a.outcome != "review" for a in asked], bool)
     kinds = np.array([a.outcome for a in asked], "U8")
@@ -109,9 +92,58 @@ def answers(asked: Sequence[Asked]) -> Answers:
         of_kind = kinds == kind
         if done[of_kind].any():
             weight[of_kind] /= done[of_kind].mean()
-    score: Float64 = np.array([a.score for a in asked], np.float64)
+    score: Float64 = np.array([policy.level(a.score, a.category) for a in asked], np.float64)
     genuine: Bool = np.array([bool(a.genuine) for a in asked], bool)
     return Answers(score[done], genuine[done], weight[done], audited[done])
+
+
+def accept(
+    parent: Release,
+    said: Feedback,
+    run_folder: str | Path,
+    dataset: Dataset,
+    *,
+    into: str | Path,
+    max_comparisons: int = 20_000_000,
+    seed: int = 0,
+    now: datetime | None = None,
+    progress: Progress | None = None,
+) -> Release:
+    """The child release with the proposed threshold, measured again on dev and eval.
+
+    Args:
+        parent: the release that was judged.
+        said: a proposal to move its threshold.
+        run_folder: of the run that the parent was built from.
+        dataset: the one it was trained on.
+        into: folder to become; must not exist.
+        max_comparisons: above it, those of randomly chosen identities.
+        seed: of that choice.
+        now: creation time, for reproducible ids.
+        progress: called with steps done and steps in all.
+    Raises:
+        ReleaseError: the proposal is not to move, or is about another release.
+        SpaceMismatch: the parent is of another run.
+        DataError: other records than the run's.
+    """
+    proposal, band = said.proposal, said.proposal.band
+    if band is None or said.release != parent.id:
+        raise ReleaseError(
+            f"there is no move of {parent.short_id} to accept: {proposal.reason}",
+            hint="see: gemel review proposal",
+        )
+    policy = parent.policy
+    search = band if policy.search == policy.verify else policy.search
+    policy = msgspec.structs.replace(policy, verify=band, search=search)
+    tick = ticker(progress)
+    made, parts = opened(parent, run_folder, dataset, (max_comparisons, seed), tick)
+    goals = parent.evidence.goals
+    decided = kept(parts[0], goals, policy)
+    tick()
+    evidence = measured(made, parts, (goals, decided), seed, tick, like=parent.evidence)
+    sizes = {**parent.evidence.file_bytes, POLICY: len(policy.to_json())}
+    evidence = msgspec.structs.replace(evidence, file_bytes=sizes, adapted=said)
+    return parent.child(policy=policy, evidence=evidence, into=into, now=now)
 
 
 def same_scale(release: Release, shelf: Sequence[Manifest]) -> set[str]:

@@ -29,7 +29,7 @@ from gemel.encode import compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
-from gemel.release import baseline, by_category, cache, classes, measure, mistakes, probes
+from gemel.release import baseline, by_category, cache, classes, measure, mistakes, probes, staged
 from gemel.release import folder as folders
 from gemel.release.decide import Decided, decide
 from gemel.release.evidence import Candidate, DataSummary, Evidence
@@ -176,11 +176,25 @@ def decide_and_measure(
     Raises:
         TargetRefused: the data cannot support a goal.
     """
-    run, dataset, encoder = made
     goals, today = wanted
     decided = decide(parts[0], goals, today)
-    dev, eval = decided.dev, parts[1].level(decided.policy.categories)
     tick()
+    return decided, measured(made, parts, (goals, decided), seed, tick, like=like)
+
+
+def measured(
+    made: tuple[Run, Dataset, Encoder],
+    parts: tuple[Part, Part],
+    wanted: tuple[Goals, Decided],
+    seed: int,
+    tick: Callable[[], None],
+    *,
+    like: Evidence | None = None,
+) -> Evidence:
+    """All that is measured about a policy; arguments as in `decide_and_measure`."""
+    run, dataset, encoder = made
+    goals, decided = wanted
+    dev, eval = decided.dev, parts[1].level(decided.policy.categories)
     target, chosen = goals.verify, decided.chosen
     on_eval = measure_at(
         eval.scores,
@@ -200,7 +214,7 @@ def decide_and_measure(
     tick()
     wrong = _mistakes(dataset, run.splits.eval, encoder, eval, decided.policy, seed)
     tick()
-    return decided, Evidence(
+    return Evidence(
         data=_data_summary(dataset, run),
         training=run.summary,
         goals=goals,
@@ -234,6 +248,18 @@ def decide_and_measure(
         searches=measure.searches_of(eval, decided.policy, target.confidence, seed),
         validity=measure.validity(decided.policy, chosen, encoder.space_id),
         reliability=reliability(eval.scores, decided.policy),
+        stages=tuple(
+            found
+            for part in (dev, eval)
+            if (found := staged.measured(part, decided.policy, goals.stages)) is not None
+        ),
+        rules=staged.rule_costs(
+            goals.rules,
+            eval,
+            chosen.threshold,
+            lambda at: dataset.payloads(run.splits.eval[at]),
+            target.confidence,
+        ),
     )
 
 

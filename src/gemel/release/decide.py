@@ -13,10 +13,10 @@ import msgspec
 
 from gemel.calibrate import likelihood, venn_abers
 from gemel.calibrate.ladder import ladder
-from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.operating import OperatingPoint, measure
 from gemel.calibrate.policy import Policy, SizedBand, policy_of
 from gemel.calibrate.thresholds import choose
-from gemel.release import classes
+from gemel.release import classes, staged
 from gemel.release.by_category import levelled, raised
 from gemel.release.goals import Goals
 from gemel.release.measure import Part
@@ -37,6 +37,28 @@ class Decided:
     chosen: OperatingPoint
     dev: Part
     classes: classes.Fitted
+
+
+def kept(dev: Part, goals: Goals, policy: Policy) -> Decided:
+    """A given policy, measured on dev: nothing is chosen.
+
+    Args:
+        dev: encoded and compared.
+        goals: that the policy is to reach.
+        policy: as it will be served.
+    """
+    dev = dev.level(policy.categories)
+    target, band = goals.verify, policy.verify
+    chosen = measure(
+        dev.scores,
+        band.threshold,
+        prior=target.prior,
+        confidence=target.confidence,
+        review=(band.review_low, band.review_high),
+        method=target.intervals,
+    )
+    of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
+    return Decided(policy, chosen, dev, of_classes)
 
 
 def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
@@ -70,5 +92,6 @@ def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
         review_width=goals.review_width,
     )
     of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
-    policy = msgspec.structs.replace(policy, classify=of_classes.policy)
+    policy = msgspec.structs.replace(policy, classify=of_classes.policy, rules=goals.rules)
+    policy = staged.choose(dev, policy, goals.stages)
     return Decided(policy, chosen, dev, of_classes)

@@ -17,8 +17,10 @@ from gemel.calibrate.refusal import Refusal
 from gemel.calibrate.reliability import Reliability
 from gemel.calibrate.searches import SearchPoint
 from gemel.calibrate.stability import Stability
+from gemel.calibrate.stages import RuleCost, Stages
 from gemel.calibrate.thresholds import Target
 from gemel.release.class_evidence import ClassEvidence
+from gemel.release.feedback import Feedback
 from gemel.release.goals import Goals
 from gemel.release.mistakes import Mistake
 from gemel.tasks.retrieval import Retrieval
@@ -164,6 +166,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         timing: of the encoder.
         file_bytes: size of each file that the release needs to serve.
         classes: how unknown items and classes of few supports are told; None without a policy.
+        stages: of searches, on dev and on eval; empty without a first stage.
+        rules: what each costs on eval.
+        adapted: the answers that moved the threshold; None if it was chosen on dev.
         notes: what a reader has to know, such as comparisons that were left out.
         categories: error rates of each category on eval; None without categories.
         stability: how far the threshold itself can be trusted; None in older releases.
@@ -188,6 +193,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: dict[str, int]
     classes: ClassEvidence | None = None
     notes: tuple[str, ...] = ()
+    stages: tuple[Stages, ...] = ()
+    rules: tuple[RuleCost, ...] = ()
+    adapted: Feedback | None = None
     categories: Breakdown | None = None
     stability: Stability | None = None
     searches: tuple[SearchPoint, ...] = ()

@@ -67,6 +67,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         space: of its embeddings.
         note: what a reader has to know.
         category: of left and right, where the release decides by it; None for an unknown one.
+        rule: that took the match away; None if none did.
     """
 
     outcome: Outcome
@@ -84,6 +85,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     space: str
     note: str = ""
     category: Pair | None = None
+    rule: str | None = None
 
 
 def explain(
@@ -153,7 +155,7 @@ def explaining(
         lambda score: decide(score).outcome,
         MAX_CUTS if parts else 0,
     )
-    decision = decide(found.score)
+    decision = policy.ruled(decide(found.score), *pair)
     at = [policy.level(score, category) for score in (found.score, decision.threshold)]
     gold = release.precedents
     return Explanation(
@@ -172,6 +174,7 @@ def explaining(
         space=release.space_id,
         note="parts of the query only: a gallery keeps no payloads" if stage == "search" else "",
         category=decision.category,
+        rule=decision.rule,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 from gemel.calibrate.likelihood import Kind
+from gemel.calibrate.rules import Rule
+from gemel.calibrate.stages import StageGoal
 from gemel.calibrate.thresholds import Target
 from gemel.errors import ConfigError
 
@@ -28,6 +30,8 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
             None: decisions have no interval.
         alpha: share of items of known classes that may be called unknown.
         shots: supports of a class that unknown items are calibrated for.
+        stages: a first stage before the comparator in large galleries; None leaves it out.
+        rules: that take matches away.
         valid_days: days until the thresholds should be measured again.
     Raises:
         ConfigError: a goal of searches for one comparison, or no days.
@@ -38,6 +42,8 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     categories: ByCategory = "report"
     likelihood: Kind = "auto"
     review_width: float | None = None
+    stages: StageGoal | None = None
+    rules: tuple[Rule, ...] = ()
     valid_days: int = 365
     alpha: float = 0.05
     shots: tuple[int, ...] = (1, 5)

@@ -61,6 +61,7 @@ class Part:
         units: of identities that depend on each other; None: each is one.
         category: of the records, if they have one.
         levelled: how the scores of each category were levelled; None = they were not.
+        sampling: comparisons at most, and the seed of the choice above that.
     """
 
     embeddings: Float32
@@ -70,6 +71,19 @@ class Part:
     units: Int64 | None = None
     category: CategoryColumn | None = None
     levelled: Categories | None = None
+    sampling: tuple[int, int] = (20_000_000, 0)
+
+    def scored_by(self, comparator: Comparator) -> Scores:
+        """The same comparisons in the same order, scored by another comparator."""
+        max_comparisons, seed = self.sampling
+        return all_pairs(
+            self.embeddings,
+            self.identities,
+            comparator,
+            max_comparisons=max_comparisons,
+            seed=seed,
+            units=self.units,
+        )
 
     def level(self, categories: Categories | None) -> Part:
         """The same part with levelled scores; itself if there is nothing to level by.
@@ -110,7 +124,8 @@ def part(
         seed=seed,
         units=units,
     )
-    return Part(embeddings, identities, comparator, scores, units, category)
+    sampling = max_comparisons, seed
+    return Part(embeddings, identities, comparator, scores, units, category, sampling=sampling)
 
 
 def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:

@@ -6,17 +6,19 @@ evidence are new and complete. Nothing is encoded if the embeddings of the run a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from gemel.data.dataset import Dataset
-from gemel.encode.encoder import NETWORK, PREPARE
+from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.errors import SpaceMismatch
 from gemel.release import folder as folders
 from gemel.release.build import Progress, decide_and_measure, sides, ticker
 from gemel.release.goals import Goals
+from gemel.release.measure import Part
 from gemel.release.release import ENCODER, POLICY, Release
 from gemel.release.run import Run
 
@@ -53,6 +55,30 @@ def recalibrate(
         DataError: other records than the run's.
         ReleaseError: no finished run, or `into` exists.
     """
+    created, tick = now or datetime.now(UTC), ticker(progress)
+    made, parts = opened(parent, run_folder, dataset, (max_comparisons, seed), tick)
+    decided, evidence = decide_and_measure(
+        made, parts, (goals, created.date()), seed, tick, like=parent.evidence
+    )
+    sizes = {**parent.evidence.file_bytes, POLICY: len(decided.policy.to_json())}
+    evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
+    return parent.child(policy=decided.policy, evidence=evidence, into=into, name=name, now=created)
+
+
+def opened(
+    parent: Release,
+    run_folder: str | Path,
+    dataset: Dataset,
+    sampling: tuple[int, int],
+    tick: Callable[[], None],
+) -> tuple[tuple[Run, Dataset, Encoder], tuple[Part, Part]]:
+    """The run of a release, and its dev and eval, compared.
+
+    Raises:
+        SpaceMismatch: the release is of another run.
+        DataError: other records than the run's.
+        ReleaseError: no finished run.
+    """
     run = Run.open(Path(run_folder), dataset)
     if not is_of(parent, run.folder):
         raise SpaceMismatch(
@@ -60,15 +86,9 @@ def recalibrate(
             where=str(run.folder),
             hint="build a release of the run, or name its own folder",
         )
-    created, tick = now or datetime.now(UTC), ticker(progress)
     encoder = parent.encoder
-    parts = sides(run, dataset, encoder, parent.comparator, (max_comparisons, seed), tick)
-    decided, evidence = decide_and_measure(
-        (run, dataset, encoder), parts, (goals, created.date()), seed, tick, like=parent.evidence
-    )
-    sizes = {**parent.evidence.file_bytes, POLICY: len(decided.policy.to_json())}
-    evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
-    return parent.child(policy=decided.policy, evidence=evidence, into=into, name=name, now=created)
+    parts = sides(run, dataset, encoder, parent.comparator, sampling, tick)
+    return (run, dataset, encoder), parts
 
 
 def is_of(release: Release, run_folder: Path) -> bool:

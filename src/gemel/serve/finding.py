@@ -27,6 +27,7 @@ def found(work: Find) -> SearchReply:
     for rank, hit in enumerate(hits, 1):
         category = work.category, live.category(hit.attributes)
         decision = live.policy.identify(hit.score, size, category)
+        decision = live.policy.ruled(decision, work.query, hit.attributes)
         replies.append(
             HitReply(
                 hit.id,
@@ -39,6 +40,7 @@ def found(work: Find) -> SearchReply:
                 hit.attributes,
                 decision.category,
                 decision.interval,
+                decision.rule,
             )
         )
     return SearchReply(replies, release, live.release.space_id, None)
@@ -51,6 +53,8 @@ def identified(work: Identify) -> IdentifyReply:
     size, best = gallery.count(), hits[0] if hits else None
     category = work.category, None if best is None else live.category(best.attributes)
     decision = live.policy.identify(-math.inf if best is None else best.score, size, category)
+    if best is not None:
+        decision = live.policy.ruled(decision, work.query, best.attributes)
     known = best if decision.outcome != "no_match" else None
     return IdentifyReply(
         "unknown" if decision.outcome == "no_match" else decision.outcome,

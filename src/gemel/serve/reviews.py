@@ -8,7 +8,8 @@ from typing import Any
 
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import answer, waiting
-from gemel.release.adapt import Feedback, feedback
+from gemel.release.adapt import feedback
+from gemel.release.feedback import Feedback
 from gemel.serve.problems import NoLedger
 from gemel.serve.schemas import ReviewReply, VerdictReply, WaitingReply
 from gemel.serve.work import Propose, Verdict, Waiting

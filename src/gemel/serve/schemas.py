@@ -166,6 +166,7 @@ class VerifyReply(Struct):
     decision_id: str | None
     category: Pair | None = None
     interval: tuple[float, float] | None = None
+    rule: str | None = None
     asked: bool = False
 
 
@@ -205,6 +206,7 @@ class HitReply(Struct):
     attributes: dict[str, Any]
     category: Pair | None = None
     interval: tuple[float, float] | None = None
+    rule: str | None = None
 
 
 class SearchReply(Struct):

@@ -154,7 +154,9 @@ class Service:
         live = self.live
         rows = _single(self.encode([Embed(live, (query,), "query")]))
         category = live.category(query, category)
-        reply: SearchReply = _single(self.find([Find(live, rows[0], k, where, "", category)]))
+        reply: SearchReply = _single(
+            self.find([Find(live, rows[0], k, where, "", category, query)])
+        )
         return reply
 
     def identify(self, query: Any, where: dict[str, Any] | None = None) -> IdentifyReply:
@@ -166,7 +168,7 @@ class Service:
         """
         live = self.live
         rows = _single(self.encode([Embed(live, (query,), "query")]))
-        reply: IdentifyReply = _single(self.find([Identify(live, rows[0], where)]))
+        reply: IdentifyReply = _single(self.find([Identify(live, rows[0], where, query=query)]))
         return reply
 
     def explain(
@@ -328,6 +330,7 @@ class Service:
         live = work.live
         category = _categories(work)
         decision = live.policy.decide(score, category)
+        decision = live.policy.ruled(decision, work.left, work.right)
         self._decisions["verify", decision.outcome].inc()
         reply = VerifyReply(
             decision.outcome,
@@ -339,6 +342,7 @@ class Service:
             None,
             decision.category,
             decision.interval,
+            decision.rule,
         )
         if self._ledger is not None:
             probability = self.reviews.probability(reply.outcome)

@@ -77,7 +77,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Search the gallery for the rows most like one: (d,) float32."""
+    """Search the gallery for the rows most like one: (d,) float32; query is what it was made of."""
 
     live: Live
     row: Float32
@@ -85,6 +85,7 @@ class Find:
     where: dict[str, Any] | None = None
     request_id: str = ""
     category: str | None = None
+    query: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Identify:
     where: dict[str, Any] | None = None
     request_id: str = ""
     category: str | None = None
+    query: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class Records:
         """Encode the query, then search the gallery of the same bundle."""
         live, row = await self._query(call, body.query)
         category = live.category(body.query, body.category)
-        work = Find(live, row, body.k, body.where, call.request_id, category)
+        work = Find(live, row, body.k, body.where, call.request_id, category, body.query)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "search")
         reply: schemas.SearchReply = answer.value
@@ -99,7 +99,7 @@ class Records:
         """Encode the query, then decide about the best record of the same bundle's gallery."""
         live, row = await self._query(call, body.query)
         category = live.category(body.query, body.category)
-        work = Identify(live, row, body.where, call.request_id, category)
+        work = Identify(live, row, body.where, call.request_id, category, body.query)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "search")
         reply: schemas.IdentifyReply = answer.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from gemel.errors import InvalidInput
-from gemel.release.adapt import Feedback
+from gemel.release.feedback import Feedback
 from gemel.serve import schemas
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes
