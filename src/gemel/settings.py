@@ -148,6 +148,10 @@ class CalibrateSettings(Settings, frozen=True):
             "than this go to review; null: no interval, 1: none goes to review"
         ),
     ] = None
+    cohort: Annotated[
+        Count,
+        Meta(description="Identities of train whose scores normalise all others; 0: none do"),
+    ] = 0
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

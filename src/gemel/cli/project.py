@@ -159,7 +159,12 @@ class Project:
             review_cost=goal.review_cost,
             intervals=goal.intervals,
         )
-        return Goals(verify=verify, likelihood=goal.likelihood, review_width=goal.review_width)
+        return Goals(
+            verify=verify,
+            likelihood=goal.likelihood,
+            review_width=goal.review_width,
+            cohort=goal.cohort,
+        )
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

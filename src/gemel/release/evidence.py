@@ -136,6 +136,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         file_bytes: size of each file that the release needs to serve.
         notes: what a reader has to know, such as comparisons that were left out.
         reliability: what the policy's probabilities are worth on eval.
+        cohort_id: SHA-256 of the cohort that scores are normalised by; None if they are not.
     """
 
     data: DataSummary
@@ -154,6 +155,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: dict[str, int]
     notes: tuple[str, ...] = ()
     reliability: Reliability | None = None
+    cohort_id: str | None = None
 
     @property
     def target(self) -> Target:

@@ -17,9 +17,11 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         likelihood: shape of the likelihood ratio over the score.
         review_width: a wider Venn-Abers interval of the probability goes to review, in [0, 1];
             None: decisions have no interval.
+        cohort: identities of train whose scores normalise all others (as-norm); 0 = none.
     """
 
     verify: Target = Target()
     search: Target | None = None
     likelihood: Kind = "auto"
     review_width: float | None = None
+    cohort: int = 0
