@@ -163,7 +163,7 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
     }
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         how |= {"into": Path(draft) / "release", "progress": tick}
-        if first is None:
+        if first is None or project.config.calibrate.cohort:  # a cohort is another comparator
             release = build(folder, dataset, **how)
         else:
             release = recalibrate(first, folder, dataset, **how)
@@ -175,8 +175,8 @@ def find_release(project: Project, dataset: Dataset) -> Release | None:
     goals, today = project.goals(), datetime.now(UTC).date()
     for release in reversed(_siblings(project, dataset)):
         evidence, policy = release.evidence, release.policy
-        as_measured = policy.verify.threshold == evidence.dev.threshold
-        if evidence.goals == goals and as_measured and not policy.has_expired(today):
+        chosen = evidence.adapted is None and policy.verify.threshold == evidence.dev.threshold
+        if evidence.goals == goals and chosen and not policy.has_expired(today):
             return release
     return None
 

@@ -32,6 +32,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         shots: supports of a class that unknown items are calibrated for.
         stages: a first stage before the comparator in large galleries; None leaves it out.
         rules: that take matches away.
+        cohort: identities of train whose scores normalise all others (as-norm); 0 = none.
         valid_days: days until the thresholds should be measured again.
     Raises:
         ConfigError: a goal of searches for one comparison, or no days.
@@ -47,6 +48,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     valid_days: int = 365
     alpha: float = 0.05
     shots: tuple[int, ...] = (1, 5)
+    cohort: int = 0
 
     def __post_init__(self) -> None:
         if self.verify.kind == "fpir":
