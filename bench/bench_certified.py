@@ -142,6 +142,7 @@ def _pictures(pixels: np.ndarray, names: list[str]) -> World:
 
 
 def _world(embeddings: Float32, codes: Int64, comparator: compare.Comparator) -> World:
+    codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
     scores = all_pairs(embeddings, codes, comparator, max_comparisons=MAX_COMPARISONS)
     return World(scores, len(embeddings))
 

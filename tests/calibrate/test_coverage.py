@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from gemel.calibrate.curves import sweep
 from gemel.calibrate.intervals import wilson
 from gemel.calibrate.operating import measure
-from gemel.calibrate.scores import Scores
+from gemel.calibrate.scores import Scores, labelled
 from gemel.calibrate.tail import extrapolated
 from gemel.calibrate.thresholds import Target, choose
-from gemel.errors import DataError
+from gemel.errors import DataError, TargetRefused
 
 N_WORLDS = 200
 N_PROMISES = 300
@@ -97,6 +98,29 @@ def test_proven_rates_are_kept_where_observed_ones_are_not(world: World) -> None
     assert broken["fnmr"] <= 0.05 * N_PROMISES
     assert broken["observed fmr"] > 0.3 * N_PROMISES
     assert broken["observed fnmr"] > 0.3 * N_PROMISES
+
+
+def test_a_pair_of_identities_that_was_not_seen_may_err_in_all_comparisons() -> None:
+    """Twins: one pair in a thousand scores like one identity, in 64 comparisons each.
+
+    Sixty identities meet two such pairs or none; tens of thousands of comparisons do not tell.
+    """
+    rng, limit, n, k = np.random.default_rng(9), 1e-3, 60, 8
+    one, two = np.triu_indices(n, 1)
+    left, right = np.repeat(one, k * k), np.repeat(two, k * k)
+    left, right = (np.append(x, np.arange(n)) for x in (left, right))
+    genuine = left == right
+    broken = 0
+    for _ in range(40):
+        twins = np.append(np.repeat(rng.random(len(one)) < 2e-3, k * k), np.zeros(n, bool))
+        score = rng.normal(size=len(left)) + 6 * (twins | genuine)
+        at = choose(labelled(score, genuine, left, right), Target(kind="fmr", value=0.01))
+        tail = float(ndtr(-at.threshold))
+        broken += 2e-3 * float(ndtr(6 - at.threshold)) + tail > 0.01
+        with pytest.raises(TargetRefused) as e:
+            choose(labelled(score, genuine, left, right), Target(kind="fmr", value=limit))
+        assert e.value.refusal.reach >= 1 / len(one)
+    assert broken <= 0.05 * 40
 
 
 def test_an_extrapolated_threshold_is_near_the_true_one(world: World) -> None:

@@ -37,6 +37,7 @@ def test_the_table_says_what_the_numbers_hold_for(project: Path, gemel: Gemel) -
     ):  # fmt: skip
         assert words in out, words
     assert re.search(r"needs [\d,]+ more identities", out)
+    assert "…" not in out
     assert out.rstrip().endswith(".")
 
 

@@ -1,9 +1,11 @@
 """Thresholds that prove an error rate: at most so many false matches, or false non-matches.
 
-Each test is an exact binomial one on the effective number of comparisons, by identity. FMR falls
-with the threshold and FNMR rises, so of the candidates that pass the one with the fewest errors of
-the other kind is taken. Data that cannot prove the target are refused with what is missing;
-nothing is extrapolated here. Precision, which is no such rate, has `precision.py`.
+Each test is an exact binomial one on the effective number of comparisons, by identity, and never
+on more than there are pairs of identities: however many comparisons two identities have, a pair
+that was not seen may err in all of them. FMR falls with the threshold and FNMR rises, so of the
+candidates that pass the one with the fewest errors of the other kind is taken. Data that cannot
+prove the target are refused with what is missing; nothing is extrapolated here. Precision, which
+is no such rate, has `precision.py`.
 """
 
 from __future__ import annotations
@@ -177,7 +179,9 @@ def _candidates(
     comparisons = scores.genuine_by_identity if genuine else scores.impostor_by_identity
     least = MIN_GENUINE_IDENTITIES if genuine else MIN_IMPOSTOR_IDENTITIES
     part = comparisons > 0
-    n_independent = int(np.count_nonzero(part)) // (1 if genuine else 2)
+    n_identities = int(np.count_nonzero(part))
+    n_independent = n_identities // (1 if genuine else 2)
+    most = n_identities if genuine else n_identities * (n_identities - 1) // 2
     yield _Candidate(0, float(n_independent), upper_bound(0, n_independent, confidence))
     values, n = scores.score[worst], scores.n_genuine if genuine else scores.n_impostor
     splits = np.flatnonzero(values[1:] != values[:-1]) + 1
@@ -196,6 +200,7 @@ def _candidates(
             left_out = np.true_divide(rank - errors[part], n - comparisons[part])
         n_effective = effective_n(rank / n, left_out, n)
         if not math.isnan(n_effective):
+            n_effective = min(n_effective, most)
             bound = upper_bound(rank / n * n_effective, n_effective, confidence)
             yield _Candidate(rank, n_effective, bound)
 

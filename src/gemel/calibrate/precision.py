@@ -2,7 +2,8 @@
 
 Precision need not rise with the threshold. The testing therefore goes from strict to loose and
 stops at the first failure (fixed sequence), so that looking at many thresholds costs no
-confidence. Each test is an exact binomial one on the effective number of matches, by identity.
+confidence. Each test is an exact binomial one on the effective number of matches, by identity, and
+never on more than there are pairs of identities among them.
 """
 
 from __future__ import annotations
@@ -46,9 +47,11 @@ def precision_threshold(
     n_needed = trials_needed(false_share, confidence)
     ranked = _highest(scores, math.ceil(scores.n_genuine / (1 - false_share)))
     values = scores.score[ranked]
+    n_pairs = _n_pairs_seen(scores, ranked)
     last = None
     for rank in _ranks(scores, ranked, n_needed):
         errors, n_effective = _false_matches(scores, ranked[:rank])
+        n_effective = min(n_effective, float(n_pairs[rank - 1]))
         if not p_value(errors * n_effective, n_effective, false_share) <= 1 - confidence:
             break
         bound = upper_bound(errors * n_effective, n_effective, confidence)
@@ -90,6 +93,14 @@ def _n_identities_seen(scores: Scores, ranked: Int64) -> Int64:
     return np.cumsum(np.bincount(first, minlength=len(ranked)))
 
 
+def _n_pairs_seen(scores: Scores, ranked: Int64) -> Int64:
+    """Pairs of identities among the first k comparisons of a ranking, for every k: (n,) int64."""
+    one, two = scores.units(ranked)
+    pair = np.minimum(one, two).astype(np.int64) * scores.n_units + np.maximum(one, two)
+    first = np.unique(pair, return_index=True)[1]
+    return np.cumsum(np.bincount(first, minlength=len(ranked)))
+
+
 def _false_matches(scores: Scores, match: Int64) -> tuple[float, float]:
     """Share of false matches and effective number of matches."""
     n, n_false, matches, false = accepted(scores, match)
@@ -110,9 +121,10 @@ def _precision_refusal(
     odds = false_match_odds(scores, prior)
     false_share = (1 - target) / (1 - target + target * odds)
     needed = START * trials_needed(false_share, confidence)
-    best = 0.0
+    best, n_pairs = 0.0, _n_pairs_seen(scores, ranked)
     for rank in np.unique(np.geomspace(1, len(ranked), N_RANKS).astype(int)).tolist():
         errors, n = _false_matches(scores, ranked[:rank])
+        n = min(n, float(n_pairs[rank - 1]))
         bound = upper_bound(errors * n, n, confidence) if n > 0 else 1.0
         best = max(best, (1 - bound) / (1 - bound + odds * bound))
     n_identities = int(np.count_nonzero(scores.genuine_by_identity))

@@ -18,6 +18,8 @@ from gemel.calibrate.thresholds import PROVEN, Target, observed, risk
 
 N_DRAWS = 100
 NEAR = 50_000
+MAX_GENUINE = 200_000
+"""Above it every second, third, ... genuine comparison by score stands for its neighbours."""
 METHOD = f"{N_DRAWS} resamplings of the identities"
 
 
@@ -55,14 +57,15 @@ def stability(
     Source: Owen 2007, The pigeonhole bootstrap: a comparison of identities i and j counts
         weight i times weight j.
     """
-    near = _near(dev, chosen)
+    step = -(-dev.n_genuine // MAX_GENUINE)
+    near = _near(dev, chosen, step)
     rng = np.random.default_rng(seed)
     part = np.flatnonzero(dev.genuine_by_identity + dev.impostor_by_identity)
     draws = []
     for _ in range(N_DRAWS):
         weight = np.zeros(dev.n_units, np.int64)
         weight[part] = rng.multinomial(len(part), np.full(len(part), 1 / len(part)))
-        curve = _resampled(dev, near, weight)
+        curve = _resampled(dev, near, weight, step)
         if curve is not None:
             draws.append(_threshold(curve, target, chosen))
     edges = [(1 - chosen.confidence) / 2, (1 + chosen.confidence) / 2]
@@ -75,16 +78,18 @@ def stability(
     )
 
 
-def _near(scores: Scores, chosen: OperatingPoint) -> Int64:
-    """Positions of the genuine comparisons and of the highest impostors, by falling score."""
+def _near(scores: Scores, chosen: OperatingPoint, step: int) -> Int64:
+    """Positions of every step-th genuine comparison and the highest impostors, by falling score."""
     n = min(max(NEAR, 3 * chosen.n_false_match), scores.n_impostor)
     impostor = scores.score[~scores.genuine]
     cut = np.partition(impostor, len(impostor) - n)[len(impostor) - n]
-    at = np.flatnonzero(scores.genuine | (scores.score >= cut))
+    genuine = np.flatnonzero(scores.genuine)
+    genuine = genuine[np.argsort(scores.score[genuine], kind="stable")][step // 2 :: step]
+    at = np.concatenate([genuine, np.flatnonzero(~scores.genuine & (scores.score >= cut))])
     return at[np.argsort(-scores.score[at], kind="stable")].astype(np.int64)
 
 
-def _resampled(scores: Scores, near: Int64, weight: Int64) -> Sweep | None:
+def _resampled(scores: Scores, near: Int64, weight: Int64, step: int) -> Sweep | None:
     """The sweep if unit i stood in the data `weight[i]` times; None if a class is gone."""
     genuine, (left, right) = scores.genuine[near], scores.units(near)
     both = np.where(left == right, weight[left], weight[left] * weight[right])
@@ -93,7 +98,7 @@ def _resampled(scores: Scores, near: Int64, weight: Int64) -> Sweep | None:
         return None
     genuine, both, value = genuine[drawn], both[drawn], scores.score[near][drawn]
     last = np.append(value[1:] != value[:-1], True)
-    true = np.cumsum(np.where(genuine, both, 0))[last]
+    true = step * np.cumsum(np.where(genuine, both, 0))[last]
     false = np.cumsum(np.where(genuine, 0, both))[last]
     share = float(weight @ scores.impostor_by_identity) / float(scores.impostor_by_identity.sum())
     n_impostor = max(int(scores.n_impostor * share**2), int(false[-1]))

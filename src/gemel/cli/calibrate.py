@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 GOAL = "The goal of a comparison: one of these; short for --set calibrate.*"
 SEARCH = "The goal of a search"
 USE = "How it will be used"
+WIDTH = 125
+"""Columns that the widest table takes; a figure is never cut."""
 POINTS = ("goal", "proven", "threshold", "FMR", "FNMR", "precision")
 SEARCHES = ("gallery up to", "threshold", "FPIR", "FNIR")
 
@@ -226,7 +228,7 @@ def render(release: Release) -> None:
     from gemel.release.sentence import sentence
 
     evidence = release.evidence
-    console = Console(highlight=False, width=max(Console().width, 110))
+    console = Console(highlight=False, width=max(Console().width, WIDTH))
     level = f"{100 * evidence.dev.confidence:g} %"
     title = f"release {release.short_id}, measured on eval [{level} by identity]"
     console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
@@ -274,7 +276,7 @@ def _searches(release: Release) -> list[list[str]]:
 
 def _short(e: Estimate) -> str:
     """A rate with its interval, in few digits."""
-    return f"{e.value:.3g} [{e.low:.2g}, {e.high:.2g}]"
+    return f"{e.value:.2g} [{e.low:.2g}, {e.high:.2g}]"
 
 
 def _holds(release: Release) -> list[str]:

@@ -141,6 +141,7 @@ def points(
     dev: Scores, eval: Scores, target: Target, chosen: OperatingPoint, on_eval: OperatingPoint
 ) -> tuple[Point, ...]:
     """The table of operating points: the chosen one first, then other goals for comparison."""
+    sure = target.confidence
     table = [Point(goal=in_words(target), chosen=True, dev=chosen, eval=on_eval)]
     curve = curves.sweep(dev)
     for goal, other in OTHER_GOALS:
@@ -148,7 +149,7 @@ def points(
             continue
         try:
             goal_there = msgspec.structs.replace(
-                other, prior=target.prior, intervals=target.intervals
+                other, prior=target.prior, confidence=sure, intervals=target.intervals
             )
             there = choose(dev, goal_there, curve=curve)
         except DataError as e:
@@ -156,7 +157,13 @@ def points(
             reason = f"{e.what}; {e.hint}"
             table.append(Point(goal=goal, chosen=False, reason=reason, refusal=refusal))
             continue
-        here = measure(eval, there.threshold, prior=target.prior, method=target.intervals)
+        here = measure(
+            eval,
+            there.threshold,
+            prior=target.prior,
+            confidence=sure,
+            method=target.intervals,
+        )
         table.append(Point(goal=goal, chosen=False, dev=there, eval=here))
     return tuple(table)
 
