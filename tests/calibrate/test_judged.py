@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gemel.calibrate.judged import estimated_prior, judge
-from gemel.calibrate.likelihood import Logistic
 from gemel.calibrate.policy import Band, Policy
+from gemel.calibrate.ratio import Logistic
 
 BAND = Band(threshold=1.0, review_low=0.5, review_high=1.5)
 POLICY = Policy(verify=BAND, search=BAND, prior=0.1, likelihood=Logistic(slope=4.0, intercept=-4.0))

@@ -99,6 +99,40 @@ def test_evidence_for_another_threshold_bounds_nothing(
     assert got.summary.n_matches == (got.pairs["score"] >= 0.98).sum() > 0
 
 
+def test_categories_decide_as_the_policy_says(
+    release: Release, strangers: Dataset, tmp_path: Path
+) -> None:
+    from msgspec.structs import replace as changed
+
+    from gemel.calibrate.categories import Categories, Line
+
+    lines = {"a": Line(0.0, 1.0), "b": Line(0.05, 1.0)}
+    categories = Categories(column="country", lines=lines)
+    policy = changed(release.policy, categories=categories)
+    child = release.child(into=tmp_path / "child", policy=policy)
+    names = ["a" if i // 2 % 2 else "b" for i in range(len(strangers))]
+    dataset = records.from_rows(
+        strangers.payloads(),
+        ids=strangers.ids.tolist(),
+        fields=small.FIELDS,
+        categories=("country", names),
+    )
+    of = dict(zip(dataset.ids.tolist(), names, strict=True))
+    got, plain = gemel.duplicates(child, dataset), gemel.duplicates(release, dataset)
+    for row in got.pairs.iter_rows(named=True):
+        pair = of[row["left"]], of[row["right"]]
+        assert policy.decide(row["score"], pair).outcome == row["outcome"] == "match"
+    kept = {
+        (row["left"], row["right"])
+        for row in plain.pairs.iter_rows(named=True)
+        if policy.decide(row["score"], (of[row["left"]], of[row["right"]])).outcome == "match"
+    }
+    assert set(got.pairs.select("left", "right").rows()) == kept
+    assert 0 < len(kept) < len(plain.pairs)
+    together = got.clusters.filter(pl.col("size") == 2).group_by("cluster").agg("id")["id"]
+    assert {tuple(sorted(pair)) for pair in together} <= {tuple(sorted(pair)) for pair in kept}
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_order_of_the_records_does_not_matter(
     release: Release, strangers: Dataset, method: str

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from tests.serve import small
 
+from gemel.calibrate.categories import Categories, Line
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http import create_app
@@ -88,6 +89,28 @@ def test_no_risk_can_be_limited_without_probabilities(release: Release, tmp_path
         assert got["pairs"][0]["probability"] is None
         reply = client.post("/v1/duplicates", json=body(ANNA, ANNA, max_risk=0.5))
         assert reply.status_code == 422 and reply.json()["where"] == "max_risk"
+
+
+def test_a_category_decides_as_for_verify(release: Release, tmp_path: Path) -> None:
+    near = {**ANNA, "last": "hansem"}
+    categories = Categories(column="c", lines={"a": Line(0.0, 1.0), "b": Line(0.5, 1.0)})
+    policy = msgspec.structs.replace(release.policy, categories=categories)
+    child = release.child(into=tmp_path / "child", policy=policy)
+    with (
+        running(create_app(Service(child))) as url,
+        httpx.Client(base_url=url, timeout=10) as client,
+    ):
+        for left, right in (("a", "a"), ("a", "b"), ("b", "b"), ("a", None)):
+            sent = body(ANNA, near)
+            for record, category in zip(sent["records"], (left, right), strict=True):
+                record["category"] = category
+            got = client.post("/v1/duplicates", json=sent).json()
+            both = {"left": ANNA, "right": near, "category": [left, right]}
+            one = client.post("/v1/verify", json=both).json()
+            outcome = got["pairs"][0]["outcome"] if got["pairs"] else "no_match"
+            assert outcome == one["outcome"], (left, right)
+            assert bool(got["clusters"]) == (one["outcome"] == "match")
+            assert (left == right == "a") == (one["outcome"] == "match")
 
 
 def test_it_is_in_the_ledger_without_payloads(client: httpx.Client, ledger: Ledger) -> None:

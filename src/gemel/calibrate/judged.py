@@ -7,13 +7,14 @@ here it is estimated from the scores themselves. What becomes of the pairs is no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gemel.arrays import Bool, Float64
-from gemel.calibrate.policy import Band, Outcome, Policy
-from gemel.errors import ConfigError
+from gemel.arrays import Bool, Float32, Float64
+from gemel.calibrate.categories import Pair
+from gemel.calibrate.policy import Outcome, Policy
 
 MAX_STEPS = 500
 PRECISION = 1e-6
@@ -39,31 +40,25 @@ class Judged:
     prior: float
 
 
-def one_band(policy: Policy) -> Band:
-    """The band that decides all pairs alike.
-
-    Raises:
-        ConfigError: the policy decides by category.
-    """
-    if policy.categories is not None:
-        raise ConfigError(
-            "the release has a threshold for each category; duplicates need one for all",
-            where="calibrate.categories",
-            hint='calibrate a child with categories = "worst" or "report"',
-        )
-    return policy.verify
-
-
-def judge(policy: Policy, score: Float64, n_pairs: int, recall: float = 1.0) -> Judged:
+def judge(
+    policy: Policy,
+    score: Float64,
+    n_pairs: int,
+    *,
+    recall: float = 1.0,
+    categories: Sequence[Pair] | None = None,
+) -> Judged:
     """Decisions for the highest scores of a set of pairs.
 
     Args:
         policy: decides each score as it decides one comparison.
-        score: (p,) of every pair that matches or is for review.
+        score: (p,) of every pair that may match or be for review, see `lowest`.
         n_pairs: pairs in all, those not in `score` included.
         recall: share of genuine pairs that are in `score`, as far as it is known.
+        categories: p pairs of categories; None where none is known.
     """
-    decisions = [policy.decide(value) for value in score.tolist()]
+    pairs = [(None, None)] * len(score) if categories is None else categories
+    decisions = [policy.decide(s, c) for s, c in zip(score.tolist(), pairs, strict=True)]
     outcome = [d.outcome for d in decisions]
     match = np.array([o == "match" for o in outcome], np.bool_)
     at_prior = np.array([np.nan if d.probability is None else d.probability for d in decisions])
@@ -73,6 +68,28 @@ def judge(policy: Policy, score: Float64, n_pairs: int, recall: float = 1.0) -> 
     ratio = odds * (1 - policy.prior) / policy.prior
     prior = estimated_prior(ratio, n_pairs, policy.prior, recall)
     return Judged(outcome, match, _probability(ratio, prior), prior)
+
+
+def lowest(policy: Policy, levelled: float) -> float:
+    """The lowest score that a limit means in any category: none below it reaches the limit."""
+    if policy.categories is None:
+        return levelled
+    return min(line.shift + line.scale * levelled for line in policy.categories.lines.values())
+
+
+def levelled(policy: Policy, scores: Float32, names: Sequence[str | None]) -> Float32:
+    """Scores of all pairs of some records, as one threshold for all categories takes them.
+
+    Args:
+        policy: levels the scores of each category, or none.
+        scores: (m, m) float32.
+        names: m categories; None where unknown.
+    """
+    if policy.categories is None:
+        return scores
+    code = policy.categories.codes([name or "" for name in names])[:-1]  # no category is blank
+    left, right = np.repeat(code, len(code)), np.tile(code, len(code))
+    return policy.categories.level_block(scores.ravel(), left, right).reshape(scores.shape)
 
 
 def estimated_prior(ratio: Float64, n_pairs: int, prior: float, recall: float = 1.0) -> float:

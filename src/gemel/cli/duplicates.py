@@ -146,14 +146,17 @@ def _records(
     from gemel.data import records
     from gemel.data.schema import Field
 
-    fields = getattr(release.encoder.prepare, "fields", None)
-    if path is None and (date is None or date in {f.name for f in fields or ()}):
-        return project.dataset()
-    if fields is not None and date is not None and date not in {f.name for f in fields}:
-        fields = (*fields, Field(date, "date"))
-    data = project.config.data
+    fields = getattr(release.encoder.prepare, "fields", ())
+    if date is None or date in {f.name for f in fields}:
+        return project.records_for(release, path, id=id, label=identity)
+    data, categories = project.config.data, release.policy.categories
     if path is None:
         path, id, identity = project.config.at(data.path), data.id, data.identity
     return records.read(
-        path, id=id, identity=identity, fields=fields, max_bad_ratio=data.max_bad_ratio
+        path,
+        id=id,
+        identity=identity,
+        category=categories.column if categories else None,
+        fields=(*fields, Field(date, "date")),
+        max_bad_ratio=data.max_bad_ratio,
     )

@@ -98,6 +98,14 @@ class Compared:
             return np.full(len(self), UNKNOWN, np.int64)
         return codes([one.identity_of(i) for one in self._each() for i in range(len(one))])[0]
 
+    def categories(self) -> list[str | None]:
+        """Category of each record, None where it is not known."""
+        found: list[str | None] = []
+        for one in self._each():
+            column = one.category
+            found += [None if column is None else column.of(i) for i in range(len(one))]
+        return found
+
     def frame(self) -> pl.DataFrame | None:
         """Values of the rows; None for images."""
         import polars as pl

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
-from gemel.calibrate.judged import judge, one_band
+from gemel.calibrate.judged import judge, levelled, lowest
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
@@ -86,9 +86,7 @@ def duplicates(
         DataError: records that do not fit the release, or a folder of another job.
         ConfigError: an unknown method, choice or field.
         GalleryError: an unknown engine.
-        ConfigError: the release decides by category.
     """
-    one_band(release.policy)
     tell = progress or (lambda stage, done, total: None)
     compared = Compared.of(release, dataset, other)
     how = Clustering(method, canonical, max_risk)
@@ -188,7 +186,8 @@ def _compare(
     n, size, tick = compared.n_left, plan["parameters"]["block"], partial(tell, "comparing")
     blocks = [range(start, min(start + size, n)) for start in range(0, n, size)]
     comparator, first = release.comparator, compared.first_right
-    floor, cut = release.policy.verify.review_low, release.policy.verify.review_high
+    band = release.policy.verify
+    floor, cut = (lowest(release.policy, s) for s in (band.review_low, band.review_high))
     if plan["engine"] == EXACT:
         find = partial(scan, rows, comparator, first_right=first, floor=floor)
         pairs = job.all_pairs(len(blocks), lambda i: find(blocks[i]), tick)
@@ -206,8 +205,20 @@ def _clustered(
 ) -> Duplicates:
     """Decide the pairs, cluster the matches, choose canonical records and count."""
     rows, pairs, policy = comparison.rows, comparison.pairs, release.policy
-    judged = judge(policy, pairs.score, compared.n_pairs, known_recall(release))
+    names = compared.categories()
+    judged = judge(
+        policy,
+        pairs.score,
+        compared.n_pairs,
+        recall=known_recall(release),
+        categories=[(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)],
+    )
     match = judged.match
+
+    def score_all(members: Int64) -> Float32:
+        scores = release.comparator.matrix(rows[members], rows[members])
+        return levelled(policy, scores, [names[i] for i in members])
+
     found = cluster(
         Links(
             len(compared),
@@ -217,7 +228,7 @@ def _clustered(
             1 - judged.probability[match],
         ),
         method=how.method,
-        score_all=lambda members: release.comparator.matrix(rows[members], rows[members]),
+        score_all=score_all,
         cut=policy.verify.review_high,
         max_risk=how.max_risk,
     )

@@ -194,4 +194,6 @@ def pair_frame(compared: Compared, pairs: Pairs, judged: Judged) -> pl.DataFrame
             "outcome": pl.Series(judged.outcome, dtype=pl.String),
         }
     )
-    return frame.with_columns(pl.col("probability").fill_nan(None))
+    # In some categories a pair has to reach more than the lowest score that was looked at.
+    told = frame.filter(pl.col("outcome") != "no_match")
+    return told.with_columns(pl.col("probability").fill_nan(None))

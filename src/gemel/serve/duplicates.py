@@ -6,15 +6,14 @@ For as many records as a request may hold; larger sets are a job for `gemel dupl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from gemel.arrays import Float32, Float64
-from gemel.calibrate.judged import judge, one_band
+from gemel.arrays import Float32, Float64, Int64
+from gemel.calibrate.judged import judge, levelled, lowest
 from gemel.errors import InvalidInput
 from gemel.serve.live import Live
-from gemel.serve.schemas import ClusterReply, DuplicatesReply, PairReply
+from gemel.serve.schemas import ClusterReply, DuplicatesReply, Item, PairReply, RecordItem
 from gemel.tasks.canonical import centrality, foremost
 from gemel.tasks.clusters import Links, Method, cluster, groups
 from gemel.tasks.pairs import scan
@@ -22,11 +21,10 @@ from gemel.tasks.pairs import scan
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Put encoded records into clusters: n ids, items and (n, d) float32 rows."""
+    """Put records into clusters, with their (n, d) float32 unit rows."""
 
     live: Live
-    ids: list[str]
-    items: list[Any]
+    records: list[RecordItem]
     rows: Float32
     method: Method = "average"
     max_risk: float | None = None
@@ -37,18 +35,24 @@ def grouped(work: Group) -> DuplicatesReply:
     """Clusters of two records or more, and the pairs that match or are for review.
 
     Raises:
-        ConfigError: the release decides by category.
         InvalidInput: a limit of the risk where the release gives no probabilities.
     """
     # In the order of the ids, so that the order of the request changes nothing.
-    order = sorted(range(len(work.ids)), key=lambda i: work.ids[i])
-    ids = [work.ids[i] for i in order]
+    order = sorted(range(len(work.records)), key=lambda i: work.records[i].id)
+    records = [work.records[i] for i in order]
+    ids = [record.id for record in records]
     rows, live = np.ascontiguousarray(work.rows[order]), work.live
     policy, comparator = live.policy, live.comparator
     n = len(ids)
-    band = one_band(policy)
-    pairs = scan(rows, comparator, range(n), floor=band.review_low)
-    judged = judge(policy, pairs.score, n * (n - 1) // 2)
+    names = [live.category(record.payload, record.category) for record in records]
+    pairs = scan(rows, comparator, range(n), floor=lowest(policy, policy.verify.review_low))
+    categories = [(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)]
+    judged = judge(policy, pairs.score, n * (n - 1) // 2, categories=categories)
+
+    def score_all(members: Int64) -> Float32:
+        scores = comparator.matrix(rows[members], rows[members])
+        return levelled(policy, scores, [names[i] for i in members])
+
     if work.max_risk is not None and np.isnan(judged.probability).any():
         raise InvalidInput("the release gives no probabilities", where="max_risk")
     match = judged.match
@@ -61,11 +65,11 @@ def grouped(work: Group) -> DuplicatesReply:
             1 - judged.probability[match],
         ),
         method=work.method,
-        score_all=lambda members: comparator.matrix(rows[members], rows[members]),
-        cut=band.review_high,
+        score_all=score_all,
+        cut=policy.verify.review_high,
         max_risk=work.max_risk,
     )
-    n_values: Float64 = np.array([_n_values(work.items[i]) for i in order], np.float64)
+    n_values: Float64 = np.array([_n_values(record.payload) for record in records], np.float64)
     chosen = foremost(found.label, n_values, centrality(found.label, rows))
     clusters = []
     for members in groups(found.label, least=2):
@@ -84,11 +88,12 @@ def grouped(work: Group) -> DuplicatesReply:
         for left, right, score, outcome, probability in zip(
             *columns, judged.probability, strict=True
         )
+        if outcome != "no_match"
     ]
     return DuplicatesReply(
         clusters,
         decided,
-        band.threshold,
+        policy.verify.threshold,
         judged.prior,
         live.release.id,
         live.release.space_id,
@@ -96,7 +101,7 @@ def grouped(work: Group) -> DuplicatesReply:
     )
 
 
-def _n_values(item: Any) -> int:
+def _n_values(item: Item) -> int:
     """Values of a row; an image or a text is as complete as any other."""
     if not isinstance(item, dict):
         return 0

@@ -130,10 +130,11 @@ class VerdictBody(Body):
 
 
 class RecordItem(Body):
-    """A record and the id to speak of it."""
+    """A record, the id to speak of it, and its category where the release decides by one."""
 
     id: Annotated[str, Meta(min_length=1, max_length=1024)]
     payload: Item
+    category: str | None = None
 
 
 class DuplicatesBody(Body):

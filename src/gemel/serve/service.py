@@ -398,7 +398,7 @@ class Service:
     def _grouped(self, work: Group) -> DuplicatesReply:
         reply = grouped(work)
         body = {
-            "records": len(work.ids),
+            "records": len(work.records),
             "clusters": len(reply.clusters),
             "matches": sum(pair.outcome == "match" for pair in reply.pairs),
         }

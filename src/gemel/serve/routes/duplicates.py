@@ -36,9 +36,9 @@ class Duplicates:
         if len(set(ids)) < len(ids):
             twice = next(i for i in ids if ids.count(i) > 1)
             raise DuplicateRecord(f"id {twice!r} stands twice", where="records")
-        items = [record.payload for record in body.records]
-        rows = await self._lanes.rows(call, tuple(items), "records[{}].payload")
-        work = Group(live, ids, items, rows, body.method, body.max_risk, call.request_id)
+        items = tuple(record.payload for record in body.records)
+        rows = await self._lanes.rows(call, items, "records[{}].payload")
+        work = Group(live, body.records, rows, body.method, body.max_risk, call.request_id)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "cluster")
         reply: schemas.DuplicatesReply = answer.value
