@@ -45,27 +45,36 @@ def population(
     )
 
 
+COVERAGE = {
+    "jackknife": {"fmr": (0.95, 1.0), "fnmr": (0.92, 0.99)},  # conservative for FMR, by design
+    "dyadic": {"fmr": (0.80, 0.97), "fnmr": (0.91, 0.99)},  # too short with 40 identities
+    "bootstrap": {"fmr": (0.95, 1.0), "fnmr": (0.90, 0.99)},
+}
+"""What nominal 95 % intervals cover; +-.03 is chance in 200 worlds."""
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k", "threshold"), [(40, 6, 0.5), (100, 4, 0.65)])
 def test_intervals_cover_where_counting_pairs_does_not(
     world: World, n: int, k: int, threshold: float
 ) -> None:
     rng = np.random.default_rng(n)
     true = population(world, rng, k)
-    fmr, fnmr = true.fmr(threshold), true.fnmr(threshold)
-    covered = np.zeros(3)
+    rate = {"fmr": true.fmr(threshold), "fnmr": true.fnmr(threshold)}
+    covered = {(method, name): 0 for method in COVERAGE for name in rate}
+    by_pairs = 0
     for _ in range(N_WORLDS):
         scores = world(rng, n, k)
-        at = measure(scores, threshold)
-        pairs = wilson(at.fnmr.value, scores.n_genuine, 1.96)
-        covered += (
-            at.fmr.low <= fmr <= at.fmr.high,
-            at.fnmr.low <= fnmr <= at.fnmr.high,
-            pairs[0] <= fnmr <= pairs[1],
-        )
-    by_identity_fmr, by_identity_fnmr, by_pairs = covered / N_WORLDS
-    assert by_identity_fmr >= 0.93
-    assert by_identity_fnmr >= 0.91
-    assert by_pairs < 0.85
+        for method in COVERAGE:
+            at = measure(scores, threshold, method=method)  # type: ignore[arg-type]
+            for name, e in (("fmr", at.fmr), ("fnmr", at.fnmr)):
+                covered[method, name] += e.low <= rate[name] <= e.high
+        low, high = wilson(at.fnmr.value, scores.n_genuine, 1.96)
+        by_pairs += low <= rate["fnmr"] <= high
+    for (method, name), n_covered in covered.items():
+        low, high = COVERAGE[method][name]
+        assert low <= n_covered / N_WORLDS <= high, (method, name, n_covered / N_WORLDS)
+    assert by_pairs / N_WORLDS < 0.85
 
 
 @pytest.mark.slow
