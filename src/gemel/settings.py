@@ -182,6 +182,10 @@ class CalibrateSettings(Settings, frozen=True):
         tuple[Annotated[int, Meta(ge=1)], ...],
         Meta(description="Supports of a class that unknown items are calibrated for, besides 1"),
     ] = (1, 5)
+    cohort: Annotated[
+        Count,
+        Meta(description="Identities of train whose scores normalise all others; 0: none do"),
+    ] = 0
     max_comparisons: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),

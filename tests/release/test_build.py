@@ -19,6 +19,7 @@ from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.thresholds import Target, choose
 from gemel.data import records, splits
 from gemel.data.dataset import CategoryColumn, Dataset
+from gemel.encode.asnorm import AsNorm
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import DataError, ReleaseError
@@ -233,3 +234,18 @@ def test_people_on_one_device_count_as_one_in_every_interval(
             goals=Goals(verify=Target(kind="fmr", value=0.3)),
             into=tmp_path / "other",
         )
+
+
+def test_a_cohort_of_train_is_part_of_the_release(
+    people: Dataset, run_folder: Path, release: Release, tmp_path: Path
+) -> None:
+    goals = Goals(cohort=30)
+    built = build(run_folder, people, goals=goals, into=tmp_path / "release")
+    assert isinstance(built.comparator, AsNorm)
+    assert len(built.comparator.cohort) == 30
+    assert built.evidence.cohort_id == built.comparator.cohort_id
+    assert built.manifest.files["comparator.cohort.npy"] == built.evidence.cohort_id
+    assert built.space_id == release.space_id
+    assert release.evidence.cohort_id is None
+    score = built.comparator.score(*(built.gold.embeddings[i : i + 1] for i in (0, 1)))
+    assert built.policy.decide(float(score[0])).outcome in ("match", "no_match")

@@ -202,6 +202,7 @@ class Project:
             valid_days=goal.valid_days,
             alpha=goal.alpha,
             shots=goal.shots,
+            cohort=goal.cohort,
         )
 
     def store(self) -> Store:

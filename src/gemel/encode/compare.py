@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -63,10 +63,20 @@ def load(folder: Path) -> Comparator:
         spec = json.loads(path.read_text())
     except (OSError, ValueError) as e:
         raise ReleaseError(f"no readable comparator: {e}", where=str(path)) from e
-    if spec.get("kind") == "cosine":
+    return _of(folder, spec)
+
+
+def _of(folder: Path, spec: dict[str, Any]) -> Comparator:
+    """The comparator that a specification describes."""
+    kind = spec.get("kind")
+    if kind == "cosine":
         return Cosine()
-    if spec.get("kind") == "blocks":
+    if kind == "blocks":
         from gemel.encode.blocks import Blocks
 
         return Blocks.load(folder, spec)
-    raise ReleaseError(f"unknown comparator {spec.get('kind')!r}", where=str(path))
+    if kind == "as-norm" and isinstance(spec.get("inner"), dict):
+        from gemel.encode.asnorm import AsNorm
+
+        return AsNorm.load(folder, spec, _of(folder, spec["inner"]))
+    raise ReleaseError(f"unknown comparator {kind!r}", where=str(folder / FILE))

@@ -25,7 +25,7 @@ from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.units import units
-from gemel.encode import compare
+from gemel.encode import asnorm, compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
@@ -83,7 +83,8 @@ def build(
     tick = ticker(progress)
     run = Run.open(Path(run_folder), dataset)
     source = run.folder / ENCODER
-    encoder, comparator = Encoder.open(source), compare.load(source)
+    encoder = Encoder.open(source)
+    comparator = _comparator(source, encoder, (run, dataset), goals.cohort, seed)
     with folders.draft(Path(into)) as draft:
         parts = sides(run, dataset, encoder, comparator, (max_comparisons, seed), tick)
         created = now or datetime.now(UTC)
@@ -100,6 +101,18 @@ def build(
     release.check_parity()
     tick()
     return release
+
+
+def _comparator(
+    source: Path, encoder: Encoder, made: tuple[Run, Dataset], cohort: int, seed: int
+) -> Comparator:
+    """The run's comparator, normalised by a cohort of train if one is wanted."""
+    plain = compare.load(source)
+    if not cohort:
+        return plain
+    run, dataset = made
+    picked = asnorm.choose(dataset.identities[run.splits.train], cohort, seed)
+    return asnorm.normalised(plain, measure.encode(encoder, dataset, run.splits.train[picked]))
 
 
 def sides(
@@ -234,6 +247,7 @@ def decide_and_measure(
         searches=measure.searches_of(eval, decided.policy, target.confidence, seed),
         validity=measure.validity(decided.policy, chosen, encoder.space_id),
         reliability=reliability(eval.scores, decided.policy),
+        cohort_id=getattr(eval.comparator, "cohort_id", None),
     )
 
 

@@ -170,6 +170,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         searches: on eval, FPIR and FNIR by the size of the gallery; empty without a ladder.
         validity: for what, and how long; None in older releases.
         reliability: what the policy's probabilities are worth on eval.
+        cohort_id: SHA-256 of the cohort that scores are normalised by; None if they are not.
     """
 
     data: DataSummary
@@ -193,6 +194,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     searches: tuple[SearchPoint, ...] = ()
     validity: Validity | None = None
     reliability: Reliability | None = None
+    cohort_id: str | None = None
 
     @property
     def target(self) -> Target:

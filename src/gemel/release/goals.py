@@ -26,6 +26,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         likelihood: shape of the likelihood ratio over the score.
         review_width: a wider Venn-Abers interval of the probability goes to review, in [0, 1];
             None: decisions have no interval.
+        cohort: identities of train whose scores normalise all others (as-norm); 0 = none.
         alpha: share of items of known classes that may be called unknown.
         shots: supports of a class that unknown items are calibrated for.
         valid_days: days until the thresholds should be measured again.
@@ -38,6 +39,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     categories: ByCategory = "report"
     likelihood: Kind = "auto"
     review_width: float | None = None
+    cohort: int = 0
     valid_days: int = 365
     alpha: float = 0.05
     shots: tuple[int, ...] = (1, 5)
