@@ -198,7 +198,8 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
     return [
         r
         for r in found
-        if (r.evidence.data.digest, r.evidence.data.category) == data and is_of(r, folder)
+        if (r.evidence.data.digest, r.evidence.data.category) == data
+        and is_of(r, folder, project.config.calibrate.cohort)
     ]
 
 

@@ -6,12 +6,14 @@ evidence are new and complete. Nothing is encoded if the embeddings of the run a
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from gemel.data.dataset import Dataset
+from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import SpaceMismatch
 from gemel.release import folder as folders
@@ -54,9 +56,9 @@ def recalibrate(
         ReleaseError: no finished run, or `into` exists.
     """
     run = Run.open(Path(run_folder), dataset)
-    if not is_of(parent, run.folder):
+    if not is_of(parent, run.folder, goals.cohort):
         raise SpaceMismatch(
-            f"release {parent.short_id} is not of this run",
+            f"release {parent.short_id} is not of this run with a cohort of {goals.cohort}",
             where=str(run.folder),
             hint="build a release of the run, or name its own folder",
         )
@@ -71,11 +73,26 @@ def recalibrate(
     return parent.child(policy=decided.policy, evidence=evidence, into=into, name=name, now=created)
 
 
-def is_of(release: Release, run_folder: Path) -> bool:
-    """Whether encoder and comparator of a release are those of a run, byte for byte."""
+def is_of(release: Release, run_folder: Path, cohort: int = 0) -> bool:
+    """Whether encoder and comparator of a release are those of a run.
+
+    Args:
+        release: any.
+        run_folder: of the run.
+        cohort: identities that its scores should be normalised by, around the run's comparator.
+    """
     made, listed = run_folder / ENCODER, release.manifest.files
     parts = {f"{ENCODER}/{name}": made / name for name in (PREPARE, NETWORK)}
-    parts |= {path.name: path for path in made.glob("comparator.*")}
-    return all(
-        path.is_file() and listed.get(name) == folders.sha256(path) for name, path in parts.items()
+    parts |= {path.name: path for path in made.glob("comparator.*") if path.name != COMPARATOR}
+    try:
+        plain = json.loads((made / COMPARATOR).read_bytes())
+    except (OSError, ValueError):
+        return False
+    spec = json.loads(folders.read_checked(release.folder, release.manifest, COMPARATOR))
+    if cohort:
+        spec = spec.get("inner")
+    return (
+        spec == plain
+        and release.evidence.goals.cohort == cohort
+        and all(p.is_file() and listed.get(n) == folders.sha256(p) for n, p in parts.items())
     )
