@@ -22,10 +22,11 @@ from gemel.data.dataset import CategoryColumn, Dataset
 from gemel.encode.asnorm import AsNorm
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_image import ImagePrepare
-from gemel.errors import DataError, ReleaseError
+from gemel.errors import DataError, ReleaseError, SpaceMismatch
 from gemel.release import baseline, measure, mistakes
 from gemel.release.build import build
 from gemel.release.goals import Goals
+from gemel.release.recalibrate import is_of, recalibrate
 from gemel.release.release import Release
 
 
@@ -247,5 +248,17 @@ def test_a_cohort_of_train_is_part_of_the_release(
     assert built.manifest.files["comparator.cohort.npy"] == built.evidence.cohort_id
     assert built.space_id == release.space_id
     assert release.evidence.cohort_id is None
+    assert is_of(built, run_folder, 30)
+    assert not is_of(built, run_folder)
+    child = recalibrate(
+        built,
+        run_folder,
+        people,
+        goals=Goals(verify=Target(kind="eer"), cohort=30),
+        into=tmp_path / "child",
+    )
+    assert child.evidence.cohort_id == built.evidence.cohort_id
+    with pytest.raises(SpaceMismatch, match="with a cohort of 30"):
+        recalibrate(release, run_folder, people, goals=goals, into=tmp_path / "no")
     score = built.comparator.score(*(built.gold.embeddings[i : i + 1] for i in (0, 1)))
     assert built.policy.decide(float(score[0])).outcome in ("match", "no_match")

@@ -165,7 +165,7 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
     }
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         how |= {"into": Path(draft) / "release", "progress": tick}
-        if first is None or project.config.calibrate.cohort:  # a cohort is another comparator
+        if first is None:
             release = build(folder, dataset, **how)
         else:
             release = recalibrate(first, folder, dataset, **how)
@@ -200,7 +200,8 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
     return [
         r
         for r in found
-        if (r.evidence.data.digest, r.evidence.data.category) == data and is_of(r, folder)
+        if (r.evidence.data.digest, r.evidence.data.category) == data
+        and is_of(r, folder, project.config.calibrate.cohort)
     ]
 
 

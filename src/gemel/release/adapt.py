@@ -136,8 +136,8 @@ def accept(
     search = band if policy.search == policy.verify else policy.search
     policy = msgspec.structs.replace(policy, verify=band, search=search)
     tick = ticker(progress)
-    made, parts = opened(parent, run_folder, dataset, (max_comparisons, seed), tick)
     goals = parent.evidence.goals
+    made, parts = opened(parent, run_folder, dataset, goals, (max_comparisons, seed), tick)
     decided = kept(parts[0], goals, policy)
     tick()
     evidence = measured(made, parts, (goals, decided), seed, tick, like=parent.evidence)

@@ -6,6 +6,7 @@ evidence are new and complete. Nothing is encoded if the embeddings of the run a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from gemel.data.dataset import Dataset
+from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.errors import SpaceMismatch
 from gemel.release import folder as folders
@@ -56,7 +58,7 @@ def recalibrate(
         ReleaseError: no finished run, or `into` exists.
     """
     created, tick = now or datetime.now(UTC), ticker(progress)
-    made, parts = opened(parent, run_folder, dataset, (max_comparisons, seed), tick)
+    made, parts = opened(parent, run_folder, dataset, goals, (max_comparisons, seed), tick)
     decided, evidence = decide_and_measure(
         made, parts, (goals, created.date()), seed, tick, like=parent.evidence
     )
@@ -69,6 +71,7 @@ def opened(
     parent: Release,
     run_folder: str | Path,
     dataset: Dataset,
+    goals: Goals,
     sampling: tuple[int, int],
     tick: Callable[[], None],
 ) -> tuple[tuple[Run, Dataset, Encoder], tuple[Part, Part]]:
@@ -80,9 +83,9 @@ def opened(
         ReleaseError: no finished run.
     """
     run = Run.open(Path(run_folder), dataset)
-    if not is_of(parent, run.folder):
+    if not is_of(parent, run.folder, goals.cohort):
         raise SpaceMismatch(
-            f"release {parent.short_id} is not of this run",
+            f"release {parent.short_id} is not of this run with a cohort of {goals.cohort}",
             where=str(run.folder),
             hint="build a release of the run, or name its own folder",
         )
@@ -91,11 +94,26 @@ def opened(
     return (run, dataset, encoder), parts
 
 
-def is_of(release: Release, run_folder: Path) -> bool:
-    """Whether encoder and comparator of a release are those of a run, byte for byte."""
+def is_of(release: Release, run_folder: Path, cohort: int = 0) -> bool:
+    """Whether encoder and comparator of a release are those of a run.
+
+    Args:
+        release: any.
+        run_folder: of the run.
+        cohort: identities that its scores should be normalised by, around the run's comparator.
+    """
     made, listed = run_folder / ENCODER, release.manifest.files
     parts = {f"{ENCODER}/{name}": made / name for name in (PREPARE, NETWORK)}
-    parts |= {path.name: path for path in made.glob("comparator.*")}
-    return all(
-        path.is_file() and listed.get(name) == folders.sha256(path) for name, path in parts.items()
+    parts |= {path.name: path for path in made.glob("comparator.*") if path.name != COMPARATOR}
+    try:
+        plain = json.loads((made / COMPARATOR).read_bytes())
+    except (OSError, ValueError):
+        return False
+    spec = json.loads(folders.read_checked(release.folder, release.manifest, COMPARATOR))
+    if cohort:
+        spec = spec.get("inner")
+    return (
+        spec == plain
+        and release.evidence.goals.cohort == cohort
+        and all(p.is_file() and listed.get(n) == folders.sha256(p) for n, p in parts.items())
     )
