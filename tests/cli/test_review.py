@@ -1,0 +1,78 @@
+"""`gemel review`: what waits, an answer, what it means; and stages by settings."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemel.ledger.ledger import Ledger
+
+Gemel = Callable[..., Any]
+
+
+@pytest.fixture
+def decision(project: Path) -> str:
+    """A decision for review, in the ledger of the project."""
+    release = json.loads(
+        (next((project / ".gemel/releases").iterdir()) / "manifest.json").read_text()
+    )
+    with Ledger.open(project / ".gemel/ledger.db") as ledger:
+        return ledger.append(
+            "verify",
+            {
+                "outcome": "review",
+                "score": 0.5,
+                "release": release.get("id", ""),
+                "review_probability": 1.0,
+            },
+        )
+
+
+def test_a_decision_waits_until_it_is_answered(project: Path, gemel: Gemel, decision: str) -> None:
+    waiting = json.loads(gemel("review", "list", "--json").out)
+    assert [w["decision"] for w in waiting] == [decision]
+    assert gemel("review", "answer", decision, "--genuine").code == 0
+    assert json.loads(gemel("review", "list", "--json").out) == []
+    assert "nothing waits" in gemel("review", "list").err
+    assert gemel("ledger", "verify").code == 0
+
+
+def test_a_proposal_says_what_is_missing_and_accepts_nothing(project: Path, gemel: Gemel) -> None:
+    said = gemel("review", "proposal")
+    assert said.code == 0, said.err
+    assert "wait: 0 effective genuine answers, 30 are needed" in said.out
+    assert json.loads(gemel("review", "proposal", "--json").out)["proposal"]["verdict"] == "wait"
+    refused = gemel("review", "accept")
+    assert refused.code == 1
+    assert "nothing to accept" in refused.err
+    assert gemel("review", "accept", "--dry-run").code == 0
+
+
+def test_mistakes_are_explained(project: Path, gemel: Gemel) -> None:
+    nobody = gemel("review", "answer", "0" * 32, "--genuine")
+    assert nobody.code == 1
+    assert "no decision" in nobody.err
+    assert gemel("review", "answer", "0" * 32).code == 2
+    rule = gemel("calibrate", "--set", 'stages.rules=["born after 2: no_match"]')
+    assert rule.code == 1
+    assert "is no rule" in rule.err
+    assert "hint:" in rule.err
+    loss = gemel("calibrate", "--set", "stages.bits=256", "--set", "stages.max_loss=1e-6")
+    assert loss.code == 1
+    assert "cannot prove that the stages miss at most" in loss.err
+
+
+def test_stages_by_settings_become_a_child(project: Path, gemel: Gemel) -> None:
+    said = gemel(
+        "calibrate", "--set", "stages.bits=256", "--set", "stages.max_loss=0.5",
+        "--set", 'stages.rules=["town differs: review"]', "--json",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    got = json.loads(said.out)
+    assert got["policy"]["first"]["bits"] == 256
+    assert got["policy"]["rules"] == [{"field": "town", "apart": None, "then": "review"}]
+    shown = json.loads(gemel("release", "show", got["manifest"]["id"], "--json").out)["evidence"]
+    assert [s["stages"][0]["name"] for s in shown["stages"]] == ["sketch", "sketch"]
+    assert shown["rules"][0]["lost"]["value"] == 0
