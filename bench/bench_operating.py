@@ -43,6 +43,7 @@ LOW_FMR = (1e-2, 1e-3, 1e-4)
 VALUES: dict[str, tuple[float | None, ...]] = {
     "fmr": (1e-2, 1e-3),
     "fnmr": (0.1,),
+    "fpir": (0.1,),
     "precision": (0.9,),
 }
 """What goals that take a value ask for; where not said, nothing or else 0.9."""
@@ -86,7 +87,8 @@ def goals() -> list[Target]:
     for kind in get_args(Kind):
         for value in VALUES.get(kind, (None, 0.9)):
             try:
-                found.append(Target(kind=kind, value=value))
+                size = 100 if kind == "fpir" else None
+                found.append(Target(kind=kind, value=value, gallery_size=size))
             except ConfigError:
                 continue
     return found
