@@ -123,7 +123,7 @@ def test_the_bootstrap_counts_pairs_of_units_as_often_as_both_were_drawn(
     assert found(scores, "bootstrap") == pytest.approx(wanted, rel=1e-5)
 
 
-@pytest.mark.parametrize("method", ["jackknife", "dyadic", "bootstrap"])
+@pytest.mark.parametrize("method", ["mean", "jackknife", "dyadic", "bootstrap"])
 def test_limits_are_in_order_and_nothing_observed_keeps_its_exact_bound(
     scores: Scores, method: str
 ) -> None:

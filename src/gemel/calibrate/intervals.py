@@ -18,6 +18,7 @@ from scipy.special import betainc, betaincinv, stdtrit
 from gemel.arrays import Float64
 
 JACKKNIFE = "identity jackknife, Wilson on effective comparisons"
+MEAN = "mean of jackknife and dyadic variance by identity, Wilson on effective comparisons"
 DYADIC = "dyadic-robust by identity, Wilson on effective comparisons"
 BOOTSTRAP = "identity bootstrap, percentiles of {:,} resamples"
 NO_ERRORS = "nothing observed: exact bound on independent identities"

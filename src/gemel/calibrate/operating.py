@@ -100,7 +100,7 @@ def measure(
     prior: float | None = None,
     confidence: float = 0.95,
     review: tuple[float, float] | None = None,
-    method: Method = "jackknife",
+    method: Method = "mean",
 ) -> OperatingPoint:
     """Rates at a threshold, with intervals by identity.
 
