@@ -12,6 +12,12 @@ from gemel.improve import duplicates as module
 FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))
 
 
+def tell(stage: str, done: int, total: int) -> None:
+    """Say what is done, and wait to be told to go on."""
+    print(stage, done, flush=True)
+    sys.stdin.readline()
+
+
 def main(release: str, table: str, engine: str, folder: str, out: str) -> None:
     """Find the duplicates of a table in small blocks, and write them."""
     module.BLOCK_PAIRS = 1 << 15
@@ -25,7 +31,7 @@ def main(release: str, table: str, engine: str, folder: str, out: str) -> None:
         dataset,
         engine=engine,
         folder=folder,
-        progress=lambda stage, done, total: print(stage, done, flush=True),
+        progress=tell,
     )
     found.write(f"{out}/clusters.parquet", f"{out}/pairs.parquet")
     np.savetxt(f"{out}/done", [found.summary.n_matches])

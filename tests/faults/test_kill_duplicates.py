@@ -17,7 +17,9 @@ from gemel.release.build import build
 from gemel.release.goals import Goals
 
 JOB = Path(__file__).with_name("duplicates_job.py")
-KILLS = 6
+# Steps between which each kill falls: twice while encoding, once while beginning to compare, then
+# while comparing, which goes on at its first step with every step that was done before.
+KILLS = ((1, 12), (12, 24), (26, 30), (2, 5), (5, 9), (9, 11))
 
 
 def start(*words: str | Path) -> subprocess.Popen[str]:
@@ -56,19 +58,19 @@ def test_killed_again_and_again_the_result_is_the_same(tmp_path: Path, engine: s
     waiting = start(*job, tmp_path / "job", tmp_path / "broken")
     go(whole)
     moments = set()
-    for _ in range(KILLS):
+    for kill in KILLS:
         victim, waiting = waiting, start(*job, tmp_path / "job", tmp_path / "broken")
         go(victim)
         assert victim.stdout is not None and victim.stdin is not None
-        last = ""
-        for _ in range(rng.randrange(1, 9)):
+        for _ in range(rng.randrange(*kill)):
             last = victim.stdout.readline()
+            victim.stdin.write("on\n")
+            victim.stdin.flush()
+        moments.add(last)
         until = time.perf_counter() + rng.uniform(0, 0.01)
         while time.perf_counter() < until:  # a moment inside the next block
             pass
         victim.kill()
-        rest = victim.stdout.read().splitlines()
-        moments.add(rest[-1] if rest else last)
         victim.wait()
         victim.stdin.close()
         victim.stdout.close()
@@ -77,7 +79,8 @@ def test_killed_again_and_again_the_result_is_the_same(tmp_path: Path, engine: s
     for process in (waiting, whole):
         process.communicate()
         assert process.returncode == 0
-    assert len(moments) > 2, "the kills were to hit different moments"
+    assert len(moments) > 4, "the kills were to hit different moments"
+    assert {moment.split()[0] for moment in moments} >= {"encoding", "comparing"}
     for name in ("clusters.parquet", "pairs.parquet", "done"):
         same = (tmp_path / "broken" / name).read_bytes()
         assert same == (tmp_path / "whole" / name).read_bytes(), name

@@ -201,7 +201,7 @@ def test_large_sets_go_through_an_engine(release: Release, strangers: Dataset) -
     compared = Compared.of(release, strangers, None)
     assert module.planned(release, compared)["engine"] == "exact"
     big = Compared(replace(strangers, ids=np.zeros(30_000, np.str_)))
-    big.left.__dict__["digest"] = ""
+    big.__dict__["digests"] = [""]
     assert module.planned(release, big)["engine"] == "hnsw"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -73,6 +75,10 @@ def test_another_method_encodes_and_compares_nothing_again(
     monkeypatch.setattr(module, "scan", refuse)
     second = gemel.duplicates(release, strangers, folder=tmp_path, method="components")
     assert_frame_equal(first.pairs, second.pairs)
+    unknown = replace(strangers, identities=np.full(len(strangers), -1))
+    third = gemel.duplicates(release, unknown, folder=tmp_path)
+    assert_frame_equal(first.clusters, third.clusters)
+    assert first.summary.agreement is not None and third.summary.agreement is None
 
 
 def test_other_input_is_not_mixed_in(release: Release, strangers: Dataset, tmp_path: Path) -> None:

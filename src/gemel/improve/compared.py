@@ -6,7 +6,8 @@ changes nothing. Positions in this sequence are what pairs and clusters speak of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,10 +73,12 @@ class Compared:
         """Position of the first record that may stand at the right of a pair."""
         return 0 if self.right is None else self.n_left
 
-    @property
+    @cached_property
     def digests(self) -> list[str]:
-        """Of each data set."""
-        return [d.digest for d in self._each()]
+        """Of each data set, without identities: they decide nothing that is compared."""
+        return [
+            replace(d, identities=np.full(len(d), UNKNOWN, np.int64)).digest for d in self._each()
+        ]
 
     def payloads(self, part: range) -> list[Any]:
         """What an encoder takes, of these positions."""

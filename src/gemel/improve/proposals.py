@@ -73,9 +73,9 @@ class Proposer:
         partner = found.ravel()
         usable = (partner >= 0) & (partner != query)
         pairs = exact(self.rows, self.comparator, query[usable], partner[usable])
-        pairs, _ = best(pairs.take(pairs.score >= floor), MAX_PARTNERS)
+        pairs, n_full = best(pairs.take(pairs.score >= floor), MAX_PARTNERS)
         ends = np.sort(np.stack([pairs.left, pairs.right]), axis=0)
-        return Pairs(ends[0], ends[1], pairs.score)
+        return Pairs(ends[0], ends[1], pairs.score, n_full)
 
 
 def open_proposer(
