@@ -32,6 +32,7 @@ from gemel.cli import (
     train,
 )
 from gemel.cli.calibrate import calibrate
+from gemel.cli.compare import compare
 from gemel.cli.demo import demo
 from gemel.errors import GemelError
 
@@ -76,6 +77,7 @@ app.add_typer(review.app, name="review")
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command()(release.report)
+app.command()(compare)
 app.add_typer(settings.app, name="config")
 app.command()(demo)
 
