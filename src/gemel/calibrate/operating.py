@@ -257,6 +257,26 @@ def _complement(e: Estimate) -> Estimate:
     )
 
 
+def review_share(
+    scores: Scores, review: tuple[float, float], prior: float, confidence: float
+) -> Estimate:
+    """Share of comparisons in use that go to a person, with its interval by identity.
+
+    Args:
+        scores: labelled comparisons of both classes.
+        review: scores from the first up to, not including, the second go there.
+        prior: share of genuine comparisons in use.
+        confidence: level of the interval.
+    """
+    within = scores.score >= np.float64(review[0])
+    within &= scores.score < np.float64(review[1])
+    return _overall(
+        Spread(scores, within),
+        lambda c: prior * (1 - c.fnmr()) + (1 - prior) * c.fmr(),
+        confidence,
+    )
+
+
 def _n_within(scores: Scores, low: float, high: float) -> int:
     """Comparisons with low <= score < high."""
     if low >= high:

@@ -160,21 +160,36 @@ def of_counts(
         confidence: level of the intervals.
         higher: higher is better.
     """
+    variances = variances_of(spreads, statistic, units)
+    limits, how = joined(*estimates, variances, int(np.count_nonzero(units)) // 2, confidence)
+    return difference(measure, values(estimates), limits, how, higher)
+
+
+def variances_of(
+    spreads: tuple[Spread, Spread], statistic: Statistic, units: Bool
+) -> tuple[float, float, float]:
+    """Variances of a statistic of the first, of the second, and of their difference.
+
+    Args:
+        spreads: of the first and the second, over the same comparisons.
+        statistic: from counts.
+        units: (n_units,) that have a part in it.
+    """
     one, two = spreads
     left_out = [s.left_out(statistic, units) for s in spreads]
     residual = [s.residual(statistic) for s in spreads]
     slope = [s.slope(statistic) for s in spreads]
     shared = one.pair_residual(two) * slope[0] * slope[1]
     own = [a * a * s.pair_residual(s) for a, s in zip(slope, spreads, strict=True)]
-    variances = (
+    between = 0.0
+    if not np.array_equal(one.match, two.match):
+        apart = left_out[1] - left_out[0], residual[1] - residual[0]
+        between = _mean(*apart, sum(own) - 2 * shared)
+    return (
         _mean(left_out[0], residual[0], own[0]),
         _mean(left_out[1], residual[1], own[1]),
-        _mean(left_out[1] - left_out[0], residual[1] - residual[0], sum(own) - 2 * shared),
+        between,
     )
-    if np.array_equal(one.match, two.match):
-        variances = (*variances[:2], 0.0)
-    limits, how = joined(*estimates, variances, int(np.count_nonzero(units)) // 2, confidence)
-    return difference(measure, values(estimates), limits, how, higher)
 
 
 def _mean(left_out: Float64, residual: Float64, pairs: float) -> float:

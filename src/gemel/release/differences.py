@@ -45,8 +45,11 @@ def at_thresholds(
         bands: threshold and review band of both.
         stakes: prior, and costs of a false match and a false non-match.
         confidence: level of the intervals.
+    Raises:
+        DataError: the two made different comparisons.
     """
     prior = stakes[0]
+    paired.require_same(parts[0].scores, parts[1].scores)
     points = [
         measure(p.scores, band.threshold, prior=prior, confidence=confidence)
         for p, band in zip(parts, bands, strict=True)
