@@ -32,7 +32,7 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
     pairs = [(left, right) for left in ROWS for right in ROWS]
     works: list[Any] = [Verify(live, left, right) for left, right in pairs]
     works[3:3] = [Embed(live, (ROWS[0], ROWS[1])), Verify(live, {"x": "y"}, ROWS[0])]
-    answers = service.encode(works)
+    answers = service.answers.encode(works)
     np.testing.assert_allclose(answers[3], service.embed(ROWS[:2]), atol=1e-6)
     assert isinstance(answers[4], InvalidInput)
     assert answers[4].where == "left.x"
@@ -47,7 +47,7 @@ def test_work_that_began_with_one_release_ends_with_it(service: Service, tmp_pat
     before = service.live
     child = before.release.child(into=tmp_path / "child", policy=small.policy(0.9))
     service.switch(child, before.gallery)
-    old, new = service.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
+    old, new = service.answers.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
     assert (old.release, old.threshold) == (before.release.id, 0.5)
     assert (new.release, new.threshold) == (child.id, 0.9)
 
