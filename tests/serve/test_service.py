@@ -148,3 +148,18 @@ def test_an_expired_policy_serves_and_warns(release: Release, tmp_path: Path) ->
             ready = httpx.get(f"{url}/readyz")
         assert ready.status_code == 200
         assert ("expired on 2026-12-31" in ready.json().get("warning", "")) == bool(expected)
+
+
+def test_all_views_have_to_match_and_the_lowest_score_decides(
+    service: Service, tmp_path: Path
+) -> None:
+    views, other = [ROWS[0], ROWS[1]], [ROWS[0], ROWS[2]]
+    reply = service.verify(views, other)
+    alone = [service.verify(a, b).score for a in views for b in other]
+    assert reply.score == pytest.approx(min(alone), abs=1e-6)
+    strict = Service(small.release(tmp_path / "r", threshold=max(alone) - 1e-3))
+    assert strict.verify([ROWS[0]], ROWS[0]).outcome == "match"
+    assert strict.verify([ROWS[0], ROWS[1]], ROWS[0]).outcome == "no_match"
+    with pytest.raises(InvalidInput) as refused:
+        service.verify([ROWS[0], {"x": 1}], ROWS[0])
+    assert refused.value.where == "left[1].x"

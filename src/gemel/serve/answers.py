@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from gemel.arrays import Float32
-from gemel.calibrate.policy import pair_of
+from gemel.calibrate.policy import Decision, pair_of
 from gemel.errors import InvalidInput
 from gemel.gallery.record import Enrolled
 from gemel.ledger.ledger import Ledger
@@ -46,6 +44,7 @@ from gemel.serve.work import (
 from gemel.tasks.explain import Steps, advance
 from gemel.telemetry import OPERATIONS, OUTCOMES, Metrics
 
+ORDER = {"no_match": 0, "review": 1, "match": 2}
 AS_MATCH = {"class": "match", "review": "review", "unknown": "no_match"}
 
 
@@ -149,25 +148,27 @@ class Answers:
         starts: dict[int, int],
     ) -> None:
         """Put what follows from the rows of one bundle into the answers."""
-        pairs: list[int] = []
+        left: list[int] = []
+        right: list[int] = []
+        compared: dict[int, slice] = {}
         for i, start in starts.items():
             work = works[i]
             if isinstance(work, Verify):
-                pairs.append(i)
+                pairs = work.pairs()
+                compared[i] = slice(len(left), len(left) + len(pairs))
+                left += [start + a for a, _ in pairs]
+                right += [start + b for _, b in pairs]
             else:
                 answers[i] = rows[start : start + len(work.payloads)]
-        if not pairs:
+        if not compared:
             return
-        left = np.fromiter((starts[i] for i in pairs), np.int64, len(pairs))
-        scores = live.comparator.score(rows[left], rows[left + 1]).tolist()
-        for i, score in zip(pairs, scores, strict=True):
-            answers[i] = _attempt(self._decided, works[i], score)
+        scores = live.comparator.score(rows[left], rows[right]).tolist()
+        for i, these in compared.items():
+            answers[i] = _attempt(self._decided, works[i], scores[these])
 
-    def _decided(self, work: Verify, score: float) -> VerifyReply:
+    def _decided(self, work: Verify, scores: list[float]) -> VerifyReply:
         live = work.live
-        category = _categories(work)
-        decision = live.policy.decide(score, category)
-        decision = live.policy.ruled(decision, work.left, work.right)
+        decision, score = _strictest(work, scores)
         self._decisions["verify", decision.outcome].inc()
         reply = VerifyReply(
             decision.outcome,
@@ -261,7 +262,20 @@ class Answers:
         return decision_id
 
 
-def _categories(work: Verify | Explain) -> tuple[str | None, str | None]:
+def _strictest(work: Verify, scores: list[float]) -> tuple[Decision, float]:
+    """The decision that is furthest from a match among those of all views, and its score."""
+    live, items = work.live, work.items()
+    stated = pair_of(work.category)
+    found = []
+    for (i, j), score in zip(work.pairs(), scores, strict=True):
+        left, right = items[i][1], items[j][1]
+        category = live.category(left, stated[0]), live.category(right, stated[1])
+        decision = live.policy.decide(score, category)
+        found.append((live.policy.ruled(decision, left, right), score))
+    return min(found, key=lambda pair: (ORDER[pair[0].outcome], pair[1] - pair[0].threshold))
+
+
+def _categories(work: Explain) -> tuple[str | None, str | None]:
     """Categories of both items: as stated, else of their own."""
     left, right = pair_of(work.category)
     return work.live.category(work.left, left), work.live.category(work.right, right)

@@ -97,8 +97,9 @@ class Service:
         """Whether two items are the same.
 
         Args:
-            left: an item.
-            right: an item.
+            left: an item, or a list of several views of one thing: all of them must match, the
+                lowest score decides.
+            right: likewise.
             category: of both, or of each, where the release decides by category; None = unknown,
                 which gets the strictest threshold.
         Raises:
