@@ -45,6 +45,13 @@ def test_verify_gives_a_decision_whose_parts_belong_together(
     assert reply.headers["server-timing"].startswith("queue;dur=")
 
 
+def test_several_views_of_one_thing_all_have_to_match(client: httpx.Client) -> None:
+    one = client.post("/v1/verify", json={"left": ANNA, "right": BERT}).json()
+    both = client.post("/v1/verify", json={"left": [ANNA, BERT], "right": [BERT]}).json()
+    assert both["score"] == pytest.approx(one["score"], abs=1e-6)
+    assert both["outcome"] == one["outcome"]
+
+
 def test_verify_is_symmetric_and_agrees_with_the_release(
     client: httpx.Client, release: Release
 ) -> None:
@@ -170,6 +177,9 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str]] = [
     ("POST", "/v1/verify", {"json": {**GOOD, "left": 3}}, 422, "invalid_input", "left"),
     ("POST", "/v1/verify", {"json": {**GOOD, "left": "anna"}}, 422, "invalid_input", "left"),
     ("POST", "/v1/verify", {"json": {**GOOD, "left": {}}}, 422, "invalid_input", "left"),
+    ("POST", "/v1/verify", {"json": {**GOOD, "left": []}}, 422, "invalid_input", "left"),
+    ("POST", "/v1/verify", {"json": {**GOOD, "left": [ANNA] * 9}}, 422, "invalid_input", "left"),
+    ("POST", "/v1/verify", {"json": {**GOOD, "left": [ANNA, {}]}}, 422, "invalid_input", "left[1]"),
     (
         "POST",
         "/v1/verify",

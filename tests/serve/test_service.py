@@ -32,7 +32,7 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
     pairs = [(left, right) for left in ROWS for right in ROWS]
     works: list[Any] = [Verify(live, left, right) for left, right in pairs]
     works[3:3] = [Embed(live, (ROWS[0], ROWS[1])), Verify(live, {"x": "y"}, ROWS[0])]
-    answers = service.encode(works)
+    answers = service.answers.encode(works)
     np.testing.assert_allclose(answers[3], service.embed(ROWS[:2]), atol=1e-6)
     assert isinstance(answers[4], InvalidInput)
     assert answers[4].where == "left.x"
@@ -47,7 +47,7 @@ def test_work_that_began_with_one_release_ends_with_it(service: Service, tmp_pat
     before = service.live
     child = before.release.child(into=tmp_path / "child", policy=small.policy(0.9))
     service.switch(child, before.gallery)
-    old, new = service.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
+    old, new = service.answers.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
     assert (old.release, old.threshold) == (before.release.id, 0.5)
     assert (new.release, new.threshold) == (child.id, 0.9)
 
@@ -148,3 +148,18 @@ def test_an_expired_policy_serves_and_warns(release: Release, tmp_path: Path) ->
             ready = httpx.get(f"{url}/readyz")
         assert ready.status_code == 200
         assert ("expired on 2026-12-31" in ready.json().get("warning", "")) == bool(expected)
+
+
+def test_all_views_have_to_match_and_the_lowest_score_decides(
+    service: Service, tmp_path: Path
+) -> None:
+    views, other = [ROWS[0], ROWS[1]], [ROWS[0], ROWS[2]]
+    reply = service.verify(views, other)
+    alone = [service.verify(a, b).score for a in views for b in other]
+    assert reply.score == pytest.approx(min(alone), abs=1e-6)
+    strict = Service(small.release(tmp_path / "r", threshold=max(alone) - 1e-3))
+    assert strict.verify([ROWS[0]], ROWS[0]).outcome == "match"
+    assert strict.verify([ROWS[0], ROWS[1]], ROWS[0]).outcome == "no_match"
+    with pytest.raises(InvalidInput) as refused:
+        service.verify([ROWS[0], {"x": 1}], ROWS[0])
+    assert refused.value.where == "left[1].x"

@@ -103,7 +103,7 @@ def _of_file(
             part = range(start, min(start + batch, len(dataset)))
             rows = live.encoder.encode(dataset.payloads(part))
             works = [Classify(live, row, k, label, where) for row in rows]
-            for i, answer in zip(part, service.find(works), strict=True):
+            for i, answer in zip(part, service.answers.find(works), strict=True):
                 if isinstance(answer, Exception):
                     raise answer
                 yield str(dataset.ids[i]), answer

@@ -53,7 +53,7 @@ def explain(
     live = project.release(release)
     if output is not None and live.modality != "image":
         raise InvalidInput("rows have no picture", where="--output", hint="leave it out")
-    (one, own_one), (two, own_two) = _payloads(project, live, (left, right))
+    (one, own_one), (two, own_two) = payloads_of(project, live, [("left", left), ("right", right)])
     pair = (one, two)
     found = explained(live, one, two, category=(category or own_one, category or own_two))
     if output is not None:
@@ -67,22 +67,22 @@ def explain(
         _show(found, pair)
 
 
-def _payloads(
-    project: Project, release: Release, words: Sequence[str]
+def payloads_of(
+    project: Project, release: Release, words: Sequence[tuple[str, str]]
 ) -> list[tuple[Any, str | None]]:
-    """The payloads that two words mean, each with its category if it is known.
+    """Payloads that words mean, told apart by their places, with categories that are known.
 
     The records of the project are read once, if at all.
     """
     dataset: Dataset | None = None
     found: list[tuple[Any, str | None]] = []
-    for side, word in zip(("left", "right"), words, strict=True):
+    for place, word in words:
         if release.modality == "row" and word.lstrip().startswith("{"):
-            found.append((row_of(word, side), None))
+            found.append((row_of(word, place), None))
         elif release.modality == "image" and Path(word).is_file():
             found.append((Path(word).read_bytes(), None))
         elif not project.config.data.path:
-            raise InvalidInput(f"{word!r:.80} is neither a JSON object nor a file", where=side)
+            raise InvalidInput(f"{word!r:.80} is neither a JSON object nor a file", where=place)
         else:
             dataset = dataset or project.dataset()
             at = _position(dataset, word)

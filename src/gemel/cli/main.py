@@ -30,6 +30,7 @@ from gemel.cli import (
     settings,
     show,
     train,
+    verify,
 )
 from gemel.cli.calibrate import calibrate
 from gemel.cli.compare import compare
@@ -74,6 +75,7 @@ app.add_typer(gallery.app, name="gallery")
 app.command("duplicates")(duplicates.duplicates)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
+app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command()(release.report)

@@ -275,6 +275,7 @@ def measured(
             for part in (dev, eval)
             if (found := staged.measured(part, decided.policy, goals.stages)) is not None
         ),
+        views=staged.views(eval, chosen.threshold, target.confidence, seed),
         rules=staged.rule_costs(
             goals.rules,
             eval,

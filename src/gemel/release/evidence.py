@@ -21,6 +21,7 @@ from gemel.calibrate.searches import SearchPoint
 from gemel.calibrate.stability import Stability
 from gemel.calibrate.stages import RuleCost, Stages
 from gemel.calibrate.thresholds import Target
+from gemel.calibrate.views import Views
 from gemel.calibrate.zoo import Zoo
 from gemel.release.class_evidence import ClassEvidence
 from gemel.release.feedback import Feedback
@@ -173,6 +174,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         classes: how unknown items and classes of few supports are told; None without a policy.
         stages: of searches, on dev and on eval; empty without a first stage.
         rules: what each costs on eval.
+        views: error rates on eval where two views have to match; None without identities of two
+            records.
         adapted: the answers that moved the threshold; None if it was chosen on dev.
         notes: what a reader has to know, such as comparisons that were left out.
         categories: error rates of each category on eval; None without categories.
@@ -206,6 +209,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     stages: tuple[Stages, ...] = ()
     rules: tuple[RuleCost, ...] = ()
+    views: Views | None = None
     adapted: Feedback | None = None
     categories: Breakdown | None = None
     stability: Stability | None = None

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 Scalar = str | int | float | None
 Item = dict[str, Scalar] | str
+Views = Annotated[list[Item], Meta(min_length=1, max_length=8)]
 Pair = tuple[str | None, str | None]
 Category = str | Pair | None
 Filter = dict[str, str | int | float | bool | list[str | int | float | bool | None] | None]
@@ -25,10 +26,10 @@ class Body(Struct, forbid_unknown_fields=True):
 
 
 class VerifyBody(Body):
-    """Are these two the same?"""
+    """Are these two the same? A list on a side is of several views of one thing: all must match."""
 
-    left: Item
-    right: Item
+    left: Item | Views
+    right: Item | Views
     category: Annotated[
         Category,
         Meta(description="Of both records, or of the left and the right one; null = unknown"),

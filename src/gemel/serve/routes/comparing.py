@@ -43,7 +43,7 @@ class Comparing:
         self._lanes.encode.permit()
         live = call.live = self._service.live
         work = Verify(live, body.left, body.right, call.request_id, body.category)
-        answer = await self._lanes.encode.submit(work, 2)
+        answer = await self._lanes.encode.submit(work, len(work.items()))
         call.timing = [("queue", answer.wait_s), ("encode", answer.run_s)]
         reply: schemas.VerifyReply = answer.value
         return reply

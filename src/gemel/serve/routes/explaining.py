@@ -39,7 +39,7 @@ class Explaining:
         for lane in (self._lanes.explain, self._lanes.encode):
             lane.permit()
         live = call.live = self._service.live
-        steps = self._service.explaining(_work(live, body))
+        steps = self._service.answers.explaining(_work(live, body))
         rows: Float32 | None = None
         while True:
             step = await self._lanes.explain.submit(Advance(steps, rows))
