@@ -193,7 +193,7 @@ def test_the_verdict_follows_the_numbers(release: Release, tmp_path: Path) -> No
         ("c", (0.3, 0.2, 0.4), "Worse than TF-IDF", "bad"),
     ):
         pair = (at(ours, *value), at(theirs, 0.6, 0.55, 0.65))
-        html = with_evidence(release, tmp_path / name, candidates=pair)
+        html = with_evidence(release, tmp_path / name, candidates=pair, against=())
         assert f'<section class="verdict {tone}">' in html
         assert f"<h2>{headline}</h2>" in html
 

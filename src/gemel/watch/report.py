@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.calibrate.operating import OperatingPoint
-from gemel.errors import ReleaseError
-from gemel.release import mistakes
+from gemel.release import figures, mistakes
+from gemel.release.card import card
 from gemel.release.evidence import Evidence
-from gemel.release.measure import in_words
 from gemel.release.mistakes import Mistake
 from gemel.release.release import Release
 from gemel.tasks.explain import Part
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 TEMPLATES = Path(__file__).parent / "templates"
-VALID_DAYS = 365
-"""A release without a date of its own should be measured again after a year."""
 
 
 def render(release: Release) -> str:
@@ -40,7 +35,7 @@ def render(release: Release) -> str:
         DigestMismatch: a file of the release was changed.
         ReleaseError: the release carries no evidence that can be read.
     """
-    evidence = release.evidence
+    evidence, shown = release.evidence, card(release)
     baseline = evidence.candidates[1] if len(evidence.candidates) > 1 else None
     point = evidence.eval
     return _template().render(
@@ -48,8 +43,7 @@ def render(release: Release) -> str:
         manifest=release.manifest,
         evidence=evidence,
         data=evidence.data,
-        goal=in_words(evidence.target),
-        verdict=words.verdict(evidence, release.modality),
+        card=shown,
         baseline=baseline,
         det=charts.det(
             evidence.dev_curve,
@@ -61,8 +55,6 @@ def render(release: Release) -> str:
         rates=charts.rates(evidence.eval_curve, point),
         mistakes=_mistakes(evidence),
         training=_training(evidence.training),
-        expires=release.policy.expires or _expires(release.manifest.created),
-        intervals=_interval_methods(evidence.dev, evidence.eval),
     )
 
 
@@ -78,7 +70,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        share=words.share, estimate=words.estimate, size=words.size, one_in=words.one_in
+        share=figures.share, estimate=words.estimate, size=figures.size, one_in=figures.one_in
     )
     return environment.get_template("report.html")
 
@@ -161,19 +153,6 @@ def _epochs(history: Any) -> list[tuple[str, str]]:
         ("epochs", f"{len(metrics) - 1}, the best was {best}"),
         (
             "MAP@R on dev by cosine",
-            f"{words.share(metrics[best])}, untrained {words.share(metrics[0])}",
+            f"{figures.share(metrics[best])}, untrained {figures.share(metrics[0])}",
         ),
     ]
-
-
-def _expires(created: str) -> str:
-    try:
-        return (datetime.fromisoformat(created) + timedelta(days=VALID_DAYS)).date().isoformat()
-    except ValueError as e:
-        raise ReleaseError(f"creation time {created!r} is not ISO 8601", where="manifest") from e
-
-
-def _interval_methods(*points: OperatingPoint) -> list[str]:
-    """How the intervals were found, each way once."""
-    estimates = [e for p in points for e in (p.fmr, p.fnmr, p.precision, p.f1)]
-    return list(dict.fromkeys(e.method for e in estimates))
