@@ -8,6 +8,7 @@ from html import escape
 from markupsafe import Markup
 
 from gemel.calibrate.intervals import Estimate
+from gemel.calibrate.zoo import ALPHA, Kind
 from gemel.release.figures import plain, share
 
 
@@ -46,3 +47,14 @@ def differing(left: object, right: object) -> tuple[Markup, Markup]:
             safe = escape(text)
             out[side] += safe if kind == "equal" or not text else f"<mark>{safe}</mark>"
     return Markup(out[0]), Markup(out[1])
+
+
+def crowd(kind: Kind) -> str:
+    """What was found about one kind of identities with many errors, as sentences."""
+    n = kind.n_beyond_chance
+    named = {0: "Nobody stands", 1: "One stands"}.get(n, f"{n:,} stand")
+    text = f"{named} out of {kind.n_identities:,} beyond chance."
+    if kind.spread_p is None:
+        return text + " Whether errors are spread unevenly cannot be told from these data."
+    said = "more unevenly than" if kind.spread_p < ALPHA else "as evenly as"
+    return text + f" Errors are spread {said} chance would (p {share(kind.spread_p, 2)})."
