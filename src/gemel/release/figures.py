@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -15,6 +16,27 @@ def share(value: float, digits: int = 3) -> str:
         ('0.0012\xa0%', '98.8\xa0%', '100\xa0%')
     """
     return f"{plain(100 * value, digits)}\N{NO-BREAK SPACE}%"
+
+
+def points(value: float, digits: int = 3) -> str:
+    """A share as points of a hundred.
+
+    Example:
+        >>> points(0.0123), points(-0.000004)
+        ('1.23', '-0.0004')
+    """
+    return plain(100 * value, digits)
+
+
+def signed(value: float) -> str:
+    """A difference of two shares in points, with its sign.
+
+    Example:
+        >>> signed(0.0123), signed(-0.000004), signed(0.0)
+        ('+1.2', '\N{MINUS SIGN}0.0004', '0')
+    """
+    sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else ""
+    return sign + points(abs(value), 2)
 
 
 def one_in(rate: float) -> str:
@@ -51,3 +73,14 @@ def plain(value: float, digits: int) -> str:
         value, precision=digits, unique=False, fractional=False, trim="-"
     )
     return text.removesuffix(".")
+
+
+def natural(name: str) -> list[tuple[int, float, str]]:
+    """A key that sorts names as people do, numbers within them by size.
+
+    Example:
+        >>> sorted(["b", "10", "a2", "9", "a10"], key=natural)
+        ['9', '10', 'a2', 'a10', 'b']
+    """
+    words = re.findall(r"\d+|\D+", name)
+    return [(0, float(w), "") if w.isdecimal() else (1, 0.0, w.casefold()) for w in words]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gemel.calibrate.breakdown import Cell
-from gemel.release.figures import share
+from gemel.release.figures import natural, share
 from gemel.watch.drawing import GENUINE, IMPOSTOR, INK, svg
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def matrix(cells: Sequence[Cell], reference: float) -> str:
         reference: rate that is neither; the target, or the rate over all.
     Source: the heat maps of NIST's face recognition evaluations.
     """
-    names = sorted({name for c in cells for name in (c.left, c.right)})
+    names = sorted({name for c in cells for name in (c.left, c.right)}, key=natural)
     place = {name: i for i, name in enumerate(names)}
 
     def draw(axes: Axes) -> None:

@@ -74,7 +74,7 @@ def costs(of: Reliability) -> str:
             axes.axvline(own, color=OTHER, linewidth=1, label="prior of the policy")
         axes.set_xlim(x[0], x[-1])
         axes.set_ylim(0, min(HIGHEST_COST, 1.1 * max(1.0, *of.cross_entropy)))
-        places = list(range(math.ceil(x[0]), math.floor(x[-1]) + 1))
+        places = list(range(math.ceil(x[0]), math.ceil(x[-1])))  # the last would be cut off
         names = [f"1:{10**-p:,}" if p < 0 else f"{10**p:,}:1" for p in places]
         spaced(axes.xaxis, (x[0], x[-1]), places, names)
         axes.set_xlabel("odds of a genuine comparison in use")

@@ -29,19 +29,21 @@ def found(points: Sequence[SearchPoint]) -> str:
         bars(axes, size, right, GENUINE)
         _sizes(axes, size)
         low = min(e.low for p in points for e in (*p.recall_at_k.values(), _complement(p.fnir)))
-        axes.set_ylim(max(0.0, low - 0.05), 1.01)
+        low = max(0.0, low - 0.1 * (1 - low) - 0.005)
+        axes.set_ylim(low, 1 + 0.03 * (1 - low))
         axes.set_ylabel("share of searches with a mate")
         axes.legend(loc="best")
 
     return svg("found", draw, "Recall by the size of the gallery")
 
 
-def false(points: Sequence[SearchPoint], fmr: float) -> str:
+def false(points: Sequence[SearchPoint], fmr: float | None) -> str:
     """FPIR by size of the gallery, on logarithmic axes.
 
     Args:
         points: of searches.
-        fmr: of one comparison; dashed, what it would give if comparisons were independent.
+        fmr: of one comparison, where the threshold is the same for all sizes; dashed, what it would
+            give if comparisons were independent.
     """
     size = np.array([p.gallery_size for p in points], np.float64)
     seen = np.array([p.fpir.value for p in points])
@@ -49,11 +51,11 @@ def false(points: Sequence[SearchPoint], fmr: float) -> str:
     def draw(axes: Axes) -> None:
         axes.plot(size[seen > 0], seen[seen > 0], "o-", color=IMPOSTOR, markersize=4, label="FPIR")
         bars(axes, size.tolist(), [p.fpir for p in points], IMPOSTOR)
-        if fmr > 0:
+        if fmr:
             expected = -np.expm1(size * np.log1p(-fmr))
             axes.plot(size, expected, "--", color=LIMIT, linewidth=1, label="1 - (1 - FMR)^N")
         axes.set_yscale("log")
-        least = [v for v in (*seen, fmr) if v > 0] + [p.fpir.high for p in points]
+        least = [v for v in (*seen, fmr or 0.0) if v > 0] + [p.fpir.high for p in points]
         axes.set_ylim(min(least) / 3, 1.5)
         _sizes(axes, size.tolist())
         axes.set_ylabel("share of strangers matched")

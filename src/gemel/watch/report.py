@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.calibrate.breakdown import Cell
+from gemel.calibrate.breakdown import Cell, Row
 from gemel.release import figures, mistakes
 from gemel.release.card import card
 from gemel.release.evidence import Evidence
@@ -31,6 +31,8 @@ from gemel.watch import (
 if TYPE_CHECKING:
     from jinja2 import Template
 
+N_ORDINARY = 3
+"""Identities that are shown although nothing is beyond chance with them."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -57,6 +59,7 @@ def render(release: Release) -> str:
         charts=_charts(evidence),
         reference=_reference(evidence),
         worst_cell=_worst_cell(evidence),
+        categories=_categories(evidence),
         mistakes=wrong,
         zoo=_zoo(evidence, wrong),
         training=_training(evidence.training),
@@ -80,10 +83,17 @@ def _charts(evidence: Evidence) -> dict[str, str]:
         found["tippett"] = charts_probability.tippett(evidence.reliability)
     if evidence.galleries:
         found["found"] = charts_search.found(evidence.galleries)
-        found["false"] = charts_search.false(evidence.galleries, evidence.eval.fmr.value)
+        found["false"] = charts_search.false(evidence.galleries, _fmr(evidence))
     if evidence.categories is not None and len(evidence.categories.matrix) > 1:
         found["groups"] = charts_groups.matrix(evidence.categories.matrix, _reference(evidence))
     return found
+
+
+def _fmr(evidence: Evidence) -> float | None:
+    """Of a comparison, if every search has the threshold of one; else None."""
+    at = evidence.eval
+    same = all(p.threshold == at.threshold for p in evidence.galleries)
+    return at.fmr.value if same else None
 
 
 def _reference(evidence: Evidence) -> float:
@@ -97,6 +107,15 @@ def _worst_cell(evidence: Evidence) -> Cell | None:
     cells = evidence.categories.matrix if evidence.categories else ()
     judged = [c for c in cells if c.rate is None or c.rate.n_effective > 0]
     return max(judged, key=lambda c: c.fmr or 0.0, default=None)
+
+
+def _categories(evidence: Evidence) -> list[Row]:
+    """A row for each category by name, and one for comparisons between them."""
+    found = evidence.categories
+    if found is None:
+        return []
+    rows = sorted(found.rows, key=lambda row: figures.natural(row.category))
+    return [*rows, found.between] if found.between else rows
 
 
 def _zoo(evidence: Evidence, wrong: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -113,7 +132,8 @@ def _zoo(evidence: Evidence, wrong: Sequence[dict[str, Any]]) -> list[dict[str, 
             "counted": counted,
             "found": words.crowd(kind),
             "rows": [
-                {"animal": a, "anchors": _anchors(a.identity, group["cards"])} for a in kind.worst
+                {"animal": a, "anchors": _anchors(a.identity, group["cards"])}
+                for a in kind.worst[: max(kind.n_beyond_chance, N_ORDINARY)]
             ],
         }
         for kind, title, counted, group in kinds
@@ -139,9 +159,11 @@ def _template() -> Template:
     )
     environment.filters.update(
         share=figures.share,
-        estimate=words.estimate,
+        points=figures.points,
+        signed=figures.signed,
         size=figures.size,
         one_in=figures.one_in,
+        estimate=words.estimate,
         n="{:,}".format,
     )
     return environment.get_template("report.html")

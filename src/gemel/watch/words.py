@@ -56,5 +56,5 @@ def crowd(kind: Kind) -> str:
     text = f"{named} out of {kind.n_identities:,} beyond chance."
     if kind.spread_p is None:
         return text + " Whether errors are spread unevenly cannot be told from these data."
-    said = "more unevenly than" if kind.spread_p < ALPHA else "as evenly as"
-    return text + f" Errors are spread {said} chance would (p {share(kind.spread_p, 2)})."
+    said = "more unevenly" if kind.spread_p < ALPHA else "no more unevenly"
+    return text + f" Errors are spread {said} than chance does it (p {share(kind.spread_p, 2)})."
