@@ -81,7 +81,7 @@ def _charts(evidence: Evidence) -> dict[str, str]:
         found["reliability"] = charts_probability.reliability(evidence.reliability)
         found["ece"] = charts_probability.costs(evidence.reliability)
         found["tippett"] = charts_probability.tippett(evidence.reliability)
-    if evidence.galleries:
+    if len(evidence.galleries) > 1:
         found["found"] = charts_search.found(evidence.galleries)
         found["false"] = charts_search.false(evidence.galleries, _fmr(evidence))
     if evidence.categories is not None and len(evidence.categories.matrix) > 1:
