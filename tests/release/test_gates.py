@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from gemel.calibrate.bands import Band
 from gemel.calibrate.breakdown import Breakdown, Worst
-from gemel.calibrate.policy import Band
 from gemel.calibrate.thresholds import Target
 from gemel.errors import GateFailed
 from gemel.release import folder as folders
