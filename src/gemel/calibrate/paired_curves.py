@@ -13,8 +13,8 @@ import numpy as np
 from gemel.arrays import Float32, Float64
 from gemel.calibrate import curves
 from gemel.calibrate.curves import Sweep
-from gemel.calibrate.intervals import Sample, proportion
-from gemel.calibrate.paired import Difference, difference, joined, values
+from gemel.calibrate.intervals import Sample, proportion, upper_bound
+from gemel.calibrate.paired import UNMOVED, Difference, difference, joined, values
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.stability import MAX_GENUINE, near, resampled
 
@@ -108,6 +108,7 @@ def of_curves(
     whole = [curves.sweep(s) for s in sides]
     rng, n = np.random.default_rng(seed), before.n_units
     part = np.flatnonzero(before.genuine_by_identity + before.impostor_by_identity)
+    n_genuine = int(np.count_nonzero(before.genuine_by_identity))
     drawn: list[list[float]] = []
     for _ in range(N_DRAWS):
         weight = np.zeros(n, np.int64)
@@ -122,8 +123,11 @@ def of_curves(
     for (name, read), low, high in zip(readings, *limits.tolist(), strict=True):
         ends = read(whole[0]), read(whole[1])
         value = ends[1] - ends[0]
-        bounds = min(low, value), max(high, value)
-        found.append(difference(name, ends, bounds, RESAMPLED, higher=False))
+        bounds, how = (min(low, value), max(high, value)), RESAMPLED
+        if low == high:  # resampling shows nothing of what was never seen to differ
+            bound = upper_bound(0, max(n_genuine, 1), confidence)
+            bounds, how = (value - bound, value + bound), UNMOVED
+        found.append(difference(name, ends, bounds, how, higher=False))
     return found
 
 

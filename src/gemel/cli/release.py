@@ -162,9 +162,18 @@ def report(
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
+    json: AsJson = False,
 ) -> None:
-    """Write the HTML report of a release: one file, made from the release alone."""
+    """Write the HTML report of a release: one file, made from the release alone.
+
+    With --json, the card instead: the figures behind the report, without any record.
+    """
     release = Project.open(config, sets).release(name)
+    if json:
+        from gemel.release.card import card
+
+        show.as_json(card(release))
+        return
     if dry_run:
         show.say(f"would write the report of {release.short_id} to {output}")
         return

@@ -22,7 +22,9 @@ def ladder(eval: Part, policy: Policy, confidence: float, seed: int) -> tuple[Se
 
 
 def galleries(eval: Part, policy: Policy, confidence: float, seed: int) -> tuple[SearchPoint, ...]:
-    """Searches in galleries of 10, 100, 1,000, ... records and as many as eval can stand for.
+    """Searches in galleries of 10, 100, 1,000, ... records and of half the identities of eval.
+
+    Of larger ones eval has too few independent samples for an interval.
 
     None where each category has a threshold of its own, since a search is then not one threshold.
     """
@@ -30,9 +32,9 @@ def galleries(eval: Part, policy: Policy, confidence: float, seed: int) -> tuple
         return ()
     lowest = min([policy.search.threshold, *(s.band.threshold for s in policy.sizes)])
     of = _searches(eval, lowest, seed)
-    largest = of.largest_gallery
+    largest = min(of.largest_gallery, (int(of.code.max()) + 1) // 2)
     sizes = [10**i for i in range(1, 7) if 10**i < largest]
-    steps = [(size, _threshold(policy, size)) for size in [*sizes, largest] if size > 0]
+    steps = [(size, _threshold(policy, size)) for size in [*sizes, largest] if size > 1]
     return tuple(measure_search(of, steps, confidence))
 
 
