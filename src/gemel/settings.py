@@ -51,7 +51,10 @@ class DataSettings(Settings, frozen=True):
     ignore: Annotated[tuple[str, ...], Meta(description="Columns that are not used")] = ()
     groups: Annotated[
         tuple[str, ...],
-        Meta(description="Columns that join identities that are not independent, such as device"),
+        Meta(
+            description="Columns that join identities that are not independent, such as device: "
+            "they stay on one side of a split and count once"
+        ),
     ] = ()
     columns: Annotated[
         dict[str, FieldKind],

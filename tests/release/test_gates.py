@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from gemel.calibrate.bands import Band
 from gemel.calibrate.breakdown import Breakdown, Worst
-from gemel.calibrate.policy import Band
 from gemel.calibrate.thresholds import Target
 from gemel.errors import GateFailed
 from gemel.release import folder as folders
@@ -46,6 +47,7 @@ def test_a_good_release_passes_every_gate(release: Release) -> None:
         "parity",
         "not collapsed",
         "evidence",
+        "not expired",
         "target holds on eval",
     ]
     assert all(g.detail for g in report.gates)
@@ -56,6 +58,14 @@ def test_a_threshold_without_evidence_fails(stricter: Release, release: Release)
     assert failed(report) == ["evidence"]
     with pytest.raises(GateFailed, match=r"policy applies threshold 0.95"):
         report.check()
+
+
+def test_thresholds_past_their_day_fail(release: Release) -> None:
+    expires = release.policy.expires
+    assert expires is not None
+    day = date.fromisoformat(expires)
+    assert gates.run(release, today=day).passed
+    assert failed(gates.run(release, today=day + timedelta(1))) == ["not expired"]
 
 
 def test_a_damaged_file_fails_integrity(release: Release, tmp_path: Path) -> None:

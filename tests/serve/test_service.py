@@ -11,7 +11,7 @@ import pytest
 from tests.serve import small
 from tests.serve.small import ROWS
 
-from gemel.calibrate.policy import Band, SizedBand
+from gemel.calibrate.bands import Band, SizedBand
 from gemel.calibrate.venn_abers import VennAbers
 from gemel.data.schema import Field
 from gemel.encode.prepare_tabular import RowPrepare

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gemel.release.release import Release
-    from gemel.serve.schemas import ClassifyReply
+    from gemel.serve.replies import ClassifyReply
     from gemel.serve.service import Service
 
 Label = Annotated[

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
+from gemel.calibrate.bands import Band
 from gemel.calibrate.paired import Difference
-from gemel.calibrate.policy import Band
 from gemel.calibrate.thresholds import Target
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.encode.compare import Comparator

@@ -12,9 +12,10 @@ from datetime import date, timedelta
 import msgspec
 
 from gemel.calibrate import likelihood, venn_abers
+from gemel.calibrate.bands import SizedBand
 from gemel.calibrate.ladder import ladder
 from gemel.calibrate.operating import OperatingPoint, measure
-from gemel.calibrate.policy import Policy, SizedBand, policy_of
+from gemel.calibrate.policy import Policy, policy_of
 from gemel.calibrate.thresholds import choose
 from gemel.release import classes, staged
 from gemel.release.by_category import levelled, raised

@@ -14,12 +14,12 @@ import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.calibrate import curves, paired
+from gemel.calibrate.bands import Band
 from gemel.calibrate.intervals import Estimate, Sample
 from gemel.calibrate.operating import f1_at, measure
 from gemel.calibrate.paired import Difference
 from gemel.calibrate.paired_curves import Reading, fnmr_at, of_auroc
 from gemel.calibrate.paired_curves import of_curves as resampled
-from gemel.calibrate.policy import Band
 from gemel.calibrate.spread import Counts, Spread, Statistic
 from gemel.release.measure import Part
 from gemel.release.mistakes import whole_identities

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
+from gemel.calibrate.bands import Band
 from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
-from gemel.calibrate.policy import Band, Outcome
+from gemel.calibrate.policy import Outcome
 from gemel.calibrate.scores import Scores
 from gemel.release.measure import Part
 from gemel.release.mistakes import MAX_RECORDS, Item, whole_identities

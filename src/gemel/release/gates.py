@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from types import EllipsisType
 
 from gemel.calibrate.intervals import Estimate
@@ -65,18 +66,23 @@ class GateReport:
             )
 
 
-def run(candidate: Release, stable: Release | None = None) -> GateReport:
+def run(
+    candidate: Release, stable: Release | None = None, *, today: date | None = None
+) -> GateReport:
     """All gates of a candidate, in order.
 
     Args:
         candidate: the release that wants to go live.
         stable: the release that is live now, or None if there is none.
+        today: the day, to tell what has expired; None for that of the clock.
     """
+    today = today or datetime.now(UTC).date()
     gates = [
         _gate("integrity", lambda: _integrity(candidate)),
         _gate("parity", lambda: _parity(candidate)),
         _gate("not collapsed", lambda: _not_collapsed(candidate)),
         _gate("evidence", lambda: _evidence(candidate)),
+        _gate("not expired", lambda: _not_expired(candidate, today)),
         _gate("target holds on eval", lambda: _target_holds(candidate)),
     ]
     if stable is not None and stable.id != candidate.id:
@@ -203,6 +209,13 @@ def _target_holds(candidate: Release) -> tuple[bool, str]:
         if now.low > then.high:
             return False, f"{name} is {_span(now)} on eval and was {_span(then)} on dev"
     return True, f"F1 on eval {_span(seen.f1)}, on dev {_span(chosen.f1)}"
+
+
+def _not_expired(candidate: Release, today: date) -> tuple[bool, str]:
+    policy = candidate.policy
+    if policy.expires is None:
+        return True, "no day of expiry"
+    return not policy.has_expired(today), f"its thresholds are for use until {policy.expires}"
 
 
 def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:

@@ -17,8 +17,7 @@ from gemel.serve.classes import Classifier, noted
 from gemel.serve.duplicates import Group, grouped
 from gemel.serve.finding import gallery_of
 from gemel.serve.live import Live
-from gemel.serve.reviews import Reviews
-from gemel.serve.schemas import (
+from gemel.serve.replies import (
     ClassesReply,
     ClassifyReply,
     DeleteReply,
@@ -28,6 +27,7 @@ from gemel.serve.schemas import (
     SearchReply,
     VerifyReply,
 )
+from gemel.serve.reviews import Reviews
 from gemel.serve.work import (
     Advance,
     Classes,

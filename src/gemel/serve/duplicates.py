@@ -12,8 +12,9 @@ import numpy as np
 from gemel.arrays import Float32, Float64, Int64
 from gemel.calibrate.judged import judge, levelled, lowest
 from gemel.errors import InvalidInput
+from gemel.serve.bodies import Item, RecordItem
 from gemel.serve.live import Live
-from gemel.serve.schemas import ClusterReply, DuplicatesReply, Item, PairReply, RecordItem
+from gemel.serve.replies import ClusterReply, DuplicatesReply, PairReply
 from gemel.tasks.canonical import centrality, foremost
 from gemel.tasks.clusters import Links, Method, cluster, groups
 from gemel.tasks.pairs import scan

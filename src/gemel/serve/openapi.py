@@ -11,7 +11,7 @@ import gemel
 from gemel.serve.endpoint import Route
 from gemel.serve.live import Live
 from gemel.serve.problems import PROBLEM
-from gemel.serve.schemas import Problem
+from gemel.serve.replies import Problem
 
 KINDS = {"text": "string", "category": "string", "number": "number", "date": "string"}
 

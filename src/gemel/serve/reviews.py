@@ -11,7 +11,7 @@ from gemel.ledger.verdicts import answer, waiting
 from gemel.release.adapt import feedback
 from gemel.release.feedback import Feedback
 from gemel.serve.problems import NoLedger
-from gemel.serve.schemas import ReviewReply, VerdictReply, WaitingReply
+from gemel.serve.replies import ReviewReply, VerdictReply, WaitingReply
 from gemel.serve.work import Propose, Verdict, Waiting
 from gemel.settings import AdaptSettings
 

@@ -20,14 +20,8 @@ from gemel.release.explanation import Explanation
 from gemel.release.release import Release
 from gemel.serve.answers import Answers
 from gemel.serve.live import Live
+from gemel.serve.replies import ClassesReply, ClassifyReply, IdentifyReply, SearchReply, VerifyReply
 from gemel.serve.reviews import Reviews
-from gemel.serve.schemas import (
-    ClassesReply,
-    ClassifyReply,
-    IdentifyReply,
-    SearchReply,
-    VerifyReply,
-)
 from gemel.serve.work import (
     Classes,
     Classify,

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from gemel.errors import InvalidInput
 from gemel.release.feedback import Feedback
-from gemel.serve import schemas
+from gemel.serve import bodies, replies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes
 from gemel.serve.service import Service
@@ -16,8 +16,8 @@ VERDICT = Route(
     "POST",
     "/v1/verdicts",
     "/v1/verdicts",
-    schemas.VerdictBody,
-    schemas.VerdictReply,
+    bodies.VerdictBody,
+    replies.VerdictReply,
     "Say what a decision should have been; on disk when it is answered",
 )
 REVIEW = Route(
@@ -25,7 +25,7 @@ REVIEW = Route(
     "/v1/review",
     "/v1/review",
     None,
-    schemas.ReviewReply,
+    replies.ReviewReply,
     "Decisions that wait for a person's answer, the oldest first; ?limit=100",
 )
 PROPOSAL = Route(
@@ -51,18 +51,18 @@ class Reviewing:
             PROPOSAL: self.proposal,
         }
 
-    async def verdict(self, call: Call, body: schemas.VerdictBody) -> schemas.VerdictReply:
+    async def verdict(self, call: Call, body: bodies.VerdictBody) -> replies.VerdictReply:
         """Note an answer."""
         live = call.live = self._service.live
         work = Verdict(live, body.decision_id, body.genuine, body.reviewer, call.request_id)
-        reply: schemas.VerdictReply = (await self._lanes.review.submit(work)).value
+        reply: replies.VerdictReply = (await self._lanes.review.submit(work)).value
         return reply
 
-    async def review(self, call: Call, _: None) -> schemas.ReviewReply:
+    async def review(self, call: Call, _: None) -> replies.ReviewReply:
         """What waits."""
         live = call.live = self._service.live
         work = Waiting(live, _limit(call.scope["query_string"]))
-        reply: schemas.ReviewReply = (await self._lanes.review.submit(work)).value
+        reply: replies.ReviewReply = (await self._lanes.review.submit(work)).value
         return reply
 
     async def proposal(self, call: Call, _: None) -> Feedback:
