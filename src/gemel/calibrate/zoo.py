@@ -133,12 +133,9 @@ def _wolves(scores: Scores, wrong: Int64, who: Who, rng: np.random.Generator) ->
     at = np.flatnonzero(weight)
     of = np.full(len(at), len(at) - 1, np.float64)
     expected = errors.sum() * weight[at] / max(weight.sum(), 1)
-    p = _tail(errors[at].astype(np.float64), of, np.minimum(expected / np.maximum(of, 1), 1.0))
-    spread = None
-    if errors.sum():
-        share = weight[at] / weight.sum()
-        drawn = rng.multinomial(int(errors.sum()), share, N_DRAWS)
-        spread = _spread(errors[at], drawn, expected)
+    rate = np.minimum(expected / np.maximum(of, 1), 1.0)
+    p = _tail(errors[at].astype(np.float64), of, rate)
+    spread = _spread(errors[at], of, rate, rng)
     return _kind(at, errors[at], of.astype(np.int64), expected, p, spread, who)
 
 
@@ -152,12 +149,9 @@ def _goats(scores: Scores, wrong: Int64, who: Who, rng: np.random.Generator) -> 
     rate = errors.sum() / max(of.sum(), 1)
     k = np.floor((1 + np.sqrt(1 + 8 * of.astype(np.float64))) / 2)
     independent = np.maximum(k // 2, 1)
-    p = _tail(errors * independent / of, independent, np.full(len(at), rate))
-    spread = None
-    if errors.sum() and independent.max() > 1:
-        drawn = rng.binomial(independent.astype(np.int64), rate, (N_DRAWS, len(at)))
-        scaled = errors * independent / of
-        spread = _spread(scaled, drawn, independent * rate)
+    scaled, rates = errors * independent / of, np.full(len(at), rate)
+    p = _tail(scaled, independent, rates)
+    spread = _spread(scaled, independent, rates, rng) if independent.max(initial=0) > 1 else None
     return _kind(at, errors, of, rate * of, p, spread, who)
 
 
@@ -178,12 +172,24 @@ def _tail(errors: Float64, of: Float64, rate: Float64) -> Float64:
     return p
 
 
-def _spread(errors: NDArray[Any], drawn: Int64, expected: Float64) -> float:
-    """Chance of so uneven a spread, by simulation."""
-    known = expected > 0
-    seen = np.square(errors[known] - expected[known]) @ (1 / expected[known])
-    chance = np.square(drawn[:, known] - expected[known]) @ (1 / expected[known])
-    return float((1 + np.count_nonzero(chance >= seen - 1e-9)) / (1 + len(chance)))
+def _spread(
+    errors: NDArray[Any], of: Float64, rate: Float64, rng: np.random.Generator
+) -> float | None:
+    """Chance of so uneven a spread, by simulation; None without errors.
+
+    Each draw is held against its own total, as the errors are.
+    """
+    known = (rate > 0) & (of > 0)
+    expected = (of * rate)[known]
+    if not expected.sum():
+        return None
+    drawn = rng.binomial(of[known].astype(np.int64), rate[known], (N_DRAWS, len(expected)))
+    seen, *chance = (
+        np.square(row - share * expected) @ (1 / expected) / share
+        for row in (errors[known], *drawn)
+        if (share := row.sum() / expected.sum()) > 0
+    )
+    return float((1 + sum(c >= seen - 1e-9 for c in chance)) / (1 + len(chance)))
 
 
 def _kind(
