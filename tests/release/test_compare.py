@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import gemel
+from gemel.calibrate import paired
 from gemel.calibrate.comparisons import all_pairs
 from gemel.data import splits
 from gemel.data.dataset import Dataset
@@ -112,10 +113,16 @@ def test_releases_that_decide_alike_are_bounded_by_identities(
     child = release.child(evidence=release.evidence, into=tmp_path / "child", name="same")
     found = compare(release, child, people, sides)
     assert not found.flips
-    n = found.n_identities // 2
+    bound = 1 - 0.05 ** (1 / (found.n_identities // 2))
+    seen = release.evidence.eval
     for d in found.differences:
         assert d.value == 0
-        assert (d.low, d.high) == pytest.approx((-(1 - 0.05 ** (1 / n)), 1 - 0.05 ** (1 / n)))
+        assert d.method == paired.UNMOVED
+        assert -bound - 1e-12 <= d.low < 0 < d.high <= bound + 1e-12
+    widest = next(d for d in found.differences if d.measure == "F1")
+    assert (widest.low, widest.high) == pytest.approx((-bound, bound))
+    fmr = next(d for d in found.differences if d.measure == "FMR")
+    assert fmr.high == pytest.approx(min(bound, seen.fmr.high - seen.fmr.low))
     assert found.verdict == "cannot tell"
     assert compare(release, child, people, sides, margin=0.2).verdict == "not worse"
 
@@ -141,3 +148,21 @@ def test_other_records_are_refused(
 def test_it_is_public() -> None:
     assert gemel.compare is compare
     assert gemel.Comparison is Comparison
+
+
+def test_every_kind_of_flip_has_examples(
+    release: Release, people: Dataset, sides: Splits, tmp_path: Path
+) -> None:
+    """Nearly everything leaves a wide review band, and rare kinds are not crowded out."""
+    band = msgspec.structs.replace(release.policy.verify, review_low=-1.0, review_high=1.0)
+    policy = msgspec.structs.replace(release.policy, verify=band)
+    child = release.child(policy=policy, into=tmp_path / "child")
+    found = compare(child, release, people, sides)
+    assert {f.after for f in found.flips if f.genuine} == {"match", "no_match"}
+    for flip in found.flips:
+        assert len(flip.examples) == min(flip.n, 3)
+        at = release.policy.verify.threshold
+        sure = [abs(e.after - at) for e in flip.examples]
+        assert sure == sorted(sure, reverse=True)
+    review = next(d for d in found.differences if d.measure == "review share")
+    assert (review.after, review.seen) == (0.0, "better")

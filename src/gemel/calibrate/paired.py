@@ -121,22 +121,18 @@ def joined(
     Source: Zou and Donner 2008, Construction of confidence limits about effect measures (MOVER);
         with Wilson limits: Newcombe 1998, method 10 for paired proportions.
     """
+    value = after.value - before.value
+    down = (after.value - after.low, before.high - before.value)
+    up = (after.high - after.value, before.value - before.low)
     first, second, between = variances
     if between == 0:
         bound = upper_bound(0, max(n_independent, 1), confidence)
-        return (-bound, bound), UNMOVED
+        return (value - min(bound, sum(down)), value + min(bound, sum(up))), UNMOVED
     both = first * second
     shared = (first + second - between) / (2 * math.sqrt(both)) if both > 0 else 0.0
     shared = min(1.0, max(-1.0, shared))
-    value = after.value - before.value
-    limits = []
-    for sign, near_, far in (
-        (-1, after.value - after.low, before.high - before.value),
-        (1, after.high - after.value, before.value - before.low),
-    ):
-        square = near_**2 - 2 * shared * near_ * far + far**2
-        limits.append(min(1.0, max(-1.0, value + sign * math.sqrt(max(square, 0.0)))))
-    return (limits[0], limits[1]), JOINED
+    low, high = (math.sqrt(max(a * a - 2 * shared * a * b + b * b, 0.0)) for a, b in (down, up))
+    return (max(-1.0, value - low), min(1.0, value + high)), JOINED
 
 
 def of_counts(

@@ -110,12 +110,14 @@ def _examples(
     """Scores and record positions of the changes of each kind, the surest first."""
     kept: dict[tuple[int, ...], list[Row]] = {}
     for genuine, before, after, i, j in _both(parts, seed):
-        out = _outcome(before, bands[0]), _outcome(after, bands[1])
+        old, new = _outcome(before, bands[0]), _outcome(after, bands[1])
         sure = np.abs(after - np.float64(bands[1].threshold))
-        changed = np.flatnonzero(out[0] != out[1])
-        for at in changed[np.argsort(-sure[changed], kind="stable")][: 9 * N_EXAMPLES].tolist():
-            rows = kept.setdefault((genuine, int(out[0][at]), int(out[1][at])), [])
-            rows.append((float(before[at]), float(after[at]), int(i[at]), int(j[at])))
+        changed = np.flatnonzero(old != new)
+        changed = changed[np.argsort(-sure[changed], kind="stable")]
+        for a, b in set(zip(old[changed].tolist(), new[changed].tolist(), strict=True)):
+            rows = kept.setdefault((genuine, a, b), [])
+            for at in changed[(old[changed] == a) & (new[changed] == b)][:N_EXAMPLES].tolist():
+                rows.append((float(before[at]), float(after[at]), int(i[at]), int(j[at])))
             rows.sort(key=lambda row: -abs(row[1] - bands[1].threshold))
             del rows[N_EXAMPLES:]
     return kept
