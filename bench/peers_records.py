@@ -1,4 +1,4 @@
-"""The contestants that learn nothing, and the door through which all peers are run.
+"""Jaro-Winkler, the simplest contestant, and the door through which all peers are run.
 
 A peer is a function from a `Job` to `{variant: {side: scores}}` for the sides dev and eval, scores
 in `numpy.triu_indices(n, 1)` order, higher = more alike, -inf = never compared. Run as a script in
@@ -42,22 +42,6 @@ class Job:
         return [self.rows[i][at] for i in idx]
 
 
-def tfidf(job: Job) -> Variants:
-    """Cosine of TF-IDF weighted character 2-4-grams of all fields written one after the other."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    texts = [" ".join(v for v in row if v) for row in job.rows]
-    out: Variants = {}
-    for variant, sublinear in (("linear tf", False), ("sublinear tf", True)):
-        model = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=sublinear)
-        vectors = model.fit_transform(texts).astype(np.float32)
-        out[variant] = {}
-        for side in SIDES:
-            rows = vectors[job.sides[side]]
-            out[variant][side] = _upper((rows @ rows.T).toarray())
-    return out
-
-
 def jaro_winkler(job: Job) -> Variants:
     """Mean Jaro-Winkler similarity of the fields, with three readings of a missing value."""
     from rapidfuzz.distance import JaroWinkler
@@ -75,18 +59,19 @@ def jaro_winkler(job: Job) -> Variants:
             total += np.where(known_pair, likeness, 0)
             both += known_pair
         n_fields = len(job.kinds)
-        out["skip missing"][side] = _upper(total / np.maximum(both, 1))
-        out["missing = 0"][side] = _upper(total / n_fields)
-        out["missing = 0.5"][side] = _upper((total + 0.5 * (n_fields - both)) / n_fields)
+        out["skip missing"][side] = upper(total / np.maximum(both, 1))
+        out["missing = 0"][side] = upper(total / n_fields)
+        out["missing = 0.5"][side] = upper((total + 0.5 * (n_fields - both)) / n_fields)
     return out
 
 
-def _upper(square: np.ndarray) -> np.ndarray:
+def upper(square: np.ndarray) -> np.ndarray:
+    """The pairs of a square of scores, in `triu_indices` order."""
     return square[np.triu_indices(len(square), 1)].astype(np.float32)
 
 
 PEERS = {
-    "tfidf": "peers_records:tfidf",
+    "tfidf": "peers_tfidf:tfidf",
     "jaro-winkler": "peers_records:jaro_winkler",
     "recordlinkage-ecm": "peers_recordlinkage:ecm",
     "recordlinkage-labels": "peers_recordlinkage:supervised",

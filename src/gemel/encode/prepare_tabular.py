@@ -22,7 +22,8 @@ from gemel.data.schema import Field
 from gemel.errors import InvalidInput, ReleaseError
 
 START, END = b"\x02", b"\x03"
-MAX_WIDTH = 96
+MAX_WIDTH = 256
+"""Bytes of a field that are looked at."""
 MIN_WIDTH = 4
 N_QUANTILES = 17
 DATE_PARTS = (("year", 0, 4), ("month", 5, 7), ("day", 8, 10))

@@ -143,7 +143,7 @@ def test_few_genuine_pairs_leave_the_cosine(tmp_path: Path) -> None:
     assert compare.load(run.folder / ENCODER) == Cosine()
 
 
-def test_identities_of_many_records_teach_the_tower_itself(tmp_path: Path) -> None:
+def test_of_identities_with_many_records_it_learns_which_field_tells(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows, _ = people(40, seed=3)
     # Nine records of each person, which share nothing but the family name.
@@ -154,7 +154,10 @@ def test_identities_of_many_records_teach_the_tower_itself(tmp_path: Path) -> No
     ]
     who = [str(rows[i]["family"]) for i in range(40) for _ in range(9)]
     dataset = from_rows(many, identities=who)
-    settings = TrainSettings(max_epochs=30, patience=30)
-    run = train(dataset, by_identity(dataset, seed=0), settings, tmp_path)
-    assert compare.load(run.folder / ENCODER) == Cosine()
-    assert run.metric > run.history[0]["metric"] + 0.05
+    splits = by_identity(dataset, seed=0)
+    run = train(dataset, splits, TrainSettings(max_epochs=2), tmp_path)
+    embeddings = Encoder.open(run.folder / ENCODER).encode(dataset.payloads(splits.eval))
+    identities = dataset.identities[splits.eval]
+    learned = retrieve(embeddings, identities, compare.load(run.folder / ENCODER), k=(1,))
+    plain = retrieve(embeddings, identities, Cosine(), k=(1,))
+    assert learned.map_at_r >= 0.99 > plain.map_at_r + 0.05

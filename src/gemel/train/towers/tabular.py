@@ -26,6 +26,7 @@ from gemel.encode.encoder import Prepare
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.errors import ConfigError
 from gemel.train import comparator
+from gemel.train.candidates import Layout
 from gemel.train.loop import Arrays, Views, embed
 from gemel.train.losses import Loss
 from gemel.train.towers import Defaults, Modality
@@ -40,10 +41,6 @@ FACTORS = ((31, 0, 0), (263, 8191, 0), (1031, 4099, 16411), (521, 0, 12289))
 OFFSETS = (1, 7, 3, 5)
 CONSTANT = 0.5
 TEMPERATURE = 0.07
-MANY_RECORDS = 8
-"""From this median number of records of an identity on (of those with several), the tower learns
-from identities and the cosine scores; below, it learns from views and a comparator weighs blocks.
-"""
 MAX_SWAPPED = 5
 """With more text fields than this, no pair of them is checked for having changed places."""
 
@@ -191,7 +188,7 @@ class BlockLoss:
     differences the tower has learned away.
 
     Args:
-        whole: on rows and groups, which are records or identities.
+        whole: on rows and records.
         blocks: first coordinate and width of each text block.
     """
 
@@ -199,7 +196,7 @@ class BlockLoss:
     blocks: tuple[tuple[int, int], ...]
 
     def __call__(self, rows: Tensor, labels: Tensor) -> Tensor:
-        """Scalar loss of (b, d) rows; labels (b, 2 + blocks): group, identity, block values."""
+        """Scalar loss of (b, d) rows; labels (b, 2 + blocks): record, identity, block values."""
         identity = labels[:, 1]
         apart = identity[:, None] != identity[None]
         other = ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
@@ -244,12 +241,6 @@ def _views(prepare: Prepare) -> Views:
     return RowViews(_rows(prepare).strips)
 
 
-def _many_records(identities: Int64) -> bool:
-    counts = np.unique(identities, return_counts=True)[1]
-    several = counts[counts > 1]
-    return several.size > 0 and float(np.median(several)) >= MANY_RECORDS
-
-
 def _aim(tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss) -> tuple[Loss, Int64]:
     tower = _row_tower(tower)
     starts = 1 + np.concatenate([[0], np.cumsum(tower.blocks)[:-1]])
@@ -261,26 +252,22 @@ def _aim(tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss) -> tup
         labels.append(np.unique(part, axis=0, return_inverse=True)[1].reshape(-1))
     where = tuple((int(starts[i]), tower.blocks[i]) for i in texts)
     # Equal rows are one record.
-    group = identities if _many_records(identities) else labels[-1]
-    columns = [group, identities, *labels]
+    columns = [labels[-1], identities, *labels]
     return BlockLoss(loss, where), np.stack(columns, axis=1).astype(np.int64)
 
 
 def _comparator(
     tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
 ) -> Comparator:
-    """Fitted on the records and on one view of each, or the cosine.
-
-    The cosine is for few genuine pairs, and for a tower that has learned from these identities.
-    """
-    if _many_records(identities) or not comparator.enough(identities):
+    """Fitted on the records and on one view of each; the cosine if genuine pairs are few."""
+    if not comparator.enough(identities):
         return Cosine()
     tower = _row_tower(tower)
     texts = tower.text_strips if len(tower.text_strips) <= MAX_SWAPPED else []
     swaps = tuple((i, j) for k, i in enumerate(texts) for j in texts[k + 1 :])
     varied = views(arrays, np.random.default_rng(seed))
     rows = np.concatenate([embed(tower, arrays), embed(tower, varied)])
-    layout = comparator.Layout(tuple(tower.blocks), swaps)
+    layout = Layout(tuple(tower.blocks), swaps)
     return comparator.fit(rows, np.concatenate([identities, identities]), layout, seed=seed)
 
 

@@ -1,0 +1,108 @@
+"""The pairs that a comparator is fitted on, drawn from the training records.
+
+For each query: its mates, the records that the cosine takes for its mates, and some of the rest at
+random. Weights make the three stand for all pairs of the query, so that what is fitted on them is
+fitted on the population that a threshold will meet, at a thousandth of the pairs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gemel.arrays import Float32, Int64
+from gemel.encode.blocks import agreement, evidence, take_apart
+
+N_NEAREST = 30
+N_RANDOM = 20
+MAX_MATES = 20
+MAX_QUERIES = 8_000
+
+
+class Layout(NamedTuple):
+    """Widths of the blocks of an embedding, and pairs of blocks that may have changed places."""
+
+    blocks: tuple[int, ...]
+    swaps: tuple[tuple[int, int], ...]
+
+    @property
+    def n_agreements(self) -> int:
+        """Cosines among the evidence of a pair: of blocks, of swapped blocks, of the whole."""
+        return len(self.blocks) + len(self.swaps) + 1
+
+
+class Candidates(NamedTuple):
+    """Queries with their candidates: row indices, labels, weights, and where each query starts."""
+
+    query: Int64
+    candidate: Int64
+    genuine: Float32
+    weight: Float32
+    start: Int64
+
+
+def draw(embeddings: Float32, identities: Int64, rng: np.random.Generator) -> Candidates:
+    """Candidates of up to 8,000 records, those with mates first.
+
+    Args:
+        embeddings: (n, d) unit rows.
+        identities: (n,) codes.
+        rng: draws queries, mates where there are very many, and the rest.
+    """
+    n = len(embeddings)
+    has_mate = np.bincount(identities)[identities] > 1
+    queries = rng.permutation(n)
+    queries = queries[np.argsort(~has_mate[queries], kind="stable")][:MAX_QUERIES]
+    rows: list[tuple[Int64, Float32, Float32]] = []
+    for part in np.array_split(queries, max(1, len(queries) // 256)):
+        cosines = embeddings[part] @ embeddings.T
+        for i, row in zip(part, cosines, strict=True):
+            rows.append(_of_one(int(i), row, identities, rng))
+    sizes = np.array([len(r[0]) for r in rows])
+    return Candidates(
+        np.repeat(queries, sizes),
+        np.concatenate([r[0] for r in rows]),
+        np.concatenate([r[1] for r in rows]),
+        np.concatenate([r[2] for r in rows]),
+        np.concatenate([[0], np.cumsum(sizes)]),
+    )
+
+
+def _of_one(
+    i: int, cosines: Float32, identities: Int64, rng: np.random.Generator
+) -> tuple[Int64, Float32, Float32]:
+    """Candidates of record i with label and weight."""
+    mate = identities == identities[i]
+    all_mates = np.flatnonzero(mate)
+    all_mates = all_mates[all_mates != i]
+    mates = all_mates
+    if len(mates) > MAX_MATES:
+        mates = rng.choice(mates, MAX_MATES, replace=False)
+    others = np.where(mate, -np.inf, cosines)
+    n_others = int((~mate).sum())
+    n_near = min(N_NEAREST, n_others)
+    near = np.argpartition(-others, max(0, n_near - 1))[:n_near]
+    taken = mate
+    taken[near] = True
+    drawn = rng.integers(0, len(identities), N_RANDOM)
+    drawn = drawn[~taken[drawn]]
+    sizes = (len(mates), len(near), len(drawn))
+    each = (
+        len(all_mates) / max(1, len(mates)),
+        1.0,
+        (n_others - n_near) / max(1, len(drawn)),
+    )
+    genuine = np.repeat(np.array([1, 0, 0], np.float32), sizes)
+    weight = np.repeat(np.array(each, np.float32), sizes)
+    return np.concatenate([mates, near, drawn]), genuine, weight
+
+
+def evidence_of(embeddings: Float32, layout: Layout, pairs: Candidates) -> Float32:
+    """What a comparator sees of each pair of query and candidate: (n, A + 5 B) float32."""
+    side = take_apart(embeddings, layout.blocks)
+    parts = []
+    for start in range(0, len(pairs.query), 1 << 15):
+        q, c = (side.take(i[start : start + (1 << 15)]) for i in (pairs.query, pairs.candidate))
+        parts.append(evidence(agreement(q, c, layout.swaps), q.mass, c.mass))
+    return np.concatenate(parts)
