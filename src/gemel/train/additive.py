@@ -21,10 +21,12 @@ from gemel.train.candidates import Candidates, Layout
 
 Layers = tuple[tuple[Float32, Float32], ...]
 
-AGREEMENT = (0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 0.97, 1.0)
-"""Where a curve of cosines bends; dense at the top, where a typing error makes the difference."""
+AGREEMENT = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Where a curve of cosines bends."""
 MASS = (0.1, 0.9)
-"""Where a curve of evidence bends, as quantiles of pairs with a value on both sides."""
+"""Between which quantiles of pairs with a value on both sides evidence counts, if they differ."""
+APART = 1.1
+"""How much larger the upper one has to be; masses of numbers differ by rounding only."""
 SHRINKAGE = 10.0
 """Penalty on half the square of each ramp's height, in weighted pairs."""
 PRIOR = -3.0
@@ -37,7 +39,14 @@ PIECE = 1 << 16
 
 
 class Ramps(NamedTuple):
-    """Ramps from 0 at `start` to 1 at `stop` of a column of the evidence; some may only rise."""
+    """Ramps from 0 at `start` to 1 at `stop` of a column of the evidence.
+
+    Args:
+        column: (r,) of the evidence.
+        start: (r,) where each begins.
+        stop: (r,) where each ends, above `start`.
+        rising: (r,) bool, whether its height may not be negative.
+    """
 
     column: Int64
     start: Float32
@@ -79,9 +88,10 @@ def _ramps(seen: Float32, layout: Layout) -> Ramps:
         there = seen[:, least]
         there = there[there > 0]
         if there.size:
-            low, *rest = np.unique(np.quantile(there, MASS)).tolist()
+            low, high = np.quantile(there, MASS).tolist()
             # From nothing to a little is one step: there is a value on both sides.
-            bends.append((least, tuple(np.unique([0.0, 0.5 * low, low, *rest]).tolist())))
+            varied = (low, high) if high > APART * low else ()
+            bends.append((least, (0.0, 0.5 * low, *varied)))
         bends.append((missing, (0.0, 1.0)))
     column = np.concatenate([[c] * (len(at) - 1) for c, at in bends]).astype(np.int64)
     start = np.concatenate([at[:-1] for _, at in bends]).astype(np.float32)
@@ -170,9 +180,9 @@ def _layers(ramps: Ramps, heights: Float64, layout: Layout, n_columns: int) -> L
         # No cosine is above one, so that no slope of theirs need end there.
         if abs(by) > FLAT and (column >= layout.n_agreements or at < 1)
     ] or [(0, 0.0, 0.0)]
-    columns, bend, by = (np.array(v) for v in zip(*hinges, strict=True))
+    columns, bends, by = (np.array(v) for v in zip(*hinges, strict=True))
     matrix = np.zeros((n_columns, len(hinges)), np.float32)
     matrix[columns, np.arange(len(hinges))] = 1
-    bias = -bend.astype(np.float32)
+    bias = -bends.astype(np.float32)
     last = by.astype(np.float32)[:, None]
     return (matrix, bias), (last, heights[-1:].astype(np.float32))
