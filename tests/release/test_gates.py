@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.serve import small
 
 from gemel.calibrate.bands import Band
 from gemel.calibrate.breakdown import Breakdown, Worst
@@ -66,6 +67,19 @@ def test_thresholds_past_their_day_fail(release: Release) -> None:
     day = date.fromisoformat(expires)
     assert gates.run(release, today=day).passed
     assert failed(gates.run(release, today=day + timedelta(1))) == ["not expired"]
+
+
+def test_a_gallery_of_another_space_has_to_be_enrolled_first(
+    release: Release, tmp_path: Path
+) -> None:
+    other = small.release(tmp_path / "other")
+    for n, failing in ((0, True), (9, True), (10, False), (12, False)):
+        counts = {other.id: n, release.id: 10}
+        report = gates.run(other, release, enrolled=lambda r, counts=counts: counts[r.id])
+        assert ("gallery enrolled" in failed(report)) == failing
+    child = release.child(into=tmp_path / "child", policy=release.policy)
+    names = [g.name for g in gates.run(child, release, enrolled=lambda r: 0).gates]
+    assert "gallery enrolled" not in names, "the same space, the same gallery"
 
 
 def test_a_damaged_file_fails_integrity(release: Release, tmp_path: Path) -> None:

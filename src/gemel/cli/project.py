@@ -249,6 +249,13 @@ class Project:
             indexing=Indexing(engine=self.config.gallery.engine),
         )
 
+    def enrolled(self, release: Release) -> int:
+        """How many records the gallery of a release's space has."""
+        if not self.gallery_folder(release.space_id).is_dir():
+            return 0
+        with self.gallery(release) as gallery:
+            return gallery.count()
+
     def gallery_folder(self, space_id: str) -> Path:
         """Where the gallery of a space is."""
         return self.state / "gallery" / space_id[:12]

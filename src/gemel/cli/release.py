@@ -78,13 +78,20 @@ def promote(
     store = project.store()
     if dry_run:
         stable = store.pointer("stable")
-        report = gates.run(store.get(name), store.get(stable) if stable else None)
+        live = store.get(stable) if stable else None
+        report = gates.run(store.get(name), live, enrolled=project.enrolled)
         show_gates(report)
         report.check()
         show.say(f"would point {pointer} at {report.release_id[:12]}")
         return
     report, move = gates.promote(
-        store, name, actor=project.actor, reason=reason, pointer=pointer, force=force
+        store,
+        name,
+        actor=project.actor,
+        reason=reason,
+        pointer=pointer,
+        force=force,
+        enrolled=project.enrolled,
     )
     show_gates(report)
     note_move(project, move)

@@ -66,14 +66,23 @@ class GateReport:
             )
 
 
+Enrolled = Callable[[Release], int]
+"""How many records the gallery of a release's space has."""
+
+
 def run(
-    candidate: Release, stable: Release | None = None, *, today: date | None = None
+    candidate: Release,
+    stable: Release | None = None,
+    *,
+    enrolled: Enrolled | None = None,
+    today: date | None = None,
 ) -> GateReport:
     """All gates of a candidate, in order.
 
     Args:
         candidate: the release that wants to go live.
         stable: the release that is live now, or None if there is none.
+        enrolled: counts the records that a release would search; None asks nothing about them.
         today: the day, to tell what has expired; None for that of the clock.
     """
     today = today or datetime.now(UTC).date()
@@ -87,6 +96,9 @@ def run(
     ]
     if stable is not None and stable.id != candidate.id:
         gates.append(_gate("not worse than stable", lambda: _not_worse(candidate, stable)))
+        if enrolled is not None and stable.space_id != candidate.space_id:
+            counts = enrolled(candidate), enrolled(stable)
+            gates.append(_gate("gallery enrolled", lambda: _enrolled(*counts)))
     return GateReport(candidate.id, tuple(gates))
 
 
@@ -98,6 +110,7 @@ def promote(
     reason: str,
     pointer: str = "stable",
     force: bool = False,
+    enrolled: Enrolled | None = None,
     expected: str | EllipsisType | None = ...,
 ) -> tuple[GateReport, Move]:
     """Point at a release of the store, if it passes its gates.
@@ -111,6 +124,7 @@ def promote(
         reason: why.
         pointer: stable, canary or shadow.
         force: go ahead although gates failed; the reason must not be empty then.
+        enrolled: as for `run`.
         expected: as for `Store.point`.
     Raises:
         GateFailed: a gate failed and `force` was not given, or without a reason.
@@ -119,7 +133,7 @@ def promote(
     """
     candidate = store.get(release_id)
     live = store.pointer("stable")
-    report = run(candidate, store.get(live) if live else None)
+    report = run(candidate, store.get(live) if live else None, enrolled=enrolled)
     if not report.passed:
         if not force:
             report.check()
@@ -216,6 +230,11 @@ def _not_expired(candidate: Release, today: date) -> tuple[bool, str]:
     if policy.expires is None:
         return True, "no day of expiry"
     return not policy.has_expired(today), f"its thresholds are for use until {policy.expires}"
+
+
+def _enrolled(ours: int, theirs: int) -> tuple[bool, str]:
+    detail = f"{ours:,} records in the gallery of its space, {theirs:,} in that of stable"
+    return ours >= theirs, detail
 
 
 def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
