@@ -72,7 +72,9 @@ def test_stages_by_settings_become_a_child(project: Path, gemel: Gemel) -> None:
     assert said.code == 0, said.err
     got = json.loads(said.out)
     assert got["policy"]["first"]["bits"] == 256
-    assert got["policy"]["rules"] == [{"field": "town", "apart": None, "then": "review"}]
+    assert got["policy"]["rules"] == [
+        {"field": "town", "apart": None, "then": "review", "kind": "text"}
+    ]
     shown = json.loads(gemel("release", "show", got["manifest"]["id"], "--json").out)["evidence"]
     assert [s["stages"][0]["name"] for s in shown["stages"]] == ["sketch", "sketch"]
     assert shown["rules"][0]["lost"]["value"] == 0

@@ -12,6 +12,7 @@ from tests.serve import small
 from tests.serve.small import ROWS
 
 from gemel.calibrate.bands import Band, SizedBand
+from gemel.calibrate.rules import bound, parse
 from gemel.calibrate.venn_abers import VennAbers
 from gemel.data.schema import Field
 from gemel.encode.prepare_tabular import RowPrepare
@@ -163,3 +164,17 @@ def test_all_views_have_to_match_and_the_lowest_score_decides(
     with pytest.raises(InvalidInput) as refused:
         service.verify([ROWS[0], {"x": 1}], ROWS[0])
     assert refused.value.where == "left[1].x"
+
+
+def test_a_record_with_attributes_of_its_own_keeps_what_rules_look_at(tmp_path: Path) -> None:
+    release = small.release(tmp_path / "r", threshold=-1.0)
+    rules = bound([parse("born apart 2: no_match")], {"born": "number"})
+    policy = msgspec.structs.replace(release.policy, rules=rules)
+    child = release.child(into=tmp_path / "child", policy=policy)
+    with Gallery.open(tmp_path / "g", space_id=child.space_id, dim=small.DIM) as gallery:
+        with running(create_app(Service(child, gallery))) as url:
+            record = {"id": "a", "payload": ROWS[0], "attributes": {"shelf": "x"}}
+            httpx.post(f"{url}/v1/records", json={"records": [record]}).raise_for_status()
+        found = Service(child, gallery).search({**ROWS[0], "born": 1900}, 1).hits[0]
+    assert found.attributes == {"born": 1950, "shelf": "x"}
+    assert (found.decision, found.rule) == ("no_match", "born apart 2: no_match")

@@ -6,6 +6,7 @@ changes nothing. Positions in this sequence are what pairs and clusters speak of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,13 @@ class Compared:
             column = one.category
             found += [None if column is None else column.of(i) for i in range(len(one))]
         return found
+
+    def rows(self, fields: Sequence[str]) -> list[dict[str, Any]]:
+        """Values of some fields of each record, for rules; empty rows without fields."""
+        frame = self.frame() if fields else None
+        if frame is None:
+            return [{}] * len(self)
+        return frame.select(list(dict.fromkeys(fields))).to_dicts()
 
     def frame(self) -> pl.DataFrame | None:
         """Values of the rows; None for images."""

@@ -191,7 +191,8 @@ def decide_and_measure(
         TargetRefused: the data cannot support a goal.
     """
     goals, today = wanted
-    decided = decide(parts[0], goals, today)
+    fields = getattr(made[2].prepare, "fields", ())
+    decided = decide(parts[0], goals, today, fields=fields)
     tick()
     return decided, measured(made, parts, (goals, decided), seed, tick, like=like)
 
@@ -277,7 +278,7 @@ def measured(
         ),
         views=staged.views(eval, chosen.threshold, target.confidence, seed),
         rules=staged.rule_costs(
-            goals.rules,
+            decided.policy.rules,
             eval,
             chosen.threshold,
             lambda at: dataset.payloads(run.splits.eval[at]),

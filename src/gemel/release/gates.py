@@ -93,6 +93,7 @@ def run(
         _gate("evidence", lambda: _evidence(candidate)),
         _gate("not expired", lambda: _not_expired(candidate, today)),
         _gate("target holds on eval", lambda: _target_holds(candidate)),
+        *([_gate("rules", lambda: _rules(candidate))] if candidate.policy.rules else []),
     ]
     if stable is not None and stable.id != candidate.id:
         gates.append(_gate("not worse than stable", lambda: _not_worse(candidate, stable)))
@@ -223,6 +224,19 @@ def _target_holds(candidate: Release) -> tuple[bool, str]:
         if now.low > then.high:
             return False, f"{name} is {_span(now)} on eval and was {_span(then)} on dev"
     return True, f"F1 on eval {_span(seen.f1)}, on dev {_span(chosen.f1)}"
+
+
+def _rules(candidate: Release) -> tuple[bool, str]:
+    """What rules take away leaves a promise about missed genuine pairs as it was."""
+    evidence = candidate.evidence
+    target, costs = evidence.target, evidence.rules
+    seen = "; ".join(f"{c.rule!r} takes {_span(c.lost)} of the genuine matches" for c in costs)
+    if target.kind not in ("fnmr", "recall") or target.value is None:
+        return True, seen
+    limit = target.value if target.kind == "fnmr" else 1 - target.value
+    missed = evidence.eval.fnmr.low
+    missed += (1 - missed) * max((c.lost.low for c in costs), default=0.0)
+    return missed <= limit, f"{seen}; FNMR with them at least {missed:.3g}, promised {limit:.3g}"
 
 
 def _not_expired(candidate: Release, today: date) -> tuple[bool, str]:
