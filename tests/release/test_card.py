@@ -1,10 +1,12 @@
 """The card says what the evidence says, and names nobody."""
 
+import dataclasses
 import re
 import shutil
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from gemel.calibrate.paired import Difference
@@ -13,6 +15,7 @@ from gemel.errors import NotFound
 from gemel.release import folder as folders
 from gemel.release.card import Card, card
 from gemel.release.folder import sha256
+from gemel.release.measure import side
 from gemel.release.release import Head, Release, seal
 from gemel.release.verdict import verdict
 
@@ -105,3 +108,13 @@ def test_the_baseline_is_compared_both_ends_as_measured(release: Release) -> Non
     assert against["F1"].before == pytest.approx(theirs.point.f1.value)
     assert against["EER"].before == pytest.approx(theirs.curve.eer)
     assert against["recall_at_1"].after == pytest.approx(ours.retrieval.recall_at_k[1])
+
+
+def test_sessions_are_counted_by_side(people: Dataset) -> None:
+    """Every record of an identity in one session, three identities to a session."""
+    session = people.identities // 3
+    session[:2] = -1
+    grouped = dataclasses.replace(people, groups={"session": session})
+    found = side(grouped, np.arange(2, 20))
+    assert found.groups == {"session": 4}
+    assert side(people, np.arange(2, 20)).groups == {}
