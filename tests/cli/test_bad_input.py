@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -116,6 +117,11 @@ def forged_ledger(folder: Path) -> None:
     c.close()
 
 
+def parquet(folder: Path) -> None:
+    """The records, as the format that duplicates are written in."""
+    pl.read_csv(folder / "people.csv", infer_schema=False).write_parquet(folder / "x.parquet")
+
+
 def two_sides(folder: Path) -> None:
     """One person under two names, once in each of many identities."""
     lines = ["person,name"]
@@ -131,9 +137,10 @@ class Bad:
 
     words: str
     says: str
-    prepare: Callable[[Path], None] = nothing
+    prepare: Callable[[Path], object] = nothing
     code: int = 1
     where: str = ""
+    hint: str = ""
 
 
 ROWS = "person,name\n" + "".join(f"p{i // 2},name {i}\n" for i in range(40))
@@ -165,6 +172,19 @@ TABLE = [
     Bad("calibrate --set calibrate.target=fmr", "needs a value"),
     Bad("calibrate --set calibrate.target=far", "calibrate.target = 'far'"),
     Bad("calibrate --set calibrate.prior=2", "calibrate.prior"),
+    # files that would be written
+    Bad("duplicates people.csv --id id -o people.csv", "end in .parquet", where="--out people.csv"),
+    Bad("duplicates -o nowhere/c.parquet", "no such folder to write to", hint="make it"),
+    Bad("duplicates -o x.parquet --pairs x.parquet", "over x.parquet, which is read"),
+    Bad(f"duplicates -o {'x' * 300}.parquet", "cannot be written", hint="shorten it"),
+    Bad("duplicates x.parquet --id id -o ./x.parquet", "over x.parquet, which is read", parquet),
+    Bad("duplicates x.parquet --id id -o link.parquet", "which is read",
+        lambda f: (parquet(f), (f / "link.parquet").symlink_to("x.parquet"))),
+    Bad("duplicates -o x.parquet --set data.path=x.parquet", "which is read", parquet),
+    Bad("report -o gemel.toml", "end in .html", where="--output gemel.toml"),
+    Bad("report -o nowhere/x.html", "no such folder to write to", where="nowhere"),
+    Bad("report -o x.html", "this is a folder", lambda f: (f / "x.html").mkdir()),
+    Bad("init people.csv -o people.csv --force", "end in .toml"),
     # files of rows
     Bad("init none.csv -o y.toml", "no such file", where="none.csv"),
     Bad("init people.csv", "already exists", where="gemel.toml"),
@@ -244,6 +264,7 @@ def test_bad_input_is_explained(project: Path, gemel: Gemel, bad: Bad) -> None:
     lines = [x for x in said.err.splitlines() if x.startswith(("error: ", "hint: "))]
     assert [x.split(": ")[0] for x in lines] == ["error", "hint"], said.err
     assert bad.says in lines[0] and bad.where in lines[0], lines[0]
+    assert bad.hint in lines[1], lines[1]
     assert "unexpected" not in lines[0], lines[0]
     assert len(lines[0]) < 500 and len(lines[1]) < 400
 

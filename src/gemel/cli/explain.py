@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from gemel.cli import show
+from gemel.cli import files, show
 from gemel.cli.gallery import ReleaseName, row_of
 from gemel.cli.project import AsJson, ConfigFile, Project, Sets
 from gemel.errors import DataError, InvalidInput
@@ -53,13 +53,16 @@ def explain(
     live = project.release(release)
     if output is not None and live.modality != "image":
         raise InvalidInput("rows have no picture", where="--output", hint="leave it out")
+    if output is not None:
+        images = [Path(word) for word in (left, right) if Path(word).is_file()]
+        files.check(output, ".png", [*project.reads, *images])
     (one, own_one), (two, own_two) = payloads_of(project, live, [("left", left), ("right", right)])
     pair = (one, two)
     found = explained(live, one, two, category=(category or own_one, category or own_two))
     if output is not None:
         from gemel.watch import heatmap
 
-        output.write_bytes(heatmap.pair(*pair, found.parts))
+        files.write(output, heatmap.pair(*pair, found.parts))
         show.say(f"wrote {output}: blue speaks for a match, orange against it")
     if json:
         show.as_json(found)

@@ -77,6 +77,12 @@ class Project:
         """Folder of everything that commands leave behind."""
         return self.config.at(self.config.store.path)
 
+    @property
+    def reads(self) -> list[Path]:
+        """Files and folders that `[data]` names; nothing may be written over them."""
+        data = self.config.data
+        return [self.config.at(p) for p in (data.path, data.pairs) if p]
+
     def dataset(self) -> Dataset:
         """The records that `[data]` names.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemel.cli import show
+from gemel.cli import files, show
 from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 
@@ -175,12 +175,14 @@ def report(
 
     With --json, the card instead: the figures behind the report, without any record.
     """
-    release = Project.open(config, sets).release(name)
+    project = Project.open(config, sets)
+    release = project.release(name)
     if json:
         from gemel.release.card import card
 
         show.as_json(card(release))
         return
+    files.check(output, ".html", project.reads)
     if dry_run:
         show.say(f"would write the report of {release.short_id} to {output}")
         return
@@ -192,9 +194,7 @@ def write_report(release: Release, output: Path) -> None:
     """Render a report and put it in its place whole."""
     from gemel.watch.report import render
 
-    draft = output.with_name(output.name + ".draft")
-    draft.write_text(render(release), encoding="utf-8")
-    draft.replace(output)
+    files.write(output, render(release).encode())
 
 
 def show_gates(report: GateReport) -> None:

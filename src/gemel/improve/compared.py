@@ -46,7 +46,11 @@ class Compared:
             if one is not None:
                 _check(release, one)
         if other is None and len(dataset) < 2:
-            raise DataError("one record has no duplicates", where=dataset.source)
+            raise DataError(
+                "one record has no duplicates",
+                where=dataset.source,
+                hint="give two records or more, or a second file to compare it with",
+            )
         return cls(_by_id(dataset), None if other is None else _by_id(other))
 
     def __len__(self) -> int:
