@@ -136,6 +136,19 @@ def test_training_learns_a_comparator_that_beats_the_untrained_cosine(tmp_path: 
     assert np.diag(square).mean() > square[same & off].mean() > square[~same].mean() + 3
 
 
+def test_the_same_records_give_the_same_bits(tmp_path: Path) -> None:
+    rows, who = people(300)
+    dataset = from_rows(rows, identities=who)
+    splits = by_identity(dataset, seed=0)
+    for name in "ab":
+        train(dataset, splits, TrainSettings(max_epochs=1), tmp_path / name)
+    one, other = (tmp_path / name / ENCODER for name in "ab")
+    files = sorted(f.name for f in one.iterdir())
+    assert "comparator.safetensors" in files
+    for file in files:
+        assert (one / file).read_bytes() == (other / file).read_bytes()
+
+
 def test_few_genuine_pairs_leave_the_cosine(tmp_path: Path) -> None:
     rows, who = people(60)
     dataset = from_rows(rows, identities=who)
