@@ -284,6 +284,7 @@ def measured(
             target.confidence,
         ),
         cohort_id=getattr(eval.comparator, "cohort_id", None),
+        sampling=dev.sampling,
     )
 
 
