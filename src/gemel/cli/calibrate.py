@@ -93,7 +93,7 @@ def calibrate(
         show.say(f"would calibrate the run in {project.run_folder(dataset)}")
         return
     try:
-        release = find_release(project, dataset) or build_release(project, dataset, name=name)
+        release = find_release(project, dataset, name) or build_release(project, dataset, name=name)
     except TargetRefused as e:
         if json:
             show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
@@ -172,13 +172,21 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
         return project.store().put(release.folder)
 
 
-def find_release(project: Project, dataset: Dataset) -> Release | None:
-    """The newest valid release on the shelf that the present run and goal would give again."""
-    goals, today = project.goals(), datetime.now(UTC).date()
+def find_release(project: Project, dataset: Dataset, name: str = "") -> Release | None:
+    """The newest valid release on the shelf that the present run and goal would give again.
+
+    Args:
+        project: with the goal.
+        dataset: of the run.
+        name: that it must have; empty takes any.
+    """
+    goal, goals, today = project.config.calibrate, project.goals(), datetime.now(UTC).date()
     for release in reversed(_siblings(project, dataset)):
         evidence, policy = release.evidence, release.policy
         chosen = evidence.adapted is None and policy.verify.threshold == evidence.dev.threshold
-        if evidence.goals == goals and chosen and not policy.has_expired(today):
+        same = (evidence.goals, evidence.sampling) == (goals, (goal.max_comparisons, goal.seed))
+        named = name in ("", release.manifest.name)
+        if same and chosen and named and not policy.has_expired(today):
             return release
     return None
 

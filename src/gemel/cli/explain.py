@@ -125,9 +125,7 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
         )
     show.out("")
     head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
-    lines = _lines(found, pair)
-    kept = [i for i in range(len(head)) if any(line[i] is not None for line in lines)]
-    show.table([head[i] for i in kept], [[line[i] for i in kept] for line in lines])
+    show.filled_table(head, _lines(found, pair))
     show.out("")
     show.out(
         "lost: score that is lost without the part; cost: what the difference of the two costs"

@@ -118,9 +118,9 @@ def said_about(project: Project, name: str | None) -> Feedback:
     from gemel.release import adapt
 
     release = project.release(name)
-    releases = adapt.same_scale(release, project.store().list())
     with project.ledger() as ledger:
-        return adapt.feedback(release, ledger, project.config.adapt, releases=releases)
+        shelf = project.store().list()
+        return adapt.feedback(release, ledger, project.config.adapt, shelf=shelf)
 
 
 def show_proposal(said: Feedback) -> None:

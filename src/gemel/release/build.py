@@ -285,6 +285,7 @@ def measured(
             target.confidence,
         ),
         cohort_id=getattr(eval.comparator, "cohort_id", None),
+        sampling=dev.sampling,
     )
 
 

@@ -189,6 +189,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         against: the release minus its baseline, paired; empty in older releases.
         review: share of comparisons in use that go to a person; None without a review band.
         cohort_id: SHA-256 of the cohort that scores are normalised by; None if they are not.
+        sampling: comparisons at most, and the seed of the choice above that; None in older
+            releases.
     """
 
     data: DataSummary
@@ -221,6 +223,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     zoo: Zoo | None = None
     against: tuple[Difference, ...] = ()
     review: Estimate | None = None
+    sampling: tuple[int, int] | None = None
 
     @property
     def target(self) -> Target:

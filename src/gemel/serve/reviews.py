@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +10,13 @@ from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import answer, waiting
 from gemel.release.adapt import feedback
 from gemel.release.feedback import Feedback
+from gemel.release.folder import Manifest
 from gemel.serve.problems import NoLedger
 from gemel.serve.replies import ReviewReply, VerdictReply, WaitingReply
 from gemel.serve.work import Propose, Verdict, Waiting
 from gemel.settings import AdaptSettings
+
+Shelf = Callable[[], Sequence[Manifest]]
 
 
 class Reviews:
@@ -22,11 +25,13 @@ class Reviews:
     Args:
         ledger: of the service; without one there are no verdicts.
         settings: which decisions are asked about, and what a move of the threshold needs.
+        shelf: gives the releases whose decisions count for a proposal, if of the same scale.
     """
 
-    def __init__(self, ledger: Ledger | None, settings: AdaptSettings) -> None:
+    def __init__(self, ledger: Ledger | None, settings: AdaptSettings, shelf: Shelf) -> None:
         self._ledger = ledger
         self._settings = settings
+        self._shelf = shelf
 
     def probability(self, outcome: str) -> float:
         """With which probability a decision is asked about."""
@@ -49,7 +54,7 @@ class Reviews:
                 "this service keeps no ledger", hint="start it with one to review decisions"
             )
         if isinstance(work, Propose):
-            return feedback(work.live.release, ledger, self._settings)
+            return feedback(work.live.release, ledger, self._settings, shelf=self._shelf())
         if isinstance(work, Waiting):
             return ReviewReply(
                 [

@@ -21,7 +21,7 @@ from gemel.release.release import Release
 from gemel.serve.answers import Answers
 from gemel.serve.live import Live
 from gemel.serve.replies import ClassesReply, ClassifyReply, IdentifyReply, SearchReply, VerifyReply
-from gemel.serve.reviews import Reviews
+from gemel.serve.reviews import Reviews, Shelf
 from gemel.serve.work import (
     Classes,
     Classify,
@@ -46,6 +46,7 @@ class Service:
         threads: of the encoder, inside one call.
         metrics: what is counted.
         adapt: which decisions people are asked about.
+        shelf: gives the releases whose decisions count for a proposal, such as `Store.list`.
         today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
@@ -61,12 +62,13 @@ class Service:
         threads: int = 1,
         metrics: Metrics | None = None,
         adapt: AdaptSettings | None = None,
+        shelf: Shelf = tuple,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.live = Live.open(release, gallery, threads=threads)
         self.warning: str | None = None
-        self.reviews = Reviews(ledger, adapt or AdaptSettings())
+        self.reviews = Reviews(ledger, adapt or AdaptSettings(), shelf)
         self.answers = Answers(ledger, self.metrics, self.reviews)
         self._threads = threads
         self._today = today
