@@ -135,13 +135,13 @@ class CalibrateSettings(Settings, frozen=True):
         Meta(description="Share of genuine comparisons in use; null: as in the data"),
     ] = None
     false_match_cost: Annotated[
-        Annotated[float, Meta(ge=0)], Meta(description="Cost of accepting a wrong pair")
+        Annotated[float, Meta(gt=0)], Meta(description="Cost of accepting a wrong pair")
     ] = 1.0
     false_non_match_cost: Annotated[
-        Annotated[float, Meta(ge=0)], Meta(description="Cost of missing a right pair")
+        Annotated[float, Meta(gt=0)], Meta(description="Cost of missing a right pair")
     ] = 1.0
     review_cost: Annotated[
-        Annotated[float, Meta(ge=0)] | None,
+        Annotated[float, Meta(gt=0)] | None,
         Meta(description="Cost of asking a person; null: no review band"),
     ] = None
     categories: Annotated[

@@ -44,6 +44,14 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
         assert together.outcome == alone.outcome
 
 
+def test_too_many_views_or_none_are_refused(service: Service) -> None:
+    for side, n in ((ROWS * 2, 10), ([], 0)):
+        with pytest.raises(InvalidInput, match=f"{n} views, expected 1 to 8") as refused:
+            service.verify(ROWS[0], side)
+        assert refused.value.where == "right"
+    assert service.verify(ROWS[0], (ROWS * 2)[:8]).outcome
+
+
 def test_work_that_began_with_one_release_ends_with_it(service: Service, tmp_path: Path) -> None:
     before = service.live
     child = before.release.child(into=tmp_path / "child", policy=small.policy(0.9))

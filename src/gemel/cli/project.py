@@ -241,15 +241,23 @@ class Project:
             )
         return store.get(wanted)
 
-    def gallery(self, release: Release, *, write: bool = False) -> Gallery:
-        """The gallery of a release's space."""
+    def gallery(self, release: Release, *, write: bool = False, make: bool = True) -> Gallery:
+        """The gallery of a release's space.
+
+        Args:
+            release: of the space.
+            write: to change it.
+            make: one where there is none, if it is to be written.
+        Raises:
+            GalleryError: there is none, or another process writes to it.
+        """
         from gemel.gallery.gallery import Gallery
         from gemel.gallery.indexer import Indexing
 
         return Gallery.open(
             self.gallery_folder(release.space_id),
             space_id=release.space_id,
-            dim=release.encoder.dim,
+            dim=release.encoder.dim if make else None,
             comparator=release.comparator,
             write=write,
             indexing=Indexing(engine=self.config.gallery.engine),

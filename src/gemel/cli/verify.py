@@ -15,7 +15,7 @@ from gemel.cli.project import AsJson, ConfigFile, Project, Sets
 
 View = Annotated[
     list[str] | None,
-    typer.Option(help="Another view of the same thing; all views must match. Repeatable."),
+    typer.Option(help="Another view of the same thing; all must match; up to 7 more a side."),
 ]
 
 

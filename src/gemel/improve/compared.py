@@ -51,7 +51,14 @@ class Compared:
                 where=dataset.source,
                 hint="give two records or more, or a second file to compare it with",
             )
-        return cls(_by_id(dataset), None if other is None else _by_id(other))
+        made = cls(_by_id(dataset), None if other is None else _by_id(other))
+        if len(set(made.digests)) < len(made.digests):
+            raise DataError(
+                "the same records on both sides: each would count as its own duplicate",
+                where=dataset.source,
+                hint="give them once; then all pairs among them are compared",
+            )
+        return made
 
     def __len__(self) -> int:
         return self.n_left + self.n_right

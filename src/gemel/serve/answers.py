@@ -285,10 +285,13 @@ def _checked(live: Live, work: Verify | Embed | Explain) -> list[Any]:
     """The payloads of a work.
 
     Raises:
-        InvalidInput: one cannot be encoded; `where` is its place in the request.
+        InvalidInput: one cannot be encoded, or a side has too many views; `where` is the place
+            in the request.
     """
     if isinstance(work, Embed) and work.checked:
         return list(work.payloads)
+    if isinstance(work, Verify):
+        work.check()
     payloads = []
     for place, item in work.items():
         try:

@@ -10,15 +10,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+MAX_ITEMS = 1000
+MAX_K = 1000
+MAX_VIEWS = 8
+"""Of one thing; all views of the left are compared with all of the right."""
+
 Scalar = str | int | float | None
 Item = dict[str, Scalar] | str
-Views = Annotated[list[Item], Meta(min_length=1, max_length=8)]
+Views = Annotated[list[Item], Meta(min_length=1, max_length=MAX_VIEWS)]
 Pair = tuple[str | None, str | None]
 Category = str | Pair | None
 Filter = dict[str, str | int | float | bool | list[str | int | float | bool | None] | None]
-
-MAX_ITEMS = 1000
-MAX_K = 1000
 
 
 class Body(Struct, forbid_unknown_fields=True):

@@ -30,10 +30,12 @@ class VerifyReply(Struct):
 
 
 class VerdictReply(Struct):
-    """An answer that is on disk."""
+    """An answer that is on disk; `counts` for a proposal unless the note says why not."""
 
     decision_id: str
     verdict_id: str
+    counts: bool
+    note: str | None
 
 
 class WaitingReply(Struct):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gemel.ledger.ledger import Ledger
-from gemel.ledger.verdicts import answer, waiting
+from gemel.ledger.verdicts import UNASKED, answer, waiting
 from gemel.release.adapt import feedback
 from gemel.release.feedback import Feedback
 from gemel.release.folder import Manifest
@@ -75,4 +75,5 @@ class Reviews:
             reviewer=work.reviewer,
             request_id=work.request_id,
         )
-        return VerdictReply(work.decision_id, verdict)
+        note = None if verdict.counts else UNASKED
+        return VerdictReply(work.decision_id, verdict.id, verdict.counts, note)

@@ -11,7 +11,9 @@ from typing import Any
 
 from gemel.arrays import Float32
 from gemel.calibrate.policy import Category
+from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation
+from gemel.serve.bodies import MAX_VIEWS
 from gemel.serve.live import Live
 from gemel.tasks.explain import Steps
 
@@ -33,6 +35,16 @@ class Verify:
         if type(self.left) is not list and type(self.right) is not list:
             return (("left", self.left), ("right", self.right))
         return (*_views("left", self.left), *_views("right", self.right))
+
+    def check(self) -> None:
+        """Raise unless each side is an item, or a list of a few.
+
+        Raises:
+            InvalidInput: no view or too many.
+        """
+        for place, side in (("left", self.left), ("right", self.right)):
+            if type(side) is list and not 1 <= len(side) <= MAX_VIEWS:
+                raise InvalidInput(f"{len(side)} views, expected 1 to {MAX_VIEWS}", where=place)
 
     def pairs(self) -> Sequence[tuple[int, int]]:
         """Positions in `items` of what is compared: each view on either side."""
