@@ -30,13 +30,15 @@ from gemel.serve.service import Service
 
 folder, slow_s, drain_s, max_queue = sys.argv[1], *map(float, sys.argv[2:])
 
-class Slow(Service):
-    def encode(self, works):
-        time.sleep(slow_s)
-        return super().encode(works)
-
 settings = ServeSettings(port=0, max_queue=int(max_queue), max_batch=2, timeout_ms=20_000)
-service = Slow(Release.open(folder))
+service = Service(Release.open(folder))
+encode = service.answers.encode
+
+def slowly(works):
+    time.sleep(slow_s)
+    return encode(works)
+
+service.answers.encode = slowly
 run(create_app(service, settings), settings, drain_s=drain_s,
     on_ready=lambda url: print(url, flush=True))
 """
