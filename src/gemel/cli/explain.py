@@ -13,7 +13,7 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.gallery import ReleaseName, row_of
 from gemel.cli.project import AsJson, ConfigFile, Project, Sets
-from gemel.errors import DataError, InvalidInput
+from gemel.errors import DataError, InvalidInput, quoted
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -85,7 +85,9 @@ def payloads_of(
         elif release.modality == "image" and Path(word).is_file():
             found.append((Path(word).read_bytes(), None))
         elif not project.config.data.path:
-            raise InvalidInput(f"{word!r:.80} is neither a JSON object nor a file", where=place)
+            raise InvalidInput(
+                f"{quoted(word, 80)} is neither a JSON object nor a file", where=place
+            )
         else:
             dataset = dataset or project.dataset()
             at = _position(dataset, word)
@@ -104,7 +106,7 @@ def _position(dataset: Dataset, record: str) -> int:
     if not at.size:
         near = difflib.get_close_matches(record, dataset.ids[:100_000].tolist(), 1)
         hint = f"did you mean {near[0]!r}?" if near else "gemel data check shows what is read"
-        what = f"no record {record!r:.80}" + ("" if dataset.fields else ", and no file")
+        what = f"no record {quoted(record, 80)}" + ("" if dataset.fields else ", and no file")
         raise DataError(what, where=dataset.source, hint=hint)
     return int(at[0])
 

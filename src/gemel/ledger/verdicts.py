@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemel.errors import UnknownDecision
+from gemel.errors import UnknownDecision, quoted
 from gemel.ledger.chain import Entry
 from gemel.ledger.ledger import Ledger
 
@@ -104,7 +104,7 @@ def answer(
     entry = ledger.find(decision_id)
     if entry is None or "review_probability" not in entry.body:
         raise UnknownDecision(
-            f"no decision {decision_id!r:.60}",
+            f"no decision {quoted(decision_id)}",
             where="decision_id",
             hint="send the decision_id of a reply to /v1/verify",
         )

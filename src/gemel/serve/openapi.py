@@ -59,7 +59,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": _content(route.body)}
     text = {"type": "string"}
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "query", "required": False, "schema": text} for name in route.query
+        {"name": name, "in": "query", "required": False, "schema": text}
+        for name in route.query or ()
     ]
     if "{id}" in route.label:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": text})

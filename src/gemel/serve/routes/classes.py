@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
-from gemel.errors import InvalidInput
 from gemel.serve import bodies, replies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes, check_gallery, note_time
@@ -56,22 +53,6 @@ class Classifying:
         self._lanes.find.permit()
         live = call.live = self._service.live
         check_gallery(live)
-        answer = await self._lanes.find.submit(Classes(live, _label(call)))
+        answer = await self._lanes.find.submit(Classes(live, call.query.get("label", "class")))
         reply: replies.ClassesReply = answer.value
         return reply
-
-
-def _label(call: Call) -> str:
-    """The attribute that the query string names.
-
-    Raises:
-        InvalidInput: the query string has something else.
-    """
-    try:
-        asked = parse_qs(call.scope.get("query_string", b"").decode())
-    except UnicodeDecodeError as e:
-        raise InvalidInput("the query string is not UTF-8", where="label") from e
-    unknown = sorted(set(asked) - set(CLASSES.query))
-    if unknown:
-        raise InvalidInput("unknown parameter", where=unknown[0], hint="the only one is label")
-    return asked.get("label", ["class"])[-1]

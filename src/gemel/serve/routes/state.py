@@ -18,13 +18,25 @@ RELEASE = Route(
     "GET", "/v1/release", "/v1/release", None, replies.ReleaseReply, "What is live, as measured"
 )
 LIVE = Route(
-    "GET", "/livez", "/livez", None, replies.HealthReply, "200 while the process answers at all"
+    "GET",
+    "/livez",
+    "/livez",
+    None,
+    replies.HealthReply,
+    "200 while the process answers at all",
+    query=None,
 )
 READY = Route(
-    "GET", "/readyz", "/readyz", None, replies.HealthReply, "200 while it takes requests, else 503"
+    "GET",
+    "/readyz",
+    "/readyz",
+    None,
+    replies.HealthReply,
+    "200 while it takes requests, else 503",
+    query=None,
 )
-METRICS = Route("GET", "/metrics", "/metrics", None, bytes, "Figures for Prometheus")
-OPENAPI = Route("GET", "/openapi.json", "/openapi.json", None, dict, "This description")
+METRICS = Route("GET", "/metrics", "/metrics", None, bytes, "Figures for Prometheus", query=None)
+OPENAPI = Route("GET", "/openapi.json", "/openapi.json", None, dict, "This description", query=None)
 
 
 class State:
