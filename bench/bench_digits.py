@@ -35,6 +35,7 @@ from gemel.encode.prepare_image import ImagePrepare
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import loop
+from gemel.train.arrays import embed, take
 from gemel.train.fit import train
 from gemel.train.losses import Triplet
 from gemel.train.towers.image import ImageTower
@@ -91,12 +92,12 @@ def naive(dataset: Dataset, seen: Int64, unseen: Int64, seed: int) -> dict[str, 
     calls = iter(range(NAIVE_EPOCHS + 1))
     loop.fit(
         tower,
-        loop.Material(arrays, y, loop.take(arrays, slice(0, 2)), y[:2]),
+        loop.Material(arrays, y, take(arrays, slice(0, 2)), y[:2]),
         PxK(y, 5, 16, seed),
         loop.Objective(Triplet(0.2), lambda rows, identities: float(next(calls))),
         loop.Plan(max_epochs=NAIVE_EPOCHS, patience=NAIVE_EPOCHS, seed=seed),
     )
-    rows = loop.embed(tower, prepare(dataset.payloads(unseen)))
+    rows = embed(tower, prepare(dataset.payloads(unseen)))
     return measured(rows, dataset.identities[unseen])
 
 
@@ -104,7 +105,7 @@ def closed_form(dataset: Dataset, sides: splits.Splits) -> dict[str, float]:
     payloads = dataset.payloads(sides.train)
     prepare = ImagePrepare.fit(payloads)
     tower = ImageTower(prepare, prepare(payloads))
-    rows = loop.embed(tower, prepare(dataset.payloads(sides.eval)))
+    rows = embed(tower, prepare(dataset.payloads(sides.eval)))
     return measured(rows, dataset.identities[sides.eval])
 
 

@@ -34,8 +34,7 @@ from gemel.encode.encoder import Encoder, Payload
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.release.measure import machine
-from gemel.release.precedents import MAX_RECORDS, Precedents
-from gemel.release.release import Gold
+from gemel.release.precedents import MAX_RECORDS, Gold, Precedents
 from gemel.tasks.explain import answer, attribute
 from gemel.train.export import export
 from gemel.train.towers.image import ImageTower

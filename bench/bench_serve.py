@@ -32,7 +32,8 @@ from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
-from gemel.serve.schemas import VerifyBody, VerifyReply
+from gemel.serve.bodies import VerifyBody
+from gemel.serve.replies import VerifyReply
 
 HERE = Path(__file__).parent
 NAMES = ("fname_c1", "fname_c2", "lname_c1", "lname_c2")
@@ -43,8 +44,9 @@ N_BODIES = 20_000
 
 def build_release(into: Path) -> None:
     """A release of the small row tower, untrained, fitted to random people."""
+    from gemel.calibrate.bands import Band
     from gemel.calibrate.likelihood import Logistic
-    from gemel.calibrate.policy import Band, Policy
+    from gemel.calibrate.policy import Policy
     from gemel.data.schema import Field
     from gemel.encode.compare import Cosine
     from gemel.encode.encoder import Encoder

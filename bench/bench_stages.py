@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32, unit_rows
+from gemel.calibrate.bands import Band
 from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.intervals import wilson
-from gemel.calibrate.policy import Band
 from gemel.calibrate.stages import StageGoal, choose
 from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import choose as choose_threshold

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gemel.improve.duplicates import duplicates
     from gemel.ledger.ledger import Ledger
     from gemel.release.build import build as build_release
+    from gemel.release.compare import Comparison, compare
     from gemel.release.explanation import Explanation, explain
     from gemel.release.gates import promote
     from gemel.release.goals import Goals
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "Config",
     "Dataset",
     "Encoder",
@@ -54,6 +56,7 @@ __all__ = [
     "TrainSettings",
     "build_release",
     "by_identity",
+    "compare",
     "create_app",
     "duplicates",
     "explain",
@@ -64,6 +67,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "Comparison": "release.compare",
     "Config": "config",
     "Dataset": "data.dataset",
     "Encoder": "encode.encoder",
@@ -82,6 +86,7 @@ _PLACES = {
     "TrainSettings": "settings",
     "build_release": "release.build:build",
     "by_identity": "data.splits",
+    "compare": "release.compare",
     "create_app": "serve.http",
     "duplicates": "improve.duplicates",
     "explain": "release.explanation",

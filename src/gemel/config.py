@@ -110,7 +110,7 @@ class Config(msgspec.Struct, frozen=True):
                 where=self._where("calibrate.target"),
                 hint="set calibrate.value, for example 0.001 for fmr and 0.99 for precision",
             )
-
+        self._check_stages()
         wanted = self.calibrate.categories
         if wanted in ("worst", "per_category") and self.data.category is None:
             raise ConfigError(
@@ -123,6 +123,22 @@ class Config(msgspec.Struct, frozen=True):
                 "a gallery size without an FPIR means nothing",
                 where=self._where("calibrate.gallery_size"),
                 hint="set calibrate.fpir, for example 0.01, or leave the size out",
+            )
+
+    def _check_stages(self) -> None:
+        staged = self.stages
+        if (staged.fmr is None) != (staged.fnmr is None):
+            missing = "fmr" if staged.fmr is None else "fnmr"
+            raise ConfigError(
+                f"fmr and fnmr of stages go together, and {missing} is not set",
+                where=self._where("stages.fmr", "stages.fnmr"),
+                hint=f"set stages.{missing} as well, or leave both out",
+            )
+        if staged.fmr is not None and not staged.bits:
+            raise ConfigError(
+                "errors of all stages together are limited, and there is no first stage",
+                where=self._where("stages.fmr"),
+                hint="set stages.bits, for example 256, or leave stages.fmr and stages.fnmr out",
             )
 
     def _where(self, *names: str) -> str:

@@ -19,6 +19,19 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+def quoted(value: object, most: int = 60) -> str:
+    """A value that a user gave, as text; quotes are closed where it is cut.
+
+    Example:
+        >>> quoted("abcdefgh", 4)
+        "'abcd...'"
+    """
+    if not isinstance(value, str):
+        text = repr(value)
+        return text if len(text) <= most else f"{text[:most]}..."
+    return repr(value if len(value) <= most else f"{value[:most]}...")
+
+
 class GemelError(Exception):
     """An error that a user can act on.
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +52,10 @@ class DataSettings(Settings, frozen=True):
     ignore: Annotated[tuple[str, ...], Meta(description="Columns that are not used")] = ()
     groups: Annotated[
         tuple[str, ...],
-        Meta(description="Columns that join identities that are not independent, such as device"),
+        Meta(
+            description="Columns that join identities that are not independent, such as device: "
+            "they stay on one side of a split and count once"
+        ),
     ] = ()
     columns: Annotated[
         dict[str, FieldKind],
@@ -70,7 +74,7 @@ class SplitSettings(Settings, frozen=True):
 
     dev: Annotated[Ratio, Meta(description="Share of identities that choose the threshold")] = 0.2
     eval: Annotated[Ratio, Meta(description="Share of identities that are only reported")] = 0.2
-    seed: Annotated[Count, Meta(description="Other seeds give other splits")] = 0
+    seed: Annotated[Seed, Meta(description="Other seeds give other splits")] = 0
     dev_identities: Annotated[
         tuple[str, ...], Meta(description="Identities that must be in dev; replaces the share")
     ] = ()
@@ -107,7 +111,7 @@ class TrainSettings(Settings, frozen=True):
     warmup_ratio: Annotated[
         Ratio | None, Meta(description="Share of the steps in which the rate rises")
     ] = None
-    seed: Annotated[Count, Meta(description="Same seed, same weights")] = 0
+    seed: Annotated[Seed, Meta(description="Same seed, same weights")] = 0
     threads: Annotated[
         Count, Meta(description="Threads of torch; they decide the last bits of the weights")
     ] = 0
@@ -131,13 +135,13 @@ class CalibrateSettings(Settings, frozen=True):
         Meta(description="Share of genuine comparisons in use; null: as in the data"),
     ] = None
     false_match_cost: Annotated[
-        Annotated[float, Meta(ge=0)], Meta(description="Cost of accepting a wrong pair")
+        Annotated[float, Meta(gt=0)], Meta(description="Cost of accepting a wrong pair")
     ] = 1.0
     false_non_match_cost: Annotated[
-        Annotated[float, Meta(ge=0)], Meta(description="Cost of missing a right pair")
+        Annotated[float, Meta(gt=0)], Meta(description="Cost of missing a right pair")
     ] = 1.0
     review_cost: Annotated[
-        Annotated[float, Meta(ge=0)] | None,
+        Annotated[float, Meta(gt=0)] | None,
         Meta(description="Cost of asking a person; null: no review band"),
     ] = None
     categories: Annotated[
@@ -174,7 +178,7 @@ class CalibrateSettings(Settings, frozen=True):
         Meta(description="Records the FPIR must hold for; null: as many as the data can prove"),
     ] = None
     valid_days: Annotated[
-        Annotated[int, Meta(ge=1)],
+        Annotated[int, Meta(ge=1, le=36_500)],
         Meta(description="Days until the thresholds should be measured again"),
     ] = 365
     alpha: Annotated[
@@ -193,7 +197,7 @@ class CalibrateSettings(Settings, frozen=True):
         Annotated[int, Meta(ge=1000)],
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),
     ] = 20_000_000
-    seed: Annotated[Count, Meta(description="Of that random choice")] = 0
+    seed: Annotated[Seed, Meta(description="Of that random choice")] = 0
 
 
 class StageSettings(Settings, frozen=True):

@@ -31,6 +31,7 @@ ROUTES = (
     "/v1/review",
     "/v1/proposal",
     "/v1/release",
+    "/v1/card",
     "/livez",
     "/readyz",
     "/metrics",

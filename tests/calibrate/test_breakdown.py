@@ -7,6 +7,7 @@ from tests.calibrate.conftest import make_world
 from gemel.arrays import unit_rows
 from gemel.calibrate.breakdown import breakdown
 from gemel.calibrate.comparisons import all_pairs
+from gemel.calibrate.operating import rates
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
 from gemel.calibrate.worst import raised
@@ -47,6 +48,7 @@ def test_counts_agree_with_a_look_at_every_comparison() -> None:
         pair = {"abcdef".index(cell.left), "abcdef".index(cell.right)}
         at = np.array([{a, b} == pair for a, b in zip(left, right, strict=True)]) & ~scores.genuine
         assert (cell.n_impostor, cell.n_false_match) == (at.sum(), match[at].sum())
+        assert cell.rate == rates(scores.take(np.flatnonzero(at)), match[at], 1 - 0.05 / 21)[0]
     assert len(found.matrix) == 21
     assert found.worst_fmr is not None and found.worst_fmr.category == "a"
 

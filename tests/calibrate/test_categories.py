@@ -10,11 +10,12 @@ import pytest
 
 from gemel.arrays import unit_rows
 from gemel.calibrate import levelling
+from gemel.calibrate.bands import Band
 from gemel.calibrate.categories import Categories, Line, within
 from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.levelling import fit, moderated, shrink
 from gemel.calibrate.operating import measure
-from gemel.calibrate.policy import Band, Policy
+from gemel.calibrate.policy import Policy
 from gemel.calibrate.scores import Scores, labelled
 from gemel.calibrate.thresholds import Target, choose
 from gemel.data.dataset import CategoryColumn

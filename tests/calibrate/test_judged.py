@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from gemel.calibrate.bands import Band
 from gemel.calibrate.judged import estimated_prior, judge
-from gemel.calibrate.policy import Band, Policy
+from gemel.calibrate.policy import Policy
 from gemel.calibrate.ratio import Logistic
 
 BAND = Band(threshold=1.0, review_low=0.5, review_high=1.5)

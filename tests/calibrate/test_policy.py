@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from gemel.calibrate.bands import Band, SizedBand
 from gemel.calibrate.categories import Categories, Line
 from gemel.calibrate.likelihood import Logistic, fit
-from gemel.calibrate.policy import FILE, Band, Policy, SizedBand, policy_of
+from gemel.calibrate.policy import FILE, Policy, policy_of
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose
 from gemel.calibrate.venn_abers import VennAbers

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.calibrate.test_feedback import BAND, world
 
+from gemel.calibrate.bands import Band
 from gemel.calibrate.feedback import Answers
-from gemel.calibrate.policy import Band
 from gemel.calibrate.proposal import Limits, Proposal, propose
 from gemel.calibrate.thresholds import Target
 

@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from gemel.calibrate.bands import Band
 from gemel.calibrate.likelihood import Logistic, cllr, cross_entropy
-from gemel.calibrate.policy import Band, Policy
+from gemel.calibrate.policy import Policy
 from gemel.calibrate.reliability import Reliability, reliability
 from gemel.calibrate.scores import Scores, labelled
 from gemel.calibrate.venn_abers import VennAbers

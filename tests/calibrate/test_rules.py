@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gemel.calibrate.rules import broken, parse
+from gemel.calibrate.rules import bound, broken, parse
 from gemel.errors import ConfigError
+
+KINDS = {"born": "number", "day": "date", "country": "category", "first": "text"}
 
 
 @pytest.mark.parametrize(
@@ -17,18 +19,38 @@ from gemel.errors import ConfigError
         ("born apart 2: no_match", {"born": None}, {"born": 1953}, False),
         ("born apart 2: no_match", {}, {"born": 1953}, False),
         ("born apart 2: no_match", {"born": "unknown"}, {"born": 1953}, False),
+        ("born differs: no_match", {"born": "01"}, {"born": 1}, False),
+        ("day apart 2: no_match", {"day": "1970-01-02"}, {"day": "1972-01-01"}, False),
+        ("day apart 2: no_match", {"day": "1970-01-02"}, {"day": "1972-02-03"}, True),
+        ("day differs: review", {"day": "1970-01-02"}, {"day": "1970-01-02"}, False),
         ("country differs: no_match", {"country": "DE"}, {"country": "FR"}, True),
         ("country differs: no_match", {"country": "DE "}, {"country": "de"}, False),
-        ("zip code differs: review", {"zip code": "01"}, {"zip code": 1}, False),
         ("country differs: no_match", {"country": ""}, {"country": "FR"}, False),
+        ("first differs: no_match", {"first": "nan"}, {"first": "Nan"}, False),
+        ("first differs: no_match", {"first": "007"}, {"first": "7"}, True),
     ],
 )
 def test_a_rule_looks_at_one_field_of_both(
     text: str, left: dict[str, object], right: dict[str, object], fires: bool
 ) -> None:
-    rule = parse(text)
+    (rule,) = bound([parse(text)], KINDS)
     assert rule.fires(left, right) == rule.fires(right, left) == fires
-    assert parse(str(rule)) == rule
+    assert str(rule) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("bron apart 2: no_match", "did you mean 'born'?"),
+        ("mail differs: no_match", "fields: born, day, country, first"),
+        ("first apart 2: review", "first differs: review"),
+        ("country apart 0: review", "country differs: review"),
+    ],
+)
+def test_a_rule_that_can_never_fire_is_refused(text: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        bound([parse(text)], KINDS)
+    assert refused.value.hint == hint
 
 
 def test_a_rule_that_says_no_goes_before_one_for_review() -> None:

@@ -65,6 +65,25 @@ def test_the_average_over_galleries_is_what_drawing_them_gives(
     assert (point.n_probes, point.n_mated) == (180, 180)
 
 
+def test_recall_is_what_drawn_galleries_give(
+    some: tuple[np.ndarray, np.ndarray, Searches],
+) -> None:
+    rows, ids, of = some
+    (point,) = measure_search(of, [(60, 0.5)])
+    score, rng, found = rows @ rows.T, np.random.default_rng(2), []
+    for _ in range(40):
+        for i in range(180):
+            others = rng.choice(np.flatnonzero(ids != ids[i]), 60, replace=False)
+            mates = np.flatnonzero((ids == ids[i]) & (np.arange(180) != i))
+            rank = 1 + np.count_nonzero(score[i, others] >= score[i, mates].max())
+            found.append((rank <= 1, rank <= 10))
+    one, ten = np.mean(found, axis=0)
+    assert point.recall_at_k[1].value == pytest.approx(one, abs=0.01)
+    assert point.recall_at_k[10].value == pytest.approx(ten, abs=0.01)
+    for estimate in point.recall_at_k.values():
+        assert estimate.low < estimate.value < estimate.high
+
+
 def measure_some(
     of: Searches, probes: np.ndarray, size: int, threshold: float
 ) -> tuple[float, float]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
+from gemel.calibrate.bands import Band
 from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.policy import Band
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.stages import StageGoal, choose, measure
 from gemel.encode.compare import Cosine

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -116,6 +117,11 @@ def forged_ledger(folder: Path) -> None:
     c.close()
 
 
+def parquet(folder: Path) -> None:
+    """The records, as the format that duplicates are written in."""
+    pl.read_csv(folder / "people.csv", infer_schema=False).write_parquet(folder / "x.parquet")
+
+
 def two_sides(folder: Path) -> None:
     """One person under two names, once in each of many identities."""
     lines = ["person,name"]
@@ -131,9 +137,10 @@ class Bad:
 
     words: str
     says: str
-    prepare: Callable[[Path], None] = nothing
+    prepare: Callable[[Path], object] = nothing
     code: int = 1
     where: str = ""
+    hint: str = ""
 
 
 ROWS = "person,name\n" + "".join(f"p{i // 2},name {i}\n" for i in range(40))
@@ -154,6 +161,16 @@ TABLE = [
     Bad("config show --set train.sed=1", "unknown setting train.sed"),
     Bad("config show --set train.seed=one", "train.seed = 'one'"),
     Bad("config show -c none.toml", "no such file", where="none.toml"),
+    Bad("calibrate --fmr 0 --dry-run", "does not lie between 0 and 1", code=2),
+    Bad("calibrate --recall 1", "does not lie between 0 and 1", code=2),
+    Bad("calibrate --precision 1.5", "does not lie between 0 and 1", code=2),
+    Bad("calibrate --cost 0 0 --dry-run", "calibrate.false_match_cost"),
+    Bad("calibrate --cost 1 inf --dry-run", "must be above 0 and finite"),
+    Bad("calibrate --set calibrate.target=recall --set calibrate.value=1 --dry-run",
+        "target recall needs a value", hint="value = 0.99"),
+    Bad("calibrate --set train.seed=6 --dry-run", "no run of just these", hint="gemel train"),
+    Bad("review answer x --genuine --impostor", "one of --genuine and --impostor", code=2),
+    Bad("review answer x", "one of --genuine and --impostor", code=2),
     # settings
     Bad("data check", "not TOML", settings("[data\n"), where="gemel.toml"),
     Bad("data check", "unknown section [dat]", settings("[dat]\n"), where="gemel.toml:1"),
@@ -165,6 +182,26 @@ TABLE = [
     Bad("calibrate --set calibrate.target=fmr", "needs a value"),
     Bad("calibrate --set calibrate.target=far", "calibrate.target = 'far'"),
     Bad("calibrate --set calibrate.prior=2", "calibrate.prior"),
+    Bad("calibrate --prior 1e-300", "between 1e-12 and"),
+    Bad("calibrate --set calibrate.valid_days=99999999", "calibrate.valid_days"),
+    Bad("train --set train.seed=9999999999999999999999", "train.seed"),
+    Bad("calibrate --set stages.fmr=0.01", "fnmr is not set", hint="set stages.fnmr"),
+    Bad("calibrate --set stages.fnmr=0.01 --set stages.bits=64", "fmr is not set"),
+    Bad("calibrate --set stages.fmr=0.01 --set stages.fnmr=0.1", "no first stage",
+        hint="stages.bits"),
+    # files that would be written
+    Bad("duplicates people.csv --id id -o people.csv", "end in .parquet", where="--out people.csv"),
+    Bad("duplicates -o nowhere/c.parquet", "no such folder to write to", hint="make it"),
+    Bad("duplicates -o x.parquet --pairs x.parquet", "over x.parquet, which is read"),
+    Bad(f"duplicates -o {'x' * 300}.parquet", "cannot be written", hint="shorten it"),
+    Bad("duplicates x.parquet --id id -o ./x.parquet", "over x.parquet, which is read", parquet),
+    Bad("duplicates x.parquet --id id -o link.parquet", "which is read",
+        lambda f: (parquet(f), (f / "link.parquet").symlink_to("x.parquet"))),
+    Bad("duplicates -o x.parquet --set data.path=x.parquet", "which is read", parquet),
+    Bad("report -o gemel.toml", "end in .html", where="--output gemel.toml"),
+    Bad("report -o nowhere/x.html", "no such folder to write to", where="nowhere"),
+    Bad("report -o x.html", "this is a folder", lambda f: (f / "x.html").mkdir()),
+    Bad("init people.csv -o people.csv --force", "end in .toml"),
     # files of rows
     Bad("init none.csv -o y.toml", "no such file", where="none.csv"),
     Bad("init people.csv", "already exists", where="gemel.toml"),
@@ -179,6 +216,8 @@ TABLE = [
     Bad("data check", "", both(settings(DATA), put("x.csv", ROWS + "p1\n" * 5))),
     Bad("data check", "", both(settings(DATA), put("x.csv", "person,name\np,x\np,y\n"))),
     Bad("data check --set data.ignore=[\"nme\"]", "nme"),
+    Bad('data check --set data.ignore=["person"]', "'person' is ignored", hint="take it off"),
+    Bad('data check --set data.ignore=["id"]', "'id' is ignored"),
     Bad('data check --set data.columns={"nme":"text"}', "nme"),
     Bad('data check --set data.columns={"first":"txt"}', "data.columns"),
     Bad("data check --set data.identity=prson", "prson"),
@@ -220,6 +259,17 @@ TABLE = [
     Bad("gallery enroll x.csv", "", put("x.csv", "first,last\na,b\n"), where="x.csv"),
     Bad("gallery stats", "", damaged_gallery),
     Bad("gallery stats", "", lambda f: shutil.rmtree(f / ".gemel" / "gallery")),
+    Bad("gallery delete r1.0", "there is no gallery here",
+        lambda f: shutil.rmtree(f / ".gemel" / "gallery"), hint="enroll records"),
+    Bad("gallery delete r1.0 --dry-run", "there is no gallery here",
+        lambda f: shutil.rmtree(f / ".gemel" / "gallery")),
+    Bad("verify r1.0 r1.1" + " --also-left r1.0" * 8, "9 views, expected 1 to 8", where="left"),
+    Bad("duplicates people.csv people.csv --id id", "same records on both sides",
+        hint="give them once"),
+    Bad("duplicates people.csv copy.csv --id id", "same records on both sides",
+        lambda f: shutil.copy(f / "people.csv", f / "copy.csv")),
+    Bad("duplicates one.csv", "one record has no duplicates",
+        put("one.csv", "first,last,town,born\notto,weber,ulm,1950-01-02\n"), hint="two records"),
     Bad("gallery stats -r shadow", "shadow points at no release"),
     # the ledger, and serving
     Bad("ledger verify", "entry 1", forged_ledger),
@@ -244,6 +294,7 @@ def test_bad_input_is_explained(project: Path, gemel: Gemel, bad: Bad) -> None:
     lines = [x for x in said.err.splitlines() if x.startswith(("error: ", "hint: "))]
     assert [x.split(": ")[0] for x in lines] == ["error", "hint"], said.err
     assert bad.says in lines[0] and bad.where in lines[0], lines[0]
+    assert bad.hint in lines[1], lines[1]
     assert "unexpected" not in lines[0], lines[0]
     assert len(lines[0]) < 500 and len(lines[1]) < 400
 

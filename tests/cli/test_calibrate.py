@@ -29,6 +29,29 @@ def test_a_goal_that_can_be_proven_becomes_a_child(project: Path, gemel: Gemel) 
     assert again["manifest"]["id"] == got["manifest"]["id"]
 
 
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        ([], True),
+        (["--name", "first"], True),
+        (["--name", "second-name"], False),
+        (["--set", "calibrate.max_comparisons=1000"], False),
+        (["--set", "calibrate.seed=5"], False),
+    ],
+    ids=str,
+)
+def test_only_what_would_come_out_the_same_is_taken_from_the_shelf(
+    project: Path, gemel: Gemel, words: list[str], again: bool
+) -> None:
+    first = json.loads(gemel("release", "show", "--json").out)["manifest"]["id"]
+    got = json.loads(gemel("calibrate", *words, "--json").out)["manifest"]
+    assert (got["id"] == first) == again
+    if "--name" in words:
+        assert got["name"] == words[1]
+    repeated = json.loads(gemel("calibrate", *words, "--json").out)["manifest"]
+    assert repeated["id"] == got["id"]
+
+
 def test_the_table_says_what_the_numbers_hold_for(project: Path, gemel: Gemel) -> None:
     out = gemel("calibrate", "--fpir", "0.5").out
     for words in (

@@ -1,6 +1,7 @@
 """Classification from the command line, in a project of people."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ def test_people_are_classes_and_a_stranger_is_unknown(project: Path, gemel: Geme
     assert len(reply["classes"]) == 3 and reply["classes"][0]["support_id"]
     words = [f"{name}={value}" for name, value in row.items()]
     shown = gemel("gallery", "classify", *words).out
-    assert "outcome" in shown and hit["person"] in shown
+    assert "outcome" in shown and re.search(rf"^class +{hit['person']}$", shown, re.M)
+    assert "None" not in shown and "probability" not in shown
+    said = gemel("gallery", "classify", *words)
+    assert "no probabilities: the release has no policy of classes" in said.err
     assert "supports" in gemel("gallery", "classes").out
 
 

@@ -101,6 +101,28 @@ def test_what_is_neither_a_file_nor_a_record_is_named(images: Path, gemel: Gemel
     assert gemel("explain", "0.png", "nothing.png").code == 1
 
 
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("photos/a/0.png", "would be written into photos, which is read"),
+        ("photos/a/new.png", "would be written into photos"),
+        ("1.png", "would be written over 1.png"),
+        ("map.bmp", "has to end in .png"),
+        ("nowhere/map.png", "no such folder"),
+    ],
+)
+def test_a_picture_is_not_written_over_what_is_read(
+    images: Path, gemel: Gemel, output: str, says: str
+) -> None:
+    (images / "photos" / "a").mkdir(parents=True)
+    for name in ("photos/a/0.png", "1.png"):
+        (images / name).write_bytes(small.picture(1))
+    said = gemel("explain", "0.png", "1.png", "-o", output, "--set", "data.path=photos")
+    assert said.code == 1 and says in said.err, said.err
+    assert (images / "photos/a/0.png").read_bytes() == small.picture(1)
+    assert (images / "1.png").read_bytes() == small.picture(1)
+
+
 def test_the_tint_is_where_the_images_differ() -> None:
     from gemel.tasks.explain import Part
     from gemel.watch import heatmap

@@ -33,10 +33,19 @@ def decision(project: Path) -> str:
 def test_a_decision_waits_until_it_is_answered(project: Path, gemel: Gemel, decision: str) -> None:
     waiting = json.loads(gemel("review", "list", "--json").out)
     assert [w["decision"] for w in waiting] == [decision]
-    assert gemel("review", "answer", decision, "--genuine").code == 0
+    said = gemel("review", "answer", decision, "--genuine")
+    assert (said.code, said.err) == (0, "noted\n")
     assert json.loads(gemel("review", "list", "--json").out) == []
     assert "nothing waits" in gemel("review", "list").err
     assert gemel("ledger", "verify").code == 0
+
+
+def test_an_answer_that_nobody_asked_for_is_said_not_to_count(project: Path, gemel: Gemel) -> None:
+    body = {"outcome": "match", "score": 0.9, "release": "r", "review_probability": 0.0}
+    with Ledger.open(project / ".gemel/ledger.db") as ledger:
+        unasked = ledger.append("verify", body)
+    said = gemel("review", "answer", unasked, "--genuine")
+    assert said.code == 0 and "it does not count for a proposal" in said.err
 
 
 def test_a_proposal_says_what_is_missing_and_accepts_nothing(project: Path, gemel: Gemel) -> None:
@@ -47,7 +56,8 @@ def test_a_proposal_says_what_is_missing_and_accepts_nothing(project: Path, geme
     refused = gemel("review", "accept")
     assert refused.code == 1
     assert "nothing to accept" in refused.err
-    assert gemel("review", "accept", "--dry-run").code == 0
+    dry = gemel("review", "accept", "--dry-run")
+    assert (dry.code, dry.err) == (1, refused.err)
 
 
 def test_mistakes_are_explained(project: Path, gemel: Gemel) -> None:
@@ -72,7 +82,9 @@ def test_stages_by_settings_become_a_child(project: Path, gemel: Gemel) -> None:
     assert said.code == 0, said.err
     got = json.loads(said.out)
     assert got["policy"]["first"]["bits"] == 256
-    assert got["policy"]["rules"] == [{"field": "town", "apart": None, "then": "review"}]
+    assert got["policy"]["rules"] == [
+        {"field": "town", "apart": None, "then": "review", "kind": "text"}
+    ]
     shown = json.loads(gemel("release", "show", got["manifest"]["id"], "--json").out)["evidence"]
     assert [s["stages"][0]["name"] for s in shown["stages"]] == ["sketch", "sketch"]
     assert shown["rules"][0]["lost"]["value"] == 0

@@ -54,6 +54,20 @@ def test_a_promotion_reaches_a_running_service(project: Path, gemel: Gemel) -> N
     assert gemel("ledger", "verify").code == 0
 
 
+def test_a_proposal_is_the_same_over_http_and_on_the_command_line(
+    project: Path, gemel: Gemel
+) -> None:
+    child = json.loads(gemel("calibrate", "--set", "calibrate.target=eer", "--json").out)
+    body = {"outcome": "review", "score": 0.5, "review_probability": 1.0}
+    with Project.open().ledger() as ledger:
+        ledger.append("verify", {**body, "release": child["manifest"]["id"]})
+    log = log_to(io.StringIO())
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        served = ask(url + "/v1/proposal")
+    assert served["n_decisions"] == 1
+    assert served == json.loads(gemel("review", "proposal", "--json").out)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_service_with_success(project: Path, sent: signal.Signals) -> None:
     command = [sys.executable, "-m", "gemel.cli", "serve", "--port", "0"]

@@ -71,7 +71,7 @@ def test_rows_in_memory_have_them_too() -> None:
     [
         ({"category": "county"}, "no column 'county'"),
         ({"category": "person", "identity": "person"}, "cannot be the category"),
-        ({"category": "country", "ignore": ["country"]}, "cannot be the category"),
+        ({"category": "country", "ignore": ["country"]}, "'country' is ignored"),
         ({"category": "country", "id": "country"}, "cannot be the category"),
     ],
 )

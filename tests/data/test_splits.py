@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,3 +84,28 @@ def test_what_cannot_be_split_is_refused() -> None:
         splits.by_identity(mixed(), eval_identities=["x"])
     with pytest.raises(DataError, match="in dev and in eval"):
         splits.by_identity(mixed(), dev_identities=["p1"], eval_identities=["p1"])
+
+
+def test_identities_that_share_a_device_stay_together(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    lines = [f"p{i},name {i} {j},d{i // 3}" for i in range(60) for j in range(2)]
+    path.write_text("person,name,device\n" + "\n".join(lines))
+    data = records.read(path, identity="person", groups=["device"])
+    for seed in range(5):
+        found = splits.by_identity(data, seed=seed)
+        device = [set(data.groups["device"][idx].tolist()) for idx in found.sides().values()]
+        assert sum(map(len, device)) == len(set.union(*device)) == 20
+        assert len(found.eval) == pytest.approx(0.2 * 120, abs=6)
+    named = splits.by_identity(data, eval_identities=["p0"])
+    assert {data.identity_names[i] for i in data.identities[named.eval]} == {"p0", "p1", "p2"}
+    with pytest.raises(DataError, match="asked for in dev and in eval"):
+        splits.by_identity(data, dev_identities=["p1"], eval_identities=["p0"])
+
+
+def test_groups_that_join_everything_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("person,name,device\n" + "".join(f"p{i // 2},n{i},d\n" for i in range(40)))
+    data = records.read(path, identity="person", groups=["device"])
+    with pytest.raises(DataError, match="dev would have 0 identities") as refused:
+        splits.by_identity(data)
+    assert "device may join too many" in refused.value.hint

@@ -95,6 +95,12 @@ def test_the_whole_picture_is_kept_and_padded_with_its_border() -> None:
     assert abs(pixels(file(wide)) - 0.2).max() < 1e-6
 
 
+def test_a_long_thin_image_costs_no_more_than_its_pixels() -> None:
+    long = pixels(file(Image.new("L", (1, 400_000), 128)))  # a square of it would be 160 GB
+    assert long.shape == (1, 16, 16)
+    assert np.allclose(long, 128 / 255, atol=1e-6)
+
+
 def test_the_result_does_not_depend_on_the_batch() -> None:
     files = [file(noise((16, 16), 3, seed=i), "JPEG") for i in range(5)]
     prepare = ImagePrepare.fit(files)

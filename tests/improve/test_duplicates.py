@@ -133,6 +133,27 @@ def test_categories_decide_as_the_policy_says(
     assert {tuple(sorted(pair)) for pair in together} <= {tuple(sorted(pair)) for pair in kept}
 
 
+def test_rules_keep_records_apart(release: Release, strangers: Dataset, tmp_path: Path) -> None:
+    from msgspec.structs import replace as changed
+
+    from gemel.calibrate.rules import bound, parse
+
+    kinds = {field.name: field.kind for field in small.FIELDS}
+    rules = bound([parse("first differs: no_match")], kinds)
+    child = release.child(into=tmp_path / "child", policy=changed(release.policy, rules=rules))
+    row_of = dict(zip(strangers.ids.tolist(), strangers.payloads(), strict=True))
+    got, plain = gemel.duplicates(child, strangers), gemel.duplicates(release, strangers)
+    expected = {
+        (row["left"], row["right"])
+        for row in plain.pairs.iter_rows(named=True)
+        if row_of[row["left"]]["first"] == row_of[row["right"]]["first"]
+    }
+    assert set(got.pairs.select("left", "right").rows()) == expected
+    assert len(expected) < len(plain.pairs)
+    for _, members in got.clusters.group_by("cluster"):
+        assert len({row_of[i]["first"] for i in members["id"]}) == 1
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_order_of_the_records_does_not_matter(
     release: Release, strangers: Dataset, method: str

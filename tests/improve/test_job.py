@@ -90,7 +90,7 @@ def test_other_input_is_not_mixed_in(release: Release, strangers: Dataset, tmp_p
     with pytest.raises(DataError, match="a job with other engine, parameters"):
         gemel.duplicates(release, strangers, folder=tmp_path, engine="flat")
     with pytest.raises(DataError, match="a job with other data"):
-        gemel.duplicates(release, strangers, strangers, folder=tmp_path)
+        gemel.duplicates(release, strangers, less, folder=tmp_path)
     after = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     assert {p: t for p, t in after.items() if p.name != jobs.LOCK} == {
         p: t for p, t in before.items() if p.name != jobs.LOCK

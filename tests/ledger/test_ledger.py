@@ -62,6 +62,12 @@ def test_entries_can_be_paged_and_chosen_by_kind(book):
     assert [entry.body for entry in book.entries(kind="promote")] == [{"release": "abc"}]
 
 
+def test_numbers_that_the_file_cannot_hold_are_behind_every_entry(book):
+    fill(book)
+    assert book.entries(after=10**24) == []
+    assert len(book.entries(limit=10**24)) == 10
+
+
 def test_a_durable_append_is_on_disk_when_it_returns(book, path):
     record = book.append_durable("promote", {"release": "abc"})
     with sqlite3.connect(path) as connection:

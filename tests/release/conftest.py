@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.policy import Band
+from gemel.calibrate.bands import Band
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field

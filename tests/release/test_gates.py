@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from tests.serve import small
 
+from gemel.calibrate.bands import Band
 from gemel.calibrate.breakdown import Breakdown, Worst
-from gemel.calibrate.policy import Band
 from gemel.calibrate.thresholds import Target
 from gemel.errors import GateFailed
 from gemel.release import folder as folders
@@ -46,6 +48,7 @@ def test_a_good_release_passes_every_gate(release: Release) -> None:
         "parity",
         "not collapsed",
         "evidence",
+        "not expired",
         "target holds on eval",
     ]
     assert all(g.detail for g in report.gates)
@@ -56,6 +59,27 @@ def test_a_threshold_without_evidence_fails(stricter: Release, release: Release)
     assert failed(report) == ["evidence"]
     with pytest.raises(GateFailed, match=r"policy applies threshold 0.95"):
         report.check()
+
+
+def test_thresholds_past_their_day_fail(release: Release) -> None:
+    expires = release.policy.expires
+    assert expires is not None
+    day = date.fromisoformat(expires)
+    assert gates.run(release, today=day).passed
+    assert failed(gates.run(release, today=day + timedelta(1))) == ["not expired"]
+
+
+def test_a_gallery_of_another_space_has_to_be_enrolled_first(
+    release: Release, tmp_path: Path
+) -> None:
+    other = small.release(tmp_path / "other")
+    for n, failing in ((0, True), (9, True), (10, False), (12, False)):
+        counts = {other.id: n, release.id: 10}
+        report = gates.run(other, release, enrolled=lambda r, counts=counts: counts[r.id])
+        assert ("gallery enrolled" in failed(report)) == failing
+    child = release.child(into=tmp_path / "child", policy=release.policy)
+    names = [g.name for g in gates.run(child, release, enrolled=lambda r: 0).gates]
+    assert "gallery enrolled" not in names, "the same space, the same gallery"
 
 
 def test_a_damaged_file_fails_integrity(release: Release, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from gemel.calibrate.bands import Band
 from gemel.calibrate.likelihood import Logistic
-from gemel.calibrate.policy import Band, Policy
+from gemel.calibrate.policy import Policy
 from gemel.data.schema import Field
 from gemel.encode.compare import Cosine
 from gemel.encode.encoder import Encoder, Prepare

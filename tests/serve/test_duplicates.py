@@ -11,6 +11,7 @@ import pytest
 from tests.serve import small
 
 from gemel.calibrate.categories import Categories, Line
+from gemel.calibrate.rules import bound, parse
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http import create_app
@@ -111,6 +112,22 @@ def test_a_category_decides_as_for_verify(release: Release, tmp_path: Path) -> N
             assert outcome == one["outcome"], (left, right)
             assert bool(got["clusters"]) == (one["outcome"] == "match")
             assert (left == right == "a") == (one["outcome"] == "match")
+
+
+def test_a_rule_decides_as_for_verify(release: Release, tmp_path: Path) -> None:
+    rules = bound([parse("born apart 2: no_match")], {"born": "number"})
+    policy = msgspec.structs.replace(release.policy, rules=rules)
+    child = release.child(into=tmp_path / "child", policy=policy)
+    with (
+        running(create_app(Service(child))) as url,
+        httpx.Client(base_url=url, timeout=10) as client,
+    ):
+        for years, clusters in ((1, 1), (9, 0)):
+            older = {**ANNA, "born": ANNA["born"] - years}
+            got = client.post("/v1/duplicates", json=body(ANNA, older)).json()
+            one = client.post("/v1/verify", json={"left": ANNA, "right": older}).json()
+            assert len(got["clusters"]) == len(got["pairs"]) == clusters
+            assert (one["outcome"] == "match") == bool(clusters)
 
 
 def test_it_is_in_the_ledger_without_payloads(client: httpx.Client, ledger: Ledger) -> None:

@@ -45,6 +45,13 @@ def test_verify_gives_a_decision_whose_parts_belong_together(
     assert reply.headers["server-timing"].startswith("queue;dur=")
 
 
+def test_several_views_of_one_thing_all_have_to_match(client: httpx.Client) -> None:
+    one = client.post("/v1/verify", json={"left": ANNA, "right": BERT}).json()
+    both = client.post("/v1/verify", json={"left": [ANNA, BERT], "right": [BERT]}).json()
+    assert both["score"] == pytest.approx(one["score"], abs=1e-6)
+    assert both["outcome"] == one["outcome"]
+
+
 def test_verify_is_symmetric_and_agrees_with_the_release(
     client: httpx.Client, release: Release
 ) -> None:
@@ -170,6 +177,9 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str]] = [
     ("POST", "/v1/verify", {"json": {**GOOD, "left": 3}}, 422, "invalid_input", "left"),
     ("POST", "/v1/verify", {"json": {**GOOD, "left": "anna"}}, 422, "invalid_input", "left"),
     ("POST", "/v1/verify", {"json": {**GOOD, "left": {}}}, 422, "invalid_input", "left"),
+    ("POST", "/v1/verify", {"json": {**GOOD, "left": []}}, 422, "invalid_input", "left"),
+    ("POST", "/v1/verify", {"json": {**GOOD, "left": [ANNA] * 9}}, 422, "invalid_input", "left"),
+    ("POST", "/v1/verify", {"json": {**GOOD, "left": [ANNA, {}]}}, 422, "invalid_input", "left[1]"),
     (
         "POST",
         "/v1/verify",
@@ -197,11 +207,33 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str]] = [
     (
         "POST",
         "/v1/verify",
-        {"json": {**GOOD, "right": {"first": ["x"]}}},
+        {"json": {**GOOD, "right": {"born": 3, "first": ["x"]}}},
         422,
         "invalid_input",
-        "right[...]",
+        "right.first",
     ),
+    (
+        "POST",
+        "/v1/verify",
+        {"json": {**GOOD, "left": [ANNA, {"first": "x", "last": True}]}},
+        422,
+        "invalid_input",
+        "left[1].last",
+    ),
+    (
+        "POST",
+        "/v1/search",
+        {"json": {"query": ANNA, "where": {"first": "x", "last": ["x", 1], "born": [1, {}]}}},
+        422,
+        "invalid_input",
+        "where.born[1]",
+    ),
+    ("POST", "/v1/verify?k=1", {"json": GOOD}, 422, "invalid_input", "k"),
+    ("POST", "/v1/search?limit=3", {"json": {"query": ANNA}}, 422, "invalid_input", "limit"),
+    ("GET", "/v1/review?limi=3", {}, 422, "invalid_input", "limi"),
+    ("GET", "/v1/review?limit=", {}, 422, "invalid_input", "limit"),
+    ("GET", "/v1/classes?lable=person", {}, 422, "invalid_input", "lable"),
+    ("GET", "/v1/release?x", {}, 422, "invalid_input", "x"),
     ("POST", "/v1/verify", {"data": {"left": "x"}}, 415, "media_type", ""),
     ("POST", "/v1/verify", {"files": {"image": b"x"}}, 415, "media_type", ""),
     ("GET", "/v1/verify", {}, 405, "wrong_method", "/v1/verify"),
@@ -216,7 +248,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str]] = [
         {"json": {"query": ANNA, "where": {"born": {"gt": 3}}}},
         422,
         "invalid_input",
-        "where[...]",
+        "where.born",
     ),
     ("POST", "/v1/records", {"json": {"records": []}}, 422, "invalid_input", "records"),
     (
@@ -267,6 +299,17 @@ def test_bad_requests_are_problems_with_a_place_and_never_a_traceback(
     assert "Traceback" not in reply.text
     if status == 405:
         assert reply.headers["allow"]
+
+
+def test_a_value_that_is_cut_has_both_quotes(shared_client: httpx.Client) -> None:
+    for path in (f"/v1/review?limit={'9' * 500}", f"/v1/review?{'x' * 500}=1"):
+        detail = shared_client.get(path).json()["detail"]
+        assert len(detail) < 120 and detail.count("'") == 2, detail
+
+
+def test_what_probes_and_scrapers_add_to_a_path_is_let_be(shared_client: httpx.Client) -> None:
+    for path in ("/livez", "/readyz", "/metrics", "/openapi.json"):
+        assert shared_client.get(f"{path}?t=1").status_code == 200
 
 
 def test_a_body_above_the_limit_is_refused_announced_or_not(service: Service) -> None:

@@ -27,6 +27,7 @@ def test_what_is_asked_about_waits_until_it_is_answered(release: Release, ledger
         verdict = {"decision_id": decided["decision_id"], "genuine": False, "reviewer": "ann"}
         reply = client.post("/v1/verdicts", json=verdict)
         assert reply.status_code == 200
+        assert (reply.json()["counts"], reply.json()["note"]) == (True, None)
         entry = ledger.find(reply.json()["verdict_id"])
         assert entry is not None
         assert entry.body["genuine"] is False
@@ -45,6 +46,18 @@ def test_decisions_are_asked_about_as_often_as_the_ledger_says(
         assert entry is not None
         assert entry.body["review_probability"] == 0.25
         assert reply.asked == is_asked(entry.id, 0.25)
+
+
+def test_an_answer_that_nobody_asked_for_is_said_not_to_count(
+    release: Release, ledger: Ledger
+) -> None:
+    service = Service(release, ledger=ledger, adapt=AdaptSettings(audit_ratio=0.0))
+    with running(create_app(service)) as url, httpx.Client(base_url=url) as client:
+        decided = client.post("/v1/verify", json={"left": ANNA, "right": ANNA}).json()
+        assert (decided["outcome"], decided["asked"]) == ("match", False)
+        verdict = {"decision_id": decided["decision_id"], "genuine": False, "reviewer": "ann"}
+        reply = client.post("/v1/verdicts", json=verdict).json()
+        assert not reply["counts"] and "nobody was asked" in reply["note"]
 
 
 def test_bad_verdicts_and_questions_are_explained(client: httpx.Client) -> None:

@@ -143,11 +143,16 @@ def test_another_space_comes_with_its_own_gallery_and_goes_back_to_the_old_one(
     point(store, first)
     gallery = open_gallery(first)
     gallery.enroll(["a"], first.encoder.encode(ROWS[:1]))
-    service = Service(store.get("stable"), gallery)
-    rollout = Rollout(service, store, open_gallery=open_gallery)
+    service, clock = Service(store.get("stable"), gallery), Clock()
+    rollout = Rollout(service, store, open_gallery=open_gallery, clock=clock)
     point(store, second)
+    assert not rollout.check(), "whoever is enrolled would be unknown at once"
+    assert "gallery is empty" in str(service.warning)
+    with open_gallery(second) as other:  # nobody holds it meanwhile
+        other.enroll(["b"], second.encoder.encode(ROWS[:1]))
+    clock.now += 60
     assert rollout.check()
-    assert service.search(ROWS[0]).hits == []
+    assert [hit.id for hit in service.search(ROWS[0]).hits] == ["b"]
     assert service.live.encoder.space_id == second.space_id
     point(store, first)
     assert rollout.check()

@@ -11,7 +11,8 @@ import pytest
 from tests.serve import small
 from tests.serve.small import ROWS
 
-from gemel.calibrate.policy import Band, SizedBand
+from gemel.calibrate.bands import Band, SizedBand
+from gemel.calibrate.rules import bound, parse
 from gemel.calibrate.venn_abers import VennAbers
 from gemel.data.schema import Field
 from gemel.encode.prepare_tabular import RowPrepare
@@ -32,7 +33,7 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
     pairs = [(left, right) for left in ROWS for right in ROWS]
     works: list[Any] = [Verify(live, left, right) for left, right in pairs]
     works[3:3] = [Embed(live, (ROWS[0], ROWS[1])), Verify(live, {"x": "y"}, ROWS[0])]
-    answers = service.encode(works)
+    answers = service.answers.encode(works)
     np.testing.assert_allclose(answers[3], service.embed(ROWS[:2]), atol=1e-6)
     assert isinstance(answers[4], InvalidInput)
     assert answers[4].where == "left.x"
@@ -43,11 +44,19 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
         assert together.outcome == alone.outcome
 
 
+def test_too_many_views_or_none_are_refused(service: Service) -> None:
+    for side, n in ((ROWS * 2, 10), ([], 0)):
+        with pytest.raises(InvalidInput, match=f"{n} views, expected 1 to 8") as refused:
+            service.verify(ROWS[0], side)
+        assert refused.value.where == "right"
+    assert service.verify(ROWS[0], (ROWS * 2)[:8]).outcome
+
+
 def test_work_that_began_with_one_release_ends_with_it(service: Service, tmp_path: Path) -> None:
     before = service.live
     child = before.release.child(into=tmp_path / "child", policy=small.policy(0.9))
     service.switch(child, before.gallery)
-    old, new = service.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
+    old, new = service.answers.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
     assert (old.release, old.threshold) == (before.release.id, 0.5)
     assert (new.release, new.threshold) == (child.id, 0.9)
 
@@ -148,3 +157,32 @@ def test_an_expired_policy_serves_and_warns(release: Release, tmp_path: Path) ->
             ready = httpx.get(f"{url}/readyz")
         assert ready.status_code == 200
         assert ("expired on 2026-12-31" in ready.json().get("warning", "")) == bool(expected)
+
+
+def test_all_views_have_to_match_and_the_lowest_score_decides(
+    service: Service, tmp_path: Path
+) -> None:
+    views, other = [ROWS[0], ROWS[1]], [ROWS[0], ROWS[2]]
+    reply = service.verify(views, other)
+    alone = [service.verify(a, b).score for a in views for b in other]
+    assert reply.score == pytest.approx(min(alone), abs=1e-6)
+    strict = Service(small.release(tmp_path / "r", threshold=max(alone) - 1e-3))
+    assert strict.verify([ROWS[0]], ROWS[0]).outcome == "match"
+    assert strict.verify([ROWS[0], ROWS[1]], ROWS[0]).outcome == "no_match"
+    with pytest.raises(InvalidInput) as refused:
+        service.verify([ROWS[0], {"x": 1}], ROWS[0])
+    assert refused.value.where == "left[1].x"
+
+
+def test_a_record_with_attributes_of_its_own_keeps_what_rules_look_at(tmp_path: Path) -> None:
+    release = small.release(tmp_path / "r", threshold=-1.0)
+    rules = bound([parse("born apart 2: no_match")], {"born": "number"})
+    policy = msgspec.structs.replace(release.policy, rules=rules)
+    child = release.child(into=tmp_path / "child", policy=policy)
+    with Gallery.open(tmp_path / "g", space_id=child.space_id, dim=small.DIM) as gallery:
+        with running(create_app(Service(child, gallery))) as url:
+            record = {"id": "a", "payload": ROWS[0], "attributes": {"shelf": "x"}}
+            httpx.post(f"{url}/v1/records", json={"records": [record]}).raise_for_status()
+        found = Service(child, gallery).search({**ROWS[0], "born": 1900}, 1).hits[0]
+    assert found.attributes == {"born": 1950, "shelf": "x"}
+    assert (found.decision, found.rule) == ("no_match", "born apart 2: no_match")

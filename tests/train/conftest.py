@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gemel.data.sampler import PxK
 from gemel.train import loop
+from gemel.train.arrays import Arrays
 from gemel.train.fit import map_at_r
 from gemel.train.losses import InfoNCE
 
@@ -30,7 +31,7 @@ class Mlp(nn.Module):
         return nn.functional.normalize(self.layers(x), dim=1)
 
 
-def noise(arrays: loop.Arrays, rng: np.random.Generator) -> loop.Arrays:
+def noise(arrays: Arrays, rng: np.random.Generator) -> Arrays:
     x = arrays["x"]
     return {"x": x + 0.1 * rng.standard_normal(x.shape, dtype=np.float32)}
 

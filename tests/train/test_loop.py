@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gemel.errors import CollapseError, TrainingError
 from gemel.train import checkpoint, loop
+from gemel.train.arrays import embed
 from gemel.train.losses import Contrastive, InfoNCE, Triplet
 
 PLAN = loop.Plan(max_epochs=12, patience=12, learning_rate=5e-3, averaging=0.9)
@@ -35,7 +36,7 @@ def test_the_tower_ends_with_its_best_weights(problem, tower) -> None:
     net = tower()
     history = problem.fit(net, PLAN)
     m = problem.material
-    got = problem.objective.metric(loop.embed(net, m.dev_arrays), m.dev_identities)
+    got = problem.objective.metric(embed(net, m.dev_arrays), m.dev_identities)
     assert got == max(e.metric for e in history)
     assert not net.training
 

@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gemel.arrays import unit_rows
+from gemel.calibrate.breakdown import breakdown
+from gemel.calibrate.comparisons import all_pairs
+from gemel.calibrate.policy import FirstStage
+from gemel.calibrate.stages import RuleCost, Stage, Stages
+from gemel.calibrate.zoo import Animal, Kind, Zoo
+from gemel.data.dataset import CategoryColumn
+from gemel.encode.compare import Cosine
 from gemel.errors import DigestMismatch
+from gemel.release import figures
+from gemel.release.card import card
 from gemel.release.evidence import Evidence
 from gemel.release.explanation import explain
 from gemel.release.mistakes import Item, Mistake
@@ -50,6 +60,11 @@ class Page(HTMLParser):
             self.text += data
 
 
+def words(text: str) -> str:
+    """Text with every space, a hard one too, as one plain space."""
+    return " ".join(text.split())
+
+
 @pytest.fixture(scope="module")
 def html(release: Release) -> str:
     return render(release)
@@ -72,9 +87,16 @@ def test_it_is_well_formed_and_says_what_the_release_is(html: str, release: Rele
         "Operating points",
         "False matches nearest the threshold",
         "When to measure again",
+        "Telling whether two rows are of one identity",
+        "impostors are zero-effort",
+        "Tippett plot",
+        "Wolves and lambs",
+        "Paired differences",
+        "No column says the category of a record",
+        release.manifest.files["encoder/encoder.onnx"][:12],
         f"{release.evidence.eval.threshold:.4f}",
     ):
-        assert expected in " ".join(text.split()), expected
+        assert expected in words(text), expected
 
 
 def test_nothing_is_loaded_from_anywhere(html: str) -> None:
@@ -97,7 +119,7 @@ def test_ids_are_unique_and_references_resolve(html: str) -> None:
 
 
 def test_the_charts_take_the_colours_of_the_page(html: str) -> None:
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 8
     assert "#0102" not in html
     assert "var(--ours)" in html
     assert "prefers-color-scheme: dark" in html
@@ -193,7 +215,7 @@ def test_the_verdict_follows_the_numbers(release: Release, tmp_path: Path) -> No
         ("c", (0.3, 0.2, 0.4), "Worse than TF-IDF", "bad"),
     ):
         pair = (at(ours, *value), at(theirs, 0.6, 0.55, 0.65))
-        html = with_evidence(release, tmp_path / name, candidates=pair)
+        html = with_evidence(release, tmp_path / name, candidates=pair, against=())
         assert f'<section class="verdict {tone}">' in html
         assert f"<h2>{headline}</h2>" in html
 
@@ -213,3 +235,117 @@ def test_a_changed_release_is_not_reported(release: Release, tmp_path: Path) -> 
 
 def test_it_is_the_same_each_time(html: str, release: Release) -> None:
     assert render(Release.open(release.folder)) == html
+
+
+def test_every_operating_point_and_difference_of_the_card_is_shown(
+    html: str, release: Release
+) -> None:
+    text = words(Page(html).text)
+    shown = card(release)
+    for point in shown.operating_points:
+        assert words(point.goal) in text
+        if point.eval is None:
+            assert words(f"refused: {point.reason}") in text
+        else:
+            assert f"{point.eval.threshold:.4f}" in text
+            assert words(figures.share(point.eval.fnmr.value)) in text
+    for d in shown.measured.against:
+        assert f"{figures.signed(d.low)} to {figures.signed(d.high)}" in text, d.measure
+    for place in shown.measured.galleries:
+        assert f"{place.threshold:.4f}" in text
+    assert shown.expires in text
+    assert shown.validity is not None
+    for condition in shown.validity.conditions:
+        assert condition in text or condition.startswith("after ")
+
+
+def test_what_was_not_measured_is_said_or_left_out(release: Release, tmp_path: Path) -> None:
+    html = with_evidence(
+        release,
+        tmp_path / "older",
+        reliability=None,
+        galleries=(),
+        zoo=None,
+        against=(),
+        classes=None,
+        views=None,
+        validity=None,
+        stability=None,
+    )
+    text = Page(html).text
+    assert html.count("<svg") == 3
+    assert "gives no probabilities" in text
+    assert "Not measured by size of the gallery" in text
+    for absent in ("Wolves", "Paired differences", "Classes by a few", "Stages, rules"):
+        assert absent not in text
+
+
+def test_categories_are_told_apart_and_the_worst_is_named(release: Release, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 3, 60)
+    names = (EVIL, "region 10", "region 9")
+    n = np.repeat(np.arange(60), 3)
+    rows = unit_rows(rng.normal(size=(60, 8))[n] + 0.7 * rng.normal(size=(180, 8)))
+    scores = all_pairs(rows, n, Cosine(), categories=CategoryColumn("region", code[n], names))
+    found = breakdown(scores, 0.6, column="region")
+    html = with_evidence(release, tmp_path / "child", categories=found)
+    text = words(Page(html).text)
+    assert html.count("<svg") == 9
+    assert "Error rates by region" in text
+    assert text.index("region 9") < text.index("region 10")
+    assert "between categories" in text
+    assert found.worst_fmr is not None
+    worst = max(found.matrix, key=lambda c: c.fmr or 0)
+    assert worst.rate is not None
+    limits = [words(figures.share(limit, 2)) for limit in (worst.rate.low, worst.rate.high)]
+    assert " to ".join(limits) in text
+    assert "<script>alert" not in html
+
+
+def test_who_errs_most_is_linked_to_the_mistakes(release: Release, tmp_path: Path) -> None:
+    wrong = next(m for m in release.evidence.mistakes if m.kind == "false_match")
+    animal = Animal(
+        identity=wrong.left.identity, records=(EVIL,), n=7, of=44, expected=0.5, p=0.001
+    )
+    kind = Kind(n_identities=45, n_beyond_chance=1, spread_p=0.01, worst=(animal,))
+    quiet = Kind(n_identities=45, n_beyond_chance=0, spread_p=None, worst=())
+    zoo = Zoo(wolves=kind, goats=quiet, corners=())
+    html = with_evidence(release, tmp_path / "child", zoo=zoo)
+    page = Page(html)
+    links = [a["href"] for tag, a in page.tags if tag == "a"]
+    assert links
+    anchors = {a["id"] for tag, a in page.tags if tag == "article"}
+    assert {str(link)[1:] for link in links} <= anchors
+    text = words(page.text)
+    assert "One stands out of 45 beyond chance. Errors are spread more unevenly" in text
+    assert "7 of 44" in text
+    assert "cannot be told from these data" in text
+
+
+def test_stages_and_rules_are_shown(release: Release, tmp_path: Path) -> None:
+    lost = release.evidence.eval.fnmr
+    stage = Stage(
+        name="sketch", reached=1.0, decided=0.9, cost=0.1, false_match=lost, false_non_match=lost
+    )
+    stages = Stages(
+        first=FirstStage(bits=128, max_distance=41),
+        band=release.policy.verify,
+        stages=(stage,),
+        cost=0.2,
+        single_cost=1.0,
+        fnmr_single=lost,
+    )
+    rule = RuleCost(rule=f"{EVIL} differs: no_match", n_checked=44, lost=lost)
+    html = with_evidence(release, tmp_path / "child", stages=(stages,), rules=(rule,))
+    text = words(Page(html).text)
+    assert "a sketch of 128 bits comes before the comparator; at most 41 may differ" in text
+    assert f"{EVIL} differs: no_match" in text
+
+
+def test_a_difference_is_coloured_by_what_it_shows(release: Release, tmp_path: Path) -> None:
+    d = release.evidence.against[0]
+    better = msgspec.structs.replace(d, seen="better", low=0.01, high=0.02)
+    worse = msgspec.structs.replace(d, seen="worse", low=-0.02, high=-0.01)
+    html = with_evidence(release, tmp_path / "child", against=(better, worse))
+    assert 'class="good">better' in html
+    assert 'class="bad">worse' in html

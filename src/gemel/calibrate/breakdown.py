@@ -10,7 +10,6 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from gemel.arrays import Bool
 from gemel.calibrate.categories import Categories, between, sides, within
 from gemel.calibrate.intervals import Estimate
 from gemel.calibrate.operating import rates
@@ -40,13 +39,23 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """Impostor comparisons of two categories, which may be the same."""
+    """Impostor comparisons of two categories, which may be the same.
+
+    Attributes:
+        left: name of one.
+        right: name of the other.
+        threshold: that is applied to them.
+        n_impostor: comparisons.
+        n_false_match: of them, matches.
+        rate: FMR with an interval that holds for all cells at once; None in older releases.
+    """
 
     left: str
     right: str
     threshold: float
     n_impostor: int
     n_false_match: int
+    rate: Estimate | None = None
 
     @property
     def fmr(self) -> float | None:
@@ -115,8 +124,9 @@ def breakdown(
     Source: Bonferroni; intervals by identity as in intervals.py.
     """
     names = scores.category_names
-    parts = list(within(scores))
+    parts, cells = list(within(scores)), _matrix(scores)
     each = 1 - (1 - confidence) / max(len(parts), 1)
+    of_cells = 1 - (1 - confidence) / max(len(cells), 1)
 
     def applied(left: str, right: str) -> float:
         return threshold if categories is None else categories.threshold(threshold, (left, right))
@@ -143,8 +153,15 @@ def breakdown(
         worst_fmr=_worst({r.category: r.fmr for r in rows}),
         worst_fnmr=_worst({r.category: r.fnmr for r in rows}),
         matrix=tuple(
-            Cell(left=a, right=b, threshold=applied(a, b), n_impostor=n, n_false_match=wrong)
-            for a, b, n, wrong in _matrix(scores, threshold)
+            Cell(
+                left=a,
+                right=b,
+                threshold=applied(a, b),
+                n_impostor=len(part),
+                n_false_match=int(np.count_nonzero(part.score >= np.float64(threshold))),
+                rate=rates(part, part.score >= np.float64(threshold), of_cells)[0],
+            )
+            for a, b, part in cells
         ),
     )
 
@@ -168,21 +185,19 @@ def _worst(found: dict[str, Estimate]) -> Worst | None:
     )
 
 
-def _matrix(scores: Scores, threshold: float) -> list[tuple[str, str, int, int]]:
-    """Names, impostor comparisons and false matches of every two categories that have any."""
+def _matrix(scores: Scores) -> list[tuple[str, str, Scores]]:
+    """Names and impostor comparisons of every two categories that have any."""
     names = scores.category_names
     k = len(names)
     if k > MAX_MATRIX:
         return []
     left, right = sides(scores)
-    n, wrong = np.zeros(k * k, np.int64), np.zeros(k * k, np.int64)
-    for at in scores.blocks():
-        a, b = left[at].astype(np.int64), right[at].astype(np.int64)
-        some: Bool = ~scores.genuine[at] & (a >= 0) & (b >= 0)
-        cell = (np.minimum(a, b) * k + np.maximum(a, b))[some]
-        n += np.bincount(cell, minlength=k * k)
-        match = scores.score[at][some] >= np.float64(threshold)
-        wrong += np.bincount(cell[match], minlength=k * k)
+    key = np.minimum(left, right) * np.int16(k) + np.maximum(left, right)
+    key[scores.genuine | (left < 0) | (right < 0)] = -1
+    order = np.argsort(key, kind="stable")
+    ends = np.searchsorted(key[order], np.arange(k * k + 1))
     return [
-        (names[c // k], names[c % k], int(n[c]), int(wrong[c])) for c in np.flatnonzero(n).tolist()
+        (names[c // k], names[c % k], scores.take(order[ends[c] : ends[c + 1]]))
+        for c in range(k * k)
+        if ends[c] < ends[c + 1]
     ]

@@ -7,20 +7,25 @@ here it is estimated from the scores themselves. What becomes of the pairs is no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64
 from gemel.calibrate.categories import Pair
 from gemel.calibrate.policy import Outcome, Policy
+from gemel.calibrate.rules import broken
 
 MAX_STEPS = 500
 PRECISION = 1e-6
 MOST = 0.99
 LEAST = 1e-30
 """Instead of zero, where a probability of 1 has lost its odds."""
+APART = np.float32(-1e12)
+"""Score of two records that a rule keeps apart, in a cluster of any size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +52,7 @@ def judge(
     *,
     recall: float = 1.0,
     categories: Sequence[Pair] | None = None,
+    rows: Callable[[int], tuple[Any, Any]] | None = None,
 ) -> Judged:
     """Decisions for the highest scores of a set of pairs.
 
@@ -56,9 +62,12 @@ def judge(
         n_pairs: pairs in all, those not in `score` included.
         recall: share of genuine pairs that are in `score`, as far as it is known.
         categories: p pairs of categories; None where none is known.
+        rows: both rows of a pair, by its position, for rules to look at; None for no rules.
     """
     pairs = [(None, None)] * len(score) if categories is None else categories
     decisions = [policy.decide(s, c) for s, c in zip(score.tolist(), pairs, strict=True)]
+    if rows is not None and policy.rules:
+        decisions = [policy.ruled(d, *rows(i)) for i, d in enumerate(decisions)]
     outcome = [d.outcome for d in decisions]
     match = np.array([o == "match" for o in outcome], np.bool_)
     at_prior = np.array([np.nan if d.probability is None else d.probability for d in decisions])
@@ -90,6 +99,28 @@ def levelled(policy: Policy, scores: Float32, names: Sequence[str | None]) -> Fl
     code = policy.categories.codes([name or "" for name in names])[:-1]  # no category is blank
     left, right = np.repeat(code, len(code)), np.tile(code, len(code))
     return policy.categories.level_block(scores.ravel(), left, right).reshape(scores.shape)
+
+
+def scored(
+    policy: Policy, scores: Float32, names: Sequence[str | None], rows: Sequence[Any]
+) -> Float32:
+    """Scores of all pairs of some records for clusters: levelled, and far below where rules say no.
+
+    Args:
+        policy: levels and rules.
+        scores: (m, m) float32.
+        names: m categories; None where unknown.
+        rows: m rows, or anything else that rules say nothing of.
+    """
+    found = levelled(policy, scores, names)
+    rules = [rule for rule in policy.rules if rule.then == "no_match"]
+    if not rules:
+        return found
+    found = found.copy()
+    for i, j in itertools.combinations(range(len(rows)), 2):
+        if broken(rules, rows[i], rows[j]) is not None:
+            found[i, j] = found[j, i] = APART
+    return found
 
 
 def estimated_prior(ratio: Float64, n_pairs: int, prior: float, recall: float = 1.0) -> float:

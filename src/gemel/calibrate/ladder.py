@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
+from gemel.calibrate.bands import Band, SizedBand
 from gemel.calibrate.certify import Certificate, fmr_thresholds
-from gemel.calibrate.policy import Band, SizedBand
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.thresholds import Target, choose, fmr_for_fpir
 from gemel.errors import ConfigError

@@ -70,6 +70,9 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
     frr: float | None = None
 
 
+LEAST_PRIOR = 1e-12
+"""More pairs than any use compares; far below it, rates are lost to rounding."""
+
 NOTHING = Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="no comparisons")
 
 
@@ -80,14 +83,14 @@ def f1_at(fmr: Any, fnmr: Any, prior: float) -> Any:
 
 
 def check_prior(prior: float | None) -> None:
-    """Raise unless the prior lies strictly between 0 and 1 (or is None).
+    """Raise unless the prior lies between 0 and 1, `LEAST_PRIOR` away from both (or is None).
 
     Raises:
         ConfigError: it does not.
     """
-    if prior is not None and not 0 < prior < 1:
+    if prior is not None and not LEAST_PRIOR <= prior <= 1 - LEAST_PRIOR:
         raise ConfigError(
-            f"prior is {prior}, must lie between 0 and 1",
+            f"prior is {prior}, must lie between {LEAST_PRIOR:g} and 1 - {LEAST_PRIOR:g}",
             where="prior",
             hint="the share of compared pairs that are genuine in use, such as 0.001",
         )
@@ -254,6 +257,26 @@ def _complement(e: Estimate) -> Estimate:
     optimistic = None if e.optimistic is None else 1 - e.optimistic
     return msgspec.structs.replace(
         e, value=1 - e.value, low=1 - e.high, high=1 - e.low, optimistic=optimistic
+    )
+
+
+def review_share(
+    scores: Scores, review: tuple[float, float], prior: float, confidence: float
+) -> Estimate:
+    """Share of comparisons in use that go to a person, with its interval by identity.
+
+    Args:
+        scores: labelled comparisons of both classes.
+        review: scores from the first up to, not including, the second go there.
+        prior: share of genuine comparisons in use.
+        confidence: level of the interval.
+    """
+    within = scores.score >= np.float64(review[0])
+    within &= scores.score < np.float64(review[1])
+    return _overall(
+        Spread(scores, within),
+        lambda c: prior * (1 - c.fnmr()) + (1 - prior) * c.fmr(),
+        confidence,
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
+from gemel.calibrate.bands import Band
 from gemel.calibrate.feedback import (
     Answers,
     Rates,
@@ -24,7 +25,6 @@ from gemel.calibrate.feedback import (
     weighted_sweep,
 )
 from gemel.calibrate.operating import f1_at
-from gemel.calibrate.policy import Band
 from gemel.calibrate.thresholds import Target
 from gemel.errors import ConfigError
 

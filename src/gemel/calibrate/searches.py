@@ -21,6 +21,7 @@ from gemel.calibrate.intervals import Estimate, Sample, jackknife_variance, prop
 from gemel.encode.compare import Comparator
 
 CELLS = 1 << 22
+DEPTHS = (1, 10)
 
 
 class SearchPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class SearchPoint(msgspec.Struct, frozen=True, kw_only=True):
             1 - fnir is the detection and identification rate (DIR).
         n_probes: records.
         n_mated: of these, with a mate.
+        recall_at_k: share of mated probes with a mate among the first k; empty in older releases.
     """
 
     gallery_size: int
@@ -42,6 +44,7 @@ class SearchPoint(msgspec.Struct, frozen=True, kw_only=True):
     fnir: Estimate
     n_probes: int
     n_mated: int
+    recall_at_k: dict[int, Estimate] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +126,7 @@ def measure_search(
             fnir=_fnir(of, size, threshold, confidence),
             n_probes=len(of.code),
             n_mated=int(np.isfinite(of.mate).sum()),
+            recall_at_k={k: _recall(of, size, k, confidence) for k in DEPTHS},
         )
         for size, threshold in steps
         if size <= of.largest_gallery
@@ -155,12 +159,27 @@ def _fpir(of: Searches, size: int, threshold: float, confidence: float) -> Estim
 
 def _fnir(of: Searches, size: int, threshold: float, confidence: float) -> Estimate:
     mated = np.isfinite(of.mate)
-    if not mated.any():
-        return proportion(0.0, math.nan, Sample(0, 0, 0), confidence)
-    code, mate = of.code[mated], of.mate[mated]
-    records = np.bincount(of.code)
+    code, records = of.code[mated], np.bincount(of.code)
     outranked = _some(of.n_above_mate[mated], len(of.code) - records[code], size)
-    loss = np.where(mate >= np.float64(threshold), outranked, 1.0)
+    loss = np.where(of.mate[mated] >= np.float64(threshold), outranked, 1.0)
+    return _mean(loss, code, confidence)
+
+
+def _recall(of: Searches, size: int, k: int, confidence: float) -> Estimate:
+    """Share of mated probes that fewer than k records of others outrank: hypergeometric."""
+    from scipy.stats import hypergeom
+
+    mated = np.isfinite(of.mate)
+    code = of.code[mated]
+    pool = len(of.code) - np.bincount(of.code)[code]
+    found = hypergeom.cdf(k - 1, pool, of.n_above_mate[mated], size)
+    return _mean(np.asarray(found, np.float64), code, confidence)
+
+
+def _mean(loss: Float64, code: Int64, confidence: float) -> Estimate:
+    """The mean over mated probes, with its interval by leaving out their identities."""
+    if not len(loss):
+        return proportion(0.0, math.nan, Sample(0, 0, 0), confidence)
     lost, n = np.bincount(code, loss), np.bincount(code)
     part = n > 0
     with np.errstate(invalid="ignore", divide="ignore"):

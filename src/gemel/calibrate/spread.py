@@ -130,6 +130,10 @@ class Spread:
         return proportion(value, self._jackknife(statistic, part), sample, confidence)
 
     def _jackknife(self, statistic: Statistic, part: Bool) -> float:
+        return jackknife_variance(self.left_out(statistic, part))
+
+    def left_out(self, statistic: Statistic, part: Bool) -> Float64:
+        """A statistic with each of these units left out in turn: (n,) float64."""
         total, unit = self.total, self.by_unit
         without = Counts(
             total.false_match - unit.false_match[part],
@@ -137,7 +141,8 @@ class Spread:
             total.false_non_match - unit.false_non_match[part],
             total.genuine - unit.genuine[part],
         )
-        return jackknife_variance(statistic(without))
+        values: Float64 = statistic(without)
+        return values
 
     def _dyadic(self, statistic: Statistic, part: Bool) -> float:
         """Variance from the residuals of all pairs of comparisons that share a unit.
@@ -147,22 +152,46 @@ class Spread:
         Source: Aronow, Samii and Assenova 2015, Cluster-robust variance estimation for dyadic
             data; linearised for statistics of both rates.
         """
-        total, unit = self.total, self.by_unit
-        per_false_match = _slope(statistic, total, "false_match")
-        residual = per_false_match * (unit.false_match - total.fmr() * unit.impostor)
-        per_miss = _slope(statistic, total, "false_non_match")
-        residual += per_miss * (unit.false_non_match - total.fnmr() * unit.genuine)
-        variance = float(np.square(residual).sum() - per_false_match**2 * self._pair_residual)
+        residual = self.residual(statistic)
+        shared = self.slope(statistic) ** 2 * self._pair_residual
+        variance = float(np.square(residual).sum() - shared)
         return variance if variance > 0 else self._jackknife(statistic, part)
+
+    def residual(self, statistic: Statistic) -> Float64:
+        """What the comparisons of each unit add to a statistic beyond its value: (n_units,)."""
+        total, unit = self.total, self.by_unit
+        residual = self.slope(statistic) * (unit.false_match - total.fmr() * unit.impostor)
+        per_miss = _slope(statistic, total, "false_non_match")
+        found: Float64 = residual + per_miss * (unit.false_non_match - total.fnmr() * unit.genuine)
+        return found
+
+    def slope(self, statistic: Statistic) -> float:
+        """Change of a statistic per false match more."""
+        return _slope(statistic, self.total, "false_match")
 
     @cached_property
     def _pair_residual(self) -> float:
         """Sum of squared residuals of the pairs of units: each pair shares two of them."""
-        fmr, pairs = self.total.fmr(), self.scores.impostor_pairs
-        errors = self.scores.pairs_of(self.false_match_at)
-        compared = pairs.count[np.searchsorted(pairs.key, errors.key)]
-        among = np.square(errors.count).sum() - 2 * fmr * (errors.count @ compared)
-        return float(among + fmr**2 * np.square(pairs.count, dtype=np.float64).sum())
+        return self.pair_residual(self)
+
+    def pair_residual(self, other: Spread) -> float:
+        """Sum over pairs of units of both residuals multiplied, in false matches.
+
+        Args:
+            other: of the same comparisons in the same order, scored otherwise.
+        """
+        pairs, (f, g) = self.scores.impostor_pairs, (self.total.fmr(), other.total.fmr())
+        (one, n_one), (two, n_two) = self._errors, other._errors
+        _, at, there = np.intersect1d(one.key, two.key, assume_unique=True, return_indices=True)
+        among = one.count[at] @ two.count[there]
+        among = among - g * (one.count @ n_one) - f * (two.count @ n_two)
+        return float(among + f * g * np.square(pairs.count, dtype=np.float64).sum())
+
+    @cached_property
+    def _errors(self) -> tuple[Pairs, Int64]:
+        """False matches by pair of units, and how often those were compared."""
+        pairs, errors = self.scores.impostor_pairs, self.scores.pairs_of(self.false_match_at)
+        return errors, pairs.count[np.searchsorted(pairs.key, errors.key)]
 
     @cached_property
     def _resampled(self) -> Counts:

@@ -58,14 +58,14 @@ def stability(
         weight i times weight j.
     """
     step = -(-dev.n_genuine // MAX_GENUINE)
-    near = _near(dev, chosen, step)
+    at = near(dev, chosen.n_false_match, step)
     rng = np.random.default_rng(seed)
     part = np.flatnonzero(dev.genuine_by_identity + dev.impostor_by_identity)
     draws = []
     for _ in range(N_DRAWS):
         weight = np.zeros(dev.n_units, np.int64)
         weight[part] = rng.multinomial(len(part), np.full(len(part), 1 / len(part)))
-        curve = _resampled(dev, near, weight, step)
+        curve = resampled(dev, at, weight, step)
         if curve is not None:
             draws.append(_threshold(curve, target, chosen))
     edges = [(1 - chosen.confidence) / 2, (1 + chosen.confidence) / 2]
@@ -78,9 +78,15 @@ def stability(
     )
 
 
-def _near(scores: Scores, chosen: OperatingPoint, step: int) -> Int64:
-    """Positions of every step-th genuine comparison and the highest impostors, by falling score."""
-    n = min(max(NEAR, 3 * chosen.n_false_match), scores.n_impostor)
+def near(scores: Scores, n_false_match: int, step: int) -> Int64:
+    """Positions of every step-th genuine comparison and the highest impostors, by falling score.
+
+    Args:
+        scores: labelled comparisons of both classes.
+        n_false_match: at the threshold of interest; three times as many impostors are kept.
+        step: see `MAX_GENUINE`.
+    """
+    n = min(max(NEAR, 3 * n_false_match), scores.n_impostor)
     impostor = scores.score[~scores.genuine]
     cut = np.partition(impostor, len(impostor) - n)[len(impostor) - n]
     genuine = np.flatnonzero(scores.genuine)
@@ -89,14 +95,21 @@ def _near(scores: Scores, chosen: OperatingPoint, step: int) -> Int64:
     return at[np.argsort(-scores.score[at], kind="stable")].astype(np.int64)
 
 
-def _resampled(scores: Scores, near: Int64, weight: Int64, step: int) -> Sweep | None:
-    """The sweep if unit i stood in the data `weight[i]` times; None if a class is gone."""
-    genuine, (left, right) = scores.genuine[near], scores.units(near)
+def resampled(scores: Scores, at: Int64, weight: Int64, step: int) -> Sweep | None:
+    """The sweep if unit i stood in the data `weight[i]` times; None if a class is gone.
+
+    Args:
+        scores: labelled comparisons of both classes.
+        at: positions of those that matter, as `near` gives them.
+        weight: (n_units,) int64.
+        step: as for `near`.
+    """
+    genuine, (left, right) = scores.genuine[at], scores.units(at)
     both = np.where(left == right, weight[left], weight[left] * weight[right])
     drawn = np.flatnonzero(both)
     if not drawn.size:
         return None
-    genuine, both, value = genuine[drawn], both[drawn], scores.score[near][drawn]
+    genuine, both, value = genuine[drawn], both[drawn], scores.score[at][drawn]
     last = np.append(value[1:] != value[:-1], True)
     true = step * np.cumsum(np.where(genuine, both, 0))[last]
     false = np.cumsum(np.where(genuine, 0, both))[last]

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool
+from gemel.calibrate.bands import Band, FirstStage
 from gemel.calibrate.certify import fmr_threshold
 from gemel.calibrate.intervals import Estimate, upper_bound
 from gemel.calibrate.operating import rates
-from gemel.calibrate.policy import Band, FirstStage
 from gemel.calibrate.scores import Scores
 from gemel.errors import ConfigError, DataError
 

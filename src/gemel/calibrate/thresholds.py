@@ -27,7 +27,14 @@ from gemel.errors import ConfigError, TargetRefused
 __all__ = ["OperatingPoint", "Target", "choose", "fmr_for_fpir", "measure"]
 
 Kind = Literal["eer", "f1", "accuracy", "cost", "fmr", "fnmr", "recall", "precision", "fpir"]
-PROVEN: tuple[Kind, ...] = ("fmr", "fnmr", "recall", "precision", "fpir")
+EXAMPLES: dict[Kind, float] = {
+    "fmr": 0.001,
+    "fnmr": 0.01,
+    "recall": 0.99,
+    "precision": 0.99,
+    "fpir": 0.01,
+}
+PROVEN: tuple[Kind, ...] = tuple(EXAMPLES)
 """Kinds that ask for a rate, which is proven or refused."""
 
 NEAR_FLAT = 0.1
@@ -77,7 +84,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(
                     f"target {self.kind} needs a value between 0 and 1, not {self.value}",
                     where="calibrate.value",
-                    hint="value = 0.001 for fmr, value = 0.99 for precision",
+                    hint=f"for example value = {EXAMPLES[self.kind]}",
                 )
         elif self.value is not None:
             raise ConfigError(
@@ -99,7 +106,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("false_match_cost", "false_non_match_cost", "review_cost"):
             cost = getattr(self, name)
             if cost is not None and not (cost > 0 and math.isfinite(cost)):
-                raise ConfigError(f"{name} is {cost}, must be > 0", where=f"calibrate.{name}")
+                raise ConfigError(
+                    f"{name} is {cost}, must be above 0 and finite",
+                    where=f"calibrate.{name}",
+                    hint="costs count against each other: 10 and 1 means ten times as bad",
+                )
 
 
 def choose(

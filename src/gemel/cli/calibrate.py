@@ -30,8 +30,15 @@ POINTS = ("goal", "proven", "threshold", "FMR", "FNMR", "precision")
 SEARCHES = ("gallery up to", "threshold", "FPIR", "FNIR")
 
 
+def _rate(value: float | None) -> float | None:
+    """A rate that can be proven: none proves 0 or 1."""
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"{value:g} does not lie between 0 and 1, both excluded")
+    return value
+
+
 def _goal(help: str, panel: str = GOAL) -> Any:
-    return typer.Option(help=help, min=0, max=1, metavar="RATE", rich_help_panel=panel)
+    return typer.Option(help=help, callback=_rate, metavar="RATE", rich_help_panel=panel)
 
 
 def calibrate(
@@ -88,12 +95,13 @@ def calibrate(
         "calibrate.review_cost": review_cost,
     }
     project = Project.open(config, sets, flags)
+    project.goals()  # refuses what no data can reach
     dataset = project.dataset()
     if dry_run:
-        show.say(f"would calibrate the run in {project.run_folder(dataset)}")
+        show.say(f"would calibrate the run in {finished_run(project, dataset)}")
         return
     try:
-        release = find_release(project, dataset) or build_release(project, dataset, name=name)
+        release = find_release(project, dataset, name) or build_release(project, dataset, name=name)
     except TargetRefused as e:
         if json:
             show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
@@ -148,14 +156,7 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
     from gemel.release.build import build
     from gemel.release.recalibrate import recalibrate
 
-    goal = project.config.calibrate
-    folder = project.run_folder(dataset)
-    if not folder.is_dir() and folder.parent.is_dir():
-        raise ReleaseError(
-            "no run of just these records and settings",
-            where=str(folder),
-            hint="run gemel train with the same settings; what --set says is not kept",
-        )
+    goal, folder = project.config.calibrate, finished_run(project, dataset)
     first = next(iter(_siblings(project, dataset)), None)
     how: dict[str, Any] = {
         "goals": project.goals(),
@@ -172,13 +173,37 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
         return project.store().put(release.folder)
 
 
-def find_release(project: Project, dataset: Dataset) -> Release | None:
-    """The newest valid release on the shelf that the present run and goal would give again."""
-    goals, today = project.goals(), datetime.now(UTC).date()
+def finished_run(project: Project, dataset: Dataset) -> Path:
+    """Folder of the run that these records and settings decide.
+
+    Raises:
+        ReleaseError: there is none.
+    """
+    folder = project.run_folder(dataset)
+    if not folder.is_dir():
+        raise ReleaseError(
+            "no run of just these records and settings",
+            where=str(folder),
+            hint="run gemel train with the same settings; what --set says is not kept",
+        )
+    return folder
+
+
+def find_release(project: Project, dataset: Dataset, name: str = "") -> Release | None:
+    """The newest valid release on the shelf that the present run and goal would give again.
+
+    Args:
+        project: with the goal.
+        dataset: of the run.
+        name: that it must have; empty takes any.
+    """
+    goal, goals, today = project.config.calibrate, project.goals(), datetime.now(UTC).date()
     for release in reversed(_siblings(project, dataset)):
         evidence, policy = release.evidence, release.policy
         chosen = evidence.adapted is None and policy.verify.threshold == evidence.dev.threshold
-        if evidence.goals == goals and chosen and not policy.has_expired(today):
+        same = (evidence.goals, evidence.sampling) == (goals, (goal.max_comparisons, goal.seed))
+        named = name in ("", release.manifest.name)
+        if same and chosen and named and not policy.has_expired(today):
             return release
     return None
 

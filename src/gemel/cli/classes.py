@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gemel.release.release import Release
-    from gemel.serve.schemas import ClassifyReply
+    from gemel.serve.replies import ClassifyReply
     from gemel.serve.service import Service
 
 Label = Annotated[
@@ -103,7 +103,7 @@ def _of_file(
             part = range(start, min(start + batch, len(dataset)))
             rows = live.encoder.encode(dataset.payloads(part))
             works = [Classify(live, row, k, label, where) for row in rows]
-            for i, answer in zip(part, service.find(works), strict=True):
+            for i, answer in zip(part, service.answers.find(works), strict=True):
                 if isinstance(answer, Exception):
                     raise answer
                 yield str(dataset.ids[i]), answer
@@ -115,14 +115,16 @@ def _label(project: Project, release: Release, asked: str | None) -> str:
 
 
 def _show(reply: ClassifyReply) -> None:
-    show.pairs([("outcome", reply.outcome), ("anomaly", reply.anomaly), ("method", reply.method)])
+    facts = [("outcome", reply.outcome), ("class", reply.label), ("anomaly", reply.anomaly)]
+    show.pairs([(k, v) for k, v in [*facts, ("method", reply.method)] if v is not None])
     show.out("")
     head = ["class", "probability", "p_value", "score", "supports", "nearest support"]
     rows = [
         [c.label, c.probability, c.p_value, c.score, c.supports, c.support_id]
         for c in reply.classes
     ]
-    show.table(head, rows)
+    show.filled_table(head, rows)
+    _say_without_policy(reply)
 
 
 def _show_many(found: list[tuple[str, ClassifyReply]]) -> None:
@@ -130,6 +132,16 @@ def _show_many(found: list[tuple[str, ClassifyReply]]) -> None:
     for record, reply in found:
         top = reply.classes[0]
         rows.append([record, reply.outcome, top.label, top.probability, top.p_value, reply.anomaly])
-    show.table(["record", "outcome", "best class", "probability", "p_value", "anomaly"], rows)
+    head = ["record", "outcome", "best class", "probability", "p_value", "anomaly"]
+    show.filled_table(head, rows)
     counts = Counter(reply.outcome for _, reply in found)
     show.say(", ".join(f"{n:,} {outcome}" for outcome, n in counts.most_common()))
+    _say_without_policy(found[0][1])
+
+
+def _say_without_policy(reply: ClassifyReply) -> None:
+    if reply.alpha is None:
+        show.say(
+            "no probabilities: the release has no policy of classes (gemel report says why); "
+            "the threshold of its searches decides"
+        )

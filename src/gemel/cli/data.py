@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemel.cli import show, template
+from gemel.cli import files, show, template
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.config import FILE
 from gemel.errors import ConfigError
@@ -37,12 +37,13 @@ def init(
     """Look at a file and write a commented gemel.toml for it."""
     if output.exists() and not force and not dry_run:
         raise ConfigError("already exists", where=str(output), hint="overwrite it with --force")
+    files.check(output, ".toml", [path, *([pairs] if pairs else [])])
     guess = template.look_at(path, identity=identity, id=id, pairs=pairs)
     text = template.render(guess, output.parent)
     if dry_run:
         show.out(text.rstrip())
         return
-    output.write_text(text, encoding="utf-8")
+    files.write(output, text.encode())
     for note in guess.notes:
         show.say(note)
     show.say(f"wrote {output}; look at it, then: gemel data check")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemel.cli import show
+from gemel.cli import files, show
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
-from gemel.errors import ConfigError
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -70,9 +69,10 @@ def duplicates(
 
     project = Project.open(config, sets)
     live = project.release(release)
-    for file in (out, pairs):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise ConfigError("no such folder to write to", where=str(file))
+    reads = [*project.reads, *(file for file in (path, other) if file is not None)]
+    files.check(out, ".parquet", reads, "--out")
+    if pairs is not None:
+        files.check(pairs, ".parquet", [*reads, out], "--pairs")
     field = canonical.removeprefix(NEWEST) if canonical.startswith(NEWEST) else None
     left = _records(project, live, path, id, identity, field)
     right = None if other is None else _records(project, live, other, id, identity, field)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from gemel.cli import show
+from gemel.cli import files, show
 from gemel.cli.gallery import ReleaseName, row_of
 from gemel.cli.project import AsJson, ConfigFile, Project, Sets
-from gemel.errors import DataError, InvalidInput
+from gemel.errors import DataError, InvalidInput, quoted
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -53,13 +53,16 @@ def explain(
     live = project.release(release)
     if output is not None and live.modality != "image":
         raise InvalidInput("rows have no picture", where="--output", hint="leave it out")
-    (one, own_one), (two, own_two) = _payloads(project, live, (left, right))
+    if output is not None:
+        images = [Path(word) for word in (left, right) if Path(word).is_file()]
+        files.check(output, ".png", [*project.reads, *images])
+    (one, own_one), (two, own_two) = payloads_of(project, live, [("left", left), ("right", right)])
     pair = (one, two)
     found = explained(live, one, two, category=(category or own_one, category or own_two))
     if output is not None:
         from gemel.watch import heatmap
 
-        output.write_bytes(heatmap.pair(*pair, found.parts))
+        files.write(output, heatmap.pair(*pair, found.parts))
         show.say(f"wrote {output}: blue speaks for a match, orange against it")
     if json:
         show.as_json(found)
@@ -67,22 +70,24 @@ def explain(
         _show(found, pair)
 
 
-def _payloads(
-    project: Project, release: Release, words: Sequence[str]
+def payloads_of(
+    project: Project, release: Release, words: Sequence[tuple[str, str]]
 ) -> list[tuple[Any, str | None]]:
-    """The payloads that two words mean, each with its category if it is known.
+    """Payloads that words mean, told apart by their places, with categories that are known.
 
     The records of the project are read once, if at all.
     """
     dataset: Dataset | None = None
     found: list[tuple[Any, str | None]] = []
-    for side, word in zip(("left", "right"), words, strict=True):
+    for place, word in words:
         if release.modality == "row" and word.lstrip().startswith("{"):
-            found.append((row_of(word, side), None))
+            found.append((row_of(word, place), None))
         elif release.modality == "image" and Path(word).is_file():
             found.append((Path(word).read_bytes(), None))
         elif not project.config.data.path:
-            raise InvalidInput(f"{word!r:.80} is neither a JSON object nor a file", where=side)
+            raise InvalidInput(
+                f"{quoted(word, 80)} is neither a JSON object nor a file", where=place
+            )
         else:
             dataset = dataset or project.dataset()
             at = _position(dataset, word)
@@ -101,7 +106,7 @@ def _position(dataset: Dataset, record: str) -> int:
     if not at.size:
         near = difflib.get_close_matches(record, dataset.ids[:100_000].tolist(), 1)
         hint = f"did you mean {near[0]!r}?" if near else "gemel data check shows what is read"
-        what = f"no record {record!r:.80}" + ("" if dataset.fields else ", and no file")
+        what = f"no record {quoted(record, 80)}" + ("" if dataset.fields else ", and no file")
         raise DataError(what, where=dataset.source, hint=hint)
     return int(at[0])
 
@@ -122,9 +127,7 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
         )
     show.out("")
     head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
-    lines = _lines(found, pair)
-    kept = [i for i in range(len(head)) if any(line[i] is not None for line in lines)]
-    show.table([head[i] for i in kept], [[line[i] for i in kept] for line in lines])
+    show.filled_table(head, _lines(found, pair))
     show.out("")
     show.out(
         "lost: score that is lost without the part; cost: what the difference of the two costs"

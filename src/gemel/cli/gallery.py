@@ -146,9 +146,10 @@ def delete(
     project = Project.open(config, sets)
     live = project.release(release)
     if dry_run:
+        project.gallery(live).close()
         show.say(f"would delete {len(ids)} records from space {live.space_id[:12]}")
         return
-    with project.gallery(live, write=True) as gallery:
+    with project.gallery(live, write=True, make=False) as gallery:
         deleted = gallery.delete(ids)
     project.note("delete", {"deleted": deleted, "release": live.id})
     show.say(f"deleted {deleted} of {len(ids)}")

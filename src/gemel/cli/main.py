@@ -30,8 +30,10 @@ from gemel.cli import (
     settings,
     show,
     train,
+    verify,
 )
 from gemel.cli.calibrate import calibrate
+from gemel.cli.compare import compare
 from gemel.cli.demo import demo
 from gemel.errors import GemelError
 
@@ -73,9 +75,11 @@ app.add_typer(gallery.app, name="gallery")
 app.command("duplicates")(duplicates.duplicates)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
+app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command()(release.report)
+app.command()(compare)
 app.add_typer(settings.app, name="config")
 app.command()(demo)
 

@@ -77,6 +77,12 @@ class Project:
         """Folder of everything that commands leave behind."""
         return self.config.at(self.config.store.path)
 
+    @property
+    def reads(self) -> list[Path]:
+        """Files and folders that `[data]` names; nothing may be written over them."""
+        data = self.config.data
+        return [self.config.at(p) for p in (data.path, data.pairs) if p]
+
     def dataset(self) -> Dataset:
         """The records that `[data]` names.
 
@@ -235,19 +241,34 @@ class Project:
             )
         return store.get(wanted)
 
-    def gallery(self, release: Release, *, write: bool = False) -> Gallery:
-        """The gallery of a release's space."""
+    def gallery(self, release: Release, *, write: bool = False, make: bool = True) -> Gallery:
+        """The gallery of a release's space.
+
+        Args:
+            release: of the space.
+            write: to change it.
+            make: one where there is none, if it is to be written.
+        Raises:
+            GalleryError: there is none, or another process writes to it.
+        """
         from gemel.gallery.gallery import Gallery
         from gemel.gallery.indexer import Indexing
 
         return Gallery.open(
             self.gallery_folder(release.space_id),
             space_id=release.space_id,
-            dim=release.encoder.dim,
+            dim=release.encoder.dim if make else None,
             comparator=release.comparator,
             write=write,
             indexing=Indexing(engine=self.config.gallery.engine),
         )
+
+    def enrolled(self, release: Release) -> int:
+        """How many records the gallery of a release's space has."""
+        if not self.gallery_folder(release.space_id).is_dir():
+            return 0
+        with self.gallery(release) as gallery:
+            return gallery.count()
 
     def gallery_folder(self, space_id: str) -> Path:
         """Where the gallery of a space is."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemel.cli import show
+from gemel.cli import files, show
 from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 
@@ -78,13 +78,20 @@ def promote(
     store = project.store()
     if dry_run:
         stable = store.pointer("stable")
-        report = gates.run(store.get(name), store.get(stable) if stable else None)
+        live = store.get(stable) if stable else None
+        report = gates.run(store.get(name), live, enrolled=project.enrolled)
         show_gates(report)
         report.check()
         show.say(f"would point {pointer} at {report.release_id[:12]}")
         return
     report, move = gates.promote(
-        store, name, actor=project.actor, reason=reason, pointer=pointer, force=force
+        store,
+        name,
+        actor=project.actor,
+        reason=reason,
+        pointer=pointer,
+        force=force,
+        enrolled=project.enrolled,
     )
     show_gates(report)
     note_move(project, move)
@@ -162,9 +169,20 @@ def report(
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
+    json: AsJson = False,
 ) -> None:
-    """Write the HTML report of a release: one file, made from the release alone."""
-    release = Project.open(config, sets).release(name)
+    """Write the HTML report of a release: one file, made from the release alone.
+
+    With --json, the card instead: the figures behind the report, without any record.
+    """
+    project = Project.open(config, sets)
+    release = project.release(name)
+    if json:
+        from gemel.release.card import card
+
+        show.as_json(card(release))
+        return
+    files.check(output, ".html", project.reads)
     if dry_run:
         show.say(f"would write the report of {release.short_id} to {output}")
         return
@@ -176,9 +194,7 @@ def write_report(release: Release, output: Path) -> None:
     """Render a report and put it in its place whole."""
     from gemel.watch.report import render
 
-    draft = output.with_name(output.name + ".draft")
-    draft.write_text(render(release), encoding="utf-8")
-    draft.replace(output)
+    files.write(output, render(release).encode())
 
 
 def show_gates(report: GateReport) -> None:

@@ -44,18 +44,21 @@ def list_(
 def answer(
     decision: Annotated[str, typer.Argument(help="Id of the decision.")],
     genuine: Annotated[
-        bool, typer.Option("--genuine/--impostor", help="Whether the two are really the same.")
-    ],
+        bool, typer.Option("--genuine", help="The two are really the same.")
+    ] = False,
+    impostor: Annotated[bool, typer.Option("--impostor", help="They are not.")] = False,
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
     """Say what a decision should have been; on disk when the command ends."""
     from gemel.ledger import verdicts
 
+    if genuine == impostor:
+        raise typer.BadParameter("say one of --genuine and --impostor")
     project = Project.open(config, sets)
     with project.ledger() as ledger:
-        verdicts.answer(ledger, decision, genuine, reviewer=project.actor)
-    show.say("noted")
+        noted = verdicts.answer(ledger, decision, genuine, reviewer=project.actor)
+    show.say("noted" if noted.counts else f"noted, but {verdicts.UNASKED}")
 
 
 @app.command()
@@ -86,10 +89,13 @@ def accept(
 
     project = Project.open(config, sets)
     said = said_about(project, name)
-    if dry_run or said.proposal.band is None:
+    if said.proposal.band is None:
         show_proposal(said)
-        if not dry_run:
-            raise ReleaseError(f"nothing to accept: {said.proposal.reason}")
+        raise ReleaseError(
+            f"nothing to accept: {said.proposal.reason}", hint="see: gemel review list"
+        )
+    if dry_run:
+        show_proposal(said)
         return
     dataset, parent = project.dataset(), project.release(name)
     goal = project.config.calibrate
@@ -118,9 +124,9 @@ def said_about(project: Project, name: str | None) -> Feedback:
     from gemel.release import adapt
 
     release = project.release(name)
-    releases = adapt.same_scale(release, project.store().list())
     with project.ledger() as ledger:
-        return adapt.feedback(release, ledger, project.config.adapt, releases=releases)
+        shelf = project.store().list()
+        return adapt.feedback(release, ledger, project.config.adapt, shelf=shelf)
 
 
 def show_proposal(said: Feedback) -> None:

@@ -54,12 +54,18 @@ def application(project: Project, log: Any) -> Iterator[Litestar]:
         release = project.release()
         gallery = opened.enter_context(project.gallery(release, write=True))
         ledger = opened.enter_context(project.ledger())
+        store = project.store()
         service = Service(
-            release, gallery, ledger, threads=settings.threads, adapt=project.config.adapt
+            release,
+            gallery,
+            ledger,
+            threads=settings.threads,
+            adapt=project.config.adapt,
+            shelf=store.list,
         )
         rollout = Rollout(
             service,
-            project.store(),
+            store,
             settings.pointer,
             open_gallery=lambda other: project.gallery(other, write=True),
             log=log,

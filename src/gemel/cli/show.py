@@ -73,6 +73,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], write: Write | Non
         (write or out)("  ".join(padded).rstrip())
 
 
+def filled_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write rows to stdout as `table` does, without the columns that no row fills."""
+    kept = [i for i in range(len(head)) if any(row[i] is not None for row in rows)]
+    table([head[i] for i in kept], [[row[i] for i in kept] for row in rows])
+
+
 def pairs(rows: Sequence[tuple[str, Any]], write: Write | None = None) -> None:
     """Write `name  value` lines, to stdout if not told otherwise."""
     width = max((len(name) for name, _ in rows), default=0)

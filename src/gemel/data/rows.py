@@ -58,11 +58,18 @@ def from_table(table: Table, said: Columns) -> Dataset:
     import polars as pl
 
     _require(table, [*said.labels, *said.ignore, *said.groups])
-    if said.category in (said.identity, said.id, *said.ignore) and said.category is not None:
+    for column in said.labels:
+        if column in said.ignore:
+            raise DataError(
+                f"column {column!r} is ignored, and named as identity, id or category as well",
+                where=table.file,
+                hint="take it off the ignored ones; a column that is named is no field anyway",
+            )
+    if said.category is not None and said.category in (said.identity, said.id):
         raise DataError(
             f"column {said.category!r} cannot be the category as well",
             where=table.file,
-            hint="name a column that groups many identities, and do not ignore it",
+            hint="name a column that groups many identities",
         )
     unused = set(said.ignore) - set(said.groups)
     frame = _without_gaps(table.frame.drop(unused), said.missing)

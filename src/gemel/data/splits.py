@@ -1,8 +1,8 @@
 """Train, dev and eval: no identity stands in two of them.
 
 Train fits the encoder, dev chooses thresholds, eval is reported. An identity goes where the hash of
-its name and the seed sends it, so a split does not depend on the order of the file. Records of
-unknown identity are in none of the three.
+its name and the seed sends it, so a split does not depend on the order of the file. Identities that
+depend on each other (`units`) go together. Records of unknown identity are in none of the three.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.units import units
 from gemel.errors import DataError
 
 SIDES = ("train", "dev", "eval")
@@ -69,11 +70,12 @@ def by_identity(
     """Identity-disjoint splits, balanced over identities with one and with several records.
 
     Args:
-        dataset: records with identities.
-        dev: share of the identities that choose the threshold.
-        eval: share of the identities that are only reported.
+        dataset: records with identities; those that its groups join stay on one side.
+        dev: share of the identities (or of their units) that choose the threshold.
+        eval: share of the identities (or of their units) that are only reported.
         seed: other seeds, other splits.
-        dev_identities: names that must be in dev; replaces the share.
+        dev_identities: names that must be in dev, with what groups join them to; replaces the
+            share.
         eval_identities: names that must be in eval; replaces the share.
     Raises:
         DataError: an unknown name or one on two sides, shares that leave no training data, or a
@@ -86,10 +88,13 @@ def by_identity(
         raise DataError("no identities", where=dataset.source, hint=hint)
     if not (dev >= 0 and eval >= 0 and dev + eval < 1):
         raise DataError(f"shares dev = {dev} and eval = {eval} leave nothing to train on")
-    side = _named(dataset, dev_identities, eval_identities)
-    order = _order(dataset.identity_names, seed)
-    for stratum in (sizes == 1, sizes > 1):
-        least = _least(sizes[stratum])
+    first, unit = _units(dataset)
+    largest = np.zeros(len(first), np.int64)
+    np.maximum.at(largest, unit, sizes)
+    side = _named(dataset, unit, dev_identities, eval_identities)
+    order = _order([dataset.identity_names[i] for i in first], seed)
+    for stratum in (largest == 1, largest > 1):
+        least = _least(largest[stratum])
         for name, share, named in (
             ("eval", eval, eval_identities),
             ("dev", dev, dev_identities),
@@ -99,7 +104,7 @@ def by_identity(
             free = order[stratum[order] & (side[order] == 0)]
             n = max(round(share * int(stratum.sum())), least)
             side[free[: min(n, max(len(free) - least, 0))]] = SIDES.index(name)
-    of_record = np.where(known, side[dataset.identities], UNKNOWN)
+    of_record = np.where(known, side[unit][dataset.identities], UNKNOWN)
     train_idx, dev_idx, eval_idx = (np.flatnonzero(of_record == i) for i in range(3))
     splits = Splits(train_idx, dev_idx, eval_idx, seed)
     _check_sides(dataset, splits)
@@ -113,19 +118,31 @@ def _least(sizes: Int64) -> int:
     return 2 if len(sizes) >= 6 else 1
 
 
-def _named(dataset: Dataset, dev: Sequence[str], eval: Sequence[str]) -> Int64:
-    """Side of each identity by name: 0 where none was asked for."""
+def _units(dataset: Dataset) -> tuple[Int64, Int64]:
+    """The first identity of each unit, and the unit of each identity."""
+    joined = units(dataset)
+    if joined is None:
+        joined = np.arange(len(dataset.identity_names))
+    _, first, unit = np.unique(joined, return_index=True, return_inverse=True)
+    return first.astype(np.int64), unit.reshape(-1).astype(np.int64)
+
+
+def _named(dataset: Dataset, unit: Int64, dev: Sequence[str], eval: Sequence[str]) -> Int64:
+    """Side of each unit by the names of its identities: 0 where none was asked for."""
     place = {name: i for i, name in enumerate(dataset.identity_names)}
-    side = np.zeros(len(place), dtype=np.int64)
+    side = np.zeros(unit.max(initial=-1) + 1, dtype=np.int64)
     for number, names in ((1, dev), (2, eval)):
         for name in names:
             at = place.get(str(name))
             if at is None:
                 hint = f"such as {', '.join(dataset.identity_names[:5])}"
                 raise DataError(f"no identity {name!r}", where=dataset.source, hint=hint)
-            if side[at] not in (0, number):
-                raise DataError(f"identity {name!r} is asked for in dev and in eval")
-            side[at] = number
+            if side[unit[at]] not in (0, number):
+                raise DataError(
+                    f"identity {name!r}, or one that groups join it to, is asked for in dev and in "
+                    "eval"
+                )
+            side[unit[at]] = number
     return side
 
 
@@ -139,6 +156,8 @@ def _check_sides(dataset: Dataset, splits: Splits) -> None:
     for name, idx in splits.sides().items():
         counts = np.unique(dataset.identities[idx], return_counts=True)[1]
         hint = "more identities with several records are needed, or other shares"
+        if dataset.groups:
+            hint += f"; {', '.join(dataset.groups)} may join too many of them"
         if len(counts) < 2:
             what = f"{name} would have {len(counts)} identities, at least 2 are needed"
             raise DataError(what, where=dataset.source, hint=hint)

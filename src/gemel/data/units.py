@@ -2,7 +2,8 @@
 
 Two people seen through one device, or of one family, share more than a coin would give them. The
 columns that the user names (`[data] groups`) join identities; whatever is joined, directly or
-through others, counts once when an interval asks how many independent things were seen.
+through others, stays on one side of a split, and counts once when an interval asks how many
+independent things were seen.
 """
 
 from __future__ import annotations

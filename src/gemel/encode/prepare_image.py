@@ -189,15 +189,19 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:
-    """The whole image, padded to a square with the mean colour of its border, resized."""
-    if image.width != image.height:
-        side = max(image.size)
-        padded = Image.new(image.mode, (side, side), border(image))
-        padded.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-        image = padded
-    if image.size == (size, size):
-        return image
-    return image.resize((size, size), Image.Resampling.BICUBIC)
+    """The whole image, resized, on a square of the mean colour of its border."""
+    longest = max(image.size)
+    if longest != size:
+        # Resized before it is padded: a long thin image would make a square of gigabytes.
+        sides = [max(1, round(side * size / longest)) for side in image.size]
+        small = image.resize((sides[0], sides[1]), Image.Resampling.BICUBIC)
+    else:
+        small = image
+    if small.size == (size, size):
+        return small
+    padded = Image.new(image.mode, (size, size), border(image))
+    padded.paste(small, ((size - small.width) // 2, (size - small.height) // 2))
+    return padded
 
 
 def border(image: Image.Image) -> int | tuple[int, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool
-from gemel.errors import DataError, InvalidInput
+from gemel.errors import DataError, InvalidInput, quoted
 
 Scalar = str | int | float | bool | None
 Attributes = dict[str, Scalar]
@@ -143,7 +143,7 @@ def check_attributes(
                 isinstance(value, float) and not math.isfinite(value)
             ):
                 raise DataError(
-                    f"attribute {name!r} is {type(value).__name__} {value!r:.60}",
+                    f"attribute {name!r} is {type(value).__name__} {quoted(value)}",
                     where=record,
                     hint="attributes are strings, finite numbers, booleans or null",
                 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gemel.arrays import Float32
-from gemel.errors import DataError, DuplicateRecord
+from gemel.errors import DataError, DuplicateRecord, quoted
 from gemel.gallery.attributes import Attributes
 
 MAX_ID_LENGTH = 1024
@@ -62,12 +62,12 @@ def check_ids(ids: Sequence[str]) -> list[str]:
     for i, record in enumerate(listed):
         if not isinstance(record, str) or not 0 < len(record) <= MAX_ID_LENGTH:
             raise DataError(
-                f"id {record!r:.60} is not a string of 1 to {MAX_ID_LENGTH} characters",
+                f"id {quoted(record)} is not a string of 1 to {MAX_ID_LENGTH} characters",
                 where=f"id number {i + 1}",
             )
         if not record.isprintable():
             raise DataError(
-                f"id {record!r:.60} has unprintable characters", where=f"id number {i + 1}"
+                f"id {quoted(record)} has unprintable characters", where=f"id number {i + 1}"
             )
     if len(set(listed)) < len(listed):
         twice = next(i for i in listed if listed.count(i) > 1)

@@ -6,6 +6,7 @@ changes nothing. Positions in this sequence are what pairs and clusters speak of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -45,8 +46,19 @@ class Compared:
             if one is not None:
                 _check(release, one)
         if other is None and len(dataset) < 2:
-            raise DataError("one record has no duplicates", where=dataset.source)
-        return cls(_by_id(dataset), None if other is None else _by_id(other))
+            raise DataError(
+                "one record has no duplicates",
+                where=dataset.source,
+                hint="give two records or more, or a second file to compare it with",
+            )
+        made = cls(_by_id(dataset), None if other is None else _by_id(other))
+        if len(set(made.digests)) < len(made.digests):
+            raise DataError(
+                "the same records on both sides: each would count as its own duplicate",
+                where=dataset.source,
+                hint="give them once; then all pairs among them are compared",
+            )
+        return made
 
     def __len__(self) -> int:
         return self.n_left + self.n_right
@@ -108,6 +120,13 @@ class Compared:
             column = one.category
             found += [None if column is None else column.of(i) for i in range(len(one))]
         return found
+
+    def rows(self, fields: Sequence[str]) -> list[dict[str, Any]]:
+        """Values of some fields of each record, for rules; empty rows without fields."""
+        frame = self.frame() if fields else None
+        if frame is None:
+            return [{}] * len(self)
+        return frame.select(list(dict.fromkeys(fields))).to_dicts()
 
     def frame(self) -> pl.DataFrame | None:
         """Values of the rows; None for images."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
-from gemel.calibrate.judged import judge, levelled, lowest
+from gemel.calibrate.judged import judge, lowest, scored
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
@@ -205,19 +205,20 @@ def _clustered(
 ) -> Duplicates:
     """Decide the pairs, cluster the matches, choose canonical records and count."""
     rows, pairs, policy = comparison.rows, comparison.pairs, release.policy
-    names = compared.categories()
+    names, values = compared.categories(), compared.rows([rule.field for rule in policy.rules])
     judged = judge(
         policy,
         pairs.score,
         compared.n_pairs,
         recall=known_recall(release),
         categories=[(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)],
+        rows=lambda at: (values[pairs.left[at]], values[pairs.right[at]]),
     )
     match = judged.match
 
     def score_all(members: Int64) -> Float32:
         scores = release.comparator.matrix(rows[members], rows[members])
-        return levelled(policy, scores, [names[i] for i in members])
+        return scored(policy, scores, [names[i] for i in members], [values[i] for i in members])
 
     found = cluster(
         Links(

@@ -53,7 +53,7 @@ def opened(folder: Path, manifest: dict[str, Any]) -> Iterator[Job]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("w")
     except OSError as e:
-        raise DataError(f"cannot write here: {e.strerror}", where=str(folder)) from e
+        raise DataError(f"cannot write here: {e.strerror}", where=str(folder), hint=_PLACE) from e
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -209,7 +209,7 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
         finally:
             os.close(folder)
     except OSError as e:
-        raise DataError(f"cannot be written: {e.strerror}", where=str(path)) from e
+        raise DataError(f"cannot be written: {e.strerror}", where=str(path), hint=_PLACE) from e
 
 
 def _load(path: Path, *, mapped: bool = False) -> Float32:
@@ -230,4 +230,5 @@ def _npy(rows: Float32) -> bytes:
     return sink.getvalue()
 
 
+_PLACE = "make it writable, or name another place"
 _OTHER = "name another folder, or delete this one to start again"

@@ -18,6 +18,7 @@ from gemel.ledger.chain import Entry, Head, entry_hash
 
 PAGE = 4096
 BUSY_SECONDS = 30
+MAX_INTEGER = 2**63 - 1
 
 _tables = sa.MetaData()
 ENTRIES = sa.Table(
@@ -111,6 +112,7 @@ class Table:
 
     def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
         """Up to `limit` entries behind a number, in order."""
+        after, limit = min(after, MAX_INTEGER), min(limit, MAX_INTEGER)
         question = sa.select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
         if kind is not None:
             question = question.where(ENTRIES.c.kind == kind)

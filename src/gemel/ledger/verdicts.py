@@ -11,13 +11,17 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemel.errors import UnknownDecision
+from gemel.errors import UnknownDecision, quoted
 from gemel.ledger.chain import Entry
 from gemel.ledger.ledger import Ledger
 
 VERDICT = "verdict"
 PAGE = 2000
 RANDOM_DIGITS = 8
+UNASKED = (
+    "it does not count for a proposal: nobody was asked about this decision, and answers that "
+    "people choose to give say nothing about the others"
+)
 ALL_DIGITS: int = 16**RANDOM_DIGITS
 
 
@@ -55,6 +59,19 @@ class Asked:
         return None if yes == no else yes > no
 
 
+@dataclass(frozen=True)
+class Noted:
+    """An answer in the ledger.
+
+    Attributes:
+        id: of its entry.
+        counts: for a proposal; not if nobody was asked about the decision, see `UNASKED`.
+    """
+
+    id: str
+    counts: bool
+
+
 def is_asked(decision_id: str, probability: float) -> bool:
     """Whether a person is asked about a decision.
 
@@ -70,7 +87,7 @@ def is_asked(decision_id: str, probability: float) -> bool:
 
 def answer(
     ledger: Ledger, decision_id: str, genuine: bool, *, reviewer: str, request_id: str = ""
-) -> str:
+) -> Noted:
     """Note a person's answer to a decision; on return it is on disk.
 
     A second answer of the same reviewer replaces the first, and both stay in the ledger.
@@ -81,15 +98,13 @@ def answer(
         genuine: whether the two are the same.
         reviewer: who says so.
         request_id: of the request, for tracing; empty outside of a service.
-    Returns:
-        The id of the entry.
     Raises:
         UnknownDecision: no such decision.
     """
     entry = ledger.find(decision_id)
     if entry is None or "review_probability" not in entry.body:
         raise UnknownDecision(
-            f"no decision {decision_id!r:.60}",
+            f"no decision {quoted(decision_id)}",
             where="decision_id",
             hint="send the decision_id of a reply to /v1/verify",
         )
@@ -99,7 +114,8 @@ def answer(
         "reviewer": reviewer,
         "request_id": request_id,
     }
-    return ledger.append_durable(VERDICT, body)
+    counts = is_asked(decision_id, entry.body["review_probability"])
+    return Noted(ledger.append_durable(VERDICT, body), counts)
 
 
 def decisions(

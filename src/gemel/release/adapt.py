@@ -8,7 +8,7 @@ kind. A child is put on the shelf; what is live is moved by a pointer, as always
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def feedback(
     ledger: Ledger,
     settings: AdaptSettings,
     *,
-    releases: Collection[str] | None = None,
+    shelf: Sequence[Manifest] = (),
     now: datetime | None = None,
 ) -> Feedback:
     """What the answers in a ledger say about a release's threshold for one comparison.
@@ -47,12 +47,13 @@ def feedback(
         release: that is judged, by the goal of its evidence.
         ledger: with decisions and verdicts.
         settings: what a move needs.
-        releases: ids whose decisions count (see `same_scale`); None takes this one and its parent.
+        shelf: releases whose decisions count where they are of the same scale; this one and its
+            parent always do.
         now: present time.
     Raises:
         ConfigError: a goal that answers cannot judge.
     """
-    counted = releases or {release.id, *filter(None, [release.manifest.parent])}
+    counted = same_scale(release, shelf) | {*filter(None, [release.manifest.parent])}
     asked, n_decisions = decisions(ledger, releases=counted)
     until = (now or datetime.now(UTC)) - timedelta(days=settings.min_age_days)
     ripe = [a for a in asked if a.time_us <= until.timestamp() * 1e6]

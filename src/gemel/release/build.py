@@ -15,24 +15,26 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from gemel.arrays import Float32, Int64
+from gemel.arrays import Int64
 from gemel.calibrate import curves
 from gemel.calibrate.certify import smallest_fmr
+from gemel.calibrate.operating import review_share
 from gemel.calibrate.policy import Policy
 from gemel.calibrate.reliability import reliability
 from gemel.calibrate.stability import stability
-from gemel.calibrate.thresholds import Target
 from gemel.calibrate.thresholds import measure as measure_at
+from gemel.calibrate.zoo import zoo
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.units import units
 from gemel.encode import asnorm, compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
-from gemel.release import baseline, by_category, cache, classes, measure, mistakes, probes, staged
+from gemel.release import by_category, cache, classes, measure, mistakes, probes, searched, staged
 from gemel.release import folder as folders
+from gemel.release.candidates import candidates
 from gemel.release.decide import Decided, decide
-from gemel.release.evidence import Candidate, DataSummary, Evidence
+from gemel.release.evidence import DataSummary, Evidence
 from gemel.release.goals import Goals
 from gemel.release.measure import Part
 from gemel.release.mistakes import Item, Mistake
@@ -43,7 +45,6 @@ from gemel.tasks import explain
 Progress = Callable[[int, int], None]
 N_STEPS = 7
 GOLD_RECORDS = 2000
-COMPARED_RECORDS = 20_000
 TIMED_RECORDS = 2000
 N_REASONS = {"row": 20}
 FEW_REASONS = 8
@@ -190,7 +191,8 @@ def decide_and_measure(
         TargetRefused: the data cannot support a goal.
     """
     goals, today = wanted
-    decided = decide(parts[0], goals, today)
+    fields = getattr(made[2].prepare, "fields", ())
+    decided = decide(parts[0], goals, today, fields=fields)
     tick()
     return decided, measured(made, parts, (goals, decided), seed, tick, like=like)
 
@@ -220,9 +222,9 @@ def measured(
     points = measure.points(dev.scores, eval.scores, target, chosen, on_eval)
     tick()
     if like is not None and like.target.prior == target.prior:
-        compared, timing = like.candidates, like.timing
+        compared, against, timing = like.candidates, like.against, like.timing
     else:
-        compared = _candidates(run, dataset, encoder, parts, (target, seed))
+        compared, against = candidates((run, dataset, encoder), parts, target, seed)
         timing = measure.timing(encoder, dataset.payloads(run.splits.eval[:TIMED_RECORDS]))
     tick()
     wrong = _mistakes(dataset, run.splits.eval, encoder, eval, decided.policy, seed)
@@ -258,7 +260,15 @@ def measured(
         ),
         categories=by_category.reported(eval, goals, chosen.threshold),
         stability=stability(dev.scores, eval.scores, target, chosen, seed=seed),
-        searches=measure.searches_of(eval, decided.policy, target.confidence, seed),
+        searches=searched.ladder(eval, decided.policy, target.confidence, seed),
+        galleries=searched.galleries(eval, decided.policy, target.confidence, seed),
+        zoo=zoo(eval.scores, chosen.threshold, _who(dataset, run.splits.eval), seed=seed),
+        against=against,
+        review=review_share(
+            eval.scores, (on_eval.review_low, on_eval.review_high), on_eval.prior, target.confidence
+        )
+        if on_eval.review_low < on_eval.review_high
+        else None,
         validity=measure.validity(decided.policy, chosen, encoder.space_id),
         reliability=reliability(eval.scores, decided.policy),
         stages=tuple(
@@ -266,55 +276,16 @@ def measured(
             for part in (dev, eval)
             if (found := staged.measured(part, decided.policy, goals.stages)) is not None
         ),
+        views=staged.views(eval, chosen.threshold, target.confidence, seed),
         rules=staged.rule_costs(
-            goals.rules,
+            decided.policy.rules,
             eval,
             chosen.threshold,
             lambda at: dataset.payloads(run.splits.eval[at]),
             target.confidence,
         ),
         cohort_id=getattr(eval.comparator, "cohort_id", None),
-    )
-
-
-def _candidates(
-    run: Run,
-    dataset: Dataset,
-    encoder: Encoder,
-    parts: tuple[Part, Part],
-    how: tuple[Target, int],
-) -> tuple[Candidate, ...]:
-    """The release and its baseline, on the same records, each at its own best-F1 threshold."""
-    target, seed = how
-    sides = (run.splits.dev, run.splits.eval)
-    kept = [mistakes.whole_identities(p.identities, COMPARED_RECORDS, seed) for p in parts]
-    positions = np.concatenate([idx[k] for idx, k in zip(sides, kept, strict=True)])
-    plain = baseline.features(encoder.prepare, dataset, run.splits.train, positions)
-    n_dev = len(kept[0])
-    ours = [
-        p if len(k) == np.count_nonzero(p.identities != UNKNOWN) else _part(p, p.embeddings[k], k)
-        for p, k in zip(parts, kept, strict=True)
-    ]
-    theirs = [
-        _part(p, rows, k, plain.comparator)
-        for p, rows, k in zip(parts, (plain.rows[:n_dev], plain.rows[n_dev:]), kept, strict=True)
-    ]
-    return (
-        measure.candidate("gemel", "this release", ours[0], ours[1], target.prior),
-        measure.candidate(plain.name, plain.how, theirs[0], theirs[1], target.prior),
-    )
-
-
-def _part(
-    like: Part, rows: Float32, kept: np.ndarray[Any, Any], comparator: Comparator | None = None
-) -> Part:
-    return measure.part(
-        rows,
-        like.identities[kept],
-        comparator or like.comparator,
-        max_comparisons=max(len(like.scores), 1000),
-        seed=0,
-        units=like.units,
+        sampling=dev.sampling,
     )
 
 
@@ -353,6 +324,17 @@ def _mistakes(
         *mistakes.describe("false_match", false_matches, item, reasons, n),
         *mistakes.describe("false_non_match", false_non_matches, item, reasons, n),
     )
+
+
+def _who(dataset: Dataset, idx: Int64) -> Callable[[int], tuple[str, tuple[str, ...]]]:
+    """Name and record ids of an identity code; idx are the positions to look at."""
+    codes = dataset.identities[idx]
+
+    def who(code: int) -> tuple[str, tuple[str, ...]]:
+        ids = dataset.ids[idx[codes == code]]
+        return dataset.identity_names[code], tuple(str(i) for i in ids)
+
+    return who
 
 
 def _data_summary(dataset: Dataset, run: Run) -> DataSummary:

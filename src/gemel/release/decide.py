@@ -6,16 +6,20 @@ other goals are decided alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import msgspec
 
 from gemel.calibrate import likelihood, venn_abers
+from gemel.calibrate.bands import SizedBand
 from gemel.calibrate.ladder import ladder
 from gemel.calibrate.operating import OperatingPoint, measure
-from gemel.calibrate.policy import Policy, SizedBand, policy_of
+from gemel.calibrate.policy import Policy, policy_of
+from gemel.calibrate.rules import bound
 from gemel.calibrate.thresholds import choose
+from gemel.data.schema import Field
 from gemel.release import classes, staged
 from gemel.release.by_category import levelled, raised
 from gemel.release.goals import Goals
@@ -61,17 +65,21 @@ def kept(dev: Part, goals: Goals, policy: Policy) -> Decided:
     return Decided(policy, chosen, dev, of_classes)
 
 
-def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
+def decide(
+    dev: Part, goals: Goals, today: date | None = None, *, fields: Sequence[Field] = ()
+) -> Decided:
     """The policy that reaches the goals on dev.
 
     Args:
         dev: encoded and compared.
         goals: what is asked for.
         today: the day from which the policy is valid; None for a policy that does not expire.
+        fields: of the encoder, which rules look at.
     Raises:
         DataError: the data cannot support a goal; says what is missing.
-        ConfigError: a goal asks for categories, and there are none.
+        ConfigError: a goal asks for categories, and there are none; a rule that cannot fire.
     """
+    rules = bound(goals.rules, {field.name: field.kind for field in fields})
     dev = levelled(dev, goals)
     fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior, goals.likelihood)
     chosen = raised(dev, goals, goals.verify, choose(dev.scores, goals.verify, fitted))
@@ -92,6 +100,6 @@ def decide(dev: Part, goals: Goals, today: date | None = None) -> Decided:
         review_width=goals.review_width,
     )
     of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
-    policy = msgspec.structs.replace(policy, classify=of_classes.policy, rules=goals.rules)
+    policy = msgspec.structs.replace(policy, classify=of_classes.policy, rules=rules)
     policy = staged.choose(dev, policy, goals.stages)
     return Decided(policy, chosen, dev, of_classes)

@@ -12,13 +12,17 @@ import msgspec
 
 from gemel.calibrate.breakdown import Breakdown
 from gemel.calibrate.curves import CurveSummary
+from gemel.calibrate.intervals import Estimate
 from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.paired import Difference
 from gemel.calibrate.refusal import Refusal
 from gemel.calibrate.reliability import Reliability
 from gemel.calibrate.searches import SearchPoint
 from gemel.calibrate.stability import Stability
 from gemel.calibrate.stages import RuleCost, Stages
 from gemel.calibrate.thresholds import Target
+from gemel.calibrate.views import Views
+from gemel.calibrate.zoo import Zoo
 from gemel.release.class_evidence import ClassEvidence
 from gemel.release.feedback import Feedback
 from gemel.release.goals import Goals
@@ -35,12 +39,14 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         n_multiple: identities with two records or more; only they make genuine comparisons.
         digest: of the records of this side; two releases with equal eval digests were measured on
             the same records.
+        groups: how many sessions, devices or what else joins identities, by column.
     """
 
     n_records: int
     n_identities: int
     n_multiple: int
     digest: str
+    groups: dict[str, int] = {}
 
 
 class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +174,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         classes: how unknown items and classes of few supports are told; None without a policy.
         stages: of searches, on dev and on eval; empty without a first stage.
         rules: what each costs on eval.
+        views: error rates on eval where two views have to match; None without identities of two
+            records.
         adapted: the answers that moved the threshold; None if it was chosen on dev.
         notes: what a reader has to know, such as comparisons that were left out.
         categories: error rates of each category on eval; None without categories.
@@ -175,7 +183,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         searches: on eval, FPIR and FNIR by the size of the gallery; empty without a ladder.
         validity: for what, and how long; None in older releases.
         reliability: what the policy's probabilities are worth on eval.
+        galleries: on eval, searches by the size of the gallery, whatever was asked for; empty in
+            older releases.
+        zoo: identities of eval with more errors than chance gives; None in older releases.
+        against: the release minus its baseline, paired; empty in older releases.
+        review: share of comparisons in use that go to a person; None without a review band.
         cohort_id: SHA-256 of the cohort that scores are normalised by; None if they are not.
+        sampling: comparisons at most, and the seed of the choice above that; None in older
+            releases.
     """
 
     data: DataSummary
@@ -196,6 +211,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     stages: tuple[Stages, ...] = ()
     rules: tuple[RuleCost, ...] = ()
+    views: Views | None = None
     adapted: Feedback | None = None
     categories: Breakdown | None = None
     stability: Stability | None = None
@@ -203,6 +219,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     validity: Validity | None = None
     reliability: Reliability | None = None
     cohort_id: str | None = None
+    galleries: tuple[SearchPoint, ...] = ()
+    zoo: Zoo | None = None
+    against: tuple[Difference, ...] = ()
+    review: Estimate | None = None
+    sampling: tuple[int, int] | None = None
 
     @property
     def target(self) -> Target:

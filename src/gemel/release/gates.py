@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from types import EllipsisType
 
 from gemel.calibrate.intervals import Estimate
@@ -65,22 +66,40 @@ class GateReport:
             )
 
 
-def run(candidate: Release, stable: Release | None = None) -> GateReport:
+Enrolled = Callable[[Release], int]
+"""How many records the gallery of a release's space has."""
+
+
+def run(
+    candidate: Release,
+    stable: Release | None = None,
+    *,
+    enrolled: Enrolled | None = None,
+    today: date | None = None,
+) -> GateReport:
     """All gates of a candidate, in order.
 
     Args:
         candidate: the release that wants to go live.
         stable: the release that is live now, or None if there is none.
+        enrolled: counts the records that a release would search; None asks nothing about them.
+        today: the day, to tell what has expired; None for that of the clock.
     """
+    today = today or datetime.now(UTC).date()
     gates = [
         _gate("integrity", lambda: _integrity(candidate)),
         _gate("parity", lambda: _parity(candidate)),
         _gate("not collapsed", lambda: _not_collapsed(candidate)),
         _gate("evidence", lambda: _evidence(candidate)),
+        _gate("not expired", lambda: _not_expired(candidate, today)),
         _gate("target holds on eval", lambda: _target_holds(candidate)),
+        *([_gate("rules", lambda: _rules(candidate))] if candidate.policy.rules else []),
     ]
     if stable is not None and stable.id != candidate.id:
         gates.append(_gate("not worse than stable", lambda: _not_worse(candidate, stable)))
+        if enrolled is not None and stable.space_id != candidate.space_id:
+            counts = enrolled(candidate), enrolled(stable)
+            gates.append(_gate("gallery enrolled", lambda: _enrolled(*counts)))
     return GateReport(candidate.id, tuple(gates))
 
 
@@ -92,6 +111,7 @@ def promote(
     reason: str,
     pointer: str = "stable",
     force: bool = False,
+    enrolled: Enrolled | None = None,
     expected: str | EllipsisType | None = ...,
 ) -> tuple[GateReport, Move]:
     """Point at a release of the store, if it passes its gates.
@@ -105,6 +125,7 @@ def promote(
         reason: why.
         pointer: stable, canary or shadow.
         force: go ahead although gates failed; the reason must not be empty then.
+        enrolled: as for `run`.
         expected: as for `Store.point`.
     Raises:
         GateFailed: a gate failed and `force` was not given, or without a reason.
@@ -113,7 +134,7 @@ def promote(
     """
     candidate = store.get(release_id)
     live = store.pointer("stable")
-    report = run(candidate, store.get(live) if live else None)
+    report = run(candidate, store.get(live) if live else None, enrolled=enrolled)
     if not report.passed:
         if not force:
             report.check()
@@ -203,6 +224,31 @@ def _target_holds(candidate: Release) -> tuple[bool, str]:
         if now.low > then.high:
             return False, f"{name} is {_span(now)} on eval and was {_span(then)} on dev"
     return True, f"F1 on eval {_span(seen.f1)}, on dev {_span(chosen.f1)}"
+
+
+def _rules(candidate: Release) -> tuple[bool, str]:
+    """What rules take away leaves a promise about missed genuine pairs as it was."""
+    evidence = candidate.evidence
+    target, costs = evidence.target, evidence.rules
+    seen = "; ".join(f"{c.rule!r} takes {_span(c.lost)} of the genuine matches" for c in costs)
+    if target.kind not in ("fnmr", "recall") or target.value is None:
+        return True, seen
+    limit = target.value if target.kind == "fnmr" else 1 - target.value
+    missed = evidence.eval.fnmr.low
+    missed += (1 - missed) * max((c.lost.low for c in costs), default=0.0)
+    return missed <= limit, f"{seen}; FNMR with them at least {missed:.3g}, promised {limit:.3g}"
+
+
+def _not_expired(candidate: Release, today: date) -> tuple[bool, str]:
+    policy = candidate.policy
+    if policy.expires is None:
+        return True, "no day of expiry"
+    return not policy.has_expired(today), f"its thresholds are for use until {policy.expires}"
+
+
+def _enrolled(ours: int, theirs: int) -> tuple[bool, str]:
+    detail = f"{ours:,} records in the gallery of its space, {theirs:,} in that of stable"
+    return ours >= theirs, detail
 
 
 def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:

@@ -14,6 +14,8 @@ from gemel.errors import ConfigError
 
 ByCategory = Literal["off", "report", "worst", "per_category"]
 
+MAX_DAYS = 36_500
+
 
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
     """What the decisions of a release have to reach.
@@ -33,9 +35,9 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         stages: a first stage before the comparator in large galleries; None leaves it out.
         rules: that take matches away.
         cohort: identities of train whose scores normalise all others (as-norm); 0 = none.
-        valid_days: days until the thresholds should be measured again.
+        valid_days: days until the thresholds should be measured again, 1 to `MAX_DAYS`.
     Raises:
-        ConfigError: a goal of searches for one comparison, or no days.
+        ConfigError: a goal of searches for one comparison, or days out of range.
     """
 
     verify: Target = Target()
@@ -57,5 +59,8 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
                 where="goals.verify",
                 hint="give it as the goal of the search",
             )
-        if self.valid_days < 1:
-            raise ConfigError(f"valid for {self.valid_days} days", where="calibrate.valid_days")
+        if not 1 <= self.valid_days <= MAX_DAYS:
+            raise ConfigError(
+                f"valid for {self.valid_days} days, must be 1 to {MAX_DAYS}",
+                where="calibrate.valid_days",
+            )

@@ -24,19 +24,16 @@ from gemel.calibrate.comparisons import all_pairs
 from gemel.calibrate.operating import OperatingPoint, measure
 from gemel.calibrate.policy import Policy
 from gemel.calibrate.scores import Scores
-from gemel.calibrate.searches import SearchPoint, measure_search, searches
 from gemel.calibrate.thresholds import Target, choose
 from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.errors import DataError, TargetRefused
 from gemel.release.evidence import Candidate, Point, Side, Timing, Validity
-from gemel.release.mistakes import whole_identities
 from gemel.tasks.retrieval import retrieve
 
 BATCH = 256
 N_SINGLE = 200
-SEARCHED_RECORDS = 4000
 
 OTHER_GOALS: tuple[tuple[str, Target], ...] = (
     ("best F1", Target(kind="f1")),
@@ -168,19 +165,6 @@ def points(
     return tuple(table)
 
 
-def searches_of(
-    eval: Part, policy: Policy, confidence: float, seed: int
-) -> tuple[SearchPoint, ...]:
-    """Searches on eval at the thresholds of a policy's sizes; none if it has no sizes."""
-    if not policy.sizes:
-        return ()
-    steps = [(step.gallery_size, step.band.threshold) for step in policy.sizes]
-    kept = whole_identities(eval.identities, SEARCHED_RECORDS, seed)
-    floor = min(threshold for _, threshold in steps)
-    of = searches(eval.embeddings[kept], eval.identities[kept], eval.comparator, floor)
-    return tuple(measure_search(of, steps, confidence))
-
-
 def validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
     """For what, and how long, the thresholds of a policy hold.
 
@@ -256,11 +240,13 @@ def side(dataset: Dataset, idx: Int64) -> Side:
     """Counts and digest of one side of a split."""
     codes = dataset.identities[idx]
     size = np.unique(codes[codes != UNKNOWN], return_counts=True)[1]
+    groups = {name: np.unique(g[idx][g[idx] != UNKNOWN]) for name, g in dataset.groups.items()}
     return Side(
         n_records=int(size.sum()),
         n_identities=len(size),
         n_multiple=int(np.count_nonzero(size > 1)),
         digest=dataset.take(idx).digest,
+        groups={name: len(seen) for name, seen in groups.items()},
     )
 
 

@@ -6,7 +6,6 @@ Made from the gold set of a release, with its comparator. Nothing is decided her
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -17,13 +16,19 @@ from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
 from gemel.encode.compare import Comparator
 from gemel.release.mistakes import whole_identities
 
-if TYPE_CHECKING:
-    from gemel.release.release import Gold
-
 MAX_RECORDS = 1000
 """About half a million comparisons."""
 N_NEAREST = 3
 N_AROUND = 100
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Labelled embeddings: (n, d) float32 unit rows, (n,) int64 identity codes, (n,) record ids."""
+
+    embeddings: Float32
+    identities: Int64
+    ids: NDArray[np.str_]
 
 
 class Precedent(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,10 +25,9 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 import gemel
-from gemel.arrays import Float32, Int64
+from gemel.arrays import Float32
 from gemel.calibrate.policy import Policy
 from gemel.encode import compare
 from gemel.encode.compare import Comparator
@@ -39,7 +38,7 @@ from gemel.release import folder as folders
 from gemel.release import probes
 from gemel.release.evidence import Evidence
 from gemel.release.folder import Manifest, Tolerance
-from gemel.release.precedents import Precedents
+from gemel.release.precedents import Gold, Precedents
 
 ENCODER = "encoder"
 POLICY = "policy.json"
@@ -48,15 +47,6 @@ PROFILE = "profile.json"
 GOLD = "gold.npz"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Gold:
-    """Labelled embeddings: (n, d) float32 unit rows, (n,) int64 identity codes, (n,) record ids."""
-
-    embeddings: Float32
-    identities: Int64
-    ids: NDArray[np.str_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,9 @@ def sentence(evidence: Evidence) -> str:
         text = f"{_strangers(seen)}, and {_missed(seen)}: counted on eval, not proven"
     else:
         text = _promise(target, seen)
+    for rule in evidence.rules:
+        lost = f"{_of(rule.lost.value, 'matches that belong together')} then taken away"
+        text += f"; {lost} by the rule {rule.rule!r}"
     search, validity = evidence.goals.search, evidence.validity
     largest = None if validity is None else validity.largest_gallery
     if search is not None and search.value is not None and largest is not None:

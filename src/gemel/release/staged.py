@@ -19,12 +19,15 @@ from gemel.calibrate.intervals import Estimate, Sample, jackknife_variance, prop
 from gemel.calibrate.policy import Policy
 from gemel.calibrate.rules import Rule
 from gemel.calibrate.stages import RuleCost, StageGoal, Stages
+from gemel.calibrate.views import Views, two_views
 from gemel.data.dataset import UNKNOWN
 from gemel.encode.sketch import Sketch
 from gemel.errors import ConfigError
 from gemel.release.measure import Part
+from gemel.release.mistakes import whole_identities
 
 MAX_CHECKED = 20_000
+VIEWED_RECORDS = 2000
 
 
 def choose(dev: Part, policy: Policy, goal: StageGoal | None) -> Policy:
@@ -56,6 +59,27 @@ def measured(part: Part, policy: Policy, goal: StageGoal | None) -> Stages | Non
         return None
     sketch = part.scored_by(Sketch(policy.first.bits))
     return stages.measure(sketch, part.scores, policy.first, policy.search, goal)
+
+
+def views(eval: Part, threshold: float, confidence: float, seed: int) -> Views | None:
+    """What asking for two views of one thing does on eval.
+
+    Args:
+        eval: encoded and compared; of a large one, whole identities are drawn.
+        threshold: of the policy, for one comparison.
+        confidence: level of the intervals.
+        seed: of that draw.
+    """
+    kept = whole_identities(eval.identities, VIEWED_RECORDS, seed)
+    level = eval.leveller()
+    return two_views(
+        eval.embeddings[kept],
+        eval.identities[kept],
+        eval.comparator,
+        threshold,
+        confidence=confidence,
+        level=level and (lambda score, i, j: level(score, kept[i], kept[j])),
+    )
 
 
 def rule_costs(

@@ -20,7 +20,7 @@ from gemel.gallery.candidates import COMPARED_ROWS, SHORTLIST, best
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.groups import Groups
 from gemel.serve.live import Live
-from gemel.serve.schemas import ClassCount, ClassesReply, ClassifyReply, ClassReply
+from gemel.serve.replies import ClassCount, ClassesReply, ClassifyReply, ClassReply
 from gemel.serve.work import Classes, Classify
 from gemel.tasks import fewshot
 from gemel.tasks.fewshot import Method, Supports
@@ -64,8 +64,9 @@ class ClassIndex:
         with the best cosines; classes of which none is among them are left out.
         """
         supports, present = self.supports, np.arange(len(self.supports.starts))
-        if self.method == "prototype":
-            supports = Supports(supports.prototypes, present)
+        method = self.method
+        if method == "prototype":  # one row a class: made once, not again for each item
+            method, supports = "nearest", Supports(supports.prototypes, present)
         costly = not isinstance(self.comparator, Cosine) and self.method != "mahalanobis"
         if costly and len(supports.rows) > COMPARED_ROWS:
             near = np.sort(best(Cosine().matrix(row[None], supports.rows)[0], SHORTLIST))
@@ -73,16 +74,20 @@ class ClassIndex:
             supports = Supports.of(supports.rows[near], labels)
         inner = self.policy.within if self.policy else None
         found = fewshot.scores(
-            self.method, supports, row[None], comparator=self.comparator, spread=inner
+            method, supports, row[None], comparator=self.comparator, spread=inner
         )
         return present, found[0]
 
-    def nearest_support(self, row: Float32, position: int) -> str:
-        """Id of the support of a class that is most like a (d,) row."""
-        start = int(self.supports.starts[position])
-        rows = self.supports.rows[start : start + int(self.supports.counts[position])]
-        at = int(self.comparator.matrix(row[None], rows)[0].argmax())
-        return self.groups.ids(position)[at]
+    def nearest_supports(self, row: Float32, positions: Int64) -> list[str]:
+        """Id of the support of each of these classes that is most like a (d,) row."""
+        starts, counts = self.supports.starts[positions], self.supports.counts[positions]
+        parts = [slice(at, at + n) for at, n in zip(starts.tolist(), counts.tolist(), strict=True)]
+        rows = np.concatenate([self.supports.rows[part] for part in parts])
+        scores = np.split(self.comparator.matrix(row[None], rows)[0], np.cumsum(counts)[:-1])
+        return [
+            self.groups.ids(position)[int(of_class.argmax())]
+            for position, of_class in zip(positions.tolist(), scores, strict=True)
+        ]
 
 
 class Classifier:
@@ -103,6 +108,8 @@ class Classifier:
         counts = index.supports.counts[present]
         order = np.argsort(-scores, kind="stable")
         outcome, p_values, shares = _judged(live, index, scores, counts)
+        shown = order[: work.k]
+        supports = index.nearest_supports(work.row, present[shown])
         replies = [
             ClassReply(
                 index.groups.values[int(present[i])],
@@ -110,9 +117,9 @@ class Classifier:
                 None if shares is None else float(shares[i]),
                 None if p_values is None else float(p_values[i]),
                 int(counts[i]),
-                index.nearest_support(work.row, int(present[i])),
+                support,
             )
-            for i in order[: work.k].tolist()
+            for i, support in zip(shown.tolist(), supports, strict=True)
         ]
         policy = index.policy
         label: Scalar = replies[0].label if outcome == "class" else None

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.calibrate.judged import judge, levelled, lowest
+from gemel.calibrate.judged import judge, lowest, scored
 from gemel.errors import InvalidInput
+from gemel.serve.bodies import Item, RecordItem
 from gemel.serve.live import Live
-from gemel.serve.schemas import ClusterReply, DuplicatesReply, Item, PairReply, RecordItem
+from gemel.serve.replies import ClusterReply, DuplicatesReply, PairReply
 from gemel.tasks.canonical import centrality, foremost
 from gemel.tasks.clusters import Links, Method, cluster, groups
 from gemel.tasks.pairs import scan
@@ -47,11 +48,18 @@ def grouped(work: Group) -> DuplicatesReply:
     names = [live.category(record.payload, record.category) for record in records]
     pairs = scan(rows, comparator, range(n), floor=lowest(policy, policy.verify.review_low))
     categories = [(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)]
-    judged = judge(policy, pairs.score, n * (n - 1) // 2, categories=categories)
+    items = [record.payload for record in records]
+    judged = judge(
+        policy,
+        pairs.score,
+        n * (n - 1) // 2,
+        categories=categories,
+        rows=lambda at: (items[pairs.left[at]], items[pairs.right[at]]),
+    )
 
     def score_all(members: Int64) -> Float32:
         scores = comparator.matrix(rows[members], rows[members])
-        return levelled(policy, scores, [names[i] for i in members])
+        return scored(policy, scores, [names[i] for i in members], [items[i] for i in members])
 
     if work.max_risk is not None and np.isnan(judged.probability).any():
         raise InvalidInput("the release gives no probabilities", where="max_risk")
@@ -69,7 +77,7 @@ def grouped(work: Group) -> DuplicatesReply:
         cut=policy.verify.review_high,
         max_risk=work.max_risk,
     )
-    n_values: Float64 = np.array([_n_values(record.payload) for record in records], np.float64)
+    n_values: Float64 = np.array([_n_values(item) for item in items], np.float64)
     chosen = foremost(found.label, n_values, centrality(found.label, rows))
     clusters = []
     for members in groups(found.label, least=2):

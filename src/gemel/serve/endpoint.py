@@ -14,12 +14,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from gemel.errors import GemelError, InvalidInput
+from gemel.errors import GemelError, InvalidInput, quoted
 from gemel.serve.live import Live
+from gemel.serve.places import told
 from gemel.serve.problems import (
     JSON,
     RETRY_AFTER,
@@ -54,12 +56,14 @@ class Call:
         request_id: the client's, or a new one.
         live: the bundle that answers; its ids go into the headers.
         timing: for `Server-Timing`: names and seconds.
+        query: names and values of the query string; of names that come twice, the last.
     """
 
     scope: Scope
     request_id: str
     live: Live | None = None
     timing: list[tuple[str, float]] = field(default_factory=list)
+    query: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class Route:
         body: type that the request's body must have, or None for no body.
         reply: type of the reply.
         summary: what it does, in one sentence.
-        query: names that the query string may have.
+        query: names that the query string may have; None does not look at it, for what probes and
+            scrapers add.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -82,7 +87,7 @@ class Route:
     body: type[Any] | None
     reply: type[Any]
     summary: str
-    query: tuple[str, ...] = ()
+    query: tuple[str, ...] | None = ()
 
 
 Answer = Callable[[Call, Any], Awaitable[Any]]
@@ -118,20 +123,22 @@ class Endpoint:
         """Answer one request."""
         started = time.perf_counter()
         call = Call(scope, "")
-        status, content_type = 200, JSON
+        status, content_type, sent = 200, JSON, b""
         try:
             length = self._read_headers(call)
+            if scope["query_string"] and self.route.query is not None:
+                call.query = _query(scope["query_string"], self.route.query)
             if self._decode is None:
                 reply = await self._answer(call, None)
             else:
-                body = self._decode(await self._body(length, receive))
-                reply = await self._answer(call, body)
+                sent = await self._body(length, receive)
+                reply = await self._answer(call, self._decode(sent))
             if reply.__class__ is Raw:
                 content_type, content = reply.content_type, reply.body
             else:
                 content = _encode(reply)
         except Exception as e:
-            error = self._explained(e, call)
+            error = self._explained(e, call, sent)
             status = error.status
             content_type, content = render(error, self.route.label, call.request_id)
         headers = _headers(call, status, content_type, len(content))
@@ -158,7 +165,9 @@ class Endpoint:
         call.request_id = call.request_id or new_id()
         if self._decode is not None and media and not _is_json(media):
             shown = media.decode("latin-1")
-            raise WrongMediaType(f"a body of type {shown!r:.80}", hint="send application/json")
+            raise WrongMediaType(
+                f"a body of type {quoted(shown, 80)}", hint="send application/json"
+            )
         if length > self._max_body:
             raise self._too_large(length)
         return length
@@ -187,11 +196,11 @@ class Endpoint:
             hint="send less, or raise serve.max_body_bytes",
         )
 
-    def _explained(self, error: Exception, call: Call) -> GemelError:
+    def _explained(self, error: Exception, call: Call, sent: bytes) -> GemelError:
         """The error as a client may see it."""
         if isinstance(error, msgspec.ValidationError):
-            what, _, where = str(error).partition(" - at `$")
-            return InvalidInput(what, where=where.strip("`."), hint="see /openapi.json")
+            what, where = told(error, sent)
+            return InvalidInput(what, where=where, hint="see /openapi.json")
         if isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError):
             return MalformedBody(f"the body is not JSON: {error}", hint="send one JSON object")
         if isinstance(error, GemelError) and error.status != 500:
@@ -216,6 +225,22 @@ def accepted_id(value: bytes) -> str:
     if 0 < len(value) <= MAX_ID and all(33 <= byte <= 126 for byte in value):
         return value.decode("ascii")
     return ""
+
+
+def _query(sent: bytes, known: tuple[str, ...]) -> dict[str, str]:
+    """The values of a query string.
+
+    Raises:
+        InvalidInput: it has another name than those that are known.
+    """
+    asked = dict(parse_qsl(sent.decode("latin-1"), keep_blank_values=True))
+    for name in asked:
+        if name not in known:
+            hint = f"known: {', '.join(known)}" if known else "this route takes none"
+            raise InvalidInput(
+                f"unknown query parameter {quoted(name)}", where=name[:60], hint=hint
+            )
+    return asked
 
 
 def _is_json(media: bytes) -> bool:

@@ -11,7 +11,7 @@ import math
 from gemel.gallery.gallery import Gallery
 from gemel.serve.live import Live
 from gemel.serve.problems import NoGallery
-from gemel.serve.schemas import HitReply, IdentifyReply, RecordReply, SearchReply
+from gemel.serve.replies import HitReply, IdentifyReply, RecordReply, SearchReply
 from gemel.serve.work import Find, Get, Identify
 
 IDENTIFY_K = 10

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from gemel.errors import GemelError, RequestError
+from gemel.errors import GemelError, RequestError, quoted
 from gemel.serve.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.problems import InternalError, UnknownPath, WrongMethod, render
 from gemel.serve.routes import TABLE, Routes
@@ -105,7 +105,7 @@ def _explained(error: Exception, request: Request[Any, Any, Any]) -> GemelError:
         return InternalError("internal error")
     path = request.url.path
     if error.status_code == 404:
-        return UnknownPath(f"nothing at {path!r:.120}", hint="see /openapi.json")
+        return UnknownPath(f"nothing at {quoted(path, 120)}", hint="see /openapi.json")
     if error.status_code == 405:
         allowed = ", ".join(_methods(path)) or "another method"
         return WrongMethod(

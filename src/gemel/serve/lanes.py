@@ -46,11 +46,11 @@ class Lanes:
             self._all.append(made)
             return made
 
-        self.encode = lane("encode", service.encode)
-        self.find = lane("find", service.find)
-        self.change = lane("change", service.change)
+        self.encode = lane("encode", service.answers.encode)
+        self.find = lane("find", service.answers.find)
+        self.change = lane("change", service.answers.change)
         self.review = lane("review", service.reviews.answer)
-        self.explain = lane("explain", service.advance)
+        self.explain = lane("explain", service.answers.advance)
 
     def start(self) -> None:
         """Begin to take work."""

@@ -11,7 +11,7 @@ import gemel
 from gemel.serve.endpoint import Route
 from gemel.serve.live import Live
 from gemel.serve.problems import PROBLEM
-from gemel.serve.schemas import Problem
+from gemel.serve.replies import Problem
 
 KINDS = {"text": "string", "category": "string", "number": "number", "date": "string"}
 
@@ -59,7 +59,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": _content(route.body)}
     text = {"type": "string"}
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "query", "required": False, "schema": text} for name in route.query
+        {"name": name, "in": "query", "required": False, "schema": text}
+        for name in route.query or ()
     ]
     if "{id}" in route.label:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": text})

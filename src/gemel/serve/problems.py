@@ -11,7 +11,7 @@ from http import HTTPStatus
 import msgspec
 
 from gemel.errors import DataError, GemelError, RequestError
-from gemel.serve.schemas import Problem
+from gemel.serve.replies import Problem
 
 RETRY_AFTER = {429: b"1", 503: b"1"}
 PROBLEM = b"application/problem+json"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from gemel.ledger.ledger import Ledger
-from gemel.ledger.verdicts import answer, waiting
+from gemel.ledger.verdicts import UNASKED, answer, waiting
 from gemel.release.adapt import feedback
 from gemel.release.feedback import Feedback
+from gemel.release.folder import Manifest
 from gemel.serve.problems import NoLedger
-from gemel.serve.schemas import ReviewReply, VerdictReply, WaitingReply
+from gemel.serve.replies import ReviewReply, VerdictReply, WaitingReply
 from gemel.serve.work import Propose, Verdict, Waiting
 from gemel.settings import AdaptSettings
+
+Shelf = Callable[[], Sequence[Manifest]]
 
 
 class Reviews:
@@ -22,11 +25,13 @@ class Reviews:
     Args:
         ledger: of the service; without one there are no verdicts.
         settings: which decisions are asked about, and what a move of the threshold needs.
+        shelf: gives the releases whose decisions count for a proposal, if of the same scale.
     """
 
-    def __init__(self, ledger: Ledger | None, settings: AdaptSettings) -> None:
+    def __init__(self, ledger: Ledger | None, settings: AdaptSettings, shelf: Shelf) -> None:
         self._ledger = ledger
         self._settings = settings
+        self._shelf = shelf
 
     def probability(self, outcome: str) -> float:
         """With which probability a decision is asked about."""
@@ -49,7 +54,7 @@ class Reviews:
                 "this service keeps no ledger", hint="start it with one to review decisions"
             )
         if isinstance(work, Propose):
-            return feedback(work.live.release, ledger, self._settings)
+            return feedback(work.live.release, ledger, self._settings, shelf=self._shelf())
         if isinstance(work, Waiting):
             return ReviewReply(
                 [
@@ -70,4 +75,5 @@ class Reviews:
             reviewer=work.reviewer,
             request_id=work.request_id,
         )
-        return VerdictReply(work.decision_id, verdict)
+        note = None if verdict.counts else UNASKED
+        return VerdictReply(work.decision_id, verdict.id, verdict.counts, note)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gemel.errors import GemelError
+from gemel.errors import GemelError, ReleaseError
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
 from gemel.release.store import Pointer, Store
@@ -107,8 +107,19 @@ class Rollout:
     def _gallery(self, release: Release) -> Gallery | None:
         if release.space_id not in self._galleries:
             opened = self._open_gallery(release) if self._open_gallery else None
+            if opened is not None and not opened.count() and self._serves_records():
+                opened.close()  # for somebody else to enroll into
+                raise ReleaseError(
+                    "its gallery is empty, that of the live release is not",
+                    where=release.short_id,
+                    hint="enroll the records with this release",
+                )
             self._galleries[release.space_id] = opened
         return self._galleries[release.space_id]
+
+    def _serves_records(self) -> bool:
+        gallery = self._service.live.gallery
+        return gallery is not None and gallery.count() > 0
 
     def _keep(self, target: str, error: Exception) -> None:
         """Stay with the live release; try again later, since a cause may go away."""

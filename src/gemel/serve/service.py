@@ -11,51 +11,29 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-import numpy as np
-
 from gemel.arrays import Float32
-from gemel.calibrate.policy import Category, pair_of
+from gemel.calibrate.policy import Category
 from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
-from gemel.gallery.record import Enrolled
 from gemel.ledger.ledger import Ledger
-from gemel.ledger.verdicts import is_asked
-from gemel.release.explanation import Explanation, Stage, explaining
+from gemel.release.explanation import Explanation
 from gemel.release.release import Release
-from gemel.serve import finding
-from gemel.serve.classes import Classifier, noted
-from gemel.serve.duplicates import Group, grouped
-from gemel.serve.finding import gallery_of
+from gemel.serve.answers import Answers
 from gemel.serve.live import Live
-from gemel.serve.reviews import Reviews
-from gemel.serve.schemas import (
-    ClassesReply,
-    ClassifyReply,
-    DeleteReply,
-    DuplicatesReply,
-    EnrollReply,
-    IdentifyReply,
-    SearchReply,
-    VerifyReply,
-)
+from gemel.serve.replies import ClassesReply, ClassifyReply, IdentifyReply, SearchReply, VerifyReply
+from gemel.serve.reviews import Reviews, Shelf
 from gemel.serve.work import (
-    Advance,
     Classes,
     Classify,
-    Delete,
     Embed,
-    Enroll,
     Explain,
     Find,
-    Get,
     Identify,
     Verify,
 )
 from gemel.settings import AdaptSettings
-from gemel.tasks.explain import Steps, advance, answer
-from gemel.telemetry import OPERATIONS, OUTCOMES, Metrics
-
-AS_MATCH = {"class": "match", "review": "review", "unknown": "no_match"}
+from gemel.tasks.explain import answer
+from gemel.telemetry import Metrics
 
 
 class Service:
@@ -68,6 +46,7 @@ class Service:
         threads: of the encoder, inside one call.
         metrics: what is counted.
         adapt: which decisions people are asked about.
+        shelf: gives the releases whose decisions count for a proposal, such as `Store.list`.
         today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
@@ -83,21 +62,16 @@ class Service:
         threads: int = 1,
         metrics: Metrics | None = None,
         adapt: AdaptSettings | None = None,
+        shelf: Shelf = tuple,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.live = Live.open(release, gallery, threads=threads)
         self.warning: str | None = None
-        self._ledger = ledger
-        self.reviews = Reviews(ledger, adapt or AdaptSettings())
+        self.reviews = Reviews(ledger, adapt or AdaptSettings(), shelf)
+        self.answers = Answers(ledger, self.metrics, self.reviews)
         self._threads = threads
         self._today = today
-        self._classifier = Classifier()
-        self._decisions = {
-            (operation, outcome): self.metrics.counter("gemel_decisions_total", operation, outcome)
-            for operation in OPERATIONS
-            for outcome in OUTCOMES
-        }
 
     def switch(self, release: Release, gallery: Gallery | None = None) -> None:
         """Make another release live; on an error the present one stays.
@@ -119,14 +93,17 @@ class Service:
         """Whether two items are the same.
 
         Args:
-            left: an item.
-            right: an item.
+            left: an item, or a list of several views of one thing: all of them must match, the
+                lowest score decides.
+            right: likewise.
             category: of both, or of each, where the release decides by category; None = unknown,
                 which gets the strictest threshold.
         Raises:
             InvalidInput: one of them cannot be encoded.
         """
-        reply: VerifyReply = _single(self.encode([Verify(self.live, left, right, "", category)]))
+        reply: VerifyReply = _single(
+            self.answers.encode([Verify(self.live, left, right, "", category)])
+        )
         return reply
 
     def embed(self, items: Sequence[Any]) -> Float32:
@@ -135,7 +112,7 @@ class Service:
         Raises:
             InvalidInput: one of them cannot be encoded.
         """
-        rows: Float32 = _single(self.encode([Embed(self.live, tuple(items))]))
+        rows: Float32 = _single(self.answers.encode([Embed(self.live, tuple(items))]))
         return rows
 
     def search(
@@ -152,10 +129,10 @@ class Service:
             NoGallery: there is none.
         """
         live = self.live
-        rows = _single(self.encode([Embed(live, (query,), "query")]))
+        rows = _single(self.answers.encode([Embed(live, (query,), "query")]))
         category = live.category(query, category)
         reply: SearchReply = _single(
-            self.find([Find(live, rows[0], k, where, "", category, query)])
+            self.answers.find([Find(live, rows[0], k, where, "", category, query)])
         )
         return reply
 
@@ -167,8 +144,10 @@ class Service:
             NoGallery: there is none.
         """
         live = self.live
-        rows = _single(self.encode([Embed(live, (query,), "query")]))
-        reply: IdentifyReply = _single(self.find([Identify(live, rows[0], where, query=query)]))
+        rows = _single(self.answers.encode([Embed(live, (query,), "query")]))
+        reply: IdentifyReply = _single(
+            self.answers.find([Identify(live, rows[0], where, query=query)])
+        )
         return reply
 
     def explain(
@@ -194,36 +173,8 @@ class Service:
             UnknownRecord: it is not there.
         """
         live = self.live
-        steps = self.explaining(Explain(live, left, right, record, parts, category))
+        steps = self.answers.explaining(Explain(live, left, right, record, parts, category))
         return answer(steps, live.encoder.encode)
-
-    def explaining(self, work: Explain) -> Steps[Explanation]:
-        """The same in steps, for a caller who encodes in its own way (see `tasks.explain`)."""
-        live = work.live
-        payloads = _checked(live, work)
-        category = _categories(work)
-        if work.record is None:
-            stage: Stage = "verify"
-            other, size = payloads[1], None
-        else:
-            gallery = gallery_of(live)
-            record, size = gallery.get(work.record), gallery.count()
-            stage, other = "search", record.embedding
-            category = category[0], live.category(record.attributes)
-        steps = explaining(
-            live.release,
-            live.encoder.prepare,
-            (payloads[0], other),
-            category=category,
-            parts=work.parts,
-            stage=stage,
-            gallery_size=size,
-        )
-        return (yield from steps)
-
-    def advance(self, works: Sequence[Advance]) -> list[Any]:
-        """For each step the payloads to encode next and, if done, the Explanation, or an error."""
-        return [_attempt(advance, work.steps, work.rows) for work in works]
 
     def classify(
         self,
@@ -248,8 +199,10 @@ class Service:
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise InvalidInput(f"k is {k!r}, expected a whole number from 1 up", where="k")
         live = self.live
-        rows = _single(self.encode([Embed(live, (query,), "query")]))
-        reply: ClassifyReply = _single(self.find([Classify(live, rows[0], k, label, where)]))
+        rows = _single(self.answers.encode([Embed(live, (query,), "query")]))
+        reply: ClassifyReply = _single(
+            self.answers.find([Classify(live, rows[0], k, label, where)])
+        )
         return reply
 
     def classes(self, label: str = "class") -> ClassesReply:
@@ -259,200 +212,8 @@ class Service:
             InvalidInput: no record has the label.
             NoGallery: there is none.
         """
-        reply: ClassesReply = _single(self.find([Classes(self.live, label)]))
+        reply: ClassesReply = _single(self.answers.find([Classes(self.live, label)]))
         return reply
-
-    def encode(self, works: Sequence[Verify | Embed]) -> list[Any]:
-        """A VerifyReply for each Verify, (n, d) float32 for each Embed, or an exception.
-
-        All items of one bundle go through the encoder together.
-        """
-        answers: list[Any] = [None] * len(works)
-        groups: dict[Live, list[int]] = {}
-        for i, work in enumerate(works):
-            groups.setdefault(work.live, []).append(i)
-        for live, members in groups.items():
-            payloads: list[Any] = []
-            starts: dict[int, int] = {}
-            for i in members:
-                try:
-                    checked = _checked(live, works[i])
-                except InvalidInput as error:
-                    answers[i] = error
-                else:
-                    starts[i] = len(payloads)
-                    payloads += checked
-            if payloads:
-                rows = live.encoder.encode(payloads)
-                self._fill(answers, works, live, rows, starts)
-        return answers
-
-    def find(self, works: Sequence[Any]) -> list[Any]:
-        """The reply to each question of the gallery, or an exception."""
-        answer: dict[type, Callable[[Any], Any]] = {
-            Find: self._found,
-            Identify: self._identified,
-            Classify: self._classified,
-            Classes: self._classes,
-            Group: self._grouped,
-            Get: finding.got,
-        }
-        return [_attempt(answer[type(work)], work) for work in works]
-
-    def change(self, works: Sequence[Enroll | Delete]) -> list[Any]:
-        """An EnrollReply or a DeleteReply for each work, or an exception; durable on return."""
-        return [_attempt(self._changed, work) for work in works]
-
-    def _fill(
-        self,
-        answers: list[Any],
-        works: Sequence[Verify | Embed],
-        live: Live,
-        rows: Float32,
-        starts: dict[int, int],
-    ) -> None:
-        """Put what follows from the rows of one bundle into the answers."""
-        pairs: list[int] = []
-        for i, start in starts.items():
-            work = works[i]
-            if isinstance(work, Verify):
-                pairs.append(i)
-            else:
-                answers[i] = rows[start : start + len(work.payloads)]
-        if not pairs:
-            return
-        left = np.fromiter((starts[i] for i in pairs), np.int64, len(pairs))
-        scores = live.comparator.score(rows[left], rows[left + 1]).tolist()
-        for i, score in zip(pairs, scores, strict=True):
-            answers[i] = _attempt(self._decided, works[i], score)
-
-    def _decided(self, work: Verify, score: float) -> VerifyReply:
-        live = work.live
-        category = _categories(work)
-        decision = live.policy.decide(score, category)
-        decision = live.policy.ruled(decision, work.left, work.right)
-        self._decisions["verify", decision.outcome].inc()
-        reply = VerifyReply(
-            decision.outcome,
-            score,
-            decision.threshold,
-            decision.probability,
-            live.release.id,
-            live.release.space_id,
-            None,
-            decision.category,
-            decision.interval,
-            decision.rule,
-        )
-        if self._ledger is not None:
-            probability = self.reviews.probability(reply.outcome)
-            reply.decision_id = self._ledger.append(
-                "verify",
-                {
-                    "outcome": reply.outcome,
-                    "score": score,
-                    "threshold": reply.threshold,
-                    "probability": reply.probability,
-                    "interval": reply.interval,
-                    "release": reply.release,
-                    "request_id": work.request_id,
-                    "review_probability": probability,
-                    **({"category": reply.category} if reply.category else {}),
-                },
-            )
-            reply.asked = is_asked(reply.decision_id, probability)
-        return reply
-
-    def _found(self, work: Find) -> SearchReply:
-        reply = finding.found(work)
-        best = reply.hits[0] if reply.hits else None
-        self._decisions["search", best.decision if best else "no_match"].inc()
-        body = {
-            "hits": len(reply.hits),
-            "matches": sum(hit.decision == "match" for hit in reply.hits),
-            "best": [best.id, best.score, best.decision] if best else None,
-            "k": work.k,
-        }
-        reply.decision_id = self._note("search", work.live, work.request_id, body)
-        return reply
-
-    def _identified(self, work: Identify) -> IdentifyReply:
-        reply = finding.identified(work)
-        outcome = "no_match" if reply.outcome == "unknown" else reply.outcome
-        self._decisions["identify", outcome].inc()
-        noted = ("outcome", "record", "score", "threshold", "probability", "gallery_size")
-        body = {name: getattr(reply, name) for name in noted}
-        reply.decision_id = self._note("identify", work.live, work.request_id, body)
-        return reply
-
-    def _classes(self, work: Classes) -> ClassesReply:
-        return self._classifier.classes(work, gallery_of(work.live))
-
-    def _classified(self, work: Classify) -> ClassifyReply:
-        reply = self._classifier.classify(work, gallery_of(work.live))
-        self._decisions["classify", AS_MATCH[reply.outcome]].inc()
-        body = noted(work, reply)
-        reply.decision_id = self._note("classify", work.live, work.request_id, body)
-        return reply
-
-    def _grouped(self, work: Group) -> DuplicatesReply:
-        reply = grouped(work)
-        body = {
-            "records": len(work.records),
-            "clusters": len(reply.clusters),
-            "matches": sum(pair.outcome == "match" for pair in reply.pairs),
-        }
-        reply.decision_id = self._note("duplicates", work.live, work.request_id, body)
-        return reply
-
-    def _changed(self, work: Enroll | Delete) -> EnrollReply | DeleteReply:
-        gallery = gallery_of(work.live)
-        if isinstance(work, Delete):
-            deleted = gallery.delete(work.ids)
-            noted = self._note("delete", work.live, work.request_id, {"deleted": deleted})
-            return DeleteReply(deleted, gallery.count(), noted)
-        done: Enrolled = gallery.enroll(work.ids, work.rows, work.attributes)
-        body = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged}
-        noted = self._note("enroll", work.live, work.request_id, body)
-        return EnrollReply(done.added, done.updated, done.unchanged, gallery.count(), noted)
-
-    def _note(self, kind: str, live: Live, request_id: str, body: dict[str, Any]) -> str | None:
-        if self._ledger is None:
-            return None
-        entry = {**body, "release": live.release.id, "request_id": request_id}
-        decision_id: str = self._ledger.append(kind, entry)
-        return decision_id
-
-
-def _categories(work: Verify | Explain) -> tuple[str | None, str | None]:
-    """Categories of both items: as stated, else of their own."""
-    left, right = pair_of(work.category)
-    return work.live.category(work.left, left), work.live.category(work.right, right)
-
-
-def _checked(live: Live, work: Verify | Embed | Explain) -> list[Any]:
-    """The payloads of a work.
-
-    Raises:
-        InvalidInput: one cannot be encoded; `where` is its place in the request.
-    """
-    if isinstance(work, Embed) and work.checked:
-        return list(work.payloads)
-    payloads = []
-    for place, item in work.items():
-        try:
-            payloads.append(live.payload(item))
-        except InvalidInput as e:
-            where = f"{place}.{e.where}" if e.where else place
-            raise InvalidInput(e.what, where=where, hint=e.hint) from e
-    return payloads
-
-
-def _attempt(answer: Callable[..., Any], *work: Any) -> Any:
-    try:
-        return answer(*work)
-    except Exception as error:  # it is the answer to this work and to no other
-        return error
 
 
 def _single(answers: list[Any]) -> Any:

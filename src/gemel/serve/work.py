@@ -5,19 +5,24 @@ Each holds the bundle that was live when the request came, and answers from that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gemel.arrays import Float32
 from gemel.calibrate.policy import Category
+from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation
+from gemel.serve.bodies import MAX_VIEWS
 from gemel.serve.live import Live
 from gemel.tasks.explain import Steps
+
+ONE_PAIR = ((0, 1),)
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Compare two items and decide."""
+    """Compare two items and decide; either may be a list, of several views of one thing."""
 
     live: Live
     left: Any
@@ -27,7 +32,32 @@ class Verify:
 
     def items(self) -> tuple[tuple[str, Any], ...]:
         """What is to be encoded, each with its place in the request."""
-        return (("left", self.left), ("right", self.right))
+        if type(self.left) is not list and type(self.right) is not list:
+            return (("left", self.left), ("right", self.right))
+        return (*_views("left", self.left), *_views("right", self.right))
+
+    def check(self) -> None:
+        """Raise unless each side is an item, or a list of a few.
+
+        Raises:
+            InvalidInput: no view or too many.
+        """
+        for place, side in (("left", self.left), ("right", self.right)):
+            if type(side) is list and not 1 <= len(side) <= MAX_VIEWS:
+                raise InvalidInput(f"{len(side)} views, expected 1 to {MAX_VIEWS}", where=place)
+
+    def pairs(self) -> Sequence[tuple[int, int]]:
+        """Positions in `items` of what is compared: each view on either side."""
+        if type(self.left) is not list and type(self.right) is not list:
+            return ONE_PAIR
+        n, m = (len(x) if type(x) is list else 1 for x in (self.left, self.right))
+        return [(i, n + j) for i in range(n) for j in range(m)]
+
+
+def _views(place: str, side: Any) -> tuple[tuple[str, Any], ...]:
+    if type(side) is not list:
+        return ((place, side),)
+    return tuple((f"{place}[{i}]", item) for i, item in enumerate(side))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def retrieve(
     average: list[float] = []
     for ranks in mate_ranks(embeddings, identities, comparator):
         first_rank.append(int(ranks[0]))
-        average.append(_average_precision_at_r(ranks))
+        average.append(average_precision_at_r(ranks))
     if not first_rank:
         raise DataError(
             "no identity has two records, so there is nothing to find",
@@ -110,7 +110,7 @@ def _ranks(scores: Float32, group: slice, query: int) -> Int64:
     return n_before + np.arange(1, len(mates) + 1)
 
 
-def _average_precision_at_r(ranks: Int64) -> float:
+def average_precision_at_r(ranks: Int64) -> float:
     """Mean over the R mates of the precision at their rank, zero beyond rank R."""
     n = len(ranks)
     found = np.arange(1, n + 1)

@@ -25,6 +25,7 @@ from gemel.data.sampler import PxK
 from gemel.encode.compare import Cosine
 from gemel.errors import DataError
 from gemel.train import export, loop, losses
+from gemel.train.arrays import Arrays
 from gemel.train.checkpoint import write_atomically
 from gemel.train.fit import map_at_r
 from gemel.train.towers.vector import VectorTower
@@ -150,7 +151,7 @@ class SiameseEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             self.tower_ = VectorTower(x, dim=self.dim, hidden=self.hidden)
         spread = self.noise / self.tower_.scale.numpy()
 
-        def views(arrays: loop.Arrays, rng: np.random.Generator) -> loop.Arrays:
+        def views(arrays: Arrays, rng: np.random.Generator) -> Arrays:
             v = arrays["vector"]
             return {"vector": v + spread * rng.standard_normal(v.shape, dtype=np.float32)}
 

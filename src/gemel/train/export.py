@@ -18,7 +18,7 @@ from torch import nn
 
 from gemel.encode.encoder import OUTPUT
 from gemel.errors import TrainingError
-from gemel.train.loop import Arrays, embed, take, tensors
+from gemel.train.arrays import Arrays, embed, take, tensors
 
 TOLERANCE = 1e-4
 CHECKED_BATCHES = (1, 2, 7, 32)

@@ -17,23 +17,14 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gemel.arrays import Float32, Int64
 from gemel.encode.profile import Profile
 from gemel.errors import CollapseError, TrainingError
 from gemel.train import checkpoint
+from gemel.train.arrays import Arrays, Mix, Views, embed, take, tensors
 from gemel.train.losses import Loss
-
-Arrays = dict[str, NDArray[Any]]
-"""Network inputs by name, first axis = records."""
-
-Views = Callable[[Arrays, np.random.Generator], Arrays]
-"""A random variant of each row of a batch of prepared arrays; used in training only."""
-
-Mix = Callable[[Arrays, Int64, np.random.Generator], tuple[Arrays, Int64]]
-"""A batch with its labels to one of other identities, made of the old ones; in training only."""
 
 Metric = Callable[[Float32, Int64], float]
 """How well (n, d) unit rows retrieve their own identity, (n,) codes; higher is better."""
@@ -215,30 +206,6 @@ def fit(
     tower.load_state_dict(state.best)
     tower.eval()
     return state.history
-
-
-def take(arrays: Arrays, idx: Int64 | slice) -> Arrays:
-    """The rows of every array that idx selects."""
-    return {name: a[idx] for name, a in arrays.items()}
-
-
-def tensors(arrays: Arrays, device: str = "cpu") -> dict[str, Tensor]:
-    """The arrays as tensors; nothing is copied on the CPU."""
-    return {k: torch.from_numpy(np.ascontiguousarray(v)).to(device) for k, v in arrays.items()}
-
-
-@torch.no_grad()
-def embed(tower: nn.Module, arrays: Arrays, *, batch: int = 512, device: str = "cpu") -> Float32:
-    """Unit rows of prepared records, (n, d) float32, in evaluation mode."""
-    n = len(next(iter(arrays.values())))
-    was_training = tower.training
-    tower.eval()
-    parts = [
-        tower(**tensors(take(arrays, slice(i, i + batch)), device)).cpu().numpy()
-        for i in range(0, n, batch)
-    ]
-    tower.train(was_training)
-    return np.ascontiguousarray(np.concatenate(parts), dtype=np.float32)
 
 
 def _start(tower: nn.Module, plan: Plan) -> State:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.train.loop import Arrays
+from gemel.train.arrays import Arrays
 
 REACH = 0.3
 """Largest distance of a cut from the centre, as a share of half the side."""

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gemel.train.loop import Arrays
+from gemel.train.arrays import Arrays
 
 BEND_POINTS = 4
 

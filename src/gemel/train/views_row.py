@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Int64
 from gemel.encode.prepare_tabular import START, Strip
-from gemel.train.loop import Arrays
+from gemel.train.arrays import Arrays
 
 Bytes = NDArray[np.uint8]
 

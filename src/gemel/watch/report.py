@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.calibrate.operating import OperatingPoint
-from gemel.errors import ReleaseError
-from gemel.release import mistakes
+from gemel.calibrate.breakdown import Cell, Row
+from gemel.release import figures, mistakes
+from gemel.release.card import card
 from gemel.release.evidence import Evidence
-from gemel.release.measure import in_words
 from gemel.release.mistakes import Mistake
 from gemel.release.release import Release
 from gemel.tasks.explain import Part
-from gemel.watch import charts, heatmap, words
+from gemel.watch import (
+    charts,
+    charts_groups,
+    charts_probability,
+    charts_search,
+    heatmap,
+    words,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+N_ORDINARY = 3
+"""Identities that are shown although nothing is beyond chance with them."""
 TEMPLATES = Path(__file__).parent / "templates"
-VALID_DAYS = 365
-"""A release without a date of its own should be measured again after a year."""
 
 
 def render(release: Release) -> str:
@@ -40,30 +45,105 @@ def render(release: Release) -> str:
         DigestMismatch: a file of the release was changed.
         ReleaseError: the release carries no evidence that can be read.
     """
-    evidence = release.evidence
-    baseline = evidence.candidates[1] if len(evidence.candidates) > 1 else None
-    point = evidence.eval
+    evidence, shown = release.evidence, card(release)
+    wrong = _mistakes(evidence)
     return _template().render(
         release=release,
         manifest=release.manifest,
         evidence=evidence,
-        data=evidence.data,
-        goal=in_words(evidence.target),
-        verdict=words.verdict(evidence, release.modality),
-        baseline=baseline,
-        det=charts.det(
-            evidence.dev_curve,
-            evidence.eval_curve,
-            point,
-            (baseline.name, baseline.curve) if baseline else None,
-        ),
-        histograms=charts.histograms(evidence.eval_curve, point),
-        rates=charts.rates(evidence.eval_curve, point),
-        mistakes=_mistakes(evidence),
+        card=shown,
+        data=shown.data,
+        measured=shown.measured,
+        at=evidence.eval,
+        baseline=evidence.candidates[1] if len(evidence.candidates) > 1 else None,
+        charts=_charts(evidence),
+        reference=_reference(evidence),
+        worst_cell=_worst_cell(evidence),
+        categories=_categories(evidence),
+        mistakes=wrong,
+        zoo=_zoo(evidence, wrong),
         training=_training(evidence.training),
-        expires=release.policy.expires or _expires(release.manifest.created),
-        intervals=_interval_methods(evidence.dev, evidence.eval),
     )
+
+
+def _charts(evidence: Evidence) -> dict[str, str]:
+    """Every chart that there is evidence for, by name."""
+    points = [p.eval for p in evidence.points if p.eval is not None]
+    other = [(c.name, c.curve) for c in evidence.candidates[1:2]]
+    found = {
+        "det": charts.det(
+            evidence.dev_curve, evidence.eval_curve, points, other[0] if other else None
+        ),
+        "histograms": charts.histograms(evidence.eval_curve, points[0]),
+        "rates": charts.rates(evidence.eval_curve, points),
+    }
+    if evidence.reliability is not None:
+        found["reliability"] = charts_probability.reliability(evidence.reliability)
+        found["ece"] = charts_probability.costs(evidence.reliability)
+        found["tippett"] = charts_probability.tippett(evidence.reliability)
+    if len(evidence.galleries) > 1:
+        found["found"] = charts_search.found(evidence.galleries)
+        found["false"] = charts_search.false(evidence.galleries, _fmr(evidence))
+    if evidence.categories is not None and len(evidence.categories.matrix) > 1:
+        found["groups"] = charts_groups.matrix(evidence.categories.matrix, _reference(evidence))
+    return found
+
+
+def _fmr(evidence: Evidence) -> float | None:
+    """Of a comparison, if every search has the threshold of one; else None."""
+    at = evidence.eval
+    same = all(p.threshold == at.threshold for p in evidence.galleries)
+    return at.fmr.value if same else None
+
+
+def _reference(evidence: Evidence) -> float:
+    """What the false match rate of two categories is held against: the target, or that of all."""
+    target = evidence.target
+    return target.value if target.kind == "fmr" and target.value else evidence.eval.fmr.value
+
+
+def _worst_cell(evidence: Evidence) -> Cell | None:
+    """The two categories with the highest false match rate among those that can be judged."""
+    cells = evidence.categories.matrix if evidence.categories else ()
+    judged = [c for c in cells if c.rate is None or c.rate.n_effective > 0]
+    return max(judged, key=lambda c: c.fmr or 0.0, default=None)
+
+
+def _categories(evidence: Evidence) -> list[Row]:
+    """A row for each category by name, and one for comparisons between them."""
+    found = evidence.categories
+    if found is None:
+        return []
+    rows = sorted(found.rows, key=lambda row: figures.natural(row.category))
+    return [*rows, found.between] if found.between else rows
+
+
+def _zoo(evidence: Evidence, wrong: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Both kinds of identities with many errors, with links to their mistakes on the page."""
+    if evidence.zoo is None:
+        return []
+    kinds = (
+        (evidence.zoo.wolves, "Wolves and lambs", "falsely matched with", wrong[0]),
+        (evidence.zoo.goats, "Goats", "missed", wrong[1]),
+    )
+    return [
+        {
+            "title": title,
+            "counted": counted,
+            "found": words.crowd(kind),
+            "rows": [
+                {"animal": a, "anchors": _anchors(a.identity, group["cards"])}
+                for a in kind.worst[: max(kind.n_beyond_chance, N_ORDINARY)]
+            ],
+        }
+        for kind, title, counted, group in kinds
+    ]
+
+
+def _anchors(identity: str, cards: Sequence[dict[str, Any]]) -> list[str]:
+    """Where on the page mistakes of an identity are, three at most."""
+    sides = [(c["anchor"], c["mistake"].left, c["mistake"].right) for c in cards]
+    return [at for at, left, right in sides if identity in (left.identity, right.identity)][:3]
 
 
 @cache
@@ -78,7 +158,13 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        share=words.share, estimate=words.estimate, size=words.size, one_in=words.one_in
+        share=figures.share,
+        points=figures.points,
+        signed=figures.signed,
+        size=figures.size,
+        one_in=figures.one_in,
+        estimate=words.estimate,
+        n="{:,}".format,
     )
     return environment.get_template("report.html")
 
@@ -95,16 +181,20 @@ def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
             "title": title,
             "total": total,
             "meaning": meaning,
-            "cards": [_card(m) for m in evidence.mistakes if m.kind == kind],
+            "cards": [
+                _card(m, f"{kind}-{i}")
+                for i, m in enumerate(m for m in evidence.mistakes if m.kind == kind)
+            ],
         }
         for kind, title, total, meaning in kinds
     ]
 
 
-def _card(mistake: Mistake) -> dict[str, Any]:
+def _card(mistake: Mistake, anchor: str) -> dict[str, Any]:
     """A wrong decision as the template shows it, with what its parts are worth if that is known."""
     left, right = mistake.left.payload, mistake.right.payload
-    card: dict[str, Any] = {"mistake": mistake, "rows": [], "images": [], "maps": []}
+    card: dict[str, Any] = {"mistake": mistake, "anchor": anchor}
+    card |= {"rows": [], "images": [], "maps": []}
     if "image" in left and "image" in right:
         card["images"] = [left["image"], right["image"]]
         if mistake.parts:
@@ -161,19 +251,6 @@ def _epochs(history: Any) -> list[tuple[str, str]]:
         ("epochs", f"{len(metrics) - 1}, the best was {best}"),
         (
             "MAP@R on dev by cosine",
-            f"{words.share(metrics[best])}, untrained {words.share(metrics[0])}",
+            f"{figures.share(metrics[best])}, untrained {figures.share(metrics[0])}",
         ),
     ]
-
-
-def _expires(created: str) -> str:
-    try:
-        return (datetime.fromisoformat(created) + timedelta(days=VALID_DAYS)).date().isoformat()
-    except ValueError as e:
-        raise ReleaseError(f"creation time {created!r} is not ISO 8601", where="manifest") from e
-
-
-def _interval_methods(*points: OperatingPoint) -> list[str]:
-    """How the intervals were found, each way once."""
-    estimates = [e for p in points for e in (p.fmr, p.fnmr, p.precision, p.f1)]
-    return list(dict.fromkeys(e.method for e in estimates))

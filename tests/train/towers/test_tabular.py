@@ -19,8 +19,8 @@ from gemel.encode.prepare_tabular import RowPrepare
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export
+from gemel.train.arrays import embed
 from gemel.train.fit import ENCODER, train
-from gemel.train.loop import embed
 from gemel.train.towers.tabular import RowTower
 from gemel.train.views_row import RowViews
 

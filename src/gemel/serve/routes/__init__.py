@@ -9,6 +9,7 @@ from gemel.serve.lanes import Lanes
 from gemel.serve.openapi import document
 from gemel.serve.problems import JSON
 from gemel.serve.routes import (
+    card,
     classes,
     comparing,
     duplicates,
@@ -38,6 +39,7 @@ TABLE = (
     reviewing.REVIEW,
     reviewing.PROPOSAL,
     state.RELEASE,
+    card.CARD,
     state.LIVE,
     state.READY,
     state.METRICS,
@@ -66,6 +68,7 @@ class Routes:
             **records.Records(service, self._lanes).answers,
             **reviewing.Reviewing(service, self._lanes).answers,
             **classes.Classifying(service, self._lanes).answers,
+            **card.Showing(service).answers,
             **self._state.answers,
             state.OPENAPI: self.description,
         }

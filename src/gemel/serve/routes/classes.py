@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
-from gemel.errors import InvalidInput
-from gemel.serve import schemas
+from gemel.serve import bodies, replies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes, check_gallery, note_time
 from gemel.serve.service import Service
@@ -15,8 +12,8 @@ CLASSIFY = Route(
     "POST",
     "/v1/classify",
     "/v1/classify",
-    schemas.ClassifyBody,
-    schemas.ClassifyReply,
+    bodies.ClassifyBody,
+    replies.ClassifyReply,
     "The class of an item among those enrolled, or unknown",
 )
 CLASSES = Route(
@@ -24,7 +21,7 @@ CLASSES = Route(
     "/v1/classes",
     "/v1/classes",
     None,
-    schemas.ClassesReply,
+    replies.ClassesReply,
     "The classes of the gallery: the values of an attribute (`class`, or what `label` names)",
     ("label",),
 )
@@ -38,7 +35,7 @@ class Classifying:
         self._lanes = lanes
         self.answers: Answers = {CLASSIFY: self.classify, CLASSES: self.classes}
 
-    async def classify(self, call: Call, body: schemas.ClassifyBody) -> schemas.ClassifyReply:
+    async def classify(self, call: Call, body: bodies.ClassifyBody) -> replies.ClassifyReply:
         """Encode the query, then compare it with the classes of the same bundle's gallery."""
         self._lanes.encode.permit()
         self._lanes.find.permit()
@@ -48,30 +45,14 @@ class Classifying:
         work = Classify(live, rows[0], body.k, body.label, body.where, call.request_id)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "classify")
-        reply: schemas.ClassifyReply = answer.value
+        reply: replies.ClassifyReply = answer.value
         return reply
 
-    async def classes(self, call: Call, _: None) -> schemas.ClassesReply:
+    async def classes(self, call: Call, _: None) -> replies.ClassesReply:
         """Count the supports of each class."""
         self._lanes.find.permit()
         live = call.live = self._service.live
         check_gallery(live)
-        answer = await self._lanes.find.submit(Classes(live, _label(call)))
-        reply: schemas.ClassesReply = answer.value
+        answer = await self._lanes.find.submit(Classes(live, call.query.get("label", "class")))
+        reply: replies.ClassesReply = answer.value
         return reply
-
-
-def _label(call: Call) -> str:
-    """The attribute that the query string names.
-
-    Raises:
-        InvalidInput: the query string has something else.
-    """
-    try:
-        asked = parse_qs(call.scope.get("query_string", b"").decode())
-    except UnicodeDecodeError as e:
-        raise InvalidInput("the query string is not UTF-8", where="label") from e
-    unknown = sorted(set(asked) - set(CLASSES.query))
-    if unknown:
-        raise InvalidInput("unknown parameter", where=unknown[0], hint="the only one is label")
-    return asked.get("label", ["class"])[-1]

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from gemel.errors import InvalidInput
-from gemel.serve import schemas
+from gemel.serve import bodies, replies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes
 from gemel.serve.service import Service
@@ -16,16 +16,16 @@ VERIFY = Route(
     "POST",
     "/v1/verify",
     "/v1/verify",
-    schemas.VerifyBody,
-    schemas.VerifyReply,
+    bodies.VerifyBody,
+    replies.VerifyReply,
     "Decide whether two items are the same",
 )
 EMBED = Route(
     "POST",
     "/v1/embeddings",
     "/v1/embeddings",
-    schemas.EmbeddingsBody,
-    schemas.EmbeddingsReply,
+    bodies.EmbeddingsBody,
+    replies.EmbeddingsReply,
     "Embeddings of one or more items, in the shape of OpenAI's API",
 )
 
@@ -38,17 +38,17 @@ class Comparing:
         self._lanes = lanes
         self.answers: Answers = {VERIFY: self.verify, EMBED: self.embeddings}
 
-    async def verify(self, call: Call, body: schemas.VerifyBody) -> schemas.VerifyReply:
+    async def verify(self, call: Call, body: bodies.VerifyBody) -> replies.VerifyReply:
         """Compare two items and decide."""
         self._lanes.encode.permit()
         live = call.live = self._service.live
         work = Verify(live, body.left, body.right, call.request_id, body.category)
-        answer = await self._lanes.encode.submit(work, 2)
+        answer = await self._lanes.encode.submit(work, len(work.items()))
         call.timing = [("queue", answer.wait_s), ("encode", answer.run_s)]
-        reply: schemas.VerifyReply = answer.value
+        reply: replies.VerifyReply = answer.value
         return reply
 
-    async def embeddings(self, call: Call, body: schemas.EmbeddingsBody) -> schemas.EmbeddingsReply:
+    async def embeddings(self, call: Call, body: bodies.EmbeddingsBody) -> replies.EmbeddingsReply:
         """Encode, in the shape of OpenAI's API."""
         self._lanes.encode.permit()
         live = call.live = self._service.live
@@ -66,6 +66,6 @@ class Comparing:
             if body.encoding_format == "base64"
             else rows.tolist()
         )
-        data = [schemas.Embedding(i, embedding) for i, embedding in enumerate(packed)]
-        usage = schemas.Usage(len(items), len(items))
-        return schemas.EmbeddingsReply(data, live.release.id, usage)
+        data = [replies.Embedding(i, embedding) for i, embedding in enumerate(packed)]
+        usage = replies.Usage(len(items), len(items))
+        return replies.EmbeddingsReply(data, live.release.id, usage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gemel.errors import DuplicateRecord
-from gemel.serve import schemas
+from gemel.serve import bodies, replies
 from gemel.serve.duplicates import Group
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes, note_time
@@ -13,8 +13,8 @@ DUPLICATES = Route(
     "POST",
     "/v1/duplicates",
     "/v1/duplicates",
-    schemas.DuplicatesBody,
-    schemas.DuplicatesReply,
+    bodies.DuplicatesBody,
+    replies.DuplicatesReply,
     "Which of these records are the same: clusters, and the pairs that they rest on",
 )
 
@@ -27,7 +27,7 @@ class Duplicates:
         self._lanes = lanes
         self.answers: Answers = {DUPLICATES: self.duplicates}
 
-    async def duplicates(self, call: Call, body: schemas.DuplicatesBody) -> schemas.DuplicatesReply:
+    async def duplicates(self, call: Call, body: bodies.DuplicatesBody) -> replies.DuplicatesReply:
         """Encode the records, compare all with all, decide and cluster."""
         self._lanes.encode.permit()
         self._lanes.find.permit()
@@ -41,5 +41,5 @@ class Duplicates:
         work = Group(live, body.records, rows, body.method, body.max_risk, call.request_id)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "cluster")
-        reply: schemas.DuplicatesReply = answer.value
+        reply: replies.DuplicatesReply = answer.value
         return reply

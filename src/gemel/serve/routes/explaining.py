@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemel.arrays import Float32
 from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation
-from gemel.serve import schemas
+from gemel.serve import bodies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes, check_gallery
 from gemel.serve.live import Live
@@ -16,7 +16,7 @@ EXPLAIN = Route(
     "POST",
     "/v1/explain",
     "/v1/explain",
-    schemas.ExplainBody,
+    bodies.ExplainBody,
     Explanation,
     "Why two items, or an item and a record, are decided as they are",
 )
@@ -34,12 +34,12 @@ class Explaining:
         self._lanes = lanes
         self.answers: Answers = {EXPLAIN: self.explain}
 
-    async def explain(self, call: Call, body: schemas.ExplainBody) -> Explanation:
+    async def explain(self, call: Call, body: bodies.ExplainBody) -> Explanation:
         """Explain a pair."""
         for lane in (self._lanes.explain, self._lanes.encode):
             lane.permit()
         live = call.live = self._service.live
-        steps = self._service.explaining(_work(live, body))
+        steps = self._service.answers.explaining(_work(live, body))
         rows: Float32 | None = None
         while True:
             step = await self._lanes.explain.submit(Advance(steps, rows))
@@ -50,7 +50,7 @@ class Explaining:
             rows = await self._lanes.rows(call, wanted, "", checked=True)
 
 
-def _work(live: Live, body: schemas.ExplainBody) -> Explain:
+def _work(live: Live, body: bodies.ExplainBody) -> Explain:
     """What the body asks for.
 
     Raises:

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from gemel.arrays import Float32
 from gemel.errors import InvalidInput
-from gemel.serve import schemas
+from gemel.serve import bodies, replies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes, check_gallery, note_time
 from gemel.serve.live import Live
@@ -20,43 +20,43 @@ SEARCH = Route(
     "POST",
     "/v1/search",
     "/v1/search",
-    schemas.SearchBody,
-    schemas.SearchReply,
+    bodies.SearchBody,
+    replies.SearchReply,
     "The records of the gallery most like an item, each with a decision",
 )
 IDENTIFY = Route(
     "POST",
     "/v1/identify",
     "/v1/identify",
-    schemas.IdentifyBody,
-    schemas.IdentifyReply,
+    bodies.IdentifyBody,
+    replies.IdentifyReply,
     "Who in the gallery an item is, or that it is unknown",
 )
 ENROLL = Route(
     "POST",
     RECORDS,
     RECORDS,
-    schemas.RecordsBody,
-    schemas.EnrollReply,
+    bodies.RecordsBody,
+    replies.EnrollReply,
     "Add records to the gallery, or change those whose id is known",
 )
 DELETE = Route(
     "DELETE",
     RECORDS,
     RECORDS,
-    schemas.IdsBody,
-    schemas.DeleteReply,
+    bodies.IdsBody,
+    replies.DeleteReply,
     "Take records out of the gallery; ids that are not there are no error",
 )
 COUNT = Route(
-    "GET", RECORDS, RECORDS, None, schemas.CountReply, "How many records the gallery holds"
+    "GET", RECORDS, RECORDS, None, replies.CountReply, "How many records the gallery holds"
 )
 GET = Route(
     "GET",
     f"{RECORDS}/{{record:path}}",
     f"{RECORDS}/{{id}}",
     None,
-    schemas.RecordReply,
+    replies.RecordReply,
     "One record of the gallery",
 )
 DELETE_ONE = Route(
@@ -64,7 +64,7 @@ DELETE_ONE = Route(
     f"{RECORDS}/{{record:path}}",
     f"{RECORDS}/{{id}}",
     None,
-    schemas.DeleteReply,
+    replies.DeleteReply,
     "Take one record out of the gallery",
 )
 
@@ -85,27 +85,27 @@ class Records:
             DELETE_ONE: self.delete_one,
         }
 
-    async def search(self, call: Call, body: schemas.SearchBody) -> schemas.SearchReply:
+    async def search(self, call: Call, body: bodies.SearchBody) -> replies.SearchReply:
         """Encode the query, then search the gallery of the same bundle."""
         live, row = await self._query(call, body.query)
         category = live.category(body.query, body.category)
         work = Find(live, row, body.k, body.where, call.request_id, category, body.query)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "search")
-        reply: schemas.SearchReply = answer.value
+        reply: replies.SearchReply = answer.value
         return reply
 
-    async def identify(self, call: Call, body: schemas.IdentifyBody) -> schemas.IdentifyReply:
+    async def identify(self, call: Call, body: bodies.IdentifyBody) -> replies.IdentifyReply:
         """Encode the query, then decide about the best record of the same bundle's gallery."""
         live, row = await self._query(call, body.query)
         category = live.category(body.query, body.category)
         work = Identify(live, row, body.where, call.request_id, category, body.query)
         answer = await self._lanes.find.submit(work)
         note_time(call, answer, "search")
-        reply: schemas.IdentifyReply = answer.value
+        reply: replies.IdentifyReply = answer.value
         return reply
 
-    async def _query(self, call: Call, query: schemas.Item) -> tuple[Live, Float32]:
+    async def _query(self, call: Call, query: bodies.Item) -> tuple[Live, Float32]:
         """The bundle that answers, and the embedding of what is looked for: (d,) float32."""
         self._lanes.encode.permit()
         self._lanes.find.permit()
@@ -114,7 +114,7 @@ class Records:
         rows = await self._lanes.rows(call, (query,), "query")
         return live, rows[0]
 
-    async def enroll(self, call: Call, body: schemas.RecordsBody) -> schemas.EnrollReply:
+    async def enroll(self, call: Call, body: bodies.RecordsBody) -> replies.EnrollReply:
         """Encode records and put them into the gallery."""
         self._lanes.encode.permit()
         self._lanes.change.permit()
@@ -132,40 +132,43 @@ class Records:
         )
         answer = await self._lanes.change.submit(work)
         note_time(call, answer, "enroll")
-        reply: schemas.EnrollReply = answer.value
+        reply: replies.EnrollReply = answer.value
         return reply
 
-    async def delete(self, call: Call, body: schemas.IdsBody) -> schemas.DeleteReply:
+    async def delete(self, call: Call, body: bodies.IdsBody) -> replies.DeleteReply:
         """Take records out of the gallery."""
         self._lanes.change.permit()
         live = call.live = self._service.live
         answer = await self._lanes.change.submit(Delete(live, body.ids, call.request_id))
-        reply: schemas.DeleteReply = answer.value
+        reply: replies.DeleteReply = answer.value
         return reply
 
-    async def delete_one(self, call: Call, _: None) -> schemas.DeleteReply:
+    async def delete_one(self, call: Call, _: None) -> replies.DeleteReply:
         """Take the record that the path names out of the gallery."""
-        return await self.delete(call, schemas.IdsBody([_record(call)]))
+        return await self.delete(call, bodies.IdsBody([_record(call)]))
 
-    async def get(self, call: Call, _: None) -> schemas.RecordReply:
+    async def get(self, call: Call, _: None) -> replies.RecordReply:
         """The record that the path names."""
         self._lanes.find.permit()
         live = call.live = self._service.live
         answer = await self._lanes.find.submit(Get(live, _record(call)))
-        reply: schemas.RecordReply = answer.value
+        reply: replies.RecordReply = answer.value
         return reply
 
-    async def count(self, call: Call, _: None) -> schemas.CountReply:
+    async def count(self, call: Call, _: None) -> replies.CountReply:
         """How many records the gallery holds."""
         live = call.live = self._service.live
         check_gallery(live)
-        return schemas.CountReply(live.gallery.count() if live.gallery else 0)
+        return replies.CountReply(live.gallery.count() if live.gallery else 0)
 
 
-def _attributes(live: Live, record: schemas.NewRecord) -> dict[str, Any] | None:
-    if record.attributes is None and live.fields and isinstance(record.payload, dict):
-        return dict(record.payload)
-    return record.attributes
+def _attributes(live: Live, record: bodies.NewRecord) -> dict[str, Any] | None:
+    """As stated, with the values that rules look at; without a statement the row's own values."""
+    row = record.payload if live.fields and isinstance(record.payload, dict) else {}
+    if record.attributes is None:
+        return dict(row) if row else None
+    ruled = {rule.field: row[rule.field] for rule in live.policy.rules if rule.field in row}
+    return {**ruled, **record.attributes}
 
 
 def _record(call: Call) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
-from gemel.errors import InvalidInput
+from gemel.errors import InvalidInput, quoted
 from gemel.release.feedback import Feedback
-from gemel.serve import schemas
+from gemel.serve import bodies, replies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes
 from gemel.serve.service import Service
@@ -16,8 +14,8 @@ VERDICT = Route(
     "POST",
     "/v1/verdicts",
     "/v1/verdicts",
-    schemas.VerdictBody,
-    schemas.VerdictReply,
+    bodies.VerdictBody,
+    replies.VerdictReply,
     "Say what a decision should have been; on disk when it is answered",
 )
 REVIEW = Route(
@@ -25,8 +23,9 @@ REVIEW = Route(
     "/v1/review",
     "/v1/review",
     None,
-    schemas.ReviewReply,
+    replies.ReviewReply,
     "Decisions that wait for a person's answer, the oldest first; ?limit=100",
+    ("limit",),
 )
 PROPOSAL = Route(
     "GET",
@@ -51,18 +50,18 @@ class Reviewing:
             PROPOSAL: self.proposal,
         }
 
-    async def verdict(self, call: Call, body: schemas.VerdictBody) -> schemas.VerdictReply:
+    async def verdict(self, call: Call, body: bodies.VerdictBody) -> replies.VerdictReply:
         """Note an answer."""
         live = call.live = self._service.live
         work = Verdict(live, body.decision_id, body.genuine, body.reviewer, call.request_id)
-        reply: schemas.VerdictReply = (await self._lanes.review.submit(work)).value
+        reply: replies.VerdictReply = (await self._lanes.review.submit(work)).value
         return reply
 
-    async def review(self, call: Call, _: None) -> schemas.ReviewReply:
+    async def review(self, call: Call, _: None) -> replies.ReviewReply:
         """What waits."""
         live = call.live = self._service.live
-        work = Waiting(live, _limit(call.scope["query_string"]))
-        reply: schemas.ReviewReply = (await self._lanes.review.submit(work)).value
+        work = Waiting(live, _limit(call.query.get("limit", "100")))
+        reply: replies.ReviewReply = (await self._lanes.review.submit(work)).value
         return reply
 
     async def proposal(self, call: Call, _: None) -> Feedback:
@@ -72,15 +71,15 @@ class Reviewing:
         return reply
 
 
-def _limit(query: bytes) -> int:
-    """The `limit` of a query string.
+def _limit(word: str) -> int:
+    """The number that a query string gives.
 
     Raises:
         InvalidInput: it is no whole number in range.
     """
-    words = parse_qs(query.decode("latin-1")).get("limit", ["100"])
-    if not words[-1].isdecimal() or not 1 <= int(words[-1]) <= MAX_WAITING:
+    is_number = word.isdecimal() and len(word) <= len(str(MAX_WAITING))
+    if not is_number or not 1 <= int(word) <= MAX_WAITING:
         raise InvalidInput(
-            f"limit {words[-1]!r:.20} is no number from 1 to {MAX_WAITING}", where="limit"
+            f"limit {quoted(word, 20)} is no number from 1 to {MAX_WAITING}", where="limit"
         )
-    return int(words[-1])
+    return int(word)

@@ -9,22 +9,34 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from gemel.errors import NotFound, Overloaded
-from gemel.serve import schemas
+from gemel.serve import replies
 from gemel.serve.endpoint import Answers, Call, Raw, Route
 from gemel.serve.live import Live
 from gemel.serve.service import Service
 
 RELEASE = Route(
-    "GET", "/v1/release", "/v1/release", None, schemas.ReleaseReply, "What is live, as measured"
+    "GET", "/v1/release", "/v1/release", None, replies.ReleaseReply, "What is live, as measured"
 )
 LIVE = Route(
-    "GET", "/livez", "/livez", None, schemas.HealthReply, "200 while the process answers at all"
+    "GET",
+    "/livez",
+    "/livez",
+    None,
+    replies.HealthReply,
+    "200 while the process answers at all",
+    query=None,
 )
 READY = Route(
-    "GET", "/readyz", "/readyz", None, schemas.HealthReply, "200 while it takes requests, else 503"
+    "GET",
+    "/readyz",
+    "/readyz",
+    None,
+    replies.HealthReply,
+    "200 while it takes requests, else 503",
+    query=None,
 )
-METRICS = Route("GET", "/metrics", "/metrics", None, bytes, "Figures for Prometheus")
-OPENAPI = Route("GET", "/openapi.json", "/openapi.json", None, dict, "This description")
+METRICS = Route("GET", "/metrics", "/metrics", None, bytes, "Figures for Prometheus", query=None)
+OPENAPI = Route("GET", "/openapi.json", "/openapi.json", None, dict, "This description", query=None)
 
 
 class State:
@@ -40,33 +52,33 @@ class State:
             METRICS: self.figures,
         }
 
-    async def release(self, call: Call, _: None) -> schemas.ReleaseReply:
+    async def release(self, call: Call, _: None) -> replies.ReleaseReply:
         """What is live."""
         live = call.live = self._service.live
         manifest = live.release.manifest
-        return schemas.ReleaseReply(
+        return replies.ReleaseReply(
             release=manifest.id,
             space=manifest.space_id,
             name=manifest.name,
             created=manifest.created,
             modality=manifest.modality,
-            fields=[schemas.FieldReply(field.name, field.kind) for field in live.fields],
+            fields=[replies.FieldReply(field.name, field.kind) for field in live.fields],
             records=None if live.gallery is None else live.gallery.count(),
             policy=_policy(live),
             operating_points=_operating_points(live),
         )
 
-    async def alive(self, _call: Call, _: None) -> schemas.HealthReply:
+    async def alive(self, _call: Call, _: None) -> replies.HealthReply:
         """The process answers."""
-        return schemas.HealthReply("alive")
+        return replies.HealthReply("alive")
 
-    async def ready(self, call: Call, _: None) -> schemas.HealthReply:
+    async def ready(self, call: Call, _: None) -> replies.HealthReply:
         """The service takes requests; a warning does not change that."""
         live = call.live = self._service.live
         if self.stopping:
             raise Overloaded("the service is stopping", hint="try another replica")
         warning = "; ".join(self._service.warnings()) or None
-        return schemas.HealthReply("ready", live.release.id, live.release.space_id, warning)
+        return replies.HealthReply("ready", live.release.id, live.release.space_id, warning)
 
     async def figures(self, _call: Call, _: None) -> Raw:
         """Metrics as text."""

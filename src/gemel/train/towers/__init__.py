@@ -20,7 +20,7 @@ from gemel.data.schema import Field
 from gemel.encode.compare import Comparator, Cosine
 from gemel.encode.encoder import Prepare
 from gemel.errors import ConfigError
-from gemel.train.loop import Arrays, Mix, Views
+from gemel.train.arrays import Arrays, Mix, Views
 from gemel.train.losses import Loss
 
 GROUP = "gemel.modalities"

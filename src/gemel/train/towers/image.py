@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from gemel.encode.encoder import Prepare
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import ConfigError
-from gemel.train.loop import Arrays
+from gemel.train.arrays import Arrays
 from gemel.train.splice import Splice
 from gemel.train.towers import Defaults, Modality
 from gemel.train.views_image import ImageViews

@@ -1,0 +1,114 @@
+"""`gemel compare`: two releases on the same eval records, as paired differences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.errors import DataError, GemelError
+
+if TYPE_CHECKING:
+    from gemel.calibrate.paired import Difference
+    from gemel.data.records import Dataset
+    from gemel.data.splits import Splits
+    from gemel.release.compare import Comparison
+    from gemel.release.release import Release
+
+
+def compare(
+    before: Annotated[str, typer.Argument(help="Release id, unique start of one, or pointer.")],
+    after: Annotated[str, typer.Argument(help="The one that is judged, likewise.")],
+    margin: Annotated[
+        float, typer.Option(min=0, max=1, help="How much worse counts as not worse.")
+    ] = 0.01,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """Compare two releases on the same eval records: paired differences, each with its interval."""
+    from gemel.release.compare import compare as compared
+    from gemel.release.compare import require_comparable
+
+    project = Project.open(config, sets)
+    one, two = project.release(before), project.release(after)
+    require_comparable(one, two)
+    dataset = project.dataset()
+    splits = _splits(project, dataset, two)
+    goal = project.config.calibrate
+    with show.progress("comparing", "steps") as tick:
+        found = compared(
+            one,
+            two,
+            dataset,
+            splits,
+            margin=margin,
+            max_comparisons=goal.max_comparisons,
+            seed=goal.seed,
+            progress=tick,
+        )
+    if json:
+        show.as_json(found)
+    else:
+        render(found)
+
+
+def _splits(project: Project, dataset: Dataset, release: Release) -> Splits:
+    """The split of the records whose eval is that of a release: of the settings, or of a run.
+
+    Raises:
+        DataError: there is none.
+    """
+    from gemel.release.run import Run
+
+    stated = release.evidence.data
+    if dataset.digest == stated.digest:
+        splits = project.splits(dataset)
+        if dataset.take(splits.eval).digest == stated.sides["eval"].digest:
+            return splits
+        for folder in sorted((project.state / "runs").glob("*")):
+            try:
+                splits = Run.open(folder, dataset).splits
+            except GemelError:
+                continue  # of other records, or not finished
+            if dataset.take(splits.eval).digest == stated.sides["eval"].digest:
+                return splits
+    raise DataError(
+        f"the records of this project are not those that release {release.short_id} was "
+        "measured on",
+        where=dataset.source,
+        hint="name them in [data], and their [split], as they were then",
+    )
+
+
+def render(found: Comparison) -> None:
+    """Write a comparison to stdout: the verdict, a table of differences, what is decided anew."""
+    show.out(found.sentence)
+    show.out("")
+    head = ["measure", found.before.id[:12], found.after.id[:12], "difference", "interval", ""]
+    show.table(head, [_row(d) for d in found.differences])
+    show.out("")
+    if not found.flips:
+        show.out("both decide every comparison alike")
+    rows: list[list[Any]] = []
+    for flip in found.flips:
+        kind = "genuine" if flip.genuine else "impostor"
+        pairs = ", ".join(f"{e.left.id} - {e.right.id}" for e in flip.examples)
+        rows.append([kind, f"{flip.before} -> {flip.after}", flip.n, pairs])
+    if rows:
+        show.table(["comparisons", "decided", "number", "such as"], rows)
+    show.say(
+        f"{found.n_identities:,} identities, {found.n_genuine:,} genuine and "
+        f"{found.n_impostor:,} impostor comparisons of eval; {100 * found.confidence:g} % "
+        f"intervals by identity, each on its own; prior {found.prior:.3g}"
+    )
+    for note in found.notes:
+        show.say(note)
+
+
+def _row(d: Difference) -> list[str]:
+    seen = "" if d.seen == "no difference shown" else d.seen
+    interval = f"[{d.low:+.2g}, {d.high:+.2g}]"
+    return [d.measure, f"{d.before:.4g}", f"{d.after:.4g}", f"{d.value:+.2g}", interval, seen]

@@ -1,0 +1,71 @@
+"""Files that a command writes where the user says: never over what it reads, and there whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gemel.errors import ConfigError, DataError
+
+
+def check(path: Path, suffix: str, reads: Sequence[Path], option: str = "--output") -> None:
+    """Raise unless a file may be written there; asked before any work is done.
+
+    Args:
+        path: that the user names.
+        suffix: of the format that is written, with its dot.
+        reads: files and folders of images that must stay as they are.
+        option: that names the path.
+    Raises:
+        ConfigError: another suffix, no such folder, a folder, or something that is read.
+    """
+    where = f"{option} {path}"
+    if path.suffix.lower() != suffix:
+        raise ConfigError(
+            f"the format is {suffix[1:].upper()}, so the name has to end in {suffix}",
+            where=where,
+            hint=f"for example {option} {path.stem or 'found'}{suffix}",
+        )
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(
+            "no such folder to write to", where=where, hint="make it, or name another"
+        )
+    try:
+        path.exists()
+    except OSError as e:  # a name that no file can have
+        raise ConfigError(
+            f"cannot be written: {e.strerror}", where=option, hint="shorten it"
+        ) from e
+    if path.is_dir():
+        raise ConfigError("this is a folder", where=where, hint="name a file inside it")
+    for read in reads:
+        if _holds(read, path):
+            raise ConfigError(
+                f"would be written {'into' if read.is_dir() else 'over'} {read}, which is read",
+                where=where,
+                hint="name another file",
+            )
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file in its place whole, or not at all.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    from gemel.improve import job
+
+    try:
+        job.write(path, content)
+    except DataError as e:
+        raise ConfigError(e.what, where=e.where, hint=e.hint) from e
+
+
+def _holds(read: Path, path: Path) -> bool:
+    """Whether writing to a path changes what is read: that file, or the images of that folder."""
+    from gemel.data.images import SUFFIXES
+
+    if read.is_dir():
+        return path.suffix.lower() in SUFFIXES and read.resolve() in path.resolve().parents
+    same = path.exists() and read.exists() and path.samefile(read)
+    return same or path.resolve() == read.resolve()

@@ -1,0 +1,64 @@
+"""`gemel verify`: whether two things are the same."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.explain import Payload, payloads_of
+from gemel.cli.gallery import ReleaseName
+from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+
+View = Annotated[
+    list[str] | None,
+    typer.Option(help="Another view of the same thing; all must match; up to 7 more a side."),
+]
+
+
+def verify(
+    left: Payload,
+    right: Payload,
+    also_left: View = None,
+    also_right: View = None,
+    category: Annotated[
+        str | None,
+        typer.Option(help="Of both, where the release decides by it; records have their own."),
+    ] = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """Decide whether two records are the same, or two things of which there are several views."""
+    from gemel.serve.service import Service
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    sides = {"left": [left, *(also_left or [])], "right": [right, *(also_right or [])]}
+    words = [(side, word) for side, views in sides.items() for word in views]
+    found = payloads_of(project, live, words)
+    n = len(sides["left"])
+    own = (category or found[0][1], category or found[n][1])
+    reply = Service(live).verify(_items(found[:n]), _items(found[n:]), own)
+    if json:
+        show.as_json(reply)
+        return
+    chance = "" if reply.probability is None else f", probability {show.number(reply.probability)}"
+    rule = "" if reply.rule is None else f" ({reply.rule})"
+    show.out(
+        f"{reply.outcome.replace('_', ' ')}{rule}: score {show.number(reply.score)}, "
+        f"threshold {show.number(reply.threshold)}{chance}"
+    )
+
+
+def _items(found: Sequence[tuple[Any, str | None]]) -> Any:
+    """One item or several views as a request has them: images in base64."""
+    items = [
+        {"image": base64.b64encode(payload).decode()} if isinstance(payload, bytes) else payload
+        for payload, _ in found
+    ]
+    return items if len(items) > 1 else items[0]

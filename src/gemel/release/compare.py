@@ -1,0 +1,333 @@
+"""Two releases on the same eval records: what differs, by how much, and how sure that is.
+
+Each decides at its own threshold. The same comparisons are made for both, so that differences are
+paired: their intervals are shorter than those of either release. Nothing is chosen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from gemel.calibrate.paired import Difference
+from gemel.calibrate.scores import Scores
+from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.splits import Splits
+from gemel.data.units import units
+from gemel.errors import DataError, ReleaseError
+from gemel.release import differences, mistakes
+from gemel.release import measure as measuring
+from gemel.release.flips import Flip, flips
+from gemel.release.gates import QUALITY
+from gemel.release.measure import Part, in_words
+from gemel.release.mistakes import Item
+from gemel.release.release import Release
+
+Verdict = Literal["better", "not worse", "worse", "cannot tell"]
+MARGIN = 0.01
+N_STEPS = 5
+PRIMARY = {"f1": "F1", "recall": "recall", "precision": "precision"}
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two releases.
+
+    Attributes:
+        id: `release_id`.
+        name: for people.
+        space_id: of its embeddings.
+        goal: of its threshold, in words.
+        threshold: for one comparison.
+    """
+
+    id: str
+    name: str
+    space_id: str
+    goal: str
+    threshold: float
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two releases on the same records; plain JSON values.
+
+    Attributes:
+        before: the first release.
+        after: the second, judged against the first.
+        verdict: of the second on `primary`: its interval lies above zero (better), below (worse),
+            above minus the margin (not worse), or none of these (cannot tell).
+        sentence: the same in words.
+        primary: the measure that the verdict is about: what the goal leaves open.
+        margin: how much worse counts as not worse.
+        confidence: of each interval on its own.
+        prior: share of genuine comparisons that precision, F1 and cost refer to.
+        costs: of a false match and a false non-match.
+        eval_digest: of the records.
+        n_records: with an identity.
+        n_identities: that they are of.
+        n_genuine: comparisons.
+        n_impostor: comparisons.
+        differences: of every measure, the second minus the first.
+        flips: comparisons that the two decide differently.
+        notes: what a reader has to know.
+    """
+
+    before: Compared
+    after: Compared
+    verdict: Verdict
+    sentence: str
+    primary: str
+    margin: float
+    confidence: float
+    prior: float
+    costs: tuple[float, float]
+    eval_digest: str
+    n_records: int
+    n_identities: int
+    n_genuine: int
+    n_impostor: int
+    differences: tuple[Difference, ...]
+    flips: tuple[Flip, ...]
+    notes: tuple[str, ...] = ()
+
+
+def require_comparable(before: Release, after: Release) -> str:
+    """Digest of the eval records that both were measured on.
+
+    Raises:
+        ReleaseError: they are one and the same release.
+        DataError: they were measured on different records.
+    """
+    if before.id == after.id:
+        raise ReleaseError(
+            f"{before.short_id} is compared with itself", hint="name two different releases"
+        )
+    one, two = (r.evidence.data.sides["eval"].digest for r in (before, after))
+    if one != two:
+        sources = [r.evidence.data.source for r in (before, after)]
+        raise DataError(
+            f"release {before.short_id} was measured on eval records {one[:12]} of {sources[0]}, "
+            f"release {after.short_id} on {two[:12]} of {sources[1]}",
+            hint="calibrate both on the same records with the same [split]",
+        )
+    return one
+
+
+def compare(
+    before: Release,
+    after: Release,
+    dataset: Dataset,
+    splits: Splits,
+    *,
+    margin: float = MARGIN,
+    max_comparisons: int = 20_000_000,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Paired differences of two releases on the eval records of both.
+
+    Args:
+        before: the one that is compared with, such as the live one.
+        after: the one that is judged.
+        dataset: the records that both were measured on.
+        splits: of the dataset; only eval is looked at.
+        margin: how much worse on the primary measure still counts as not worse, in (0, 1).
+        max_comparisons: above it, those of randomly chosen identities.
+        seed: of that choice and of resampling.
+        progress: called with steps done and steps in all.
+    Raises:
+        ReleaseError: a release is compared with itself.
+        DataError: the two were not measured on the same records, or not on these.
+    """
+    stated = require_comparable(before, after)
+    records = dataset.take(splits.eval)
+    if records.digest != stated:
+        raise DataError(
+            f"these eval records are {records.digest[:12]}, the releases were measured on "
+            f"{stated[:12]}",
+            where=dataset.source,
+            hint="name the records and the [split] that the releases were made with",
+        )
+    tick = _ticker(progress)
+    parts = _parts(before, after, records, (max_comparisons, seed), tick)
+    alike = _score_alike(before, after)
+    target = after.evidence.target
+    prior, note = _prior(before, after, parts[0].scores)
+    costs = (target.false_match_cost, target.false_non_match_cost)
+    bands = before.policy.verify, after.policy.verify
+    found = differences.at_thresholds(parts, bands, (prior, costs), target.confidence)
+    tick()
+    if not alike:
+        found += differences.of_curves(parts, target.confidence, seed)
+    tick()
+    if not alike:
+        found += differences.of_searches(parts, target.confidence, seed)
+    tick()
+    primary = _primary(before, after, found)
+    judged = next(d for d in found if d.measure == primary)
+    verdict = _verdict(judged, margin)
+    scores = parts[0].scores
+    return Comparison(
+        before=_compared(before),
+        after=_compared(after),
+        verdict=verdict,
+        sentence=_sentence(verdict, judged, found, margin, target.confidence),
+        primary=primary,
+        margin=margin,
+        confidence=target.confidence,
+        prior=prior,
+        costs=costs,
+        eval_digest=stated,
+        n_records=int(np.count_nonzero(records.identities != UNKNOWN)),
+        n_identities=scores.n_identities,
+        n_genuine=scores.n_genuine,
+        n_impostor=scores.n_impostor,
+        differences=tuple(found),
+        flips=flips(parts, bands, _item(records), seed),
+        notes=_notes(before, after, scores, note, alike=alike),
+    )
+
+
+def _parts(
+    before: Release,
+    after: Release,
+    records: Dataset,
+    sampling: tuple[int, int],
+    tick: Callable[[], None],
+) -> tuple[Part, Part]:
+    """The same comparisons by both releases, levelled where their policies do."""
+    found: list[Part] = []
+    every, max_comparisons, seed = np.arange(len(records)), *sampling
+    for release in (before, after):
+        if found and release.space_id == before.space_id:
+            rows = found[0].embeddings
+        else:
+            rows = measuring.encode(release.encoder, records, every)
+        levels = release.policy.categories
+        if levels is not None and records.category is None:
+            raise DataError(
+                f"release {release.short_id} decides by {levels.column}, which these records lack",
+                where=records.source,
+                hint="name the column in data.category",
+            )
+        part = measuring.part(
+            rows,
+            records.identities,
+            release.comparator,
+            category=records.category,
+            max_comparisons=max_comparisons,
+            seed=seed,
+            units=units(records),
+        )
+        found.append(part.level(levels))
+        tick()
+    return found[0], found[1]
+
+
+def _score_alike(before: Release, after: Release) -> bool:
+    """Whether both give every comparison the same score: only thresholds differ."""
+    names = {n for r in (before, after) for n in r.manifest.files if n.startswith("comparator")}
+    files = [[r.manifest.files.get(n) for n in sorted(names)] for r in (before, after)]
+    return (
+        before.space_id == after.space_id
+        and files[0] == files[1]
+        and before.policy.categories == after.policy.categories
+    )
+
+
+def _prior(before: Release, after: Release, scores: Scores) -> tuple[float, str]:
+    """The share of genuine comparisons for both, and a note where they state different ones."""
+    one, two = (r.evidence.target.prior for r in (before, after))
+    if one == two:
+        return (scores.prior if two is None else two), ""
+    prior = scores.prior if two is None else two
+    return prior, f"the two state different priors: {after.short_id}'s {prior:.3g} is used for both"
+
+
+def _primary(before: Release, after: Release, found: list[Difference]) -> str:
+    """What the goal that both share leaves open: of a proven FMR, the recall."""
+    goals = [(r.evidence.target.kind, r.evidence.target.value) for r in (before, after)]
+    kind = goals[1][0] if goals[0] == goals[1] else "f1"
+    measures = {d.measure for d in found}
+    wanted = {"eer": "EER", "cost": "cost"}.get(kind) or PRIMARY.get(QUALITY.get(kind, "f1"), "F1")
+    return wanted if wanted in measures else "F1"
+
+
+def _verdict(judged: Difference, margin: float) -> Verdict:
+    if judged.seen == "better":
+        return "better"
+    if judged.seen == "worse":
+        return "worse"
+    return "not worse" if judged.not_worse(margin) else "cannot tell"
+
+
+def _sentence(
+    verdict: Verdict, judged: Difference, found: list[Difference], margin: float, confidence: float
+) -> str:
+    """The verdict, what it rests on, and what else differs."""
+    said = {
+        "better": "Better",
+        "worse": "Worse",
+        "not worse": f"Not worse by {margin:g} or more",
+        "cannot tell": f"Cannot tell whether it is worse by {margin:g} or more",
+    }[verdict]
+    text = (
+        f"{said}: {judged.measure} {judged.after:.4g} instead of {judged.before:.4g}, a difference "
+        f"of {judged.value:+.2g} [{judged.low:+.2g}, {judged.high:+.2g}] with "
+        f"{100 * confidence:g} % confidence"
+    )
+    for seen in ("better", "worse"):
+        others = [d.measure for d in found if d.seen == seen and d.measure != judged.measure]
+        if others:
+            text += (
+                f"; {seen} also in {', '.join(others)}"
+                if seen == verdict
+                else (f"; {seen} in {', '.join(others)}")
+            )
+    return text + "."
+
+
+def _compared(release: Release) -> Compared:
+    return Compared(
+        id=release.id,
+        name=release.manifest.name,
+        space_id=release.space_id,
+        goal=in_words(release.evidence.target),
+        threshold=release.policy.verify.threshold,
+    )
+
+
+def _item(records: Dataset) -> Callable[[int], Item]:
+    """A record by its position, as a report shows it."""
+
+    def item(at: int) -> Item:
+        shown = mistakes.shown(records.payloads([at])[0])
+        return Item(str(records.ids[at]), records.identity_of(at) or "", shown)
+
+    return item
+
+
+def _notes(
+    before: Release, after: Release, scores: Scores, prior: str, *, alike: bool
+) -> tuple[str, ...]:
+    policies = (before.policy, after.policy)
+    notes = [prior, scores.note]
+    if alike:
+        notes.append("both give every comparison the same score: only their thresholds differ")
+    if any(p.rules or p.review_width is not None for p in policies):
+        notes.append("decisions are compared without rules and without intervals of probabilities")
+    return tuple(note for note in notes if note)
+
+
+def _ticker(progress: Callable[[int, int], None] | None) -> Callable[[], None]:
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, N_STEPS)
+
+    return tick

@@ -1,0 +1,152 @@
+"""Comparisons that two releases decide differently: how many of each kind, and a few to look at.
+
+Outcomes are those of threshold and review band; rules and the width of a probability's interval,
+which look at more than a score, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Float32, Int64
+from gemel.calibrate.bands import Band
+from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
+from gemel.calibrate.policy import Outcome
+from gemel.calibrate.scores import Scores
+from gemel.release.measure import Part
+from gemel.release.mistakes import MAX_RECORDS, Item, whole_identities
+
+OUTCOMES: tuple[Outcome, ...] = ("no_match", "review", "match")
+N_EXAMPLES = 3
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison that was decided differently, with both scores."""
+
+    left: Item
+    right: Item
+    before: float
+    after: float
+
+
+class Flip(msgspec.Struct, frozen=True, kw_only=True):
+    """Comparisons of one class that went from one outcome to another.
+
+    Attributes:
+        genuine: of one identity.
+        before: outcome of the first release.
+        after: outcome of the second.
+        n: how many.
+        examples: the ones that the second is surest of.
+    """
+
+    genuine: bool
+    before: Outcome
+    after: Outcome
+    n: int
+    examples: tuple[Example, ...] = ()
+
+
+def flips(
+    parts: tuple[Part, Part],
+    bands: tuple[Band, Band],
+    item: Callable[[int], Item],
+    seed: int = 0,
+) -> tuple[Flip, ...]:
+    """Every kind of change that occurs, with its number and examples.
+
+    Args:
+        parts: the same records, encoded and compared by the first and the second release.
+        bands: threshold and review band of both.
+        item: a record by its position, as it is shown.
+        seed: above 6,000 records, examples are of whole identities drawn at random.
+    """
+    n = counts((parts[0].scores, parts[1].scores), bands)
+    kinds = [(g, a, b) for g, a, b in np.argwhere(n).tolist() if a != b]
+    shown = _examples(parts, bands, seed) if kinds else {}
+    return tuple(
+        Flip(
+            genuine=bool(kind[0]),
+            before=OUTCOMES[kind[1]],
+            after=OUTCOMES[kind[2]],
+            n=int(n[tuple(kind)]),
+            examples=tuple(
+                Example(left=item(i), right=item(j), before=before, after=after)
+                for before, after, i, j in shown.get(tuple(kind), [])
+            ),
+        )
+        for kind in kinds
+    )
+
+
+def counts(scores: tuple[Scores, Scores], bands: tuple[Band, Band]) -> Int64:
+    """Comparisons by class, outcome before and outcome after: (2, 3, 3) int64."""
+    total = np.zeros(18, np.int64)
+    one, two = scores
+    for at in one.blocks():
+        before, after = _outcome(one.score[at], bands[0]), _outcome(two.score[at], bands[1])
+        total += np.bincount(9 * one.genuine[at] + 3 * before + after, minlength=18)
+    return total.reshape(2, 3, 3)
+
+
+def _outcome(score: Float32, band: Band) -> Int64:
+    """Positions in `OUTCOMES`: (n,) int64."""
+    found = np.where(score >= np.float64(band.threshold), 2, 0)
+    low, high = np.float64(band.review_low), np.float64(band.review_high)
+    found[(score >= low) & (score < high)] = 1
+    return found
+
+
+Row = tuple[float, float, int, int]
+
+
+def _examples(
+    parts: tuple[Part, Part], bands: tuple[Band, Band], seed: int
+) -> dict[tuple[int, ...], list[Row]]:
+    """Scores and record positions of the changes of each kind, the surest first."""
+    kept: dict[tuple[int, ...], list[Row]] = {}
+    for genuine, before, after, i, j in _both(parts, seed):
+        old, new = _outcome(before, bands[0]), _outcome(after, bands[1])
+        sure = np.abs(after - np.float64(bands[1].threshold))
+        changed = np.flatnonzero(old != new)
+        changed = changed[np.argsort(-sure[changed], kind="stable")]
+        for a, b in set(zip(old[changed].tolist(), new[changed].tolist(), strict=True)):
+            rows = kept.setdefault((genuine, a, b), [])
+            for at in changed[(old[changed] == a) & (new[changed] == b)][:N_EXAMPLES].tolist():
+                rows.append((float(before[at]), float(after[at]), int(i[at]), int(j[at])))
+            rows.sort(key=lambda row: -abs(row[1] - bands[1].threshold))
+            del rows[N_EXAMPLES:]
+    return kept
+
+
+def _both(
+    parts: tuple[Part, Part], seed: int
+) -> Iterator[tuple[int, Float32, Float32, Int64, Int64]]:
+    """Class, both scores and both record positions of all comparisons, a block at a time."""
+    identities = parts[0].identities
+    kept = whole_identities(identities, MAX_RECORDS, seed)
+    kept = kept[np.argsort(identities[kept], kind="stable")]
+    codes, levels = identities[kept], [part.leveller() for part in parts]
+
+    def levelled(k: int, score: Float32, i: Any, j: Any) -> Float32:
+        level = levels[k]
+        return score if level is None else level(score, i, j)
+
+    inside: list[tuple[Float32, Int64, Int64]] = []
+    for part in parts:
+        blocks = list(genuine_blocks(part.embeddings[kept], codes, part.comparator))
+        if not blocks:
+            break
+        score, i, j = (np.concatenate(column) for column in zip(*blocks, strict=True))
+        inside.append((score, kept[i], kept[j]))
+    if inside:
+        i, j = inside[0][1:]
+        yield 1, levelled(0, inside[0][0], i, j), levelled(1, inside[1][0], i, j), i, j
+    across = (impostor_blocks(p.embeddings[kept], codes, p.comparator) for p in parts)
+    for (before, left, at), (after, _, _) in zip(*across, strict=True):
+        i, j = np.full(len(before), kept[left]), kept[at]
+        yield 0, levelled(0, before, i, j), levelled(1, after, i, j), i, j

@@ -1,0 +1,49 @@
+"""`gemel report`: HTML, and the card as the service shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from tests.serve import small
+
+from gemel.release.card import Card
+from gemel.release.store import Store
+from gemel.serve.http import create_app
+from gemel.serve.server import running
+from gemel.serve.service import Service
+
+Gemel = Callable[..., Any]
+
+
+def test_the_card_on_the_command_line_is_the_one_served(project: Path, gemel: Gemel) -> None:
+    said = gemel("report", "--json")
+    assert said.code == 0, said.err
+    assert not Path("report.html").exists()
+    release = Store(".gemel").get("stable")
+    with running(create_app(Service(release))) as url:
+        first, again = httpx.get(f"{url}/v1/card"), httpx.get(f"{url}/v1/card")
+    assert first.status_code == 200
+    assert first.headers["x-gemel-release"] == release.id
+    assert first.json() == again.json() == json.loads(said.out)
+    assert msgspec.json.decode(first.content, type=Card).details.id == release.id
+
+
+def test_a_release_without_evidence_has_none(tmp_path: Path) -> None:
+    with running(create_app(Service(small.release(tmp_path / "small")))) as url:
+        reply = httpx.get(f"{url}/v1/card")
+    assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
+    assert "evidence.json" in reply.json()["detail"]
+
+
+def test_the_page_is_written_whole_or_announced(project: Path, gemel: Gemel) -> None:
+    said = gemel("report", "-o", "out.html", "--dry-run")
+    assert said.code == 0
+    assert not Path("out.html").exists()
+    assert gemel("report", "-o", "out.html").code == 0
+    assert Path("out.html").read_text().startswith("<!doctype html>")
+    assert not list(Path().glob("*.draft"))

@@ -1,0 +1,120 @@
+"""The card says what the evidence says, and names nobody."""
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from gemel.calibrate.paired import Difference
+from gemel.data.dataset import Dataset
+from gemel.errors import NotFound
+from gemel.release import folder as folders
+from gemel.release.card import Card, card
+from gemel.release.folder import sha256
+from gemel.release.measure import side
+from gemel.release.release import Head, Release, seal
+from gemel.release.verdict import verdict
+
+
+def test_every_figure_is_that_of_the_evidence(release: Release) -> None:
+    shown, evidence = card(release), release.evidence
+    assert shown.operating_points == evidence.points
+    assert shown.operating_points[0].eval == shown.measured.eval == evidence.eval
+    assert shown.smallest_fmr == evidence.smallest_fmr
+    assert shown.expires == release.policy.expires
+    assert shown.data.prior == evidence.eval.prior
+    assert shown.data.failure_to_acquire == 0.0
+    sides = shown.data.sides
+    assert sum(side.n_records for side in sides.values()) == shown.data.n_records == 300
+    assert (sides["train"].n_genuine, sides["eval"].n_genuine) == (None, 45)
+    assert sides["eval"].n_impostor == 45 * 44 * 2
+    assert shown.scoring.range[0] < shown.scoring.threshold < shown.scoring.range[1]
+    assert shown.scoring.metric.startswith("cosine")
+    refused = [p for p in shown.operating_points if p.refusal is not None]
+    assert refused
+    assert all(p.refusal.missing_identities > 0 for p in refused if p.refusal)
+
+
+def test_digests_are_those_of_the_files(release: Release) -> None:
+    digests = card(release).details.digests
+    for name, file in (
+        ("preprocessing", "encoder/prepare.json"),
+        ("encoder", "encoder/encoder.onnx"),
+        ("comparator", "comparator.json"),
+    ):
+        assert digests[name] == sha256(release.folder / file)
+
+
+def test_nobody_is_named_and_it_survives_json(release: Release, people: Dataset) -> None:
+    text = msgspec.json.encode(card(release))
+    assert msgspec.json.decode(text, type=Card) == card(release)
+    assert not re.search(rb"person \d", text)
+    for row in people.payloads()[:20]:
+        assert str(row["last"]).encode() not in text
+    zoo = release.evidence.zoo
+    assert zoo is not None and zoo.wolves.worst[0].identity.startswith("person ")
+
+
+def test_refused_input_is_a_failure_to_acquire(release: Release, tmp_path: Path) -> None:
+    data = msgspec.structs.replace(release.evidence.data, n_bad=100)
+    evidence = msgspec.structs.replace(release.evidence, data=data)
+    child = release.child(evidence=evidence, into=tmp_path / "child")
+    assert card(child).data.failure_to_acquire == 0.25
+    assert card(child).data.n_refused == 100
+
+
+def test_older_evidence_has_a_card(release: Release, tmp_path: Path) -> None:
+    evidence = msgspec.structs.replace(
+        release.evidence, zoo=None, against=(), galleries=(), validity=None, reliability=None
+    )
+    child = release.child(evidence=evidence, into=tmp_path / "child")
+    assert card(child).measured.zoo is None
+    assert card(child).verdict.sentences
+
+
+def test_without_evidence_there_is_none(release: Release, tmp_path: Path) -> None:
+    with folders.draft(tmp_path / "bare") as draft:
+        for name in ("encoder/prepare.json", "encoder/encoder.onnx", "comparator.json"):
+            (draft / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(release.folder / name, draft / name)
+        bare = seal(draft, tmp_path / "bare", Head(release.space_id, "row"))
+    with pytest.raises(NotFound, match=r"evidence\.json"):
+        card(bare)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "headline"),
+    [(0.1, 0.3, "Clearly better"), (-0.1, 0.3, "Not clearly better"), (-0.3, -0.1, "Worse")],
+)
+def test_the_verdict_rests_on_the_paired_difference(
+    release: Release, low: float, high: float, headline: str
+) -> None:
+    first = next(d for d in release.evidence.against if d.measure == "F1")
+    seen = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+    moved = msgspec.structs.replace(first, low=low, high=high, seen=seen)
+    found = verdict(msgspec.structs.replace(release.evidence, against=(moved,)), "row")
+    assert found.headline.startswith(headline)
+    assert f"{100 * low:+.1f} to {100 * high:+.1f} points" in found.sentences[1]
+
+
+def test_the_baseline_is_compared_both_ends_as_measured(release: Release) -> None:
+    ours, theirs = release.evidence.candidates
+    against: dict[str, Difference] = {d.measure: d for d in release.evidence.against}
+    assert against["F1"].after == pytest.approx(ours.point.f1.value)
+    assert against["F1"].before == pytest.approx(theirs.point.f1.value)
+    assert against["EER"].before == pytest.approx(theirs.curve.eer)
+    assert against["recall_at_1"].after == pytest.approx(ours.retrieval.recall_at_k[1])
+
+
+def test_sessions_are_counted_by_side(people: Dataset) -> None:
+    """Every record of an identity in one session, three identities to a session."""
+    session = people.identities // 3
+    session[:2] = -1
+    grouped = dataclasses.replace(people, groups={"session": session})
+    found = side(grouped, np.arange(2, 20))
+    assert found.groups == {"session": 4}
+    assert side(people, np.arange(2, 20)).groups == {}
