@@ -47,7 +47,7 @@ def test_a_good_release_passes_every_gate(release: Release) -> None:
         "parity",
         "not collapsed",
         "evidence",
-        "not expired",
+        "in date",
         "target holds on eval",
     ]
     assert all(g.detail for g in report.gates)
@@ -65,7 +65,7 @@ def test_thresholds_past_their_day_fail(release: Release) -> None:
     assert expires is not None
     day = date.fromisoformat(expires)
     assert gates.run(release, today=day).passed
-    assert failed(gates.run(release, today=day + timedelta(1))) == ["not expired"]
+    assert failed(gates.run(release, today=day + timedelta(1))) == ["in date"]
 
 
 def test_a_damaged_file_fails_integrity(release: Release, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def run(
         _gate("parity", lambda: _parity(candidate)),
         _gate("not collapsed", lambda: _not_collapsed(candidate)),
         _gate("evidence", lambda: _evidence(candidate)),
-        _gate("not expired", lambda: _not_expired(candidate, today)),
+        _gate("in date", lambda: _in_date(candidate, today)),
         _gate("target holds on eval", lambda: _target_holds(candidate)),
     ]
     if stable is not None and stable.id != candidate.id:
@@ -211,7 +211,7 @@ def _target_holds(candidate: Release) -> tuple[bool, str]:
     return True, f"F1 on eval {_span(seen.f1)}, on dev {_span(chosen.f1)}"
 
 
-def _not_expired(candidate: Release, today: date) -> tuple[bool, str]:
+def _in_date(candidate: Release, today: date) -> tuple[bool, str]:
     policy = candidate.policy
     if policy.expires is None:
         return True, "no day of expiry"
