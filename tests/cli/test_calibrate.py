@@ -95,6 +95,25 @@ def test_goals_that_contradict_each_other_are_a_usage_error(
     assert said.code == 2 and "Traceback" not in said.err
 
 
+def test_an_interval_that_is_not_known_and_a_level_near_one_are_not_made_up(
+    project: Path, gemel: Gemel
+) -> None:
+    from gemel.calibrate.intervals import Sample, proportion
+    from gemel.cli.release import estimate
+
+    unknown = proportion(0.021, 0.001, Sample(n_comparisons=9, n_units=1, n_independent=1), 0.95)
+    assert estimate(unknown, 2) == "0.021 [too few identities]"
+    assert "[99.9999999 % by identity]" in gemel("calibrate", "--confidence", "0.999999999").out
+
+
+def test_a_cohort_that_is_smaller_than_asked_for_is_noted(project: Path, gemel: Gemel) -> None:
+    said = gemel("calibrate", "--set", "calibrate.cohort=100000")
+    assert (
+        said.code == 0 and "note: a cohort of all 72 identities of train, not 100,000" in said.err
+    )
+    assert "cohort" not in gemel("calibrate", "--set", "calibrate.cohort=72").err
+
+
 def test_a_flag_overrules_the_goal_of_the_file(project: Path, gemel: Gemel) -> None:
     path = project / "gemel.toml"
     text = re.sub(r"# target = .*", 'target = "fmr"', path.read_text(), count=1)

@@ -199,9 +199,26 @@ def test_the_two_countries_err_about_equally_often(live: Live) -> None:
     assert {(c.left, c.right) for c in found.matrix} == {("aa", "aa"), ("aa", "bb"), ("bb", "bb")}
 
 
+def test_a_worst_category_without_an_error_is_not_named(project: Path) -> None:
+    """Nor is it kept back where the false matches are."""
+    from msgspec.structs import replace
+
+    from gemel.cli.categories import show_categories
+
+    found = Project.open().release().evidence.categories
+    assert found is not None and found.worst_fmr is not None and found.between is not None
+    lines: list[str] = []
+    none = replace(found.worst_fmr, value=0.0)
+    some = replace(found.between, fmr=replace(found.between.fmr, value=0.5))
+    show_categories(replace(found, worst_fmr=none, between=some), write=lines.append)
+    (worst,) = [line for line in lines if line.startswith("worst FMR")]
+    assert worst.startswith("worst FMR: none seen in any category; with 95 % confidence")
+    assert any(line.startswith("all false matches are between categories") for line in lines)
+
+
 def test_the_table_is_shown(project: Path, gemel: Gemel) -> None:
     shown = gemel("release", "show").out
-    assert "(between categories)" in shown and "worst FMR" in shown and "FMR between" in shown
+    assert "(between, or of unknown)" in shown and "worst FMR" in shown and "FMR between" in shown
     facts = json.loads(gemel("release", "show", "--json").out)
     assert facts["policy"]["categories"]["column"] == "country"
     assert len(facts["evidence"]["categories"]["rows"]) == 2
@@ -255,7 +272,7 @@ def test_the_worst_category_proves_its_fmr_or_is_named(project: Path, gemel: Gem
     [
         ("county", [], "did you mean 'country'?"),
         ("person", [], "cannot be the category as well"),
-        ("country", ["data.ignore=[\"country\"]"], "do not ignore it"),
+        ("country", ["data.ignore=[\"country\"]"], "take it off the ignored ones"),
         ("", ["calibrate.categories=per_category"], "name it in data.category"),
         ("country", ["calibrate.categories=each"], "calibrate.categories"),
     ],

@@ -40,7 +40,7 @@ def test_a_second_writer_is_told_who_the_first_is(gallery, folder):
         folder,
     )
     assert f"process {os.getpid()} is writing to this gallery" in other.stdout, other.stderr
-    assert "read-only" in other.stdout
+    assert "one writer" in other.stdout
     gallery.close()
     Gallery.open(folder).close()
 

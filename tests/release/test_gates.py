@@ -48,7 +48,7 @@ def test_a_good_release_passes_every_gate(release: Release) -> None:
         "parity",
         "not collapsed",
         "evidence",
-        "not expired",
+        "in date",
         "target holds on eval",
     ]
     assert all(g.detail for g in report.gates)
@@ -66,7 +66,7 @@ def test_thresholds_past_their_day_fail(release: Release) -> None:
     assert expires is not None
     day = date.fromisoformat(expires)
     assert gates.run(release, today=day).passed
-    assert failed(gates.run(release, today=day + timedelta(1))) == ["not expired"]
+    assert failed(gates.run(release, today=day + timedelta(1))) == ["in date"]
 
 
 def test_a_gallery_of_another_space_has_to_be_enrolled_first(

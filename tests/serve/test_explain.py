@@ -159,6 +159,8 @@ def test_what_cannot_be_explained_is_refused_with_its_place(
     reply = shared_client.post("/v1/explain", json=body)
     assert (reply.status_code, reply.json()["code"]) == (422, "invalid_input"), reply.text
     assert reply.json().get("where", "") == where
+    if not where and reply.json()["detail"].startswith("expected two items"):
+        assert "`query` and `id`" in reply.json()["hint"]
 
 
 def test_a_record_that_is_not_there_is_unknown(

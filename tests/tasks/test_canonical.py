@@ -42,6 +42,14 @@ def test_images_are_equally_complete() -> None:
     assert np.flatnonzero(choose("complete", LABELS, ROWS, None)).tolist() == [1, 3, 5]
 
 
+@pytest.mark.parametrize("values", [["z", None, "a", "b", "y", "x"], [1, 10, 9, 2, 3, 4]])
+def test_what_is_no_date_is_not_newest(values: list[object]) -> None:
+    frame = FRAME.with_columns(born=pl.Series(values))
+    with pytest.raises(ConfigError, match="'born' holds no dates") as refused:
+        choose("newest:born", LABELS, ROWS, frame)
+    assert refused.value.hint == "fields of dates: seen"
+
+
 @pytest.mark.parametrize("how", ["oldest", "newest:born", "newest:"])
 def test_unknown_choices_are_refused(how: str) -> None:
     with pytest.raises(ConfigError, match=r"unknown choice|no field"):

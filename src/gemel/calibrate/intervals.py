@@ -46,6 +46,16 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     optimistic: float | None = None
 
 
+def percent(share: float) -> str:
+    """A share in percent, never rounded up to all.
+
+    Example:
+        >>> percent(0.95), percent(0.999999999)
+        ('95 %', '99.9999999 %')
+    """
+    return f"{100 * share:.12g} %"
+
+
 def wilson(value: float, n: float, z: float) -> tuple[float, float]:
     """Lower and upper limit of a proportion.
 

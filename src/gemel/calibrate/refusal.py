@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from gemel.calibrate.intervals import percent
 from gemel.calibrate.tail import TailEstimate
 from gemel.errors import TargetRefused
 
@@ -61,7 +62,7 @@ def _what(r: Refusal) -> str:
     }[r.kind]
     return (
         f"{r.n_comparisons:,} {_class(r)} comparisons of {r.n_identities:,} identities cannot "
-        f"prove {goal} with {100 * r.confidence:g} % confidence"
+        f"prove {goal} with {percent(r.confidence)} confidence"
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from gemel.arrays import Bool
 from gemel.calibrate.bands import Band, FirstStage
 from gemel.calibrate.certify import fmr_threshold
-from gemel.calibrate.intervals import Estimate, upper_bound
+from gemel.calibrate.intervals import Estimate, percent, upper_bound
 from gemel.calibrate.operating import rates
 from gemel.calibrate.scores import Scores
 from gemel.errors import ConfigError, DataError
@@ -283,7 +283,7 @@ def _refusal(exact: Scores, goal: StageGoal, confidence: float) -> DataError:
     n = int(np.count_nonzero(exact.genuine_by_identity))
     return DataError(
         f"genuine comparisons of {n:,} identities cannot prove that the stages miss at most "
-        f"{limit:g} with {goal.confidence:.0%} confidence",
+        f"{limit:g} with {percent(goal.confidence)} confidence",
         hint=f"{needed:,} identities with two records or more are needed if none is missed; allow "
         "more, use more bits, or leave the stages out",
     )

@@ -13,10 +13,10 @@ import typer
 from gemel.cli import show
 from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.release import estimate
 from gemel.errors import ReleaseError, TargetRefused
 
 if TYPE_CHECKING:
-    from gemel.calibrate.intervals import Estimate
     from gemel.data.records import Dataset
     from gemel.release.evidence import Point
     from gemel.release.release import Release
@@ -251,11 +251,12 @@ def render(release: Release) -> None:
     """Write what a calibration found to stdout: tables, what they hold for, and one sentence."""
     from rich.console import Console
 
+    from gemel.calibrate.intervals import percent
     from gemel.release.sentence import sentence
 
     evidence = release.evidence
     console = Console(highlight=False, width=max(Console().width, WIDTH))
-    level = f"{100 * evidence.dev.confidence:g} %"
+    level = percent(evidence.dev.confidence)
     title = f"release {release.short_id}, measured on eval [{level} by identity]"
     console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
     if release.policy.sizes:
@@ -265,6 +266,8 @@ def render(release: Release) -> None:
         console.print(line)
     console.print()
     console.print(sentence(evidence), style="bold")
+    for note in evidence.notes:
+        show.say(f"note: {note}")
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
@@ -286,7 +289,7 @@ def _cells(point: Point) -> list[str]:
         missing = point.refusal.missing_identities if point.refusal else 0
         needed = f"{missing:,} more identities" if missing else "a better encoder"
         return [goal, "refused", "", f"needs {needed}", "", ""]
-    rates = [_short(e) for e in (seen.fmr, seen.fnmr, seen.precision)]
+    rates = [estimate(e, 2) for e in (seen.fmr, seen.fnmr, seen.precision)]
     return [goal, "yes" if point.dev.certified else "", f"{seen.threshold:.4f}", *rates]
 
 
@@ -295,14 +298,9 @@ def _searches(release: Release) -> list[list[str]]:
     rows = []
     for step in release.policy.sizes:
         seen = measured.get(step.gallery_size)
-        rates = ["", ""] if seen is None else [_short(seen.fpir), _short(seen.fnir)]
+        rates = ["", ""] if seen is None else [estimate(e, 2) for e in (seen.fpir, seen.fnir)]
         rows.append([f"{step.gallery_size:,}", f"{step.band.threshold:.4f}", *rates])
     return rows
-
-
-def _short(e: Estimate) -> str:
-    """A rate with its interval, in few digits."""
-    return f"{e.value:.2g} [{e.low:.2g}, {e.high:.2g}]"
 
 
 def _holds(release: Release) -> list[str]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gemel.calibrate.breakdown import Breakdown, Row, Worst
     from gemel.calibrate.intervals import Estimate
 
-BETWEEN = "(between categories)"
+BETWEEN = "(between, or of unknown)"
 
 
 def show_categories(found: Breakdown | None, *, write: show.Write = show.out) -> None:
@@ -29,6 +29,13 @@ def show_categories(found: Breakdown | None, *, write: show.Write = show.out) ->
     for rate, worst in (("FMR", found.worst_fmr), ("FNMR", found.worst_fnmr)):
         if worst is not None:
             write(f"worst {rate}: {_worst(worst, len(found.rows), found.confidence)}")
+    if found.worst_fmr is not None and found.between and not found.worst_fmr.value:
+        false = found.between.fmr
+        if false.value:
+            write(
+                f"all false matches are between categories, or of records of an unknown one: "
+                f"FMR {_rate(false)} there"
+            )
     if len(found.rows) > 1 and found.matrix:
         write("")
         _show_matrix(found, write)
@@ -45,10 +52,13 @@ def _rate(e: Estimate) -> str:
 
 
 def _worst(worst: Worst, n_categories: int, confidence: float) -> str:
+    from gemel.calibrate.intervals import percent
+
+    highest = f"{worst.category}, {worst.value:.3g}" if worst.value else "none seen in any category"
     left = n_categories - worst.n_judged
     unjudged = f"; {left} too small to judge" if left else ""
     return (
-        f"{worst.category}, {worst.value:.3g}; with {confidence:.0%} confidence the highest of all "
+        f"{highest}; with {percent(confidence)} confidence the highest of all "
         f"lies between {worst.low:.3g} and {worst.high:.3g}{unjudged}"
     )
 

@@ -85,6 +85,8 @@ def _splits(project: Project, dataset: Dataset, release: Release) -> Splits:
 
 def render(found: Comparison) -> None:
     """Write a comparison to stdout: the verdict, a table of differences, what is decided anew."""
+    from gemel.calibrate.intervals import percent
+
     show.out(found.sentence)
     show.out("")
     head = ["measure", found.before.id[:12], found.after.id[:12], "difference", "interval", ""]
@@ -101,7 +103,7 @@ def render(found: Comparison) -> None:
         show.table(["comparisons", "decided", "number", "such as"], rows)
     show.say(
         f"{found.n_identities:,} identities, {found.n_genuine:,} genuine and "
-        f"{found.n_impostor:,} impostor comparisons of eval; {100 * found.confidence:g} % "
+        f"{found.n_impostor:,} impostor comparisons of eval; {percent(found.confidence)} "
         f"intervals by identity, each on its own; prior {found.prior:.3g}"
     )
     for note in found.notes:

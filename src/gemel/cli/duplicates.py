@@ -64,8 +64,8 @@ def duplicates(
 ) -> None:
     """Find records that are the same, in clusters; stopped, it goes on when run again."""
     from gemel.improve.compared import Compared
+    from gemel.improve.duplicates import Clustering, name_of, planned
     from gemel.improve.duplicates import duplicates as find
-    from gemel.improve.duplicates import name_of, planned
 
     project = Project.open(config, sets)
     live = project.release(release)
@@ -73,6 +73,7 @@ def duplicates(
     files.check(out, ".parquet", reads, "--out")
     if pairs is not None:
         files.check(pairs, ".parquet", [*reads, out], "--pairs")
+    Clustering(method, canonical, max_risk)  # type: ignore[arg-type]  # refuses unknown ones
     field = canonical.removeprefix(NEWEST) if canonical.startswith(NEWEST) else None
     left = _records(project, live, path, id, identity, field)
     right = None if other is None else _records(project, live, other, id, identity, field)

@@ -74,6 +74,8 @@ def promote(
     """Check a release against the gates and point at it; exit 3 if a gate fails."""
     from gemel.release import gates
 
+    if force and not reason.strip():
+        raise typer.BadParameter("--force needs a --reason, for those who read the history")
     project = Project.open(config, sets)
     store = project.store()
     if dry_run:
@@ -237,9 +239,12 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     return lines
 
 
-def estimate(value: Estimate) -> str:
-    """A figure with its interval."""
-    return f"{value.value:.4g} [{value.low:.4g}, {value.high:.4g}]"
+def estimate(value: Estimate, digits: int = 4) -> str:
+    """A figure with its interval, if one is known."""
+    from gemel.calibrate.intervals import UNKNOWN
+
+    low, figure, high = (f"{x:.{digits}g}" for x in (value.low, value.value, value.high))
+    return f"{figure} [{'too few identities' if value.method == UNKNOWN else f'{low}, {high}'}]"
 
 
 def note_move(project: Project, move: Move) -> None:

@@ -35,7 +35,7 @@ class WriterLock:
             raise GalleryError(
                 f"cannot write here: {e.strerror}",
                 where=str(folder),
-                hint="make the directory writable, or open the gallery read-only",
+                hint="make the directory writable",
             ) from e
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,7 +46,8 @@ class WriterLock:
             raise GalleryError(
                 f"{who} is writing to this gallery",
                 where=str(folder),
-                hint="close it there first, or open read-only; a gallery has one writer at a time",
+                hint="a gallery has one writer: stop that one, or let it do the work (gemel serve "
+                "takes POST and DELETE /v1/records)",
             ) from e
         with contextlib.suppress(OSError):  # the number helps people, the lock works without
             os.ftruncate(self._handle, 0)

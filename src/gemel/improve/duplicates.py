@@ -88,9 +88,9 @@ def duplicates(
         GalleryError: an unknown engine.
     """
     tell = progress or (lambda stage, done, total: None)
-    compared = Compared.of(release, dataset, other)
     how = Clustering(method, canonical, max_risk)
-    how.check(compared)
+    compared = Compared.of(release, dataset, other)
+    canonicals.check(canonical, compared.frame(), where=compared.left.source)
     plan = planned(release, compared, engine)
     with _folder(folder) as place, jobs.opened(place, plan) as job:
         comparison = _compare(release, compared, job, plan, tell)
@@ -102,25 +102,24 @@ def duplicates(
 
 @dataclass(frozen=True)
 class Clustering:
-    """How matches become clusters, see `duplicates`."""
+    """How matches become clusters, see `duplicates`.
+
+    Raises:
+        ConfigError: an unknown method or choice, or a risk that is none.
+    """
 
     method: Method
     canonical: str
     max_risk: float | None
 
-    def check(self, compared: Compared) -> None:
-        """Raise now what would else be raised after all comparisons.
-
-        Raises:
-            ConfigError: an unknown method, choice or field, or a risk that is none.
-        """
+    def __post_init__(self) -> None:
         if self.method not in METHODS:
             known = ", ".join(METHODS)
             raise ConfigError(f"unknown method {self.method!r}", hint=f"one of: {known}")
         if self.max_risk is not None and not 0 <= self.max_risk <= 1:
             what = f"max_risk is {self.max_risk}, must lie between 0 and 1"
             raise ConfigError(what, where="max_risk")
-        canonicals.check(self.canonical, compared.frame(), where=compared.left.source)
+        canonicals.check_choice(self.canonical)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
+from gemel.calibrate.intervals import percent
 from gemel.calibrate.judged import Judged
 from gemel.improve import job as jobs
 from gemel.improve.compared import Compared
@@ -126,9 +127,9 @@ def false_links(release: Release, judged: Judged, n_pairs: int) -> FalseLinks:
         basis = "no evidence at this threshold"
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     point, target = evidence.eval, evidence.target
-    highest, basis = point.fmr.high, f"upper {point.confidence:.0%} limit of the FMR on eval"
+    highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR on eval"
     if evidence.dev.certified and target.kind == "fmr" and target.value is not None:
-        highest, basis = target.value, f"certified FMR, confidence {target.confidence:.0%}"
+        highest, basis = target.value, f"certified FMR, confidence {percent(target.confidence)}"
     return FalseLinks(
         expected=expected,
         by_fmr=point.fmr.value * n_pairs,

@@ -116,6 +116,12 @@ def _comparator(
     return asnorm.normalised(plain, measure.encode(encoder, dataset, run.splits.train[picked]))
 
 
+def _cohort_note(comparator: Comparator, wanted: int) -> str:
+    """That a cohort is smaller than asked for; empty if it is not."""
+    n = len(getattr(comparator, "cohort", ()))
+    return f"a cohort of all {n:,} identities of train, not {wanted:,}" if n < wanted else ""
+
+
 def sides(
     run: Run,
     dataset: Dataset,
@@ -254,6 +260,7 @@ def measured(
                     if p.scores.note
                 ),
                 by_category.note(dev),
+                _cohort_note(eval.comparator, goals.cohort),
                 *decided.classes.notes,
             )
             if note

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from gemel.calibrate.intervals import percent
 from gemel.calibrate.paired import Difference
 from gemel.calibrate.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset
@@ -276,7 +277,7 @@ def _sentence(
     text = (
         f"{said}: {judged.measure} {judged.after:.4g} instead of {judged.before:.4g}, a difference "
         f"of {judged.value:+.2g} [{judged.low:+.2g}, {judged.high:+.2g}] with "
-        f"{100 * confidence:g} % confidence"
+        f"{percent(confidence)} confidence"
     )
     for seen in ("better", "worse"):
         others = [d.measure for d in found if d.seen == seen and d.measure != judged.measure]

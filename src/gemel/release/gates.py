@@ -91,7 +91,7 @@ def run(
         _gate("parity", lambda: _parity(candidate)),
         _gate("not collapsed", lambda: _not_collapsed(candidate)),
         _gate("evidence", lambda: _evidence(candidate)),
-        _gate("not expired", lambda: _not_expired(candidate, today)),
+        _gate("in date", lambda: _in_date(candidate, today)),
         _gate("target holds on eval", lambda: _target_holds(candidate)),
         *([_gate("rules", lambda: _rules(candidate))] if candidate.policy.rules else []),
     ]
@@ -239,7 +239,7 @@ def _rules(candidate: Release) -> tuple[bool, str]:
     return missed <= limit, f"{seen}; FNMR with them at least {missed:.3g}, promised {limit:.3g}"
 
 
-def _not_expired(candidate: Release, today: date) -> tuple[bool, str]:
+def _in_date(candidate: Release, today: date) -> tuple[bool, str]:
     policy = candidate.policy
     if policy.expires is None:
         return True, "no day of expiry"

@@ -5,6 +5,7 @@ Proven numbers come from dev, all others were counted on eval; the sentence says
 
 from __future__ import annotations
 
+from gemel.calibrate.intervals import percent
 from gemel.calibrate.operating import OperatingPoint
 from gemel.calibrate.thresholds import Target
 from gemel.release.evidence import Evidence
@@ -26,14 +27,14 @@ def sentence(evidence: Evidence) -> str:
         n, count = _share(search.value)
         text += (
             f"; of {n} searches for something that is not enrolled, at most {count} "
-            f"{'finds' if count == '1' else 'find'} a match, with {_percent(search.confidence)} "
+            f"{'finds' if count == '1' else 'find'} a match, with {percent(search.confidence)} "
             f"confidence, in galleries of up to {largest:,} records"
         )
     return text[:1].upper() + text[1:] + "."
 
 
 def _promise(target: Target, seen: OperatingPoint) -> str:
-    value, sure = target.value or 0.0, f"with {_percent(target.confidence)} confidence"
+    value, sure = target.value or 0.0, f"with {percent(target.confidence)} confidence"
     if target.kind == "fmr":
         wrong = _of(value, "pairs that do not belong together", "at most ")
         return f"{wrong} called a match, {sure}; {_missed(seen)}"
@@ -82,7 +83,3 @@ def _share(rate: float) -> tuple[str, str]:
     while digits < 15 and abs(rounded * 10**digits - round(rounded * 10**digits)) > 1e-6:
         digits += 1
     return f"{10**digits:,}", f"{round(rounded * 10**digits):,}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:g} %"

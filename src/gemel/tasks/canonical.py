@@ -37,7 +37,7 @@ def choose(
     Returns:
         (n,) bool, one true per cluster.
     Raises:
-        ConfigError: an unknown choice, or no such field.
+        ConfigError: an unknown choice, no such field, or one without dates.
     """
     check(how, frame, where=where)
     central = centrality(labels, rows)
@@ -52,17 +52,40 @@ def check(how: str, frame: pl.DataFrame | None, *, where: str = "") -> None:
     """Raise unless records can be chosen like this.
 
     Raises:
-        ConfigError: an unknown choice, or no such field.
+        ConfigError: an unknown choice, no such field, or one without dates.
     """
-    if how in ("complete", "central"):
-        return
+    check_choice(how)
     if not how.startswith(NEWEST):
-        raise ConfigError(f"unknown choice {how!r}", hint=f"one of: {', '.join(CHOICES)}")
+        return
     field = how.removeprefix(NEWEST)
     known = [] if frame is None else frame.columns
     if field not in known:
         hint = f"fields: {', '.join(known) or 'none'}"
         raise ConfigError(f"no field {field!r}", where=where, hint=hint)
+    if frame is not None and not _are_dates(frame[field]):
+        dated = [c for c in known if _are_dates(frame[c])]
+        hint = f"fields of dates: {', '.join(dated) or 'none'}"
+        raise ConfigError(f"field {field!r} holds no dates", where=where, hint=hint)
+
+
+def check_choice(how: str) -> None:
+    """Raise unless there is such a choice, whatever the records.
+
+    Raises:
+        ConfigError: there is not.
+    """
+    if how not in ("complete", "central") and not how.startswith(NEWEST):
+        raise ConfigError(f"unknown choice {how!r}", hint=f"one of: {', '.join(CHOICES)}")
+
+
+def _are_dates(values: pl.Series) -> bool:
+    """Whether all values that are there are ISO dates, as a date field holds them."""
+    import polars as pl
+
+    present = values.drop_nulls()
+    return not len(present) or (
+        present.dtype == pl.String and bool(present.str.contains(r"^\d{4}-\d{2}-\d{2}$").all())
+    )
 
 
 def foremost(labels: Int64, *merits: Float64) -> Bool:

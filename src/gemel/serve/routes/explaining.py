@@ -66,5 +66,5 @@ def _work(live: Live, body: bodies.ExplainBody) -> Explain:
         return Explain(live, body.query, record=body.id, parts=parts, category=body.category)
     raise InvalidInput(
         "expected two items, or an item and a record",
-        hint="send left and right, or query and the id of a record in the gallery",
+        hint="send `left` and `right`, or `query` and `id`, that of a record in the gallery",
     )
