@@ -30,7 +30,7 @@ def rows() -> Float32:
 @pytest.fixture
 def comparator() -> Blocks:
     rng = np.random.default_rng(1)
-    n = len(WIDTHS) + len(SWAPS) + 1 + 5 * len(WIDTHS)
+    n = len(WIDTHS) + len(SWAPS) + 1 + 2 * len(WIDTHS)
     sizes = [(n, 8), (8, 1)]
     weights = tuple(
         (rng.normal(size=s).astype(np.float32), rng.normal(size=s[1]).astype(np.float32))
@@ -85,3 +85,10 @@ def test_lost_weights_are_named(comparator: Blocks, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="comparator weights") as caught:
         compare.load(tmp_path)
     assert caught.value.where.endswith("comparator.safetensors")
+
+
+def test_weights_for_other_evidence_are_refused(comparator: Blocks, tmp_path: Path) -> None:
+    (matrix, bias), last = comparator.weights
+    Blocks(WIDTHS, SWAPS, ((matrix[:-1], bias), last)).save(tmp_path)
+    with pytest.raises(ReleaseError, match="inputs instead of"):
+        compare.load(tmp_path)

@@ -103,14 +103,10 @@ def evidence(agreement: Float32, left: Float32, right: Float32) -> Float32:
         left: (..., B), lengths of the left blocks.
         right: the same of the right blocks.
     Returns:
-        (..., A + 5 B) float32.
+        (..., A + 2 B) float32: cosines, how much evidence both sides have, what one side lacks.
     """
-    least = np.minimum(left, right)
-    apart = np.abs(left - right)
-    one_missing = ((left > 0) != (right > 0)).astype(np.float32)
-    same = agreement[..., : left.shape[-1]]
-    # High powers tell equal from nearly equal.
-    parts = [agreement, same**8, same * least, least, apart, one_missing]
+    one_missing = (left > 0) != (right > 0)
+    parts = [agreement, np.minimum(left, right), one_missing]
     return np.concatenate(parts, axis=-1, dtype=np.float32)
 
 
@@ -187,6 +183,9 @@ class Blocks:
             )
             blocks = tuple(int(w) for w in spec["blocks"])
             swaps = tuple((int(i), int(j)) for i, j in spec["swaps"])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as e:
+            n_inputs = 3 * len(blocks) + len(swaps) + 1
+            if weights[0][0].shape[0] != n_inputs:
+                raise ValueError(f"{weights[0][0].shape[0]} inputs instead of {n_inputs}")
+        except (OSError, SafetensorError, IndexError, KeyError, TypeError, ValueError) as e:
             raise ReleaseError(f"no readable comparator weights: {e}", where=str(path)) from e
         return cls(blocks, swaps, weights)

@@ -66,7 +66,7 @@ def fit(seen: Float32, pairs: Candidates, layout: Layout) -> Layers:
     """Layers whose output is the log-odds of a match.
 
     Args:
-        seen: (n, A + 5 B) evidence of the pairs, as `encode.blocks.evidence` gives it.
+        seen: (n, A + 2 B) evidence of the pairs, as `encode.blocks.evidence` gives it.
         pairs: their labels and weights.
         layout: how the evidence is made up.
     """
@@ -84,7 +84,7 @@ def _ramps(seen: Float32, layout: Layout) -> Ramps:
     n_blocks, n_agreements = len(layout.blocks), layout.n_agreements
     bends: list[tuple[int, tuple[float, ...]]] = [(c, AGREEMENT) for c in range(n_agreements)]
     for block in range(n_blocks):
-        least, missing = (n_agreements + k * n_blocks + block for k in (2, 4))
+        least, missing = (n_agreements + k * n_blocks + block for k in (0, 1))
         there = seen[:, least]
         there = there[there > 0]
         if there.size:

@@ -99,7 +99,7 @@ def _of_one(
 
 
 def evidence_of(embeddings: Float32, layout: Layout, pairs: Candidates) -> Float32:
-    """What a comparator sees of each pair of query and candidate: (n, A + 5 B) float32."""
+    """What a comparator sees of each pair of query and candidate: (n, A + 2 B) float32."""
     side = take_apart(embeddings, layout.blocks)
     parts = []
     for start in range(0, len(pairs.query), 1 << 15):

@@ -36,7 +36,7 @@ ENCODER = "encoder"
 FILE = "train.json"
 CHECKPOINT = "checkpoint.safetensors"
 DONE = "done"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
