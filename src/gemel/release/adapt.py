@@ -24,10 +24,11 @@ from gemel.encode.compare import FILE as COMPARATOR
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import Asked, decisions
-from gemel.release.build import Progress, measured, ticker
+from gemel.release.build import N_STEPS, measured
 from gemel.release.decide import kept
 from gemel.release.feedback import Feedback
 from gemel.release.folder import Manifest
+from gemel.release.progress import Progress, ticker
 from gemel.release.recalibrate import opened
 from gemel.release.release import POLICY, Release
 from gemel.settings import AdaptSettings
@@ -136,7 +137,7 @@ def accept(
     policy = parent.policy
     search = band if policy.search == policy.verify else policy.search
     policy = msgspec.structs.replace(policy, verify=band, search=search)
-    tick = ticker(progress)
+    tick = ticker(progress, N_STEPS)
     goals = parent.evidence.goals
     made, parts = opened(parent, run_folder, dataset, goals, (max_comparisons, seed), tick)
     decided = kept(parts[0], goals, policy)

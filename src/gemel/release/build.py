@@ -38,11 +38,11 @@ from gemel.release.evidence import DataSummary, Evidence
 from gemel.release.goals import Goals
 from gemel.release.measure import Part
 from gemel.release.mistakes import Item, Mistake
+from gemel.release.progress import Progress, ticker
 from gemel.release.release import ENCODER, EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
 from gemel.release.run import Run
 from gemel.tasks import explain
 
-Progress = Callable[[int, int], None]
 N_STEPS = 7
 GOLD_RECORDS = 2000
 TIMED_RECORDS = 2000
@@ -81,7 +81,7 @@ def build(
         DataError: other records than the run's, or too few to support a goal.
         ReleaseError: no finished run, or `into` exists.
     """
-    tick = ticker(progress)
+    tick = ticker(progress, N_STEPS)
     run = Run.open(Path(run_folder), dataset)
     source = run.folder / ENCODER
     encoder = Encoder.open(source)
@@ -360,16 +360,3 @@ def _data_summary(dataset: Dataset, run: Run) -> DataSummary:
 
 def _json(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
-
-
-def ticker(progress: Progress | None) -> Callable[[], None]:
-    """Counts the steps of a build."""
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, N_STEPS)
-
-    return tick

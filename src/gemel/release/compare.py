@@ -25,6 +25,7 @@ from gemel.release.flips import Flip, flips
 from gemel.release.gates import QUALITY
 from gemel.release.measure import Part, in_words
 from gemel.release.mistakes import Item
+from gemel.release.progress import Progress, ticker
 from gemel.release.release import Release
 
 Verdict = Literal["better", "not worse", "worse", "cannot tell"]
@@ -125,7 +126,7 @@ def compare(
     margin: float = MARGIN,
     max_comparisons: int = 20_000_000,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Paired differences of two releases on the eval records of both.
 
@@ -151,7 +152,7 @@ def compare(
             where=dataset.source,
             hint="name the records and the [split] that the releases were made with",
         )
-    tick = _ticker(progress)
+    tick = ticker(progress, N_STEPS)
     parts = _parts(before, after, records, (max_comparisons, seed), tick)
     alike = _score_alike(before, after)
     target = after.evidence.target
@@ -320,15 +321,3 @@ def _notes(
     if any(p.rules or p.review_width is not None for p in policies):
         notes.append("decisions are compared without rules and without intervals of probabilities")
     return tuple(note for note in notes if note)
-
-
-def _ticker(progress: Callable[[int, int], None] | None) -> Callable[[], None]:
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, N_STEPS)
-
-    return tick

@@ -18,9 +18,10 @@ from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.errors import SpaceMismatch
 from gemel.release import folder as folders
-from gemel.release.build import Progress, decide_and_measure, sides, ticker
+from gemel.release.build import N_STEPS, decide_and_measure, sides
 from gemel.release.goals import Goals
 from gemel.release.measure import Part
+from gemel.release.progress import Progress, ticker
 from gemel.release.release import ENCODER, POLICY, Release
 from gemel.release.run import Run
 
@@ -57,7 +58,7 @@ def recalibrate(
         DataError: other records than the run's.
         ReleaseError: no finished run, or `into` exists.
     """
-    created, tick = now or datetime.now(UTC), ticker(progress)
+    created, tick = now or datetime.now(UTC), ticker(progress, N_STEPS)
     made, parts = opened(parent, run_folder, dataset, goals, (max_comparisons, seed), tick)
     decided, evidence = decide_and_measure(
         made, parts, (goals, created.date()), seed, tick, like=parent.evidence

@@ -22,6 +22,13 @@ Pair = tuple[str | None, str | None]
 Category = str | Pair | None
 Filter = dict[str, str | int | float | bool | list[str | int | float | bool | None] | None]
 
+Where = Annotated[
+    Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
+]
+CategoryOfQuery = Annotated[
+    str | None, Meta(description="Of the query; candidates have theirs as an attribute")
+]
+
 
 class Body(Struct, forbid_unknown_fields=True):
     """What a client sends."""
@@ -59,24 +66,16 @@ class SearchBody(Body):
 
     query: Item
     k: Annotated[int, Meta(ge=1, le=MAX_K, description="Hits at most")] = 10
-    where: Annotated[
-        Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
-    ] = None
-    category: Annotated[
-        str | None, Meta(description="Of the query; candidates have theirs as an attribute")
-    ] = None
+    where: Where = None
+    category: CategoryOfQuery = None
 
 
 class IdentifyBody(Body):
     """Who in the gallery is this one, or nobody?"""
 
     query: Item
-    where: Annotated[
-        Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
-    ] = None
-    category: Annotated[
-        str | None, Meta(description="Of the query; candidates have theirs as an attribute")
-    ] = None
+    where: Where = None
+    category: CategoryOfQuery = None
 
 
 class ClassifyBody(Body):
