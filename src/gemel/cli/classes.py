@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Label = Annotated[
     str | None,
-    typer.Option(help="Attribute with the class; the identity of [data], or class, if left out."),
+    typer.Option(help="Attribute with the class; data.identity, or class, if left out."),
 ]
 
 

@@ -20,7 +20,7 @@ NEWEST = "newest:"
 
 def duplicates(
     path: Annotated[
-        Path | None, typer.Argument(help="Records; those of [data] if left out.")
+        Path | None, typer.Argument(help="Records; those of data.path if left out.")
     ] = None,
     other: Annotated[
         Path | None, typer.Argument(help="Other records; then only pairs across the two count.")

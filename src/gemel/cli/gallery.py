@@ -36,12 +36,12 @@ Where = Annotated[
 @app.command()
 def enroll(
     path: Annotated[
-        Path | None, typer.Argument(help="Records; those of [data] if left out.")
+        Path | None, typer.Argument(help="Records; those of data.path if left out.")
     ] = None,
     id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
     label: Annotated[
         str | None,
-        typer.Option(help="Column with the class; the identity of [data], or folder, if left out."),
+        typer.Option(help="Column with the class; data.identity, or folder, if left out."),
     ] = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
