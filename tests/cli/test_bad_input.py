@@ -314,7 +314,6 @@ def test_a_promotion_that_fails_a_gate_ends_with_three(project: Path, gemel: Gem
     band = replace(good.policy.verify, threshold=0.9, review_low=0.9, review_high=0.9)
     child = good.child(into=project / "child", policy=replace(good.policy, verify=band))
     store.put(child.folder)
-    store.close()
     said = gemel("release", "promote", child.id)
     assert said.code == 3, said.err
     assert "evidence" in said.err.splitlines()[0]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -26,10 +25,8 @@ WHO = {"actor": "ann", "reason": "better"}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "store")
-    yield opened
-    opened.close()
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
 
 
 def failed(report: gates.GateReport) -> list[str]:

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,8 @@ WHO = {"actor": "ann", "reason": "because"}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "store")
-    yield opened
-    opened.close()
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture
@@ -181,8 +178,6 @@ def test_of_many_threads_exactly_one_wins(store: Store, three: tuple[str, str, s
             won.append(i)
         except ReleaseError as e:
             assert "expected" in str(e)
-        finally:
-            mine.close()
 
     threads = [threading.Thread(target=race, args=(i,)) for i in range(8)]
     for t in threads:
@@ -275,7 +270,6 @@ def test_kill_in_the_middle_of_put_leaves_no_half_release(store: Store, release:
 
 def test_a_store_of_a_newer_schema_is_refused(store: Store, three: tuple[str, str, str]) -> None:
     store.point("stable", three[0], **WHO)
-    store.close()
     db = sqlite3.connect(store.path / "store.db")
     db.execute("PRAGMA user_version = 2")
     db.close()

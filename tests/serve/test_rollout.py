@@ -4,7 +4,6 @@ import http.client
 import json
 import random
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,8 @@ N_MOVES = 50
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
-    yield store
-    store.close()
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
 
 
 def put(store: Store, folder: Path, **how: Any) -> Release:

@@ -201,16 +201,13 @@ class Store:
         with self._engine.connect() as c:
             return _history(c, pointer)
 
-    def close(self) -> None:
-        """Close the connections to the database."""
-        if "_engine" in vars(self):
-            self._engine.dispose()
-            del self._engine
-
     @cached_property
     def _engine(self) -> sa.Engine:
+        # Without a pool nothing stays open that somebody has to close.
         engine = sa.create_engine(
-            f"sqlite:///{self._db}", connect_args={"timeout": 30, "isolation_level": None}
+            f"sqlite:///{self._db}",
+            poolclass=sa.NullPool,
+            connect_args={"timeout": 30, "isolation_level": None},
         )
         sa.event.listen(engine, "connect", _on_connect)
         return engine
