@@ -136,6 +136,19 @@ def test_limits_are_in_order_and_nothing_observed_keeps_its_exact_bound(
     assert measure(scores, 2.0, method=method).fmr == measure(scores, 2.0).fmr  # type: ignore[arg-type]
 
 
+def test_no_false_match_is_bounded_by_the_first_that_would_be(scores: Scores) -> None:
+    strict = measure(scores, 2.0)
+    assert strict.n_false_match == 0 and "looser threshold" in strict.fmr.method
+    impostor = ~scores.genuine
+
+    def falsely_matched(threshold: float) -> int:
+        at = impostor & (scores.score >= np.float32(threshold))
+        return len(np.unique([scores.left[at], scores.right[at]]))
+
+    looser = next(t for t in -np.sort(-scores.score[impostor]) if falsely_matched(t) >= 6)
+    assert strict.fmr.high == measure(scores, float(looser)).fmr.high
+
+
 def test_twins_that_always_err_together_are_worth_one() -> None:
     rng = np.random.default_rng(0)
     ids = np.repeat(np.arange(200), 2)

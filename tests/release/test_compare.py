@@ -102,6 +102,8 @@ def test_a_better_threshold_is_called_better(
     assert "better also in precision, FMR, cost" in better.sentence
     assert "only their thresholds differ" in worse.notes[0]
     assert "EER" not in {d.measure for d in worse.differences}
+    of = {d.measure: d for d in worse.differences}
+    assert min(of["FMR"].low, of["recall"].low, -of["FNMR"].high) >= 0, "matches only come to it"
     fmr = next(d for d in worse.differences if d.measure == "FMR")
     assert fmr.after == 1.0
     assert fmr.seen == "worse"

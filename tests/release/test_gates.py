@@ -122,7 +122,7 @@ def test_worse_than_stable_on_the_same_records_fails(release: Release, tmp_path:
     poor = msgspec.structs.replace(evidence, candidates=(worse, *evidence.candidates[1:]))
     candidate = changed(release, tmp_path / "child", poor)
     report = gates.run(candidate, release)
-    assert failed(report) == ["not worse than stable"]
+    assert failed(report) == ["scores not worse than stable"]
     assert gates.run(release, candidate).passed
 
 

@@ -181,7 +181,7 @@ def test_it_is_the_same_each_time(people: Encoder) -> None:
 def test_a_comparator_of_blocks_is_explained_by_its_own_score(people: Encoder) -> None:
     rng = np.random.default_rng(1)
     widths = (64,) * 5 + (256,)
-    n = len(widths) + 1 + 5 * len(widths)
+    n = 3 * len(widths) + 1
     weights = ((rng.normal(size=(n, 1)).astype(np.float32), np.zeros(1, np.float32)),)
     blocks = Blocks(widths, (), weights)
     steps = attribute(people.prepare, blocks, (ONE, OTHER_FAMILY), outcome)

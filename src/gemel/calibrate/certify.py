@@ -18,21 +18,23 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.calibrate.curves import between
-from gemel.calibrate.intervals import effective_n, errors_allowed, trials_needed, upper_bound
+from gemel.calibrate.intervals import (
+    MIN_IMPOSTOR_IDENTITIES,
+    effective_n,
+    errors_allowed,
+    trials_needed,
+    upper_bound,
+)
 from gemel.calibrate.refusal import Refusal, refused
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.tail import extrapolated
 from gemel.errors import TargetRefused
 
-MIN_IMPOSTOR_IDENTITIES = 6
-"""Identities that the false matches must be spread over, before their spread can be judged.
-
-With fewer, the jackknife has three unlike pairs at most to learn from; in simulated worlds of
-lookalike families the certificate then failed 12 % of the time instead of 8 % (nominal 5 %).
-"""
-
 MIN_GENUINE_IDENTITIES = 10
-"""The same for false non-matches: with 6 it failed 6 % of the time, with 10 1 % (nominal 5 %)."""
+"""Identities that false non-matches must be spread over.
+
+With 6 the certificate failed 6 % of the time, with 10 1 % (nominal 5 %).
+"""
 
 N_RANKS = 240
 

@@ -14,10 +14,13 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Int64
-from gemel.calibrate.intervals import Estimate, Sample
+from gemel.calibrate.intervals import MIN_IMPOSTOR_IDENTITIES, NOT_ABOVE, Estimate, Sample
 from gemel.calibrate.scores import Scores
 from gemel.calibrate.spread import Counts, Method, Spread, Statistic
 from gemel.errors import ConfigError, DataError
+
+MAX_WORST = 1000
+"""Impostor comparisons that are looked at, to find those that would be the first to match."""
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +131,8 @@ def measure(
     spread = Spread(scores, scores.score >= limit, method)
     low, high = review or (threshold, threshold)
     fmr, fnmr = _rates(spread, confidence)
+    if not spread.total.false_match:
+        fmr = _capped(scores, fmr, confidence)
     far, frr = _with_failures(scores, fmr.value, fnmr.value)
     return OperatingPoint(
         threshold=float(threshold),
@@ -155,6 +160,27 @@ def measure(
         far=far,
         frr=frr,
     )
+
+
+def _capped(scores: Scores, fmr: Estimate, confidence: float) -> Estimate:
+    """An FMR of nothing observed, not above the upper limit at a looser threshold.
+
+    FMR falls with the threshold. The looser one is the strictest at which so many identities are
+    falsely matched that their spread can be judged.
+    """
+    impostor = np.flatnonzero(~scores.genuine)
+    rank = max(len(impostor) - MAX_WORST, 0)
+    worst = impostor[np.argpartition(scores.score[impostor], rank)[rank:]]
+    worst = worst[np.argsort(-scores.score[worst], kind="stable")]
+    both = np.stack([scores.left[worst], scores.right[worst]], 1).ravel()
+    _, first = np.unique(both, return_index=True)
+    if len(first) < MIN_IMPOSTOR_IDENTITIES:
+        return fmr
+    last = worst[np.sort(first)[MIN_IMPOSTOR_IDENTITIES - 1] // 2]
+    looser = _rates(Spread(scores, scores.score >= scores.score[last]), confidence)[0]
+    if looser.high >= fmr.high:
+        return fmr
+    return msgspec.structs.replace(fmr, high=looser.high, method=NOT_ABOVE)
 
 
 def _with_failures(

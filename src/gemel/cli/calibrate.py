@@ -309,6 +309,8 @@ def _holds(release: Release) -> list[str]:
     at, stability, validity = evidence.dev, evidence.stability, evidence.validity
     source = "stated" if at.prior_source == "stated" else "as in the data"
     lines = [f"chosen on {at.n_identities:,} identities; prior {at.prior:.3g}, {source}"]
+    if at.review_low < at.review_high:
+        lines.append(f"scores from {at.review_low:.4f} to {at.review_high:.4f} are for a person")
     if stability is not None:
         where = f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]"
         regret = "" if stability.regret is None else f"; regret on eval {stability.regret:.2g}"

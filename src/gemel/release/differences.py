@@ -79,10 +79,28 @@ def at_thresholds(
         found.append(
             paired.of_counts(name, statistic, spreads, (one, two), units, confidence, higher=higher)
         )
+    found = _one_way(found, spreads)
     found.append(_cost(spreads, stakes, confidence))
     if any(band.review_low < band.review_high for band in bands):
         found.append(_review(parts, bands, prior, confidence))
     return found
+
+
+def _one_way(found: list[Difference], spreads: tuple[Spread, Spread]) -> list[Difference]:
+    """The differences; where one side matches all that the other does, rates move one way only."""
+    one, two = (s.match for s in spreads)
+    fewer, more = bool((one & ~two).any()), bool((two & ~one).any())
+    if fewer == more:
+        return found
+    out = []
+    for d in found:
+        limits = d.low, d.high
+        if d.measure in ("FMR", "FNMR", "recall"):
+            rises = more == (d.measure != "FNMR")
+            limits = (max(d.low, 0.0), d.high) if rises else (d.low, min(d.high, 0.0))
+        ends = d.before, d.after
+        out.append(paired.difference(d.measure, ends, limits, d.method, d.higher_is_better))
+    return out
 
 
 def of_curves(parts: Parts, confidence: float, seed: int) -> list[Difference]:

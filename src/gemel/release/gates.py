@@ -96,7 +96,7 @@ def run(
         *([_gate("rules", lambda: _rules(candidate))] if candidate.policy.rules else []),
     ]
     if stable is not None and stable.id != candidate.id:
-        gates.append(_gate("not worse than stable", lambda: _not_worse(candidate, stable)))
+        gates.append(_gate("scores not worse than stable", lambda: _not_worse(candidate, stable)))
         if enrolled is not None and stable.space_id != candidate.space_id:
             counts = enrolled(candidate), enrolled(stable)
             gates.append(_gate("gallery enrolled", lambda: _enrolled(*counts)))

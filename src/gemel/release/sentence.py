@@ -17,10 +17,16 @@ def sentence(evidence: Evidence) -> str:
     if target.value is None:
         text = f"{_strangers(seen)}, and {_missed(seen)}: counted on eval, not proven"
     else:
-        text = _promise(target, seen)
+        text = _promise(target, seen, _everywhere(evidence))
     for rule in evidence.rules:
-        lost = f"{_of(rule.lost.value, 'matches that belong together')} then taken away"
+        hits = round(rule.lost.value * rule.n_checked)
+        lost = _counted(hits, rule.n_checked, "matches that belong together", "then taken away")
         text += f"; {lost} by the rule {rule.rule!r}"
+    if seen.n_review:
+        compared = _counted(
+            seen.n_review, seen.n_genuine + seen.n_impostor, "pairs", "for a person"
+        )
+        text += f"; {compared} to decide"
     search, validity = evidence.goals.search, evidence.validity
     largest = None if validity is None else validity.largest_gallery
     if search is not None and search.value is not None and largest is not None:
@@ -33,11 +39,18 @@ def sentence(evidence: Evidence) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def _promise(target: Target, seen: OperatingPoint) -> str:
+def _everywhere(evidence: Evidence) -> str:
+    """Where an FMR is promised, if not over all comparisons together."""
+    found = evidence.categories
+    in_each = found is not None and evidence.goals.categories == "worst"
+    return f" within every {found.column}" if found is not None and in_each else ""
+
+
+def _promise(target: Target, seen: OperatingPoint, everywhere: str) -> str:
     value, sure = target.value or 0.0, f"with {percent(target.confidence)} confidence"
     if target.kind == "fmr":
         wrong = _of(value, "pairs that do not belong together", "at most ")
-        return f"{wrong} called a match, {sure}; {_missed(seen)}"
+        return f"{wrong} called a match{everywhere}, {sure}; {_missed(seen)}"
     if target.kind == "precision":
         wrong, (n, count) = _of(1 - value, "matches", "at most "), _share(seen.prior)
         return f"{wrong} wrong, {sure}, if {count} of {n} compared are genuine; {_missed(seen)}"
@@ -48,16 +61,24 @@ def _promise(target: Target, seen: OperatingPoint) -> str:
 
 def _missed(seen: OperatingPoint) -> str:
     things = "pairs that do belong together"
-    if not seen.n_false_non_match:
-        return f"none of {seen.n_genuine:,} {things} is missed"
-    return f"{_of(seen.fnmr.value, things)} missed"
+    return _counted(seen.n_false_non_match, seen.n_genuine, things, "missed")
 
 
 def _strangers(seen: OperatingPoint) -> str:
     things = "pairs that do not belong together"
-    if not seen.n_false_match:
-        return f"none of {seen.n_impostor:,} {things} is called a match"
-    return f"{_of(seen.fmr.value, things)} called a match"
+    return _counted(seen.n_false_match, seen.n_impostor, things, "called a match")
+
+
+def _counted(n: int, of: int, things: str, what: str) -> str:
+    """What was counted.
+
+    Example:
+        >>> _counted(3, 1200, "pairs", "missed"), _counted(0, 10, "pairs", "missed")
+        ('of 1,200 pairs, 3 are missed', 'none of 10 pairs is missed')
+    """
+    if not n:
+        return f"none of {of:,} {things} is {what}"
+    return f"of {of:,} {things}, {n:,} {'is' if n == 1 else 'are'} {what}"
 
 
 def _of(rate: float, things: str, at_most: str = "") -> str:
