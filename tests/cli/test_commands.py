@@ -147,6 +147,15 @@ def test_other_records_are_enrolled_by_the_fields_of_the_release(
         gemel("gallery", "search", "last=weber", "first=otto", "town=ulm", "--json").out
     )
     assert hits[0]["id"] == "x1"
+    town = gemel("gallery", "enroll", "new.csv", "--id", "key", "--label", "town", "--json")
+    assert json.loads(town.out)["unchanged"] == 1
+
+
+def test_release_show_prints_the_fields(project: Path, gemel: Gemel) -> None:
+    shown = gemel("release", "show").out
+    assert re.search(
+        r"^fields +first \(category\), last \(text\), town \(text\), born \(date\)$", shown, re.M
+    )
 
 
 def test_verify_finds_a_changed_byte(project: Path, gemel: Gemel) -> None:

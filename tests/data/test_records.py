@@ -234,6 +234,8 @@ def test_fields_of_a_release_are_kept_and_demanded(tmp_path: Path) -> None:
     assert data.fields == tuple(fields)
     assert data.payloads([0]) == [{"year": "1950", "name": "Name0"}]
     assert any("not used: id, person, born" in n for n in data.notes)
+    labelled = records.read(path, fields=fields, identity="name")
+    assert labelled.fields == tuple(fields) and labelled.identity_of(0) == "Name0"
     with pytest.raises(DataError, match="no column 'phone'"):
         records.read(path, fields=[Field("phone", "text")])
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gemel.data.dates import iso
 from gemel.errors import ConfigError
 
 _FORM = re.compile(
@@ -62,7 +63,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if self.kind == "number":
             return float(value)
         if self.kind == "date":
-            return date.fromisoformat(value).toordinal() / DAYS_OF_A_YEAR
+            return date.fromisoformat(iso(value) or value).toordinal() / DAYS_OF_A_YEAR
         return str(value).strip().casefold()
 
     def __str__(self) -> str:
