@@ -54,6 +54,21 @@ def test_the_settings_mean_the_same_with_every_comment_taken_away(
         assert getattr(after, name) == getattr(before, name)
 
 
+def test_init_says_which_ids_it_took_and_which_rows_go(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    again = people.read_text().splitlines()[1]
+    people.write_text(people.read_text() + again + "\n")
+    said = gemel("init", "people.csv", "-o", "other.toml")
+    assert "id is column 'id': 1 row without or with a repeated one will be refused" in said.err
+    assert "then: gemel data check -c other.toml" in said.err
+    assert Config.load(empty / "other.toml").data.id == "id"
+    people.write_text(people.read_text() + (again + "\n") * 5)
+    said = gemel("init", "people.csv")
+    assert "column 'id' repeats values: it is a field and no id" in said.err
+    assert Config.load(empty / "gemel.toml").data.id is None
+
+
 def test_init_dry_run_shows_the_file_and_writes_nothing(
     empty: Path, people: Path, gemel: Gemel
 ) -> None:

@@ -170,6 +170,10 @@ def test_latin_1_text_is_reported_by_row(tmp_path: Path) -> None:
     lines = [b"name,year", *[b"Muller,1980"] * 200, "Müller,1980".encode("latin-1")]
     data = records.read(write(tmp_path / "l.csv", b"\n".join(lines)))
     assert [(b.row, b.column, b.reason) for b in data.bad] == [(202, "name", "not UTF-8 text")]
+    few = write(tmp_path / "few.csv", b"\n".join([*lines[:3], lines[-1]]))
+    with pytest.raises(DataError) as refused:
+        records.read(few)
+    assert "save the file as UTF-8" in refused.value.hint
 
 
 def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
