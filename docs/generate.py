@@ -15,6 +15,7 @@ import typer
 from gemel import errors
 from gemel.cli.main import app
 from gemel.config import PREFIX, describe
+from gemel.serve import problems
 from gemel.serve.routes import TABLE
 from gemel.settings import SECTIONS
 from gemel.telemetry import EVENTS, METRICS
@@ -95,9 +96,8 @@ def _commands() -> str:
 
 
 def _errors() -> str:
-    found = [
-        e for e in vars(errors).values() if inspect.isclass(e) and issubclass(e, errors.GemelError)
-    ]
+    known = {**vars(errors), **vars(problems)}.values()
+    found = [e for e in known if inspect.isclass(e) and issubclass(e, errors.GemelError)]
     lines = ["# Errors", "", "| error | code | HTTP | exit | meaning |", "|---|---|---|---|---|"]
     lines += [
         f"| `{e.__name__}` | `{e.code}` | {e.status} | {e.exit_code} | "

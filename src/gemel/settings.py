@@ -147,8 +147,9 @@ class CalibrateSettings(Settings, frozen=True):
     categories: Annotated[
         Literal["off", "report", "worst", "per_category"],
         Meta(
-            description="report: rates of each category of data.category at one threshold; worst: "
-            "one threshold that the worst category needs; per_category: one for each"
+            description="off: no look at categories; report: rates of each category of "
+            "data.category at one threshold; worst: one threshold that the worst category needs; "
+            "per_category: one for each"
         ),
     ] = "report"
     intervals: Annotated[

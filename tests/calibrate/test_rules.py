@@ -81,3 +81,11 @@ def test_a_rule_that_says_no_goes_before_one_for_review() -> None:
 def test_what_is_no_rule_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         parse(text)
+
+
+def test_dates_of_requests_are_compared_however_they_are_written() -> None:
+    (rule,) = bound([parse("day differs: review")], KINDS)
+    assert not rule.fires({"day": "1961-01-02"}, {"day": "02.01.1961"})
+    assert rule.fires({"day": "1961-01-02"}, {"day": "03.01.1961"})
+    for unknown in ("03/04/1980", "soon", 19610102):
+        assert not rule.fires({"day": "1961-01-02"}, {"day": unknown})

@@ -54,6 +54,21 @@ def test_the_settings_mean_the_same_with_every_comment_taken_away(
         assert getattr(after, name) == getattr(before, name)
 
 
+def test_init_says_which_ids_it_took_and_which_rows_go(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    again = people.read_text().splitlines()[1]
+    people.write_text(people.read_text() + again + "\n")
+    said = gemel("init", "people.csv", "-o", "other.toml")
+    assert "id is column 'id': 1 row without or with a repeated one will be refused" in said.err
+    assert "then: gemel data check -c other.toml" in said.err
+    assert Config.load(empty / "other.toml").data.id == "id"
+    people.write_text(people.read_text() + (again + "\n") * 5)
+    said = gemel("init", "people.csv")
+    assert "column 'id' repeats values: it is a field and no id" in said.err
+    assert Config.load(empty / "gemel.toml").data.id is None
+
+
 def test_init_dry_run_shows_the_file_and_writes_nothing(
     empty: Path, people: Path, gemel: Gemel
 ) -> None:
@@ -147,6 +162,15 @@ def test_other_records_are_enrolled_by_the_fields_of_the_release(
         gemel("gallery", "search", "last=weber", "first=otto", "town=ulm", "--json").out
     )
     assert hits[0]["id"] == "x1"
+    town = gemel("gallery", "enroll", "new.csv", "--id", "key", "--label", "town", "--json")
+    assert json.loads(town.out)["unchanged"] == 1
+
+
+def test_release_show_prints_the_fields(project: Path, gemel: Gemel) -> None:
+    shown = gemel("release", "show").out
+    assert re.search(
+        r"^fields +first \(category\), last \(text\), town \(text\), born \(date\)$", shown, re.M
+    )
 
 
 def test_verify_finds_a_changed_byte(project: Path, gemel: Gemel) -> None:

@@ -32,9 +32,14 @@ def decision(project: Path) -> str:
 
 def test_a_decision_waits_until_it_is_answered(project: Path, gemel: Gemel, decision: str) -> None:
     waiting = json.loads(gemel("review", "list", "--json").out)
-    assert [w["decision"] for w in waiting] == [decision]
-    said = gemel("review", "answer", decision, "--genuine")
+    assert [w["decision_id"] for w in waiting] == [decision]
+    said = gemel("review", "answer", decision[:31], "--genuine", "--reviewer", "ann")
     assert (said.code, said.err) == (0, "noted\n")
+    with Ledger.open(project / ".gemel/ledger.db") as ledger:
+        (verdict,) = ledger.entries(kind="verdict")
+    assert (verdict.body["decision"], verdict.body["reviewer"]) == (decision, "ann")
+    several = gemel("review", "answer", "", "--genuine")
+    assert several.code == 1 and "several ids start with" in several.err
     assert json.loads(gemel("review", "list", "--json").out) == []
     assert "nothing waits" in gemel("review", "list").err
     assert gemel("ledger", "verify").code == 0

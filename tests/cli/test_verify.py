@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.serve import small
 
+from gemel.calibrate.bands import Band
+from gemel.data.records import read
 from gemel.release.store import Store
 
 Gemel = Callable[..., Any]
@@ -44,3 +47,31 @@ def test_images_are_files(tmp_path: Path, gemel: Gemel, monkeypatch: pytest.Monk
         (tmp_path / f"{i}.png").write_bytes(small.picture(i))
     assert json.loads(gemel("verify", "0.png", "0.png", "--json").out)["outcome"] == "match"
     assert gemel("verify", "0.png", "none.png").code == 1
+
+
+def test_dates_are_read_as_training_reads_them(project: Path, gemel: Gemel) -> None:
+    (left,) = read("people.csv", identity="person", id="id").payloads([0])
+    year, month, day = left["born"].split("-")
+    other = json.dumps({**left, "born": f"{day}.{month}.{year}"})
+    same = gemel("verify", json.dumps(left), json.dumps(left), "--json")
+    assert gemel("verify", json.dumps(left), other, "--json").out == same.out
+    plain = gemel("explain", json.dumps(left), json.dumps(left), "--json")
+    assert gemel("explain", json.dumps(left), other, "--json").out == plain.out
+    hits = gemel("gallery", "search", other, "--where", f"born={day}.{month}.{year}", "--json")
+    assert json.loads(hits.out)[0]["id"] == "r0.0"
+    refused = gemel("verify", json.dumps({**left, "born": "03/04/1980"}), other)
+    assert refused.code == 1
+    assert "hint: write YYYY-MM-DD: 03/04/1980 does not say which is the month" in refused.err
+
+
+def test_verify_and_explain_name_the_rule_that_fired(project: Path, gemel: Gemel) -> None:
+    made = gemel("calibrate", "--set", 'stages.rules=["born differs: review"]', "--json")
+    release = json.loads(made.out)["manifest"]["id"]
+    (row,) = read("people.csv", identity="person", id="id").payloads([0])
+    live = Store(".gemel").get(release)
+    always = Band(threshold=-1.0, review_low=-1.0, review_high=-1.0)
+    policy = msgspec.structs.replace(live.policy, verify=always)
+    child = Store(".gemel").put(live.child(into=project / "all", policy=policy).folder)
+    pair = (json.dumps(row), json.dumps({**row, "born": "1066-10-14"}), "-r", child.id)
+    for command in ("verify", "explain"):
+        assert gemel(command, *pair).out.startswith("review (born differs: review): score ")

@@ -170,6 +170,10 @@ def test_latin_1_text_is_reported_by_row(tmp_path: Path) -> None:
     lines = [b"name,year", *[b"Muller,1980"] * 200, "Müller,1980".encode("latin-1")]
     data = records.read(write(tmp_path / "l.csv", b"\n".join(lines)))
     assert [(b.row, b.column, b.reason) for b in data.bad] == [(202, "name", "not UTF-8 text")]
+    few = write(tmp_path / "few.csv", b"\n".join([*lines[:3], lines[-1]]))
+    with pytest.raises(DataError) as refused:
+        records.read(few)
+    assert "save the file as UTF-8" in refused.value.hint
 
 
 def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
@@ -234,6 +238,8 @@ def test_fields_of_a_release_are_kept_and_demanded(tmp_path: Path) -> None:
     assert data.fields == tuple(fields)
     assert data.payloads([0]) == [{"year": "1950", "name": "Name0"}]
     assert any("not used: id, person, born" in n for n in data.notes)
+    labelled = records.read(path, fields=fields, identity="name")
+    assert labelled.fields == tuple(fields) and labelled.identity_of(0) == "Name0"
     with pytest.raises(DataError, match="no column 'phone'"):
         records.read(path, fields=[Field("phone", "text")])
 

@@ -72,3 +72,27 @@ def test_dates_that_do_not_exist_are_none() -> None:
     assert dates.parse(values).null_count() == 6
     leap = pl.Series(["29.02.2000", "29.02.1900"])
     assert dates.parse(leap).to_list() == ["2000-02-29", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1961-01-02", "1961-01-02"),
+        (" 1961/1/2 ", "1961-01-02"),
+        ("02.01.1961", "1961-01-02"),
+        ("2.1.1961 10:30", "1961-01-02"),
+        ("19610102", "1961-01-02"),
+        ("2 January 1961", "1961-01-02"),
+        ("Jan 2, 1961", "1961-01-02"),
+        ("02/01/1961", None),
+        ("13/01/1961", None),
+        ("31.02.1961", None),
+        ("2 Foo 1961", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_one_date_is_read_as_a_column_of_them(text: str, expected: str | None) -> None:
+    assert dates.iso(text) == expected
+    if "/01/" not in text:
+        assert dates.parse(pl.Series([text])).to_list() == [expected]

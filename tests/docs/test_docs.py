@@ -65,3 +65,11 @@ def test_every_make_target_in_the_readme_exists() -> None:
 def test_the_entry_of_the_continuous_integration_runs_the_command_of_the_readme() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()
     assert "make test" in (ROOT / "README.md").read_text()
+
+
+def test_errors_of_routes_and_every_choice_are_in_the_reference() -> None:
+    pages = generator().pages()
+    for code in ("unknown_path", "wrong_method", "unknown_decision"):
+        assert f"`{code}`" in pages["errors.md"]
+    (line,) = [x for x in pages["settings.md"].splitlines() if x.startswith("| `categories`")]
+    assert all(f"{choice}: " in line for choice in ("off", "report", "worst", "per_category"))

@@ -130,7 +130,9 @@ def test_a_built_release_carries_its_policy_of_classes_and_the_evidence(release:
     assert policy is not None and evidence is not None
     assert policy.alpha == release.evidence.goals.alpha == evidence.alpha == 0.05
     assert [level.shots for level in evidence.eval] == [1]
-    assert any("5 supports are not calibrated" in note for note in release.evidence.notes)
+    assert not any("supports" in note for note in release.evidence.notes)
+    assert release.evidence.classes is not None
+    assert "5 supports are not calibrated" in release.evidence.classes.notes[0]
     assert evidence.eval[0].false_unknown.low <= 0.05
     assert (release.folder / "policy.json").stat().st_size < 100_000
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -17,6 +18,7 @@ from PIL import Image
 from gemel.calibrate.bands import Band
 from gemel.calibrate.likelihood import Logistic
 from gemel.calibrate.policy import Policy
+from gemel.calibrate.rules import bound, parse
 from gemel.data.schema import Field
 from gemel.encode.compare import Cosine
 from gemel.encode.encoder import Encoder, Prepare
@@ -43,9 +45,9 @@ def policy(threshold: float, review: float = 0.0) -> Policy:
     return Policy(verify=band, search=band, prior=0.1, likelihood=likelihood)
 
 
-def network(seed: int = 0, dim: int = DIM) -> bytes:
+def network(seed: int = 0, dim: int = DIM, prepare: RowPrepare | None = None) -> bytes:
     """A random vector per letter and place, added up and scaled to length one."""
-    prepare = RowPrepare.fit(ROWS, FIELDS)
+    prepare = prepare or RowPrepare.fit(ROWS, FIELDS)
     length = sum(strip.width for strip in prepare.strips)
     weights = np.random.default_rng(seed).standard_normal((length, dim)).astype(np.float32)
     constants = [
@@ -114,6 +116,15 @@ def release(into: Path, *, threshold: float = 0.5, review: float = 0.0, seed: in
     """A release; another seed is another space."""
     prepare = RowPrepare.fit(ROWS, FIELDS)
     return _sealed(into, prepare, network(seed), ROWS, policy(threshold, review))
+
+
+def dated_release(into: Path, row: dict[str, Any], rules: Sequence[str]) -> Release:
+    """A release of rows with a name and a date `born`, whose rules are these."""
+    fields = (Field("name", "text"), Field("born", "date"), Field("size", "number"))
+    prepare = RowPrepare.fit([row], fields)
+    kinds = {field.name: field.kind for field in fields}
+    ruled = msgspec.structs.replace(policy(0.5), rules=bound(map(parse, rules), kinds))
+    return _sealed(into, prepare, network(prepare=prepare), [row], ruled)
 
 
 def _sealed(

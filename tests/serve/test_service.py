@@ -186,3 +186,25 @@ def test_a_record_with_attributes_of_its_own_keeps_what_rules_look_at(tmp_path: 
         found = Service(child, gallery).search({**ROWS[0], "born": 1900}, 1).hits[0]
     assert found.attributes == {"born": 1950, "shelf": "x"}
     assert (found.decision, found.rule) == ("no_match", "born apart 2: no_match")
+
+
+def test_dates_are_iso_before_they_are_encoded_enrolled_or_ruled_on(tmp_path: Path) -> None:
+    row = {"name": "anna", "born": "1961-01-02"}
+    release = small.dated_release(tmp_path / "r", row, ["born differs: review"])
+    with Gallery.open(tmp_path / "g", space_id=release.space_id, dim=small.DIM) as gallery:
+        service = Service(release, gallery)
+        with running(create_app(service)) as url:
+            for spelling in ("02.01.1961", "2 Jan 1961", "19610102", "1961-1-2"):
+                other = {"name": "anna", "born": spelling}
+                said = httpx.post(f"{url}/v1/verify", json={"left": row, "right": other}).json()
+                assert (said["outcome"], said["score"]) == ("match", pytest.approx(1, abs=1e-6))
+            record = {"id": "a", "payload": {"name": "anna", "born": "02.01.1961"}}
+            httpx.post(f"{url}/v1/records", json={"records": [record]}).raise_for_status()
+            unsure = httpx.post(
+                f"{url}/v1/verify", json={"left": row, "right": {"born": "03/04/1980"}}
+            )
+        assert gallery.get("a").attributes == row
+    assert unsure.status_code == 422
+    assert unsure.json()["where"] == "right.born" and "write YYYY-MM-DD" in unsure.json()["hint"]
+    live = Live.open(release)
+    assert live.payload(row) == row and Live.open(small.release(tmp_path / "n")).dates == ()

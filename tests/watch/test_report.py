@@ -280,6 +280,23 @@ def test_what_was_not_measured_is_said_or_left_out(release: Release, tmp_path: P
         assert absent not in text
 
 
+def test_training_and_priors_are_for_people(release: Release, tmp_path: Path) -> None:
+    said = {"n_weights": 4276233, "parity": 1.4901161193847656e-07, "learning_seconds": 11.692}
+    page = with_evidence(release, tmp_path / "r", training=said)
+    assert "<dt>weights of the network</dt><dd>4,276,233</dd>" in page
+    assert "<dt>learning took</dt><dd>12 s</dd>" in page
+    assert "<dt>largest difference of ONNX to torch</dt><dd>0.000000149</dd>" in page
+    found = release.evidence.reliability
+    assert found is not None and len(found.costs) > 2
+    shuffled = msgspec.structs.replace(found, costs=found.costs[::-1])
+    for i, given in enumerate((found, shuffled)):
+        page = with_evidence(release, tmp_path / f"p{i}", reliability=given)
+        table = page.partition("actual cost (actDCF)</th>")[2].partition("</table>")[0]
+        shown = re.findall(r'<th data-label="share of genuine pairs">([\d.]+)', table)
+        assert len(shown) == len(found.costs)
+        assert [float(x) for x in shown] == sorted(float(x) for x in shown)
+
+
 def test_categories_are_told_apart_and_the_worst_is_named(release: Release, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     code = rng.integers(0, 3, 60)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gemel.data.dates import iso
 from gemel.errors import ConfigError
 
 _FORM = re.compile(
@@ -62,12 +63,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if self.kind == "number":
             return float(value)
         if self.kind == "date":
-            return date.fromisoformat(value).toordinal() / DAYS_OF_A_YEAR
+            return _day(value).toordinal() / DAYS_OF_A_YEAR
         return str(value).strip().casefold()
 
     def __str__(self) -> str:
         test = "differs" if self.apart is None else f"apart {self.apart:g}"
         return f"{self.field} {test}: {self.then}"
+
+
+def _day(value: Any) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:  # of a request, which may write dates in other certain ways
+        return date.fromisoformat(iso(value) or value)
 
 
 def parse(text: str) -> Rule:

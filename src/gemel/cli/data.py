@@ -46,7 +46,8 @@ def init(
     files.write(output, text.encode())
     for note in guess.notes:
         show.say(note)
-    show.say(f"wrote {output}; look at it, then: gemel data check")
+    named = "" if output == Path(FILE) else f" -c {output}"
+    show.say(f"wrote {output}; look at it, then: gemel data check{named}")
 
 
 @app.command()

@@ -114,8 +114,9 @@ def _position(dataset: Dataset, record: str) -> int:
 def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
     """The decision in sentences, then a line for each part."""
     chance = "" if found.probability is None else f", probability {show.number(found.probability)}"
+    rule = "" if found.rule is None else f" ({found.rule})"
     show.out(
-        f"{found.outcome.replace('_', ' ')}: score {show.number(found.score)}, "
+        f"{found.outcome.replace('_', ' ')}{rule}: score {show.number(found.score)}, "
         f"threshold {show.number(found.threshold)}{chance}"
     )
     if found.margin is not None:

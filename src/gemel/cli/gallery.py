@@ -12,6 +12,7 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.project import CLASS, AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.data.dates import iso
 from gemel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -249,6 +250,8 @@ def typed(release: Release, words: Sequence[str], where: str) -> dict[str, str |
             )
         try:
             found[name] = float(value) if kinds.get(name) == "number" and value else value
+            if kinds.get(name) == "date":
+                found[name] = iso(value) or value
         except ValueError as e:
             raise InvalidInput(f"expected a number, got {value!r}", where=f"{where} {name}") from e
     return found

@@ -140,11 +140,12 @@ class Project:
             return self.dataset()
         fields = getattr(release.encoder.prepare, "fields", None)
         categories = release.policy.categories
+        category = categories.column if categories else None
         return records.read(
             path,
             identity=label,
             id=id,
-            category=categories.column if categories else None,
+            category=None if category == label else category,
             fields=fields,
             max_bad_ratio=self.config.data.max_bad_ratio,
         )

@@ -33,7 +33,7 @@ def list_(
     with Project.open(config, sets).ledger() as ledger:
         found = waiting(ledger, limit=limit)
     if json:
-        show.as_json([{"decision": a.id, "outcome": a.outcome, "score": a.score} for a in found])
+        show.as_json([{"decision_id": a.id, "outcome": a.outcome, "score": a.score} for a in found])
     else:
         show.table(["decision", "outcome", "score"], [[a.id, a.outcome, a.score] for a in found])
     if not found:
@@ -42,11 +42,12 @@ def list_(
 
 @app.command()
 def answer(
-    decision: Annotated[str, typer.Argument(help="Id of the decision.")],
+    decision: Annotated[str, typer.Argument(help="Id of the decision, or a unique start of it.")],
     genuine: Annotated[
         bool, typer.Option("--genuine", help="The two are really the same.")
     ] = False,
     impostor: Annotated[bool, typer.Option("--impostor", help="They are not.")] = False,
+    reviewer: Annotated[str | None, typer.Option(help="Who says so; you if left out.")] = None,
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
@@ -57,7 +58,8 @@ def answer(
         raise typer.BadParameter("say one of --genuine and --impostor")
     project = Project.open(config, sets)
     with project.ledger() as ledger:
-        noted = verdicts.answer(ledger, decision, genuine, reviewer=project.actor)
+        full = verdicts.resolve(ledger, decision)
+        noted = verdicts.answer(ledger, full, genuine, reviewer=reviewer or project.actor)
     show.say("noted" if noted.counts else f"noted, but {verdicts.UNASKED}")
 
 

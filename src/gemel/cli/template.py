@@ -58,7 +58,9 @@ def look_at(path: Path, *, identity: str | None, id: str | None, pairs: Path | N
             settings["kind"] = "pairs"
         else:
             identity = identity or (None if pairs else records.guess_identity(frame))
-            id = id or _unique(frame, identity)
+            if id is None:
+                id, note = _propose_id(frame, identity)
+                notes.append(note)
             settings |= {"identity": identity, "id": id, "pairs": str(pairs) if pairs else None}
             if identity is None and pairs is None:
                 raise DataError(
@@ -98,13 +100,24 @@ def render(guess: Guess, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _unique(frame: pl.DataFrame, identity: str | None) -> str | None:
+def _propose_id(frame: pl.DataFrame, identity: str | None) -> tuple[str | None, str]:
+    """The column that is called like an id and, but for a few rows, unique; and a note on it.
+
+    One with more repeats than may be refused is left among the fields, and the note says so.
+    """
+    from gemel.data.records import MAX_BAD_RATIO
+
+    note = "no column is called an id: records are known by the number of their row"
     for column in frame.columns:
-        if column.strip().lower() in _ID_NAMES and column != identity:
-            values = frame[column]
-            if values.null_count() == 0 and values.n_unique() == len(values):
-                return column
-    return None
+        name = column.strip().lower()
+        if column == identity or not (name in _ID_NAMES or name.endswith("_id")):
+            continue
+        n = len(frame) - frame[column].drop_nulls().n_unique()
+        if n <= MAX_BAD_RATIO * len(frame):
+            rows = f"{n:,} row{'s' * (n > 1)} without or with a repeated one will be refused"
+            return column, f"id is column {column!r}" + (f": {rows}" if n else "")
+        note = f"column {column!r} repeats values: it is a field and no id; --id names another"
+    return None, note
 
 
 def _seen_from(path: Path, folder: Path) -> str:

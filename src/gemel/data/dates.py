@@ -6,7 +6,10 @@ there the whole column decides, and if it cannot, the user is asked. A date is n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
 
 from gemel.errors import DataError
 
@@ -53,6 +56,40 @@ def parse(values: pl.Series, *, order: Order | None = None, where: str = "") -> 
         return out
     chosen = order or _order(rest, where)
     return _coalesce(out, _first(trimmed, (_OPEN[chosen],)))
+
+
+def iso(text: str) -> str | None:
+    """ISO text of one date that says itself what is day and what is month; None for any other.
+
+    Example:
+        >>> iso("02.01.1961"), iso("2 Jan 1961"), iso("02/01/1961")
+        ('1961-01-02', '1961-01-02', None)
+    """
+    text = text.strip()
+    for pattern in _CERTAIN:
+        found = re.fullmatch(pattern, text)
+        if found is None:
+            continue
+        name = found["m"].lower()
+        try:
+            month = int(name) if name.isdigit() else _MONTHS.index(name) + 1
+            return date(int(found["y"]), month, int(found["d"])).isoformat()
+        except ValueError:  # no such month or day
+            return None
+    return None
+
+
+def as_iso(row: Any, names: Iterable[str]) -> Any:
+    """The row with the dates in these fields as ISO text; what is no such date stays as it is.
+
+    Args:
+        row: a mapping of field to value; anything else is returned as it is.
+        names: of the fields that hold dates.
+    """
+    if not isinstance(row, Mapping):
+        return row
+    given = {name: row[name] for name in names if isinstance(row.get(name), str)}
+    return {**row, **{name: iso(value) or value for name, value in given.items()}}
 
 
 def looks_like_dates(values: pl.Series) -> bool:

@@ -19,6 +19,7 @@ from gemel.data import pairs as labelled
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.rows import Columns, from_table
 from gemel.data.schema import Field
+from gemel.data.tables import NOT_UTF_8
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -245,8 +246,7 @@ def _check_ratio(bad: Sequence[BadRecord], n_read: int, source: str, max_bad_rat
         return
     shown = "; ".join(str(b) for b in bad[:3])
     count = f"{n_bad:,} of {n_read:,} records cannot be used, the limit is {max_bad_ratio:.1%}"
-    raise DataError(
-        f"{count}: {shown}",
-        where=source,
-        hint="correct them, ignore or retype the column, or raise max_bad_ratio",
-    )
+    hint = "correct them, ignore or retype the column, or raise max_bad_ratio"
+    if any(b.reason == NOT_UTF_8 for b in bad):
+        hint = "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again"
+    raise DataError(f"{count}: {shown}", where=source, hint=hint)

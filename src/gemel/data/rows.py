@@ -44,9 +44,14 @@ class Columns:
 
     @property
     def hidden(self) -> list[str]:
-        """Columns that are no fields; the category is one where it is asked for by its kind."""
-        fields = {*self.kinds, *(f.name for f in self.fields or ())}
-        return [c for c in [*self.labels, *self.groups] if c != self.category or c not in fields]
+        """Columns that are no fields; the category is one where it is asked for by its kind.
+
+        What a release takes is a field whatever else it says.
+        """
+        taken = {f.name for f in self.fields or ()}
+        if self.category is not None and self.category in self.kinds:
+            taken.add(self.category)
+        return [c for c in [*self.labels, *self.groups] if c not in taken]
 
 
 def from_table(table: Table, said: Columns) -> Dataset:

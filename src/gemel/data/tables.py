@@ -30,6 +30,8 @@ JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
 SUFFIXES = (*DELIMITED, *JSON_LINES, *PARQUET)
 
+NOT_UTF_8 = "not UTF-8 text"
+
 _DELIMITERS = ",;\t|"
 _SURROGATES = re.compile("[\udc80-\udcff]")
 _GIVE_UP = 10_000
@@ -138,7 +140,7 @@ def _fault(row: Sequence[str], names: Sequence[str]) -> tuple[str | None, str] |
     if len(row) != len(names):
         return None, f"{len(row)} fields, the header has {len(names)}"
     spoilt = _spoilt(row)
-    return None if spoilt is None else (names[spoilt], "not UTF-8 text")
+    return None if spoilt is None else (names[spoilt], NOT_UTF_8)
 
 
 class _Rows:
@@ -254,7 +256,7 @@ def _json_record(line: str) -> dict[str, Any] | str:
     if not line.strip():
         return "empty record"
     if _spoilt([line]) is not None:
-        return "not UTF-8 text"
+        return NOT_UTF_8
     try:
         value = msgspec.json.decode(line)
     except msgspec.DecodeError as e:

@@ -222,4 +222,8 @@ def _check_value(name: str, kind: str, value: Any) -> None:
             if len(value) != 10:
                 raise ValueError
         except ValueError:
-            raise InvalidInput(f"expected a date YYYY-MM-DD, got {value!r}", where=name) from None
+            raise InvalidInput(
+                f"expected a date YYYY-MM-DD, got {value!r}",
+                where=name,
+                hint="write YYYY-MM-DD: 03/04/1980 does not say which is the month",
+            ) from None

@@ -117,6 +117,10 @@ class Ledger:
             found = self._table.find(record)
         return found
 
+    def starting(self, start: str) -> list[str]:
+        """Up to two ids on disk that start like that; the whole id gives itself."""
+        return self._table.starting(start)
+
     def entries(self, *, after: int = 0, kind: str | None = None, limit: int = 1000) -> list[Entry]:
         """Entries on disk in order, behind number `after`, of one kind if named."""
         return self._table.some(after, kind, limit)

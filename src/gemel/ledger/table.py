@@ -110,6 +110,12 @@ class Table:
             row = connection.execute(sa.select(ENTRIES).where(ENTRIES.c.id == record)).one_or_none()
         return None if row is None else Entry(*row)
 
+    def starting(self, start: str) -> list[str]:
+        """Up to two ids that start like that."""
+        ids = sa.select(ENTRIES.c.id).where(ENTRIES.c.id.startswith(start, autoescape=True))
+        with self._connection() as connection:
+            return list(connection.scalars(ids.limit(2)))
+
     def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
         """Up to `limit` entries behind a number, in order."""
         after, limit = min(after, MAX_INTEGER), min(limit, MAX_INTEGER)

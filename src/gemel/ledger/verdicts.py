@@ -85,6 +85,21 @@ def is_asked(decision_id: str, probability: float) -> bool:
     return int(decision_id[-RANDOM_DIGITS:], 16) / ALL_DIGITS < probability
 
 
+def resolve(ledger: Ledger, start: str) -> str:
+    """The id of the one entry whose id starts like that.
+
+    Raises:
+        UnknownDecision: none or several do.
+    """
+    found = ledger.starting(start)
+    if len(found) == 1:
+        return found[0]
+    what = "several ids start with" if found else "no decision"
+    raise UnknownDecision(
+        f"{what} {quoted(start)}", where="decision_id", hint="see: gemel review list"
+    )
+
+
 def answer(
     ledger: Ledger, decision_id: str, genuine: bool, *, reviewer: str, request_id: str = ""
 ) -> Noted:

@@ -261,7 +261,7 @@ def measured(
                 ),
                 by_category.note(dev),
                 _cohort_note(eval.comparator, goals.cohort),
-                *decided.classes.notes,
+                *(() if decided.classes.policy else decided.classes.notes),
             )
             if note
         ),

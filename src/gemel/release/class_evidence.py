@@ -49,6 +49,7 @@ class ClassEvidence(msgspec.Struct, frozen=True, kw_only=True):
         dev: each method, where it was chosen.
         eval: the policy, by shots.
         unusual: share of the items of eval whose anomaly reaches 1 - alpha.
+        notes: which numbers of supports are not calibrated, and why.
     """
 
     alpha: float
@@ -57,3 +58,4 @@ class ClassEvidence(msgspec.Struct, frozen=True, kw_only=True):
     dev: tuple[MethodAccuracy, ...]
     eval: tuple[ClassLevel, ...]
     unusual: Estimate
+    notes: tuple[str, ...] = ()

@@ -123,6 +123,7 @@ def measure(
         dev=fitted.accuracies,
         eval=tuple(level for level in levels if level is not None),
         unusual=_estimate(unusual, eval.identities[known], confidence),
+        notes=fitted.notes,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from gemel.arrays import Float32
 from gemel.calibrate.categories import Pair
 from gemel.calibrate.policy import Category, Decision, Outcome
+from gemel.data.dates import as_iso
 from gemel.encode.encoder import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
 from gemel.release.evidence import Evidence
@@ -108,6 +109,8 @@ def explain(
         InvalidInput: one of them cannot be encoded; `where` is its side and field.
     """
     encoder = release.encoder
+    days = [f.name for f in getattr(encoder.prepare, "fields", ()) if f.kind == "date"]
+    left, right = as_iso(left, days), as_iso(right, days)
     for side, payload in (("left", left), ("right", right)):
         try:
             encoder.prepare.check(payload)

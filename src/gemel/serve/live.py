@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 from gemel.calibrate.policy import Policy
+from gemel.data.dates import as_iso
 from gemel.data.schema import Field
 from gemel.data.tables import as_text
 from gemel.encode.compare import FILE as COMPARATOR
@@ -35,6 +36,7 @@ class Live:
         policy: of the release.
         gallery: of the same space, or None to serve without search.
         fields: of a row; empty for images.
+        dates: names of those that are dates.
     """
 
     release: Release
@@ -43,6 +45,7 @@ class Live:
     policy: Policy
     gallery: Gallery | None
     fields: tuple[Field, ...]
+    dates: tuple[str, ...] = ()
 
     @classmethod
     def open(
@@ -78,7 +81,8 @@ class Live:
             encoder = release.open_encoder(threads=threads)
             release.check_parity(encoder)
         fields: tuple[Field, ...] = getattr(encoder.prepare, "fields", ())
-        return cls(release, encoder, release.comparator, release.policy, gallery, fields)
+        days = tuple(field.name for field in fields if field.kind == "date")
+        return cls(release, encoder, release.comparator, release.policy, gallery, fields, days)
 
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""
@@ -112,9 +116,13 @@ class Live:
         elif isinstance(item, str):
             payload = self._text(item)
         else:
-            payload = item
+            payload = self.row(item)
         self.encoder.prepare.check(payload)
         return payload
+
+    def row(self, item: Any) -> Any:
+        """The item itself, its dates as ISO text where they are written in another certain way."""
+        return as_iso(item, self.dates) if self.dates else item
 
     def category(self, item: Any, stated: str | None = None) -> str | None:
         """Category of an item: as stated, else the value of its own that is named like it."""

@@ -25,6 +25,7 @@ from gemel.watch import (
     charts_probability,
     charts_search,
     heatmap,
+    training,
     words,
 )
 
@@ -62,7 +63,7 @@ def render(release: Release) -> str:
         categories=_categories(evidence),
         mistakes=wrong,
         zoo=_zoo(evidence, wrong),
-        training=_training(evidence.training),
+        training=training.facts(evidence.training),
     )
 
 
@@ -222,35 +223,3 @@ def _maps(left: str, right: str, parts: Sequence[Part]) -> list[str]:
         for side, image in sides
     )
     return [base64.b64encode(heatmap.png(image)).decode() for image in tinted]
-
-
-def _training(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the run says about itself: single values, and those one level down."""
-    out: list[tuple[str, str]] = []
-    for key, value in summary.items():
-        if isinstance(value, dict):
-            out += [
-                (f"{key}.{k}", words.value_of(v))
-                for k, v in value.items()
-                if not isinstance(v, dict | list)
-            ]
-        elif not isinstance(value, list):
-            out.append((key, words.value_of(value)))
-    return [*_epochs(summary.get("history")), *out]
-
-
-def _epochs(history: Any) -> list[tuple[str, str]]:
-    """How many epochs, and the best dev metric among them."""
-    if not isinstance(history, list):
-        return []
-    metrics = [e["metric"] for e in history if isinstance(e, dict) and "metric" in e]
-    if not metrics:
-        return []
-    best = max(range(len(metrics)), key=metrics.__getitem__)
-    return [
-        ("epochs", f"{len(metrics) - 1}, the best was {best}"),
-        (
-            "MAP@R on dev by cosine",
-            f"{figures.share(metrics[best])}, untrained {figures.share(metrics[0])}",
-        ),
-    ]
