@@ -299,3 +299,13 @@ def test_an_empty_column_and_a_column_of_single_records_are_refused(
         (project / "people.csv").write_text("\n".join([lines[0], *map(",".join, changed)]) + "\n")
         said = gemel("calibrate")
         assert said.code == 1 and message in said.err, said.err
+
+
+def test_the_category_may_be_the_class_of_enrolled_records(
+    live: Live, gemel: Gemel, tmp_path: Path
+) -> None:
+    path = tmp_path / "few.csv"
+    path.write_text("id,country,first,last,note\nx,aa,anna,weber,y\n")
+    words = ("gallery", "enroll", path, "--id", "id", "--label", "country", "--dry-run")
+    said = gemel(*words, "-c", live.folder / "gemel.toml")
+    assert said.code == 0 and "would enroll 1 records" in said.err, said.err
