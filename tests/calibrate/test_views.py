@@ -79,3 +79,6 @@ def test_levels_are_asked_by_record_and_views_need_two_records() -> None:
     assert two_views(rows[::3], ids[::3], Cosine(), 0.4, confidence=0.95) is None
     twins = two_views(rows[:20], np.repeat(np.arange(10), 2), Cosine(), 0.4, confidence=0.9)
     assert twins is not None and twins.fnmr is None
+    for ids in ([0, 0, 0, 0], [-1, -1, -1, -1], []):
+        few = np.array(ids, np.int64)
+        assert two_views(rows[: len(few)], few, Cosine(), 0.4, confidence=0.9) is None

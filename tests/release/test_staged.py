@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gemel.arrays import unit_rows
 from gemel.calibrate.policy import Policy
 from gemel.calibrate.rules import parse
+from gemel.calibrate.scores import Scores
 from gemel.calibrate.stages import StageGoal
 from gemel.calibrate.thresholds import Target
 from gemel.data.dataset import Dataset
+from gemel.encode.compare import Cosine
 from gemel.errors import ConfigError, DataError
 from gemel.release.build import build
 from gemel.release.goals import Goals
+from gemel.release.measure import Part
+from gemel.release.staged import views
 from gemel.serve.service import Service
 
 BORN = "born apart 0: no_match"
@@ -67,3 +73,14 @@ def test_goals_that_contradict_each_other_or_the_data_are_refused(
     with pytest.raises(DataError, match="cannot prove"):
         goals = Goals(stages=StageGoal(max_loss=1e-4))
         build(run_folder, people, goals=goals, into=tmp_path / "b")
+
+
+def test_views_are_of_some_records_of_each_identity() -> None:
+    """Two identities of 5,000 records would be 50 million comparisons at once."""
+    rng = np.random.default_rng(0)
+    identities = np.repeat(np.arange(3), 5000)
+    embeddings = unit_rows(rng.standard_normal((15_000, 4)).astype(np.float32))
+    scores = Scores(np.zeros(1, np.float32), np.ones(1, bool), *np.zeros((2, 1), np.int32))
+    found = views(Part(embeddings, identities, Cosine(), scores), 0.5, 0.95, seed=0)
+    assert found is not None and found.fnmr is not None
+    assert 0 < found.fmr.value < 0.25

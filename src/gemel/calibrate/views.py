@@ -43,7 +43,7 @@ def two_views(
     confidence: float,
     level: Callable[[Float32, Any, Any], Float32] | None = None,
 ) -> Views | None:
-    """Both error rates of two views at a threshold; None if no identity has two records.
+    """Both error rates of two views at a threshold; None without two identities and two records.
 
     Every two records of an identity are views once, against every other record.
 
@@ -58,7 +58,7 @@ def two_views(
     known = np.flatnonzero(identities >= 0)
     known = known[np.argsort(identities[known], kind="stable")]
     size = np.unique(identities[known], return_counts=True)[1]
-    if not size.size or size.max() < N_VIEWS:
+    if len(size) < 2 or size.max() < N_VIEWS:
         return None
     owner = np.repeat(np.arange(len(size)), size)
     ends = np.cumsum(size)

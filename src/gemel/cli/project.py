@@ -266,10 +266,9 @@ class Project:
 
     def enrolled(self, release: Release) -> int:
         """How many records the gallery of a release's space has."""
-        if not self.gallery_folder(release.space_id).is_dir():
-            return 0
-        with self.gallery(release) as gallery:
-            return gallery.count()
+        from gemel.gallery.opening import n_records
+
+        return n_records(self.gallery_folder(release.space_id))
 
     def gallery_folder(self, space_id: str) -> Path:
         """Where the gallery of a space is."""

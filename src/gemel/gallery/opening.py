@@ -96,3 +96,18 @@ def check_meta(meta: dict[str, str], folder: Path, space_id: str | None, dim: in
         raise SpaceMismatch(
             f"the gallery has dimension {meta['dim']}, not {dim}", where=str(folder), hint=hint
         )
+
+
+def n_records(folder: Path) -> int:
+    """How many records the gallery in a directory has, without reading them; 0 if there is none.
+
+    Raises:
+        GalleryError: it cannot be read.
+    """
+    if not (folder / truth.FILE).is_file():
+        return 0
+    rows = Rows(folder, write=False)
+    try:
+        return rows.counts()[0]
+    finally:
+        rows.close()

@@ -28,6 +28,7 @@ from gemel.release.mistakes import whole_identities
 
 MAX_CHECKED = 20_000
 VIEWED_RECORDS = 2000
+VIEWED_OF_EACH = 20
 
 
 def choose(dev: Part, policy: Policy, goal: StageGoal | None) -> Policy:
@@ -65,12 +66,14 @@ def views(eval: Part, threshold: float, confidence: float, seed: int) -> Views |
     """What asking for two views of one thing does on eval.
 
     Args:
-        eval: encoded and compared; of a large one, whole identities are drawn.
+        eval: encoded and compared; of an identity with many records, and of many identities, some
+            are drawn.
         threshold: of the policy, for one comparison.
         confidence: level of the intervals.
         seed: of that draw.
     """
-    kept = whole_identities(eval.identities, VIEWED_RECORDS, seed)
+    some = _some_of_each(eval.identities, seed)
+    kept = some[whole_identities(eval.identities[some], VIEWED_RECORDS, seed)]
     level = eval.leveller()
     return two_views(
         eval.embeddings[kept],
@@ -80,6 +83,14 @@ def views(eval: Part, threshold: float, confidence: float, seed: int) -> Views |
         confidence=confidence,
         level=level and (lambda score, i, j: level(score, kept[i], kept[j])),
     )
+
+
+def _some_of_each(identities: Int64, seed: int) -> Int64:
+    """Ascending positions of at most VIEWED_OF_EACH records of each identity, drawn at random."""
+    order = np.random.default_rng(seed).permutation(len(identities))
+    order = order[np.argsort(identities[order], kind="stable")]
+    first = np.searchsorted(identities[order], identities[order])
+    return np.sort(order[np.arange(len(order)) - first < VIEWED_OF_EACH]).astype(np.int64)
 
 
 def rule_costs(
