@@ -30,10 +30,11 @@ import numpy as np
 from scipy import stats
 
 from gemel.arrays import Float64, Int64
-from gemel.calibrate.categories import Categories
-from gemel.calibrate.certify import fmr_threshold
-from gemel.calibrate.levelling import fit
-from gemel.calibrate.scores import Scores
+from gemel.calibrate.goals.certificates import fmr_threshold
+from gemel.calibrate.goals.level_categories import fit
+from gemel.calibrate.scores.categories import level_scores
+from gemel.calibrate.scores.scores import Scores
+from gemel.decide.categories import Categories
 
 N_CATEGORIES = 60
 TARGET, CONFIDENCE = 0.01, 0.95
@@ -108,7 +109,7 @@ def thresholds(scores: Scores) -> dict[str, Float64]:
     parts = np.split(scores.score, np.flatnonzero(np.diff(scores.left_category)) + 1)
     fitted = fit(scores, "category")
     categories, levelled = fitted.categories, fitted.scores
-    own = categories.level(scores)
+    own = level_scores(scores, categories)
     return {
         "one threshold": np.full(N_CATEGORIES, np.quantile(scores.score, 1 - TARGET)),
         "quantile of each": np.array([np.quantile(p, 1 - TARGET) for p in parts]),

@@ -31,11 +31,11 @@ from PIL import Image
 from records_data import load
 
 from gemel.arrays import Float32, Int64
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.curves import sweep
-from gemel.calibrate.operating import measure
-from gemel.calibrate.scores import Scores
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.all_pairs import all_pairs
+from gemel.calibrate.scores.scores import Scores
+from gemel.calibrate.scores.sweep import sweep
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.encode import compare

@@ -26,14 +26,14 @@ from typing import Any, get_args
 import numpy as np
 from bench_sweep import comparisons, machine, peak_mb
 
-from gemel.calibrate import likelihood
-from gemel.calibrate.curves import Sweep, auroc, eer, eer_hull, sweep
-from gemel.calibrate.detection_cost import Stakes, least_cost
-from gemel.calibrate.likelihood import cllr, least_cllr
-from gemel.calibrate.operating import measure
-from gemel.calibrate.precision_recall import average_precision
-from gemel.calibrate.scores import Scores
-from gemel.calibrate.thresholds import Kind, Target, choose
+from gemel.calibrate.goals.choose import Kind, Target, choose
+from gemel.calibrate.probability import fit
+from gemel.calibrate.probability.detection_cost import Stakes, least_cost
+from gemel.calibrate.probability.fit import cllr, least_cllr
+from gemel.calibrate.probability.precision_recall import average_precision
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.scores import Scores
+from gemel.calibrate.scores.sweep import Sweep, auroc, eer, eer_hull, sweep
 from gemel.errors import ConfigError, DataError
 
 RESULT = Path(__file__).parent / "results" / "operating.json"
@@ -97,7 +97,7 @@ def goals() -> list[Target]:
 def ours(s: Scores, clock: Clock) -> tuple[Sweep, dict[str, Any]]:
     """The sweep, and every operating point that is not refused."""
     curve: Sweep = clock("sweep", lambda: sweep(s))
-    fitted = clock("likelihood: fit", lambda: likelihood.fit(s, s.prior, "logistic"))
+    fitted = clock("likelihood: fit", lambda: fit.fit(s, s.prior, "logistic"))
     points: dict[str, Any] = {}
     for goal in goals():
         name = f"point: {goal.kind}" + ("" if goal.value is None else f" {goal.value:g}")
@@ -124,7 +124,7 @@ def others(s: Scores, curve: Sweep, clock: Clock) -> None:
     at = curve.between(curve.point(3.0))
     for method in ("dyadic", "bootstrap"):
         clock(f"other: {method}", lambda m=method: measure(s, at, method=m))
-    clock("other: likelihood of the best shape", lambda: likelihood.fit(s, s.prior))
+    clock("other: likelihood of the best shape", lambda: fit.fit(s, s.prior))
 
 
 def naive(s: Scores, clock: Clock) -> tuple[float, float]:

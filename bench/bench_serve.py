@@ -44,10 +44,10 @@ N_BODIES = 20_000
 
 def build_release(into: Path) -> None:
     """A release of the small row tower, untrained, fitted to random people."""
-    from gemel.calibrate.bands import Band
-    from gemel.calibrate.likelihood import Logistic
-    from gemel.calibrate.policy import Policy
     from gemel.data.schema import Field
+    from gemel.decide.bands import Band
+    from gemel.decide.policy import Policy
+    from gemel.decide.ratio import Logistic
     from gemel.encode.compare import Cosine
     from gemel.encode.encoder import Encoder
     from gemel.encode.prepare_tabular import RowPrepare

@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32, unit_rows
-from gemel.calibrate.bands import Band
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.intervals import wilson
-from gemel.calibrate.stages import StageGoal, choose
-from gemel.calibrate.thresholds import Target
-from gemel.calibrate.thresholds import choose as choose_threshold
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.choose import choose as choose_threshold
+from gemel.calibrate.goals.stages import StageGoal, choose
+from gemel.calibrate.rates.intervals import wilson
+from gemel.calibrate.scores.all_pairs import all_pairs
+from gemel.decide.bands import Band
 from gemel.encode.compare import Cosine
 from gemel.encode.sketch import Sketch
 from gemel.gallery.candidates import Near

@@ -22,10 +22,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gemel.calibrate.curves import sweep
-from gemel.calibrate.operating import measure
-from gemel.calibrate.scores import Scores
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.scores import Scores
+from gemel.calibrate.scores.sweep import sweep
 
 N_IDENTITIES = 5000
 MUST_RATIO, MUST_PEAK_MB = 1.5, 1000

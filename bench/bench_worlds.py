@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from gemel.calibrate.certify import fmr_threshold
-from gemel.calibrate.scores import Scores
+from gemel.calibrate.goals.certificates import fmr_threshold
+from gemel.calibrate.scores.scores import Scores
 from gemel.errors import TargetRefused
 
 RESULT = Path(__file__).parent / "results" / "worlds.json"

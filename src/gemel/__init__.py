@@ -1,7 +1,8 @@
 """Siamese networks in production: a similarity learned, decided with stated error rates, operated.
 
 The public names are loaded when first used, so that `import gemel` stays fast and brings neither
-torch nor a web framework. All else is reached by its module, such as `gemel.calibrate.curves`.
+torch nor a web framework. All else is reached by its
+module, such as `gemel.calibrate.scores.sweep`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gemel.calibrate.policy import Policy
-    from gemel.calibrate.thresholds import Target
+    from gemel.calibrate.goals.choose import Target
     from gemel.config import Config
     from gemel.data.dataset import Dataset
     from gemel.data.records import from_rows, read
     from gemel.data.splits import Splits, by_identity
+    from gemel.decide.policy import Policy
     from gemel.encode.encoder import Encoder
     from gemel.errors import GemelError
     from gemel.gallery.gallery import Gallery
@@ -76,13 +77,13 @@ _PLACES = {
     "Goals": "release.goals",
     "GemelError": "errors",
     "Ledger": "ledger.ledger",
-    "Policy": "calibrate.policy",
+    "Policy": "decide.policy",
     "Release": "release.release",
     "Service": "serve.service",
     "SiameseEstimator": "train.estimator",
     "Splits": "data.splits",
     "Store": "release.store",
-    "Target": "calibrate.thresholds",
+    "Target": "calibrate.goals.choose",
     "TrainSettings": "settings",
     "build_release": "release.build:build",
     "by_identity": "data.splits",

@@ -17,6 +17,7 @@ from gemel.errors import DataError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Int16 = NDArray[np.int16]
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 

@@ -77,7 +77,7 @@ class TargetRefused(DataError):
     Args:
         what: as for every error.
         hint: what is missing.
-        refusal: the same as numbers, a `calibrate.refusal.Refusal`.
+        refusal: the same as numbers, a `calibrate.goals.refusal.Refusal`.
     """
 
     code = "target_refused"

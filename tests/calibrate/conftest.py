@@ -1,4 +1,4 @@
-"""Comparisons whose numbers are known, and a small world in which the truth is known."""
+"""A small world in which the truth is known."""
 
 from collections.abc import Callable
 
@@ -6,19 +6,9 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.scores import Scores, labelled
+from gemel.calibrate.scores.all_pairs import all_pairs
+from gemel.calibrate.scores.scores import Scores
 from gemel.encode.compare import Cosine
-
-TOY_GENUINE = [3, 2, 1.5, 0.2]
-TOY_IMPOSTOR = [1, 0.5, 0.2, -0.5, -1, -2]
-
-
-@pytest.fixture
-def toy() -> Scores:
-    """Four genuine and six impostor comparisons, with one tie between the classes."""
-    return labelled(np.array(TOY_GENUINE + TOY_IMPOSTOR), np.array([True] * 4 + [False] * 6))
-
 
 World = Callable[..., Scores]
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from gemel.calibrate.curves import sweep
-from gemel.calibrate.intervals import wilson
-from gemel.calibrate.operating import measure
-from gemel.calibrate.scores import Scores, labelled
-from gemel.calibrate.tail import extrapolated
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.extrapolation import extrapolated
+from gemel.calibrate.rates.intervals import wilson
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.scores import Scores, labelled
+from gemel.calibrate.scores.sweep import sweep
 from gemel.errors import DataError, TargetRefused
 
 N_WORLDS = 200

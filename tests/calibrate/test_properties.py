@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.calibrate.curves import auroc, eer, eer_hull, sweep
-from gemel.calibrate.operating import measure
-from gemel.calibrate.scores import Scores, labelled
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.scores import Scores, labelled
+from gemel.calibrate.scores.sweep import auroc, eer, eer_hull, sweep
 
 
 @st.composite

@@ -98,7 +98,7 @@ def test_goals_that_contradict_each_other_are_a_usage_error(
 def test_an_interval_that_is_not_known_and_a_level_near_one_are_not_made_up(
     project: Path, gemel: Gemel
 ) -> None:
-    from gemel.calibrate.intervals import Sample, proportion
+    from gemel.calibrate.rates.intervals import Sample, proportion
     from gemel.cli.release import estimate
 
     unknown = proportion(0.021, 0.001, Sample(n_comparisons=9, n_units=1, n_independent=1), 0.95)

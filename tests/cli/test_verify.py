@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from tests.serve import small
 
-from gemel.calibrate.bands import Band
 from gemel.data.records import read
+from gemel.decide.bands import Band
 from gemel.release.store import Store
 
 Gemel = Callable[..., Any]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gemel.arrays import Float32, unit_rows
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.curves import eer, sweep
+from gemel.calibrate.scores.all_pairs import all_pairs
+from gemel.calibrate.scores.sweep import eer, sweep
 from gemel.encode import asnorm, compare
 from gemel.encode.asnorm import COHORT, AsNorm, choose, normalised
 from gemel.encode.compare import Cosine

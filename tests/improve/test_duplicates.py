@@ -104,7 +104,7 @@ def test_categories_decide_as_the_policy_says(
 ) -> None:
     from msgspec.structs import replace as changed
 
-    from gemel.calibrate.categories import Categories, Line
+    from gemel.decide.categories import Categories, Line
 
     lines = {"a": Line(0.0, 1.0), "b": Line(0.05, 1.0)}
     categories = Categories(column="country", lines=lines)
@@ -136,7 +136,7 @@ def test_categories_decide_as_the_policy_says(
 def test_rules_keep_records_apart(release: Release, strangers: Dataset, tmp_path: Path) -> None:
     from msgspec.structs import replace as changed
 
-    from gemel.calibrate.rules import bound, parse
+    from gemel.decide.rules import bound, parse
 
     kinds = {field.name: field.kind for field in small.FIELDS}
     rules = bound([parse("first differs: no_match")], kinds)

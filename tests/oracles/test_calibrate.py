@@ -22,15 +22,21 @@ from sklearn.metrics import (
 from statsmodels.stats.proportion import proportion_confint
 from venn_abers import VennAbers
 
-from gemel.calibrate import venn_abers
-from gemel.calibrate.curves import auroc, eer_hull, hull_blocks, sweep
-from gemel.calibrate.detection_cost import Stakes, actual_cost, least_cost
-from gemel.calibrate.intervals import errors_allowed, p_value, upper_bound, wilson
-from gemel.calibrate.likelihood import Logistic, cllr, cross_entropy, fit_pav, least_cllr
-from gemel.calibrate.operating import measure
-from gemel.calibrate.precision_recall import average_precision, precision_recall
-from gemel.calibrate.regression import fit_beta, fit_logistic
-from gemel.calibrate.scores import Scores, labelled
+from gemel.calibrate.probability import venn_abers
+from gemel.calibrate.probability.detection_cost import Stakes, actual_cost, least_cost
+from gemel.calibrate.probability.fit import (
+    cllr,
+    cross_entropy,
+    fit_pav,
+    least_cllr,
+)
+from gemel.calibrate.probability.precision_recall import average_precision, precision_recall
+from gemel.calibrate.probability.regression import fit_beta, fit_logistic
+from gemel.calibrate.rates.intervals import errors_allowed, p_value, upper_bound, wilson
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.scores import Scores, labelled
+from gemel.calibrate.scores.sweep import auroc, eer_hull, hull_blocks, sweep
+from gemel.decide.ratio import Logistic
 
 
 @pytest.fixture(params=[0.02, 0.5, 0.9], ids=["rare", "balanced", "common"])
@@ -90,7 +96,7 @@ def test_binned_likelihood_equals_the_unbinned_one(monkeypatch: pytest.MonkeyPat
     genuine = rng.random(20_000) < 0.3
     s = labelled(rng.normal(size=20_000) + genuine, genuine)
     exact = fit_logistic(s, 0.5)
-    monkeypatch.setattr("gemel.calibrate.regression.N_BINS", 4096)
+    monkeypatch.setattr("gemel.calibrate.probability.regression.N_BINS", 4096)
     binned = fit_logistic(s, 0.5)
     assert binned.slope == pytest.approx(exact.slope, rel=1e-4)
     assert binned.intercept == pytest.approx(exact.intercept, rel=1e-3)

@@ -12,10 +12,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.bands import Band
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
+from gemel.decide.bands import Band
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.release.build import build

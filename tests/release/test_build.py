@@ -14,11 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.categories import Categories, Line
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data import records, splits
 from gemel.data.dataset import CategoryColumn, Dataset
+from gemel.decide.categories import Categories, Line
 from gemel.encode.asnorm import AsNorm
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_image import ImagePrepare

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from gemel.calibrate.paired import Difference
+from gemel.calibrate.rates.difference import Difference
 from gemel.data.dataset import Dataset
 from gemel.errors import NotFound
 from gemel.release import folder as folders

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import gemel
-from gemel.calibrate import paired
-from gemel.calibrate.comparisons import all_pairs
+from gemel.calibrate.rates import difference
+from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data import splits
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
@@ -119,7 +119,7 @@ def test_releases_that_decide_alike_are_bounded_by_identities(
     seen = release.evidence.eval
     for d in found.differences:
         assert d.value == 0
-        assert d.method == paired.UNMOVED
+        assert d.method == difference.UNMOVED
         assert -bound - 1e-12 <= d.low < 0 < d.high <= bound + 1e-12
     widest = next(d for d in found.differences if d.measure == "F1")
     assert (widest.low, widest.high) == pytest.approx((-bound, bound))

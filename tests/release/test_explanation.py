@@ -10,7 +10,7 @@ import pytest
 from tests.serve import small
 
 import gemel
-from gemel.calibrate.comparisons import all_pairs
+from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.dataset import Dataset
 from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation

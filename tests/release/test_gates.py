@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tests.serve import small
 
-from gemel.calibrate.bands import Band
-from gemel.calibrate.breakdown import Breakdown, Worst
-from gemel.calibrate.thresholds import Target
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.rates.by_category import Breakdown, Worst
+from gemel.decide.bands import Band
 from gemel.errors import GateFailed
 from gemel.release import folder as folders
 from gemel.release import gates

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.policy import Policy
-from gemel.calibrate.rules import parse
-from gemel.calibrate.scores import Scores
-from gemel.calibrate.stages import StageGoal
-from gemel.calibrate.thresholds import Target
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.stages import StageGoal
+from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import Dataset
+from gemel.decide.policy import Policy
+from gemel.decide.rules import parse
 from gemel.encode.compare import Cosine
 from gemel.errors import ConfigError, DataError
 from gemel.release.build import build

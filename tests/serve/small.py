@@ -15,11 +15,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from gemel.calibrate.bands import Band
-from gemel.calibrate.likelihood import Logistic
-from gemel.calibrate.policy import Policy
-from gemel.calibrate.rules import bound, parse
 from gemel.data.schema import Field
+from gemel.decide.bands import Band
+from gemel.decide.policy import Policy
+from gemel.decide.ratio import Logistic
+from gemel.decide.rules import bound, parse
 from gemel.encode.compare import Cosine
 from gemel.encode.encoder import Encoder, Prepare
 from gemel.encode.prepare_image import ImagePrepare

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from tests.serve import small
 
-from gemel.calibrate.categories import Categories, Line
-from gemel.calibrate.rules import bound, parse
+from gemel.decide.categories import Categories, Line
+from gemel.decide.rules import bound, parse
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http import create_app

@@ -11,10 +11,10 @@ import pytest
 from tests.serve import small
 from tests.serve.small import ROWS
 
-from gemel.calibrate.bands import Band, SizedBand
-from gemel.calibrate.rules import bound, parse
-from gemel.calibrate.venn_abers import VennAbers
 from gemel.data.schema import Field
+from gemel.decide.bands import Band, SizedBand
+from gemel.decide.rules import bound, parse
+from gemel.decide.venn_abers import VennAbers
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery

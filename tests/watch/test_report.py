@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.breakdown import breakdown
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.policy import FirstStage
-from gemel.calibrate.stages import RuleCost, Stage, Stages
-from gemel.calibrate.zoo import Animal, Kind, Zoo
+from gemel.calibrate.goals.stages import RuleCost, Stage, Stages
+from gemel.calibrate.rates.by_category import breakdown
+from gemel.calibrate.rates.hard_identities import Animal, Kind, Zoo
+from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.dataset import CategoryColumn
+from gemel.decide.policy import FirstStage
 from gemel.encode.compare import Cosine
 from gemel.errors import DigestMismatch
 from gemel.release import figures

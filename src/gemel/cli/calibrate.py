@@ -251,7 +251,7 @@ def render(release: Release) -> None:
     """Write what a calibration found to stdout: tables, what they hold for, and one sentence."""
     from rich.console import Console
 
-    from gemel.calibrate.intervals import percent
+    from gemel.calibrate.rates.intervals import percent
     from gemel.release.sentence import sentence
 
     evidence = release.evidence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from gemel.cli import show
 
 if TYPE_CHECKING:
-    from gemel.calibrate.breakdown import Breakdown, Row, Worst
-    from gemel.calibrate.intervals import Estimate
+    from gemel.calibrate.rates.by_category import Breakdown, Row, Worst
+    from gemel.calibrate.rates.intervals import Estimate
 
 BETWEEN = "(between, or of unknown)"
 
@@ -52,7 +52,7 @@ def _rate(e: Estimate) -> str:
 
 
 def _worst(worst: Worst, n_categories: int, confidence: float) -> str:
-    from gemel.calibrate.intervals import percent
+    from gemel.calibrate.rates.intervals import percent
 
     highest = f"{worst.category}, {worst.value:.3g}" if worst.value else "none seen in any category"
     left = n_categories - worst.n_judged

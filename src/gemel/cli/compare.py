@@ -11,7 +11,7 @@ from gemel.cli.project import AsJson, ConfigFile, Project, Sets
 from gemel.errors import DataError, GemelError
 
 if TYPE_CHECKING:
-    from gemel.calibrate.paired import Difference
+    from gemel.calibrate.rates.difference import Difference
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
     from gemel.release.compare import Comparison
@@ -85,7 +85,7 @@ def _splits(project: Project, dataset: Dataset, release: Release) -> Splits:
 
 def render(found: Comparison) -> None:
     """Write a comparison to stdout: the verdict, a table of differences, what is decided anew."""
-    from gemel.calibrate.intervals import percent
+    from gemel.calibrate.rates.intervals import percent
 
     show.out(found.sentence)
     show.out("")

@@ -178,9 +178,9 @@ class Project:
 
     def goals(self) -> Goals:
         """What `[calibrate]` asks of the decisions."""
-        from gemel.calibrate.rules import parse
-        from gemel.calibrate.stages import StageGoal
-        from gemel.calibrate.thresholds import Target
+        from gemel.calibrate.goals.choose import Target
+        from gemel.calibrate.goals.stages import StageGoal
+        from gemel.decide.rules import parse
         from gemel.release.goals import Goals
 
         goal = self.config.calibrate

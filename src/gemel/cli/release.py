@@ -13,7 +13,7 @@ from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 
 if TYPE_CHECKING:
-    from gemel.calibrate.intervals import Estimate
+    from gemel.calibrate.rates.intervals import Estimate
     from gemel.release.gates import GateReport
     from gemel.release.release import Release
     from gemel.release.store import Move
@@ -243,7 +243,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
 
 def estimate(value: Estimate, digits: int = 4) -> str:
     """A figure with its interval, if one is known."""
-    from gemel.calibrate.intervals import UNKNOWN
+    from gemel.calibrate.rates.intervals import UNKNOWN
 
     low, figure, high = (f"{x:.{digits}g}" for x in (value.low, value.value, value.high))
     return f"{figure} [{'too few identities' if value.method == UNKNOWN else f'{low}, {high}'}]"

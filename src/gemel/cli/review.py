@@ -14,7 +14,7 @@ from gemel.cli.release import Maybe, estimate, summary
 from gemel.errors import ReleaseError
 
 if TYPE_CHECKING:
-    from gemel.calibrate.feedback import Rates
+    from gemel.calibrate.goals.answered import Rates
     from gemel.release.feedback import Feedback
 
 app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and what they say.")

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
-from gemel.calibrate.judged import judge, lowest, scored
 from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.decide.sets import judge, lowest, scored
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
 from gemel.improve import job as jobs

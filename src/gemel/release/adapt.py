@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.calibrate.feedback import Answers
-from gemel.calibrate.policy import Policy
-from gemel.calibrate.proposal import Limits, propose
+from gemel.calibrate.goals.answered import Answers
+from gemel.calibrate.goals.proposal import Limits, propose
 from gemel.data.dataset import Dataset
+from gemel.decide.policy import Policy
 from gemel.encode.compare import FILE as COMPARATOR
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger

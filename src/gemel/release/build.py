@@ -16,16 +16,16 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate import curves
-from gemel.calibrate.certify import smallest_fmr
-from gemel.calibrate.operating import review_share
-from gemel.calibrate.policy import Policy
-from gemel.calibrate.reliability import reliability
-from gemel.calibrate.stability import stability
-from gemel.calibrate.thresholds import measure as measure_at
-from gemel.calibrate.zoo import zoo
+from gemel.calibrate.goals.certificates import smallest_fmr
+from gemel.calibrate.goals.choose import measure as measure_at
+from gemel.calibrate.goals.stability import stability
+from gemel.calibrate.probability.reliability import reliability
+from gemel.calibrate.rates.hard_identities import zoo
+from gemel.calibrate.rates.operating_point import review_share
+from gemel.calibrate.scores import sweep
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.units import units
+from gemel.decide.policy import Policy
 from gemel.encode import asnorm, compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
@@ -242,8 +242,8 @@ def measured(
         dev=chosen,
         eval=on_eval,
         points=points,
-        dev_curve=curves.summary(dev.scores),
-        eval_curve=curves.summary(eval.scores),
+        dev_curve=sweep.summary(dev.scores),
+        eval_curve=sweep.summary(eval.scores),
         smallest_fmr=smallest_fmr(dev.scores, target.confidence),
         candidates=compared,
         mistakes=wrong,

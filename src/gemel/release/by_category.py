@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gemel.calibrate import worst
-from gemel.calibrate.breakdown import Breakdown, breakdown
-from gemel.calibrate.levelling import fit
-from gemel.calibrate.operating import OperatingPoint
-from gemel.calibrate.thresholds import Target
+from gemel.calibrate.goals import worst_category
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.level_categories import fit
+from gemel.calibrate.rates.by_category import Breakdown, breakdown
+from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.data.dataset import UNKNOWN, CategoryColumn
 from gemel.errors import ConfigError, DataError
 from gemel.release.goals import Goals
@@ -43,7 +43,7 @@ def raised(dev: Part, goals: Goals, target: Target, chosen: OperatingPoint) -> O
     """
     if goals.categories != "worst":
         return chosen
-    return worst.raised(dev.scores, target, chosen, _column(dev, goals).name)
+    return worst_category.raised(dev.scores, target, chosen, _column(dev, goals).name)
 
 
 def reported(side: Part, goals: Goals, threshold: float) -> Breakdown | None:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.calibrate.bands import Band
-from gemel.calibrate.paired import Difference
-from gemel.calibrate.thresholds import Target
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.rates.difference import Difference
 from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.decide.bands import Band
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.release import baseline, differences, measure, mistakes

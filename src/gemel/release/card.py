@@ -13,17 +13,17 @@ from typing import Any
 
 import msgspec
 
-from gemel.calibrate.breakdown import Breakdown
-from gemel.calibrate.curves import CurveSummary
-from gemel.calibrate.intervals import Estimate
-from gemel.calibrate.operating import OperatingPoint
-from gemel.calibrate.paired import Difference
-from gemel.calibrate.reliability import Reliability
-from gemel.calibrate.searches import SearchPoint
-from gemel.calibrate.stability import Stability
-from gemel.calibrate.stages import RuleCost, Stages
-from gemel.calibrate.views import Views
-from gemel.calibrate.zoo import Corner, Kind, Zoo
+from gemel.calibrate.goals.stability import Stability
+from gemel.calibrate.goals.stages import RuleCost, Stages
+from gemel.calibrate.probability.reliability import Reliability
+from gemel.calibrate.rates.by_category import Breakdown
+from gemel.calibrate.rates.difference import Difference
+from gemel.calibrate.rates.hard_identities import Corner, Kind, Zoo
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.calibrate.rates.operating_point import OperatingPoint
+from gemel.calibrate.rates.searches import SearchPoint
+from gemel.calibrate.rates.several_views import Views
+from gemel.calibrate.scores.sweep import CurveSummary
 from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import ReleaseError
@@ -115,7 +115,7 @@ class Crowd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Menagerie(msgspec.Struct, frozen=True, kw_only=True):
-    """Errors by identity; see calibrate/zoo.py."""
+    """Errors by identity; see calibrate/rates/hard_identities.py."""
 
     wolves: Crowd
     goats: Crowd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gemel.calibrate.intervals import Estimate
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.tasks.fewshot import Method
 from gemel.tasks.openset import OpenSet
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.calibrate import intervals
-from gemel.calibrate.classify import GUARANTEE, ClassPolicy, Level
-from gemel.calibrate.conformal import Calibration, classes_needed, kept_classes, rounds_of
-from gemel.calibrate.intervals import Estimate
+from gemel.calibrate.rates import intervals
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.decide.classes import GUARANTEE, ClassPolicy, Level
+from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.spread import Spread, within
 from gemel.release.class_evidence import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.release.measure import Part

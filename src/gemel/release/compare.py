@@ -12,9 +12,9 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from gemel.calibrate.intervals import percent
-from gemel.calibrate.paired import Difference
-from gemel.calibrate.scores import Scores
+from gemel.calibrate.rates.difference import Difference
+from gemel.calibrate.rates.intervals import percent
+from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
 from gemel.data.units import units

@@ -12,14 +12,15 @@ from datetime import date, timedelta
 
 import msgspec
 
-from gemel.calibrate import likelihood, venn_abers
-from gemel.calibrate.bands import SizedBand
-from gemel.calibrate.ladder import ladder
-from gemel.calibrate.operating import OperatingPoint, measure
-from gemel.calibrate.policy import Policy, policy_of
-from gemel.calibrate.rules import bound
-from gemel.calibrate.thresholds import choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.gallery_sizes import ladder
+from gemel.calibrate.goals.policy import policy_of
+from gemel.calibrate.probability import fit, venn_abers
+from gemel.calibrate.rates.operating_point import OperatingPoint, measure
 from gemel.data.schema import Field
+from gemel.decide.bands import SizedBand
+from gemel.decide.policy import Policy
+from gemel.decide.rules import bound
 from gemel.release import classes, staged
 from gemel.release.by_category import levelled, raised
 from gemel.release.goals import Goals
@@ -81,7 +82,7 @@ def decide(
     """
     rules = bound(goals.rules, {field.name: field.kind for field in fields})
     dev = levelled(dev, goals)
-    fitted = likelihood.fit(dev.scores, goals.verify.prior or dev.scores.prior, goals.likelihood)
+    fitted = fit.fit(dev.scores, goals.verify.prior or dev.scores.prior, goals.likelihood)
     chosen = raised(dev, goals, goals.verify, choose(dev.scores, goals.verify, fitted))
     search: OperatingPoint | None = None
     sizes: tuple[SizedBand, ...] = ()

@@ -13,14 +13,15 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64
-from gemel.calibrate import curves, paired
-from gemel.calibrate.bands import Band
-from gemel.calibrate.intervals import Estimate, Sample
-from gemel.calibrate.operating import f1_at, measure
-from gemel.calibrate.paired import Difference
-from gemel.calibrate.paired_curves import Reading, fnmr_at, of_auroc
-from gemel.calibrate.paired_curves import of_curves as resampled
-from gemel.calibrate.spread import Counts, Spread, Statistic
+from gemel.calibrate.rates import difference
+from gemel.calibrate.rates.by_identity import Counts, Spread, Statistic
+from gemel.calibrate.rates.curve_difference import Reading, fnmr_at, of_auroc
+from gemel.calibrate.rates.curve_difference import of_curves as resampled
+from gemel.calibrate.rates.difference import Difference
+from gemel.calibrate.rates.intervals import Estimate, Sample
+from gemel.calibrate.rates.operating_point import f1_at, measure
+from gemel.calibrate.scores import sweep
+from gemel.decide.bands import Band
 from gemel.release.measure import Part
 from gemel.release.mistakes import whole_identities
 from gemel.tasks.retrieval import average_precision_at_r, mate_ranks
@@ -49,7 +50,7 @@ def at_thresholds(
         DataError: the two made different comparisons.
     """
     prior = stakes[0]
-    paired.require_same(parts[0].scores, parts[1].scores)
+    difference.require_same(parts[0].scores, parts[1].scores)
     points = [
         measure(p.scores, band.threshold, prior=prior, confidence=confidence)
         for p, band in zip(parts, bands, strict=True)
@@ -77,7 +78,9 @@ def at_thresholds(
     for name, statistic, units, higher in table:
         one, two = (getattr(p, name.lower()) for p in points)
         found.append(
-            paired.of_counts(name, statistic, spreads, (one, two), units, confidence, higher=higher)
+            difference.of_counts(
+                name, statistic, spreads, (one, two), units, confidence, higher=higher
+            )
         )
     found = _one_way(found, spreads)
     found.append(_cost(spreads, stakes, confidence))
@@ -99,7 +102,7 @@ def _one_way(found: list[Difference], spreads: tuple[Spread, Spread]) -> list[Di
             rises = more == (d.measure != "FNMR")
             limits = (max(d.low, 0.0), d.high) if rises else (d.low, min(d.high, 0.0))
         ends = d.before, d.after
-        out.append(paired.difference(d.measure, ends, limits, d.method, d.higher_is_better))
+        out.append(difference.difference(d.measure, ends, limits, d.method, d.higher_is_better))
     return out
 
 
@@ -108,9 +111,9 @@ def of_curves(parts: Parts, confidence: float, seed: int) -> list[Difference]:
     one, two = (p.scores for p in parts)
     n = one.n_impostor
     strict = [rate for rate in STRICT_RATES if rate * n >= LEAST_ERRORS]
-    readings: list[tuple[str, Reading]] = [("EER", curves.eer)]
+    readings: list[tuple[str, Reading]] = [("EER", sweep.eer)]
     readings += [(f"FNMR at FMR {rate:g}", fnmr_at(rate)) for rate in strict]
-    most = [int(n * max([curves.eer(curves.sweep(p.scores)), *strict])) for p in parts]
+    most = [int(n * max([sweep.eer(sweep.sweep(p.scores)), *strict])) for p in parts]
     return [
         of_auroc(one, two, confidence),
         *resampled(readings, one, two, confidence, n_false_match=(most[0], most[1]), seed=seed),
@@ -132,8 +135,8 @@ def of_searches(parts: Parts, confidence: float, seed: int) -> list[Difference]:
     if not len(unit):
         return []
     return [
-        paired.of_items("recall_at_1", first, later, unit, confidence),
-        paired.of_items("MAP@R", average, later_average, unit, confidence),
+        difference.of_items("recall_at_1", first, later, unit, confidence),
+        difference.of_items("MAP@R", average, later_average, unit, confidence),
     ]
 
 
@@ -183,7 +186,9 @@ def _share(
     sample = Sample(len(spreads[0].scores), n, n // 2)
     one, two = (s.estimate(statistic, every, sample, confidence) for s in spreads)
     estimates: tuple[Estimate, Estimate] = (one, two)
-    return paired.of_counts(name, statistic, spreads, estimates, every, confidence, higher=False)
+    return difference.of_counts(
+        name, statistic, spreads, estimates, every, confidence, higher=False
+    )
 
 
 def _ranked(rows: Float32, codes: Int64, part: Part) -> tuple[Float64, Float64]:

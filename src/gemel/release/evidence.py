@@ -10,19 +10,19 @@ from typing import Any
 
 import msgspec
 
-from gemel.calibrate.breakdown import Breakdown
-from gemel.calibrate.curves import CurveSummary
-from gemel.calibrate.intervals import Estimate
-from gemel.calibrate.operating import OperatingPoint
-from gemel.calibrate.paired import Difference
-from gemel.calibrate.refusal import Refusal
-from gemel.calibrate.reliability import Reliability
-from gemel.calibrate.searches import SearchPoint
-from gemel.calibrate.stability import Stability
-from gemel.calibrate.stages import RuleCost, Stages
-from gemel.calibrate.thresholds import Target
-from gemel.calibrate.views import Views
-from gemel.calibrate.zoo import Zoo
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.refusal import Refusal
+from gemel.calibrate.goals.stability import Stability
+from gemel.calibrate.goals.stages import RuleCost, Stages
+from gemel.calibrate.probability.reliability import Reliability
+from gemel.calibrate.rates.by_category import Breakdown
+from gemel.calibrate.rates.difference import Difference
+from gemel.calibrate.rates.hard_identities import Zoo
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.calibrate.rates.operating_point import OperatingPoint
+from gemel.calibrate.rates.searches import SearchPoint
+from gemel.calibrate.rates.several_views import Views
+from gemel.calibrate.scores.sweep import CurveSummary
 from gemel.release.class_evidence import ClassEvidence
 from gemel.release.feedback import Feedback
 from gemel.release.goals import Goals

@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.calibrate.categories import Pair
-from gemel.calibrate.policy import Category, Decision, Outcome
 from gemel.data.dates import as_iso
+from gemel.decide.categories import Pair
+from gemel.decide.policy import Category, Decision, Outcome
 from gemel.encode.encoder import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
 from gemel.release.evidence import Evidence

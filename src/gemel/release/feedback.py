@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gemel.calibrate.proposal import Proposal
+from gemel.calibrate.goals.proposal import Proposal
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):

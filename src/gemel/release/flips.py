@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.calibrate.bands import Band
-from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
-from gemel.calibrate.policy import Outcome
-from gemel.calibrate.scores import Scores
+from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
+from gemel.calibrate.scores.scores import Scores
+from gemel.decide.bands import Band
+from gemel.decide.policy import Outcome
 from gemel.release.measure import Part
 from gemel.release.mistakes import MAX_RECORDS, Item, whole_identities
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import EllipsisType
 
-from gemel.calibrate.intervals import Estimate
-from gemel.calibrate.thresholds import PROVEN
+from gemel.calibrate.goals.choose import PROVEN
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.errors import GateFailed, GemelError
 from gemel.release.release import Release
 from gemel.release.store import Move, Store

@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from gemel.calibrate.likelihood import Kind
-from gemel.calibrate.rules import Rule
-from gemel.calibrate.stages import StageGoal
-from gemel.calibrate.thresholds import Target
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.stages import StageGoal
+from gemel.calibrate.probability.fit import Kind
+from gemel.decide.rules import Rule
 from gemel.errors import ConfigError
 
 ByCategory = Literal["off", "report", "worst", "per_category"]

@@ -18,14 +18,15 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.calibrate import curves
-from gemel.calibrate.categories import Categories
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.operating import OperatingPoint, measure
-from gemel.calibrate.policy import Policy
-from gemel.calibrate.scores import Scores
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.rates.operating_point import OperatingPoint, measure
+from gemel.calibrate.scores import sweep
+from gemel.calibrate.scores.all_pairs import all_pairs
+from gemel.calibrate.scores.categories import level_scores
+from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
+from gemel.decide.categories import Categories
+from gemel.decide.policy import Policy
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.errors import DataError, TargetRefused
@@ -90,7 +91,7 @@ class Part:
         """
         if categories is None:
             return self
-        return replace(self, scores=categories.level(self.scores), levelled=categories)
+        return replace(self, scores=level_scores(self.scores, categories), levelled=categories)
 
     def leveller(self) -> Callable[[Float32, Any, Any], Float32] | None:
         """What levels scores of records, given by their positions; None if there is nothing to."""
@@ -140,7 +141,7 @@ def points(
     """The table of operating points: the chosen one first, then other goals for comparison."""
     sure = target.confidence
     table = [Point(goal=in_words(target), chosen=True, dev=chosen, eval=on_eval)]
-    curve = curves.sweep(dev)
+    curve = sweep.sweep(dev)
     for goal, other in OTHER_GOALS:
         if (other.kind, other.value) == (target.kind, target.value):
             continue
@@ -200,7 +201,7 @@ def candidate(name: str, how: str, dev: Part, eval: Part, prior: float | None) -
         how=how,
         point=measure(eval.scores, threshold, prior=prior),
         retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
-        curve=curves.summary(eval.scores),
+        curve=sweep.summary(eval.scores),
     )
 
 

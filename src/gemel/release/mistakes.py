@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
+from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
 from gemel.encode.compare import Comparator
 from gemel.encode.prepare_image import decode
 from gemel.release.probes import pack

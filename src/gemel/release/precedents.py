@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.calibrate.comparisons import genuine_blocks, impostor_blocks
+from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
 from gemel.encode.compare import Comparator
 from gemel.release.mistakes import whole_identities
 

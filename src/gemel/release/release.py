@@ -28,7 +28,7 @@ import numpy as np
 
 import gemel
 from gemel.arrays import Float32
-from gemel.calibrate.policy import Policy
+from gemel.decide.policy import Policy
 from gemel.encode import compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder

@@ -1,14 +1,14 @@
 """What searches do on eval, by the size of the gallery.
 
-Galleries are thought of, not drawn: see calibrate/searches.py.
+Galleries are thought of, not drawn: see calibrate/rates/searches.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gemel.calibrate.policy import Policy
-from gemel.calibrate.searches import Searches, SearchPoint, measure_search, searches
+from gemel.calibrate.rates.searches import Searches, SearchPoint, measure_search, searches
+from gemel.decide.policy import Policy
 from gemel.release.measure import Part
 from gemel.release.mistakes import whole_identities
 

@@ -5,9 +5,9 @@ Proven numbers come from dev, all others were counted on eval; the sentence says
 
 from __future__ import annotations
 
-from gemel.calibrate.intervals import percent
-from gemel.calibrate.operating import OperatingPoint
-from gemel.calibrate.thresholds import Target
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.rates.intervals import percent
+from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.release.evidence import Evidence
 
 

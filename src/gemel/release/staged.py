@@ -13,14 +13,14 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate import stages
-from gemel.calibrate.comparisons import genuine_blocks
-from gemel.calibrate.intervals import Estimate, Sample, jackknife_variance, proportion
-from gemel.calibrate.policy import Policy
-from gemel.calibrate.rules import Rule
-from gemel.calibrate.stages import RuleCost, StageGoal, Stages
-from gemel.calibrate.views import Views, two_views
+from gemel.calibrate.goals import stages
+from gemel.calibrate.goals.stages import RuleCost, StageGoal, Stages
+from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.calibrate.rates.several_views import Views, two_views
+from gemel.calibrate.scores.all_pairs import genuine_blocks
 from gemel.data.dataset import UNKNOWN
+from gemel.decide.policy import Policy
+from gemel.decide.rules import Rule
 from gemel.encode.sketch import Sketch
 from gemel.errors import ConfigError
 from gemel.release.measure import Part

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gemel.arrays import Float32
-from gemel.calibrate.policy import Decision, pair_of
+from gemel.decide.policy import Decision, pair_of
 from gemel.errors import InvalidInput
 from gemel.gallery.record import Enrolled
 from gemel.ledger.ledger import Ledger

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.calibrate.classify import ClassOutcome, ClassPolicy
+from gemel.decide.classes import ClassOutcome, ClassPolicy
 from gemel.encode.compare import Comparator, Cosine
 from gemel.gallery.attributes import Scalar, check_where
 from gemel.gallery.candidates import COMPARED_ROWS, SHORTLIST, best

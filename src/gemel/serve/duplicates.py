@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.calibrate.judged import judge, lowest, scored
+from gemel.decide.sets import judge, lowest, scored
 from gemel.errors import InvalidInput
 from gemel.serve.bodies import Item, RecordItem
 from gemel.serve.live import Live

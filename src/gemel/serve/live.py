@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from gemel.calibrate.policy import Policy
 from gemel.data.dates import as_iso
 from gemel.data.schema import Field
 from gemel.data.tables import as_text
+from gemel.decide.policy import Policy
 from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder, Payload

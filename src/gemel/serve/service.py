@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from gemel.arrays import Float32
-from gemel.calibrate.policy import Category
+from gemel.decide.policy import Category
 from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemel.arrays import Float32
-from gemel.calibrate.policy import Category
+from gemel.decide.policy import Category
 from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation
 from gemel.serve.bodies import MAX_VIEWS

@@ -19,8 +19,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gemel.arrays import Bool, Float32, Int64, unit_rows
-from gemel.calibrate.comparisons import all_pairs
-from gemel.calibrate.thresholds import Target, choose
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.sampler import PxK
 from gemel.encode.compare import Cosine
 from gemel.errors import DataError

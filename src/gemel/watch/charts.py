@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from gemel.calibrate.curves import CurveSummary
-from gemel.calibrate.operating import OperatingPoint
+from gemel.calibrate.rates.operating_point import OperatingPoint
+from gemel.calibrate.scores.sweep import CurveSummary
 from gemel.watch.drawing import (
     GENUINE,
     IMPOSTOR,

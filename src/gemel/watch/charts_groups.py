@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gemel.calibrate.breakdown import Cell
+from gemel.calibrate.rates.by_category import Cell
 from gemel.release.figures import natural, share
 from gemel.watch.drawing import GENUINE, IMPOSTOR, INK, svg
 

@@ -1,6 +1,6 @@
 """Charts of probabilities and likelihood ratios: whether they mean what they say.
 
-Knows what `calibrate.reliability` measured, and nothing of thresholds.
+Knows what `calibrate.probability.reliability` measured, and nothing of thresholds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
-from gemel.calibrate.reliability import Reliability
+from gemel.calibrate.probability.reliability import Reliability
 from gemel.watch.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, spaced, svg
 
 if TYPE_CHECKING:

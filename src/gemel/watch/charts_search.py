@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.calibrate.intervals import Estimate
-from gemel.calibrate.searches import SearchPoint
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.calibrate.rates.searches import SearchPoint
 from gemel.watch.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, bars, svg
 
 if TYPE_CHECKING:

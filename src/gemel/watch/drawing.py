@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.calibrate.intervals import Estimate
+from gemel.calibrate.rates.intervals import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

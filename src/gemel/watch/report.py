@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.calibrate.breakdown import Cell, Row
+from gemel.calibrate.rates.by_category import Cell, Row
 from gemel.release import figures, mistakes
 from gemel.release.card import card
 from gemel.release.evidence import Evidence

@@ -7,8 +7,8 @@ from html import escape
 
 from markupsafe import Markup
 
-from gemel.calibrate.intervals import Estimate
-from gemel.calibrate.zoo import ALPHA, Kind
+from gemel.calibrate.rates.hard_identities import ALPHA, Kind
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.figures import plain, share
 
 

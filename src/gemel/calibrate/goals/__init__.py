@@ -1,0 +1,1 @@
+"""What a release has to reach, how a threshold is chosen for it, and what is proven."""

@@ -1,0 +1,207 @@
+"""Error rates in use, from the decisions that people looked at.
+
+Which decisions are looked at depends on their score, so a plain share of them is wrong: at one
+threshold of a simulated service the reviewed band alone read an FMR of .16 where it was .0002. Each
+answer therefore counts for as many decisions as its probability of being asked about says. How the
+answers were collected, and what to do about the threshold, is not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+import numpy as np
+from scipy.special import betaincinv, ndtri
+
+from gemel.arrays import Bool, Float64
+from gemel.calibrate.rates.intervals import Estimate, upper_bound, wilson
+from gemel.errors import DataError
+
+WEIGHTED = "inverse probability of review, Wilson on effective answers"
+NONE_SEEN = "no error among the answers: exact bound on effective answers"
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Decisions with a person's answer, each standing for others that nobody looked at.
+
+    Args:
+        score: (n,) float64, finite.
+        genuine: (n,) bool, the answer.
+        weight: (n,) float64 >= 1, one over the probability that this decision was asked about and
+            answered.
+        audited: (n,) bool, drawn at random outside of the review band.
+    Raises:
+        DataError: the arrays contradict each other.
+    """
+
+    score: Float64
+    genuine: Bool
+    weight: Float64
+    audited: Bool
+
+    def __post_init__(self) -> None:
+        n = self.score.shape
+        if len(n) != 1 or not n == self.genuine.shape == self.weight.shape == self.audited.shape:
+            raise DataError("score, genuine, weight and audited must be vectors of one length")
+        if not (np.isfinite(self.score).all() and np.isfinite(self.weight).all()):
+            raise DataError("a score or a weight is not finite")
+        if (self.weight < 1 - 1e-9).any():
+            raise DataError("a weight is below 1", hint="it is one over a probability")
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @cached_property
+    def prior(self) -> float:
+        """Estimated share of genuine comparisons in use."""
+        return float(self.weight[self.genuine].sum() / max(self.weight.sum(), 1e-300))
+
+    def n_effective(self, kept: Bool | None = None) -> float:
+        """Answers of equal weight that would be as informative (Kish)."""
+        weight = self.weight if kept is None else self.weight[kept]
+        return float(weight.sum() ** 2 / np.square(weight).sum()) if weight.size else 0.0
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a threshold does in use, as far as answers tell.
+
+    Args:
+        threshold: see the policy.
+        fmr: false matches among impostor comparisons.
+        fnmr: false non-matches among genuine comparisons.
+        precision: genuine among matches.
+        prior: genuine among all.
+        review_share: decisions inside the review band among all.
+    """
+
+    threshold: float
+    fmr: Estimate
+    fnmr: Estimate
+    precision: Estimate
+    prior: Estimate
+    review_share: float
+
+
+def rates(
+    answers: Answers, threshold: float, *, band: tuple[float, float], confidence: float = 0.95
+) -> Rates:
+    """Error rates at a threshold, corrected for which decisions were looked at.
+
+    Args:
+        answers: at least one.
+        threshold: a comparison matches if its score is at least this.
+        band: scores in [low, high) go to a person.
+        confidence: level of the intervals.
+    Raises:
+        DataError: there is no answer.
+    Source: Hájek 1971; variance of the ratio by linearisation, Särndal, Swensson and Wretman 1992.
+    Example:
+        >>> answers = Answers(np.array([.9, .8, .2]), np.array([True, False, False]),
+        ...                   np.array([1.0, 1.0, 50.0]), np.array([False, False, True]))
+        >>> round(rates(answers, 0.5, band=(0.5, 0.5)).fmr.value, 4)
+        0.0196
+    """
+    if not len(answers):
+        raise DataError("there is no answer yet", hint="send verdicts on what is asked about")
+    match, genuine = answers.score >= threshold, answers.genuine
+    inside = (answers.score >= band[0]) & (answers.score < band[1])
+    return Rates(
+        threshold=threshold,
+        fmr=share(match, answers.weight, ~genuine, confidence),
+        fnmr=share(~match, answers.weight, genuine, confidence),
+        precision=share(genuine, answers.weight, match, confidence),
+        prior=share(genuine, answers.weight, np.ones_like(genuine), confidence),
+        review_share=float(answers.weight[inside].sum() / answers.weight.sum()),
+    )
+
+
+def share(hit: Bool, weight: Float64, among: Bool, confidence: float) -> Estimate:
+    """A weighted share with its interval.
+
+    Args:
+        hit: (n,) bool, what is counted.
+        weight: (n,) float64.
+        among: (n,) bool, what it is a share of.
+        confidence: level of the interval.
+    """
+    y, w = hit[among], weight[among]
+    if not w.size:
+        return Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="nothing observed")
+    total = float(w.sum())
+    value = float(w[y].sum() / total)
+    kish = total**2 / float(np.square(w).sum())
+    if y.all() or not y.any():
+        bound = upper_bound(0, kish, confidence)
+        low, high = (1 - bound, 1.0) if y.all() else (0.0, bound)
+        return Estimate(value=value, low=low, high=high, n_effective=kish, method=NONE_SEEN)
+    variance = float(np.square(w * (y - value)).sum()) / total**2
+    n = min(value * (1 - value) / variance, float(w.size))
+    low, high = wilson(value, n, float(ndtri((1 + confidence) / 2)))
+    return Estimate(value=value, low=low, high=high, n_effective=n, method=WEIGHTED)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedSweep:
+    """Weighted error rates at every threshold, from the strictest to the loosest.
+
+    Args:
+        threshold: (m,) float64, falling; the first is +inf, the others are the distinct scores.
+        fmr: (m,) rising.
+        fnmr: (m,) falling.
+        n_impostor: (m,) effective impostor answers that FMR rests on there.
+        n_genuine: (m,) effective genuine answers that FNMR rests on there.
+    """
+
+    threshold: Float64
+    fmr: Float64
+    fnmr: Float64
+    n_impostor: Float64
+    n_genuine: Float64
+
+
+def weighted_sweep(answers: Answers, times: Float64 | None = None) -> WeightedSweep:
+    """Weighted error rates at every score; equal scores are accepted together.
+
+    Args:
+        answers: of both classes.
+        times: (n,) how often each answer counts, for resampling; once if None.
+    Raises:
+        DataError: nobody answered for one of the classes.
+    """
+    weight = answers.weight if times is None else answers.weight * times
+    order = np.argsort(-answers.score, kind="stable")
+    score, genuine, weight = answers.score[order], answers.genuine[order], weight[order]
+    last = np.append(score[1:] != score[:-1], True)
+    threshold = np.append(np.inf, score[last])
+
+    def above(of_class: Bool) -> tuple[Float64, Float64]:
+        w = np.where(of_class, weight, 0.0)
+        if not w.any():
+            raise DataError("all answers are of one kind", hint="both need to be asked about")
+        accepted = np.append(0.0, np.cumsum(w)[last])
+        squares = np.append(0.0, np.cumsum(w * w)[last])
+        value = np.minimum(accepted / accepted[-1], 1.0)
+        # Σ w²(y - f)² over both sides of the threshold
+        spread = squares * (1 - value) ** 2 + (squares[-1] - squares) * value**2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            n = value * (1 - value) * accepted[-1] ** 2 / spread
+        kish = accepted[-1] ** 2 / squares[-1]
+        return value, np.where((value > 0) & (value < 1), n, kish)
+
+    (fmr, n_impostor), (tmr, n_genuine) = above(~genuine), above(genuine)
+    return WeightedSweep(threshold, fmr, 1 - tmr, n_impostor, n_genuine)
+
+
+def upper_bounds(value: Float64, n: Float64, confidence: float) -> Float64:
+    """One-sided upper bounds of shares on effective numbers: (m,) float64.
+
+    Source: Clopper and Pearson 1934, with a number of trials that need not be whole.
+    """
+    errors = value * n
+    possible = np.isfinite(errors) & (errors < n)
+    bound = np.ones_like(value)
+    bound[possible] = betaincinv(errors[possible] + 1, (n - errors)[possible], confidence)
+    return bound

@@ -1,0 +1,279 @@
+"""A new threshold from answers, or the reason why the present one stays.
+
+A threshold is moved only when the answers are many enough, when they come from both sides of the
+review band (else every mistake that nobody can see speaks for fewer reviews), and when the interval
+of the better threshold leaves the present one out. One move changes a bounded share of decisions.
+Nothing is put into force here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Bool, Float64
+from gemel.calibrate.goals.answered import (
+    Answers,
+    Rates,
+    WeightedSweep,
+    rates,
+    upper_bounds,
+    weighted_sweep,
+)
+from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.rates.operating_point import f1_at
+from gemel.decide.bands import Band
+from gemel.errors import ConfigError
+
+N_RESAMPLES = 200
+JUDGED = ("f1", "accuracy", "cost", "fmr", "precision", "eer")
+
+Verdict = Literal["wait", "keep", "move"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """When answers may move a threshold, and how far.
+
+    Args:
+        min_effective: effective answers that are needed of each class.
+        min_audited: answers that are needed from each side of the review band.
+        max_changed: share of decisions that one move may change.
+    """
+
+    min_effective: float = 30.0
+    min_audited: int = 30
+    max_changed: float = 0.05
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the answers say about the threshold; plain JSON values.
+
+    Attributes:
+        verdict: `wait` for more answers, `keep` the threshold, or `move` it.
+        reason: in words.
+        target: the goal that the threshold serves.
+        n_answers: answers that were used.
+        n_genuine: effective genuine answers.
+        n_impostor: effective impostor answers.
+        present: what the present threshold does; None without answers of both kinds.
+        proposed: what the proposed one would do; None unless the verdict is `move`.
+        band: threshold and review band of the proposal; None unless the verdict is `move`.
+        interval: of the threshold that reaches the goal; None while waiting.
+        changed: share of decisions that would be another.
+        is_limited: the move was cut short; the next one goes on from there.
+    """
+
+    verdict: Verdict
+    reason: str
+    target: Target
+    n_answers: int
+    n_genuine: float
+    n_impostor: float
+    present: Rates | None = None
+    proposed: Rates | None = None
+    band: Band | None = None
+    interval: tuple[float, float] | None = None
+    changed: float = 0.0
+    is_limited: bool = False
+
+
+def propose(
+    answers: Answers, present: Band, target: Target, limits: Limits, *, seed: int = 0
+) -> Proposal:
+    """Whether the answers ask for another threshold, and which.
+
+    Args:
+        answers: to decisions of one space and comparator, old enough that answers had time to come.
+        present: the thresholds in force.
+        target: the goal they serve; its prior, where None, is estimated from the answers.
+        limits: what a move needs.
+        seed: of the resampling.
+    Raises:
+        ConfigError: a goal that answers cannot judge.
+    """
+    if target.kind not in JUDGED:
+        raise ConfigError(
+            f"answers cannot judge the goal {target.kind!r}", where="calibrate.target"
+        )
+    of_class = answers.n_effective(answers.genuine), answers.n_effective(~answers.genuine)
+
+    def said(verdict: Verdict, reason: str, **more: object) -> Proposal:
+        facts = {"n_answers": len(answers), "n_genuine": of_class[0], "n_impostor": of_class[1]}
+        seen = {"present": now} if now else {}
+        return msgspec.convert(
+            {"verdict": verdict, "reason": reason, "target": target, **facts, **seen, **more},
+            Proposal,
+            from_attributes=True,
+        )
+
+    now = _rates(answers, present, target) if min(of_class) > 0 else None
+    missing = _missing(answers, of_class, present, limits)
+    if missing:
+        return said("wait", missing)
+    curve = weighted_sweep(answers)
+    wanted = _threshold(curve, target, _prior(answers, target))
+    if wanted is None:
+        return said("wait", f"the answers cannot prove {target.kind} {target.value:g} yet")
+    interval = _interval(answers, target, seed)
+    if interval[0] <= present.threshold <= interval[1]:
+        shown = f"[{interval[0]:.4g}, {interval[1]:.4g}]"
+        return said("keep", f"the present threshold lies within {shown}", interval=interval)
+    threshold, is_limited = _limited(answers, present.threshold, wanted, limits.max_changed)
+    band = _moved(present, threshold)
+    return said(
+        "move",
+        "the interval of the better threshold leaves the present one out",
+        proposed=_rates(answers, band, target),
+        band=band,
+        interval=interval,
+        changed=_changed(answers, present.threshold, threshold),
+        is_limited=is_limited,
+    )
+
+
+def _prior(answers: Answers, target: Target) -> float:
+    return answers.prior if target.prior is None else target.prior
+
+
+def _rates(answers: Answers, band: Band, target: Target) -> Rates:
+    edges = band.review_low, band.review_high
+    return rates(answers, band.threshold, band=edges, confidence=target.confidence)
+
+
+def _missing(answers: Answers, of_class: tuple[float, float], present: Band, limits: Limits) -> str:
+    """What has to come before anything can be said; empty if nothing is missing."""
+    for n, name in zip(of_class, ("genuine", "impostor"), strict=True):
+        if n < limits.min_effective:
+            return (
+                f"{n:.0f} effective {name} answers, {limits.min_effective:.0f} are needed: about "
+                f"{math.ceil(limits.min_effective - n)} more"
+            )
+    sides: tuple[tuple[Bool, str], ...] = (
+        (answers.score >= max(present.review_high, present.threshold), "above"),
+        (answers.score < min(present.review_low, present.threshold), "below"),
+    )
+    for side, name in sides:
+        n_audited = int(np.count_nonzero(side & answers.audited))
+        if n_audited < limits.min_audited:
+            return (
+                f"{n_audited} audited answers {name} the review band, {limits.min_audited} are "
+                "needed: without them every unseen mistake speaks for fewer reviews"
+            )
+    return ""
+
+
+def _threshold(curve: WeightedSweep, target: Target, prior: float) -> float | None:
+    """The threshold that reaches a goal, proven for rates; None if none does."""
+    if target.kind == "fmr":
+        bound = upper_bounds(curve.fmr, curve.n_impostor, target.confidence)
+        held = np.flatnonzero(bound <= (target.value or 0))
+        return _at(curve, int(held[-1])) if held.size else None
+    if target.kind == "precision":
+        bound = upper_bounds(curve.fmr, curve.n_impostor, target.confidence)
+        return _precise(curve, bound, target.value or 0, prior)
+    return _best(curve, target, prior)
+
+
+def _best(curve: WeightedSweep, target: Target, prior: float) -> float | None:
+    """The threshold that looks best for a goal, proven or not."""
+    if target.kind == "eer":
+        return _at(curve, int(np.argmin(np.abs(curve.fmr - curve.fnmr))))
+    if target.kind == "fmr":
+        held = np.flatnonzero(curve.fmr <= (target.value or 0))
+        return _at(curve, int(held[-1]))
+    if target.kind == "precision":
+        return _precise(curve, curve.fmr, target.value or 0, prior)
+    if target.kind == "f1":
+        return _at(curve, int(np.argmax(f1_at(curve.fmr, curve.fnmr, prior))))
+    costs = (1.0, 1.0)
+    if target.kind == "cost":
+        costs = (target.false_match_cost, target.false_non_match_cost)
+    risk = prior * costs[1] * curve.fnmr + (1 - prior) * costs[0] * curve.fmr
+    return _at(curve, int(np.argmin(risk)))
+
+
+def _precise(curve: WeightedSweep, fmr: Float64, target: float, prior: float) -> float | None:
+    """The loosest threshold down to which a precision is reached, for given FMR.
+
+    Precision need not fall with the threshold: going from strict to loose, the first failure ends
+    the search.
+    """
+    true = prior * (1 - curve.fnmr)
+    with np.errstate(invalid="ignore"):
+        reached = true / (true + (1 - prior) * fmr) >= target
+    if not reached.any():
+        return None
+    first = int(np.argmax(reached))
+    failures = np.flatnonzero(~reached[first:])
+    return _at(curve, first + int(failures[0]) - 1 if failures.size else len(reached) - 1)
+
+
+def _at(curve: WeightedSweep, point: int) -> float:
+    """A threshold in the gap below an operating point."""
+    t = curve.threshold
+    if point == len(t) - 1:
+        return float(t[-1])
+    upper, lower = float(t[point]), float(t[point + 1])
+    return math.nextafter(lower, math.inf) if math.isinf(upper) else (upper + lower) / 2
+
+
+def _interval(answers: Answers, target: Target, seed: int) -> tuple[float, float]:
+    """Percentile interval of the threshold that looks best, over resampled answers."""
+    rng = np.random.default_rng(seed)
+    order = np.argsort(-answers.score, kind="stable")  # sorted once, so that each sweep is linear
+    answers = Answers(
+        answers.score[order], answers.genuine[order], answers.weight[order], answers.audited[order]
+    )
+    n, found = len(answers), []
+    for _ in range(N_RESAMPLES):
+        times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+        if not (times[answers.genuine].any() and times[~answers.genuine].any()):
+            continue
+        curve = weighted_sweep(answers, times)
+        prior = target.prior
+        if prior is None:
+            weight = answers.weight * times
+            prior = float(weight[answers.genuine].sum() / weight.sum())
+        threshold = _best(curve, target, prior)
+        found.append(float(answers.score.max()) if threshold is None else threshold)
+    low, high = np.quantile(found, [(1 - target.confidence) / 2, (1 + target.confidence) / 2])
+    return float(low), float(high)
+
+
+def _changed(answers: Answers, present: float, other: float) -> float:
+    """Share of decisions between two thresholds."""
+    low, high = sorted((present, other))
+    between = (answers.score >= low) & (answers.score < high)
+    return float(answers.weight[between].sum() / answers.weight.sum())
+
+
+def _limited(
+    answers: Answers, present: float, wanted: float, max_changed: float
+) -> tuple[float, bool]:
+    """The wanted threshold, or the furthest on the way to it that changes few enough decisions."""
+    if _changed(answers, present, wanted) <= max_changed:
+        return wanted, False
+    low, high = sorted((present, wanted))
+    on_the_way = np.unique(answers.score[(answers.score >= low) & (answers.score < high)])
+    if wanted < present:
+        on_the_way = on_the_way[::-1]
+    best = present
+    for step in on_the_way.tolist():
+        step = step if wanted < present else math.nextafter(step, math.inf)
+        if _changed(answers, present, step) > max_changed:
+            break
+        best = step
+    return best, True
+
+
+def _moved(band: Band, threshold: float) -> Band:
+    """The band around another threshold, as wide on both sides as before."""
+    shift = threshold - band.threshold
+    return Band(
+        threshold=threshold,
+        review_low=min(band.review_low + shift, threshold),
+        review_high=max(band.review_high + shift, threshold),
+    )

@@ -1,0 +1,1 @@
+"""What a score means: likelihood ratios and intervals fitted, and how well they hold."""

@@ -1,0 +1,202 @@
+"""What a threshold does in a search: FPIR and FNIR in galleries of a stated size.
+
+Every record is a probe. Its gallery is drawn from the records of other identities, and the average
+over all possible galleries of a size has a closed form, so none is drawn. Where a threshold comes
+from is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from scipy.special import gammaln
+
+from gemel.arrays import Bool, Float32, Float64, Int64
+from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.encode.compare import Comparator
+
+CELLS = 1 << 22
+DEPTHS = (1, 10)
+
+
+class SearchPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What searches of galleries of one size do.
+
+    Args:
+        gallery_size: records of other identities that a probe is compared with.
+        threshold: a candidate matches if its score is at least this.
+        fpir: probes without a mate in the gallery that match something.
+        fnir: probes with all their mates in it whose best candidate is no mate, or does not match;
+            1 - fnir is the detection and identification rate (DIR).
+        n_probes: records.
+        n_mated: of these, with a mate.
+        recall_at_k: share of mated probes with a mate among the first k; empty in older releases.
+    """
+
+    gallery_size: int
+    threshold: float
+    fpir: Estimate
+    fnir: Estimate
+    n_probes: int
+    n_mated: int
+    recall_at_k: dict[int, Estimate] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Searches:
+    """The comparisons of each record with those of other identities, as far as they matter.
+
+    Args:
+        code: (n,) int64, identity of each probe, 0 to m - 1.
+        mate: (n,) float32, score of the best mate; -inf without one.
+        n_above_mate: (n,) int64, records of others that score at least that.
+        probe: (p,) int64, rising: probes of the comparisons that score at least `floor`.
+        other: (p,) int64, identity that each was compared with.
+        score: (p,) float32.
+        floor: no lower threshold can be asked about.
+    """
+
+    code: Int64
+    mate: Float32
+    n_above_mate: Int64
+    probe: Int64
+    other: Int64
+    score: Float32
+    floor: float
+
+    @property
+    def largest_gallery(self) -> int:
+        """Size of the largest gallery that these records can stand for."""
+        size = np.bincount(self.code)
+        return len(self.code) - 2 * int(size.max())
+
+
+def searches(
+    embeddings: Float32, identities: Int64, comparator: Comparator, floor: float
+) -> Searches:
+    """Every record compared with every other one, in blocks.
+
+    Args:
+        embeddings: (n, d) float32, unit rows.
+        identities: (n,) int64 >= 0.
+        comparator: what scores a pair.
+        floor: the lowest threshold that will be asked about.
+    """
+    code = np.unique(identities, return_inverse=True)[1].astype(np.int64)
+    n = len(code)
+    mate, n_above = np.full(n, -np.inf, np.float32), np.zeros(n, np.int64)
+    found: list[tuple[Int64, Int64, Float32]] = []
+    step = max(1, CELLS // max(n, 1))
+    for start in range(0, n, step):
+        rows = np.arange(start, min(start + step, n))
+        score = comparator.matrix(embeddings[rows], embeddings)
+        other = code[rows][:, None] != code
+        mates = ~other
+        mates[rows - start, rows] = False
+        mate[rows] = np.where(mates, score, -np.inf).max(axis=1)
+        n_above[rows] = ((score >= mate[rows][:, None]) & other).sum(axis=1)
+        i, j = np.nonzero((score >= np.float64(floor)) & other)
+        found.append((rows[i], code[j], score[i, j]))
+    probe, others, scores = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Searches(code, mate, n_above, probe, others, scores, floor)
+
+
+def measure_search(
+    of: Searches, steps: Sequence[tuple[int, float]], confidence: float = 0.95
+) -> list[SearchPoint]:
+    """FPIR and FNIR for sizes of the gallery and their thresholds.
+
+    Args:
+        of: the comparisons.
+        steps: size and threshold; sizes above `of.largest_gallery` are left out.
+        confidence: of the intervals.
+    Source: ISO/IEC 19795-1 for the rates; the average over galleries drawn without replacement is
+        the hypergeometric chance of no match; intervals by leaving out identities.
+    """
+    return [
+        SearchPoint(
+            gallery_size=size,
+            threshold=threshold,
+            fpir=_fpir(of, size, threshold, confidence),
+            fnir=_fnir(of, size, threshold, confidence),
+            n_probes=len(of.code),
+            n_mated=int(np.isfinite(of.mate).sum()),
+            recall_at_k={k: _recall(of, size, k, confidence) for k in DEPTHS},
+        )
+        for size, threshold in steps
+        if size <= of.largest_gallery
+    ]
+
+
+def _fpir(of: Searches, size: int, threshold: float, confidence: float) -> Estimate:
+    records = np.bincount(of.code)
+    n, m = len(of.code), len(records)
+    above = of.score >= np.float64(threshold)
+    pair, count = np.unique(of.probe[above] * m + of.other[above], return_counts=True)
+    probe, other = pair // m, pair % m
+    hits = np.bincount(probe, count, n).astype(np.int64)
+    pool = n - records[of.code]
+    loss = _some(hits, pool, size)
+    # Without identity j: its probes are gone, and its records from the galleries of the others.
+    active = np.flatnonzero(hits)
+    total = np.zeros(m)
+    for each in np.unique(records):
+        total[records == each] = _some(hits[active], pool[active] - each, size).sum()
+    own = of.code[active]
+    total -= np.bincount(own, _some(hits[active], pool[active] - records[own], size), m)
+    rest = pool[probe] - records[other]
+    change = _some(hits[probe] - count, rest, size) - _some(hits[probe], rest, size)
+    total += np.bincount(other, change, m)
+    left_out = total / (n - records)
+    sample = Sample(n, m, m // (size + 1))
+    return proportion(float(loss.mean()), jackknife_variance(left_out), sample, confidence)
+
+
+def _fnir(of: Searches, size: int, threshold: float, confidence: float) -> Estimate:
+    mated = np.isfinite(of.mate)
+    code, records = of.code[mated], np.bincount(of.code)
+    outranked = _some(of.n_above_mate[mated], len(of.code) - records[code], size)
+    loss = np.where(of.mate[mated] >= np.float64(threshold), outranked, 1.0)
+    return _mean(loss, code, confidence)
+
+
+def _recall(of: Searches, size: int, k: int, confidence: float) -> Estimate:
+    """Share of mated probes that fewer than k records of others outrank: hypergeometric."""
+    from scipy.stats import hypergeom
+
+    mated = np.isfinite(of.mate)
+    code = of.code[mated]
+    pool = len(of.code) - np.bincount(of.code)[code]
+    found = hypergeom.cdf(k - 1, pool, of.n_above_mate[mated], size)
+    return _mean(np.asarray(found, np.float64), code, confidence)
+
+
+def _mean(loss: Float64, code: Int64, confidence: float) -> Estimate:
+    """The mean over mated probes, with its interval by leaving out their identities."""
+    if not len(loss):
+        return proportion(0.0, math.nan, Sample(0, 0, 0), confidence)
+    lost, n = np.bincount(code, loss), np.bincount(code)
+    part = n > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left_out = (lost.sum() - lost[part]) / (n.sum() - n[part])
+    value = float(np.clip(loss.mean(), 0, 1))
+    n_part = int(np.count_nonzero(part))
+    sample = Sample(len(loss), n_part, n_part)
+    return proportion(value, jackknife_variance(left_out), sample, confidence)
+
+
+def _some(hits: Int64, pool: Int64, size: int) -> Float64:
+    """Chance that `size` records of a pool hold at least one of its hits: hypergeometric."""
+    hits, pool = np.asarray(hits, np.float64), np.asarray(pool, np.float64)
+    left: Any = pool - hits
+    possible: Bool = left >= size
+    left = np.maximum(left, size)
+    none = gammaln(left + 1) - gammaln(left - size + 1) - gammaln(pool + 1)
+    none += gammaln(pool - size + 1)
+    chance: Float64 = np.where(possible, -np.expm1(np.minimum(none, 0)), 1.0)
+    return np.where(hits > 0, chance, 0.0)

@@ -1,0 +1,1 @@
+"""Labelled comparisons and their curves: what everything else in calibrate is computed from."""

@@ -1,0 +1,1 @@
+"""What a release carries and serving runs: policy, ratios, categories, rules, classes."""

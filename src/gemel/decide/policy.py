@@ -1,0 +1,267 @@
+"""The only place where a score meets a threshold: `score >= threshold` matches, written once.
+
+A policy is part of a release and is a JSON file. It has an operating point for one comparison
+(verify) and others for the candidates of a search (identify), one for each size of the gallery,
+because false positives of a search grow with it. How thresholds were found is not known here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from gemel.decide.bands import FILE, Band, FirstStage, SizedBand
+from gemel.decide.categories import Categories, Pair
+from gemel.decide.classes import ClassPolicy
+from gemel.decide.ratio import Likelihood
+from gemel.decide.rules import Rule, broken
+from gemel.decide.venn_abers import VennAbers
+from gemel.errors import ConfigError, InvalidInput, ReleaseError
+
+Outcome = Literal["match", "no_match", "review"]
+Category = str | Pair | None
+"""Of both records, or of the left and the right one; None = unknown."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a score means, and by which threshold.
+
+    Args:
+        outcome: `match`, `no_match` or `review`.
+        threshold: the one that was applied.
+        probability: of a match, at the policy's prior; None without a calibrated likelihood.
+        category: of the left and the right record, None where the policy does not know it; None
+            if it does not decide by category.
+        interval: limits of that probability (Venn-Abers); None if the policy holds none.
+        rule: that took a match away; None if none did.
+    """
+
+    outcome: Outcome
+    threshold: float
+    probability: float | None
+    category: Pair | None = None
+    interval: tuple[float, float] | None = None
+    rule: str | None = None
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Decisions of one release.
+
+    Args:
+        verify: for one comparison of two records.
+        search: for each candidate of a search, if there are no `sizes`.
+        prior: share of genuine comparisons in use, in (0, 1); of probabilities.
+        likelihood: calibrated score, None if there is none.
+        rules: that take matches away, see `rules.broken`.
+        first: stage before the comparator in a large gallery; None compares by rank of the cosine.
+        categories: levels the scores of each category, before they meet bands and likelihood;
+            None = one threshold for all.
+        venn_abers: interval of the probability, None if there is none.
+        review_width: a wider interval than this is for review; None: none is.
+        sizes: for each candidate of a search, by the size of the gallery, rising; empty for the
+            same threshold whatever the size.
+        expires: last day, ISO 8601, on which the thresholds should be relied on; None for never.
+        classify: for classes that come and go, None if dev had too few identities.
+    Raises:
+        ConfigError: the prior is not between 0 and 1, sizes do not rise, or no date.
+    Example:
+        >>> at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
+        >>> Policy(verify=at, search=at, prior=0.1).decide(0.5).outcome
+        'match'
+    """
+
+    verify: Band
+    search: Band
+    prior: float
+    likelihood: Likelihood | None = None
+    rules: tuple[Rule, ...] = ()
+    first: FirstStage | None = None
+    categories: Categories | None = None
+    venn_abers: VennAbers | None = None
+    review_width: float | None = None
+    sizes: tuple[SizedBand, ...] = ()
+    expires: str | None = None
+    classify: ClassPolicy | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.prior < 1:
+            raise ConfigError(f"prior is {self.prior}, must lie between 0 and 1", where=FILE)
+        steps = [(s.gallery_size, s.band.threshold) for s in self.sizes]
+        for (size, threshold), (larger, stricter) in itertools.pairwise(steps):
+            if not (size < larger and threshold <= stricter):
+                raise ConfigError("sizes and their thresholds must rise", where=FILE)
+        if self.expires is not None:
+            _day(self.expires)
+
+    def decide(self, score: float, category: Category = None) -> Decision:
+        """What the score of one comparison means.
+
+        Args:
+            score: of the comparator.
+            category: of the records; where the policy decides by category, one that it does not
+                know gets the strictest threshold.
+        Raises:
+            InvalidInput: the score is NaN.
+        """
+        return self._decide(score, self.verify, category)
+
+    def identify(
+        self, score: float, gallery_size: int | None = None, category: Category = None
+    ) -> Decision:
+        """What the score of one candidate of a search means.
+
+        Above the largest size that was certified, what would match is for review.
+
+        Args:
+            score: of the candidate.
+            gallery_size: records that the search compared with; None takes the largest size.
+            category: as for `decide`; of the probe and the candidate.
+        Raises:
+            InvalidInput: the score is NaN.
+        """
+        if not self.sizes:
+            return self._decide(score, self.search, category)
+        largest = self.sizes[-1]
+        n = largest.gallery_size if gallery_size is None else gallery_size
+        if n <= largest.gallery_size:
+            return self._decide(
+                score, self.sizes[bisect_left(self.sizes, n, key=_size)].band, category
+            )
+        decision = self._decide(score, largest.band, category)
+        if decision.outcome == "match":
+            return msgspec.structs.replace(decision, outcome="review")
+        return decision
+
+    @property
+    def largest_gallery(self) -> int | None:
+        """Records of the largest gallery that a threshold is certified for; None for any."""
+        return self.sizes[-1].gallery_size if self.sizes else None
+
+    def has_expired(self, today: date) -> bool:
+        """Whether the thresholds should no longer be relied on."""
+        return self.expires is not None and today > _day(self.expires)
+
+    def level(self, score: float, category: Category = None) -> float:
+        """The score as curves and operating points have it: levelled, if the policy does so."""
+        if self.categories is None:
+            return score
+        return self.categories.levelled(score, self.categories.known(pair_of(category)))
+
+    def _decide(self, score: float, band: Band, category: Category) -> Decision:
+        value = float(score)  # a numpy float32 would round the threshold to its own precision
+        if value != value:
+            raise InvalidInput("the score is not a number", where="score")
+        levelled, pair = self.level(value, category), None
+        if self.categories is not None:
+            pair = self.categories.known(pair_of(category))
+            band = _unlevelled(band, self.categories, pair)
+        likelihood = self.likelihood
+        probability = None if likelihood is None else likelihood.probability(levelled, self.prior)
+        interval = None
+        if self.venn_abers is not None:
+            interval = self.venn_abers.interval(levelled, self.prior)
+        outcome: Outcome = "match" if value >= band.threshold else "no_match"
+        if band.review_low <= value < band.review_high or self._is_wide(interval):
+            outcome = "review"
+        return Decision(outcome, band.threshold, probability, pair, interval)
+
+    def _is_wide(self, interval: tuple[float, float] | None) -> bool:
+        if interval is None or self.review_width is None:
+            return False
+        return interval[1] - interval[0] > self.review_width
+
+    def ruled(self, decision: Decision, left: Any, right: Any) -> Decision:
+        """The decision after the rules, which look at both rows and only take matches away.
+
+        Args:
+            decision: about their score.
+            left: a row, or anything else that rules say nothing of.
+            right: another.
+        """
+        if not self.rules or decision.outcome == "no_match":
+            return decision
+        rule = broken(self.rules, left, right)
+        if rule is None or (rule.then == decision.outcome):
+            return decision
+        return msgspec.structs.replace(decision, outcome=rule.then, rule=str(rule))
+
+    def to_json(self) -> bytes:
+        """The policy as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    @classmethod
+    def from_json(cls, text: bytes, *, where: str = FILE) -> Policy:
+        """The policy that a JSON text describes.
+
+        Raises:
+            ReleaseError: it is no policy.
+            ConfigError: it is one, but its values make no sense.
+        """
+        try:
+            fields = msgspec.json.decode(text)
+            if isinstance(fields, dict) and isinstance(fields.get("likelihood"), dict):
+                fields["likelihood"].setdefault("kind", "logistic")  # before it had shapes
+            return msgspec.convert(fields, cls)
+        except msgspec.MsgspecError as e:
+            raise ReleaseError(f"no readable policy: {e}", where=where) from e
+
+    def save(self, folder: Path) -> None:
+        """Write `policy.json` into the folder."""
+        (folder / FILE).write_bytes(self.to_json())
+
+    @classmethod
+    def load(cls, folder: Path) -> Policy:
+        """The policy that a folder holds.
+
+        Raises:
+            ReleaseError: there is none, or it cannot be read.
+        """
+        path = folder / FILE
+        try:
+            text = path.read_bytes()
+        except OSError as e:
+            raise ReleaseError(f"no readable policy: {e}", where=str(path)) from e
+        return cls.from_json(text, where=str(path))
+
+
+def pair_of(category: Category) -> Pair:
+    """Categories of the left and the right record.
+
+    Example:
+        >>> pair_of("a"), pair_of(("a", None)), pair_of(None)
+        (('a', 'a'), ('a', None), (None, None))
+    """
+    if category is None or isinstance(category, str):
+        return category, category
+    left, right = category
+    return left, right
+
+
+def _unlevelled(band: Band, categories: Categories, pair: Pair) -> Band:
+    """The band of levelled scores, in scores of a pair of categories."""
+    return Band(
+        threshold=categories.threshold(band.threshold, pair),
+        review_low=categories.threshold(band.review_low, pair),
+        review_high=categories.threshold(band.review_high, pair),
+    )
+
+
+def _size(step: SizedBand) -> int:
+    return step.gallery_size
+
+
+def _day(text: str) -> date:
+    """The day that an ISO 8601 date names.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as e:
+        raise ConfigError(f"{text!r} is no date", where=FILE, hint="2027-01-31") from e

@@ -1,0 +1,153 @@
+"""Many scores of one set of records, judged by a policy, with probabilities that fit the set.
+
+How rare genuine pairs are depends on the set: with ten times the records it is ten times the
+impostors for each genuine pair. The prior of a policy is that of the data it was chosen on, so
+here it is estimated from the scores themselves. What becomes of the pairs is not known here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import Bool, Float32, Float64
+from gemel.decide.categories import Pair
+from gemel.decide.policy import Outcome, Policy
+from gemel.decide.rules import broken
+
+MAX_STEPS = 500
+PRECISION = 1e-6
+MOST = 0.99
+LEAST = 1e-30
+"""Instead of zero, where a probability of 1 has lost its odds."""
+APART = np.float32(-1e12)
+"""Score of two records that a rule keeps apart, in a cluster of any size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a policy says about p scores.
+
+    Attributes:
+        outcome: p outcomes.
+        match: (p,) bool.
+        probability: (p,) float64 of a match at `prior`; NaN without a calibrated likelihood.
+        prior: share of genuine pairs among all pairs of the set.
+    """
+
+    outcome: list[Outcome]
+    match: Bool
+    probability: Float64
+    prior: float
+
+
+def judge(
+    policy: Policy,
+    score: Float64,
+    n_pairs: int,
+    *,
+    recall: float = 1.0,
+    categories: Sequence[Pair] | None = None,
+    rows: Callable[[int], tuple[Any, Any]] | None = None,
+) -> Judged:
+    """Decisions for the highest scores of a set of pairs.
+
+    Args:
+        policy: decides each score as it decides one comparison.
+        score: (p,) of every pair that may match or be for review, see `lowest`.
+        n_pairs: pairs in all, those not in `score` included.
+        recall: share of genuine pairs that are in `score`, as far as it is known.
+        categories: p pairs of categories; None where none is known.
+        rows: both rows of a pair, by its position, for rules to look at; None for no rules.
+    """
+    pairs = [(None, None)] * len(score) if categories is None else categories
+    decisions = [policy.decide(s, c) for s, c in zip(score.tolist(), pairs, strict=True)]
+    if rows is not None and policy.rules:
+        decisions = [policy.ruled(d, *rows(i)) for i, d in enumerate(decisions)]
+    outcome = [d.outcome for d in decisions]
+    match = np.array([o == "match" for o in outcome], np.bool_)
+    at_prior = np.array([np.nan if d.probability is None else d.probability for d in decisions])
+    if not len(score) or np.isnan(at_prior).any():
+        return Judged(outcome, match, at_prior.astype(np.float64), policy.prior)
+    odds = at_prior / np.maximum(1 - at_prior, LEAST)
+    ratio = odds * (1 - policy.prior) / policy.prior
+    prior = estimated_prior(ratio, n_pairs, policy.prior, recall)
+    return Judged(outcome, match, _probability(ratio, prior), prior)
+
+
+def lowest(policy: Policy, levelled: float) -> float:
+    """The lowest score that a limit means in any category: none below it reaches the limit."""
+    if policy.categories is None:
+        return levelled
+    return min(line.shift + line.scale * levelled for line in policy.categories.lines.values())
+
+
+def levelled(policy: Policy, scores: Float32, names: Sequence[str | None]) -> Float32:
+    """Scores of all pairs of some records, as one threshold for all categories takes them.
+
+    Args:
+        policy: levels the scores of each category, or none.
+        scores: (m, m) float32.
+        names: m categories; None where unknown.
+    """
+    if policy.categories is None:
+        return scores
+    code = policy.categories.codes([name or "" for name in names])[:-1]  # no category is blank
+    left, right = np.repeat(code, len(code)), np.tile(code, len(code))
+    return policy.categories.level_block(scores.ravel(), left, right).reshape(scores.shape)
+
+
+def scored(
+    policy: Policy, scores: Float32, names: Sequence[str | None], rows: Sequence[Any]
+) -> Float32:
+    """Scores of all pairs of some records for clusters: levelled, and far below where rules say no.
+
+    Args:
+        policy: levels and rules.
+        scores: (m, m) float32.
+        names: m categories; None where unknown.
+        rows: m rows, or anything else that rules say nothing of.
+    """
+    found = levelled(policy, scores, names)
+    rules = [rule for rule in policy.rules if rule.then == "no_match"]
+    if not rules:
+        return found
+    found = found.copy()
+    for i, j in itertools.combinations(range(len(rows)), 2):
+        if broken(rules, rows[i], rows[j]) is not None:
+            found[i, j] = found[j, i] = APART
+    return found
+
+
+def estimated_prior(ratio: Float64, n_pairs: int, prior: float, recall: float = 1.0) -> float:
+    """Share of genuine pairs that the likelihood ratios of a set without labels speak for.
+
+    One genuine pair at the prior is taken for seen already, which decides sets of a few records
+    and is nothing in large ones. Ratios that are too modest give too low a share, hence cautious
+    probabilities: few records were calibrated on, and they say little about the rarest scores.
+
+    Args:
+        ratio: (p,) likelihood ratios of the pairs that may be genuine.
+        n_pairs: pairs in all.
+        prior: where to start.
+        recall: share of genuine pairs that are among the given ones.
+    Source: Saerens, Latinne and Decaestecker 2002, Adjusting the outputs of a classifier to new a
+        priori probabilities.
+    """
+    share = prior
+    for _ in range(MAX_STEPS):
+        found = float(_probability(ratio, share).sum()) / recall
+        new = min((found + 1) / (n_pairs + 1 / prior), MOST)
+        if abs(new - share) <= PRECISION * share:
+            return new
+        share = new
+    return share
+
+
+def _probability(ratio: Float64, prior: float) -> Float64:
+    odds = ratio * prior / (1 - prior)
+    return odds / (1 + odds)

@@ -1,0 +1,184 @@
+"""Each way to an interval is what its definition says, by brute force, with and without units."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gemel.arrays import unit_rows
+from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.rates import by_identity
+from gemel.calibrate.rates.intervals import effective_of
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.all_pairs import all_pairs
+from gemel.calibrate.scores.scores import Scores, labelled
+from gemel.encode.compare import Cosine
+from gemel.errors import DataError
+
+AT = 0.5
+PAIRED = np.repeat(np.arange(9), 2).astype(np.int32)
+"""Units of two identities each."""
+
+
+@pytest.fixture(params=[None, PAIRED], ids=["by identity", "by unit"])
+def scores(request: pytest.FixtureRequest, world: Callable[..., Scores]) -> Scores:
+    found = world(np.random.default_rng(4), 18, 3)
+    return replace(found, unit_of=request.param)
+
+
+def touching(scores: Scores, unit: int) -> np.ndarray:
+    left, right = scores.units(slice(None))
+    return (left == unit) | (right == unit)
+
+
+def rates(scores: Scores, chosen: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted FMR, FNMR, F1 at the prior and precision here."""
+    match, genuine = scores.score >= AT, scores.genuine
+
+    def total(which: np.ndarray) -> float:
+        return float(weight[which & chosen].sum())
+
+    false, true = total(match & ~genuine), total(match & genuine)
+    fmr, fnmr = false / total(~genuine), total(~match & genuine) / total(genuine)
+    pi = scores.prior
+    hit = pi * (1 - fnmr)
+    return np.array([fmr, fnmr, 2 * hit / (hit + (1 - pi) * fmr + pi), true / (true + false)])
+
+
+def found(scores: Scores, method: str) -> list[float]:
+    at = measure(scores, AT, method=method)  # type: ignore[arg-type]
+    return [e.n_effective for e in (at.fmr, at.fnmr, at.f1, at.precision)]
+
+
+def sizes(scores: Scores) -> list[int]:
+    n_match = int(np.count_nonzero(scores.score >= AT))
+    return [scores.n_impostor, scores.n_genuine, len(scores), n_match]
+
+
+def test_the_jackknife_leaves_out_every_comparison_of_a_unit(scores: Scores) -> None:
+    once = np.ones(len(scores))
+    value = rates(scores, once > 0, once)
+    n = scores.n_units
+    left_out = np.array([rates(scores, ~touching(scores, u), once) for u in range(n)])
+    variance = (n - 1) / n * np.square(left_out - left_out.mean(0)).sum(0)
+    wanted = [effective_of(*v) for v in zip(value, variance, sizes(scores), strict=True)]
+    assert found(scores, "jackknife") == pytest.approx(wanted)
+
+
+def test_dyadic_sums_the_residuals_of_all_comparisons_that_share_a_unit(scores: Scores) -> None:
+    left, right = (u[:, None] for u in scores.units(slice(None)))
+    share = (left == left.T) | (left == right.T) | (right == left.T) | (right == right.T)
+    match = scores.score >= AT
+    for chosen, wrong, got in (
+        (~scores.genuine, match, found(scores, "dyadic")[0]),
+        (scores.genuine, ~match, found(scores, "dyadic")[1]),
+    ):
+        rate = wrong[chosen].mean()
+        residual = wrong[chosen] - rate
+        variance = residual @ share[np.ix_(chosen, chosen)] @ residual / chosen.sum() ** 2
+        assert got == pytest.approx(effective_of(rate, variance, int(chosen.sum())))
+
+
+def test_dyadic_follows_the_slope_of_statistics_of_both_rates(scores: Scores) -> None:
+    """Precision is a share of matches, so it has residuals of its own."""
+    left, right = (u[:, None] for u in scores.units(slice(None)))
+    share = (left == left.T) | (left == right.T) | (right == left.T) | (right == right.T)
+    match = scores.score >= AT
+    at = measure(scores, AT, method="dyadic")
+    n_true, n_false = at.n_genuine - at.n_false_non_match, at.n_false_match
+    per_true, per_false = n_false / match.sum() ** 2, -n_true / match.sum() ** 2
+    residual = np.where(
+        scores.genuine,
+        per_true * (match - n_true / at.n_genuine),
+        per_false * (match - n_false / at.n_impostor),
+    )
+    wanted = effective_of(n_true / match.sum(), residual @ share @ residual, int(match.sum()))
+    assert at.precision.n_effective == pytest.approx(wanted, rel=0.02)
+
+
+def test_the_bootstrap_counts_pairs_of_units_as_often_as_both_were_drawn(
+    scores: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = scores.units(slice(None))
+    n = scores.n_units
+    drawn = np.random.default_rng(0).integers(0, n, (by_identity.N_RESAMPLES, n))
+    resampled = []
+    for units in drawn:
+        w = np.bincount(units, minlength=n)
+        weight = np.where(left == right, w[left], w[left] * w[right]).astype(float)
+        resampled.append(rates(scores, weight > 0, weight))
+    once = np.ones(len(scores))
+    variance = np.var(resampled, 0, ddof=1)
+    wanted = [
+        effective_of(*v)
+        for v in zip(rates(scores, once > 0, once), variance, sizes(scores), strict=True)
+    ]
+    assert found(scores, "bootstrap") == pytest.approx(wanted, rel=1e-5)
+    low, high = np.quantile(np.array(resampled)[:, 0], [0.025, 0.975])
+    at = measure(scores, AT, method="bootstrap")
+    assert (at.fmr.low, at.fmr.high) == pytest.approx((low, high), rel=1e-5)
+    assert "400 resamples" in at.fmr.method
+    monkeypatch.setattr(by_identity, "MAX_DENSE", 0)  # the sparse way
+    assert found(scores, "bootstrap") == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["mean", "jackknife", "dyadic", "bootstrap"])
+def test_limits_are_in_order_and_nothing_observed_keeps_its_exact_bound(
+    scores: Scores, method: str
+) -> None:
+    for threshold in (-2.0, 0.2, AT, 0.8, 2.0):
+        at = measure(scores, threshold, method=method)  # type: ignore[arg-type]
+        for e in (at.fmr, at.fnmr, at.precision, at.recall, at.f1, at.accuracy):
+            assert 0 <= e.low <= e.value <= e.high <= 1
+        plain = measure(scores, threshold)
+        assert [at.fmr.value, at.f1.value] == [plain.fmr.value, plain.f1.value]
+    assert measure(scores, 2.0, method=method).fmr == measure(scores, 2.0).fmr  # type: ignore[arg-type]
+
+
+def test_no_false_match_is_bounded_by_the_first_that_would_be(scores: Scores) -> None:
+    strict = measure(scores, 2.0)
+    assert strict.n_false_match == 0 and "looser threshold" in strict.fmr.method
+    impostor = ~scores.genuine
+
+    def falsely_matched(threshold: float) -> int:
+        at = impostor & (scores.score >= np.float32(threshold))
+        return len(np.unique([scores.left[at], scores.right[at]]))
+
+    looser = next(t for t in -np.sort(-scores.score[impostor]) if falsely_matched(t) >= 6)
+    assert strict.fmr.high == measure(scores, float(looser)).fmr.high
+
+
+def test_twins_that_always_err_together_are_worth_one() -> None:
+    rng = np.random.default_rng(0)
+    ids = np.repeat(np.arange(200), 2)
+    rows = rng.normal(size=(100, 8))
+    twins = np.repeat(rows, 2, 0)  # identities 2k and 2k + 1 look the same
+    x = unit_rows(np.repeat(twins, 2, 0) + 0.5 * np.tile(rng.normal(size=(2, 8)), (200, 1)))
+    apart = all_pairs(x, ids, Cosine())
+    joined = all_pairs(x, ids, Cosine(), units=np.arange(200) // 2)
+    assert "200 identities are 100 independent units" in joined.note
+    assert measure(joined, 0.9).n_identities == 200
+    one, two = measure(apart, 0.9).fnmr, measure(joined, 0.9).fnmr
+    assert one.value == two.value
+    assert two.n_effective == pytest.approx(one.n_effective / 2, rel=0.02)
+
+
+def test_a_proof_counts_units_not_identities() -> None:
+    """Impostors of 120 identities on 12 devices prove less than those of 120 strangers."""
+    rng = np.random.default_rng(1)
+    ids = np.repeat(np.arange(120), 2)
+    rows = unit_rows(np.repeat(rng.normal(size=(120, 16)), 2, 0) + 0.3 * rng.normal(size=(240, 16)))
+    goal = Target(kind="fmr", value=2e-2)
+    strangers = choose(all_pairs(rows, ids, Cosine()), goal)
+    with pytest.raises(DataError, match="cannot prove") as e:
+        choose(all_pairs(rows, ids, Cosine(), units=np.arange(120) // 60), goal)
+    assert strangers.certified
+    assert "more" in e.value.hint
+
+
+def test_units_must_cover_every_identity() -> None:
+    ok = labelled(np.array([1.0, 0.0]), np.array([1, 0]))
+    for units in ([0], [0, -1, 1, 1]):
+        with pytest.raises(DataError, match="every identity needs a unit"):
+            replace(ok, unit_of=np.array(units, np.int32))
