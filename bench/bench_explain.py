@@ -33,7 +33,7 @@ from gemel.encode.compare import Comparator, Cosine
 from gemel.encode.encoder import Encoder, Payload
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.encode.prepare_tabular import RowPrepare
-from gemel.release.measure import machine
+from gemel.release.evidence.part import machine
 from gemel.release.precedents import MAX_RECORDS, Gold, Precedents
 from gemel.tasks.explain import answer, attribute
 from gemel.train.export import export

@@ -41,8 +41,9 @@ from gemel.data.dataset import Dataset
 from gemel.encode.compare import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
-from gemel.release import classes, measure
-from gemel.release.measure import Part
+from gemel.release.evidence import classes
+from gemel.release.evidence import part as measure
+from gemel.release.evidence.part import Part
 from gemel.settings import TrainSettings
 from gemel.train.fit import train
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from gemel.gallery.gallery import Gallery
     from gemel.improve.duplicates import duplicates
     from gemel.ledger.ledger import Ledger
-    from gemel.release.build import build as build_release
-    from gemel.release.compare import Comparison, compare
+    from gemel.release.compare.compare import Comparison, compare
+    from gemel.release.evidence.goals import Goals
     from gemel.release.explanation import Explanation, explain
     from gemel.release.gates import promote
-    from gemel.release.goals import Goals
+    from gemel.release.make.build import build as build_release
     from gemel.release.release import Release
     from gemel.release.store import Store
     from gemel.serve.http import create_app
@@ -68,13 +68,13 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Comparison": "release.compare",
+    "Comparison": "release.compare.compare",
     "Config": "config",
     "Dataset": "data.dataset",
     "Encoder": "encode.encoder",
     "Explanation": "release.explanation",
     "Gallery": "gallery.gallery",
-    "Goals": "release.goals",
+    "Goals": "release.evidence.goals",
     "GemelError": "errors",
     "Ledger": "ledger.ledger",
     "Policy": "decide.policy",
@@ -85,9 +85,9 @@ _PLACES = {
     "Store": "release.store",
     "Target": "calibrate.goals.choose",
     "TrainSettings": "settings",
-    "build_release": "release.build:build",
+    "build_release": "release.make.build:build",
     "by_identity": "data.splits",
-    "compare": "release.compare",
+    "compare": "release.compare.compare",
     "create_app": "serve.http",
     "duplicates": "improve.duplicates",
     "explain": "release.explanation",

@@ -11,7 +11,7 @@ import pytest
 
 import gemel as package
 from gemel.cli.project import Project
-from gemel.release.compare import Comparison
+from gemel.release.compare.compare import Comparison
 from gemel.release.store import Store
 
 Gemel = Callable[..., Any]

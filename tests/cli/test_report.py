@@ -11,8 +11,8 @@ import httpx
 import msgspec
 from tests.serve import small
 
-from gemel.release.card import Card
 from gemel.release.store import Store
+from gemel.release.words.card import Card
 from gemel.serve.http import create_app
 from gemel.serve.server import running
 from gemel.serve.service import Service

@@ -13,8 +13,8 @@ import pytest
 from tests.release import conftest as small
 
 from gemel.data import records
-from gemel.release.build import build
-from gemel.release.goals import Goals
+from gemel.release.evidence.goals import Goals
+from gemel.release.make.build import build
 
 JOB = Path(__file__).with_name("duplicates_job.py")
 # Steps between which each kill falls: twice while encoding, once while beginning to compare, then

@@ -7,8 +7,8 @@ from tests.release import conftest as small
 
 from gemel.data import records
 from gemel.data.dataset import Dataset
-from gemel.release.build import build
-from gemel.release.goals import Goals
+from gemel.release.evidence.goals import Goals
+from gemel.release.make.build import build
 from gemel.release.release import Release
 
 

@@ -18,8 +18,8 @@ from gemel.data.schema import Field
 from gemel.decide.bands import Band
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_tabular import RowPrepare
-from gemel.release.build import build
-from gemel.release.goals import Goals
+from gemel.release.evidence.goals import Goals
+from gemel.release.make.build import build
 from gemel.release.release import Release
 
 FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))

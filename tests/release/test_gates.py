@@ -16,8 +16,8 @@ from gemel.decide.bands import Band
 from gemel.errors import GateFailed
 from gemel.release import folder as folders
 from gemel.release import gates
-from gemel.release.evidence import Evidence
-from gemel.release.goals import Goals
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.store import Store
 

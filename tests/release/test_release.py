@@ -13,8 +13,8 @@ from gemel.calibrate.goals.choose import Target
 from gemel.data.dataset import Dataset
 from gemel.errors import DigestMismatch, NotFound, ParityError, ReleaseError, SpaceMismatch
 from gemel.release import folder as folders
-from gemel.release.build import build
-from gemel.release.goals import Goals
+from gemel.release.evidence.goals import Goals
+from gemel.release.make.build import build
 from gemel.release.release import Release
 
 

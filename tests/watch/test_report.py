@@ -20,12 +20,12 @@ from gemel.data.dataset import CategoryColumn
 from gemel.decide.policy import FirstStage
 from gemel.encode.compare import Cosine
 from gemel.errors import DigestMismatch
-from gemel.release import figures
-from gemel.release.card import card
-from gemel.release.evidence import Evidence
+from gemel.release.evidence.mistakes import Item, Mistake
+from gemel.release.evidence.schema import Evidence
 from gemel.release.explanation import explain
-from gemel.release.mistakes import Item, Mistake
 from gemel.release.release import Release
+from gemel.release.words import figures
+from gemel.release.words.card import card
 from gemel.tasks.explain import Part
 from gemel.watch.report import render
 

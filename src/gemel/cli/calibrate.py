@@ -18,7 +18,7 @@ from gemel.errors import ReleaseError, TargetRefused
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
-    from gemel.release.evidence import Point
+    from gemel.release.evidence.schema import Point
     from gemel.release.release import Release
 
 GOAL = "The goal of a comparison: one of these; short for --set calibrate.*"
@@ -153,8 +153,8 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
         ReleaseError: the run is not finished.
         TargetRefused: the data cannot support the goal of the threshold.
     """
-    from gemel.release.build import build
-    from gemel.release.recalibrate import recalibrate
+    from gemel.release.make.build import build
+    from gemel.release.make.recalibrate import recalibrate
 
     goal, folder = project.config.calibrate, finished_run(project, dataset)
     first = next(iter(_siblings(project, dataset)), None)
@@ -211,7 +211,7 @@ def find_release(project: Project, dataset: Dataset, name: str = "") -> Release 
 def _siblings(project: Project, dataset: Dataset) -> list[Release]:
     """Releases on the shelf that have encoder, comparator and records of the run, oldest first."""
     from gemel.encode.encoder import Encoder
-    from gemel.release.recalibrate import is_of
+    from gemel.release.make.recalibrate import is_of
     from gemel.release.release import ENCODER
 
     folder = project.run_folder(dataset)
@@ -232,7 +232,7 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
 
 def facts(release: Release) -> dict[str, Any]:
     """What a calibration found, for programs."""
-    from gemel.release.sentence import sentence
+    from gemel.release.words.promise import sentence
 
     evidence = release.evidence
     return {
@@ -252,7 +252,7 @@ def render(release: Release) -> None:
     from rich.console import Console
 
     from gemel.calibrate.rates.intervals import percent
-    from gemel.release.sentence import sentence
+    from gemel.release.words.promise import sentence
 
     evidence = release.evidence
     console = Console(highlight=False, width=max(Console().width, WIDTH))

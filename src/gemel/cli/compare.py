@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gemel.calibrate.rates.difference import Difference
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
-    from gemel.release.compare import Comparison
+    from gemel.release.compare.compare import Comparison
     from gemel.release.release import Release
 
 
@@ -29,8 +29,8 @@ def compare(
     json: AsJson = False,
 ) -> None:
     """Compare two releases on the same eval records: paired differences, each with its interval."""
-    from gemel.release.compare import compare as compared
-    from gemel.release.compare import require_comparable
+    from gemel.release.compare.compare import compare as compared
+    from gemel.release.compare.compare import require_comparable
 
     project = Project.open(config, sets)
     one, two = project.release(before), project.release(after)

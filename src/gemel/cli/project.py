@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gemel.data.splits import Splits
     from gemel.gallery.gallery import Gallery
     from gemel.ledger.ledger import Ledger
-    from gemel.release.goals import Goals
+    from gemel.release.evidence.goals import Goals
     from gemel.release.release import Release
     from gemel.release.store import Store
 
@@ -181,7 +181,7 @@ class Project:
         from gemel.calibrate.goals.choose import Target
         from gemel.calibrate.goals.stages import StageGoal
         from gemel.decide.rules import parse
-        from gemel.release.goals import Goals
+        from gemel.release.evidence.goals import Goals
 
         goal = self.config.calibrate
         verify = Target(

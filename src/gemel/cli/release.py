@@ -182,7 +182,7 @@ def report(
     project = Project.open(config, sets)
     release = project.release(name)
     if json:
-        from gemel.release.card import card
+        from gemel.release.words.card import card
 
         show.as_json(card(release))
         return

@@ -15,7 +15,7 @@ from gemel.errors import ReleaseError
 
 if TYPE_CHECKING:
     from gemel.calibrate.goals.answered import Rates
-    from gemel.release.feedback import Feedback
+    from gemel.release.evidence.feedback import Feedback
 
 app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and what they say.")
 
@@ -87,7 +87,7 @@ def accept(
 
     Exit 1 if the answers propose no move, so that a job may run it every night.
     """
-    from gemel.release import adapt
+    from gemel.release.make import adapt
 
     project = Project.open(config, sets)
     said = said_about(project, name)
@@ -123,7 +123,7 @@ def accept(
 
 def said_about(project: Project, name: str | None) -> Feedback:
     """What the answers to decisions of every release of the same scale say about one."""
-    from gemel.release import adapt
+    from gemel.release.make import adapt
 
     release = project.release(name)
     with project.ledger() as ledger:

@@ -20,7 +20,7 @@ from gemel.decide.sets import Judged
 from gemel.improve import job as jobs
 from gemel.improve.compared import Compared
 from gemel.improve.proposals import CandidateRecall
-from gemel.release.evidence import Evidence
+from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.tasks.agreement import Agreement
 from gemel.tasks.clusters import Clusters

@@ -19,7 +19,7 @@ from gemel.decide.categories import Pair
 from gemel.decide.policy import Category, Decision, Outcome
 from gemel.encode.encoder import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
-from gemel.release.evidence import Evidence
+from gemel.release.evidence.schema import Evidence
 from gemel.release.precedents import Around, Precedent
 from gemel.release.release import Release
 from gemel.tasks.explain import MAX_CUTS, Part, Steps, answer, attribute

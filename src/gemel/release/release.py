@@ -36,7 +36,7 @@ from gemel.encode.profile import Profile
 from gemel.errors import ReleaseError, SpaceMismatch
 from gemel.release import folder as folders
 from gemel.release import probes
-from gemel.release.evidence import Evidence
+from gemel.release.evidence.schema import Evidence
 from gemel.release.folder import Manifest, Tolerance
 from gemel.release.precedents import Gold, Precedents
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import UNASKED, answer, waiting
-from gemel.release.adapt import feedback
-from gemel.release.feedback import Feedback
+from gemel.release.evidence.feedback import Feedback
 from gemel.release.folder import Manifest
+from gemel.release.make.adapt import feedback
 from gemel.serve.problems import NoLedger
 from gemel.serve.replies import ReviewReply, VerdictReply, WaitingReply
 from gemel.serve.work import Propose, Verdict, Waiting

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemel.calibrate.rates.by_category import Cell, Row
-from gemel.release import figures, mistakes
-from gemel.release.card import card
-from gemel.release.evidence import Evidence
-from gemel.release.mistakes import Mistake
+from gemel.release.evidence import mistakes
+from gemel.release.evidence.mistakes import Mistake
+from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
+from gemel.release.words import figures
+from gemel.release.words.card import card
 from gemel.tasks.explain import Part
 from gemel.watch import (
     charts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gemel.release import figures
+from gemel.release.words import figures
 from gemel.watch.words import value_of
 
 WORDS = {

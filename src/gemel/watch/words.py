@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from gemel.calibrate.rates.hard_identities import ALPHA, Kind
 from gemel.calibrate.rates.intervals import Estimate
-from gemel.release.figures import plain, share
+from gemel.release.words.figures import plain, share
 
 
 def estimate(e: Estimate) -> Markup:

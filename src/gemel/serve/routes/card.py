@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gemel.release.card import Card, card
+from gemel.release.words.card import Card, card
 from gemel.serve.endpoint import Answers, Call, Raw, Route
 from gemel.serve.problems import JSON
 from gemel.serve.service import Service

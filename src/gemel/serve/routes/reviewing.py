@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gemel.errors import InvalidInput, quoted
-from gemel.release.feedback import Feedback
+from gemel.release.evidence.feedback import Feedback
 from gemel.serve import bodies, replies
 from gemel.serve.endpoint import Answers, Call, Route
 from gemel.serve.lanes import Lanes

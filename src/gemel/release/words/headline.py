@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from gemel.release.evidence import Evidence
-from gemel.release.figures import one_in, share
+from gemel.release.evidence.schema import Evidence
+from gemel.release.words.figures import one_in, share
 
 Tone = Literal["good", "unsure", "bad"]
 

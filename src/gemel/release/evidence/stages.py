@@ -23,8 +23,8 @@ from gemel.decide.policy import Policy
 from gemel.decide.rules import Rule
 from gemel.encode.sketch import Sketch
 from gemel.errors import ConfigError
-from gemel.release.measure import Part
-from gemel.release.mistakes import whole_identities
+from gemel.release.evidence.mistakes import whole_identities
+from gemel.release.evidence.part import Part
 
 MAX_CHECKED = 20_000
 VIEWED_RECORDS = 2000

@@ -11,12 +11,13 @@ from gemel.calibrate.goals.choose import Target
 from gemel.data.dataset import Dataset
 from gemel.encode.encoder import Encoder
 from gemel.errors import ConfigError, SpaceMismatch, TargetRefused
-from gemel.release import cache, gates
-from gemel.release.build import build
-from gemel.release.goals import Goals
-from gemel.release.recalibrate import is_of, recalibrate
+from gemel.release import gates
+from gemel.release.evidence.goals import Goals
+from gemel.release.make import embeddings
+from gemel.release.make.build import build
+from gemel.release.make.recalibrate import is_of, recalibrate
 from gemel.release.release import Release
-from gemel.release.sentence import sentence
+from gemel.release.words.promise import sentence
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 FMR = Goals(verify=Target(kind="fmr", value=0.05))
@@ -46,16 +47,16 @@ def test_nothing_is_encoded_for_a_child(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encoded: list[int] = []
-    encode = cache.encode
+    encode = embeddings.encode
 
     def counted(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:
         encoded.append(len(idx))
         return encode(encoder, dataset, idx)
 
-    monkeypatch.setattr(cache, "encode", counted)
+    monkeypatch.setattr(embeddings, "encode", counted)
     recalibrate(release, run_folder, people, goals=FMR, into=tmp_path / "one")
     assert encoded == []
-    kept = run_folder / cache.FILE
+    kept = run_folder / embeddings.FILE
     whole = kept.read_bytes()
     for damaged in (whole[: len(whole) // 2], b""):
         kept.write_bytes(damaged)

@@ -8,8 +8,9 @@ from sklearn.datasets import load_digits
 
 from gemel.arrays import Float32, Int64, unit_rows
 from gemel.encode.compare import Cosine
-from gemel.release import classes, measure
-from gemel.release.measure import Part
+from gemel.release.evidence import classes
+from gemel.release.evidence import part as measure
+from gemel.release.evidence.part import Part
 from gemel.release.release import Release
 from gemel.tasks import episodes, fewshot
 from gemel.tasks.fewshot import Supports

@@ -22,8 +22,8 @@ from gemel.calibrate.rates.intervals import Estimate, Sample
 from gemel.calibrate.rates.operating_point import f1_at, measure
 from gemel.calibrate.scores import sweep
 from gemel.decide.bands import Band
-from gemel.release.measure import Part
-from gemel.release.mistakes import whole_identities
+from gemel.release.evidence.mistakes import whole_identities
+from gemel.release.evidence.part import Part
 from gemel.tasks.retrieval import average_precision_at_r, mate_ranks
 
 STRICT_RATES = (1e-2, 1e-3)

@@ -19,13 +19,13 @@ from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
 from gemel.data.units import units
 from gemel.errors import DataError, ReleaseError
-from gemel.release import differences, mistakes
-from gemel.release import measure as measuring
-from gemel.release.flips import Flip, flips
+from gemel.release.compare.flips import Flip, flips
+from gemel.release.evidence import differences, mistakes
+from gemel.release.evidence import part as measuring
+from gemel.release.evidence.mistakes import Item
+from gemel.release.evidence.part import Part, in_words
 from gemel.release.gates import QUALITY
-from gemel.release.measure import Part, in_words
-from gemel.release.mistakes import Item
-from gemel.release.progress import Progress, ticker
+from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import Release
 
 Verdict = Literal["better", "not worse", "worse", "cannot tell"]

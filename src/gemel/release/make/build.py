@@ -30,15 +30,18 @@ from gemel.encode import asnorm, compare
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
-from gemel.release import by_category, cache, classes, measure, mistakes, probes, searched, staged
 from gemel.release import folder as folders
-from gemel.release.candidates import candidates
-from gemel.release.decide import Decided, decide
-from gemel.release.evidence import DataSummary, Evidence
-from gemel.release.goals import Goals
-from gemel.release.measure import Part
-from gemel.release.mistakes import Item, Mistake
-from gemel.release.progress import Progress, ticker
+from gemel.release import probes
+from gemel.release.evidence import categories, classes, mistakes, searches, stages
+from gemel.release.evidence import part as measure
+from gemel.release.evidence.against_baseline import candidates
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.mistakes import Item, Mistake
+from gemel.release.evidence.part import Part
+from gemel.release.evidence.schema import DataSummary, Evidence
+from gemel.release.make import embeddings
+from gemel.release.make.decide import Decided, decide
+from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import ENCODER, EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
 from gemel.release.run import Run
 from gemel.tasks import explain
@@ -132,7 +135,7 @@ def sides(
 ) -> tuple[Part, Part]:
     """Dev and eval, encoded and compared."""
     positions = {"dev": run.splits.dev, "eval": run.splits.eval}
-    rows = cache.embeddings(run.folder, encoder, dataset, positions)
+    rows = embeddings.embeddings(run.folder, encoder, dataset, positions)
     max_comparisons, seed = sampling
     parts = []
     for side, idx in positions.items():
@@ -259,16 +262,16 @@ def measured(
                     for n, p in (("dev", dev), ("eval", eval))
                     if p.scores.note
                 ),
-                by_category.note(dev),
+                categories.note(dev),
                 _cohort_note(eval.comparator, goals.cohort),
                 *(() if decided.classes.policy else decided.classes.notes),
             )
             if note
         ),
-        categories=by_category.reported(eval, goals, chosen.threshold),
+        categories=categories.reported(eval, goals, chosen.threshold),
         stability=stability(dev.scores, eval.scores, target, chosen, seed=seed),
-        searches=searched.ladder(eval, decided.policy, target.confidence, seed),
-        galleries=searched.galleries(eval, decided.policy, target.confidence, seed),
+        searches=searches.ladder(eval, decided.policy, target.confidence, seed),
+        galleries=searches.galleries(eval, decided.policy, target.confidence, seed),
         zoo=zoo(eval.scores, chosen.threshold, _who(dataset, run.splits.eval), seed=seed),
         against=against,
         review=review_share(
@@ -281,10 +284,10 @@ def measured(
         stages=tuple(
             found
             for part in (dev, eval)
-            if (found := staged.measured(part, decided.policy, goals.stages)) is not None
+            if (found := stages.measured(part, decided.policy, goals.stages)) is not None
         ),
-        views=staged.views(eval, chosen.threshold, target.confidence, seed),
-        rules=staged.rule_costs(
+        views=stages.views(eval, chosen.threshold, target.confidence, seed),
+        rules=stages.rule_costs(
             decided.policy.rules,
             eval,
             chosen.threshold,

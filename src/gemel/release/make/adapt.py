@@ -24,12 +24,12 @@ from gemel.encode.compare import FILE as COMPARATOR
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import Asked, decisions
-from gemel.release.build import N_STEPS, measured
-from gemel.release.decide import kept
-from gemel.release.feedback import Feedback
+from gemel.release.evidence.feedback import Feedback
 from gemel.release.folder import Manifest
-from gemel.release.progress import Progress, ticker
-from gemel.release.recalibrate import opened
+from gemel.release.make.build import N_STEPS, measured
+from gemel.release.make.decide import kept
+from gemel.release.make.progress import Progress, ticker
+from gemel.release.make.recalibrate import opened
 from gemel.release.release import POLICY, Release
 from gemel.settings import AdaptSettings
 

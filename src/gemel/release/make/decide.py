@@ -21,10 +21,10 @@ from gemel.data.schema import Field
 from gemel.decide.bands import SizedBand
 from gemel.decide.policy import Policy
 from gemel.decide.rules import bound
-from gemel.release import classes, staged
-from gemel.release.by_category import levelled, raised
-from gemel.release.goals import Goals
-from gemel.release.measure import Part
+from gemel.release.evidence import classes, stages
+from gemel.release.evidence.categories import levelled, raised
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.part import Part
 
 
 @dataclass(frozen=True)
@@ -102,5 +102,5 @@ def decide(
     )
     of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
     policy = msgspec.structs.replace(policy, classify=of_classes.policy, rules=rules)
-    policy = staged.choose(dev, policy, goals.stages)
+    policy = stages.choose(dev, policy, goals.stages)
     return Decided(policy, chosen, dev, of_classes)

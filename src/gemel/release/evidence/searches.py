@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from gemel.calibrate.rates.searches import Searches, SearchPoint, measure_search, searches
 from gemel.decide.policy import Policy
-from gemel.release.measure import Part
-from gemel.release.mistakes import whole_identities
+from gemel.release.evidence.mistakes import whole_identities
+from gemel.release.evidence.part import Part
 
 SEARCHED_RECORDS = 4000
 

@@ -13,11 +13,11 @@ from gemel.calibrate.rates.difference import Difference
 from gemel.data.dataset import Dataset
 from gemel.errors import NotFound
 from gemel.release import folder as folders
-from gemel.release.card import Card, card
+from gemel.release.evidence.part import side
 from gemel.release.folder import sha256
-from gemel.release.measure import side
 from gemel.release.release import Head, Release, seal
-from gemel.release.verdict import verdict
+from gemel.release.words.card import Card, card
+from gemel.release.words.headline import verdict
 
 
 def test_every_figure_is_that_of_the_evidence(release: Release) -> None:

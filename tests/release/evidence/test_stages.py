@@ -16,10 +16,10 @@ from gemel.decide.policy import Policy
 from gemel.decide.rules import parse
 from gemel.encode.compare import Cosine
 from gemel.errors import ConfigError, DataError
-from gemel.release.build import build
-from gemel.release.goals import Goals
-from gemel.release.measure import Part
-from gemel.release.staged import views
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.part import Part
+from gemel.release.evidence.stages import views
+from gemel.release.make.build import build
 from gemel.serve.service import Service
 
 BORN = "born apart 0: no_match"

@@ -23,10 +23,10 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.sweep import CurveSummary
-from gemel.release.class_evidence import ClassEvidence
-from gemel.release.feedback import Feedback
-from gemel.release.goals import Goals
-from gemel.release.mistakes import Mistake
+from gemel.release.evidence.class_schema import ClassEvidence
+from gemel.release.evidence.feedback import Feedback
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.mistakes import Mistake
 from gemel.tasks.retrieval import Retrieval
 
 

@@ -27,12 +27,12 @@ from gemel.calibrate.scores.sweep import CurveSummary
 from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import ReleaseError
-from gemel.release.class_evidence import ClassEvidence
-from gemel.release.evidence import Candidate, Evidence, Point, Timing, Validity
-from gemel.release.purpose import Scoring, Use, scoring, use
+from gemel.release.evidence.class_schema import ClassEvidence
+from gemel.release.evidence.schema import Candidate, Evidence, Point, Timing, Validity
 from gemel.release.release import ENCODER, Release
-from gemel.release.sentence import sentence
-from gemel.release.verdict import Verdict, verdict
+from gemel.release.words.headline import Verdict, verdict
+from gemel.release.words.promise import sentence
+from gemel.release.words.purpose import Scoring, Use, scoring, use
 
 VALID_DAYS = 365
 """A release without a date of its own should be measured again after a year."""

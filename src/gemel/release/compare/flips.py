@@ -17,8 +17,8 @@ from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import Band
 from gemel.decide.policy import Outcome
-from gemel.release.measure import Part
-from gemel.release.mistakes import MAX_RECORDS, Item, whole_identities
+from gemel.release.evidence.mistakes import MAX_RECORDS, Item, whole_identities
+from gemel.release.evidence.part import Part
 
 OUTCOMES: tuple[Outcome, ...] = ("no_match", "review", "match")
 N_EXAMPLES = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.rates.intervals import percent
 from gemel.calibrate.rates.operating_point import OperatingPoint
-from gemel.release.evidence import Evidence
+from gemel.release.evidence.schema import Evidence
 
 
 def sentence(evidence: Evidence) -> str:

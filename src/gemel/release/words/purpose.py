@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from gemel.release.evidence import Evidence
-from gemel.release.measure import in_words
+from gemel.release.evidence.part import in_words
+from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 
 NOT_FOR = (

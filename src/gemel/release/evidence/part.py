@@ -30,7 +30,7 @@ from gemel.decide.policy import Policy
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.errors import DataError, TargetRefused
-from gemel.release.evidence import Candidate, Point, Side, Timing, Validity
+from gemel.release.evidence.schema import Candidate, Point, Side, Timing, Validity
 from gemel.tasks.retrieval import retrieve
 
 BATCH = 256

@@ -18,10 +18,10 @@ from gemel.encode.compare import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.errors import SpaceMismatch
 from gemel.release import folder as folders
-from gemel.release.build import N_STEPS, decide_and_measure, sides
-from gemel.release.goals import Goals
-from gemel.release.measure import Part
-from gemel.release.progress import Progress, ticker
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.part import Part
+from gemel.release.make.build import N_STEPS, decide_and_measure, sides
+from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import ENCODER, POLICY, Release
 from gemel.release.run import Run
 

@@ -17,8 +17,8 @@ from gemel.calibrate.rates.by_category import Breakdown, breakdown
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.data.dataset import UNKNOWN, CategoryColumn
 from gemel.errors import ConfigError, DataError
-from gemel.release.goals import Goals
-from gemel.release.measure import Part
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.part import Part
 
 
 def levelled(dev: Part, goals: Goals) -> Part:

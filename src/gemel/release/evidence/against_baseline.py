@@ -17,9 +17,9 @@ from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band
 from gemel.encode.compare import Comparator
 from gemel.encode.encoder import Encoder
-from gemel.release import baseline, differences, measure, mistakes
-from gemel.release.evidence import Candidate
-from gemel.release.measure import Part
+from gemel.release.evidence import baseline, differences, mistakes, part
+from gemel.release.evidence.part import Part
+from gemel.release.evidence.schema import Candidate
 from gemel.release.run import Run
 
 COMPARED_RECORDS = 20_000
@@ -50,8 +50,8 @@ def candidates(
         _part(p, rows, k, plain.comparator)
         for p, rows, k in zip(parts, (plain.rows[:n_dev], plain.rows[n_dev:]), kept, strict=True)
     ]
-    first = measure.candidate("gemel", "this release", ours[0], ours[1], target.prior)
-    second = measure.candidate(plain.name, plain.how, theirs[0], theirs[1], target.prior)
+    first = part.candidate("gemel", "this release", ours[0], ours[1], target.prior)
+    second = part.candidate(plain.name, plain.how, theirs[0], theirs[1], target.prior)
     pair, bands = (theirs[1], ours[1]), (_band(second), _band(first))
     stakes = first.point.prior, (target.false_match_cost, target.false_non_match_cost)
     against = (
@@ -70,7 +70,7 @@ def _band(of: Candidate) -> Band:
 def _part(
     like: Part, rows: Float32, kept: np.ndarray[Any, Any], comparator: Comparator | None = None
 ) -> Part:
-    return measure.part(
+    return part.part(
         rows,
         like.identities[kept],
         comparator or like.comparator,

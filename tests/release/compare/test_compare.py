@@ -13,7 +13,7 @@ from gemel.data import splits
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
-from gemel.release.compare import Comparison, compare
+from gemel.release.compare.compare import Comparison, compare
 from gemel.release.release import Release
 
 

@@ -23,10 +23,10 @@ from gemel.encode.asnorm import AsNorm
 from gemel.encode.compare import Cosine
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import DataError, ReleaseError, SpaceMismatch
-from gemel.release import baseline, measure, mistakes
-from gemel.release.build import build
-from gemel.release.goals import Goals
-from gemel.release.recalibrate import is_of, recalibrate
+from gemel.release.evidence import baseline, mistakes, part
+from gemel.release.evidence.goals import Goals
+from gemel.release.make.build import build
+from gemel.release.make.recalibrate import is_of, recalibrate
 from gemel.release.release import Release
 
 
@@ -206,7 +206,7 @@ def test_nearest_mistakes_are_those_of_levelled_scores() -> None:
     rng = np.random.default_rng(1)
     rows, identities = unit_rows(rng.normal(size=(60, 8))), np.arange(60) // 3
     column = CategoryColumn("c", rng.integers(-1, 2, 60), ("a", "b"))
-    raw = measure.part(rows, identities, Cosine(), category=column, max_comparisons=10**6, seed=0)
+    raw = part.part(rows, identities, Cosine(), category=column, max_comparisons=10**6, seed=0)
     lines = {"a": Line(0.1, 1.0), "b": Line(-0.2, 0.5)}
     side = raw.level(Categories(column="c", lines=lines))
     false_matches, _ = mistakes.nearest(

@@ -17,7 +17,7 @@ import numpy as np
 from gemel.arrays import Float32, Int64, digest
 from gemel.data.dataset import Dataset
 from gemel.encode.encoder import Encoder
-from gemel.release.measure import encode
+from gemel.release.evidence.part import encode
 
 FILE = "embeddings.npz"
 

@@ -12,7 +12,7 @@ from gemel.data.dataset import Dataset
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import answer, is_asked
-from gemel.release.adapt import accept, feedback, same_scale
+from gemel.release.make.adapt import accept, feedback, same_scale
 from gemel.release.release import Release
 from gemel.settings import AdaptSettings
 
