@@ -25,7 +25,7 @@ from rich.table import Table as Grid
 
 import gemel
 from gemel.data.dataset import Dataset
-from gemel.improve.found import Duplicates
+from gemel.improve.result import Duplicates
 from gemel.tasks.clusters import METHODS
 
 CACHE = Path(__file__).parents[1] / ".cache"

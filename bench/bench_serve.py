@@ -126,8 +126,8 @@ def bodies(n: int, rng: random.Random) -> str:
 def serve_gemel(release: Path, state: Path) -> None:
     from gemel.ledger.ledger import Ledger
     from gemel.release.release import Release
-    from gemel.serve.http import create_app
-    from gemel.serve.server import run
+    from gemel.serve.http.app import create_app
+    from gemel.serve.http.server import run
     from gemel.serve.service import Service
     from gemel.settings import ServeSettings
 
@@ -143,7 +143,7 @@ def serve_bare(reply: bytes) -> None:
     import uvicorn
     from litestar import Litestar, asgi, post
 
-    from gemel.serve.server import address, bind
+    from gemel.serve.http.server import address, bind
 
     constant = msgspec.json.decode(reply, type=VerifyReply)
     decode = msgspec.json.Decoder(VerifyBody).decode

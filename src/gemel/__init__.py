@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gemel.release.make.build import build as build_release
     from gemel.release.release import Release
     from gemel.release.store import Store
-    from gemel.serve.http import create_app
+    from gemel.serve.http.app import create_app
     from gemel.serve.service import Service
     from gemel.settings import TrainSettings
     from gemel.train.estimator import SiameseEstimator
@@ -88,7 +88,7 @@ _PLACES = {
     "build_release": "release.make.build:build",
     "by_identity": "data.splits",
     "compare": "release.compare.compare",
-    "create_app": "serve.http",
+    "create_app": "serve.http.app",
     "duplicates": "improve.duplicates",
     "explain": "release.explanation",
     "from_rows": "data.records",

@@ -19,8 +19,8 @@ from tests.cli.conftest import LETTERS, SETTINGS, misspelt
 from gemel.cli.main import run
 from gemel.cli.project import Project
 from gemel.release.release import Release
-from gemel.serve.http import create_app
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 
 Gemel = Callable[..., Any]

@@ -13,8 +13,8 @@ from tests.serve import small
 
 from gemel.release.store import Store
 from gemel.release.words.card import Card
-from gemel.serve.http import create_app
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 
 Gemel = Callable[..., Any]

@@ -16,7 +16,7 @@ import pytest
 
 from gemel.cli.project import Project
 from gemel.cli.serve import application
-from gemel.serve import server
+from gemel.serve.http import server
 from gemel.telemetry import log_to
 
 Gemel = Callable[..., Any]

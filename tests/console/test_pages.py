@@ -12,8 +12,8 @@ from tests.serve import small
 
 from gemel.console import pages
 from gemel.gallery.gallery import Gallery
-from gemel.serve.http import create_app
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 
 HOSTILE = "<img src=x onerror=alert(1)>"

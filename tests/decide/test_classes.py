@@ -8,7 +8,7 @@ from crepes import ConformalClassifier
 from gemel.arrays import unit_rows
 from gemel.decide.classes import ClassPolicy, Level, check_alpha
 from gemel.decide.conformal import N_KEPT, Calibration, classes_needed, kept_classes, rounds_of
-from gemel.encode.spread import Spread
+from gemel.encode.scatter import Scatter
 from gemel.errors import ConfigError, DataError, ReleaseError
 
 
@@ -87,7 +87,7 @@ def policy(alpha: float = 0.1) -> ClassPolicy:
         return Level(shots=shots, temperature=0.1, calibration=Calibration.of(values))
 
     rows = unit_rows(np.random.default_rng(0).standard_normal((60, 4)))
-    usual = Spread.of(rows)
+    usual = Scatter.of(rows)
     return ClassPolicy(
         method="nearest",
         alpha=alpha,

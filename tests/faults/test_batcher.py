@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gemel.errors import DeadlineExceeded, InvalidInput, Overloaded
-from gemel.serve.batcher import Batcher, Limits
+from gemel.serve.queues.batcher import Batcher, Limits
 from gemel.telemetry import Metrics, log_to
 
 

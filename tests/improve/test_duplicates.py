@@ -18,7 +18,7 @@ from gemel.data.dataset import Dataset
 from gemel.encode.compare import Cosine
 from gemel.errors import ConfigError, DataError, GalleryError
 from gemel.improve import duplicates as module
-from gemel.improve.found import Duplicates
+from gemel.improve.result import Duplicates
 from gemel.release.release import Release
 from gemel.tasks.clusters import METHODS
 
@@ -217,7 +217,7 @@ def test_few_candidates_show_in_the_recall(
 
 
 def test_large_sets_go_through_an_engine(release: Release, strangers: Dataset) -> None:
-    from gemel.improve.compared import Compared
+    from gemel.improve.records import Compared
 
     compared = Compared.of(release, strangers, None)
     assert module.planned(release, compared)["engine"] == "exact"

@@ -15,7 +15,7 @@ from gemel.data.dataset import Dataset
 from gemel.errors import DataError
 from gemel.improve import duplicates as module
 from gemel.improve import job as jobs
-from gemel.improve.found import Duplicates
+from gemel.improve.result import Duplicates
 from gemel.release.release import Release
 
 

@@ -21,9 +21,9 @@ from gemel.ledger.ledger import Ledger
 from gemel.release.evidence import classes, part
 from gemel.release.release import Release
 from gemel.serve import classes as module
-from gemel.serve.http import create_app
-from gemel.serve.problems import NoGallery
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.problems import NoGallery
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.tasks import fewshot
 

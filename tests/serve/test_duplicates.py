@@ -14,8 +14,8 @@ from gemel.decide.categories import Categories, Line
 from gemel.decide.rules import bound, parse
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
-from gemel.serve.http import create_app
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 
 ANNA, BERT, CARLA = small.ROWS[:3]

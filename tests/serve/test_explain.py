@@ -19,9 +19,9 @@ from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.explanation import Explanation
 from gemel.release.release import Release
-from gemel.serve.http import create_app
-from gemel.serve.problems import NoGallery
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.problems import NoGallery
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.tasks.explain import MAX_CUTS

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from tests.serve import small
 
-from gemel.serve.http import create_app
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 
 

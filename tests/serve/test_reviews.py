@@ -8,8 +8,8 @@ from tests.serve.small import ROWS
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import is_asked
 from gemel.release.release import Release
-from gemel.serve.http import create_app
-from gemel.serve.server import running
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.settings import AdaptSettings
 

@@ -16,10 +16,10 @@ from gemel.errors import ParityError, SpaceMismatch
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
 from gemel.release.store import Store
-from gemel.serve.http import create_app
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
 from gemel.serve.live import Live
 from gemel.serve.rollout import Rollout
-from gemel.serve.server import running
 from gemel.serve.service import Service
 
 N_REQUESTS = 10_000

@@ -20,12 +20,12 @@ from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
-from gemel.serve.http import create_app
+from gemel.serve.http.app import create_app
+from gemel.serve.http.problems import NoGallery
+from gemel.serve.http.server import running
 from gemel.serve.live import Live
-from gemel.serve.problems import NoGallery
-from gemel.serve.server import running
+from gemel.serve.requests import Embed, Verify
 from gemel.serve.service import Service
-from gemel.serve.work import Embed, Verify
 
 
 def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> None:

@@ -18,14 +18,14 @@ from tests.serve.small import ROWS
 
 from gemel.errors import ConfigError
 from gemel.release.release import Release
-from gemel.serve.server import bind
+from gemel.serve.http.server import bind
 
 SCRIPT = """
 import sys, time
 from gemel.settings import ServeSettings
 from gemel.release.release import Release
 from gemel.serve.answers import Answers
-from gemel.serve.http import create_app
+from gemel.serve.http.app import create_app
 from gemel.serve.server import run
 from gemel.serve.service import Service
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from gemel.arrays import Float32, Int64, unit_rows
-from gemel.encode.spread import within
+from gemel.encode.scatter import within
 from gemel.errors import DataError
 from gemel.tasks import episodes, fewshot
 from gemel.tasks.fewshot import Method, Supports

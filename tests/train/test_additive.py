@@ -8,8 +8,8 @@ import torch
 
 from gemel.arrays import Float32, unit_rows
 from gemel.encode.blocks import Blocks, evidence
-from gemel.train import additive, candidates, comparator
-from gemel.train.candidates import Candidates, Layout
+from gemel.train import additive, comparator, comparator_pairs
+from gemel.train.comparator_pairs import Candidates, Layout
 
 LAYOUT = Layout((4, 4), ())
 N_PAIRS = 40_000
@@ -89,7 +89,7 @@ def test_weights_stand_for_all_pairs_of_a_query() -> None:
     rng = np.random.default_rng(0)
     identities = np.repeat(np.arange(30), rng.integers(1, 50, 30))
     rows = unit_rows(rng.normal(size=(len(identities), 8)))
-    drawn = candidates.draw(rows, identities, rng)
+    drawn = comparator_pairs.draw(rows, identities, rng)
     n_mates = np.bincount(identities)[identities] - 1
     for query, start, stop in zip(
         drawn.query[drawn.start[:-1]], drawn.start, drawn.start[1:], strict=False

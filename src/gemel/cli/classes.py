@@ -92,7 +92,7 @@ def _of_file(
     service: Service, project: Project, path: Path, asked: tuple[str | None, str, Any, int]
 ) -> Iterator[tuple[str, ClassifyReply]]:
     """The id and the class of each record of a file or folder, encoded a batch at a time."""
-    from gemel.serve.work import Classify
+    from gemel.serve.requests import Classify
 
     id_column, label, where, k = asked
     live = service.live

@@ -154,7 +154,7 @@ def _wait_for_ctrl_c() -> None:
 @contextmanager
 def _serving(project: Project) -> Iterator[str]:
     """The service and its page while the block runs; gives the address."""
-    from gemel.serve import server
+    from gemel.serve.http import server
     from gemel.telemetry import log_to
 
     settings = project.config.serve

@@ -12,7 +12,7 @@ from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
-    from gemel.improve.found import Summary
+    from gemel.improve.result import Summary
     from gemel.release.release import Release
 
 NEWEST = "newest:"
@@ -63,9 +63,9 @@ def duplicates(
     json: AsJson = False,
 ) -> None:
     """Find records that are the same, in clusters; stopped, it goes on when run again."""
-    from gemel.improve.compared import Compared
     from gemel.improve.duplicates import Clustering, name_of, planned
     from gemel.improve.duplicates import duplicates as find
+    from gemel.improve.records import Compared
 
     project = Project.open(config, sets)
     live = project.release(release)

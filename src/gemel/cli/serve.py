@@ -22,7 +22,7 @@ def serve(
     sets: Sets = None,
 ) -> None:
     """Serve verify, search and records, and the page, until Ctrl-C; follows its pointer."""
-    from gemel.serve import server
+    from gemel.serve.http import server
     from gemel.telemetry import log_to
 
     project = Project.open(config, sets, {"serve.host": host, "serve.port": port})
@@ -45,7 +45,7 @@ def application(project: Project, log: Any) -> Iterator[Litestar]:
         GalleryError: another process writes to the gallery.
     """
     from gemel.console import pages
-    from gemel.serve.http import create_app
+    from gemel.serve.http.app import create_app
     from gemel.serve.rollout import Rollout
     from gemel.serve.service import Service
 

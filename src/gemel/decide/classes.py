@@ -15,7 +15,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
 from gemel.decide.conformal import Calibration, classes_needed
-from gemel.encode.spread import Spread
+from gemel.encode.scatter import Scatter
 from gemel.errors import ConfigError, DataError
 
 ClassOutcome = Literal["class", "review", "unknown"]
@@ -58,9 +58,9 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     method: Literal["nearest", "prototype", "knn", "mahalanobis"]
     alpha: float
     levels: tuple[Level, ...]
-    usual: Spread
+    usual: Scatter
     strangeness: Calibration
-    within: Spread | None = None
+    within: Scatter | None = None
 
     def __post_init__(self) -> None:
         shots = [level.shots for level in self.levels]

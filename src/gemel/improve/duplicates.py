@@ -24,21 +24,21 @@ from gemel.decide.sets import judge, lowest, scored
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
 from gemel.improve import job as jobs
-from gemel.improve.compared import Compared
-from gemel.improve.found import (
-    Duplicates,
-    Summary,
-    cluster_frame,
-    false_links,
-    known_recall,
-    pair_frame,
-)
 from gemel.improve.proposals import (
     CANDIDATES,
     CandidateRecall,
     measured,
     open_proposer,
     unique,
+)
+from gemel.improve.records import Compared
+from gemel.improve.result import (
+    Duplicates,
+    Summary,
+    cluster_frame,
+    false_links,
+    known_recall,
+    pair_frame,
 )
 from gemel.release.release import Release
 from gemel.tasks import canonical as canonicals

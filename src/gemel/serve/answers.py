@@ -27,8 +27,7 @@ from gemel.serve.replies import (
     SearchReply,
     VerifyReply,
 )
-from gemel.serve.reviews import Reviews
-from gemel.serve.work import (
+from gemel.serve.requests import (
     Advance,
     Classes,
     Classify,
@@ -41,6 +40,7 @@ from gemel.serve.work import (
     Identify,
     Verify,
 )
+from gemel.serve.reviews import Reviews
 from gemel.tasks.explain import Steps, advance
 from gemel.telemetry import OPERATIONS, OUTCOMES, Metrics
 

@@ -21,7 +21,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.gallery.groups import Groups
 from gemel.serve.live import Live
 from gemel.serve.replies import ClassCount, ClassesReply, ClassifyReply, ClassReply
-from gemel.serve.work import Classes, Classify
+from gemel.serve.requests import Classes, Classify
 from gemel.tasks import fewshot
 from gemel.tasks.fewshot import Method, Supports
 

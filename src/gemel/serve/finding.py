@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 from gemel.gallery.gallery import Gallery
+from gemel.serve.http.problems import NoGallery
 from gemel.serve.live import Live
-from gemel.serve.problems import NoGallery
 from gemel.serve.replies import HitReply, IdentifyReply, RecordReply, SearchReply
-from gemel.serve.work import Find, Get, Identify
+from gemel.serve.requests import Find, Get, Identify
 
 IDENTIFY_K = 10
 """Candidates that are scored exactly before the best one is decided about."""

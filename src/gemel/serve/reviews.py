@@ -11,9 +11,9 @@ from gemel.ledger.verdicts import UNASKED, answer, waiting
 from gemel.release.evidence.feedback import Feedback
 from gemel.release.folder import Manifest
 from gemel.release.make.adapt import feedback
-from gemel.serve.problems import NoLedger
+from gemel.serve.http.problems import NoLedger
 from gemel.serve.replies import ReviewReply, VerdictReply, WaitingReply
-from gemel.serve.work import Propose, Verdict, Waiting
+from gemel.serve.requests import Propose, Verdict, Waiting
 from gemel.settings import AdaptSettings
 
 Shelf = Callable[[], Sequence[Manifest]]

@@ -21,16 +21,8 @@ from gemel.release.release import Release
 from gemel.serve.answers import Answers
 from gemel.serve.live import Live
 from gemel.serve.replies import ClassesReply, ClassifyReply, IdentifyReply, SearchReply, VerifyReply
+from gemel.serve.requests import Classes, Classify, Embed, Explain, Find, Identify, Verify
 from gemel.serve.reviews import Reviews, Shelf
-from gemel.serve.work import (
-    Classes,
-    Classify,
-    Embed,
-    Explain,
-    Find,
-    Identify,
-    Verify,
-)
 from gemel.settings import AdaptSettings
 from gemel.tasks.explain import answer
 from gemel.telemetry import Metrics

@@ -18,7 +18,7 @@ from scipy.optimize import minimize_scalar
 
 from gemel.arrays import Float32, Float64, Int64, unit_rows
 from gemel.encode.compare import Comparator, Cosine
-from gemel.encode.spread import Spread, within
+from gemel.encode.scatter import Scatter, within
 from gemel.errors import DataError
 
 Method = Literal["nearest", "prototype", "knn", "mahalanobis"]
@@ -133,7 +133,7 @@ def knn(
     return _by_class(supports, queries, comparator, lambda s: _mean_of_best(s, supports, k))
 
 
-def mahalanobis(supports: Supports, queries: Float32, spread: Spread | None = None) -> Float32:
+def mahalanobis(supports: Supports, queries: Float32, spread: Scatter | None = None) -> Float32:
     """Minus half the squared Mahalanobis distance from the mean of each class.
 
     Args:
@@ -165,7 +165,7 @@ def scores(
     queries: Float32,
     *,
     comparator: Comparator | None = None,
-    spread: Spread | None = None,
+    spread: Scatter | None = None,
 ) -> Float32:
     """Scores by the method of that name: (q, n_classes) float32."""
     if method == "mahalanobis":

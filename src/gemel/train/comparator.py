@@ -6,8 +6,8 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.encode.blocks import Blocks
-from gemel.train import additive, candidates
-from gemel.train.candidates import Layout
+from gemel.train import additive, comparator_pairs
+from gemel.train.comparator_pairs import Layout
 
 MIN_GENUINE = 50
 
@@ -29,6 +29,6 @@ def fit(embeddings: Float32, identities: Int64, layout: Layout, *, seed: int = 0
     Returns:
         Learned weights of the evidence in each block; its scores are about log-odds.
     """
-    pairs = candidates.draw(embeddings, identities, np.random.default_rng(seed))
-    seen = candidates.evidence_of(embeddings, layout, pairs)
+    pairs = comparator_pairs.draw(embeddings, identities, np.random.default_rng(seed))
+    seen = comparator_pairs.evidence_of(embeddings, layout, pairs)
     return Blocks(layout.blocks, layout.swaps, additive.fit(seen, pairs, layout))

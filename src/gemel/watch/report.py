@@ -26,8 +26,8 @@ from gemel.watch import (
     charts_probability,
     charts_search,
     heatmap,
+    html,
     training,
-    words,
 )
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _zoo(evidence: Evidence, wrong: Sequence[dict[str, Any]]) -> list[dict[str, 
         {
             "title": title,
             "counted": counted,
-            "found": words.crowd(kind),
+            "found": html.crowd(kind),
             "rows": [
                 {"animal": a, "anchors": _anchors(a.identity, group["cards"])}
                 for a in kind.worst[: max(kind.n_beyond_chance, N_ORDINARY)]
@@ -165,7 +165,7 @@ def _template() -> Template:
         signed=figures.signed,
         size=figures.size,
         one_in=figures.one_in,
-        estimate=words.estimate,
+        estimate=html.estimate,
         n="{:,}".format,
     )
     return environment.get_template("report.html")
@@ -208,7 +208,7 @@ def _card(mistake: Mistake, anchor: str) -> dict[str, Any]:
         card["rows"] = [
             {
                 "name": name,
-                "values": words.differing(one.get(name), two.get(name)),
+                "values": html.differing(one.get(name), two.get(name)),
                 "bars": [value / largest for value in worth.get(name, (0.0, 0.0))],
             }
             for name in {**one, **two}

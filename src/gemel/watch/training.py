@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gemel.release.words import figures
-from gemel.watch.words import value_of
+from gemel.watch.html import value_of
 
 WORDS = {
     "averaging": "averaging of the weights",

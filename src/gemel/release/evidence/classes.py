@@ -16,7 +16,7 @@ from gemel.calibrate.rates import intervals
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.decide.classes import GUARANTEE, ClassPolicy, Level
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
-from gemel.encode.spread import Spread, within
+from gemel.encode.scatter import Scatter, within
 from gemel.release.evidence.class_schema import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.release.evidence.part import Part
 from gemel.tasks import episodes, fewshot, openset
@@ -162,7 +162,7 @@ def _supported(
 
 
 def _scored(
-    part: Part, episode: Episode, queries: Int64, method: Method, inner: Spread | None
+    part: Part, episode: Episode, queries: Int64, method: Method, inner: Scatter | None
 ) -> Float32:
     """Scores of queries with the classes of an episode: (q, ways)."""
     supports = Supports.of(part.embeddings[episode.supports], episode.labels)
@@ -170,7 +170,7 @@ def _scored(
     return fewshot.scores(method, supports, rows, comparator=part.comparator, spread=inner)
 
 
-def _accuracy(part: Part, codes: Int64, shots: int, method: Method, inner: Spread) -> float:
+def _accuracy(part: Part, codes: Int64, shots: int, method: Method, inner: Scatter) -> float:
     identities, rng = _only(part.identities, codes), np.random.default_rng(shots)
     n_right = n = 0
     for _ in range(max(1, QUERIES // len(codes))):
@@ -181,7 +181,7 @@ def _accuracy(part: Part, codes: Int64, shots: int, method: Method, inner: Sprea
     return n_right / n
 
 
-def _level(dev: Part, roles: _Roles, shots: int, method: Method, inner: Spread) -> Level:
+def _level(dev: Part, roles: _Roles, shots: int, method: Method, inner: Scatter) -> Level:
     """Temperature and calibration of classes with so many supports."""
     rng = np.random.default_rng(shots)
     codes = episodes.usable(_only(dev.identities, roles.calibrate), shots)
@@ -201,7 +201,7 @@ def _level(dev: Part, roles: _Roles, shots: int, method: Method, inner: Spread) 
     )
 
 
-def _usual(dev: Part, roles: _Roles, rng: np.random.Generator) -> tuple[Spread, Calibration]:
+def _usual(dev: Part, roles: _Roles, rng: np.random.Generator) -> tuple[Scatter, Calibration]:
     """The spread of some identities, and how far items of the others are from it."""
     single = np.setdiff1d(
         episodes.usable(dev.identities, 0), np.concatenate([roles.spread, roles.choose])
@@ -209,7 +209,7 @@ def _usual(dev: Part, roles: _Roles, rng: np.random.Generator) -> tuple[Spread, 
     single = rng.permutation(np.setdiff1d(single, roles.calibrate))
     n = len(single) // FIT_SHARE
     shape = np.concatenate([roles.spread, roles.choose, single[:n]])
-    usual = Spread.of(_rows(dev, shape)[0])
+    usual = Scatter.of(_rows(dev, shape)[0])
     codes = np.sort(np.concatenate([roles.calibrate, single[n:]]))
     codes = kept_classes(codes, seed=0)
     far = [

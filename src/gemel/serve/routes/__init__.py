@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gemel.serve.endpoint import Answers, Call, Raw
-from gemel.serve.lanes import Lanes
-from gemel.serve.openapi import document
-from gemel.serve.problems import JSON
+from gemel.serve.http.endpoint import Answers, Call, Raw
+from gemel.serve.http.openapi import document
+from gemel.serve.http.problems import JSON
+from gemel.serve.queues.queues import Lanes
 from gemel.serve.routes import (
     card,
     classes,

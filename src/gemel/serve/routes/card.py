@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from gemel.release.words.card import Card, card
-from gemel.serve.endpoint import Answers, Call, Raw, Route
-from gemel.serve.problems import JSON
+from gemel.serve.http.endpoint import Answers, Call, Raw, Route
+from gemel.serve.http.problems import JSON
 from gemel.serve.service import Service
 
 CARD = Route("GET", "/v1/card", "/v1/card", None, Card, "The card of the release that is live")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gemel.serve import bodies, replies
-from gemel.serve.endpoint import Answers, Call, Route
-from gemel.serve.lanes import Lanes, check_gallery, note_time
+from gemel.serve.http.endpoint import Answers, Call, Route
+from gemel.serve.queues.queues import Lanes, check_gallery, note_time
+from gemel.serve.requests import Classes, Classify
 from gemel.serve.service import Service
-from gemel.serve.work import Classes, Classify
 
 CLASSIFY = Route(
     "POST",

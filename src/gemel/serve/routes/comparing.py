@@ -7,10 +7,10 @@ from typing import Any
 
 from gemel.errors import InvalidInput
 from gemel.serve import bodies, replies
-from gemel.serve.endpoint import Answers, Call, Route
-from gemel.serve.lanes import Lanes
+from gemel.serve.http.endpoint import Answers, Call, Route
+from gemel.serve.queues.queues import Lanes
+from gemel.serve.requests import Verify
 from gemel.serve.service import Service
-from gemel.serve.work import Verify
 
 VERIFY = Route(
     "POST",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from gemel.errors import DuplicateRecord
 from gemel.serve import bodies, replies
 from gemel.serve.duplicates import Group
-from gemel.serve.endpoint import Answers, Call, Route
-from gemel.serve.lanes import Lanes, note_time
+from gemel.serve.http.endpoint import Answers, Call, Route
+from gemel.serve.queues.queues import Lanes, note_time
 from gemel.serve.service import Service
 
 DUPLICATES = Route(

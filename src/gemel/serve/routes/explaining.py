@@ -6,11 +6,11 @@ from gemel.arrays import Float32
 from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation
 from gemel.serve import bodies
-from gemel.serve.endpoint import Answers, Call, Route
-from gemel.serve.lanes import Lanes, check_gallery
+from gemel.serve.http.endpoint import Answers, Call, Route
 from gemel.serve.live import Live
+from gemel.serve.queues.queues import Lanes, check_gallery
+from gemel.serve.requests import Advance, Explain
 from gemel.serve.service import Service
-from gemel.serve.work import Advance, Explain
 
 EXPLAIN = Route(
     "POST",

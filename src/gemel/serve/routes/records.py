@@ -8,11 +8,11 @@ from urllib.parse import unquote_to_bytes
 from gemel.arrays import Float32
 from gemel.errors import InvalidInput
 from gemel.serve import bodies, replies
-from gemel.serve.endpoint import Answers, Call, Route
-from gemel.serve.lanes import Lanes, check_gallery, note_time
+from gemel.serve.http.endpoint import Answers, Call, Route
 from gemel.serve.live import Live
+from gemel.serve.queues.queues import Lanes, check_gallery, note_time
+from gemel.serve.requests import Delete, Enroll, Find, Get, Identify
 from gemel.serve.service import Service
-from gemel.serve.work import Delete, Enroll, Find, Get, Identify
 
 RECORDS = "/v1/records"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from gemel.errors import InvalidInput, quoted
 from gemel.release.evidence.feedback import Feedback
 from gemel.serve import bodies, replies
-from gemel.serve.endpoint import Answers, Call, Route
-from gemel.serve.lanes import Lanes
+from gemel.serve.http.endpoint import Answers, Call, Route
+from gemel.serve.queues.queues import Lanes
+from gemel.serve.requests import Propose, Verdict, Waiting
 from gemel.serve.service import Service
-from gemel.serve.work import Propose, Verdict, Waiting
 
 VERDICT = Route(
     "POST",

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from gemel.errors import NotFound, Overloaded
 from gemel.serve import replies
-from gemel.serve.endpoint import Answers, Call, Raw, Route
+from gemel.serve.http.endpoint import Answers, Call, Raw, Route
 from gemel.serve.live import Live
 from gemel.serve.service import Service
 

@@ -24,7 +24,7 @@ from gemel.encode.encoder import Prepare
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays
-from gemel.train.splice import Splice
+from gemel.train.cut_and_mix import Splice
 from gemel.train.towers import Defaults, Modality
 from gemel.train.views_image import ImageViews
 

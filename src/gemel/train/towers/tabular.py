@@ -27,7 +27,7 @@ from gemel.encode.prepare_tabular import RowPrepare
 from gemel.errors import ConfigError
 from gemel.train import comparator
 from gemel.train.arrays import Arrays, Views, embed
-from gemel.train.candidates import Layout
+from gemel.train.comparator_pairs import Layout
 from gemel.train.losses import Loss
 from gemel.train.towers import Defaults, Modality
 from gemel.train.views_row import RowViews

@@ -6,7 +6,7 @@ import pytest
 from sklearn.covariance import OAS
 
 from gemel.arrays import unit_rows
-from gemel.encode.spread import Spread, oas_shrinkage, within
+from gemel.encode.scatter import Scatter, oas_shrinkage, within
 from gemel.errors import DataError, ReleaseError
 
 
@@ -24,7 +24,7 @@ def test_the_shrinkage_is_that_of_scikit_learn(n: int) -> None:
 
 def test_few_dimensions_give_the_mahalanobis_distance_of_scikit_learn() -> None:
     x = rows(dim=10).astype(np.float64)
-    spread = Spread.of(x, n_free=len(x))  # differences from zero
+    spread = Scatter.of(x, n_free=len(x))  # differences from zero
     theirs = OAS(assume_centered=True).fit(x).mahalanobis(x)
     np.testing.assert_allclose(spread.distance(x.astype(np.float32)) ** 2, theirs, rtol=1e-3)
 
@@ -32,7 +32,7 @@ def test_few_dimensions_give_the_mahalanobis_distance_of_scikit_learn() -> None:
 def test_more_dimensions_than_are_stored_keep_the_main_directions() -> None:
     rng = np.random.default_rng(1)
     x = rng.standard_normal((4000, 80)) * np.r_[np.full(5, 10.0), np.full(75, 1.0)]
-    spread = Spread.of(x)
+    spread = Scatter.of(x)
     along, across = np.zeros((1, 80), np.float32), np.zeros((1, 80), np.float32)
     along[0, 0] = across[0, 70] = 10
     centre = spread.whitened(np.zeros((1, 80), np.float32))
@@ -52,8 +52,8 @@ def test_the_spread_within_classes_does_not_see_where_the_classes_are() -> None:
 
 
 def test_what_is_written_reads_back_and_what_does_not_fit_is_refused() -> None:
-    spread = Spread.of(rows())
-    again = msgspec.json.decode(msgspec.json.encode(spread), type=Spread)
+    spread = Scatter.of(rows())
+    again = msgspec.json.decode(msgspec.json.encode(spread), type=Scatter)
     assert again == spread
     with pytest.raises(ReleaseError, match="do not fit"):
         msgspec.structs.replace(spread, centre=b"1234").__post_init__()
@@ -63,6 +63,6 @@ def test_too_little_to_have_a_spread_is_refused_and_no_spread_is_no_crash() -> N
     with pytest.raises(DataError, match="no class has two"):
         within(rows(3), np.arange(3))
     with pytest.raises(DataError, match="two rows"):
-        Spread.of(rows(1))
+        Scatter.of(rows(1))
     same = np.repeat(rows(1), 4, axis=0)
     assert np.isfinite(within(same, np.zeros(4, np.int64)).distance(rows(5))).all()

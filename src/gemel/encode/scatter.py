@@ -23,7 +23,7 @@ FLOOR = 1e-9
 """Smallest variance: rows that are all alike have a spread, too."""
 
 
-class Spread(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Scatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A centre and a covariance, as numbers for a JSON file.
 
     Args:
@@ -63,7 +63,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Source: Chen, Wiesel, Eldar and Hero 2010, Shrinkage algorithms for MMSE covariance
             estimation (OAS).
         Example:
-            >>> Spread.of(np.eye(3)).dim
+            >>> Scatter.of(np.eye(3)).dim
             3
         """
         x = np.asarray(rows, np.float64)
@@ -105,7 +105,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return out
 
 
-def within(rows: Float32, labels: NDArray[np.int64]) -> Spread:
+def within(rows: Float32, labels: NDArray[np.int64]) -> Scatter:
     """The spread of rows around the mean of their class, pooled over classes; its centre is zero.
 
     Args:
@@ -119,7 +119,7 @@ def within(rows: Float32, labels: NDArray[np.int64]) -> Spread:
         raise DataError("no class has two records, so the spread within a class is unknown")
     total = np.zeros((len(count), rows.shape[1]))
     np.add.at(total, code, rows)
-    return Spread.of(rows - (total / count[:, None])[code], n_free=len(rows) - len(count))
+    return Scatter.of(rows - (total / count[:, None])[code], n_free=len(rows) - len(count))
 
 
 def oas_shrinkage(covariance: Float64, n: int) -> float:

@@ -20,9 +20,8 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 
 from gemel.errors import GemelError, InvalidInput, quoted
-from gemel.serve.live import Live
-from gemel.serve.places import told
-from gemel.serve.problems import (
+from gemel.serve.http.error_path import told
+from gemel.serve.http.problems import (
     JSON,
     RETRY_AFTER,
     BodyTooLarge,
@@ -31,6 +30,7 @@ from gemel.serve.problems import (
     WrongMediaType,
     render,
 )
+from gemel.serve.live import Live
 from gemel.telemetry import STATUSES, Metrics
 
 MAX_ID = 128

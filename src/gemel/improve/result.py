@@ -18,8 +18,8 @@ from gemel.arrays import Bool, Float64
 from gemel.calibrate.rates.intervals import percent
 from gemel.decide.sets import Judged
 from gemel.improve import job as jobs
-from gemel.improve.compared import Compared
 from gemel.improve.proposals import CandidateRecall
+from gemel.improve.records import Compared
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.tasks.agreement import Agreement

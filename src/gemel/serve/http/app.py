@@ -11,8 +11,8 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gemel.errors import GemelError, RequestError, quoted
-from gemel.serve.endpoint import Endpoint, accepted_id, new_id
-from gemel.serve.problems import InternalError, UnknownPath, WrongMethod, render
+from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
+from gemel.serve.http.problems import InternalError, UnknownPath, WrongMethod, render
 from gemel.serve.routes import TABLE, Routes
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings

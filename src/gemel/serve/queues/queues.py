@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.serve.batcher import Answer, Batcher, Limits
-from gemel.serve.endpoint import Call
+from gemel.serve.http.endpoint import Call
+from gemel.serve.http.problems import InternalError, NoGallery
 from gemel.serve.live import Live
-from gemel.serve.problems import InternalError, NoGallery
+from gemel.serve.queues.batcher import Answer, Batcher, Limits
+from gemel.serve.requests import Embed
 from gemel.serve.service import Service
-from gemel.serve.work import Embed
 from gemel.settings import ServeSettings
 
 

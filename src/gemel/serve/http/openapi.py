@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 import gemel
-from gemel.serve.endpoint import Route
+from gemel.serve.http.endpoint import Route
+from gemel.serve.http.problems import PROBLEM
 from gemel.serve.live import Live
-from gemel.serve.problems import PROBLEM
 from gemel.serve.replies import Problem
 
 KINDS = {"text": "string", "category": "string", "number": "number", "date": "string"}
