@@ -26,7 +26,7 @@ from gemel.settings import ServeSettings
 from gemel.release.release import Release
 from gemel.serve.answers import Answers
 from gemel.serve.http.app import create_app
-from gemel.serve.server import run
+from gemel.serve.http.server import run
 from gemel.serve.service import Service
 
 folder, slow_s, drain_s, max_queue = sys.argv[1], *map(float, sys.argv[2:])
