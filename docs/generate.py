@@ -15,7 +15,6 @@ import typer
 from gemel import errors
 from gemel.cli.main import app
 from gemel.config import PREFIX, describe
-from gemel.serve.http import problems
 from gemel.serve.routes import TABLE
 from gemel.settings import SECTIONS
 from gemel.telemetry import EVENTS, METRICS
@@ -96,7 +95,7 @@ def _commands() -> str:
 
 
 def _errors() -> str:
-    known = {**vars(errors), **vars(problems)}.values()
+    known = vars(errors).values()
     found = [e for e in known if inspect.isclass(e) and issubclass(e, errors.GemelError)]
     lines = ["# Errors", "", "| error | code | HTTP | exit | meaning |", "|---|---|---|---|---|"]
     lines += [

@@ -7,8 +7,11 @@
       ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
                             PointerMoved
       GalleryError        > UnknownRecord DuplicateRecord
-      LedgerError
-      RequestError        > InvalidInput NotAllowed RateLimited Overloaded DeadlineExceeded
+      LedgerError         > RowRefused
+      RequestError        > InvalidInput UnknownDecision NotAllowed RateLimited Overloaded
+                            DeadlineExceeded MalformedBody UnknownPath WrongMethod NoGallery
+                            NoLedger BodyTooLarge WrongMediaType
+      InternalError
 
 A message says what and where; the hint says what to do. How an error is shown (a line on a
 terminal, a problem+json body) is decided by who shows it, never here.
@@ -173,6 +176,12 @@ class LedgerError(GemelError):
     code = "ledger"
 
 
+class RowRefused(LedgerError):
+    """The table refuses this entry; others may well be taken."""
+
+    code = "row_refused"
+
+
 class RequestError(GemelError):
     """A request that cannot be served."""
 
@@ -220,3 +229,57 @@ class DeadlineExceeded(RequestError):
 
     code = "deadline_exceeded"
     status = 504
+
+
+class MalformedBody(RequestError):
+    """The body is not JSON."""
+
+    code = "malformed_json"
+
+
+class UnknownPath(RequestError):
+    """There is nothing at that path."""
+
+    code = "unknown_path"
+    status = 404
+
+
+class WrongMethod(RequestError):
+    """The path does not answer that method."""
+
+    code = "wrong_method"
+    status = 405
+
+
+class NoGallery(RequestError):
+    """The service runs without a gallery."""
+
+    code = "no_gallery"
+    status = 409
+
+
+class NoLedger(RequestError):
+    """The service keeps no record of decisions."""
+
+    code = "no_ledger"
+    status = 409
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than the service takes."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class WrongMediaType(RequestError):
+    """The body is not announced as JSON."""
+
+    code = "media_type"
+    status = 415
+
+
+class InternalError(GemelError):
+    """A fault of the service."""
+
+    code = "internal"

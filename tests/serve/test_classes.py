@@ -15,14 +15,13 @@ import pytest
 from tests.serve import small
 
 from gemel.encode.compare import Cosine
-from gemel.errors import InvalidInput
+from gemel.errors import InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.evidence import classes, part
 from gemel.release.release import Release
 from gemel.serve import classes as module
 from gemel.serve.http.app import create_app
-from gemel.serve.http.problems import NoGallery
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.tasks import fewshot

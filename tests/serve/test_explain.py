@@ -14,13 +14,12 @@ from tests.serve import small
 from tests.serve.small import ROWS
 
 import gemel
-from gemel.errors import InvalidInput, UnknownRecord
+from gemel.errors import InvalidInput, NoGallery, UnknownRecord
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.explanation import Explanation
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
-from gemel.serve.http.problems import NoGallery
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings

@@ -16,12 +16,11 @@ from gemel.decide.bands import Band, SizedBand
 from gemel.decide.rules import bound, parse
 from gemel.decide.venn_abers import VennAbers
 from gemel.encode.prepare_tabular import RowPrepare
-from gemel.errors import InvalidInput
+from gemel.errors import InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
-from gemel.serve.http.problems import NoGallery
 from gemel.serve.http.server import running
 from gemel.serve.live import Live
 from gemel.serve.requests import Embed, Verify

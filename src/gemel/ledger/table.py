@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gemel.errors import LedgerError
+from gemel.errors import LedgerError, RowRefused
 from gemel.ledger.chain import Entry, Head, entry_hash
 
 PAGE = 4096
@@ -44,10 +44,6 @@ HEAD = sa.Table(
 
 Draft = tuple[str, int, str, str]
 """An entry that has no place in the chain yet: id, time_us, kind, text."""
-
-
-class RowRefused(LedgerError):
-    """The table refuses this entry; others may well be taken."""
 
 
 class Table:

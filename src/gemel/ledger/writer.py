@@ -14,8 +14,8 @@ from itertools import islice
 
 import msgspec
 
-from gemel.errors import LedgerError
-from gemel.ledger.table import Draft, RowRefused, Table
+from gemel.errors import LedgerError, RowRefused
+from gemel.ledger.table import Draft, Table
 
 MAX_QUEUE = 20_000
 MAX_BATCH = 2_000

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
+from gemel.errors import NoGallery
 from gemel.gallery.gallery import Gallery
-from gemel.serve.http.problems import NoGallery
 from gemel.serve.live import Live
 from gemel.serve.replies import HitReply, IdentifyReply, RecordReply, SearchReply
 from gemel.serve.requests import Find, Get, Identify

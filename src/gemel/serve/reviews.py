@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gemel.errors import NoLedger
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import UNASKED, answer, waiting
 from gemel.release.evidence.feedback import Feedback
 from gemel.release.folder import Manifest
 from gemel.release.make.adapt import feedback
-from gemel.serve.http.problems import NoLedger
 from gemel.serve.replies import ReviewReply, VerdictReply, WaitingReply
 from gemel.serve.requests import Propose, Verdict, Waiting
 from gemel.settings import AdaptSettings

@@ -10,9 +10,9 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from gemel.errors import GemelError, RequestError, quoted
+from gemel.errors import GemelError, InternalError, RequestError, UnknownPath, WrongMethod, quoted
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
-from gemel.serve.http.problems import InternalError, UnknownPath, WrongMethod, render
+from gemel.serve.http.problems import render
 from gemel.serve.routes import TABLE, Routes
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings

@@ -19,17 +19,17 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from gemel.errors import GemelError, InvalidInput, quoted
-from gemel.serve.http.error_path import told
-from gemel.serve.http.problems import (
-    JSON,
-    RETRY_AFTER,
+from gemel.errors import (
     BodyTooLarge,
+    GemelError,
     InternalError,
+    InvalidInput,
     MalformedBody,
     WrongMediaType,
-    render,
+    quoted,
 )
+from gemel.serve.http.error_path import told
+from gemel.serve.http.problems import JSON, RETRY_AFTER, render
 from gemel.serve.live import Live
 from gemel.telemetry import STATUSES, Metrics
 

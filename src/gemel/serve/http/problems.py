@@ -21,60 +21,6 @@ OPENAI_ROUTES = ("/v1/embeddings",)
 _encode = msgspec.json.Encoder().encode
 
 
-class MalformedBody(RequestError):
-    """The body is not JSON."""
-
-    code = "malformed_json"
-
-
-class UnknownPath(RequestError):
-    """There is nothing at that path."""
-
-    code = "unknown_path"
-    status = 404
-
-
-class WrongMethod(RequestError):
-    """The path does not answer that method."""
-
-    code = "wrong_method"
-    status = 405
-
-
-class NoGallery(RequestError):
-    """The service runs without a gallery."""
-
-    code = "no_gallery"
-    status = 409
-
-
-class NoLedger(RequestError):
-    """The service keeps no record of decisions."""
-
-    code = "no_ledger"
-    status = 409
-
-
-class BodyTooLarge(RequestError):
-    """The body is larger than the service takes."""
-
-    code = "body_too_large"
-    status = 413
-
-
-class WrongMediaType(RequestError):
-    """The body is not announced as JSON."""
-
-    code = "media_type"
-    status = 415
-
-
-class InternalError(GemelError):
-    """A fault of the service."""
-
-    code = "internal"
-
-
 def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes]:
     """Content type and body of the reply to a request that met an error.
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
+from gemel.errors import InternalError, NoGallery
 from gemel.serve.http.endpoint import Call
-from gemel.serve.http.problems import InternalError, NoGallery
 from gemel.serve.live import Live
 from gemel.serve.queues.batcher import Answer, Batcher, Limits
 from gemel.serve.requests import Embed
