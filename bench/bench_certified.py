@@ -38,7 +38,7 @@ from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import sweep
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
-from gemel.encode import compare
+from gemel.encode import comparators
 from gemel.encode.encoder import Encoder
 from gemel.errors import TargetRefused
 from gemel.settings import TrainSettings
@@ -136,11 +136,11 @@ def _trained(name: str, dataset: Dataset, *, eval: float) -> World:
     settings = TrainSettings(max_epochs=MAX_EPOCHS, threads=1)
     run = train(dataset, sides, settings, CACHE / "bench-certified" / name.replace(" ", "-"))
     embeddings = Encoder.open(run.folder / ENCODER).encode(dataset.payloads(sides.eval))
-    comparator = compare.load(run.folder / ENCODER)
+    comparator = comparators.load(run.folder / ENCODER)
     return _world(embeddings, dataset.identities[sides.eval], comparator)
 
 
-def _world(embeddings: Float32, codes: Int64, comparator: compare.Comparator) -> World:
+def _world(embeddings: Float32, codes: Int64, comparator: comparators.Comparator) -> World:
     codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
     scores = all_pairs(embeddings, codes, comparator, max_comparisons=MAX_COMPARISONS)
     return World(scores, len(embeddings))

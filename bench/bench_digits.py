@@ -29,7 +29,7 @@ from gemel.arrays import Float32, Int64, unit_rows
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.sampler import PxK
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.settings import TrainSettings

@@ -28,8 +28,9 @@ from sklearn.datasets import load_digits
 
 from gemel.arrays import Float32
 from gemel.data.schema import Field
-from gemel.encode.blocks import Blocks
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Comparator
+from gemel.encode.comparators.blocks import Blocks
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder, Payload
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.encode.prepare_tabular import RowPrepare

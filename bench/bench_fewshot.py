@@ -38,7 +38,7 @@ from sklearn.datasets import load_digits, load_sample_images
 from gemel.arrays import Float32, unit_rows
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.release.evidence import classes

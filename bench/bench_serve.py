@@ -48,7 +48,7 @@ def build_release(into: Path) -> None:
     from gemel.decide.bands import Band
     from gemel.decide.policy import Policy
     from gemel.decide.ratio import Logistic
-    from gemel.encode.compare import Cosine
+    from gemel.encode.comparators.cosine import Cosine
     from gemel.encode.encoder import Encoder
     from gemel.encode.prepare_tabular import RowPrepare
     from gemel.release import folder as folders

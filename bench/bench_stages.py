@@ -30,7 +30,7 @@ from gemel.calibrate.goals.stages import StageGoal, choose
 from gemel.calibrate.rates.intervals import wilson
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.decide.bands import Band
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.sketch import Sketch
 from gemel.gallery.candidates import Near
 from gemel.gallery.gallery import Gallery

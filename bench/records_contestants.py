@@ -25,7 +25,7 @@ from peers_records import PEERS, SIDES, Variants
 from records_data import Table
 
 from gemel.data.splits import Splits
-from gemel.encode import compare
+from gemel.encode import comparators
 from gemel.encode.encoder import Encoder
 from gemel.settings import TrainSettings
 
@@ -64,7 +64,7 @@ def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
     stamp.write_text(key)
     start = time.perf_counter()
     encoder = Encoder.open(run.folder / ENCODER)
-    comparator = compare.load(run.folder / ENCODER)
+    comparator = comparators.load(run.folder / ENCODER)
     scores = {}
     for side in SIDES:
         rows = encoder.encode(dataset.payloads(splits.sides()[side]))

@@ -8,7 +8,7 @@ import pytest
 from gemel.arrays import unit_rows
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 
 World = Callable[..., Scores]
 

@@ -5,12 +5,12 @@ import pytest
 
 from gemel.arrays import unit_rows
 from gemel.errors import GalleryError
-from gemel.gallery.engines import names, open_engine
+from gemel.gallery.engines import REGISTRY, open_engine
 from gemel.gallery.engines.faiss import Flat, Hnsw
 from gemel.testing import check_engine
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", REGISTRY.names())
 def test_engine_conforms(name, tmp_path):
     check_engine(lambda dim: open_engine(name, dim), tmp_path)
 

@@ -1,6 +1,7 @@
 """Searching: equal to a brute force over everything, with filters, ties and an index."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.arrays import unit_rows
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.candidates import best
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.indexer import Indexing
@@ -133,9 +134,6 @@ class Opposite:
     def matrix(self, left, right):
         return 1 - left @ right.T
 
-    def save(self, folder):
-        raise NotImplementedError
-
 
 def test_the_comparator_of_the_release_decides_what_is_alike(folder, rows):
     with Gallery.open(folder, space_id="s", dim=16, comparator=Opposite()) as gallery:
@@ -150,15 +148,13 @@ class Leaning:
     """Nearly the cosine, with more weight on some coordinates."""
 
     weight: float = 3.0
+    kind: ClassVar[str] = "leaning"
 
     def score(self, left, right):
         return np.einsum("ij,ij->i", left * self._weights(left), right) * 10
 
     def matrix(self, left, right):
         return (left * self._weights(left)) @ right.T * 10
-
-    def save(self, folder):
-        raise NotImplementedError
 
     def _weights(self, rows):
         return np.where(np.arange(rows.shape[1]) < 4, self.weight, 1).astype(np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gemel.arrays import Float32, unit_rows
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.sketch import Sketch
 from gemel.gallery.candidates import COMPARED_ROWS, Near
 from gemel.gallery.gallery import Gallery

@@ -15,7 +15,7 @@ from tests.release import conftest as small
 import gemel
 from gemel.data import records
 from gemel.data.dataset import Dataset
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError, GalleryError
 from gemel.improve import duplicates as module
 from gemel.improve.result import Duplicates

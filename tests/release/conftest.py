@@ -16,7 +16,7 @@ from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
 from gemel.decide.bands import Band
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.release.evidence.goals import Goals
 from gemel.release.make.build import build

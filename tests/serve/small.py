@@ -20,7 +20,7 @@ from gemel.decide.bands import Band
 from gemel.decide.policy import Policy
 from gemel.decide.ratio import Logistic
 from gemel.decide.rules import bound, parse
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder, Prepare
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.encode.prepare_tabular import RowPrepare

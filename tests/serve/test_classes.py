@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tests.serve import small
 
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
@@ -252,6 +252,7 @@ def test_a_learned_comparator_scores_a_shortlist_of_a_large_gallery(
 ) -> None:
     class Learned:
         n_scored = 0
+        cost = 100.0
 
         def matrix(self, left: Any, right: Any) -> Any:
             Learned.n_scored = max(Learned.n_scored, len(right))

@@ -14,8 +14,8 @@ from tests.serve import small
 
 from gemel.arrays import Float32
 from gemel.data.schema import Field
-from gemel.encode.blocks import Blocks
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.blocks import Blocks
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder, Payload
 from gemel.encode.parts import MAX_FIELDS, MAX_WORDS, parts
 from gemel.encode.prepare_image import ImagePrepare

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 from gemel.tasks import retrieval
 from gemel.tasks.retrieval import retrieve

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gemel.arrays import Float32, unit_rows
-from gemel.encode.blocks import Blocks, evidence
+from gemel.encode.comparators.blocks import Blocks, evidence
 from gemel.train import additive, comparator, comparator_pairs
 from gemel.train.comparator_pairs import Candidates, Layout
 

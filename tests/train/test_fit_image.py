@@ -15,7 +15,8 @@ from PIL import Image
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
-from gemel.encode import compare
+from gemel.encode import comparators
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import ConfigError, DataError, TrainingError
@@ -56,7 +57,7 @@ def test_the_folder_holds_an_encoder_and_a_comparator(run: fit.Run, dataset, sid
     assert encoder.modality == "image"
     broken = [b"", dataset.payloads([0])[0][:100]]
     check_encoder(encoder, dataset.payloads(sides.eval[:9]), bad=broken)
-    assert isinstance(compare.load(run.folder / "encoder"), compare.Cosine)
+    assert isinstance(comparators.load(run.folder / "encoder"), Cosine)
 
 
 def test_the_report_says_what_was_done(run: fit.Run, dataset: Dataset, sides: Splits) -> None:

@@ -18,7 +18,7 @@ from gemel.calibrate.rates.hard_identities import Animal, Kind, Zoo
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.dataset import CategoryColumn
 from gemel.decide.policy import FirstStage
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DigestMismatch
 from gemel.release.evidence.mistakes import Item, Mistake
 from gemel.release.evidence.schema import Evidence

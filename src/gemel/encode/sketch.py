@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Float32
-from gemel.errors import ConfigError, ReleaseError
+from gemel.errors import ConfigError
 
 Words = NDArray[np.uint64]
 
@@ -26,7 +25,7 @@ SCALE = 4096.0
 
 
 class Sketch:
-    """Sketches of embeddings; also the comparator that scores pairs by them.
+    """Sketches of embeddings; also what scores pairs by them.
 
     Args:
         bits: of a sketch, a multiple of 64 from 64 to 4096.
@@ -84,10 +83,6 @@ class Sketch:
         for i, query in enumerate(self.of(left).T):
             out[i] = self.similarity(self.distance(query, sketches))
         return out
-
-    def save(self, folder: Path) -> None:
-        """A sketch proposes and never decides, so it cannot be a release's comparator."""
-        raise ReleaseError("a sketch cannot be the comparator of a release", where=str(folder))
 
 
 @lru_cache(maxsize=8)

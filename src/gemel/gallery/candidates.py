@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Comparator
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.sketch import Sketch
 from gemel.gallery.attributes import Attributes, Where
 from gemel.gallery.engines import Engine
@@ -115,7 +116,7 @@ class Search:
 
     def _depth(self, k: int) -> int:
         """How many of the best by cosine hold the k best by the comparator."""
-        return k if isinstance(self.comparator, Cosine) else max(OVERSAMPLE * k, SHORTLIST)
+        return k if self.comparator.kind == COSINE.kind else max(OVERSAMPLE * k, SHORTLIST)
 
     def floor(self, queries: Float32, k: int) -> Float32:
         """The k-th best cosine of each query by exact scan: (q,)."""

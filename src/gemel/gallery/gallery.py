@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int64, check_embeddings
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Comparator
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError, GalleryError, InvalidInput, UnknownRecord
 from gemel.gallery.attributes import (
     Attributes,

@@ -14,7 +14,7 @@ from pathlib import Path
 from gemel.errors import GalleryError
 from gemel.gallery import index as files
 from gemel.gallery.candidates import Index
-from gemel.gallery.engines import names
+from gemel.gallery.engines import REGISTRY
 from gemel.gallery.memory import View
 from gemel.gallery.rows import Rows
 
@@ -45,9 +45,9 @@ class Indexing:
             GalleryError: nobody registered that name.
         """
         name = AUTO_ENGINE if self.engine == AUTO else self.engine
-        if name not in names():
+        if name not in REGISTRY.names():
             raise GalleryError(
-                f"unknown engine {name!r}", hint=f"one of: {', '.join((AUTO, *names()))}"
+                f"unknown engine {name!r}", hint=f"one of: {', '.join((AUTO, *REGISTRY.names()))}"
             )
         return name
 

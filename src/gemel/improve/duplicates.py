@@ -138,8 +138,8 @@ def planned(release: Release, compared: Compared, engine: str = "auto") -> dict[
     Raises:
         GalleryError: an unknown engine.
     """
-    if engine not in ("auto", EXACT, *engines.names()):
-        known = ", ".join(("auto", EXACT, *engines.names()))
+    if engine not in ("auto", EXACT, *engines.REGISTRY.names()):
+        known = ", ".join(("auto", EXACT, *engines.REGISTRY.names()))
         raise GalleryError(f"unknown engine {engine!r}", hint=f"one of: {known}")
     if engine == "auto":
         engine = EXACT if compared.n_pairs <= EXACT_RECORDS**2 / 2 else "hnsw"

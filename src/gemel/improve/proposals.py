@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.rates.intervals import wilson
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Comparator
 from gemel.gallery.engines import Engine, open_engine
 from gemel.tasks.pairs import MAX_PARTNERS, Pairs, best, exact, none
 

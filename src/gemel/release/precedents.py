@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Comparator
 from gemel.release.evidence.mistakes import whole_identities
 
 MAX_RECORDS = 500

@@ -29,8 +29,8 @@ import numpy as np
 import gemel
 from gemel.arrays import Float32
 from gemel.decide.policy import Policy
-from gemel.encode import compare
-from gemel.encode.compare import Comparator
+from gemel.encode import comparators
+from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.profile import Profile
 from gemel.errors import ReleaseError, SpaceMismatch
@@ -128,7 +128,7 @@ class Release:
     @cached_property
     def comparator(self) -> Comparator:
         """From two embeddings to a score."""
-        return compare.load(self.folder)
+        return comparators.load(self.folder)
 
     @cached_property
     def policy(self) -> Policy:

@@ -14,7 +14,8 @@ import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
 from gemel.decide.classes import ClassOutcome, ClassPolicy
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Comparator
+from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.attributes import Scalar, check_where
 from gemel.gallery.candidates import COMPARED_ROWS, SHORTLIST, best
 from gemel.gallery.gallery import Gallery
@@ -67,7 +68,7 @@ class ClassIndex:
         method = self.method
         if method == "prototype":  # one row a class: made once, not again for each item
             method, supports = "nearest", Supports(supports.prototypes, present)
-        costly = not isinstance(self.comparator, Cosine) and self.method != "mahalanobis"
+        costly = self.comparator.cost > 1 and self.method != "mahalanobis"
         if costly and len(supports.rows) > COMPARED_ROWS:
             near = np.sort(best(Cosine().matrix(row[None], supports.rows)[0], SHORTLIST))
             present, labels = np.unique(supports.labels[near], return_inverse=True)

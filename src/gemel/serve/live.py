@@ -16,8 +16,8 @@ from gemel.data.dates import as_iso
 from gemel.data.schema import Field
 from gemel.data.tables import as_text
 from gemel.decide.policy import Policy
-from gemel.encode.compare import FILE as COMPARATOR
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import FILE as COMPARATOR
+from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder, Payload
 from gemel.errors import InvalidInput, ReleaseError, SpaceMismatch
 from gemel.gallery.candidates import Near

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 from gemel.encode.encoder import Payload, Prepare
 from gemel.encode.parts import Box, Cut, Parts, parts
 
@@ -97,7 +97,7 @@ Copies = tuple[Payload | None, Payload | None]
 
 def attribute(
     prepare: Prepare,
-    comparator: Comparator,
+    comparator: Scorer,
     pair: tuple[Payload, Payload | Float32],
     decide: Decide,
     max_cuts: int = MAX_CUTS,
@@ -172,7 +172,7 @@ def advance(steps: Steps[T], rows: Float32 | None) -> tuple[list[Payload], T | N
 class _Whole:
     """The untouched pair, which every pair without a part is compared with."""
 
-    comparator: Comparator
+    comparator: Scorer
     left: Float32
     right: Float32
     score: float

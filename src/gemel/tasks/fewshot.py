@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from gemel.arrays import Float32, Float64, Int64, unit_rows
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Scorer
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.scatter import Scatter, within
 from gemel.errors import DataError
 
@@ -80,7 +81,7 @@ class Supports:
         return unit_rows(self.means)
 
 
-def nearest(supports: Supports, queries: Float32, comparator: Comparator | None = None) -> Float32:
+def nearest(supports: Supports, queries: Float32, comparator: Scorer | None = None) -> Float32:
     """Score of the most similar support of each class: (q, n_classes) float32.
 
     Args:
@@ -92,9 +93,7 @@ def nearest(supports: Supports, queries: Float32, comparator: Comparator | None 
     return _by_class(supports, queries, comparator, lambda s: _best(s, supports.starts))
 
 
-def prototype(
-    supports: Supports, queries: Float32, comparator: Comparator | None = None
-) -> Float32:
+def prototype(supports: Supports, queries: Float32, comparator: Scorer | None = None) -> Float32:
     """Score with the mean support of each class, scaled to length one: (q, n_classes) float32.
 
     Args:
@@ -112,7 +111,7 @@ def prototype(
 def knn(
     supports: Supports,
     queries: Float32,
-    comparator: Comparator | None = None,
+    comparator: Scorer | None = None,
     *,
     k: int = NEIGHBOURS,
 ) -> Float32:
@@ -164,7 +163,7 @@ def scores(
     supports: Supports,
     queries: Float32,
     *,
-    comparator: Comparator | None = None,
+    comparator: Scorer | None = None,
     spread: Scatter | None = None,
 ) -> Float32:
     """Scores by the method of that name: (q, n_classes) float32."""
@@ -220,7 +219,7 @@ def fit_temperature(episodes: Sequence[tuple[Float32, Int64]]) -> float:
 def _by_class(
     supports: Supports,
     queries: Float32,
-    comparator: Comparator | None,
+    comparator: Scorer | None,
     reduce: Callable[[Float32], Float32],
 ) -> Float32:
     """All scores with all supports, reduced to one per class, a block of queries at a time."""

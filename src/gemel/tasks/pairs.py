@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 
 MAX_PARTNERS = 100
 """Partners kept per record; a record has more only where hundreds are alike."""
@@ -65,7 +65,7 @@ def joined(parts: list[Pairs]) -> Pairs:
 
 def scan(
     rows: Float32,
-    comparator: Comparator,
+    comparator: Scorer,
     block: range,
     *,
     first_right: int = 0,
@@ -90,7 +90,7 @@ def scan(
 
 
 def _partners(
-    rows: Float32, comparator: Comparator, lefts: Int64, first_right: int, floor: float, most: int
+    rows: Float32, comparator: Scorer, lefts: Int64, first_right: int, floor: float, most: int
 ) -> Pairs:
     kept, n_full = none(), 0
     cut = floor - TIE * max(1.0, abs(floor))
@@ -108,7 +108,7 @@ def _partners(
     return Pairs(kept.left, kept.right, kept.score, n_full)
 
 
-def exact(rows: Float32, comparator: Comparator, left: Int64, right: Int64) -> Pairs:
+def exact(rows: Float32, comparator: Scorer, left: Int64, right: Int64) -> Pairs:
     """These pairs with the score that the comparator gives each alone."""
     score = np.empty(len(left))
     for start in range(0, len(left), SCORED_AT_ONCE):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 from gemel.errors import DataError
 
 CELLS = 1 << 22
@@ -41,7 +41,7 @@ class Retrieval(msgspec.Struct, frozen=True, kw_only=True):
 def retrieve(
     embeddings: Float32,
     identities: Int64,
-    comparator: Comparator,
+    comparator: Scorer,
     *,
     k: Sequence[int] = (1, 5, 10),
 ) -> Retrieval:
@@ -78,7 +78,7 @@ def retrieve(
     )
 
 
-def mate_ranks(embeddings: Float32, identities: Int64, comparator: Comparator) -> Iterator[Int64]:
+def mate_ranks(embeddings: Float32, identities: Int64, comparator: Scorer) -> Iterator[Int64]:
     """Ranks of the mates of each query, rising, query by query; the best rank is 1.
 
     Args:

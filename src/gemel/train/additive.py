@@ -66,7 +66,7 @@ def fit(seen: Float32, pairs: Candidates, layout: Layout) -> Layers:
     """Layers whose output is the log-odds of a match.
 
     Args:
-        seen: (n, A + 2 B) evidence of the pairs, as `encode.blocks.evidence` gives it.
+        seen: (n, A + 2 B) evidence of the pairs, as `encode.comparators.blocks.evidence` gives it.
         pairs: their labels and weights.
         layout: how the evidence is made up.
     """

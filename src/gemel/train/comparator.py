@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.encode.blocks import Blocks
+from gemel.encode.comparators.blocks import Blocks
 from gemel.train import additive, comparator_pairs
 from gemel.train.comparator_pairs import Layout
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.encode.blocks import agreement, evidence, take_apart
+from gemel.encode.comparators.blocks import agreement, evidence, take_apart
 
 N_NEAREST = 30
 N_RANDOM = 20

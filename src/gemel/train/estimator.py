@@ -22,7 +22,7 @@ from gemel.arrays import Bool, Float32, Int64, unit_rows
 from gemel.calibrate.goals.choose import Target, choose
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.sampler import PxK
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 from gemel.train import export, loop, losses
 from gemel.train.arrays import Arrays

@@ -22,8 +22,8 @@ from gemel.arrays import Float32, Int64, canonical_json, digest
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.sampler import PxK
 from gemel.data.splits import Splits
-from gemel.encode.compare import FILE as COMPARATOR
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators import FILE as COMPARATOR
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import DataError
 from gemel.settings import TrainSettings

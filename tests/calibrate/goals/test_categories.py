@@ -20,7 +20,7 @@ from gemel.data.dataset import CategoryColumn
 from gemel.decide.bands import Band
 from gemel.decide.categories import Categories, Line
 from gemel.decide.policy import Policy
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError
 
 BENCH = Path(__file__).parents[3] / "bench" / "bench_categories.py"

@@ -16,7 +16,7 @@ from gemel.calibrate.rates.operating_point import f1_at, measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores, labelled
 from gemel.calibrate.scores.sweep import sweep
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError, TargetRefused
 
 GOALS = [

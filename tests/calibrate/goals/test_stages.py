@@ -12,7 +12,7 @@ from gemel.calibrate.goals.stages import StageGoal, choose, measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import Band
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.sketch import Sketch
 from gemel.errors import ConfigError, DataError
 

@@ -12,7 +12,7 @@ from gemel.calibrate.rates.operating_point import rates
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import CategoryColumn
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError
 
 N_WORLDS = 150

@@ -13,7 +13,7 @@ from gemel.calibrate.rates.intervals import effective_of
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores, labelled
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 
 AT = 0.5

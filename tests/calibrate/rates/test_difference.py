@@ -19,7 +19,7 @@ from gemel.calibrate.rates.operating_point import f1_at, measure
 from gemel.calibrate.scores import sweep
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores, labelled
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 
 N_WORLDS = 150

@@ -11,7 +11,7 @@ from gemel.calibrate.rates.intervals import effective_n
 from gemel.calibrate.rates.searches import Searches, measure_search, searches
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, TargetRefused
 
 N_RUNS = 100

@@ -9,7 +9,7 @@ import pytest
 
 from gemel.arrays import Float32, Int64, unit_rows
 from gemel.calibrate.rates.several_views import two_views
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 
 
 def world(seed: int, n: int, records: int, noise: float = 0.6) -> tuple[Float32, Int64]:

@@ -6,7 +6,7 @@ import pytest
 from gemel.arrays import unit_rows
 from gemel.calibrate.scores import all_pairs as comparisons
 from gemel.calibrate.scores.all_pairs import all_pairs
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 
 

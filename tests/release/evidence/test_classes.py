@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from gemel.arrays import Float32, Int64, unit_rows
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.release.evidence import classes
 from gemel.release.evidence import part as measure
 from gemel.release.evidence.part import Part

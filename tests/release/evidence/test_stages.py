@@ -14,7 +14,7 @@ from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
 from gemel.decide.rules import parse
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Part

@@ -19,8 +19,8 @@ from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data import records, splits
 from gemel.data.dataset import CategoryColumn, Dataset
 from gemel.decide.categories import Categories, Line
-from gemel.encode.asnorm import AsNorm
-from gemel.encode.compare import Cosine
+from gemel.encode.comparators.as_norm import AsNorm
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import DataError, ReleaseError, SpaceMismatch
 from gemel.release.evidence import baseline, mistakes, part

@@ -11,9 +11,9 @@ import torch
 from gemel.data.records import from_rows
 from gemel.data.schema import Field
 from gemel.data.splits import by_identity
-from gemel.encode import compare
-from gemel.encode.blocks import Blocks, take_apart
-from gemel.encode.compare import Cosine
+from gemel.encode import comparators
+from gemel.encode.comparators.blocks import Blocks, take_apart
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.settings import TrainSettings
@@ -122,7 +122,7 @@ def test_training_learns_a_comparator_that_beats_the_untrained_cosine(tmp_path: 
     splits = by_identity(dataset, seed=0)
     run = train(dataset, splits, TrainSettings(max_epochs=2), tmp_path)
     encoder = Encoder.open(run.folder / ENCODER)
-    comparator = compare.load(run.folder / ENCODER)
+    comparator = comparators.load(run.folder / ENCODER)
     assert isinstance(comparator, Blocks)
     payloads = dataset.payloads(splits.eval)
     embeddings = encoder.encode(payloads)
@@ -153,7 +153,7 @@ def test_few_genuine_pairs_leave_the_cosine(tmp_path: Path) -> None:
     rows, who = people(60)
     dataset = from_rows(rows, identities=who)
     run = train(dataset, by_identity(dataset, seed=0), TrainSettings(max_epochs=1), tmp_path)
-    assert compare.load(run.folder / ENCODER) == Cosine()
+    assert comparators.load(run.folder / ENCODER) == Cosine()
 
 
 def test_of_identities_with_many_records_it_learns_which_field_tells(tmp_path: Path) -> None:
@@ -171,6 +171,6 @@ def test_of_identities_with_many_records_it_learns_which_field_tells(tmp_path: P
     run = train(dataset, splits, TrainSettings(max_epochs=2), tmp_path)
     embeddings = Encoder.open(run.folder / ENCODER).encode(dataset.payloads(splits.eval))
     identities = dataset.identities[splits.eval]
-    learned = retrieve(embeddings, identities, compare.load(run.folder / ENCODER), k=(1,))
+    learned = retrieve(embeddings, identities, comparators.load(run.folder / ENCODER), k=(1,))
     plain = retrieve(embeddings, identities, Cosine(), k=(1,))
     assert learned.map_at_r >= 0.99 > plain.map_at_r + 0.05

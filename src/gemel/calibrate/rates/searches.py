@@ -18,7 +18,7 @@ from scipy.special import gammaln
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 
 CELLS = 1 << 22
 DEPTHS = (1, 10)
@@ -76,9 +76,7 @@ class Searches:
         return len(self.code) - 2 * int(size.max())
 
 
-def searches(
-    embeddings: Float32, identities: Int64, comparator: Comparator, floor: float
-) -> Searches:
+def searches(embeddings: Float32, identities: Int64, comparator: Scorer, floor: float) -> Searches:
     """Every record compared with every other one, in blocks.
 
     Args:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
 from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 
 N_VIEWS = 2
 
@@ -37,7 +37,7 @@ class Views(msgspec.Struct, frozen=True, kw_only=True):
 def two_views(
     embeddings: Float32,
     identities: Int64,
-    comparator: Comparator,
+    comparator: Scorer,
     threshold: float,
     *,
     confidence: float,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Float32, Int64
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import CategoryColumn
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 from gemel.errors import DataError
 
 Labels = list[NDArray[np.signedinteger[Any]]]
@@ -31,7 +31,7 @@ FEW_RECORDS = 4
 def all_pairs(
     embeddings: Float32,
     identities: Int64,
-    comparator: Comparator,
+    comparator: Scorer,
     *,
     categories: CategoryColumn | None = None,
     max_comparisons: int = 20_000_000,
@@ -92,7 +92,7 @@ def all_pairs(
 
 
 def genuine_blocks(
-    embeddings: Float32, identities: Int64, comparator: Comparator
+    embeddings: Float32, identities: Int64, comparator: Scorer
 ) -> Iterator[tuple[Float32, Int64, Int64]]:
     """Scores and both record positions of all genuine comparisons, a block at a time.
 
@@ -112,7 +112,7 @@ def genuine_blocks(
 
 
 def impostor_blocks(
-    embeddings: Float32, identities: Int64, comparator: Comparator
+    embeddings: Float32, identities: Int64, comparator: Scorer
 ) -> Iterator[tuple[Float32, int, slice]]:
     """Scores, left position and right positions of all impostor comparisons, a row at a time.
 
@@ -198,7 +198,7 @@ def _note(
 def _score(
     embeddings: Float32,
     labels: Labels,
-    comparator: Comparator,
+    comparator: Scorer,
     genuine: Int64,
     impostor: Int64,
 ) -> tuple[Float32, Bool, list[tuple[Any, Any]]]:

@@ -7,18 +7,19 @@ registered under the entry point group `gemel.engines` passes `gemel.testing.che
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol
 
 from gemel.arrays import Float32, Int64
 from gemel.errors import GalleryError
+from gemel.registry import Registry
 
-GROUP = "gemel.engines"
-BUILT_IN = {
-    "flat": "gemel.gallery.engines.faiss:Flat",
-    "hnsw": "gemel.gallery.engines.faiss:Hnsw",
-}
+REGISTRY = Registry(
+    "engine",
+    "gemel.engines",
+    {"flat": "gemel.gallery.engines.faiss:Flat", "hnsw": "gemel.gallery.engines.faiss:Hnsw"},
+    error=GalleryError,
+)
 
 
 class Engine(Protocol):
@@ -55,11 +56,6 @@ class Engine(Protocol):
         """Rows that a search can return."""
 
 
-def names() -> tuple[str, ...]:
-    """Every engine that can be opened by name."""
-    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
-
-
 def open_engine(name: str, dim: int) -> Engine:
     """An empty engine of the named kind.
 
@@ -69,14 +65,5 @@ def open_engine(name: str, dim: int) -> Engine:
     Raises:
         GalleryError: nobody registered that name.
     """
-    if name in BUILT_IN:
-        point = EntryPoint(name, BUILT_IN[name], GROUP)
-    else:
-        found = entry_points(group=GROUP, name=name)
-        if not found:
-            raise GalleryError(
-                f"unknown engine {name!r}", hint=f"one of: {', '.join(('auto', *names()))}"
-            )
-        point = next(iter(found))
-    engine: Engine = point.load()(dim)
+    engine: Engine = REGISTRY.load(name)(dim)
     return engine

@@ -15,7 +15,7 @@ from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.rates.difference import Difference
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 from gemel.encode.encoder import Encoder
 from gemel.release.evidence import baseline, differences, mistakes, part
 from gemel.release.evidence.part import Part
@@ -68,7 +68,7 @@ def _band(of: Candidate) -> Band:
 
 
 def _part(
-    like: Part, rows: Float32, kept: np.ndarray[Any, Any], comparator: Comparator | None = None
+    like: Part, rows: Float32, kept: np.ndarray[Any, Any], comparator: Scorer | None = None
 ) -> Part:
     return part.part(
         rows,

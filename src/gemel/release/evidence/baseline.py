@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gemel.arrays import Float32, Int64, unit_rows
 from gemel.data.dataset import Dataset
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Scorer
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Prepare
 
 BATCH = 256
@@ -35,7 +35,7 @@ class Features:
     name: str
     how: str
     rows: Float32
-    comparator: Comparator
+    comparator: Scorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +55,6 @@ class Sparse:
     def matrix(self, left: Float32, right: Float32) -> Float32:
         """Cosine of every left row with every right row: (n, m) float32."""
         return np.asarray((self._at(left) @ self._at(right).T).toarray(), np.float32)
-
-    def save(self, folder: Path) -> None:
-        """Nothing: a baseline is measured and forgotten."""
 
     def _at(self, rows: Float32) -> Any:
         return self.vectors[rows[:, 0].astype(np.int64)]

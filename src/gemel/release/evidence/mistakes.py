@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 from gemel.encode.prepare_image import decode
 from gemel.release.probes import pack
 from gemel.tasks.explain import Part
@@ -63,7 +63,7 @@ class Pair:
 def nearest(
     embeddings: Float32,
     identities: Int64,
-    comparator: Comparator,
+    comparator: Scorer,
     threshold: float,
     *,
     level: Level | None = None,

@@ -27,7 +27,7 @@ from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
 from gemel.decide.categories import Categories
 from gemel.decide.policy import Policy
-from gemel.encode.compare import Comparator
+from gemel.encode.comparators import Scorer
 from gemel.encode.encoder import Encoder
 from gemel.errors import DataError, TargetRefused
 from gemel.release.evidence.schema import Candidate, Point, Side, Timing, Validity
@@ -64,14 +64,14 @@ class Part:
 
     embeddings: Float32
     identities: Int64
-    comparator: Comparator
+    comparator: Scorer
     scores: Scores
     units: Int64 | None = None
     category: CategoryColumn | None = None
     levelled: Categories | None = None
     sampling: tuple[int, int] = (20_000_000, 0)
 
-    def scored_by(self, comparator: Comparator) -> Scores:
+    def scored_by(self, comparator: Scorer) -> Scores:
         """The same comparisons in the same order, scored by another comparator."""
         max_comparisons, seed = self.sampling
         return all_pairs(
@@ -105,7 +105,7 @@ class Part:
 def part(
     embeddings: Float32,
     identities: Int64,
-    comparator: Comparator,
+    comparator: Scorer,
     *,
     category: CategoryColumn | None = None,
     max_comparisons: int,

@@ -20,7 +20,7 @@ from gemel.calibrate.goals.answered import Answers
 from gemel.calibrate.goals.proposal import Limits, propose
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
-from gemel.encode.compare import FILE as COMPARATOR
+from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import Asked, decisions

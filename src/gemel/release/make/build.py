@@ -26,8 +26,8 @@ from gemel.calibrate.scores import sweep
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.units import units
 from gemel.decide.policy import Policy
-from gemel.encode import asnorm, compare
-from gemel.encode.compare import Comparator
+from gemel.encode import comparators
+from gemel.encode.comparators import Comparator, Scorer, as_norm
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
 from gemel.release import folder as folders
@@ -111,15 +111,15 @@ def _comparator(
     source: Path, encoder: Encoder, made: tuple[Run, Dataset], cohort: int, seed: int
 ) -> Comparator:
     """The run's comparator, normalised by a cohort of train if one is wanted."""
-    plain = compare.load(source)
+    plain = comparators.load(source)
     if not cohort:
         return plain
     run, dataset = made
-    picked = asnorm.choose(dataset.identities[run.splits.train], cohort, seed)
-    return asnorm.normalised(plain, measure.encode(encoder, dataset, run.splits.train[picked]))
+    picked = as_norm.choose(dataset.identities[run.splits.train], cohort, seed)
+    return as_norm.normalised(plain, measure.encode(encoder, dataset, run.splits.train[picked]))
 
 
-def _cohort_note(comparator: Comparator, wanted: int) -> str:
+def _cohort_note(comparator: Scorer, wanted: int) -> str:
     """That a cohort is smaller than asked for; empty if it is not."""
     n = len(getattr(comparator, "cohort", ()))
     return f"a cohort of all {n:,} identities of train, not {wanted:,}" if n < wanted else ""

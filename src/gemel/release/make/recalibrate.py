@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from gemel.data.dataset import Dataset
-from gemel.encode.compare import FILE as COMPARATOR
+from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.errors import SpaceMismatch
 from gemel.release import folder as folders

@@ -24,7 +24,7 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.sweep import CurveSummary
-from gemel.encode.compare import FILE as COMPARATOR
+from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import ReleaseError
 from gemel.release.evidence.class_schema import ClassEvidence

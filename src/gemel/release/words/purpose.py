@@ -73,21 +73,10 @@ def scoring(release: Release, evidence: Evidence) -> Scoring:
     if policy.categories is not None:
         steps.append(f"levelled by {policy.categories.column}")
     return Scoring(
-        metric=metric(release),
+        metric=release.comparator.describe(),
         direction="higher is more alike; a score that reaches the threshold is a match",
         normalisation=", then ".join(steps) or "none",
         range=(curve.bin_edge[0], curve.bin_edge[-1]),
         threshold=band.threshold,
         review=(band.review_low, band.review_high) if band.review_low < band.review_high else None,
     )
-
-
-def metric(release: Release) -> str:
-    """What makes a score of two embeddings, in words."""
-    kind = type(release.comparator).__name__
-    inner = getattr(release.comparator, "inner", release.comparator)
-    words = {
-        "Cosine": "cosine of two embeddings, from -1 to 1",
-        "Blocks": "learned weights of the similarities of each field",
-    }
-    return words.get(type(inner).__name__, kind)

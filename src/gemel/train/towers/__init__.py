@@ -17,7 +17,8 @@ from torch import nn
 
 from gemel.arrays import Int64
 from gemel.data.schema import Field
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Comparator
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays, Mix, Views

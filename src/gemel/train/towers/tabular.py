@@ -4,7 +4,7 @@ A block is a sum of learned vectors of hashed character n-grams, so that it star
 projection of what character TF-IDF sees and is trained from there. Its direction says what the
 value is, its length how much evidence it carries (n-grams that are rare in the training rows count
 more); a missing value is a block of zeros. The first coordinate is constant, so that lengths can be
-read off a unit row. `encode.blocks` scores such rows block by block.
+read off a unit row. `encode.comparators.blocks` scores such rows block by block.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from gemel.arrays import Int64
 from gemel.data.schema import Field
-from gemel.encode.compare import Comparator, Cosine
+from gemel.encode.comparators import Comparator
+from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Prepare
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.errors import ConfigError

@@ -9,9 +9,10 @@ import pytest
 from gemel.arrays import Float32, unit_rows
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.sweep import eer, sweep
-from gemel.encode import asnorm, compare
-from gemel.encode.asnorm import COHORT, AsNorm, choose, normalised
-from gemel.encode.compare import Cosine
+from gemel.encode import comparators
+from gemel.encode.comparators import as_norm
+from gemel.encode.comparators.as_norm import COHORT, AsNorm, choose, normalised
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError, ReleaseError
 
 
@@ -51,7 +52,7 @@ def test_it_is_symmetric_and_the_same_alone_in_a_block_and_shown_many_times(
     np.testing.assert_allclose(alone, comparator.score(left, right), atol=1e-4)
     query = np.broadcast_to(rows[0], right.shape)
     np.testing.assert_allclose(comparator.score(query, right), square[0, 20:40], atol=1e-4)
-    monkeypatch.setattr(asnorm, "CELLS", 100)  # many pieces
+    monkeypatch.setattr(as_norm, "CELLS", 100)  # many pieces
     np.testing.assert_allclose(comparator.matrix(rows, rows), square, atol=1e-4)
 
 
@@ -60,16 +61,16 @@ def test_a_folder_holds_the_cohort_and_nothing_else_is_taken_for_it(
 ) -> None:
     comparator.save(tmp_path)
     assert json.loads((tmp_path / "comparator.json").read_text())["inner"] == {"kind": "cosine"}
-    loaded = compare.load(tmp_path)
+    loaded = comparators.load(tmp_path)
     assert isinstance(loaded, AsNorm)
     assert loaded.cohort_id == comparator.cohort_id
     assert np.array_equal(loaded.matrix(rows, rows), comparator.matrix(rows, rows))
     np.save(tmp_path / COHORT, rows)
     with pytest.raises(ReleaseError, match="another cohort"):
-        compare.load(tmp_path)
+        comparators.load(tmp_path)
     (tmp_path / COHORT).write_bytes(b"")
     with pytest.raises(ReleaseError, match="no readable cohort"):
-        compare.load(tmp_path)
+        comparators.load(tmp_path)
 
 
 def test_a_cohort_is_one_record_each_of_known_identities() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gemel.arrays import Float32, unit_rows
-from gemel.encode import compare
-from gemel.encode.blocks import Blocks, take_apart
+from gemel.encode import comparators
+from gemel.encode.comparators.blocks import Blocks, take_apart
 from gemel.errors import ReleaseError
 
 WIDTHS = (6, 6, 4)
@@ -54,7 +54,7 @@ def test_pieces_do_not_matter(
     comparator: Blocks, rows: Float32, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = comparator.matrix(rows, rows)
-    monkeypatch.setattr("gemel.encode.blocks.PIECE", 50)
+    monkeypatch.setattr("gemel.encode.comparators.blocks.PIECE", 50)
     np.testing.assert_allclose(comparator.matrix(rows, rows), whole, atol=1e-5)
 
 
@@ -75,7 +75,7 @@ def test_a_missing_block_has_no_direction(rows: Float32) -> None:
 
 def test_it_is_read_back_as_it_was(comparator: Blocks, rows: Float32, tmp_path: Path) -> None:
     comparator.save(tmp_path)
-    again = compare.load(tmp_path)
+    again = comparators.load(tmp_path)
     assert (again.matrix(rows, rows) == comparator.matrix(rows, rows)).all()
 
 
@@ -83,7 +83,7 @@ def test_lost_weights_are_named(comparator: Blocks, tmp_path: Path) -> None:
     comparator.save(tmp_path)
     (tmp_path / "comparator.safetensors").write_bytes(b"not weights")
     with pytest.raises(ReleaseError, match="comparator weights") as caught:
-        compare.load(tmp_path)
+        comparators.load(tmp_path)
     assert caught.value.where.endswith("comparator.safetensors")
 
 
@@ -91,4 +91,4 @@ def test_weights_for_other_evidence_are_refused(comparator: Blocks, tmp_path: Pa
     (matrix, bias), last = comparator.weights
     Blocks(WIDTHS, SWAPS, ((matrix[:-1], bias), last)).save(tmp_path)
     with pytest.raises(ReleaseError, match="inputs instead of"):
-        compare.load(tmp_path)
+        comparators.load(tmp_path)

@@ -12,13 +12,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from gemel.arrays import Float32, Int64
+from gemel.encode.comparators import FILE
 from gemel.errors import ReleaseError
 
 WEIGHTS = "comparator.safetensors"
@@ -124,6 +125,14 @@ class Blocks:
     swaps: tuple[tuple[int, int], ...]
     weights: tuple[tuple[Float32, Float32], ...]
 
+    kind: ClassVar[str] = "blocks"
+    cost: ClassVar[float] = 100.0
+    cohort_id: ClassVar[str | None] = None
+
+    def describe(self) -> str:
+        """What a score is."""
+        return "learned weights of the similarities of each field"
+
     def score(self, left: Float32, right: Float32) -> Float32:
         """Score of row i of left with row i of right: (n,) float32, about log-odds."""
         sides = take_apart(np.concatenate([left, right]), self.blocks)
@@ -161,12 +170,12 @@ class Blocks:
             tensors[f"{i}.bias"] = np.ascontiguousarray(bias)
         save_file(tensors, folder / WEIGHTS)
         spec = {
-            "kind": "blocks",
+            "kind": self.kind,
             "blocks": list(self.blocks),
             "swaps": [list(s) for s in self.swaps],
             "layers": len(self.weights),
         }
-        (folder / "comparator.json").write_text(json.dumps(spec))
+        (folder / FILE).write_text(json.dumps(spec))
 
     @classmethod
     def load(cls, folder: Path, spec: dict[str, Any]) -> Blocks:

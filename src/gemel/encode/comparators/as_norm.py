@@ -14,12 +14,12 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.encode.compare import FILE, Comparator
+from gemel.encode.comparators import FILE, Comparator, described
 from gemel.errors import DataError, ReleaseError
 
 COHORT = "comparator.cohort.npy"
@@ -46,6 +46,17 @@ class AsNorm:
     cohort: Float32
     top: int
 
+    kind: ClassVar[str] = "as-norm"
+
+    @property
+    def cost(self) -> float:
+        """The record that is compared is scored with the whole cohort first."""
+        return self.inner.cost * (1 + len(self.cohort))
+
+    def describe(self) -> str:
+        """What a score is before the cohort levels it."""
+        return self.inner.describe()
+
     def score(self, left: Float32, right: Float32) -> Float32:
         """Score of row i of left with row i of right: (n,) float32."""
         (mean_l, spread_l), (mean_r, spread_r) = self._level(left), self._level(right)
@@ -70,17 +81,17 @@ class AsNorm:
         self.inner.save(folder)
         inner = json.loads((folder / FILE).read_text())
         (folder / COHORT).write_bytes(self._file)
-        spec = {"kind": "as-norm", "cohort": self.cohort_id, "top": self.top, "inner": inner}
+        spec = {"kind": self.kind, "cohort": self.cohort_id, "top": self.top, "inner": inner}
         (folder / FILE).write_text(json.dumps(spec))
 
     @classmethod
-    def load(cls, folder: Path, spec: dict[str, Any], inner: Comparator) -> AsNorm:
-        """The comparator whose `comparator.json` said `spec`, around an inner one.
+    def load(cls, folder: Path, spec: dict[str, Any]) -> AsNorm:
+        """The comparator whose `comparator.json` said `spec`.
 
         Raises:
             ReleaseError: the cohort is missing, damaged or another.
         """
-        path = folder / COHORT
+        path, inner = folder / COHORT, described(folder, spec.get("inner"))
         try:
             cohort = np.load(path, allow_pickle=False)
             found = cls(inner, np.ascontiguousarray(cohort, np.float32), int(spec["top"]))
