@@ -31,7 +31,8 @@ from PIL import Image
 from records_data import load
 
 from gemel.arrays import Float32, Int64
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores

@@ -26,7 +26,8 @@ from typing import Any, get_args
 import numpy as np
 from bench_sweep import comparisons, machine, peak_mb
 
-from gemel.calibrate.goals.choose import Kind, Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Kind, Target
 from gemel.calibrate.probability import fit
 from gemel.calibrate.probability.detection_cost import Stakes, least_cost
 from gemel.calibrate.probability.fit import cllr, least_cllr

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32, unit_rows
-from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.goals.choose import choose as choose_threshold
 from gemel.calibrate.goals.stages import StageGoal, choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import wilson
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.decide.bands import Band

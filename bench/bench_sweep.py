@@ -22,7 +22,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import sweep

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gemel.calibrate.goals.choose import Target
+    from gemel.calibrate.goals.target import Target
     from gemel.config import Config
     from gemel.data.dataset import Dataset
     from gemel.data.records import from_rows, read
@@ -83,7 +83,7 @@ _PLACES = {
     "SiameseEstimator": "train.estimator",
     "Splits": "data.splits",
     "Store": "release.store",
-    "Target": "calibrate.goals.choose",
+    "Target": "calibrate.goals.target",
     "TrainSettings": "settings",
     "build_release": "release.make.build:build",
     "by_identity": "data.splits",

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.extrapolation import extrapolated
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import wilson
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores.scores import Scores, labelled

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores.scores import Scores, labelled
 from gemel.calibrate.scores.sweep import auroc, eer, eer_hull, sweep

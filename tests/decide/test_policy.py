@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.policy import policy_of
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import fit
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import Band, SizedBand

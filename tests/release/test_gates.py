@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.serve import small
 
-from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.by_category import Breakdown, Worst
 from gemel.decide.bands import Band
 from gemel.errors import GateFailed

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.target import Target
 from gemel.data.dataset import Dataset
 from gemel.errors import DigestMismatch, NotFound, ParityError, ReleaseError, SpaceMismatch
 from gemel.release import folder as folders

@@ -178,8 +178,8 @@ class Project:
 
     def goals(self) -> Goals:
         """What `[calibrate]` asks of the decisions."""
-        from gemel.calibrate.goals.choose import Target
         from gemel.calibrate.goals.stages import StageGoal
+        from gemel.calibrate.goals.target import Target
         from gemel.decide.rules import parse
         from gemel.release.evidence.goals import Goals
 

@@ -128,8 +128,9 @@ def false_links(release: Release, judged: Judged, n_pairs: int) -> FalseLinks:
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     point, target = evidence.eval, evidence.target
     highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR on eval"
-    if evidence.dev.certified and target.kind == "fmr" and target.value is not None:
-        highest, basis = target.value, f"certified FMR, confidence {percent(target.confidence)}"
+    limit = target.limit("fmr")
+    if evidence.dev.certified and limit is not None:
+        highest, basis = limit, f"certified FMR, confidence {percent(target.confidence)}"
     return FalseLinks(
         expected=expected,
         by_fmr=point.fmr.value * n_pairs,

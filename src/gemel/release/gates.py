@@ -13,21 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import EllipsisType
 
-from gemel.calibrate.goals.choose import PROVEN
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.errors import GateFailed, GemelError
 from gemel.release.release import Release
 from gemel.release.store import Move, Store
-
-QUALITY = {
-    "f1": "f1",
-    "accuracy": "accuracy",
-    "fmr": "recall",
-    "fnmr": "precision",
-    "recall": "precision",
-    "precision": "recall",
-}
-"""What tells two operating points with the same goal apart, by goal; higher is better."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +200,7 @@ def _target_holds(candidate: Release) -> tuple[bool, str]:
             f"FMR of category {worst.category} on eval {worst.value:.3g}, of some at least "
             f"{worst.low:.3g}, promised at most {target.value:.3g} in each"
         )
-    if target.kind in PROVEN and target.value is not None:
+    if target.is_proven and target.value is not None:
         estimate: Estimate = getattr(seen, target.kind)
         name = target.kind.upper() if target.kind in ("fmr", "fnmr") else target.kind
         if target.kind in ("fmr", "fnmr"):
@@ -231,9 +220,9 @@ def _rules(candidate: Release) -> tuple[bool, str]:
     evidence = candidate.evidence
     target, costs = evidence.target, evidence.rules
     seen = "; ".join(f"{c.rule!r} takes {_span(c.lost)} of the genuine matches" for c in costs)
-    if target.kind not in ("fnmr", "recall") or target.value is None:
+    limit = target.limit("fnmr")
+    if limit is None:
         return True, seen
-    limit = target.value if target.kind == "fnmr" else 1 - target.value
     missed = evidence.eval.fnmr.low
     missed += (1 - missed) * max((c.lost.low for c in costs), default=0.0)
     return missed <= limit, f"{seen}; FNMR with them at least {missed:.3g}, promised {limit:.3g}"
@@ -257,10 +246,10 @@ def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
     if ours.data.sides["eval"].digest != theirs.data.sides["eval"].digest:
         return True, f"not comparable: {stable.short_id} was measured on other eval records"
     compared = [("best F1", ours.candidates[0].point.f1, theirs.candidates[0].point.f1)]
-    goal = ours.target.kind
-    if goal in QUALITY and (goal, ours.target.value) == (theirs.target.kind, theirs.target.value):
-        name = QUALITY[goal]
-        compared.append((name, getattr(ours.eval, name), getattr(theirs.eval, name)))
+    name = ours.target.goal.leaves_open
+    new, old = (getattr(e.eval, name.lower(), None) for e in (ours, theirs))
+    if new is not None and old is not None and ours.target.is_alike(theirs.target):
+        compared.append((name, new, old))
     seen = [f"{name} {_span(new)}, stable has {_span(old)}" for name, new, old in compared]
     worse = [text for text, (_, new, old) in zip(seen, compared, strict=True) if new.high < old.low]
     return not worse, "; ".join(worse or seen)

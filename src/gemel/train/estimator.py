@@ -19,7 +19,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gemel.arrays import Bool, Float32, Int64, unit_rows
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.sampler import PxK
 from gemel.encode.comparators.cosine import Cosine

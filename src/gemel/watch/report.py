@@ -100,8 +100,8 @@ def _fmr(evidence: Evidence) -> float | None:
 
 def _reference(evidence: Evidence) -> float:
     """What the false match rate of two categories is held against: the target, or that of all."""
-    target = evidence.target
-    return target.value if target.kind == "fmr" and target.value else evidence.eval.fmr.value
+    limit = evidence.target.limit("fmr")
+    return evidence.eval.fmr.value if limit is None else limit
 
 
 def _worst_cell(evidence: Evidence) -> Cell | None:

@@ -10,8 +10,9 @@ import pytest
 
 from gemel.arrays import unit_rows
 from gemel.calibrate.goals import level_categories
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.level_categories import fit, moderated, shrink
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.categories import level_scores, within

@@ -8,8 +8,10 @@ import pytest
 
 from gemel.arrays import unit_rows
 from gemel.calibrate.goals.certificates import smallest_fmr
-from gemel.calibrate.goals.choose import NEAR_FLAT, Target, choose, fmr_for_fpir
+from gemel.calibrate.goals.choose import NEAR_FLAT, choose
+from gemel.calibrate.goals.gallery_sizes import fmr_for_fpir
 from gemel.calibrate.goals.refusal import Refusal
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import fit
 from gemel.calibrate.rates.intervals import trials_needed
 from gemel.calibrate.rates.operating_point import f1_at, measure

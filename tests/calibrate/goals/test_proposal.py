@@ -7,8 +7,8 @@ import pytest
 from tests.calibrate.goals.test_answered import BAND, world
 
 from gemel.calibrate.goals.answered import Answers
-from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.goals.proposal import Limits, Proposal, propose
+from gemel.calibrate.goals.target import Target
 from gemel.decide.bands import Band
 
 FREE = Limits(max_changed=1.0)

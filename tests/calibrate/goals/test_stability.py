@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.stability import stability
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.scores.scores import Scores, labelled
 from gemel.calibrate.scores.sweep import Sweep, sweep

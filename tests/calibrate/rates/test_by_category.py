@@ -5,7 +5,8 @@ import pytest
 from tests.calibrate.conftest import make_world
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.goals.worst_category import raised
 from gemel.calibrate.rates.by_category import breakdown
 from gemel.calibrate.rates.operating_point import rates

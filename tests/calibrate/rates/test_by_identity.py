@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates import by_identity
 from gemel.calibrate.rates.intervals import effective_of
 from gemel.calibrate.rates.operating_point import measure

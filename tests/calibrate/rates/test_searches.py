@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.gallery_sizes import ladder
 from gemel.calibrate.goals.policy import policy_of
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import effective_n
 from gemel.calibrate.rates.searches import Searches, measure_search, searches
 from gemel.calibrate.scores.all_pairs import all_pairs

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.goals.stages import StageGoal
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data import records, splits
 from gemel.data.dataset import CategoryColumn, Dataset

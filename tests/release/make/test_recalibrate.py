@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gemel.arrays import Float32, Int64
-from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.target import Target
 from gemel.data.dataset import Dataset
 from gemel.encode.encoder import Encoder
 from gemel.errors import ConfigError, SpaceMismatch, TargetRefused

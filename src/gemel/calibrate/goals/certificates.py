@@ -118,17 +118,6 @@ def smallest_fmr(scores: Scores, confidence: float = 0.95) -> float:
     return _smallest(scores, confidence, genuine=False)
 
 
-def identities_for(limit: float) -> int:
-    """Identities of one record each whose comparisons measure an FMR within about a third.
-
-    Source: Doddington et al. 2000, the rule of 30: 30 errors give +-30 % with 90 % confidence.
-    Example:
-        >>> [identities_for(10.0**-k) for k in range(2, 7)]
-        [78, 246, 776, 2450, 7747]
-    """
-    return math.ceil((1 + math.sqrt(1 + 8 * 30 / limit)) / 2)
-
-
 def _most_errors(
     scores: Scores, limits: Sequence[float], confidence: float, *, genuine: bool
 ) -> list[tuple[_Candidate, np.float32] | None]:

@@ -23,13 +23,12 @@ from gemel.calibrate.goals.answered import (
     upper_bounds,
     weighted_sweep,
 )
-from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import f1_at
 from gemel.decide.bands import Band
 from gemel.errors import ConfigError
 
 N_RESAMPLES = 200
-JUDGED = ("f1", "accuracy", "cost", "fmr", "precision", "eer")
 
 Verdict = Literal["wait", "keep", "move"]
 
@@ -94,7 +93,7 @@ def propose(
     Raises:
         ConfigError: a goal that answers cannot judge.
     """
-    if target.kind not in JUDGED:
+    if not target.goal.by_answers:
         raise ConfigError(
             f"answers cannot judge the goal {target.kind!r}", where="calibrate.target"
         )

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from gemel.calibrate.goals.extrapolation import TailEstimate
+from gemel.calibrate.goals.target import GOALS
 from gemel.calibrate.rates.intervals import percent
 from gemel.errors import TargetRefused
 
@@ -54,12 +55,11 @@ def refused(refusal: Refusal) -> TargetRefused:
 
 
 def _what(r: Refusal) -> str:
-    goal = {
-        "fmr": f"FMR <= {r.value:g}",
-        "fnmr": f"FNMR <= {r.value:g}",
-        "precision": f"precision >= {r.value:g} at prior {r.prior or 0:.3g}",
-        "fpir": f"FPIR <= {r.value:g} in a gallery of {r.gallery_size or 0:,}",
-    }[r.kind]
+    goal = GOALS[r.kind].formula(r.value, 6)
+    if r.prior is not None:
+        goal += f" at prior {r.prior:.3g}"
+    if r.gallery_size is not None:
+        goal += f" in a gallery of {r.gallery_size:,}"
     return (
         f"{r.n_comparisons:,} {_class(r)} comparisons of {r.n_identities:,} identities cannot "
         f"prove {goal} with {percent(r.confidence)} confidence"
@@ -79,17 +79,17 @@ def _missing(r: Refusal) -> str:
 
 
 def _reach(r: Refusal) -> str:
-    text = f"the smallest FMR they can prove is {r.smallest_fmr:.2g}"
-    if r.kind == "precision":
-        return f"the best precision they can prove is about {r.reach:.3f}; {text}"
-    if r.kind == "fpir":
-        return f"the largest gallery they can prove it for has {r.reach:,.0f} records; {text}"
-    if r.kind == "fnmr":
-        return f"the smallest FNMR they can prove is {r.reach:.2g}; {text}"
+    reach, smallest = (
+        GOALS[r.kind].reach,
+        f"the smallest FMR they can prove is {r.smallest_fmr:.2g}",
+    )
+    if reach:
+        return f"{reach.format(r.reach)}; {smallest}"
     if r.estimate is None:
-        return text
+        return smallest
     e = r.estimate
-    return f"{text}; estimated, not proven: threshold {e.threshold:.4g} [{e.low:.4g}, {e.high:.4g}]"
+    span = f"{e.threshold:.4g} [{e.low:.4g}, {e.high:.4g}]"
+    return f"{smallest}; estimated, not proven: threshold {span}"
 
 
 def _class(r: Refusal) -> str:

@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate.goals.choose import PROVEN, Target, observed, risk
+from gemel.calibrate.goals.choose import observed
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import Sweep, sweep, turning_points
@@ -126,9 +127,9 @@ def resampled(scores: Scores, at: Int64, weight: Int64, step: int) -> Sweep | No
 
 
 def _threshold(curve: Sweep, target: Target, chosen: OperatingPoint) -> float:
-    if target.kind not in PROVEN:
+    if not target.is_proven:
         return observed(curve, target, chosen.prior)
-    if target.kind in ("fnmr", "recall"):
+    if target.limit("fnmr") is not None:
         point = int(np.argmax(curve.fnmr() <= chosen.fnmr.value))
     else:
         point = int(np.searchsorted(curve.fmr(), chosen.fmr.value, side="right")) - 1
@@ -136,12 +137,12 @@ def _threshold(curve: Sweep, target: Target, chosen: OperatingPoint) -> float:
 
 
 def _regret(eval: Scores, target: Target, chosen: OperatingPoint) -> float | None:
-    if target.kind in PROVEN or target.kind == "eer":
+    if target.goal.risk is None:
         return None
     curve = sweep(eval)
     prior = eval.prior if target.prior is None else target.prior
     here = int(np.searchsorted(-curve.threshold, -np.float64(chosen.threshold), side="right")) - 1
     points = np.append(turning_points(curve), here)
     fmr = curve.n_false_match[points] / curve.n_impostor
-    on_eval = risk(fmr, 1 - curve.n_true_match[points] / curve.n_genuine, target, prior)
+    on_eval = target.risk(fmr, 1 - curve.n_true_match[points] / curve.n_genuine, prior)
     return float(on_eval[-1] - on_eval.min())

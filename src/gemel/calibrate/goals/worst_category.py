@@ -9,8 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from gemel.calibrate.goals.certificates import fmr_threshold
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.level_categories import fit
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure
 from gemel.calibrate.scores.categories import within
 from gemel.calibrate.scores.scores import Scores
@@ -44,8 +45,9 @@ def raised(scores: Scores, target: Target, chosen: OperatingPoint, column: str) 
             where="calibrate.categories",
             hint='use categories = "per_category", or the target fmr',
         )
-    if target.kind == "fmr" and target.value is not None:
-        least = _proven(scores, target.value, target.confidence, column)
+    limit = target.limit("fmr")
+    if limit is not None:
+        least = _proven(scores, limit, target.confidence, column)
         method = f"{chosen.method}; proven in each of {len(scores.category_names)} categories"
     else:
         fitted = fit(scores, column)

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from gemel.calibrate.goals.target import Target, in_words
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.intervals import percent
 from gemel.calibrate.scores.scores import Scores
@@ -23,15 +24,13 @@ from gemel.release.compare.flips import Flip, flips
 from gemel.release.evidence import differences, mistakes
 from gemel.release.evidence import part as measuring
 from gemel.release.evidence.mistakes import Item
-from gemel.release.evidence.part import Part, in_words
-from gemel.release.gates import QUALITY
+from gemel.release.evidence.part import Part
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import Release
 
 Verdict = Literal["better", "not worse", "worse", "cannot tell"]
 MARGIN = 0.01
 N_STEPS = 5
-PRIMARY = {"f1": "F1", "recall": "recall", "precision": "precision"}
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,11 +249,10 @@ def _prior(before: Release, after: Release, scores: Scores) -> tuple[float, str]
 
 def _primary(before: Release, after: Release, found: list[Difference]) -> str:
     """What the goal that both share leaves open: of a proven FMR, the recall."""
-    goals = [(r.evidence.target.kind, r.evidence.target.value) for r in (before, after)]
-    kind = goals[1][0] if goals[0] == goals[1] else "f1"
-    measures = {d.measure for d in found}
-    wanted = {"eer": "EER", "cost": "cost"}.get(kind) or PRIMARY.get(QUALITY.get(kind, "f1"), "F1")
-    return wanted if wanted in measures else "F1"
+    ours, theirs = after.evidence.target, before.evidence.target
+    shared = ours if ours.is_alike(theirs) else Target()
+    wanted = shared.goal.leaves_open
+    return wanted if wanted in {d.measure for d in found} else "F1"
 
 
 def _verdict(judged: Difference, margin: float) -> Verdict:

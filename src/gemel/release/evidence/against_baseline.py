@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.difference import Difference
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gemel.calibrate.goals import worst_category
-from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.goals.level_categories import fit
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.by_category import Breakdown, breakdown
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.data.dataset import UNKNOWN, CategoryColumn

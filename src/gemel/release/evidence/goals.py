@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.goals.stages import StageGoal
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import Kind
 from gemel.decide.rules import Rule
 from gemel.errors import ConfigError

@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.calibrate.goals.choose import Target, choose
+from gemel.calibrate.goals.choose import choose
+from gemel.calibrate.goals.target import Target, in_words
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure
 from gemel.calibrate.scores import sweep
 from gemel.calibrate.scores.all_pairs import all_pairs
@@ -36,14 +37,14 @@ from gemel.tasks.retrieval import retrieve
 BATCH = 256
 N_SINGLE = 200
 
-OTHER_GOALS: tuple[tuple[str, Target], ...] = (
-    ("best F1", Target(kind="f1")),
-    ("equal error rate", Target(kind="eer")),
-    ("FMR at most 1 %", Target(kind="fmr", value=1e-2)),
-    ("FMR at most 0.1 %", Target(kind="fmr", value=1e-3)),
-    ("FMR at most 0.01 %", Target(kind="fmr", value=1e-4)),
-    ("precision at least 95 %", Target(kind="precision", value=0.95)),
-    ("precision at least 99 %", Target(kind="precision", value=0.99)),
+OTHER_GOALS = (
+    Target(kind="f1"),
+    Target(kind="eer"),
+    Target(kind="fmr", value=1e-2),
+    Target(kind="fmr", value=1e-3),
+    Target(kind="fmr", value=1e-4),
+    Target(kind="precision", value=0.95),
+    Target(kind="precision", value=0.99),
 )
 
 
@@ -142,9 +143,10 @@ def points(
     sure = target.confidence
     table = [Point(goal=in_words(target), chosen=True, dev=chosen, eval=on_eval)]
     curve = sweep.sweep(dev)
-    for goal, other in OTHER_GOALS:
-        if (other.kind, other.value) == (target.kind, target.value):
+    for other in OTHER_GOALS:
+        if other.is_alike(target):
             continue
+        goal = in_words(other)
         try:
             goal_there = msgspec.structs.replace(
                 other, prior=target.prior, confidence=sure, intervals=target.intervals
@@ -249,24 +251,3 @@ def side(dataset: Dataset, idx: Int64) -> Side:
         digest=dataset.take(idx).digest,
         groups={name: len(seen) for name, seen in groups.items()},
     )
-
-
-def in_words(target: Target) -> str:
-    """The goal of a threshold as a phrase.
-
-    Example:
-        >>> in_words(Target(kind="fmr", value=0.001))
-        'FMR at most 0.1 %'
-    """
-    share = f"{100 * (target.value or 0):g} %"
-    return {
-        "eer": "equal error rate",
-        "f1": "best F1",
-        "accuracy": "best accuracy",
-        "cost": "least cost",
-        "fmr": f"FMR at most {share}",
-        "fnmr": f"FNMR at most {share}",
-        "recall": f"recall at least {share}",
-        "fpir": f"FPIR at most {share}",
-        "precision": f"precision at least {share}",
-    }[target.kind]

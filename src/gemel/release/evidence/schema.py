@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from gemel.calibrate.goals.choose import Target
 from gemel.calibrate.goals.refusal import Refusal
 from gemel.calibrate.goals.stability import Stability
 from gemel.calibrate.goals.stages import RuleCost, Stages
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.reliability import Reliability
 from gemel.calibrate.rates.by_category import Breakdown
 from gemel.calibrate.rates.difference import Difference

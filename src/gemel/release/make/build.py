@@ -17,10 +17,10 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.calibrate.goals.certificates import smallest_fmr
-from gemel.calibrate.goals.choose import measure as measure_at
 from gemel.calibrate.goals.stability import stability
 from gemel.calibrate.probability.reliability import reliability
 from gemel.calibrate.rates.hard_identities import zoo
+from gemel.calibrate.rates.operating_point import measure as measure_at
 from gemel.calibrate.rates.operating_point import review_share
 from gemel.calibrate.scores import sweep
 from gemel.data.dataset import UNKNOWN, Dataset

@@ -5,7 +5,7 @@ Proven numbers come from dev, all others were counted on eval; the sentence says
 
 from __future__ import annotations
 
-from gemel.calibrate.goals.choose import Target
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import percent
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.release.evidence.schema import Evidence

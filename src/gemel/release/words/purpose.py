@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gemel.release.evidence.part import in_words
+from gemel.calibrate.goals.target import in_words
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 
