@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from gemel.cli import show, template
 from gemel.cli.project import Project
 from gemel.config import FILE
+from gemel.files import write_whole
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -57,14 +59,13 @@ def some(dataset: Dataset, rows: int) -> Dataset:
 def write(dataset: Dataset, path: Path) -> None:
     """Write rows as CSV with their ids and identities; the file appears whole."""
     names = [f.name for f in dataset.fields]
-    draft = path.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["record", "identity", *names])
-        for i, row in enumerate(dataset.payloads()):
-            values = [written(row[name]) for name in names]
-            writer.writerow([dataset.ids[i], dataset.identity_of(i), *values])
-    draft.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["record", "identity", *names])
+    for i, row in enumerate(dataset.payloads()):
+        values = [written(row[name]) for name in names]
+        writer.writerow([dataset.ids[i], dataset.identity_of(i), *values])
+    write_whole(path, text.getvalue().encode())
 
 
 def written(value: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gemel.errors import ConfigError, DataError
+from gemel.errors import ConfigError
+from gemel.files import write_whole
 
 
 def check(path: Path, suffix: str, reads: Sequence[Path], option: str = "--output") -> None:
@@ -53,12 +54,14 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         ConfigError: it cannot be written there.
     """
-    from gemel.improve import job
-
     try:
-        job.write(path, content)
-    except DataError as e:
-        raise ConfigError(e.what, where=e.where, hint=e.hint) from e
+        write_whole(path, content)
+    except OSError as e:
+        raise ConfigError(
+            f"cannot be written: {e.strerror}",
+            where=str(path),
+            hint="make it writable, or name another place",
+        ) from e
 
 
 def _holds(read: Path, path: Path) -> bool:

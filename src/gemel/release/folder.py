@@ -21,6 +21,7 @@ import msgspec
 
 from gemel.arrays import canonical_json, digest
 from gemel.errors import DigestMismatch, NotFound, ReleaseError
+from gemel.files import publish_folder
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -200,15 +201,11 @@ def publish(folder: Path, into: Path) -> None:
     """
     for name in plain_files(folder):
         (folder / name).chmod(0o444)
-        _fsync(folder / name)
-    for parent in sorted({(folder / name).parent for name in plain_files(folder)}):
-        _fsync(parent)
     folder.chmod(0o755)
     try:
-        folder.rename(into)
+        publish_folder(folder, into)
     except OSError as e:
         raise ReleaseError(f"cannot be put in place: {e.strerror}", where=str(into)) from e
-    _fsync(into.parent)
 
 
 def copy_files(source: Path, target: Path, names: list[str]) -> None:
@@ -254,11 +251,3 @@ _DAMAGED = "the release is damaged or was edited; fetch it again or build it ane
 
 def _manifest_text(body: Mapping[str, Any]) -> bytes:
     return (json.dumps(body, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

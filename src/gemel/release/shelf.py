@@ -7,13 +7,13 @@ release is live is not known here.
 from __future__ import annotations
 
 import difflib
-import fcntl
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from gemel.errors import DigestMismatch, NotFound
+from gemel.files import Lock
 from gemel.release import folder as folders
 from gemel.release.folder import Manifest
 from gemel.release.release import Release
@@ -109,8 +109,7 @@ class Shelf:
 def alone(folder: Path) -> Iterator[None]:
     """No other process writes beside this folder meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "store.lock").open("w") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
+    with Lock(folder.parent / "store.lock", wait=True):
         yield
 
 

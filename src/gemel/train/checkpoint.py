@@ -7,9 +7,7 @@ kill at any moment leaves the previous file or the next one.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,33 +18,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gemel.errors import TrainingError
+from gemel.files import Held, Lock, write_whole
 
 STATE = "state"
 LOCK = ".lock"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader, or the next start, sees the old one or the new one.
-
-    The name takes effect only after the content is on disk, and the folder is synced after it. What
-    a kill leaves behind has a fixed name, so the next write to the path takes it away.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextlib.contextmanager
@@ -56,22 +31,22 @@ def only_writer(folder: Path) -> Iterator[None]:
     Raises:
         TrainingError: another process holds it.
     """
-    with (folder / LOCK).open("w") as f:
-        try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            raise TrainingError(
-                "another process is training here",
-                where=str(folder),
-                hint="wait for it, or end it; a run that is killed goes on when started again",
-            ) from e
+    try:
+        lock = Lock(folder / LOCK)
+    except Held as e:
+        raise TrainingError(
+            "another process is training here",
+            where=str(folder),
+            hint="wait for it, or end it; a run that is killed goes on when started again",
+        ) from e
+    with lock:
         yield
 
 
 def write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     """Save tensors by name, and JSON values, as one file."""
     whole = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    write_atomically(path, save(whole, metadata={STATE: json.dumps(state)}))
+    write_whole(path, save(whole, metadata={STATE: json.dumps(state)}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -25,9 +25,9 @@ from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.sampler import PxK
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
+from gemel.files import write_whole
 from gemel.train import export, loop, losses
 from gemel.train.arrays import Arrays
-from gemel.train.checkpoint import write_atomically
 from gemel.train.fit import map_at_r
 from gemel.train.towers.vector import VectorTower
 
@@ -141,7 +141,7 @@ class SiameseEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         mean, scale = (getattr(self.tower_, name).numpy() for name in ("mean", "scale"))
         noise = rng.standard_normal((64, self.n_features_in_)).astype(np.float32)
         network, difference = export.export(self.tower_, {"vector": mean + noise / scale})
-        write_atomically(Path(path), network)
+        write_whole(Path(path), network)
         return difference
 
     def _train(self, vectors: Float32, codes: Int64, held_out: Bool, seed: int) -> None:

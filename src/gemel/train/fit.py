@@ -26,10 +26,11 @@ from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import DataError
+from gemel.files import write_whole
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
-from gemel.train.checkpoint import only_writer, write_atomically
+from gemel.train.checkpoint import only_writer
 from gemel.train.towers import Modality
 
 ENCODER = "encoder"
@@ -111,7 +112,7 @@ def train(
             "torch": torch.__version__,
             "splits": splits.as_dict(),
         }
-        write_atomically(folder / FILE, json.dumps(report, indent=1).encode())
+        write_whole(folder / FILE, json.dumps(report, indent=1).encode())
         (folder / CHECKPOINT).unlink(missing_ok=True)
     return Run(folder, report)
 
@@ -200,8 +201,8 @@ def _run(
     comparator = modality.comparator(tower, arrays, identities, views, seed=seed)
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     encoder.mkdir(exist_ok=True)
-    write_atomically(encoder / PREPARE, canonical_json(prepare.spec()))
-    write_atomically(encoder / NETWORK, network)
+    write_whole(encoder / PREPARE, canonical_json(prepare.spec()))
+    write_whole(encoder / NETWORK, network)
     comparator.save(encoder)
     return {
         "history": [asdict(e) for e in history],

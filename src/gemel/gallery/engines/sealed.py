@@ -1,7 +1,7 @@
 """One file that is either whole or refused: a header, some blocks, and a digest over both.
 
-Written under another name, synced and renamed, because the save functions of index libraries
-truncate their target in place: a kill at the wrong moment then leaves nothing readable.
+Written as a whole, because the save functions of index libraries truncate their target in place:
+a kill at the wrong moment then leaves nothing readable.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.errors import GalleryError
+from gemel.files import whole
 
 MAGIC = b"gemelix1"
 DIGEST_BYTES = 32
-TEMPORARY = ".partial"
 
 Block = NDArray[Any]
 
@@ -36,19 +36,14 @@ def write(path: Path, header: dict[str, Any], blocks: Sequence[Block]) -> None:
     """
     described = [(block.dtype.str, block.size) for block in blocks]
     head = msgspec.json.encode({"header": header, "blocks": described})
-    temporary = path.with_name(path.name + TEMPORARY)
     sha = hashlib.sha256()
-    with temporary.open("wb") as file:
+    with whole(path) as file:
         parts: list[bytes | memoryview] = [MAGIC, struct.pack(">Q", len(head)), head]
         parts += map(_raw, blocks)
         for part in parts:
             sha.update(part)
             file.write(part)
         file.write(sha.digest())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Block]]:
@@ -88,15 +83,6 @@ def seal(path: Path) -> str:
             return file.read().hex()
     except OSError as e:
         raise GalleryError(f"cannot read the index: {e.strerror}", where=str(path)) from e
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in the folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _raw(block: Block) -> memoryview:

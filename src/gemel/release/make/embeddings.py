@@ -6,8 +6,7 @@ rows of each side. One that cannot be written costs time and nothing else.
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from gemel.arrays import Float32, Int64, digest
 from gemel.data.dataset import Dataset
 from gemel.encode.encoder import Encoder
+from gemel.files import whole
 from gemel.release.evidence.part import encode
 
 FILE = "embeddings.npz"
@@ -58,13 +58,5 @@ def _read(path: Path, key: str) -> dict[str, Float32] | None:
 
 
 def _write(path: Path, key: str, rows: Mapping[str, Float32]) -> None:
-    try:
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".embeddings-")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, key=np.array(key), **rows)
-        Path(draft).replace(path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
+    with contextlib.suppress(OSError), whole(path) as file:
+        np.savez(file, allow_pickle=False, key=np.array(key), **rows)
