@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from gemel.arrays import canonical_json, digest
+from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.errors import DigestMismatch, NotFound, ReleaseError
 from gemel.files import publish_folder
 
@@ -68,6 +69,16 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gemel: str
     tolerance: Tolerance
     files: dict[str, str]
+
+    @property
+    def scale_id(self) -> str:
+        """Digest of space and comparator: scores, and thresholds, are comparable where it is equal.
+
+        Categories of a policy may level the scores on top of it.
+        """
+        stem = COMPARATOR.partition(".")[0]
+        files = {name: sha for name, sha in self.files.items() if name.startswith(stem)}
+        return digest(canonical_json({"space_id": self.space_id, "files": files}))
 
 
 def read_manifest(folder: Path) -> Manifest:

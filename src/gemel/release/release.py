@@ -100,6 +100,11 @@ class Release:
         """What a payload is: `row` or `image`."""
         return self.manifest.modality
 
+    @property
+    def scale_id(self) -> str:
+        """Whether thresholds are comparable with those of another release, see `Manifest`."""
+        return self.manifest.scale_id
+
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder, on one thread.

@@ -16,7 +16,6 @@ from gemel.data.dates import as_iso
 from gemel.data.schema import Field
 from gemel.data.tables import as_text
 from gemel.decide.policy import Policy
-from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder, Payload
 from gemel.errors import InvalidInput, ReleaseError, SpaceMismatch
@@ -161,15 +160,10 @@ def _image(item: Any) -> bytes:
 
 def _check_comparator(release: Release, previous: Release, gallery: Gallery | None) -> None:
     """Raise if an open gallery would go on scoring with another comparator."""
-    if gallery is None or _comparator_files(release) == _comparator_files(previous):
+    if gallery is None or release.scale_id == previous.scale_id:
         return
     raise ReleaseError(
         "another comparator in the same space cannot be taken over while serving",
         where=release.short_id,
         hint="restart the service to serve it",
     )
-
-
-def _comparator_files(release: Release) -> dict[str, str]:
-    stem = COMPARATOR.partition(".")[0]
-    return {name: sha for name, sha in release.manifest.files.items() if name.startswith(stem)}

@@ -12,7 +12,7 @@ from gemel.data.dataset import Dataset
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import answer, is_asked
-from gemel.release.make.adapt import accept, feedback, same_scale
+from gemel.release.make.adapt import accept, feedback
 from gemel.release.release import Release
 from gemel.settings import AdaptSettings
 
@@ -76,7 +76,7 @@ def test_a_world_that_moved_makes_a_child_that_says_why(
     assert child.evidence.adapted == said
     assert child.evidence.eval.threshold == new
     assert child.evidence.eval.fnmr.value >= release.evidence.eval.fnmr.value
-    assert same_scale(child, [release.manifest]) == {child.id, release.id}
+    assert child.scale_id == release.scale_id
     child.verify()
 
 

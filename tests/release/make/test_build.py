@@ -248,6 +248,7 @@ def test_a_cohort_of_train_is_part_of_the_release(
     assert built.evidence.cohort_id == built.comparator.cohort_id
     assert built.manifest.files["comparator.cohort.npy"] == built.evidence.cohort_id
     assert built.space_id == release.space_id
+    assert built.scale_id != release.scale_id
     assert release.evidence.cohort_id is None
     assert is_of(built, run_folder, 30)
     assert not is_of(built, run_folder)
@@ -259,6 +260,7 @@ def test_a_cohort_of_train_is_part_of_the_release(
         into=tmp_path / "child",
     )
     assert child.evidence.cohort_id == built.evidence.cohort_id
+    assert child.scale_id == built.scale_id
     with pytest.raises(SpaceMismatch, match="with a cohort of 30"):
         recalibrate(release, run_folder, people, goals=goals, into=tmp_path / "no")
     score = built.comparator.score(*(built.gold.embeddings[i : i + 1] for i in (0, 1)))

@@ -153,7 +153,9 @@ def compare(
         )
     tick = ticker(progress, N_STEPS)
     parts = _parts(before, after, records, (max_comparisons, seed), tick)
-    alike = _score_alike(before, after)
+    # Every comparison has one score by both: only thresholds differ.
+    alike = before.scale_id == after.scale_id
+    alike = alike and before.policy.categories == after.policy.categories
     target = after.evidence.target
     prior, note = _prior(before, after, parts[0].scores)
     costs = (target.false_match_cost, target.false_non_match_cost)
@@ -225,17 +227,6 @@ def _parts(
         found.append(part.level(levels))
         tick()
     return found[0], found[1]
-
-
-def _score_alike(before: Release, after: Release) -> bool:
-    """Whether both give every comparison the same score: only thresholds differ."""
-    names = {n for r in (before, after) for n in r.manifest.files if n.startswith("comparator")}
-    files = [[r.manifest.files.get(n) for n in sorted(names)] for r in (before, after)]
-    return (
-        before.space_id == after.space_id
-        and files[0] == files[1]
-        and before.policy.categories == after.policy.categories
-    )
 
 
 def _prior(before: Release, after: Release, scores: Scores) -> tuple[float, str]:

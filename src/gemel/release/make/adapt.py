@@ -20,7 +20,6 @@ from gemel.calibrate.goals.answered import Answers
 from gemel.calibrate.goals.proposal import Limits, propose
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
-from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import Asked, decisions
@@ -54,7 +53,8 @@ def feedback(
     Raises:
         ConfigError: a goal that answers cannot judge.
     """
-    counted = same_scale(release, shelf) | {*filter(None, [release.manifest.parent])}
+    counted = {m.id for m in shelf if m.scale_id == release.scale_id}
+    counted |= {release.id, *filter(None, [release.manifest.parent])}
     asked, n_decisions = decisions(ledger, releases=counted)
     until = (now or datetime.now(UTC)) - timedelta(days=settings.min_age_days)
     ripe = [a for a in asked if a.time_us <= until.timestamp() * 1e6]
@@ -146,17 +146,6 @@ def accept(
     sizes = {**parent.evidence.file_bytes, POLICY: len(policy.to_json())}
     evidence = msgspec.structs.replace(evidence, file_bytes=sizes, adapted=said)
     return parent.child(policy=policy, evidence=evidence, into=into, now=now)
-
-
-def same_scale(release: Release, shelf: Sequence[Manifest]) -> set[str]:
-    """Ids of the releases whose scores mean the same as this one's."""
-    stem = COMPARATOR.partition(".")[0]
-
-    def scale(manifest: Manifest) -> tuple[object, ...]:
-        files = sorted(manifest.files.items())
-        return manifest.space_id, tuple(pair for pair in files if pair[0].startswith(stem))
-
-    return {m.id for m in [*shelf, release.manifest] if scale(m) == scale(release.manifest)}
 
 
 def _time(asked: Asked) -> str:
