@@ -131,13 +131,13 @@ def _pictures(name: str, pictures: Iterable[tuple[str, Image.Image]]) -> World:
 
 def _trained(name: str, dataset: Dataset, *, eval: float) -> World:
     """The identities that trained nothing, by the encoder and comparator of `gemel train`."""
-    from gemel.train.fit import ENCODER, train
+    from gemel.train.fit import train
 
     sides = splits.by_identity(dataset, dev=0.1, eval=eval, seed=0)
     settings = TrainSettings(max_epochs=MAX_EPOCHS, threads=1)
     run = train(dataset, sides, settings, CACHE / "bench-certified" / name.replace(" ", "-"))
-    embeddings = Encoder.open(run.folder / ENCODER).encode(dataset.payloads(sides.eval))
-    comparator = comparators.load(run.folder / ENCODER)
+    embeddings = Encoder.open(run.encoder).encode(dataset.payloads(sides.eval))
+    comparator = comparators.load(run.encoder)
     return _world(embeddings, dataset.identities[sides.eval], comparator)
 
 

@@ -113,13 +113,13 @@ def gemel(dataset: Dataset, sides: splits.Splits, seed: int, folder: Path) -> di
     """What a user gets: default settings, the exported encoder."""
     run = train(dataset, sides, TrainSettings(seed=seed), folder)
     rows = Encoder.open(run.folder / "encoder").encode(dataset.payloads(sides.eval))
-    best = max(run.history, key=lambda e: (e["metric"], -e["epoch"]))
+    training = run.training
     return {
         **measured(rows, dataset.identities[sides.eval]),
         "dev_classes": sorted({str(dataset.identity_of(int(i))) for i in sides.dev}),
-        "dev_map_at_r": [round(run.history[0]["metric"], 4), round(best["metric"], 4)],
-        "epoch": best["epoch"],
-        "seconds": run.report["seconds"],
+        "dev_map_at_r": [round(training.history[0].metric, 4), round(training.best.metric, 4)],
+        "epoch": training.best.epoch,
+        "seconds": training.seconds,
     }
 
 

@@ -127,12 +127,12 @@ def trained(name: str, write: Callable[[Path], object]) -> Trained:
     dataset: Dataset = records.read(folder)
     sides = splits.by_identity(dataset, dev=0.2, eval=0.02, seed=0)
     run = train(dataset, sides, TrainSettings(), CACHE / f"run-{name}")
-    encoder = Encoder.open(run.folder / "encoder")
+    encoder, training = Encoder.open(run.encoder), run.training
     facts = {
         "train_images": len(sides.train),
         "train_characters": len(np.unique(dataset.identities[sides.train])),
-        "dev_map_at_r": [round(run.history[0]["metric"], 4), round(run.metric, 4)],
-        "seconds": run.report["seconds"],
+        "dev_map_at_r": [round(e.metric, 4) for e in (training.history[0], training.best)],
+        "seconds": training.seconds,
     }
     rows = measure.encode(encoder, dataset, sides.dev)
     return Trained(encoder, part(rows, dataset.identities[sides.dev]), facts)

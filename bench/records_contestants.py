@@ -53,7 +53,7 @@ def contestants(cache: Path) -> dict[str, Contestant]:
 
 def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
     """The encoder and comparator that `gemel train` makes with its default settings."""
-    from gemel.train.fit import ENCODER, train
+    from gemel.train.fit import train
 
     dataset = table.dataset()
     # A finished run is taken as it is, but not when gemel itself has changed since.
@@ -63,14 +63,14 @@ def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
     run = train(dataset, splits, TrainSettings(), folder / "gemel")
     stamp.write_text(key)
     start = time.perf_counter()
-    encoder = Encoder.open(run.folder / ENCODER)
-    comparator = comparators.load(run.folder / ENCODER)
+    encoder = Encoder.open(run.encoder)
+    comparator = comparators.load(run.encoder)
     scores = {}
     for side in SIDES:
         rows = encoder.encode(dataset.payloads(splits.sides()[side]))
         square = comparator.matrix(rows, rows)
         scores[side] = square[np.triu_indices(len(rows), 1)]
-    return Outcome({"default": scores}, run.report["seconds"] + time.perf_counter() - start)
+    return Outcome({"default": scores}, run.training.seconds + time.perf_counter() - start)
 
 
 def _code() -> str:

@@ -21,9 +21,10 @@ import torch._dynamo
 
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
+from gemel.release.run import REPORT
 from gemel.settings import TrainSettings
 from gemel.train import checkpoint
-from gemel.train.fit import CHECKPOINT, FILE, train
+from gemel.train.fit import CHECKPOINT, train
 
 SETTINGS = TrainSettings(
     loss="triplet", max_epochs=12, patience=12, identities_per_batch=8, views_per_identity=4
@@ -58,8 +59,8 @@ def until(pid: int, deadline: float) -> int | None:
 
 def look(folder: Path) -> int:
     """Epochs that are safe in the folder; raises if a file in it cannot be read."""
-    if (folder / FILE).exists():
-        return len(json.loads((folder / FILE).read_bytes())["history"])
+    if (folder / REPORT).exists():
+        return len(json.loads((folder / REPORT).read_bytes())["history"])
     found = checkpoint.read(folder / CHECKPOINT)
     return len(found[1]["history"]) if found else 0
 
@@ -80,7 +81,7 @@ def main() -> None:
     duration = time.monotonic() - began
     # The export takes most of a run; most deaths are to be while weights change, so that a run
     # that has learned is mostly left alone.
-    learning = json.loads((work / "whole" / FILE).read_bytes())["learning_seconds"]
+    learning = json.loads((work / "whole" / REPORT).read_bytes())["learning_seconds"]
     epochs: list[int] = []
     run = 0
     while True:

@@ -15,12 +15,14 @@ from gemel.arrays import unit_rows
 from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
+from gemel.data.splits import Splits
 from gemel.decide.bands import Band
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.prepare_tabular import RowPrepare
 from gemel.release.evidence.goals import Goals
 from gemel.release.make.build import build
 from gemel.release.release import Release
+from gemel.release.run import Epoch, RunReport, RunSettings, Training
 
 FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -93,9 +95,44 @@ def write_run(folder: Path, dataset: Dataset, *, seed: int = 0) -> Path:
     sides = splits.by_identity(dataset, dev=0.3, eval=0.3)
     prepare = RowPrepare.fit(dataset.payloads(sides.train), dataset.fields)
     write_encoder(folder / "encoder", prepare, seed)
-    body = {"dataset": dataset.digest, "splits": sides.as_dict(), "epochs": 3}
-    (folder / "train.json").write_text(json.dumps(body))
+    (folder / "train.json").write_bytes(report(dataset, sides).to_json())
     return folder
+
+
+def report(dataset: Dataset, sides: Splits) -> RunReport:
+    """What a run that learned nothing says."""
+    return RunReport(
+        key="",
+        dataset=dataset.digest,
+        modality=dataset.modality,
+        splits=sides.as_dict(),
+        training=Training(
+            settings=RunSettings(
+                threads=1,
+                loss="infonce",
+                mining="all",
+                margin="hard",
+                identities_per_batch=32,
+                views_per_identity=4,
+                max_epochs=1,
+                patience=1,
+                learning_rate=0.001,
+                warmup_ratio=0.1,
+                weight_decay=0.0,
+                averaging=0.0,
+                size="small",
+                seed=0,
+            ),
+            history=(Epoch(0, None, 0.5, 0.1, 9.5),),
+            parity=0.0,
+            learning_seconds=0.0,
+            n_weights=256 * DIM,
+            n_train=len(sides.train),
+            n_dev=len(sides.dev),
+            seconds=0.1,
+            torch="2.0",
+        ),
+    )
 
 
 @pytest.fixture(scope="session")

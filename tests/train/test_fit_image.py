@@ -20,6 +20,7 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import ConfigError, DataError, TrainingError
+from gemel.release.run import Run, RunReport
 from gemel.settings import TrainSettings
 from gemel.testing import check_encoder
 from gemel.train import checkpoint, export, fit, towers
@@ -48,11 +49,11 @@ def sides(dataset: Dataset) -> Splits:
 
 
 @pytest.fixture(scope="module")
-def run(dataset: Dataset, sides: Splits, tmp_path_factory: pytest.TempPathFactory) -> fit.Run:
+def run(dataset: Dataset, sides: Splits, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return fit.train(dataset, sides, SETTINGS, tmp_path_factory.mktemp("run"))
 
 
-def test_the_folder_holds_an_encoder_and_a_comparator(run: fit.Run, dataset, sides) -> None:
+def test_the_folder_holds_an_encoder_and_a_comparator(run: Run, dataset, sides) -> None:
     encoder = Encoder.open(run.folder / "encoder")
     assert encoder.modality == "image"
     broken = [b"", dataset.payloads([0])[0][:100]]
@@ -60,20 +61,21 @@ def test_the_folder_holds_an_encoder_and_a_comparator(run: fit.Run, dataset, sid
     assert isinstance(comparators.load(run.folder / "encoder"), Cosine)
 
 
-def test_the_report_says_what_was_done(run: fit.Run, dataset: Dataset, sides: Splits) -> None:
+def test_the_report_says_what_was_done(run: Run, dataset: Dataset, sides: Splits) -> None:
     report = json.loads((run.folder / "train.json").read_bytes())
-    assert report == run.report
+    assert RunReport.read(run.folder) == run.report
     assert report["dataset"] == dataset.digest
     assert Splits.from_dict(report["splits"]).as_dict() == sides.as_dict()
-    assert [e["epoch"] for e in run.history] == [0, 1, 2]
-    assert run.settings["identities_per_batch"] == 6
-    assert run.settings["loss"] == "infonce"
-    assert run.settings["learning_rate"] > 0
+    assert [e["epoch"] for e in report["history"]] == [0, 1, 2]
+    assert report["settings"]["identities_per_batch"] == 6
+    assert report["settings"]["loss"] == "infonce"
+    assert report["settings"]["learning_rate"] > 0
     assert report["parity"] < export.TOLERANCE
+    assert run.training.best.metric == max(e["metric"] for e in report["history"])
     assert not (run.folder / fit.CHECKPOINT).exists()
 
 
-def test_a_finished_run_is_not_repeated(run: fit.Run, dataset: Dataset, sides: Splits) -> None:
+def test_a_finished_run_is_not_repeated(run: Run, dataset: Dataset, sides: Splits) -> None:
     def never(step: object) -> None:
         raise AssertionError("a step was taken")
 
@@ -81,11 +83,11 @@ def test_a_finished_run_is_not_repeated(run: fit.Run, dataset: Dataset, sides: S
     assert again.report == run.report
 
 
-def test_other_settings_train_anew(run: fit.Run, dataset, sides, tmp_path: Path) -> None:
+def test_other_settings_train_anew(run: Run, dataset, sides, tmp_path: Path) -> None:
     first = fit.train(dataset, sides, SETTINGS, tmp_path)
-    assert first.history == run.history
+    assert first.training.history == run.training.history
     other = msgspec.structs.replace(SETTINGS, seed=1)
-    assert fit.train(dataset, sides, other, tmp_path).history != run.history
+    assert fit.train(dataset, sides, other, tmp_path).training.history != run.training.history
 
 
 def test_two_processes_cannot_train_in_one_folder(dataset, sides, tmp_path: Path) -> None:
@@ -96,18 +98,18 @@ def test_two_processes_cannot_train_in_one_folder(dataset, sides, tmp_path: Path
 def test_settings_of_zero_mean_the_default_of_the_modality() -> None:
     image = towers.modality("image")
     resolved = fit.resolve(TrainSettings(warmup_ratio=0.0), image, n_identities=100)
-    assert resolved["max_epochs"] == towers.modality("image").defaults.max_epochs
-    assert resolved["warmup_ratio"] == 0
-    assert resolved["seed"] == 0
+    assert resolved.max_epochs == towers.modality("image").defaults.max_epochs
+    assert resolved.warmup_ratio == 0
+    assert resolved.seed == 0
 
 
 def test_few_identities_give_more_records_each_to_a_batch() -> None:
     image = towers.modality("image")
     many, few = (fit.resolve(TrainSettings(), image, n_identities=n) for n in (100, 4))
-    size = many["identities_per_batch"] * many["views_per_identity"]
-    assert 4 * few["views_per_identity"] == size
+    size = many.identities_per_batch * many.views_per_identity
+    assert 4 * few.views_per_identity == size
     told = fit.resolve(TrainSettings(views_per_identity=3), image, n_identities=4)
-    assert told["views_per_identity"] == 3
+    assert told.views_per_identity == 3
 
 
 def test_dev_without_a_pair_is_refused(dataset: Dataset, sides: Splits, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_records_are_escaped(release: Release, tmp_path: Path) -> None:
         tmp_path / "child",
         mistakes=(wrong,),
         data=data,
-        training={EVIL: EVIL},
+        training=msgspec.structs.replace(release.evidence.training, torch=EVIL),
         notes=(EVIL,),
     )
     page = Page(html)
@@ -281,7 +281,12 @@ def test_what_was_not_measured_is_said_or_left_out(release: Release, tmp_path: P
 
 
 def test_training_and_priors_are_for_people(release: Release, tmp_path: Path) -> None:
-    said = {"n_weights": 4276233, "parity": 1.4901161193847656e-07, "learning_seconds": 11.692}
+    said = msgspec.structs.replace(
+        release.evidence.training,
+        n_weights=4276233,
+        parity=1.4901161193847656e-07,
+        learning_seconds=11.692,
+    )
     page = with_evidence(release, tmp_path / "r", training=said)
     assert "<dt>weights of the network</dt><dd>4,276,233</dd>" in page
     assert "<dt>learning took</dt><dd>12 s</dd>" in page

@@ -212,7 +212,7 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
     """Releases on the shelf that have encoder, comparator and records of the run, oldest first."""
     from gemel.encode.encoder import Encoder
     from gemel.release.make.recalibrate import is_of
-    from gemel.release.release import ENCODER
+    from gemel.release.run import ENCODER
 
     folder = project.run_folder(dataset)
     try:

@@ -10,7 +10,7 @@ from gemel.errors import TrainingError
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
-    from gemel.train.fit import Run
+    from gemel.release.run import Run
     from gemel.train.loop import Step
 
 
@@ -60,13 +60,13 @@ def train_run(project: Project, dataset: Dataset) -> Run:
 
 def run_facts(run: Run) -> dict[str, Any]:
     """A run in a few lines."""
-    best = max(run.history, key=lambda epoch: epoch["metric"])
+    training = run.training
     return {
         "folder": str(run.folder),
-        "epochs": len(run.history) - 1,
-        "best epoch": best["epoch"],
-        "dev MAP@R": run.metric,
-        "seconds": run.report["seconds"],
+        "epochs": len(training.history) - 1,
+        "best epoch": training.best.epoch,
+        "dev MAP@R": training.best.metric,
+        "seconds": training.seconds,
     }
 
 

@@ -39,8 +39,8 @@ from gemel.release import probes
 from gemel.release.evidence.schema import Evidence
 from gemel.release.folder import Manifest, Tolerance
 from gemel.release.precedents import Gold, Precedents
+from gemel.release.run import ENCODER
 
-ENCODER = "encoder"
 POLICY = "policy.json"
 EVIDENCE = "evidence.json"
 PROFILE = "profile.json"

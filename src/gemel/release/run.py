@@ -1,19 +1,127 @@
-"""A finished training run as a release needs it: its folder, its splits, what it says of itself."""
+"""A training run: the folder that training fills, and what `train.json` in it says.
+
+Training writes it, a release is built from it, both by these structs.
+"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
 
-TRAINING = "train.json"
-UNTOLD = ("splits", "dataset", "format", "state", "key", "modality")
-"""What a run says that a manifest or a data summary says already."""
+ENCODER = "encoder"
+REPORT = "train.json"
+FORMAT = 2
+DONE = "done"
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """One line of the history; epoch 0 is the untrained tower, which has no loss."""
+
+    epoch: int
+    loss: float | None
+    metric: float
+    mean_similarity: float
+    effective_rank: float
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of `[train]`, and what only modalities set, with every default resolved."""
+
+    threads: int
+    loss: str
+    mining: Literal["all", "semi-hard", "hard"]
+    margin: Literal["hard", "soft"]
+    identities_per_batch: int
+    views_per_identity: int
+    max_epochs: int
+    patience: int
+    learning_rate: float
+    warmup_ratio: float
+    weight_decay: float
+    averaging: float
+    size: str
+    seed: int
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run says about itself; part of the evidence of its releases.
+
+    Attributes:
+        settings: as they were used.
+        history: one entry per epoch, epoch 0 untrained.
+        parity: largest difference of a coordinate of the export to torch.
+        learning_seconds: of the loop alone.
+        n_weights: of the network.
+        n_train: records of train.
+        n_dev: records of dev.
+        seconds: of the whole run.
+        torch: its version.
+    """
+
+    settings: RunSettings
+    history: tuple[Epoch, ...]
+    parity: float
+    learning_seconds: float
+    n_weights: int
+    n_train: int
+    n_dev: int
+    seconds: float
+    torch: str
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights were kept: of the highest dev metric, the first of several."""
+        return max(self.history, key=lambda e: (e.metric, -e.epoch))
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `train.json` says.
+
+    Attributes:
+        key: digest of everything that decided the result.
+        dataset: digest of the records.
+        modality: of the records.
+        splits: of the records, as `Splits.as_dict` gives them.
+        training: how it went; its fields stand beside these in the file.
+    """
+
+    key: str
+    dataset: str
+    modality: str
+    splits: dict[str, Any]
+    training: Training
+
+    @classmethod
+    def read(cls, folder: Path) -> RunReport:
+        """What the run in a folder says.
+
+        Raises:
+            ReleaseError: no finished run.
+        """
+        path = folder / REPORT
+        try:
+            body = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+            if body.get("state", DONE) != DONE:
+                raise ValueError(f"its state is {body['state']!r}")
+            return msgspec.convert({**body, "training": body}, cls)
+        except (OSError, ValueError) as e:
+            raise ReleaseError(
+                f"no finished run: {e}", where=str(path), hint="train first: gemel train"
+            ) from e
+
+    def to_json(self) -> bytes:
+        """The content of `train.json`."""
+        body = {"format": FORMAT, "state": DONE, **msgspec.to_builtins(self)}
+        body |= body.pop("training")
+        return msgspec.json.format(msgspec.json.encode(body), indent=1)
 
 
 @dataclass(frozen=True)
@@ -22,34 +130,40 @@ class Run:
 
     Attributes:
         folder: with `encoder/` and `train.json`.
-        splits: of the dataset it was trained on.
-        summary: what it says about itself.
+        report: what `train.json` says.
     """
 
     folder: Path
-    splits: Splits
-    summary: dict[str, Any]
+    report: RunReport
 
     @classmethod
-    def open(cls, folder: Path, dataset: Dataset) -> Run:
+    def open(cls, folder: str | Path, dataset: Dataset) -> Run:
         """The run in a folder, if it was trained on this very dataset.
 
         Raises:
             ReleaseError: no finished run.
             DataError: it was trained on other records.
         """
-        path = folder / TRAINING
-        try:
-            body = json.loads(path.read_bytes())
-            stated, splits = body["dataset"], Splits.from_dict(body["splits"])
-        except (OSError, ValueError, KeyError, TypeError) as e:
-            raise ReleaseError(
-                f"no finished run: {e}", where=str(path), hint="train first: gemel train"
-            ) from e
-        if stated != dataset.digest:
+        run = cls(Path(folder), RunReport.read(Path(folder)))
+        if run.report.dataset != dataset.digest:
             raise DataError(
                 "the run was trained on other records",
-                where=str(path),
+                where=str(run.folder / REPORT),
                 hint="train again, or name the records it was trained on",
             )
-        return cls(folder, splits, {k: v for k, v in body.items() if k not in UNTOLD})
+        return run
+
+    @property
+    def encoder(self) -> Path:
+        """Folder with the exported encoder and its comparator."""
+        return self.folder / ENCODER
+
+    @property
+    def training(self) -> Training:
+        """How it went."""
+        return self.report.training
+
+    @cached_property
+    def splits(self) -> Splits:
+        """Of the dataset it was trained on."""
+        return Splits.from_dict(self.report.splits)

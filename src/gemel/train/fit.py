@@ -7,12 +7,10 @@ not repeated; interrupted, it goes on from its checkpoint and ends with the same
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,47 +23,16 @@ from gemel.data.splits import Splits
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE
-from gemel.errors import DataError
+from gemel.errors import DataError, ReleaseError
 from gemel.files import write_whole
+from gemel.release.run import ENCODER, FORMAT, REPORT, Run, RunReport, RunSettings, Training
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
 from gemel.train.checkpoint import only_writer
 from gemel.train.towers import Modality
 
-ENCODER = "encoder"
-FILE = "train.json"
 CHECKPOINT = "checkpoint.safetensors"
-DONE = "done"
-FORMAT = 2
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training run.
-
-    Args:
-        folder: holds `encoder/` and `train.json`.
-        report: what `train.json` says.
-    """
-
-    folder: Path
-    report: dict[str, Any]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings with every default resolved."""
-        return dict(self.report["settings"])
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """One entry per epoch, epoch 0 untrained."""
-        return list(self.report["history"])
-
-    @property
-    def metric(self) -> float:
-        """The dev metric of the weights that were kept."""
-        return float(max(e["metric"] for e in self.history))
 
 
 def train(
@@ -94,25 +61,19 @@ def train(
     resolved = resolve(settings, modality, n_identities=len(np.unique(identities)))
     key = _key(dataset, splits, resolved)
     folder.mkdir(parents=True, exist_ok=True)
-    with only_writer(folder), _threads(resolved["threads"]):
+    with only_writer(folder), _threads(resolved.threads):
         finished = _finished(folder, key)
         if finished is not None:
             return finished
-        started = time.monotonic()
         session = loop.Session(folder / CHECKPOINT, key, progress)
-        report = {
-            "format": FORMAT,
-            "state": DONE,
-            "key": key,
-            "dataset": dataset.digest,
-            "modality": modality.name,
-            "settings": resolved,
-            **_run(dataset, splits, modality, resolved, session),
-            "seconds": round(time.monotonic() - started, 1),
-            "torch": torch.__version__,
-            "splits": splits.as_dict(),
-        }
-        write_whole(folder / FILE, json.dumps(report, indent=1).encode())
+        report = RunReport(
+            key=key,
+            dataset=dataset.digest,
+            modality=modality.name,
+            splits=splits.as_dict(),
+            training=_run(dataset, splits, modality, resolved, session),
+        )
+        write_whole(folder / REPORT, report.to_json())
         (folder / CHECKPOINT).unlink(missing_ok=True)
     return Run(folder, report)
 
@@ -128,8 +89,8 @@ def _threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def resolve(settings: TrainSettings, modality: Modality, *, n_identities: int) -> dict[str, Any]:
-    """The settings with the modality's default for each 0 or null; JSON values.
+def resolve(settings: TrainSettings, modality: Modality, *, n_identities: int) -> RunSettings:
+    """The settings with the modality's default for each 0 or null.
 
     With fewer identities than a batch is to have, each gives more records, so that a batch stays as
     large: small batches of few identities made the encoder worse than an untrained one.
@@ -142,76 +103,79 @@ def resolve(settings: TrainSettings, modality: Modality, *, n_identities: int) -
         rows = resolved["identities_per_batch"] * resolved["views_per_identity"]
         few = max(1, min(n_identities, resolved["identities_per_batch"]))
         resolved["views_per_identity"] = rows // few
-    return resolved
+    return msgspec.convert(resolved, RunSettings)
 
 
-def _key(dataset: Dataset, splits: Splits, resolved: dict[str, Any]) -> str:
+def _key(dataset: Dataset, splits: Splits, settings: RunSettings) -> str:
     """Digest of everything that decides the result."""
-    described = {"format": FORMAT, "settings": resolved, "splits": splits.as_dict()}
+    said = msgspec.to_builtins(settings)
+    described = {"format": FORMAT, "settings": said, "splits": splits.as_dict()}
     return digest(canonical_json(described), dataset.digest.encode())
 
 
 def _finished(folder: Path, key: str) -> Run | None:
     try:
-        report = json.loads((folder / FILE).read_text())
-    except (OSError, ValueError):
+        run = Run(folder, RunReport.read(folder))
+    except ReleaseError:
         return None
-    files = [folder / ENCODER / name for name in (PREPARE, NETWORK, COMPARATOR)]
-    done = report.get("state") == DONE and report.get("key") == key
-    return Run(folder, report) if done and all(f.is_file() for f in files) else None
+    files = [run.encoder / name for name in (PREPARE, NETWORK, COMPARATOR)]
+    return run if run.report.key == key and all(f.is_file() for f in files) else None
 
 
 def _run(
     dataset: Dataset,
     splits: Splits,
     modality: Modality,
-    resolved: dict[str, Any],
+    settings: RunSettings,
     session: loop.Session,
-) -> dict[str, Any]:
+) -> Training:
     """Train and write the encoder; returns what there is to say about it."""
+    begun = time.monotonic()
     _check(dataset, splits)
     payloads = dataset.payloads(splits.train)
     prepare = modality.prepare(payloads, dataset.fields)
     identities = _known(dataset.identities[splits.train])
     arrays = prepare(payloads)
-    seed = int(resolved["seed"])
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        tower = modality.tower(prepare, arrays, size=resolved["size"])
-    loss = losses.named(resolved["loss"], mining=resolved["mining"], margin=resolved["margin"])
+        torch.manual_seed(settings.seed)
+        tower = modality.tower(prepare, arrays, size=settings.size)
+    loss = losses.named(settings.loss, mining=settings.mining, margin=settings.margin)
     loss, labels = modality.aim(tower, arrays, identities, loss)
     views = modality.views(prepare)
     dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
     if modality.judge_views:
-        varied = views(dev, np.random.default_rng(seed))
+        varied = views(dev, np.random.default_rng(settings.seed))
         dev = {name: np.concatenate([a, varied[name]]) for name, a in dev.items()}
         dev_identities = np.concatenate([dev_identities, dev_identities])
     material = loop.Material(arrays, identities, dev, dev_identities, labels)
     sampler = PxK(
         labels.reshape(len(labels), -1)[:, 0],
-        resolved["identities_per_batch"],
-        resolved["views_per_identity"],
-        seed,
+        settings.identities_per_batch,
+        settings.views_per_identity,
+        settings.seed,
     )
     objective = loop.Objective(loss, map_at_r, views, modality.mix)
     started = time.monotonic()
-    history = loop.fit(tower, material, sampler, objective, _plan(resolved), session)
+    history = loop.fit(tower, material, sampler, objective, _plan(settings), session)
     learning = time.monotonic() - started
     network, difference = export.export(tower, material.arrays)
-    comparator = modality.comparator(tower, arrays, identities, views, seed=seed)
+    comparator = modality.comparator(tower, arrays, identities, views, seed=settings.seed)
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     encoder.mkdir(exist_ok=True)
     write_whole(encoder / PREPARE, canonical_json(prepare.spec()))
     write_whole(encoder / NETWORK, network)
     comparator.save(encoder)
-    return {
-        "history": [asdict(e) for e in history],
-        "parity": difference,
-        "learning_seconds": round(learning, 3),
-        "n_weights": sum(p.numel() for p in tower.parameters()),
-        "n_train": len(splits.train),
-        "n_dev": len(splits.dev),
-    }
+    return Training(
+        settings=settings,
+        history=tuple(history),
+        parity=difference,
+        learning_seconds=round(learning, 3),
+        n_weights=sum(p.numel() for p in tower.parameters()),
+        n_train=len(splits.train),
+        n_dev=len(splits.dev),
+        seconds=round(time.monotonic() - begun, 1),
+        torch=str(torch.__version__),
+    )
 
 
 def map_at_r(rows: Float32, identities: Int64) -> float:
@@ -242,6 +206,13 @@ def _known(identities: Int64) -> Int64:
     return np.where(identities == UNKNOWN, own, identities).astype(np.int64)
 
 
-def _plan(resolved: dict[str, Any]) -> loop.Plan:
-    names = loop.Plan.__dataclass_fields__.keys() & resolved.keys()
-    return loop.Plan(**{name: resolved[name] for name in names})
+def _plan(settings: RunSettings) -> loop.Plan:
+    return loop.Plan(
+        max_epochs=settings.max_epochs,
+        patience=settings.patience,
+        learning_rate=settings.learning_rate,
+        warmup_ratio=settings.warmup_ratio,
+        weight_decay=settings.weight_decay,
+        averaging=settings.averaging,
+        seed=settings.seed,
+    )

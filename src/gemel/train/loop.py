@@ -11,10 +11,11 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from gemel.arrays import Float32, Int64
 from gemel.encode.profile import Profile
 from gemel.errors import CollapseError, TrainingError
+from gemel.release.run import Epoch
 from gemel.train import checkpoint
 from gemel.train.arrays import Arrays, Mix, Views, embed, take, tensors
 from gemel.train.losses import Loss
@@ -139,17 +141,6 @@ class Session:
     checkpoint: Path | None = None
     key: str = ""
     progress: Progress | None = None
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the history; epoch 0 is the untrained tower, which has no loss."""
-
-    epoch: int
-    loss: float | None
-    metric: float
-    mean_similarity: float
-    effective_rank: float
 
 
 @dataclass
@@ -345,7 +336,7 @@ def _save(state: State, sampler: Sampler, session: Session) -> None:
     scalars = {
         "key": session.key,
         "sampler": sampler.state_dict(),
-        "history": [asdict(e) for e in state.history],
+        "history": [msgspec.structs.asdict(e) for e in state.history],
         "n_steps": state.n_steps,
         "n_collapsed": state.n_collapsed,
     }

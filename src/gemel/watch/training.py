@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from gemel.release.run import Training
 from gemel.release.words import figures
 from gemel.watch.html import value_of
 
@@ -26,20 +28,15 @@ WORDS = {
 """What a run calls its values, where the name with blanks would not do."""
 
 
-def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a run says about itself: epochs, then single values, and those one level down.
-
-    Example:
-        >>> facts({"n_weights": 4276233, "settings": {"learning_rate": 0.001, "seed": 2026}})
-        [('weights of the network', '4,276,233'), ('learning rate', '0.001'), ('seed', '2026')]
-    """
-    out = _epochs(summary.get("history"))
-    for key, value in summary.items():
+def facts(training: Training) -> list[tuple[str, str]]:
+    """What a run says about itself: epochs, then single values, and those one level down."""
+    out = _epochs(training)
+    for key, value in msgspec.to_builtins(training).items():
         inner = value if isinstance(value, dict) else {key: value}
         out += [
             (WORDS.get(name, name.replace("_", " ")), _figure(name, one))
             for name, one in inner.items()
-            if not isinstance(one, dict | list)
+            if not isinstance(one, dict | list | tuple)
         ]
     return out
 
@@ -53,18 +50,13 @@ def _figure(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else figures.plain(value, 3)
 
 
-def _epochs(history: Any) -> list[tuple[str, str]]:
+def _epochs(training: Training) -> list[tuple[str, str]]:
     """How many epochs, and the best dev metric among them."""
-    if not isinstance(history, list):
-        return []
-    metrics = [e["metric"] for e in history if isinstance(e, dict) and "metric" in e]
-    if not metrics:
-        return []
-    best = max(range(len(metrics)), key=metrics.__getitem__)
+    untrained, best = training.history[0], training.best
     return [
-        ("epochs", f"{len(metrics) - 1}, the best was {best}"),
+        ("epochs", f"{len(training.history) - 1}, the best was {best.epoch}"),
         (
             "MAP@R on dev by cosine",
-            f"{figures.share(metrics[best])}, untrained {figures.share(metrics[0])}",
+            f"{figures.share(best.metric)}, untrained {figures.share(untrained.metric)}",
         ),
     ]

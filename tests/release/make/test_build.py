@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from tests.release.conftest import report
 
 from gemel.arrays import unit_rows
 from gemel.calibrate.goals.choose import choose
@@ -164,8 +165,7 @@ def test_images_are_built_too(pictures: Dataset, tmp_path: Path) -> None:
     (encoder / "prepare.json").write_text(json.dumps(prepare.spec()))
     (encoder / "encoder.onnx").write_bytes(_projection(prepare))
     Cosine().save(encoder)
-    body = {"dataset": pictures.digest, "splits": sides.as_dict()}
-    (tmp_path / "run" / "train.json").write_text(json.dumps(body))
+    (tmp_path / "run" / "train.json").write_bytes(report(pictures, sides).to_json())
 
     release = build(tmp_path / "run", pictures, goals=Goals(), into=tmp_path / "release")
     opened = Release.open(release.folder)

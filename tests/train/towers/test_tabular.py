@@ -20,7 +20,7 @@ from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export
 from gemel.train.arrays import embed
-from gemel.train.fit import ENCODER, train
+from gemel.train.fit import train
 from gemel.train.towers.tabular import RowTower
 from gemel.train.views_row import RowViews
 
@@ -121,8 +121,8 @@ def test_training_learns_a_comparator_that_beats_the_untrained_cosine(tmp_path: 
     dataset = from_rows(rows, identities=who)
     splits = by_identity(dataset, seed=0)
     run = train(dataset, splits, TrainSettings(max_epochs=2), tmp_path)
-    encoder = Encoder.open(run.folder / ENCODER)
-    comparator = comparators.load(run.folder / ENCODER)
+    encoder = Encoder.open(run.encoder)
+    comparator = comparators.load(run.encoder)
     assert isinstance(comparator, Blocks)
     payloads = dataset.payloads(splits.eval)
     embeddings = encoder.encode(payloads)
@@ -142,7 +142,7 @@ def test_the_same_records_give_the_same_bits(tmp_path: Path) -> None:
     splits = by_identity(dataset, seed=0)
     for name in "ab":
         train(dataset, splits, TrainSettings(max_epochs=1), tmp_path / name)
-    one, other = (tmp_path / name / ENCODER for name in "ab")
+    one, other = (tmp_path / name / "encoder" for name in "ab")
     files = sorted(f.name for f in one.iterdir())
     assert "comparator.safetensors" in files
     for file in files:
@@ -153,7 +153,7 @@ def test_few_genuine_pairs_leave_the_cosine(tmp_path: Path) -> None:
     rows, who = people(60)
     dataset = from_rows(rows, identities=who)
     run = train(dataset, by_identity(dataset, seed=0), TrainSettings(max_epochs=1), tmp_path)
-    assert comparators.load(run.folder / ENCODER) == Cosine()
+    assert comparators.load(run.encoder) == Cosine()
 
 
 def test_of_identities_with_many_records_it_learns_which_field_tells(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_of_identities_with_many_records_it_learns_which_field_tells(tmp_path: P
     dataset = from_rows(many, identities=who)
     splits = by_identity(dataset, seed=0)
     run = train(dataset, splits, TrainSettings(max_epochs=2), tmp_path)
-    embeddings = Encoder.open(run.folder / ENCODER).encode(dataset.payloads(splits.eval))
+    embeddings = Encoder.open(run.encoder).encode(dataset.payloads(splits.eval))
     identities = dataset.identities[splits.eval]
-    learned = retrieve(embeddings, identities, comparators.load(run.folder / ENCODER), k=(1,))
+    learned = retrieve(embeddings, identities, comparators.load(run.encoder), k=(1,))
     plain = retrieve(embeddings, identities, Cosine(), k=(1,))
     assert learned.map_at_r >= 0.99 > plain.map_at_r + 0.05

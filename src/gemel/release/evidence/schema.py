@@ -6,8 +6,6 @@ be computed again. Dev chose the threshold, eval only reports it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from gemel.calibrate.goals.refusal import Refusal
@@ -27,6 +25,7 @@ from gemel.release.evidence.class_schema import ClassEvidence
 from gemel.release.evidence.feedback import Feedback
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.mistakes import Mistake
+from gemel.release.run import Training
 from gemel.tasks.retrieval import Retrieval
 
 
@@ -194,7 +193,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     data: DataSummary
-    training: dict[str, Any]
+    training: Training
     goals: Goals
     dev: OperatingPoint
     eval: OperatingPoint

@@ -42,8 +42,8 @@ from gemel.release.evidence.schema import DataSummary, Evidence
 from gemel.release.make import embeddings
 from gemel.release.make.decide import Decided, decide
 from gemel.release.make.progress import Progress, ticker
-from gemel.release.release import ENCODER, EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
-from gemel.release.run import Run
+from gemel.release.release import EVIDENCE, GOLD, POLICY, PROFILE, Head, Release, seal
+from gemel.release.run import ENCODER, Run
 from gemel.tasks import explain
 
 N_STEPS = 7
@@ -85,8 +85,8 @@ def build(
         ReleaseError: no finished run, or `into` exists.
     """
     tick = ticker(progress, N_STEPS)
-    run = Run.open(Path(run_folder), dataset)
-    source = run.folder / ENCODER
+    run = Run.open(run_folder, dataset)
+    source = run.encoder
     encoder = Encoder.open(source)
     comparator = _comparator(source, encoder, (run, dataset), goals.cohort, seed)
     with folders.draft(Path(into)) as draft:
@@ -240,7 +240,7 @@ def measured(
     tick()
     return Evidence(
         data=_data_summary(dataset, run),
-        training=run.summary,
+        training=run.training,
         goals=goals,
         dev=chosen,
         eval=on_eval,

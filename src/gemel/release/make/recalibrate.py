@@ -22,8 +22,8 @@ from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Part
 from gemel.release.make.build import N_STEPS, decide_and_measure, sides
 from gemel.release.make.progress import Progress, ticker
-from gemel.release.release import ENCODER, POLICY, Release
-from gemel.release.run import Run
+from gemel.release.release import POLICY, Release
+from gemel.release.run import ENCODER, Run
 
 
 def recalibrate(
@@ -83,7 +83,7 @@ def opened(
         DataError: other records than the run's.
         ReleaseError: no finished run.
     """
-    run = Run.open(Path(run_folder), dataset)
+    run = Run.open(run_folder, dataset)
     if not is_of(parent, run.folder, goals.cohort):
         raise SpaceMismatch(
             f"release {parent.short_id} is not of this run with a cohort of {goals.cohort}",

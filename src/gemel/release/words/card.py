@@ -9,7 +9,6 @@ Source: Mitchell et al. 2019, Model cards for model reporting, for what a card h
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -29,7 +28,8 @@ from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import ReleaseError
 from gemel.release.evidence.class_schema import ClassEvidence
 from gemel.release.evidence.schema import Candidate, Evidence, Point, Timing, Validity
-from gemel.release.release import ENCODER, Release
+from gemel.release.release import Release
+from gemel.release.run import ENCODER, Training
 from gemel.release.words.headline import Verdict, verdict
 from gemel.release.words.promise import sentence
 from gemel.release.words.purpose import Scoring, Use, scoring, use
@@ -67,7 +67,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     index: str
     cohort_id: str | None
     dim: int
-    training: dict[str, Any]
+    training: Training
 
 
 class SideCard(msgspec.Struct, frozen=True, kw_only=True):
