@@ -1,17 +1,43 @@
-"""Where a policy draws its lines: thresholds, the scores around them, and the first stage.
+"""The only place where a score meets a threshold: `score >= threshold` matches, written once.
 
-Values only; what follows from a score is for the policy to say.
+A band is a threshold and the scores around it that a person decides. Which band is for which
+score, and what else sends a pair to a person, is for the policy to say.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
 from gemel.errors import ConfigError
 
 FILE = "policy.json"
+
+Outcome = Literal["match", "no_match", "review"]
+OUTCOMES: tuple[Outcome, ...] = ("no_match", "review", "match")
+"""By the code of arrays, from what a rule leaves of anything to what it takes away."""
+NO_MATCH, REVIEW, MATCH = np.arange(len(OUTCOMES), dtype=np.int8)
+
+
+def matches(score: Any, threshold: float) -> Any:
+    """Whether a score, or each of an array, is at least the threshold: bool, or an array of it.
+
+    Both are compared as float64: a threshold rounded to the precision of float32 scores could
+    become one of them.
+
+    Example:
+        >>> matches(np.array([0.4, 0.5], np.float32), 0.5)
+        array([False,  True])
+    """
+    return score >= np.float64(threshold)
+
+
+def in_review(score: Any, low: float, high: float) -> Any:
+    """Whether a score, or each of an array, lies in [low, high)."""
+    return matches(score, low) & ~matches(score, high)
 
 
 class Band(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +66,20 @@ class Band(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 "are not in rising order",
                 where=FILE,
             )
+
+    def outcomes(self, score: Any, for_review: Any = False) -> Any:
+        """Code in `OUTCOMES` of a score, or of each of an array: int8.
+
+        Args:
+            score: a float64, or an array of any float type.
+            for_review: goes to a person whatever the score is; one truth value, or one each.
+        Example:
+            >>> band = Band(threshold=0.5, review_low=0.4, review_high=0.5)
+            >>> [OUTCOMES[code] for code in band.outcomes(np.array([0.3, 0.4, 0.5]))]
+            ['no_match', 'review', 'match']
+        """
+        review = in_review(score, self.review_low, self.review_high) | for_review
+        return MATCH * (matches(score, self.threshold) & ~review) + REVIEW * review
 
 
 class FirstStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ which goal a threshold has is not known here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -67,9 +68,10 @@ class Categories(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """The score that a levelled threshold means for a comparison."""
         return max(line.shift + line.scale * levelled for line in self._lines(pair))
 
-    def levelled(self, score: float, pair: Pair) -> float:
-        """The levelled score of a comparison."""
-        return min((score - line.shift) / line.scale for line in self._lines(pair))
+    def levelled(self, score: Any, pair: Pair) -> Any:
+        """The levelled score of a comparison; or (n,) float64 of as many, all of one pair."""
+        each = [(score - line.shift) / line.scale for line in self._lines(pair)]
+        return np.minimum.reduce(each) if isinstance(score, np.ndarray) else min(each)
 
     def _lines(self, pair: Pair) -> list[Line]:
         left, right = (self.lines.get(name) if name is not None else None for name in pair)

@@ -1,21 +1,36 @@
-"""The only place where a score meets a threshold: `score >= threshold` matches, written once.
+"""What a score means in use: an outcome, its probability, and what sends it to a person.
 
 A policy is part of a release and is a JSON file. It has an operating point for one comparison
 (verify) and others for the candidates of a search (identify), one for each size of the gallery,
-because false positives of a search grow with it. How thresholds were found is not known here.
+because false positives of a search grow with it. Many scores are decided by the same lines as one
+(`outcomes`). How thresholds were found is not known here.
 """
 
 from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from gemel.decide.bands import FILE, Band, FirstStage, SizedBand
+from gemel.arrays import Float64
+from gemel.decide.bands import (
+    FILE,
+    MATCH,
+    NO_MATCH,
+    OUTCOMES,
+    REVIEW,
+    Band,
+    FirstStage,
+    Outcome,
+    SizedBand,
+)
 from gemel.decide.categories import Categories, Pair
 from gemel.decide.classes import ClassPolicy
 from gemel.decide.ratio import Likelihood
@@ -23,7 +38,7 @@ from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 
-Outcome = Literal["match", "no_match", "review"]
+Int8 = NDArray[np.int8]
 Category = str | Pair | None
 """Of both records, or of the left and the right one; None = unknown."""
 
@@ -110,6 +125,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         return self._decide(score, self.verify, category)
 
+    def outcomes(
+        self, scores: NDArray[np.floating], categories: Sequence[Category] | None = None
+    ) -> Int8:
+        """Outcomes of many comparisons, as `decide` has them: (n,) int8, see `bands.OUTCOMES`.
+
+        Args:
+            scores: (n,) of the comparator.
+            categories: n, of the records; None where none is known.
+        Raises:
+            InvalidInput: a score is NaN.
+        """
+        return self._outcomes(scores, self.verify, categories)
+
     def identify(
         self, score: float, gallery_size: int | None = None, category: Category = None
     ) -> Decision:
@@ -124,18 +152,40 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Raises:
             InvalidInput: the score is NaN.
         """
-        if not self.sizes:
-            return self._decide(score, self.search, category)
-        largest = self.sizes[-1]
-        n = largest.gallery_size if gallery_size is None else gallery_size
-        if n <= largest.gallery_size:
-            return self._decide(
-                score, self.sizes[bisect_left(self.sizes, n, key=_size)].band, category
-            )
-        decision = self._decide(score, largest.band, category)
-        if decision.outcome == "match":
-            return msgspec.structs.replace(decision, outcome="review")
+        band, most = self._band_of_search(gallery_size)
+        decision = self._decide(score, band, category)
+        if OUTCOMES.index(decision.outcome) > most:
+            return msgspec.structs.replace(decision, outcome=OUTCOMES[most])
         return decision
+
+    def search_outcomes(
+        self,
+        scores: NDArray[np.floating],
+        gallery_size: int | None = None,
+        categories: Sequence[Category] | None = None,
+    ) -> Int8:
+        """Outcomes of many candidates of searches, as `identify` has them: (n,) int8.
+
+        Args:
+            scores: (n,) of the candidates.
+            gallery_size: as for `identify`.
+            categories: n, of the probe and the candidate; None where none is known.
+        Raises:
+            InvalidInput: a score is NaN.
+        """
+        band, most = self._band_of_search(gallery_size)
+        return np.minimum(self._outcomes(scores, band, categories), most)
+
+    def _band_of_search(self, gallery_size: int | None) -> tuple[Band, np.int8]:
+        """The band of a candidate, and the most that it may become."""
+        if not self.sizes:
+            return self.search, MATCH
+        largest = self.sizes[-1]
+        if gallery_size is None or gallery_size == largest.gallery_size:
+            return largest.band, MATCH
+        if gallery_size > largest.gallery_size:
+            return largest.band, REVIEW
+        return self.sizes[bisect_left(self.sizes, gallery_size, key=_size)].band, MATCH
 
     @property
     def largest_gallery(self) -> int | None:
@@ -150,7 +200,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The score as curves and operating points have it: levelled, if the policy does so."""
         if self.categories is None:
             return score
-        return self.categories.levelled(score, self.categories.known(pair_of(category)))
+        found: float = self.categories.levelled(score, self.categories.known(pair_of(category)))
+        return found
+
+    def levels(
+        self, scores: NDArray[np.floating], categories: Sequence[Category] | None = None
+    ) -> Float64:
+        """`level` of many scores: (n,) float64; arguments as for `outcomes`."""
+        found = np.array(scores, np.float64)
+        if self.categories is not None:
+            for pair, at in self._by_pair(categories):
+                found[at] = self.categories.levelled(found[at], pair)
+        return found
 
     def _decide(self, score: float, band: Band, category: Category) -> Decision:
         value = float(score)  # a numpy float32 would round the threshold to its own precision
@@ -165,15 +226,41 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         interval = None
         if self.venn_abers is not None:
             interval = self.venn_abers.interval(levelled, self.prior)
-        outcome: Outcome = "match" if value >= band.threshold else "no_match"
-        if band.review_low <= value < band.review_high or self._is_wide(interval):
-            outcome = "review"
+        outcome = OUTCOMES[band.outcomes(value, self.is_wide(levelled))]
         return Decision(outcome, band.threshold, probability, pair, interval)
 
-    def _is_wide(self, interval: tuple[float, float] | None) -> bool:
-        if interval is None or self.review_width is None:
+    def _outcomes(
+        self, scores: NDArray[np.floating], band: Band, categories: Sequence[Category] | None
+    ) -> Int8:
+        values, levelled = np.array(scores, np.float64), self.levels(scores, categories)
+        if np.isnan(values).any():
+            raise InvalidInput("a score is not a number", where="scores")
+        wide = self.is_wide(levelled)
+        if self.categories is None:
+            found: Int8 = band.outcomes(values, wide)
+            return found
+        found = np.empty(len(values), np.int8)
+        for pair, at in self._by_pair(categories):
+            unlevelled = _unlevelled(band, self.categories, pair)
+            found[at] = unlevelled.outcomes(values[at], wide[at] if np.ndim(wide) else wide)
+        return found
+
+    def _by_pair(self, categories: Sequence[Category] | None) -> Iterator[tuple[Pair, Any]]:
+        """Each pair of categories that scores have, and at which positions."""
+        if self.categories is None or categories is None:
+            yield (None, None), slice(None)
+            return
+        places: dict[Pair, list[int]] = {}
+        for i, category in enumerate(categories):
+            places.setdefault(self.categories.known(pair_of(category)), []).append(i)
+        yield from places.items()
+
+    def is_wide(self, levelled: Any) -> Any:
+        """Whether the width of its interval sends a levelled score, or each of many, to review."""
+        if self.venn_abers is None or self.review_width is None:
             return False
-        return interval[1] - interval[0] > self.review_width
+        low, high = self.venn_abers.interval(levelled, self.prior)
+        return high - low > self.review_width
 
     def ruled(self, decision: Decision, left: Any, right: Any) -> Decision:
         """The decision after the rules, which look at both rows and only take matches away.
@@ -183,12 +270,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             left: a row, or anything else that rules say nothing of.
             right: another.
         """
-        if not self.rules or decision.outcome == "no_match":
+        before = OUTCOMES.index(decision.outcome)
+        code, rule = self.after_rules(before, left, right)
+        if code == before:
             return decision
+        return msgspec.structs.replace(decision, outcome=OUTCOMES[code], rule=str(rule))
+
+    def after_rules(self, code: int, left: Any, right: Any) -> tuple[int, Rule | None]:
+        """What rules leave of an outcome (its code in `OUTCOMES`), and the rule that took it.
+
+        Args:
+            code: about their score.
+            left: a row, or anything else that rules say nothing of.
+            right: another.
+        """
+        if not self.rules or code == NO_MATCH:
+            return code, None
         rule = broken(self.rules, left, right)
-        if rule is None or (rule.then == decision.outcome):
-            return decision
-        return msgspec.structs.replace(decision, outcome=rule.then, rule=str(rule))
+        return (code, None) if rule is None else (min(code, OUTCOMES.index(rule.then)), rule)
 
     def to_json(self) -> bytes:
         """The policy as indented JSON."""

@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64
+from gemel.decide.bands import MATCH, OUTCOMES, Outcome
 from gemel.decide.categories import Pair
-from gemel.decide.policy import Outcome, Policy
+from gemel.decide.policy import Policy
 from gemel.decide.rules import broken
 
 MAX_STEPS = 500
 PRECISION = 1e-6
 MOST = 0.99
-LEAST = 1e-30
-"""Instead of zero, where a probability of 1 has lost its odds."""
 APART = np.float32(-1e12)
 """Score of two records that a rule keeps apart, in a cluster of any size."""
 
@@ -64,17 +63,14 @@ def judge(
         categories: p pairs of categories; None where none is known.
         rows: both rows of a pair, by its position, for rules to look at; None for no rules.
     """
-    pairs = [(None, None)] * len(score) if categories is None else categories
-    decisions = [policy.decide(s, c) for s, c in zip(score.tolist(), pairs, strict=True)]
+    code = policy.outcomes(score, categories)
     if rows is not None and policy.rules:
-        decisions = [policy.ruled(d, *rows(i)) for i, d in enumerate(decisions)]
-    outcome = [d.outcome for d in decisions]
-    match = np.array([o == "match" for o in outcome], np.bool_)
-    at_prior = np.array([np.nan if d.probability is None else d.probability for d in decisions])
-    if not len(score) or np.isnan(at_prior).any():
-        return Judged(outcome, match, at_prior.astype(np.float64), policy.prior)
-    odds = at_prior / np.maximum(1 - at_prior, LEAST)
-    ratio = odds * (1 - policy.prior) / policy.prior
+        for i in np.flatnonzero(code).tolist():
+            code[i] = policy.after_rules(code[i], *rows(i))[0]
+    outcome, match = [OUTCOMES[c] for c in code.tolist()], code == MATCH
+    if policy.likelihood is None or not len(score):
+        return Judged(outcome, match, np.full(len(score), np.nan), policy.prior)
+    ratio = np.exp(policy.likelihood.llrs(policy.levels(score, categories)))
     prior = estimated_prior(ratio, n_pairs, policy.prior, recall)
     return Judged(outcome, match, _probability(ratio, prior), prior)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
+from typing import Any
 
 import msgspec
+import numpy as np
 
 from gemel.errors import ConfigError
 
@@ -38,9 +40,20 @@ class VennAbers(msgspec.Struct, frozen=True):
         if not sound or not all(0 <= a <= b <= 1 for a, b in zip(self.low, self.high, strict=True)):
             raise ConfigError("the steps of the interval contradict each other", where="interval")
 
-    def interval(self, score: float, prior: float) -> tuple[float, float]:
-        """Both probabilities of a match of a score, at a prior in (0, 1)."""
-        i = bisect_right(self.score, score)
+    def interval(self, score: Any, prior: float) -> tuple[Any, Any]:
+        """Both probabilities of a match of a score, or of each of an array, at a prior in (0, 1).
+
+        Args:
+            score: one number, for two numbers; or (n,) float64, for two such arrays.
+            prior: share of genuine comparisons.
+        """
         odds = prior / (1 - prior) * (1 - self.share) / self.share
-        low, high = self.low[i], self.high[i]
+        low: Any
+        high: Any
+        if isinstance(score, np.ndarray):
+            at = np.searchsorted(self.score, score, side="right")
+            low, high = np.array(self.low)[at], np.array(self.high)[at]
+        else:
+            i = bisect_right(self.score, score)
+            low, high = self.low[i], self.high[i]
         return odds * low / (odds * low + 1 - low), odds * high / (odds * high + 1 - high)

@@ -15,8 +15,9 @@ import numpy as np
 
 from gemel.arrays import Float32
 from gemel.data.dates import as_iso
+from gemel.decide.bands import Outcome
 from gemel.decide.categories import Pair
-from gemel.decide.policy import Category, Decision, Outcome
+from gemel.decide.policy import Category, Decision
 from gemel.encode.encoder import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
 from gemel.release.evidence.schema import Evidence

@@ -23,6 +23,7 @@ from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.sampler import PxK
+from gemel.decide.bands import matches
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 from gemel.files import write_whole
@@ -126,7 +127,8 @@ class SiameseEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def predict(self, pairs: ArrayLike) -> Bool:
         """Whether the two rows of each pair, (n, 2, d), are of the same identity: (n,) bool."""
-        return self.score_pairs(pairs) >= self.threshold_
+        match: Bool = matches(self.score_pairs(pairs), self.threshold_)
+        return match
 
     def save_onnx(self, path: str | Path) -> float:
         """Write the encoder as ONNX: input `vector` (b, d) float32, output `unit_rows`.

@@ -17,6 +17,7 @@ from scipy.special import betaincinv, ndtri
 
 from gemel.arrays import Bool, Float64
 from gemel.calibrate.rates.intervals import Estimate, upper_bound, wilson
+from gemel.decide.bands import in_review, matches
 from gemel.errors import DataError
 
 WEIGHTED = "inverse probability of review, Wilson on effective answers"
@@ -106,8 +107,8 @@ def rates(
     """
     if not len(answers):
         raise DataError("there is no answer yet", hint="send verdicts on what is asked about")
-    match, genuine = answers.score >= threshold, answers.genuine
-    inside = (answers.score >= band[0]) & (answers.score < band[1])
+    match, genuine = matches(answers.score, threshold), answers.genuine
+    inside = in_review(answers.score, *band)
     return Rates(
         threshold=threshold,
         fmr=share(match, answers.weight, ~genuine, confidence),

@@ -25,7 +25,7 @@ from gemel.calibrate.goals.answered import (
 )
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import f1_at
-from gemel.decide.bands import Band
+from gemel.decide.bands import Band, in_review, matches
 from gemel.errors import ConfigError
 
 N_RESAMPLES = 200
@@ -151,8 +151,8 @@ def _missing(answers: Answers, of_class: tuple[float, float], present: Band, lim
                 f"{math.ceil(limits.min_effective - n)} more"
             )
     sides: tuple[tuple[Bool, str], ...] = (
-        (answers.score >= max(present.review_high, present.threshold), "above"),
-        (answers.score < min(present.review_low, present.threshold), "below"),
+        (matches(answers.score, present.review_high), "above"),
+        (~matches(answers.score, present.review_low), "below"),
     )
     for side, name in sides:
         n_audited = int(np.count_nonzero(side & answers.audited))
@@ -245,7 +245,7 @@ def _interval(answers: Answers, target: Target, seed: int) -> tuple[float, float
 def _changed(answers: Answers, present: float, other: float) -> float:
     """Share of decisions between two thresholds."""
     low, high = sorted((present, other))
-    between = (answers.score >= low) & (answers.score < high)
+    between = in_review(answers.score, low, high)
     return float(answers.weight[between].sum() / answers.weight.sum())
 
 
@@ -256,7 +256,7 @@ def _limited(
     if _changed(answers, present, wanted) <= max_changed:
         return wanted, False
     low, high = sorted((present, wanted))
-    on_the_way = np.unique(answers.score[(answers.score >= low) & (answers.score < high)])
+    on_the_way = np.unique(answers.score[in_review(answers.score, low, high)])
     if wanted < present:
         on_the_way = on_the_way[::-1]
     best = present

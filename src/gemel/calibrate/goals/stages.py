@@ -18,7 +18,7 @@ from gemel.calibrate.goals.certificates import fmr_threshold
 from gemel.calibrate.rates.intervals import Estimate, percent, upper_bound
 from gemel.calibrate.rates.operating_point import rates
 from gemel.calibrate.scores.scores import Scores
-from gemel.decide.bands import Band, FirstStage
+from gemel.decide.bands import Band, FirstStage, matches
 from gemel.errors import ConfigError, DataError
 
 LOSSES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
@@ -136,7 +136,7 @@ def choose(sketch: Scores, exact: Scores, band: Band, goal: StageGoal) -> Stages
         passed = _passed(sketch, first)
         found = loosest
         if goal.fnmr is None:
-            lost = _bound(exact, ~passed & (exact.score >= np.float64(band.review_low)), confidence)
+            lost = _bound(exact, ~passed & matches(exact.score, band.review_low), confidence)
             if lost > goal.max_loss:
                 continue
         else:
@@ -166,8 +166,8 @@ def measure(
     """
     _check_aligned(sketch, exact)
     passed = _passed(sketch, first)
-    match = exact.score >= np.float64(band.review_high)
-    none = exact.score < np.float64(band.review_low)
+    match = matches(exact.score, band.review_high)
+    none = ~matches(exact.score, band.review_low)
     review = passed & ~match & ~none
     share_passed, share_review = _share(exact, passed), _share(exact, review)
     all_reviewed = _share(exact, ~match & ~none)
@@ -250,7 +250,7 @@ def _review_low(exact: Scores, passed: Bool, fnmr: float, confidence: float) -> 
     low, high = 0, len(missed) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        rejected = ~passed | (exact.score < missed[middle])
+        rejected = ~passed | (~matches(exact.score, missed[middle]))
         if _bound(exact, rejected, confidence) <= fnmr:
             low = middle
         else:

@@ -200,13 +200,6 @@ def _bins(genuine: _Ratios, impostor: _Ratios, prior: float) -> tuple[Bin, ...]:
 
 def _n_wide(scores: Scores, policy: Policy) -> int | None:
     """Comparisons that the width of their interval sends to review."""
-    steps, limit = policy.venn_abers, policy.review_width
-    if steps is None or limit is None:
+    if policy.venn_abers is None or policy.review_width is None:
         return None
-    edges = np.array(steps.score)
-    ends = [-math.inf, *steps.score]
-    wide = np.array([b - a > limit for a, b in (steps.interval(x, policy.prior) for x in ends)])
-    return sum(
-        int(wide[np.searchsorted(edges, scores.score[at].astype(np.float64), "right")].sum())
-        for at in scores.blocks()
-    )
+    return sum(int(np.count_nonzero(policy.is_wide(scores.score[at]))) for at in scores.blocks())

@@ -14,6 +14,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import rates
 from gemel.calibrate.scores.categories import between, sides, within
 from gemel.calibrate.scores.scores import Scores
+from gemel.decide.bands import matches
 from gemel.decide.categories import Categories
 
 MAX_MATRIX = 24
@@ -132,8 +133,19 @@ def breakdown(
     def applied(left: str, right: str) -> float:
         return threshold if categories is None else categories.threshold(threshold, (left, right))
 
+    def cell(left: str, right: str, part: Scores) -> Cell:
+        match = matches(part.score, threshold)
+        return Cell(
+            left=left,
+            right=right,
+            threshold=applied(left, right),
+            n_impostor=len(part),
+            n_false_match=int(np.count_nonzero(match)),
+            rate=rates(part, match, of_cells)[0],
+        )
+
     def row(name: str, part: Scores) -> Row:
-        fmr, fnmr = rates(part, part.score >= np.float64(threshold), each)
+        fmr, fnmr = rates(part, matches(part.score, threshold), each)
         return Row(
             category=name,
             threshold=applied(name, name) if name or categories is None else None,
@@ -153,17 +165,7 @@ def breakdown(
         between=row("", others) if len(others) else None,
         worst_fmr=_worst({r.category: r.fmr for r in rows}),
         worst_fnmr=_worst({r.category: r.fnmr for r in rows}),
-        matrix=tuple(
-            Cell(
-                left=a,
-                right=b,
-                threshold=applied(a, b),
-                n_impostor=len(part),
-                n_false_match=int(np.count_nonzero(part.score >= np.float64(threshold))),
-                rate=rates(part, part.score >= np.float64(threshold), of_cells)[0],
-            )
-            for a, b, part in cells
-        ),
+        matrix=tuple(cell(*each) for each in cells),
     )
 
 

@@ -17,6 +17,7 @@ from scipy.special import betainc
 
 from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.scores.scores import Scores
+from gemel.decide.bands import matches
 
 ALPHA = 0.05
 N_SHOWN = 8
@@ -117,7 +118,7 @@ def zoo(scores: Scores, threshold: float, who: Who, *, seed: int = 0) -> Zoo:
         2010, The biometric menagerie; correction: Holm 1979.
     """
     rng = np.random.default_rng(seed)
-    match = scores.score >= np.float64(threshold)
+    match = matches(scores.score, threshold)
     wolves = _wolves(scores, np.flatnonzero(match & ~scores.genuine), who, rng)
     goats = _goats(scores, np.flatnonzero(~match & scores.genuine), who, rng)
     return Zoo(wolves=wolves, goats=goats, corners=_corners(scores))

@@ -17,6 +17,7 @@ from gemel.arrays import Bool, Int64
 from gemel.calibrate.rates.by_identity import Counts, Method, Spread, Statistic
 from gemel.calibrate.rates.intervals import MIN_IMPOSTOR_IDENTITIES, NOT_ABOVE, Estimate, Sample
 from gemel.calibrate.scores.scores import Scores
+from gemel.decide.bands import in_review, matches
 from gemel.errors import ConfigError, DataError
 
 MAX_WORST = 1000
@@ -127,8 +128,7 @@ def measure(
     if not math.isfinite(threshold):
         raise DataError(f"threshold {threshold} is not finite", where="threshold")
     pi = scores.prior if prior is None else prior
-    limit = np.float64(threshold)  # compares in float64: a float32 limit could round into a score
-    spread = Spread(scores, scores.score >= limit, method)
+    spread = Spread(scores, matches(scores.score, threshold), method)
     low, high = review or (threshold, threshold)
     fmr, fnmr = _rates(spread, confidence)
     if not spread.total.false_match:
@@ -149,7 +149,7 @@ def measure(
         n_impostor=scores.n_impostor,
         n_false_match=spread.total.false_match,
         n_false_non_match=spread.total.false_non_match,
-        n_review=_n_within(scores, low, high),
+        n_review=int(np.count_nonzero(in_review(scores.score, low, high))),
         fmr=fmr,
         fnmr=fnmr,
         precision=_precision(spread, pi, confidence),
@@ -177,7 +177,7 @@ def _capped(scores: Scores, fmr: Estimate, confidence: float) -> Estimate:
     if len(first) < MIN_IMPOSTOR_IDENTITIES:
         return fmr
     last = worst[np.sort(first)[MIN_IMPOSTOR_IDENTITIES - 1] // 2]
-    looser = _rates(Spread(scores, scores.score >= scores.score[last]), confidence)[0]
+    looser = _rates(Spread(scores, matches(scores.score, scores.score[last])), confidence)[0]
     if looser.high >= fmr.high:
         return fmr
     return msgspec.structs.replace(fmr, high=looser.high, method=NOT_ABOVE)
@@ -297,19 +297,8 @@ def review_share(
         prior: share of genuine comparisons in use.
         confidence: level of the interval.
     """
-    within = scores.score >= np.float64(review[0])
-    within &= scores.score < np.float64(review[1])
     return _overall(
-        Spread(scores, within),
+        Spread(scores, in_review(scores.score, *review)),
         lambda c: prior * (1 - c.fnmr()) + (1 - prior) * c.fmr(),
         confidence,
     )
-
-
-def _n_within(scores: Scores, low: float, high: float) -> int:
-    """Comparisons with low <= score < high."""
-    if low >= high:
-        return 0
-    above = scores.score >= np.float64(low)
-    above &= scores.score < np.float64(high)
-    return int(np.count_nonzero(above))

@@ -18,6 +18,7 @@ from scipy.special import gammaln
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.decide.bands import matches
 from gemel.encode.comparators import Scorer
 
 CELLS = 1 << 22
@@ -98,7 +99,7 @@ def searches(embeddings: Float32, identities: Int64, comparator: Scorer, floor: 
         mates[rows - start, rows] = False
         mate[rows] = np.where(mates, score, -np.inf).max(axis=1)
         n_above[rows] = ((score >= mate[rows][:, None]) & other).sum(axis=1)
-        i, j = np.nonzero((score >= np.float64(floor)) & other)
+        i, j = np.nonzero(matches(score, floor) & other)
         found.append((rows[i], code[j], score[i, j]))
     probe, others, scores = (np.concatenate(part) for part in zip(*found, strict=True))
     return Searches(code, mate, n_above, probe, others, scores, floor)
@@ -134,7 +135,7 @@ def measure_search(
 def _fpir(of: Searches, size: int, threshold: float, confidence: float) -> Estimate:
     records = np.bincount(of.code)
     n, m = len(of.code), len(records)
-    above = of.score >= np.float64(threshold)
+    above = matches(of.score, threshold)
     pair, count = np.unique(of.probe[above] * m + of.other[above], return_counts=True)
     probe, other = pair // m, pair % m
     hits = np.bincount(probe, count, n).astype(np.int64)
@@ -159,7 +160,7 @@ def _fnir(of: Searches, size: int, threshold: float, confidence: float) -> Estim
     mated = np.isfinite(of.mate)
     code, records = of.code[mated], np.bincount(of.code)
     outranked = _some(of.n_above_mate[mated], len(of.code) - records[code], size)
-    loss = np.where(of.mate[mated] >= np.float64(threshold), outranked, 1.0)
+    loss = np.where(matches(of.mate[mated], threshold), outranked, 1.0)
     return _mean(loss, code, confidence)
 
 

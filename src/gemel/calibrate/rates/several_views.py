@@ -15,6 +15,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
 from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.decide.bands import matches
 from gemel.encode.comparators import Scorer
 
 N_VIEWS = 2
@@ -70,7 +71,7 @@ def two_views(
         if level is not None:
             pairs = np.repeat(left, len(right)), np.tile(right, len(left))
             score = level(score.reshape(-1), *pairs).reshape(score.shape)
-        match = score >= np.float64(threshold)
+        match = matches(score, threshold)
         # A record is no view of itself.
         match[np.arange(len(own)), own] = False
         both = _pairs(match.sum(0))

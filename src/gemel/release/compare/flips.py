@@ -15,12 +15,10 @@ import numpy as np
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
 from gemel.calibrate.scores.scores import Scores
-from gemel.decide.bands import Band
-from gemel.decide.policy import Outcome
+from gemel.decide.bands import OUTCOMES, Band, Outcome
 from gemel.release.evidence.mistakes import MAX_RECORDS, Item, whole_identities
 from gemel.release.evidence.part import Part
 
-OUTCOMES: tuple[Outcome, ...] = ("no_match", "review", "match")
 N_EXAMPLES = 3
 
 
@@ -88,17 +86,9 @@ def counts(scores: tuple[Scores, Scores], bands: tuple[Band, Band]) -> Int64:
     total = np.zeros(18, np.int64)
     one, two = scores
     for at in one.blocks():
-        before, after = _outcome(one.score[at], bands[0]), _outcome(two.score[at], bands[1])
+        before, after = bands[0].outcomes(one.score[at]), bands[1].outcomes(two.score[at])
         total += np.bincount(9 * one.genuine[at] + 3 * before + after, minlength=18)
     return total.reshape(2, 3, 3)
-
-
-def _outcome(score: Float32, band: Band) -> Int64:
-    """Positions in `OUTCOMES`: (n,) int64."""
-    found = np.where(score >= np.float64(band.threshold), 2, 0)
-    low, high = np.float64(band.review_low), np.float64(band.review_high)
-    found[(score >= low) & (score < high)] = 1
-    return found
 
 
 Row = tuple[float, float, int, int]
@@ -110,7 +100,7 @@ def _examples(
     """Scores and record positions of the changes of each kind, the surest first."""
     kept: dict[tuple[int, ...], list[Row]] = {}
     for genuine, before, after, i, j in _both(parts, seed):
-        old, new = _outcome(before, bands[0]), _outcome(after, bands[1])
+        old, new = bands[0].outcomes(before), bands[1].outcomes(after)
         sure = np.abs(after - np.float64(bands[1].threshold))
         changed = np.flatnonzero(old != new)
         changed = changed[np.argsort(-sure[changed], kind="stable")]

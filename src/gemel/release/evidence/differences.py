@@ -21,7 +21,7 @@ from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.intervals import Estimate, Sample
 from gemel.calibrate.rates.operating_point import f1_at, measure
 from gemel.calibrate.scores import sweep
-from gemel.decide.bands import Band
+from gemel.decide.bands import Band, in_review, matches
 from gemel.release.evidence.mistakes import whole_identities
 from gemel.release.evidence.part import Part
 from gemel.tasks.retrieval import average_precision_at_r, mate_ranks
@@ -55,7 +55,7 @@ def at_thresholds(
         measure(p.scores, band.threshold, prior=prior, confidence=confidence)
         for p, band in zip(parts, bands, strict=True)
     ]
-    spreads = _spreads(parts, bands, lambda score, band: score >= np.float64(band.threshold))
+    spreads = _spreads(parts, bands, lambda score, band: matches(score, band.threshold))
     unit = spreads[0].by_unit
     impostor, genuine = unit.impostor > 0, unit.genuine > 0
 
@@ -166,8 +166,7 @@ def _review(parts: Parts, bands: Bands, prior: float, confidence: float) -> Diff
     """The share of comparisons that go to a person."""
 
     def within(score: Float32, band: Band) -> Bool:
-        found: Bool = score >= np.float64(band.review_low)
-        found &= score < np.float64(band.review_high)
+        found: Bool = in_review(score, band.review_low, band.review_high)
         return found
 
     def share(c: Counts) -> Any:

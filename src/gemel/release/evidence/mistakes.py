@@ -16,6 +16,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
+from gemel.decide.bands import matches
 from gemel.encode.comparators import Scorer
 from gemel.encode.prepare_image import decode
 from gemel.release.probes import pack
@@ -85,11 +86,11 @@ def nearest(
     kept = kept[np.argsort(identities[kept], kind="stable")]
     x, codes = embeddings[kept], identities[kept]
     genuine = (
-        (score, left, right, score < threshold)
+        (score, left, right, ~matches(score, threshold))
         for score, left, right in _levelled(genuine_blocks(x, codes, comparator), kept, level)
     )
     impostor = (
-        (score, np.full(len(score), i), np.arange(at.start, at.stop), score >= threshold)
+        (score, np.full(len(score), i), np.arange(at.start, at.stop), matches(score, threshold))
         for score, i, at in _levelled(impostor_blocks(x, codes, comparator), kept, level)
     )
     return _keep(impostor, threshold, n, kept), _keep(genuine, threshold, n, kept)

@@ -19,6 +19,7 @@ from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance
 from gemel.calibrate.rates.several_views import Views, two_views
 from gemel.calibrate.scores.all_pairs import genuine_blocks
 from gemel.data.dataset import UNKNOWN
+from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
 from gemel.decide.rules import Rule
 from gemel.encode.sketch import Sketch
@@ -134,7 +135,7 @@ def _matching(eval: Part, threshold: float) -> tuple[Int64, Int64]:
     for score, i, j in genuine_blocks(rows, identities, eval.comparator):
         left, right = order[i], order[j]
         seen = score if level is None else level(score, left, right)
-        match = seen >= np.float64(threshold)
+        match = matches(seen, threshold)
         lefts.append(left[match])
         rights.append(right[match])
         n += int(np.count_nonzero(match))
