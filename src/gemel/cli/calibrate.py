@@ -232,13 +232,14 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
 
 def facts(release: Release) -> dict[str, Any]:
     """What a calibration found, for programs."""
-    from gemel.release.words.promise import sentence
+    from gemel.release.words.promise import kept_promise, sentence
 
     evidence = release.evidence
     return {
         "manifest": release.manifest,
         "policy": release.policy,
         "sentence": sentence(evidence),
+        "kept": kept_promise(evidence).kept,
         "smallest_fmr": evidence.smallest_fmr,
         "operating_points": evidence.points,
         "stability": evidence.stability,
@@ -252,7 +253,7 @@ def render(release: Release) -> None:
     from rich.console import Console
 
     from gemel.calibrate.rates.intervals import percent
-    from gemel.release.words.promise import sentence
+    from gemel.release.words.promise import kept_promise, sentence
 
     evidence = release.evidence
     console = Console(highlight=False, width=max(Console().width, WIDTH))
@@ -266,6 +267,8 @@ def render(release: Release) -> None:
         console.print(line)
     console.print()
     console.print(sentence(evidence), style="bold")
+    if broken := kept_promise(evidence).broken:
+        show.say(f"eval contradicts this: {broken}")
     for note in evidence.notes:
         show.say(f"note: {note}")
 

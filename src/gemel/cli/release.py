@@ -209,8 +209,11 @@ def show_gates(report: GateReport) -> None:
 
 def summary(release: Release) -> list[tuple[str, Any]]:
     """A release in a few lines: what it is, how it decides, what was measured on eval."""
+    from gemel.release.words.promise import kept_promise
+
     manifest, evidence = release.manifest, release.evidence
     seen, categories = evidence.eval, release.policy.categories
+    broken = kept_promise(evidence).broken
     expires = release.policy.expires or ""
     if release.policy.has_expired(datetime.now(UTC).date()):
         expires += ": expired, calibrate again"
@@ -228,6 +231,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("FNMR on eval", estimate(seen.fnmr)),
         ("precision on eval", estimate(seen.precision)),
         ("F1 on eval", estimate(seen.f1)),
+        ("promise", f"eval contradicts it: {broken}" if broken else "eval agrees"),
         ("smallest FMR provable", evidence.smallest_fmr),
         ("valid until", expires),
     ]

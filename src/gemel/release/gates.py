@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import EllipsisType
 
-from gemel.calibrate.rates.intervals import Estimate
 from gemel.errors import GateFailed, GemelError
 from gemel.release.release import Release
 from gemel.release.store import Move, Store
+from gemel.release.words.figures import span
+from gemel.release.words.promise import kept_promise
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ def run(
         _gate("not collapsed", lambda: _not_collapsed(candidate)),
         _gate("evidence", lambda: _evidence(candidate)),
         _gate("in date", lambda: _in_date(candidate, today)),
-        _gate("target holds on eval", lambda: _target_holds(candidate)),
-        *([_gate("rules", lambda: _rules(candidate))] if candidate.policy.rules else []),
+        _gate("target holds on eval", lambda: _promised(candidate)),
     ]
+    if candidate.policy.rules:
+        gates.append(_gate("rules", lambda: _promised(candidate, rules=True)))
     if stable is not None and stable.id != candidate.id:
         gates.append(_gate("scores not worse than stable", lambda: _not_worse(candidate, stable)))
         if enrolled is not None and stable.space_id != candidate.space_id:
@@ -189,43 +191,12 @@ def _evidence(candidate: Release) -> tuple[bool, str]:
     )
 
 
-def _target_holds(candidate: Release) -> tuple[bool, str]:
-    """Eval does not contradict what was promised on dev, interval by interval."""
-    evidence = candidate.evidence
-    target, seen = evidence.target, evidence.eval
-    worst = evidence.categories and evidence.categories.worst_fmr
-    in_each = target.kind == "fmr" and evidence.goals.categories == "worst"
-    if in_each and worst and target.value is not None and worst.low > target.value:
-        return False, (
-            f"FMR of category {worst.category} on eval {worst.value:.3g}, of some at least "
-            f"{worst.low:.3g}, promised at most {target.value:.3g} in each"
-        )
-    if target.is_proven and target.value is not None:
-        estimate: Estimate = getattr(seen, target.kind)
-        name = target.kind.upper() if target.kind in ("fmr", "fnmr") else target.kind
-        if target.kind in ("fmr", "fnmr"):
-            kept, bound = estimate.low <= target.value, "at most"
-        else:
-            kept, bound = estimate.high >= target.value, "at least"
-        return kept, f"{name} on eval {_span(estimate)}, promised {bound} {target.value:.3g}"
-    chosen = evidence.dev
-    for name, then, now in (("FMR", chosen.fmr, seen.fmr), ("FNMR", chosen.fnmr, seen.fnmr)):
-        if now.low > then.high:
-            return False, f"{name} is {_span(now)} on eval and was {_span(then)} on dev"
-    return True, f"F1 on eval {_span(seen.f1)}, on dev {_span(chosen.f1)}"
-
-
-def _rules(candidate: Release) -> tuple[bool, str]:
-    """What rules take away leaves a promise about missed genuine pairs as it was."""
-    evidence = candidate.evidence
-    target, costs = evidence.target, evidence.rules
-    seen = "; ".join(f"{c.rule!r} takes {_span(c.lost)} of the genuine matches" for c in costs)
-    limit = target.limit("fnmr")
-    if limit is None:
-        return True, seen
-    missed = evidence.eval.fnmr.low
-    missed += (1 - missed) * max((c.lost.low for c in costs), default=0.0)
-    return missed <= limit, f"{seen}; FNMR with them at least {missed:.3g}, promised {limit:.3g}"
+def _promised(candidate: Release, *, rules: bool = False) -> tuple[bool, str]:
+    """Eval does not contradict what was promised on dev, without what rules take or of that."""
+    promise = kept_promise(candidate.evidence)
+    checks = [check for check in promise.checks if (check.about == "rules") == rules]
+    broken = [check for check in checks if not check.kept]
+    return not broken, "; ".join(check.detail for check in broken or checks)
 
 
 def _in_date(candidate: Release, today: date) -> tuple[bool, str]:
@@ -250,10 +221,6 @@ def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
     new, old = (getattr(e.eval, name.lower(), None) for e in (ours, theirs))
     if new is not None and old is not None and ours.target.is_alike(theirs.target):
         compared.append((name, new, old))
-    seen = [f"{name} {_span(new)}, stable has {_span(old)}" for name, new, old in compared]
+    seen = [f"{name} {span(new)}, stable has {span(old)}" for name, new, old in compared]
     worse = [text for text, (_, new, old) in zip(seen, compared, strict=True) if new.high < old.low]
     return not worse, "; ".join(worse or seen)
-
-
-def _span(e: Estimate) -> str:
-    return f"{e.value:.3g} [{e.low:.3g}, {e.high:.3g}]"

@@ -17,7 +17,7 @@ from gemel.release.evidence.part import side
 from gemel.release.folder import sha256
 from gemel.release.release import Head, Release, seal
 from gemel.release.words.card import Card, card
-from gemel.release.words.headline import verdict
+from gemel.release.words.headline import headline as headline_of
 
 
 def test_every_figure_is_that_of_the_evidence(release: Release) -> None:
@@ -73,7 +73,7 @@ def test_older_evidence_has_a_card(release: Release, tmp_path: Path) -> None:
     )
     child = release.child(evidence=evidence, into=tmp_path / "child")
     assert card(child).measured.zoo is None
-    assert card(child).verdict.sentences
+    assert card(child).headline.sentences
 
 
 def test_without_evidence_there_is_none(release: Release, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_verdict_rests_on_the_paired_difference(
     first = next(d for d in release.evidence.against if d.measure == "F1")
     seen = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
     moved = msgspec.structs.replace(first, low=low, high=high, seen=seen)
-    found = verdict(msgspec.structs.replace(release.evidence, against=(moved,)), "row")
+    found = headline_of(msgspec.structs.replace(release.evidence, against=(moved,)), "row")
     assert found.headline.startswith(headline)
     assert f"{100 * low:+.1f} to {100 * high:+.1f} points" in found.sentences[1]
 

@@ -86,6 +86,11 @@ def f1_at(fmr: Any, fnmr: Any, prior: float) -> Any:
     return 2 * true / (true + (1 - prior) * fmr + prior)
 
 
+def accuracy_at(fmr: Any, fnmr: Any, prior: float) -> Any:
+    """Share of right answers that the two rates give at a prior."""
+    return 1 - (prior * fnmr + (1 - prior) * fmr)
+
+
 def check_prior(prior: float | None) -> None:
     """Raise unless the prior lies between 0 and 1, `LEAST_PRIOR` away from both (or is None).
 
@@ -155,7 +160,7 @@ def measure(
         precision=_precision(spread, pi, confidence),
         recall=_complement(fnmr),
         f1=_overall(spread, lambda c: f1_at(c.fmr(), c.fnmr(), pi), confidence),
-        accuracy=_overall(spread, lambda c: 1 - (pi * c.fnmr() + (1 - pi) * c.fmr()), confidence),
+        accuracy=_overall(spread, lambda c: accuracy_at(c.fmr(), c.fnmr(), pi), confidence),
         n_failures=scores.n_failures,
         far=far,
         frr=frr,
@@ -241,10 +246,10 @@ def _precision(spread: Spread, prior: float, confidence: float) -> Estimate:
     odds = false_match_odds(spread.scores, prior)
     return msgspec.structs.replace(
         here,
-        value=_at_odds(here.value, odds),
-        low=_at_odds(here.low, odds),
-        high=_at_odds(here.high, odds),
-        optimistic=None if here.optimistic is None else _at_odds(here.optimistic, odds),
+        value=at_odds(here.value, odds),
+        low=at_odds(here.low, odds),
+        high=at_odds(here.high, odds),
+        optimistic=None if here.optimistic is None else at_odds(here.optimistic, odds),
     )
 
 
@@ -273,7 +278,7 @@ def false_match_odds(scores: Scores, prior: float) -> float:
     return (1 - prior) / prior * scores.n_genuine / scores.n_impostor
 
 
-def _at_odds(precision: float, odds: float) -> float:
+def at_odds(precision: float, odds: float) -> float:
     """Precision if every false match counted `odds` times."""
     return precision / (precision + odds * (1 - precision))
 

@@ -30,7 +30,7 @@ from gemel.release.evidence.class_schema import ClassEvidence
 from gemel.release.evidence.schema import Candidate, Evidence, Point, Timing, Validity
 from gemel.release.release import Release
 from gemel.release.run import ENCODER, Training
-from gemel.release.words.headline import Verdict, verdict
+from gemel.release.words.headline import Headline, headline
 from gemel.release.words.promise import sentence
 from gemel.release.words.purpose import Scoring, Use, scoring, use
 
@@ -151,7 +151,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """The card of a release; plain JSON values.
 
     Attributes:
-        verdict: what a reader in a hurry takes away.
+        headline: what a reader in a hurry takes away.
         promise: what the threshold promises, in one sentence.
         operating_points: goals with threshold and rates, the chosen one first; a refused goal says
             what is missing.
@@ -160,7 +160,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         validity: for what they hold, and when to calibrate again; None in older releases.
     """
 
-    verdict: Verdict
+    headline: Headline = msgspec.field(name="verdict")
     promise: str
     details: Details
     use: Use
@@ -185,7 +185,7 @@ def card(release: Release) -> Card:
     """
     evidence = release.evidence
     return Card(
-        verdict=verdict(evidence, release.modality),
+        headline=headline(evidence, release.modality),
         promise=sentence(evidence),
         details=_details(release, evidence),
         use=use(release, evidence),

@@ -7,6 +7,8 @@ import re
 
 import numpy as np
 
+from gemel.calibrate.rates.intervals import Estimate
+
 
 def share(value: float, digits: int = 3) -> str:
     r"""A share in per cent, without exponents.
@@ -37,6 +39,11 @@ def signed(value: float) -> str:
     """
     sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else ""
     return sign + points(abs(value), 2)
+
+
+def span(e: Estimate) -> str:
+    """A rate with its interval, as fractions."""
+    return f"{e.value:.3g} [{e.low:.3g}, {e.high:.3g}]"
 
 
 def one_in(rate: float) -> str:

@@ -12,34 +12,41 @@ import msgspec
 
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.figures import one_in, share
+from gemel.release.words.promise import Promise, at_prior, everywhere, kept_promise
 
 Tone = Literal["good", "unsure", "bad"]
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Headline(msgspec.Struct, frozen=True):
     """What was found, compared and promised.
 
     Attributes:
         tone: colours the headline; the words say the same.
         headline: a few words.
         sentences: what was found, compared and promised.
+        kept: eval keeps what dev promised.
     """
 
     tone: Tone
     headline: str
     sentences: tuple[str, ...]
+    kept: bool = True
 
 
-def verdict(evidence: Evidence, modality: str) -> Verdict:
+def headline(evidence: Evidence, modality: str) -> Headline:
     """The opening of a report."""
-    kept, promise = _promise(evidence)
+    promise = kept_promise(evidence)
+    kept = promise.kept
     better, comparison = _comparison(evidence)
     tone: Tone = "good" if kept and better > 0 else "bad" if not kept or better < 0 else "unsure"
-    headline = {1: "Clearly better than", 0: "Not clearly better than", -1: "Worse than"}[better]
+    said = {1: "Clearly better than", 0: "Not clearly better than", -1: "Worse than"}[better]
     name = evidence.candidates[1].name if len(evidence.candidates) > 1 else "no baseline"
     doubt = "" if kept else "; eval contradicts the choice made on dev"
-    return Verdict(
-        tone, f"{headline} {name}{doubt}", (_found(evidence, modality), comparison, promise)
+    return Headline(
+        tone,
+        f"{said} {name}{doubt}",
+        (_found(evidence, modality), comparison, _promised(evidence, promise)),
+        kept,
     )
 
 
@@ -86,24 +93,18 @@ def _comparison(evidence: Evidence) -> tuple[int, str]:
     )
 
 
-def _promise(evidence: Evidence) -> tuple[bool, str]:
-    target, seen = evidence.target, evidence.eval
-    sure = share(target.confidence)
-    if target.kind == "fmr" and target.value is not None:
-        kept = seen.fmr.low <= target.value
-        goal, found = f"at most {share(target.value)} false matches", share(seen.fmr.value)
-    elif target.kind == "fnmr" and target.value is not None:
-        kept = seen.fnmr.low <= target.value
-        goal, found = f"at most {share(target.value)} missed pairs", share(seen.fnmr.value)
-    elif target.kind in ("precision", "recall") and target.value is not None:
-        there = seen.precision if target.kind == "precision" else seen.recall
-        kept = there.high >= target.value
-        goal, found = f"a {target.kind} of {share(target.value)}", share(there.value)
-    else:
-        kept = seen.f1.high >= evidence.dev.f1.low
-        return kept, (
+def _promised(evidence: Evidence, promise: Promise) -> str:
+    target, goal = evidence.target, evidence.target.goal
+    if target.value is None:
+        said = (
             "The threshold is the best one observed on dev for its goal; no error rate was "
             f"promised. On dev F1 was {share(evidence.dev.f1.value)}."
         )
-    agrees = "agrees" if kept else "contradicts this"
-    return kept, f"Dev proved {goal} with {sure} confidence; eval measured {found} and {agrees}."
+    else:
+        found = at_prior(evidence.eval, goal.measures[0], evidence.dev.prior)
+        said = (
+            f"Dev proved {goal.promised.format(share(target.value))}{everywhere(evidence)} with "
+            f"{share(target.confidence)} confidence; eval measured {share(found.value)} and "
+            f"{'agrees' if promise.kept else 'contradicts this'}."
+        )
+    return said if promise.kept else f"{said} Contradicted: {promise.broken}."

@@ -1,23 +1,161 @@
-"""What a release promises, in one sentence for someone who knows no statistics.
+"""What a release promises, and whether eval keeps it: asked here by report, gates, card and CLI.
 
-Proven numbers come from dev, all others were counted on eval; the sentence says which is which.
+A promise is what dev proved, or, of a goal that proves nothing, what dev showed of the measures
+that the choice looked at. Proven numbers come from dev, all others were counted on eval.
 """
 
 from __future__ import annotations
 
-from gemel.calibrate.goals.target import Target
-from gemel.calibrate.rates.intervals import percent
-from gemel.calibrate.rates.operating_point import OperatingPoint
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from gemel.calibrate.rates.intervals import Estimate, percent
+from gemel.calibrate.rates.operating_point import OperatingPoint, accuracy_at, at_odds, f1_at
 from gemel.release.evidence.schema import Evidence
+from gemel.release.words.figures import span
+
+NAMES = {"fmr": "FMR", "fnmr": "FNMR", "f1": "F1", "fpir": "FPIR"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was promised, beside what eval says of it.
+
+    Attributes:
+        about: the rates of all comparisons, of each category, of searches, or what rules take.
+        kept: eval does not contradict it.
+        detail: both in words.
+    """
+
+    about: Literal["rate", "category", "search", "rules"]
+    kept: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Promise:
+    """All that was promised, and what eval says of each."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Eval contradicts nothing."""
+        return all(check.kept for check in self.checks)
+
+    @property
+    def broken(self) -> str:
+        """What eval contradicts, in words; empty if nothing."""
+        return "; ".join(check.detail for check in self.checks if not check.kept)
+
+
+def kept_promise(evidence: Evidence) -> Promise:
+    """Whether eval keeps what dev promised.
+
+    Eval contradicts a promise only where its whole interval lies on the wrong side. Held to it are:
+
+    - a proven rate: against what was asked for;
+    - a goal that proves nothing: the measures that its choice looked at (F1 of `f1`, both rates of
+      `eer` and `cost`), against dev's interval. A rate may move beyond chance and leave F1 as it
+      was: the choice was for F1, and nothing was said about the rate;
+    - measures that depend on the prior: at the prior of dev. Where eval has fewer genuine
+      comparisons, precision and F1 are lower without anything being worse;
+    - one threshold for the worst category: the FMR in every category, beside that of all, since one
+      far above the limit is hidden by many below it;
+    - an FPIR: searches at every size of the gallery that was certified;
+    - false non-matches or recall: with the genuine matches that rules take away.
+    """
+    checks = [*_rates(evidence), *_categories(evidence), *_searches(evidence), *_rules(evidence)]
+    return Promise(tuple(checks))
+
+
+def _rates(evidence: Evidence) -> Iterator[Check]:
+    target, dev = evidence.target, evidence.dev
+    goal, most = target.goal, "at most" if target.goal.falls else "at least"
+    for measure in goal.measures:
+        seen, then = at_prior(evidence.eval, measure, dev.prior), getattr(dev, measure)
+        text = f"{NAMES.get(measure, measure)} on eval {span(seen)}"
+        if target.value is not None:
+            limit, text = target.value, f"{text}, promised {most} {target.value:.3g}"
+        else:
+            limit, text = then.high if goal.falls else then.low, f"{text}, on dev {span(then)}"
+        yield Check("rate", seen.low <= limit if goal.falls else seen.high >= limit, text)
+
+
+def at_prior(point: OperatingPoint, measure: str, prior: float) -> Estimate:
+    """A measure of an operating point as it would be at another prior.
+
+    Args:
+        point: measured at its own prior.
+        measure: fmr, fnmr, recall, precision, f1 or accuracy.
+        prior: share of genuine comparisons.
+    Returns:
+        For precision exact limits; those of F1 and accuracy move with the value.
+    """
+    found: Estimate = getattr(point, measure)
+    if prior == point.prior or measure in ("fmr", "fnmr", "recall"):
+        return found
+    if measure == "precision":
+        odds = (1 - prior) / prior * point.prior / (1 - point.prior)
+        value, low, high = (at_odds(p, odds) for p in (found.value, found.low, found.high))
+    else:
+        of = {"f1": f1_at, "accuracy": accuracy_at}[measure]
+        value = of(point.fmr.value, point.fnmr.value, prior)
+        low, high = (value + limit - found.value for limit in (found.low, found.high))
+    return msgspec.structs.replace(
+        found, value=value, low=max(low, 0.0), high=min(high, 1.0), optimistic=None
+    )
+
+
+def _categories(evidence: Evidence) -> Iterator[Check]:
+    limit, found = evidence.target.limit("fmr"), evidence.categories
+    worst = found.worst_fmr if found is not None else None
+    if evidence.goals.categories == "worst" and limit is not None and worst is not None:
+        yield Check(
+            "category",
+            worst.low <= limit,
+            f"FMR of category {worst.category} on eval {worst.value:.3g}, of some at least "
+            f"{worst.low:.3g}, promised at most {limit:.3g} in each",
+        )
+
+
+def _searches(evidence: Evidence) -> Iterator[Check]:
+    search = evidence.goals.search
+    if search is None or search.kind != "fpir" or search.value is None or not evidence.searches:
+        return
+    worst = max(evidence.searches, key=lambda point: point.fpir.low)
+    yield Check(
+        "search",
+        worst.fpir.low <= search.value,
+        f"FPIR on eval {span(worst.fpir)} in a gallery of {worst.gallery_size:,}, promised at "
+        f"most {search.value:.3g}",
+    )
+
+
+def _rules(evidence: Evidence) -> Iterator[Check]:
+    costs, limit = evidence.rules, evidence.target.limit("fnmr")
+    if not costs:
+        return
+    seen = "; ".join(f"{c.rule!r} takes {span(c.lost)} of the genuine matches" for c in costs)
+    if limit is None:
+        yield Check("rules", True, seen)
+        return
+    missed = evidence.eval.fnmr.low
+    missed += (1 - missed) * max(c.lost.low for c in costs)
+    text = f"{seen}; FNMR with them at least {missed:.3g}, promised {limit:.3g}"
+    yield Check("rules", missed <= limit, text)
 
 
 def sentence(evidence: Evidence) -> str:
-    """The sentence."""
+    """What is promised, in one sentence for someone who knows no statistics."""
     target, seen = evidence.target, evidence.eval
     if target.value is None:
         text = f"{_strangers(seen)}, and {_missed(seen)}: counted on eval, not proven"
     else:
-        text = _promise(target, seen, _everywhere(evidence))
+        text = _promise(evidence, target.value)
     for rule in evidence.rules:
         hits = round(rule.lost.value * rule.n_checked)
         lost = _counted(hits, rule.n_checked, "matches that belong together", "then taken away")
@@ -39,24 +177,23 @@ def sentence(evidence: Evidence) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def _everywhere(evidence: Evidence) -> str:
-    """Where an FMR is promised, if not over all comparisons together."""
-    found = evidence.categories
-    in_each = found is not None and evidence.goals.categories == "worst"
+def everywhere(evidence: Evidence) -> str:
+    """Where an FMR is promised, if not over all comparisons together; empty if it is."""
+    found, limit = evidence.categories, evidence.target.limit("fmr")
+    in_each = evidence.goals.categories == "worst" and limit is not None
     return f" within every {found.column}" if found is not None and in_each else ""
 
 
-def _promise(target: Target, seen: OperatingPoint, everywhere: str) -> str:
-    value, sure = target.value or 0.0, f"with {percent(target.confidence)} confidence"
-    if target.kind == "fmr":
-        wrong = _of(value, "pairs that do not belong together", "at most ")
-        return f"{wrong} called a match{everywhere}, {sure}; {_missed(seen)}"
-    if target.kind == "precision":
-        wrong, (n, count) = _of(1 - value, "matches", "at most "), _share(seen.prior)
-        return f"{wrong} wrong, {sure}, if {count} of {n} compared are genuine; {_missed(seen)}"
-    missing = 1 - value if target.kind == "recall" else value
-    lost = _of(missing, "pairs that belong together", "at most ")
-    return f"{lost} missed, {sure}; {_strangers(seen)}"
+def _promise(evidence: Evidence, value: float) -> str:
+    target, seen = evidence.target, evidence.eval
+    goal, sure = target.goal, f"with {percent(target.confidence)} confidence"
+    wrong = _of(value if goal.falls else 1 - value, goal.things, "at most ")
+    other = _strangers(seen) if target.limit("fnmr") is not None else _missed(seen)
+    where = everywhere(evidence)
+    if goal.measures == ("precision",):
+        n, count = _share(evidence.dev.prior)
+        sure += f", if {count} of {n} compared are genuine"
+    return f"{wrong} {goal.wrong}{where}, {sure}; {other}"
 
 
 def _missed(seen: OperatingPoint) -> str:
