@@ -15,8 +15,8 @@ from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 if TYPE_CHECKING:
     from gemel.calibrate.rates.intervals import Estimate
     from gemel.release.gates import GateReport
+    from gemel.release.moves import Move
     from gemel.release.release import Release
-    from gemel.release.store import Move
 
 app = typer.Typer(no_args_is_help=True, help="Releases and the pointers that make one live.")
 

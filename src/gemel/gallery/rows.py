@@ -7,12 +7,9 @@ been committed with `synchronous=FULL`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -22,6 +19,7 @@ from sqlalchemy.dialects.sqlite import insert
 from gemel.arrays import Float32, Int64
 from gemel.errors import GalleryError
 from gemel.gallery.attributes import Attributes
+from gemel.sqlite import Database, Kind
 
 FILE = "gallery.db"
 FORMAT = "1"
@@ -45,6 +43,7 @@ ROWS = sa.Table(
 )
 # Counts deleted records without reading embeddings.
 sa.Index("rows_deleted", ROWS.c.live, sqlite_where=ROWS.c.live.is_(sa.false()))
+KIND = Kind(_tables, GalleryError, GalleryError)
 
 
 @dataclass(frozen=True)
@@ -72,16 +71,11 @@ class Rows:
 
     def __init__(self, folder: Path, *, write: bool) -> None:
         self.path = folder / FILE
-        self._engine = sa.create_engine(_url(self.path, write), connect_args={"timeout": 30})
-        sa.event.listen(self._engine, "connect", _prepare_writer if write else _prepare_reader)
-        sa.event.listen(self._engine, "begin", _begin)
-        if write:
-            with self._connection() as connection:
-                _tables.create_all(connection)
+        self._database = Database(self.path, KIND, write=write)
 
     def meta(self) -> dict[str, str]:
         """What is noted about the gallery as a whole."""
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             return {row.key: row.value for row in connection.execute(sa.select(META))}
 
     def note(self, values: dict[str, str]) -> None:
@@ -90,13 +84,13 @@ class Rows:
         statement = statement.on_conflict_do_update(
             index_elements=["key"], set_={"value": statement.excluded.value}
         )
-        with self._connection() as connection:
+        with self._database.transaction(write=True) as connection:
             connection.execute(statement, [{"key": k, "value": v} for k, v in values.items()])
 
     def counts(self) -> tuple[int, int]:
         """How many records are live, and how many are marked as deleted."""
         total = sa.select(sa.func.count()).select_from(ROWS)
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             n_rows = connection.execute(total).scalar_one()
             n_deleted = connection.execute(total.where(ROWS.c.live.is_(sa.false()))).scalar_one()
         return n_rows - n_deleted, n_deleted
@@ -126,7 +120,7 @@ class Rows:
                 seqs.tolist(), ids, rows, attributes, strict=True
             )
         ]
-        with self._connection() as connection:
+        with self._database.transaction(write=True) as connection:
             connection.execute(statement, values)
 
     def delete(self, seqs: Int64, ids: Sequence[str]) -> None:
@@ -140,14 +134,14 @@ class Rows:
             {"record": record, "new_seq": seq}
             for seq, record in zip(seqs.tolist(), ids, strict=True)
         ]
-        with self._connection() as connection:
+        with self._database.transaction(write=True) as connection:
             connection.execute(statement, values)
 
     def get(self, record: str, dim: int) -> tuple[Float32, Attributes] | None:
         """Embedding (d,) and attributes of one record, or None."""
         question = sa.select(ROWS.c.embedding, ROWS.c.attributes)
         question = question.where(ROWS.c.id == record, ROWS.c.live)
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             found = connection.execute(question).one_or_none()
         if found is None:
             return None
@@ -164,7 +158,7 @@ class Rows:
             f"SELECT seq, id, live, embedding, attributes FROM rows WHERE seq > {int(after)} "
             "ORDER BY seq"
         )
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             cursor = connection.exec_driver_sql(question)
             while found := cursor.fetchmany(PAGE):
                 live = [row for row in found if row[2]]
@@ -180,48 +174,7 @@ class Rows:
 
     def close(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _connection(self) -> Iterator[sa.Connection]:
-        """A transaction whose failures are errors of the gallery."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except sa.exc.DBAPIError as e:
-            raise _explained(e, self.path) from e
-
-
-def _url(path: Path, write: bool) -> sa.URL:
-    if write:
-        return sa.URL.create("sqlite", database=str(path))
-    query = {"mode": "ro", "uri": "true"}
-    # Without its -wal file and without the right to make one, SQLite can only read a file that
-    # it is told will not change.
-    if not path.with_name(FILE + "-wal").exists() and not os.access(path.parent, os.W_OK):
-        query = {"immutable": "1", "uri": "true"}
-    return sa.URL.create("sqlite", database=path.resolve().as_uri(), query=query)
-
-
-def _prepare_writer(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "fullfsync=ON",  # macOS: through the disk's own cache too
-        "secure_delete=FAST",
-        f"journal_size_limit={64 << 20}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _prepare_reader(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    connection.execute("PRAGMA query_only=ON")
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+        self._database.close()
 
 
 def _matrix(blobs: list[bytes | None], ids: list[str], dim: int, path: Path) -> Float32:
@@ -241,19 +194,3 @@ def _decoded(texts: list[str | None]) -> list[Attributes]:
         return [{} for _ in texts]
     decoded: list[Attributes] = msgspec.json.decode(f"[{','.join(text or '{}' for text in texts)}]")
     return decoded
-
-
-def _explained(error: sa.exc.DBAPIError, path: Path) -> GalleryError:
-    what = str(error.orig)
-    hints = (
-        ("full", "free some space; nothing of this change was stored"),
-        ("disk I/O", "look at free space and at the disk; nothing of this change was stored"),
-        ("readonly", "make the directory writable, or open the gallery read-only"),
-        ("unable to open", "look at the permissions of the directory"),
-        ("not a database", "restore it from a copy, or delete it and enroll again"),
-        ("malformed", "restore it from a copy, or delete it and enroll again"),
-        ("no such table", "this is not the database of a gallery"),
-        ("locked", "another program holds the database; close it there"),
-    )
-    hint = next((hint for sign, hint in hints if sign in what), "")
-    return GalleryError(f"the database says: {what}", where=str(path), hint=hint)

@@ -17,7 +17,8 @@ import msgspec
 
 from gemel.errors import LedgerError
 from gemel.ledger.chain import Entry, Head, LedgerReport, walk
-from gemel.ledger.table import Table
+from gemel.ledger.entries import Entries
+from gemel.ledger.table import SqliteEntries
 from gemel.ledger.writer import MAX_QUEUE, WAIT_SECONDS, Writer
 
 MAX_BODY_BYTES = 8_192
@@ -27,9 +28,8 @@ BINARY = frozenset({bytes, bytearray, memoryview})
 class Ledger:
     """Entries in one file. Open one with `Ledger.open` and close it, or use it in a `with`."""
 
-    def __init__(self, table: Table, writer: Writer, clock: Callable[[], int]) -> None:
-        self.path = table.path
-        self._table = table
+    def __init__(self, entries: Entries, writer: Writer, clock: Callable[[], int]) -> None:
+        self._entries = entries
         self._writer = writer
         self._clock = clock
         self._encode = msgspec.json.Encoder(order="deterministic", enc_hook=_plain).encode
@@ -56,8 +56,8 @@ class Ledger:
         path = Path(path)
         if not create and not path.is_file():
             raise LedgerError("there is no ledger here", where=str(path))
-        table = Table(path)
-        return cls(table, Writer(table, max_queue=max_queue), clock)
+        entries = SqliteEntries(path)
+        return cls(entries, Writer(entries, max_queue=max_queue), clock)
 
     def append(self, kind: str, body: dict[str, Any]) -> str:
         """Note something soon; returns without waiting for the disk.
@@ -111,23 +111,23 @@ class Ledger:
 
     def find(self, record: str) -> Entry | None:
         """The entry of an id, waiting for it to be on disk."""
-        found = self._table.find(record)
+        found = self._entries.find(record)
         if found is None and self._writer.n_waiting:
             self.flush()
-            found = self._table.find(record)
+            found = self._entries.find(record)
         return found
 
     def starting(self, start: str) -> list[str]:
         """Up to two ids on disk that start like that; the whole id gives itself."""
-        return self._table.starting(start)
+        return self._entries.starting(start)
 
     def entries(self, *, after: int = 0, kind: str | None = None, limit: int = 1000) -> list[Entry]:
         """Entries on disk in order, behind number `after`, of one kind if named."""
-        return self._table.some(after, kind, limit)
+        return self._entries.some(after, kind, limit)
 
     def head(self) -> Head:
         """The last entry on disk; keep it elsewhere to find a rewritten chain later."""
-        return self._table.head()
+        return self._entries.head()
 
     def verify(self, known: Head | None = None) -> LedgerReport:
         """Follow the whole chain, as of one moment, in blocks.
@@ -140,7 +140,7 @@ class Ledger:
             LedgerError: the file cannot be read.
         """
         self.flush()
-        with self._table.all() as (entries, stored):
+        with self._entries.all() as (entries, stored):
             return walk(entries, stored, known)
 
     def close(self) -> None:
@@ -152,7 +152,7 @@ class Ledger:
         try:
             self._writer.close()
         finally:
-            self._table.close()
+            self._entries.close()
 
     def __enter__(self) -> Self:
         return self

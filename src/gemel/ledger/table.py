@@ -1,7 +1,7 @@
 """The ledger's own SQLite file: entries in order, and the head of the chain.
 
-Several processes may append: the place in the chain is taken inside `BEGIN IMMEDIATE`, so each
-append sees the head that the one before it left. Commits use `synchronous=FULL`.
+Several processes may append: the place in the chain is taken inside a write transaction, so each
+append sees the head that the one before it left.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from gemel.errors import LedgerError, RowRefused
 from gemel.ledger.chain import Entry, Head, entry_hash
+from gemel.ledger.entries import Draft
+from gemel.sqlite import Database, Kind
 
 PAGE = 4096
-BUSY_SECONDS = 30
 MAX_INTEGER = 2**63 - 1
 
 _tables = sa.MetaData()
@@ -42,23 +42,21 @@ HEAD = sa.Table(
     sa.Column("hash", sa.String, nullable=False),
 )
 
-Draft = tuple[str, int, str, str]
-"""An entry that has no place in the chain yet: id, time_us, kind, text."""
+KIND = Kind(_tables, LedgerError, RowRefused)
 
 
-class Table:
-    """The entries in one file.
+class SqliteEntries:
+    """The `Entries` in one file.
 
     Args:
         path: the file; made if it is not there.
-        timeout: seconds to wait for another process that is appending.
 
     Raises:
         LedgerError: it cannot be opened.
     """
 
-    def __init__(self, path: Path, timeout: float = BUSY_SECONDS) -> None:
-        self.path = path
+    def __init__(self, path: Path) -> None:
+        self.where = str(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
@@ -67,12 +65,7 @@ class Table:
                 where=str(path.parent),
                 hint="choose another place, or make the one above writable",
             ) from e
-        url = sa.URL.create("sqlite", database=str(path))
-        self._engine = sa.create_engine(url, connect_args={"timeout": timeout})
-        sa.event.listen(self._engine, "connect", _prepare)
-        sa.event.listen(self._engine, "begin", _begin)
-        with self._connection(write=True) as connection:
-            _tables.create_all(connection)
+        self._database = Database(path, KIND, write=True)
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Append all drafts in one transaction, or none; durable on return.
@@ -81,7 +74,7 @@ class Table:
             RowRefused: one of the entries cannot be stored.
             LedgerError: the disk does not take them, or another process does not let go.
         """
-        with self._connection(write=True) as connection:
+        with self._database.transaction(write=True) as connection:
             head = self._head(connection)
             last = head.hash
             values: list[str | int] = []
@@ -97,19 +90,19 @@ class Table:
 
     def head(self) -> Head:
         """The last entry, as the file says."""
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             return self._head(connection)
 
     def find(self, record: str) -> Entry | None:
         """The entry of an id."""
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             row = connection.execute(sa.select(ENTRIES).where(ENTRIES.c.id == record)).one_or_none()
         return None if row is None else Entry(*row)
 
     def starting(self, start: str) -> list[str]:
         """Up to two ids that start like that."""
         ids = sa.select(ENTRIES.c.id).where(ENTRIES.c.id.startswith(start, autoescape=True))
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             return list(connection.scalars(ids.limit(2)))
 
     def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
@@ -118,13 +111,13 @@ class Table:
         question = sa.select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
         if kind is not None:
             question = question.where(ENTRIES.c.kind == kind)
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             return [Entry(*row) for row in connection.execute(question.limit(limit))]
 
     @contextmanager
     def all(self) -> Iterator[tuple[Iterator[Entry], Head]]:
         """Every entry in order, and the head, as of one moment."""
-        with self._connection() as connection:
+        with self._database.transaction() as connection:
             head = self._head(connection)
             found = connection.execute(
                 sa.select(ENTRIES).order_by(ENTRIES.c.seq).execution_options(yield_per=PAGE)
@@ -133,35 +126,8 @@ class Table:
 
     def close(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
+        self._database.close()
 
     def _head(self, connection: sa.Connection) -> Head:
         row = connection.execute(sa.select(HEAD.c.seq, HEAD.c.hash)).one_or_none()
         return Head() if row is None else Head(row.seq, row.hash)
-
-    @contextmanager
-    def _connection(self, write: bool = False) -> Iterator[sa.Connection]:
-        mode = "IMMEDIATE" if write else "DEFERRED"
-        try:
-            with self._engine.connect() as connection:
-                connection.execution_options(begin=mode)
-                with connection.begin():
-                    yield connection
-        except sa.exc.DBAPIError as e:
-            # An operational error is the disk's or the lock's; the rest is about the rows.
-            kind = LedgerError if isinstance(e, sa.exc.OperationalError) else RowRefused
-            raise kind(
-                f"the database says: {e.orig}",
-                where=str(self.path),
-                hint="look at free space, permissions and who else holds the file",
-            ) from e
-
-
-def _prepare(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options()['begin']}")

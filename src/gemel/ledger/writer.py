@@ -1,6 +1,6 @@
 """The one thread of a process that writes its entries, in group commits.
 
-The queue is bounded. An entry leaves it when it is on disk, or when the table refuses it and a
+The queue is bounded. An entry leaves it when it is on disk, or when the place refuses it and a
 note in its place says so; when the disk fails, all of them wait and are tried again.
 """
 
@@ -15,7 +15,7 @@ from itertools import islice
 import msgspec
 
 from gemel.errors import LedgerError, RowRefused
-from gemel.ledger.table import Draft, Table
+from gemel.ledger.entries import Draft, Entries
 
 MAX_QUEUE = 20_000
 MAX_BATCH = 2_000
@@ -29,14 +29,14 @@ class Writer:
     """Takes drafts from many threads and appends them from one, started by the first.
 
     Args:
-        table: where they go.
+        entries: where they go.
         max_queue: drafts that may wait before `put` does.
     """
 
-    def __init__(self, table: Table, *, max_queue: int = MAX_QUEUE) -> None:
+    def __init__(self, entries: Entries, *, max_queue: int = MAX_QUEUE) -> None:
         self.problem: LedgerError | None = None
         self.n_refused = 0
-        self._table = table
+        self._entries = entries
         self._max_queue = max_queue
         self._queue: deque[Draft] = deque()
         self._n_put = 0
@@ -67,7 +67,7 @@ class Writer:
             if len(self._queue) >= self._max_queue:
                 self._wait(lambda: len(self._queue) < self._max_queue, WAIT_SECONDS)
             if self._is_closed:
-                raise LedgerError("the ledger is closed", where=str(self._table.path))
+                raise LedgerError("the ledger is closed", where=self._entries.where)
             self._queue.append(draft)
             self._n_put += 1
             if self._is_idle:
@@ -117,7 +117,7 @@ class Writer:
         if self._queue:
             raise LedgerError(
                 f"{len(self._queue)} entries could not be written: {self.problem}",
-                where=str(self._table.path),
+                where=self._entries.where,
             )
 
     def _start(self) -> None:
@@ -135,7 +135,7 @@ class Writer:
         if not is_done():
             raise LedgerError(
                 f"not on disk after {timeout:g} s: {self.problem or 'the disk is too slow'}",
-                where=str(self._table.path),
+                where=self._entries.where,
                 hint="look at free space and at who else holds the file",
             )
 
@@ -167,7 +167,7 @@ class Writer:
     def _append(self, batch: list[Draft]) -> int:
         """Write drafts; how many are settled. None are if one of several is refused."""
         try:
-            self._table.append(batch)
+            self._entries.append(batch)
         except RowRefused as e:
             return self._refused(batch, e)
         except LedgerError:
@@ -183,7 +183,7 @@ class Writer:
         record, time_us, kind, _ = batch[0]
         text = msgspec.json.encode({"kind": kind, "reason": str(error)}, order="sorted").decode()
         with contextlib.suppress(RowRefused):
-            self._table.append([(record, time_us, REFUSED, text)])
+            self._entries.append([(record, time_us, REFUSED, text)])
         self.n_refused += 1
         if record in self._awaited:
             self._awaited[record] = error

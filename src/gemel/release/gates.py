@@ -14,8 +14,9 @@ from datetime import UTC, date, datetime
 from types import EllipsisType
 
 from gemel.errors import GateFailed, GemelError
+from gemel.release.moves import Move
 from gemel.release.release import Release
-from gemel.release.store import Move, Store
+from gemel.release.store import Store
 from gemel.release.words.figures import span
 from gemel.release.words.promise import kept_promise
 

@@ -1,66 +1,26 @@
 """The shelf of releases and the pointers that make one of them live.
 
-`releases/` is the shelf. `store.db` (SQLite) holds one append-only table of pointer moves; where a
-pointer stands is its last row, so state and history cannot disagree. A move is compare-and-set in
-one write transaction.
+`releases/` is the shelf, `store.db` the history of the pointers. A move is compare-and-set.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from types import EllipsisType
-from typing import Any, Literal
+from typing import Literal
 
-import sqlalchemy as sa
-
-from gemel.errors import NotFound, PointerMoved, ReleaseError
+from gemel.errors import NotFound, PointerMoved
 from gemel.release.folder import Manifest
+from gemel.release.moves import Move, Moves, SqliteMoves
 from gemel.release.release import Release
-from gemel.release.shelf import Shelf, alone
+from gemel.release.shelf import Shelf
 
 Pointer = Literal["stable", "canary", "shadow"]
 POINTERS: tuple[Pointer, ...] = ("stable", "canary", "shadow")
-SCHEMA = 1
-
-_meta = sa.MetaData()
-_moves = sa.Table(
-    "pointer_moves",
-    _meta,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("pointer", sa.String, nullable=False, index=True),
-    sa.Column("action", sa.String, nullable=False),
-    sa.Column("release_id", sa.String),
-    sa.Column("previous", sa.String),
-    sa.Column("actor", sa.String, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
-    sa.Column("time", sa.String, nullable=False),
-    sqlite_autoincrement=True,
-)
-_APPEND_ONLY = [
-    f"CREATE TRIGGER IF NOT EXISTS pointer_moves_no_{verb} BEFORE {verb} ON pointer_moves "
-    "BEGIN SELECT RAISE(ABORT, 'pointer history is append-only'); END"
-    for verb in ("update", "delete")
-]
-
-
-@dataclass(frozen=True)
-class Move:
-    """One move of a pointer; `previous` and `release_id` are None where it pointed nowhere."""
-
-    seq: int
-    pointer: str
-    action: str
-    release_id: str | None
-    previous: str | None
-    actor: str
-    reason: str
-    time: str
+FILE = "store.db"
 
 
 class Store:
@@ -68,12 +28,13 @@ class Store:
 
     Args:
         path: folder; comes into being with the first write.
+        moves: where the moves of the pointers are kept; `store.db` in the folder if left out.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, moves: Moves | None = None) -> None:
         self.path = Path(path)
         self.shelf = Shelf(self.path / "releases")
-        self._db = self.path / "store.db"
+        self._moves = moves or SqliteMoves(self.path / FILE)
 
     def put(self, folder: str | Path) -> Release:
         """Take a copy of a release onto the shelf; see `Shelf.put`."""
@@ -116,10 +77,7 @@ class Store:
     def pointer(self, name: str) -> str | None:
         """Id of the release that a pointer points at, or None."""
         _check_pointer(name)
-        if not self._db.exists():
-            return None
-        with self._engine.connect() as c:
-            return _current(c, name)
+        return _target(self._moves.last(name))
 
     def pointers(self) -> dict[str, str | None]:
         """Where each pointer stands."""
@@ -152,13 +110,15 @@ class Store:
         """
         _check_pointer(pointer)
         target = None if release_id is None else self.get(release_id).id
-        with self._write() as c:
-            current = _current(c, pointer)
+
+        def decide(so_far: Sequence[Move]) -> Move | None:
+            current = _target(so_far[-1] if so_far else None)
             _check_expected(pointer, current, expected)
-            last = _history(c, pointer, limit=1)
-            if last and current == target:
-                return last[0]
-            return _append(c, (pointer, "point", target, current), actor, reason, now)
+            if so_far and current == target:
+                return None
+            return Move(0, pointer, "point", target, current, actor, reason, _time(now))
+
+        return self._moves.change(pointer, decide)
 
     def rollback(
         self,
@@ -179,10 +139,11 @@ class Store:
             DigestMismatch: the earlier release is damaged.
         """
         _check_pointer(pointer)
-        with self._write() as c:
-            current = _current(c, pointer)
+
+        def decide(so_far: Sequence[Move]) -> Move:
+            current = _target(so_far[-1] if so_far else None)
             _check_expected(pointer, current, expected)
-            before = _before(_history(c, pointer))
+            before = _before(so_far)
             if before is None:
                 raise NotFound(
                     f"{pointer} has no earlier release to go back to",
@@ -190,69 +151,15 @@ class Store:
                     hint="see: gemel release list",
                 )
             self.get(before)
-            return _append(c, (pointer, "rollback", before, current), actor, reason, now)
+            return Move(0, pointer, "rollback", before, current, actor, reason, _time(now))
+
+        return self._moves.change(pointer, decide)
 
     def history(self, pointer: str | None = None) -> Sequence[Move]:
         """Every move of one pointer or of all, oldest first."""
         if pointer is not None:
             _check_pointer(pointer)
-        if not self._db.exists():
-            return []
-        with self._engine.connect() as c:
-            return _history(c, pointer)
-
-    @cached_property
-    def _engine(self) -> sa.Engine:
-        # Without a pool nothing stays open that somebody has to close.
-        engine = sa.create_engine(
-            f"sqlite:///{self._db}",
-            poolclass=sa.NullPool,
-            connect_args={"timeout": 30, "isolation_level": None},
-        )
-        sa.event.listen(engine, "connect", _on_connect)
-        return engine
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        """One write transaction, which no other process can interleave with."""
-        if not self._db.exists():
-            self._create()
-        with self._engine.connect() as c:
-            c.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                yield c
-            except BaseException:
-                c.exec_driver_sql("ROLLBACK")
-                raise
-            c.exec_driver_sql("COMMIT")
-
-    def _create(self) -> None:
-        # Built under another name: a database that exists has its table and its triggers.
-        with alone(self.shelf.folder):
-            if self._db.exists():
-                return
-            fresh = self.path / "store.db.new"
-            fresh.unlink(missing_ok=True)
-            engine = sa.create_engine(f"sqlite:///{fresh}")
-            with engine.begin() as c:
-                _meta.create_all(c)
-                for trigger in _APPEND_ONLY:
-                    c.exec_driver_sql(trigger)
-                c.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
-            with engine.connect() as c:
-                c.exec_driver_sql("PRAGMA journal_mode = WAL")
-            engine.dispose()
-            fresh.rename(self._db)
-
-
-def _on_connect(connection: Any, _record: Any) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA:
-        raise ReleaseError(
-            f"store of schema {version}, this version reads {SCHEMA}",
-            hint="open it with the version of gemel that made it",
-        )
-    connection.execute("PRAGMA synchronous = FULL")
+        return self._moves.all(pointer)
 
 
 def _check_pointer(name: str) -> None:
@@ -270,20 +177,15 @@ def _check_expected(pointer: str, current: str | None, expected: str | EllipsisT
         )
 
 
-def _current(c: sa.Connection, pointer: str) -> str | None:
-    last = _history(c, pointer, limit=1)
-    return last[0].release_id if last else None
+def _target(move: Move | None) -> str | None:
+    return None if move is None else move.release_id
 
 
-def _history(c: sa.Connection, pointer: str | None, limit: int | None = None) -> list[Move]:
-    """All moves oldest first, or the newest `limit` newest first."""
-    query = sa.select(_moves).order_by(_moves.c.seq.desc() if limit else _moves.c.seq)
-    if pointer is not None:
-        query = query.where(_moves.c.pointer == pointer)
-    return [Move(**row) for row in c.execute(query.limit(limit)).mappings()]
+def _time(now: datetime | None) -> str:
+    return (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _before(history: list[Move]) -> str | None:
+def _before(history: Sequence[Move]) -> str | None:
     """What was live before the present release, when rollbacks undo moves."""
     trail: list[str | None] = []
     for move in history:
@@ -294,28 +196,6 @@ def _before(history: list[Move]) -> str | None:
             trail.append(move.release_id)
     earlier = [i for i in trail[:-1] if i is not None]
     return earlier[-1] if earlier else None
-
-
-def _append(
-    c: sa.Connection,
-    step: tuple[str, str, str | None, str | None],
-    actor: str,
-    reason: str,
-    now: datetime | None,
-) -> Move:
-    pointer, action, target, previous = step
-    row = {
-        "pointer": pointer,
-        "action": action,
-        "release_id": target,
-        "previous": previous,
-        "actor": actor,
-        "reason": reason,
-        "time": (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds"),
-    }
-    result = c.execute(sa.insert(_moves).values(row))
-    key = result.inserted_primary_key
-    return Move(seq=key[0] if key else 0, **row)  # type: ignore[arg-type]
 
 
 def _short(release_id: str | EllipsisType | None) -> str:

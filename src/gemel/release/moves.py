@@ -1,0 +1,135 @@
+"""Where the moves of the pointers are kept: one append-only order for all processes.
+
+`Moves` is what a store needs; `SqliteMoves` is `store.db`, one table. Where a pointer stands is its
+last row, so state and history cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from gemel.errors import ReleaseError
+from gemel.files import Lock
+from gemel.sqlite import Database, Kind
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move of a pointer; `previous` and `release_id` are None where it pointed nowhere.
+
+    `seq` is its place in the order, 0 while it has none.
+    """
+
+    seq: int
+    pointer: str
+    action: str
+    release_id: str | None
+    previous: str | None
+    actor: str
+    reason: str
+    time: str
+
+
+Decide = Callable[[Sequence[Move]], Move | None]
+"""From the moves of a pointer so far, oldest first, to the next one, or None to leave it."""
+
+
+class Moves(Protocol):
+    """The moves of all pointers."""
+
+    def last(self, pointer: str) -> Move | None:
+        """The newest move of a pointer."""
+
+    def all(self, pointer: str | None = None) -> list[Move]:
+        """Every move of one pointer or of all, oldest first."""
+
+    def change(self, pointer: str, decide: Decide) -> Move:
+        """Append what is decided, as one step that no other process comes between.
+
+        Returns:
+            The newest move of the pointer. What `decide` raises changes nothing.
+        """
+
+
+_tables = sa.MetaData()
+MOVES = sa.Table(
+    "pointer_moves",
+    _tables,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("pointer", sa.String, nullable=False, index=True),
+    sa.Column("action", sa.String, nullable=False),
+    sa.Column("release_id", sa.String),
+    sa.Column("previous", sa.String),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("time", sa.String, nullable=False),
+    sqlite_autoincrement=True,
+)
+APPEND_ONLY = [
+    f"CREATE TRIGGER IF NOT EXISTS pointer_moves_no_{verb} BEFORE {verb} ON pointer_moves "
+    "BEGIN SELECT RAISE(ABORT, 'pointer history is append-only'); END"
+    for verb in ("update", "delete")
+]
+KIND = Kind(_tables, ReleaseError, ReleaseError, schema=1)
+
+
+class SqliteMoves:
+    """The moves in one file, open only while they are read or changed.
+
+    Args:
+        path: of the file; comes into being with the first move.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def last(self, pointer: str) -> Move | None:
+        """The newest move of a pointer."""
+        newest = _of(pointer).order_by(None).order_by(MOVES.c.seq.desc()).limit(1)
+        return next(iter(self._read(newest)), None)
+
+    def all(self, pointer: str | None = None) -> list[Move]:
+        """Every move of one pointer or of all, oldest first."""
+        return self._read(_of(pointer))
+
+    def change(self, pointer: str, decide: Decide) -> Move:
+        """Append what is decided, as one step that no other process comes between."""
+        if not self._path.exists():
+            self._create()
+        with Database(self._path, KIND, write=True) as db, db.transaction(write=True) as c:
+            so_far = [Move(**row) for row in c.execute(_of(pointer)).mappings()]
+            move = decide(so_far)
+            if move is None:
+                return so_far[-1]
+            row = asdict(move)
+            del row["seq"]
+            key = c.execute(sa.insert(MOVES).values(row)).inserted_primary_key
+            return replace(move, seq=key[0] if key else 0)
+
+    def _read(self, query: sa.Select[tuple[object, ...]]) -> list[Move]:
+        if not self._path.exists():
+            return []
+        with Database(self._path, KIND, write=False) as db, db.transaction() as c:
+            return [Move(**row) for row in c.execute(query).mappings()]
+
+    def _create(self) -> None:
+        """Make the file under another name first: one that exists has its table and triggers."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with Lock(self._path.with_name("store.lock"), wait=True):
+            if not self._path.exists():
+                fresh = self._path.with_name(f"{self._path.name}.new")
+                fresh.unlink(missing_ok=True)
+                with Database(fresh, KIND, write=True) as db, db.transaction(write=True) as c:
+                    for trigger in APPEND_ONLY:
+                        c.exec_driver_sql(trigger)
+                fresh.rename(self._path)
+
+
+def _of(pointer: str | None) -> sa.Select[tuple[object, ...]]:
+    query = sa.select(MOVES).order_by(MOVES.c.seq)
+    return query if pointer is None else query.where(MOVES.c.pointer == pointer)
