@@ -42,8 +42,8 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.release.evidence import classes
-from gemel.release.evidence import part as measure
-from gemel.release.evidence.part import Part
+from gemel.release.evidence.part import Part, encode
+from gemel.release.evidence.schema import Sampling
 from gemel.settings import TrainSettings
 from gemel.train.fit import train
 
@@ -134,12 +134,12 @@ def trained(name: str, write: Callable[[Path], object]) -> Trained:
         "dev_map_at_r": [round(e.metric, 4) for e in (training.history[0], training.best)],
         "seconds": training.seconds,
     }
-    rows = measure.encode(encoder, dataset, sides.dev)
+    rows = encode(encoder, dataset, sides.dev)
     return Trained(encoder, part(rows, dataset.identities[sides.dev]), facts)
 
 
 def part(rows: Float32, identities: NDArray[np.int64]) -> Part:
-    return measure.part(rows, identities, Cosine(), max_comparisons=100_000, seed=0)
+    return Part.of(rows, identities, Cosine(), sampling=Sampling(100_000))
 
 
 def unknown_items(made: Trained, images: Sequence[bytes], names: Sequence[str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gemel.ledger.ledger import Ledger
     from gemel.release.compare.compare import Comparison, compare
     from gemel.release.evidence.goals import Goals
+    from gemel.release.evidence.schema import Sampling
     from gemel.release.explanation import Explanation, explain
     from gemel.release.gates import promote
     from gemel.release.make.build import build as build_release
@@ -49,6 +50,7 @@ __all__ = [
     "Ledger",
     "Policy",
     "Release",
+    "Sampling",
     "Service",
     "SiameseEstimator",
     "Splits",
@@ -79,6 +81,7 @@ _PLACES = {
     "Ledger": "ledger.ledger",
     "Policy": "decide.policy",
     "Release": "release.release",
+    "Sampling": "release.evidence.schema",
     "Service": "serve.service",
     "SiameseEstimator": "train.estimator",
     "Splits": "data.splits",

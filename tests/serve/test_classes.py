@@ -18,7 +18,9 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
-from gemel.release.evidence import classes, part
+from gemel.release.evidence import classes
+from gemel.release.evidence.part import Part
+from gemel.release.evidence.schema import Sampling
 from gemel.release.release import Release
 from gemel.serve import classes as module
 from gemel.serve.http.app import create_app
@@ -49,7 +51,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     rng = np.random.default_rng(0)
     people = [spellings(rng, 7) for _ in range(90)]
     rows = plain.encoder.encode([row for person in people for row in person])
-    dev = part.part(rows, np.repeat(np.arange(90), 7), Cosine(), max_comparisons=1000, seed=0)
+    dev = Part.of(rows, np.repeat(np.arange(90), 7), Cosine(), sampling=Sampling(1000))
     policy = classes.fit(dev, alpha=0.05, shots=(1, 5)).policy
     return plain.child(
         policy=msgspec.structs.replace(plain.policy, classify=policy), into=folder / "child"

@@ -20,8 +20,7 @@ from gemel.data.dataset import CategoryColumn
 from gemel.decide.policy import FirstStage
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DigestMismatch
-from gemel.release.evidence.mistakes import Item, Mistake
-from gemel.release.evidence.schema import Evidence
+from gemel.release.evidence.schema import Evidence, Item, Mistake
 from gemel.release.explanation import explain
 from gemel.release.release import Release
 from gemel.release.words import figures

@@ -156,13 +156,12 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
     from gemel.release.make.build import build
     from gemel.release.make.recalibrate import recalibrate
 
-    goal, folder = project.config.calibrate, finished_run(project, dataset)
+    folder = finished_run(project, dataset)
     first = next(iter(_siblings(project, dataset)), None)
     how: dict[str, Any] = {
         "goals": project.goals(),
         "name": name,
-        "max_comparisons": goal.max_comparisons,
-        "seed": goal.seed,
+        "sampling": project.sampling(),
     }
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         how |= {"into": Path(draft) / "release", "progress": tick}
@@ -197,11 +196,11 @@ def find_release(project: Project, dataset: Dataset, name: str = "") -> Release 
         dataset: of the run.
         name: that it must have; empty takes any.
     """
-    goal, goals, today = project.config.calibrate, project.goals(), datetime.now(UTC).date()
+    wanted, today = (project.goals(), project.sampling()), datetime.now(UTC).date()
     for release in reversed(_siblings(project, dataset)):
         evidence, policy = release.evidence, release.policy
         chosen = evidence.adapted is None and policy.verify.threshold == evidence.dev.threshold
-        same = (evidence.goals, evidence.sampling) == (goals, (goal.max_comparisons, goal.seed))
+        same = (evidence.goals, evidence.sampling) == wanted
         named = name in ("", release.manifest.name)
         if same and chosen and named and not policy.has_expired(today):
             return release

@@ -37,7 +37,6 @@ def compare(
     require_comparable(one, two)
     dataset = project.dataset()
     splits = _splits(project, dataset, two)
-    goal = project.config.calibrate
     with show.progress("comparing", "steps") as tick:
         found = compared(
             one,
@@ -45,8 +44,7 @@ def compare(
             dataset,
             splits,
             margin=margin,
-            max_comparisons=goal.max_comparisons,
-            seed=goal.seed,
+            sampling=project.sampling(),
             progress=tick,
         )
     if json:

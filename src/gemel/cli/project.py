@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gemel.gallery.gallery import Gallery
     from gemel.ledger.ledger import Ledger
     from gemel.release.evidence.goals import Goals
+    from gemel.release.evidence.schema import Sampling
     from gemel.release.release import Release
     from gemel.release.store import Store
 
@@ -175,6 +176,13 @@ class Project:
             "train": msgspec.to_builtins(self.config.train),
         }
         return self.state / "runs" / digest(dataset.digest.encode(), canonical_json(settings))[:12]
+
+    def sampling(self) -> Sampling:
+        """Which comparisons `[calibrate]` makes."""
+        from gemel.release.evidence.schema import Sampling
+
+        goal = self.config.calibrate
+        return Sampling(goal.max_comparisons, goal.seed)
 
     def goals(self) -> Goals:
         """What `[calibrate]` asks of the decisions."""

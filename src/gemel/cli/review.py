@@ -15,7 +15,7 @@ from gemel.errors import ReleaseError
 
 if TYPE_CHECKING:
     from gemel.calibrate.goals.answered import Rates
-    from gemel.release.evidence.feedback import Feedback
+    from gemel.release.evidence.schema import Feedback
 
 app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and what they say.")
 
@@ -100,7 +100,6 @@ def accept(
         show_proposal(said)
         return
     dataset, parent = project.dataset(), project.release(name)
-    goal = project.config.calibrate
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         child = adapt.accept(
             parent,
@@ -108,8 +107,7 @@ def accept(
             project.run_folder(dataset),
             dataset,
             into=Path(draft) / "release",
-            max_comparisons=goal.max_comparisons,
-            seed=goal.seed,
+            sampling=project.sampling(),
             progress=tick,
         )
         release = project.store().put(child.folder)

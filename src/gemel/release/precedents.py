@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
 from gemel.encode.comparators import Comparator
-from gemel.release.evidence.mistakes import whole_identities
+from gemel.release.evidence.part import whole_identities
 
 MAX_RECORDS = 500
 """About 125,000 comparisons, a third of a second: whoever asks first waits for them."""

@@ -9,7 +9,7 @@ from typing import Any
 from gemel.errors import NoLedger
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import UNASKED, answer, waiting
-from gemel.release.evidence.feedback import Feedback
+from gemel.release.evidence.schema import Feedback
 from gemel.release.folder import Manifest
 from gemel.release.make.adapt import feedback
 from gemel.serve.replies import ReviewReply, VerdictReply, WaitingReply

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemel.calibrate.rates.by_category import Cell, Row
 from gemel.release.evidence import mistakes
-from gemel.release.evidence.mistakes import Mistake
-from gemel.release.evidence.schema import Evidence
+from gemel.release.evidence.schema import Evidence, Mistake
 from gemel.release.release import Release
 from gemel.release.words import figures
 from gemel.release.words.card import card

@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits
 from gemel.arrays import Float32, Int64, unit_rows
 from gemel.encode.comparators.cosine import Cosine
 from gemel.release.evidence import classes
-from gemel.release.evidence import part as measure
 from gemel.release.evidence.part import Part
+from gemel.release.evidence.schema import Sampling
 from gemel.release.release import Release
 from gemel.tasks import episodes, fewshot
 from gemel.tasks.fewshot import Supports
@@ -19,7 +19,7 @@ DIM = 12
 
 
 def part(rows: Float32, identities: Int64) -> Part:
-    return measure.part(rows, identities, Cosine(), max_comparisons=1000, seed=0)
+    return Part.of(rows, identities, Cosine(), sampling=Sampling(1000))
 
 
 def world(rng: np.random.Generator, n: int, k: int = 7) -> Part:

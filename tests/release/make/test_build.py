@@ -25,8 +25,10 @@ from gemel.encode.comparators.as_norm import AsNorm
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.prepare_image import ImagePrepare
 from gemel.errors import DataError, ReleaseError, SpaceMismatch
-from gemel.release.evidence import baseline, mistakes, part
+from gemel.release.evidence import baseline, mistakes
 from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.part import Part
+from gemel.release.evidence.schema import Sampling
 from gemel.release.make.build import build
 from gemel.release.make.recalibrate import is_of, recalibrate
 from gemel.release.release import Release
@@ -207,7 +209,7 @@ def test_nearest_mistakes_are_those_of_levelled_scores() -> None:
     rng = np.random.default_rng(1)
     rows, identities = unit_rows(rng.normal(size=(60, 8))), np.arange(60) // 3
     column = CategoryColumn("c", rng.integers(-1, 2, 60), ("a", "b"))
-    raw = part.part(rows, identities, Cosine(), category=column, max_comparisons=10**6, seed=0)
+    raw = Part.of(rows, identities, Cosine(), category=column)
     lines = {"a": Line(0.1, 1.0), "b": Line(-0.2, 0.5)}
     side = raw.level(Categories(column="c", lines=lines))
     false_matches, _ = mistakes.nearest(
@@ -265,3 +267,19 @@ def test_a_cohort_of_train_is_part_of_the_release(
         recalibrate(release, run_folder, people, goals=goals, into=tmp_path / "no")
     score = built.comparator.score(*(built.gold.embeddings[i : i + 1] for i in (0, 1)))
     assert built.policy.decide(float(score[0])).outcome in ("match", "no_match")
+
+
+def test_fewer_comparisons_than_there_are_do_for_release_and_baseline_alike(
+    people: Dataset, run_folder: Path, tmp_path: Path
+) -> None:
+    sampling = Sampling(max_comparisons=600, seed=1)
+    release = build(run_folder, people, goals=Goals(), into=tmp_path / "release", sampling=sampling)
+    evidence = release.evidence
+    assert evidence.sampling == sampling
+    assert evidence.eval.n_genuine + evidence.eval.n_impostor <= 600
+    ours, plain = evidence.candidates
+    assert (ours.curve.n_genuine, ours.curve.n_impostor) == (
+        plain.curve.n_genuine,
+        plain.curve.n_impostor,
+    )
+    assert {d.measure for d in evidence.against} >= {"F1", "EER", "recall_at_1"}

@@ -12,8 +12,8 @@ from gemel.data.dataset import Dataset
 from gemel.encode.encoder import Encoder
 from gemel.errors import ConfigError, SpaceMismatch, TargetRefused
 from gemel.release import gates
+from gemel.release.evidence import part
 from gemel.release.evidence.goals import Goals
-from gemel.release.make import embeddings
 from gemel.release.make.build import build
 from gemel.release.make.recalibrate import is_of, recalibrate
 from gemel.release.release import Release
@@ -31,8 +31,8 @@ def test_a_child_is_what_a_build_with_its_goals_would_be(
     assert (child.manifest.parent, built.manifest.parent) == (release.id, None)
     assert child.space_id == built.space_id == release.space_id
     assert child.policy == built.policy
-    for part in ("goals", "dev", "eval", "points", "smallest_fmr", "stability", "validity"):
-        assert getattr(child.evidence, part) == getattr(built.evidence, part), part
+    for name in ("goals", "dev", "eval", "points", "smallest_fmr", "stability", "validity"):
+        assert getattr(child.evidence, name) == getattr(built.evidence, name), name
     assert child.evidence.mistakes == built.evidence.mistakes
     assert child.evidence.candidates == release.evidence.candidates
     assert child.manifest.name == "people"
@@ -47,16 +47,16 @@ def test_nothing_is_encoded_for_a_child(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encoded: list[int] = []
-    encode = embeddings.encode
+    encode = part.encode
 
     def counted(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:
         encoded.append(len(idx))
         return encode(encoder, dataset, idx)
 
-    monkeypatch.setattr(embeddings, "encode", counted)
+    monkeypatch.setattr(part, "encode", counted)
     recalibrate(release, run_folder, people, goals=FMR, into=tmp_path / "one")
     assert encoded == []
-    kept = run_folder / embeddings.FILE
+    kept = run_folder / part.KEPT
     whole = kept.read_bytes()
     for damaged in (whole[: len(whole) // 2], b""):
         kept.write_bytes(damaged)

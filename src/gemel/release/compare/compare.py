@@ -18,13 +18,12 @@ from gemel.calibrate.rates.intervals import percent
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
-from gemel.data.units import units
 from gemel.errors import DataError, ReleaseError
 from gemel.release.compare.flips import Flip, flips
 from gemel.release.evidence import differences, mistakes
-from gemel.release.evidence import part as measuring
-from gemel.release.evidence.mistakes import Item
-from gemel.release.evidence.part import Part
+from gemel.release.evidence.differences import Both, Contender, Stakes
+from gemel.release.evidence.part import Part, encode
+from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import Release
 
@@ -123,8 +122,7 @@ def compare(
     splits: Splits,
     *,
     margin: float = MARGIN,
-    max_comparisons: int = 20_000_000,
-    seed: int = 0,
+    sampling: Sampling = DEFAULT_SAMPLING,
     progress: Progress | None = None,
 ) -> Comparison:
     """Paired differences of two releases on the eval records of both.
@@ -135,15 +133,13 @@ def compare(
         dataset: the records that both were measured on.
         splits: of the dataset; only eval is looked at.
         margin: how much worse on the primary measure still counts as not worse, in (0, 1).
-        max_comparisons: above it, those of randomly chosen identities.
-        seed: of that choice and of resampling.
+        sampling: which comparisons are made; its seed is that of resampling too.
         progress: called with steps done and steps in all.
     Raises:
         ReleaseError: a release is compared with itself.
         DataError: the two were not measured on the same records, or not on these.
     """
-    stated = require_comparable(before, after)
-    records = dataset.take(splits.eval)
+    stated, records = require_comparable(before, after), dataset.take(splits.eval)
     if records.digest != stated:
         raise DataError(
             f"these eval records are {records.digest[:12]}, the releases were measured on "
@@ -152,62 +148,52 @@ def compare(
             hint="name the records and the [split] that the releases were made with",
         )
     tick = ticker(progress, N_STEPS)
-    parts = _parts(before, after, records, (max_comparisons, seed), tick)
-    # Every comparison has one score by both: only thresholds differ.
-    alike = before.scale_id == after.scale_id
-    alike = alike and before.policy.categories == after.policy.categories
-    target = after.evidence.target
-    prior, note = _prior(before, after, parts[0].scores)
-    costs = (target.false_match_cost, target.false_non_match_cost)
-    bands = before.policy.verify, after.policy.verify
-    found = differences.at_thresholds(parts, bands, (prior, costs), target.confidence)
+    both = _contenders(before, after, records, sampling, tick)
+    scores, target = both[0].part.scores, after.evidence.target
+    stakes = Stakes.of(target, _prior(before, after, scores))
+    found = differences.at_thresholds(both, stakes)
     tick()
-    if not alike:
-        found += differences.of_curves(parts, target.confidence, seed)
-    tick()
-    if not alike:
-        found += differences.of_searches(parts, target.confidence, seed)
-    tick()
-    primary = _primary(before, after, found)
-    judged = next(d for d in found if d.measure == primary)
+    alike = _score_alike(before, after)
+    for measures in (differences.of_curves, differences.of_searches):
+        found += [] if alike else measures(both, stakes.confidence)
+        tick()
+    judged = _judged(before, after, found)
     verdict = _verdict(judged, margin)
-    scores = parts[0].scores
     return Comparison(
         before=_compared(before),
         after=_compared(after),
         verdict=verdict,
-        sentence=_sentence(verdict, judged, found, margin, target.confidence),
-        primary=primary,
+        sentence=_sentence(verdict, judged, found, margin, stakes.confidence),
+        primary=judged.measure,
         margin=margin,
-        confidence=target.confidence,
-        prior=prior,
-        costs=costs,
+        confidence=stakes.confidence,
+        prior=stakes.prior,
+        costs=(stakes.false_match, stakes.false_non_match),
         eval_digest=stated,
         n_records=int(np.count_nonzero(records.identities != UNKNOWN)),
         n_identities=scores.n_identities,
         n_genuine=scores.n_genuine,
         n_impostor=scores.n_impostor,
         differences=tuple(found),
-        flips=flips(parts, bands, _item(records), seed),
-        notes=_notes(before, after, scores, note, alike=alike),
+        flips=flips(both, lambda at: mistakes.item(records, at)),
+        notes=_notes(before, after, scores, stakes.prior),
     )
 
 
-def _parts(
+def _contenders(
     before: Release,
     after: Release,
     records: Dataset,
-    sampling: tuple[int, int],
+    sampling: Sampling,
     tick: Callable[[], None],
-) -> tuple[Part, Part]:
+) -> Both:
     """The same comparisons by both releases, levelled where their policies do."""
-    found: list[Part] = []
-    every, max_comparisons, seed = np.arange(len(records)), *sampling
+    found: list[Contender] = []
     for release in (before, after):
         if found and release.space_id == before.space_id:
-            rows = found[0].embeddings
+            rows = found[0].part.embeddings
         else:
-            rows = measuring.encode(release.encoder, records, every)
+            rows = encode(release.encoder, records, np.arange(len(records)))
         levels = release.policy.categories
         if levels is not None and records.category is None:
             raise DataError(
@@ -215,35 +201,31 @@ def _parts(
                 where=records.source,
                 hint="name the column in data.category",
             )
-        part = measuring.part(
-            rows,
-            records.identities,
-            release.comparator,
-            category=records.category,
-            max_comparisons=max_comparisons,
-            seed=seed,
-            units=units(records),
-        )
-        found.append(part.level(levels))
+        part = Part.of_records(rows, records, release.comparator, sampling)
+        found.append(Contender(part.level(levels), release.policy.verify))
         tick()
     return found[0], found[1]
 
 
-def _prior(before: Release, after: Release, scores: Scores) -> tuple[float, str]:
-    """The share of genuine comparisons for both, and a note where they state different ones."""
-    one, two = (r.evidence.target.prior for r in (before, after))
-    if one == two:
-        return (scores.prior if two is None else two), ""
-    prior = scores.prior if two is None else two
-    return prior, f"the two state different priors: {after.short_id}'s {prior:.3g} is used for both"
+def _score_alike(before: Release, after: Release) -> bool:
+    """Whether both give every comparison the same score: only thresholds differ."""
+    return before.scale_id == after.scale_id and (
+        before.policy.categories == after.policy.categories
+    )
 
 
-def _primary(before: Release, after: Release, found: list[Difference]) -> str:
-    """What the goal that both share leaves open: of a proven FMR, the recall."""
+def _prior(before: Release, after: Release, scores: Scores) -> float:
+    """The share of genuine comparisons for both: what the second states."""
+    stated = after.evidence.target.prior
+    return scores.prior if stated is None else stated
+
+
+def _judged(before: Release, after: Release, found: list[Difference]) -> Difference:
+    """The measure that the goal of both leaves open: of a proven FMR, the recall."""
     ours, theirs = after.evidence.target, before.evidence.target
     shared = ours if ours.is_alike(theirs) else Target()
-    wanted = shared.goal.leaves_open
-    return wanted if wanted in {d.measure for d in found} else "F1"
+    measures = {d.measure: d for d in found}
+    return measures.get(shared.goal.leaves_open, measures["F1"])
 
 
 def _verdict(judged: Difference, margin: float) -> Verdict:
@@ -290,22 +272,15 @@ def _compared(release: Release) -> Compared:
     )
 
 
-def _item(records: Dataset) -> Callable[[int], Item]:
-    """A record by its position, as a report shows it."""
-
-    def item(at: int) -> Item:
-        shown = mistakes.shown(records.payloads([at])[0])
-        return Item(str(records.ids[at]), records.identity_of(at) or "", shown)
-
-    return item
-
-
-def _notes(
-    before: Release, after: Release, scores: Scores, prior: str, *, alike: bool
-) -> tuple[str, ...]:
-    policies = (before.policy, after.policy)
-    notes = [prior, scores.note]
-    if alike:
+def _notes(before: Release, after: Release, scores: Scores, prior: float) -> tuple[str, ...]:
+    """What a reader has to know."""
+    policies, notes = (before.policy, after.policy), []
+    if before.evidence.target.prior != after.evidence.target.prior:
+        notes.append(
+            f"the two state different priors: {after.short_id}'s {prior:.3g} is used for both"
+        )
+    notes.append(scores.note)
+    if _score_alike(before, after):
         notes.append("both give every comparison the same score: only their thresholds differ")
     if any(p.rules or p.review_width is not None for p in policies):
         notes.append("decisions are compared without rules and without intervals of probabilities")

@@ -14,10 +14,11 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
-from gemel.calibrate.scores.scores import Scores
-from gemel.decide.bands import OUTCOMES, Band, Outcome
-from gemel.release.evidence.mistakes import MAX_RECORDS, Item, whole_identities
+from gemel.decide.bands import OUTCOMES, Outcome
+from gemel.release.evidence.differences import Both
+from gemel.release.evidence.mistakes import MAX_RECORDS
 from gemel.release.evidence.part import Part
+from gemel.release.evidence.schema import Item
 
 N_EXAMPLES = 3
 
@@ -49,23 +50,18 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[Example, ...] = ()
 
 
-def flips(
-    parts: tuple[Part, Part],
-    bands: tuple[Band, Band],
-    item: Callable[[int], Item],
-    seed: int = 0,
-) -> tuple[Flip, ...]:
+def flips(both: Both, item: Callable[[int], Item]) -> tuple[Flip, ...]:
     """Every kind of change that occurs, with its number and examples.
 
+    Above 6,000 records, examples are of whole identities drawn at random.
+
     Args:
-        parts: the same records, encoded and compared by the first and the second release.
-        bands: threshold and review band of both.
+        both: the first and the second release on the same records.
         item: a record by its position, as it is shown.
-        seed: above 6,000 records, examples are of whole identities drawn at random.
     """
-    n = counts((parts[0].scores, parts[1].scores), bands)
+    n = counts(both)
     kinds = [(g, a, b) for g, a, b in np.argwhere(n).tolist() if a != b]
-    shown = _examples(parts, bands, seed) if kinds else {}
+    shown = _examples(both) if kinds else {}
     return tuple(
         Flip(
             genuine=bool(kind[0]),
@@ -81,25 +77,24 @@ def flips(
     )
 
 
-def counts(scores: tuple[Scores, Scores], bands: tuple[Band, Band]) -> Int64:
+def counts(both: Both) -> Int64:
     """Comparisons by class, outcome before and outcome after: (2, 3, 3) int64."""
     total = np.zeros(18, np.int64)
-    one, two = scores
-    for at in one.blocks():
-        before, after = bands[0].outcomes(one.score[at]), bands[1].outcomes(two.score[at])
-        total += np.bincount(9 * one.genuine[at] + 3 * before + after, minlength=18)
+    genuine = both[0].part.scores.genuine
+    for at in both[0].part.scores.blocks():
+        before, after = (c.band.outcomes(c.part.scores.score[at]) for c in both)
+        total += np.bincount(9 * genuine[at] + 3 * before + after, minlength=18)
     return total.reshape(2, 3, 3)
 
 
 Row = tuple[float, float, int, int]
 
 
-def _examples(
-    parts: tuple[Part, Part], bands: tuple[Band, Band], seed: int
-) -> dict[tuple[int, ...], list[Row]]:
+def _examples(both: Both) -> dict[tuple[int, ...], list[Row]]:
     """Scores and record positions of the changes of each kind, the surest first."""
     kept: dict[tuple[int, ...], list[Row]] = {}
-    for genuine, before, after, i, j in _both(parts, seed):
+    bands = [c.band for c in both]
+    for genuine, before, after, i, j in _blocks(both[0].part, both[1].part):
         old, new = bands[0].outcomes(before), bands[1].outcomes(after)
         sure = np.abs(after - np.float64(bands[1].threshold))
         changed = np.flatnonzero(old != new)
@@ -113,12 +108,12 @@ def _examples(
     return kept
 
 
-def _both(
-    parts: tuple[Part, Part], seed: int
+def _blocks(
+    *parts: Part,
 ) -> Iterator[tuple[int, Float32, Float32, Int64, Int64]]:
     """Class, both scores and both record positions of all comparisons, a block at a time."""
     identities = parts[0].identities
-    kept = whole_identities(identities, MAX_RECORDS, seed)
+    kept = parts[0].some(MAX_RECORDS)
     kept = kept[np.argsort(identities[kept], kind="stable")]
     codes, levels = identities[kept], [part.leveller() for part in parts]
 

@@ -6,75 +6,85 @@ is. What the baseline is, is known in baseline.py.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from gemel.arrays import Float32
+from gemel.arrays import Int64
+from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.difference import Difference
-from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores import sweep
+from gemel.data.dataset import UNKNOWN
 from gemel.decide.bands import Band
-from gemel.encode.comparators import Scorer
-from gemel.encode.encoder import Encoder
-from gemel.release.evidence import baseline, differences, mistakes, part
-from gemel.release.evidence.part import Part
-from gemel.release.evidence.schema import Candidate
-from gemel.release.run import Run
+from gemel.release.evidence import baseline, differences
+from gemel.release.evidence.differences import Contender, Stakes
+from gemel.release.evidence.part import Origin, Part, Sides
+from gemel.release.evidence.schema import Candidate, Sampling
+from gemel.tasks.retrieval import retrieve
 
 COMPARED_RECORDS = 20_000
 
 
 def candidates(
-    made: tuple[Run, Dataset, Encoder], parts: tuple[Part, Part], target: Target, seed: int
+    origin: Origin, sides: Sides, target: Target
 ) -> tuple[tuple[Candidate, ...], tuple[Difference, ...]]:
     """The release and its baseline, on the same records, and the first minus the second.
 
     Args:
-        made: run, dataset, encoder.
-        parts: dev and eval.
-        target: its prior and confidence hold here too.
-        seed: of the choice of records, where there are many.
+        origin: run, dataset, encoder.
+        sides: dev and eval.
+        target: its prior, costs and confidence hold here too.
     """
-    run, dataset, encoder = made
-    sides = (run.splits.dev, run.splits.eval)
-    kept = [mistakes.whole_identities(p.identities, COMPARED_RECORDS, seed) for p in parts]
-    positions = np.concatenate([idx[k] for idx, k in zip(sides, kept, strict=True)])
-    plain = baseline.features(encoder.prepare, dataset, run.splits.train, positions)
-    n_dev = len(kept[0])
-    ours = [
-        p if len(k) == np.count_nonzero(p.identities != UNKNOWN) else _part(p, p.embeddings[k], k)
-        for p, k in zip(parts, kept, strict=True)
-    ]
+    splits, parts = origin.run.splits, (sides.dev, sides.eval)
+    kept = [p.some(COMPARED_RECORDS) for p in parts]
+    positions = [idx[k] for idx, k in zip((splits.dev, splits.eval), kept, strict=True)]
+    plain = baseline.features(
+        origin.encoder.prepare, origin.dataset, splits.train, np.concatenate(positions)
+    )
+    rows = (plain.rows[: len(kept[0])], plain.rows[len(kept[0]) :])
+    ours = [_of_some(p, k) for p, k in zip(parts, kept, strict=True)]
     theirs = [
-        _part(p, rows, k, plain.comparator)
-        for p, rows, k in zip(parts, (plain.rows[:n_dev], plain.rows[n_dev:]), kept, strict=True)
+        Part.of(r, p.identities[k], plain.comparator, units=p.units, sampling=mine.sampling)
+        for p, k, r, mine in zip(parts, kept, rows, ours, strict=True)
     ]
-    first = part.candidate("gemel", "this release", ours[0], ours[1], target.prior)
-    second = part.candidate(plain.name, plain.how, theirs[0], theirs[1], target.prior)
-    pair, bands = (theirs[1], ours[1]), (_band(second), _band(first))
-    stakes = first.point.prior, (target.false_match_cost, target.false_non_match_cost)
-    against = (
-        *differences.at_thresholds(pair, bands, stakes, target.confidence),
-        *differences.of_curves(pair, target.confidence, seed),
-        *differences.of_searches(pair, target.confidence, seed),
+    first = _candidate("gemel", "this release", Sides(*ours), target.prior)
+    second = _candidate(plain.name, plain.how, Sides(*theirs), target.prior)
+    both = (_contender(theirs[1], second), _contender(ours[1], first))
+    stakes = Stakes.of(target, first.point.prior)
+    return (first, second), (
+        *differences.at_thresholds(both, stakes),
+        *differences.of_curves(both, stakes.confidence),
+        *differences.of_searches(both, stakes.confidence),
     )
-    return (first, second), against
 
 
-def _band(of: Candidate) -> Band:
+def _of_some(part: Part, kept: Int64) -> Part:
+    """The part without the records that were left out, and without categories."""
+    if len(kept) == np.count_nonzero(part.identities != UNKNOWN):
+        return part
+    sampling = Sampling(max(len(part.scores), 1000), part.sampling.seed)
+    return Part.of(
+        part.embeddings[kept],
+        part.identities[kept],
+        part.comparator,
+        units=part.units,
+        sampling=sampling,
+    )
+
+
+def _candidate(name: str, how: str, sides: Sides, prior: float | None) -> Candidate:
+    """A similarity on eval, at the threshold that is best for F1 on dev."""
+    threshold = choose(sides.dev.scores, Target(kind="f1", prior=prior)).threshold
+    eval = sides.eval
+    return Candidate(
+        name=name,
+        how=how,
+        point=measure(eval.scores, threshold, prior=prior),
+        retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
+        curve=sweep.summary(eval.scores),
+    )
+
+
+def _contender(part: Part, of: Candidate) -> Contender:
     at = of.point.threshold
-    return Band(threshold=at, review_low=at, review_high=at)
-
-
-def _part(
-    like: Part, rows: Float32, kept: np.ndarray[Any, Any], comparator: Scorer | None = None
-) -> Part:
-    return part.part(
-        rows,
-        like.identities[kept],
-        comparator or like.comparator,
-        max_comparisons=max(len(like.scores), 1000),
-        seed=0,
-        units=like.units,
-    )
+    return Contender(part, Band(threshold=at, review_low=at, review_high=at))

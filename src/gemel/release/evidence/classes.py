@@ -17,8 +17,8 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.decide.classes import GUARANTEE, ClassPolicy, Level
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter, within
-from gemel.release.evidence.class_schema import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.release.evidence.part import Part
+from gemel.release.evidence.schema import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.tasks import episodes, fewshot, openset
 from gemel.tasks.episodes import Episode
 from gemel.tasks.fewshot import Method, Supports

@@ -7,12 +7,14 @@ is worth is not judged here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates import difference
 from gemel.calibrate.rates.by_identity import Counts, Spread, Statistic
 from gemel.calibrate.rates.curve_difference import Reading, fnmr_at, of_auroc
@@ -22,7 +24,6 @@ from gemel.calibrate.rates.intervals import Estimate, Sample
 from gemel.calibrate.rates.operating_point import f1_at, measure
 from gemel.calibrate.scores import sweep
 from gemel.decide.bands import Band, in_review, matches
-from gemel.release.evidence.mistakes import whole_identities
 from gemel.release.evidence.part import Part
 from gemel.tasks.retrieval import average_precision_at_r, mate_ranks
 
@@ -31,31 +32,62 @@ LEAST_ERRORS = 30
 """False matches that a rate must allow before a FNMR is read there (the rule of 30)."""
 SEARCHED_RECORDS = 20_000
 
-Parts = tuple[Part, Part]
-Bands = tuple[Band, Band]
-Stakes = tuple[float, tuple[float, float]]
+
+@dataclass(frozen=True)
+class Contender:
+    """A release or a baseline: its scores of the records, and how it decides.
+
+    Attributes:
+        part: the records, encoded and compared by it.
+        band: its threshold and review band.
+    """
+
+    part: Part
+    band: Band
 
 
-def at_thresholds(
-    parts: Parts, bands: Bands, stakes: Stakes, confidence: float
-) -> list[Difference]:
+Both = tuple[Contender, Contender]
+"""The first and the second of two, on the same comparisons."""
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """What decisions are judged by.
+
+    Attributes:
+        prior: share of genuine comparisons.
+        false_match: cost of one.
+        false_non_match: cost of one.
+        confidence: level of the intervals.
+    """
+
+    prior: float
+    false_match: float
+    false_non_match: float
+    confidence: float
+
+    @classmethod
+    def of(cls, target: Target, prior: float) -> Stakes:
+        """Those of a goal, at a prior."""
+        costs = target.false_match_cost, target.false_non_match_cost
+        return cls(prior, *costs, target.confidence)
+
+
+def at_thresholds(both: Both, stakes: Stakes) -> list[Difference]:
     """F1, precision, recall, FMR, FNMR, cost, and the share for review if there is a band.
 
     Args:
-        parts: the same records by the first and the second release.
-        bands: threshold and review band of both.
-        stakes: prior, and costs of a false match and a false non-match.
-        confidence: level of the intervals.
+        both: the second is judged against the first.
+        stakes: prior, costs and confidence.
     Raises:
         DataError: the two made different comparisons.
     """
-    prior = stakes[0]
-    difference.require_same(parts[0].scores, parts[1].scores)
+    prior, confidence = stakes.prior, stakes.confidence
+    difference.require_same(both[0].part.scores, both[1].part.scores)
     points = [
-        measure(p.scores, band.threshold, prior=prior, confidence=confidence)
-        for p, band in zip(parts, bands, strict=True)
+        measure(c.part.scores, c.band.threshold, prior=prior, confidence=confidence) for c in both
     ]
-    spreads = _spreads(parts, bands, lambda score, band: matches(score, band.threshold))
+    spreads = _spreads(both, lambda score, band: matches(score, band.threshold))
     unit = spreads[0].by_unit
     impostor, genuine = unit.impostor > 0, unit.genuine > 0
 
@@ -83,9 +115,9 @@ def at_thresholds(
             )
         )
     found = _one_way(found, spreads)
-    found.append(_cost(spreads, stakes, confidence))
-    if any(band.review_low < band.review_high for band in bands):
-        found.append(_review(parts, bands, prior, confidence))
+    found.append(_cost(spreads, stakes))
+    if any(c.band.review_low < c.band.review_high for c in both):
+        found.append(_review(both, stakes))
     return found
 
 
@@ -106,32 +138,39 @@ def _one_way(found: list[Difference], spreads: tuple[Spread, Spread]) -> list[Di
     return out
 
 
-def of_curves(parts: Parts, confidence: float, seed: int) -> list[Difference]:
+def of_curves(both: Both, confidence: float) -> list[Difference]:
     """AUROC, EER and FNMR at strict FMR, whatever the thresholds of the releases are."""
-    one, two = (p.scores for p in parts)
+    one, two = (c.part.scores for c in both)
     n = one.n_impostor
     strict = [rate for rate in STRICT_RATES if rate * n >= LEAST_ERRORS]
     readings: list[tuple[str, Reading]] = [("EER", sweep.eer)]
     readings += [(f"FNMR at FMR {rate:g}", fnmr_at(rate)) for rate in strict]
-    most = [int(n * max([sweep.eer(sweep.sweep(p.scores)), *strict])) for p in parts]
+    most = [int(n * max([sweep.eer(sweep.sweep(scores)), *strict])) for scores in (one, two)]
     return [
         of_auroc(one, two, confidence),
-        *resampled(readings, one, two, confidence, n_false_match=(most[0], most[1]), seed=seed),
+        *resampled(
+            readings,
+            one,
+            two,
+            confidence,
+            n_false_match=(most[0], most[1]),
+            seed=both[0].part.sampling.seed,
+        ),
     ]
 
 
-def of_searches(parts: Parts, confidence: float, seed: int) -> list[Difference]:
+def of_searches(both: Both, confidence: float) -> list[Difference]:
     """recall_at_1 and MAP@R, each record with a mate looking for it among all others."""
-    identities = parts[0].identities
-    kept = whole_identities(identities, SEARCHED_RECORDS, seed)
-    codes = identities[kept]
+    part = both[0].part
+    kept = part.some(SEARCHED_RECORDS)
+    codes = part.identities[kept]
     (first, average), (later, later_average) = (
-        _ranked(p.embeddings[kept], codes, p) for p in parts
+        _ranked(c.part.embeddings[kept], codes, c.part) for c in both
     )
     size = np.bincount(codes)
     unit = np.sort(codes[size[codes] > 1])
-    if parts[0].units is not None:
-        unit = parts[0].units[unit]
+    if part.units is not None:
+        unit = part.units[unit]
     if not len(unit):
         return []
     return [
@@ -140,29 +179,26 @@ def of_searches(parts: Parts, confidence: float, seed: int) -> list[Difference]:
     ]
 
 
-def _spreads(
-    parts: Parts, bands: Bands, hit: Callable[[Float32, Band], Bool]
-) -> tuple[Spread, Spread]:
-    one, two = (Spread(p.scores, hit(p.scores.score, b)) for p, b in zip(parts, bands, strict=True))
+def _spreads(both: Both, hit: Callable[[Float32, Band], Bool]) -> tuple[Spread, Spread]:
+    one, two = (Spread(c.part.scores, hit(c.part.scores.score, c.band)) for c in both)
     return one, two
 
 
-def _cost(spreads: tuple[Spread, Spread], stakes: Stakes, confidence: float) -> Difference:
+def _cost(spreads: tuple[Spread, Spread], stakes: Stakes) -> Difference:
     """The expected cost of a comparison, in the unit of the costs."""
-    prior, costs = stakes
-    unit = max(costs)
+    prior, unit = stakes.prior, max(stakes.false_match, stakes.false_non_match)
 
     def cost(c: Counts) -> Any:
-        wrong = (costs[0] * (1 - prior) * c.fmr(), costs[1] * prior * c.fnmr())
-        return (wrong[0] + wrong[1]) / unit
+        false_match = stakes.false_match * (1 - prior) * c.fmr()
+        return (false_match + stakes.false_non_match * prior * c.fnmr()) / unit
 
-    found = _share("cost", cost, spreads, confidence)
+    found = _share("cost", cost, spreads, stakes.confidence)
     scaled = {name: unit * getattr(found, name) for name in ("before", "after", "value")}
     limits = {name: unit * getattr(found, name) for name in ("low", "high")}
     return msgspec.structs.replace(found, **scaled, **limits)
 
 
-def _review(parts: Parts, bands: Bands, prior: float, confidence: float) -> Difference:
+def _review(both: Both, stakes: Stakes) -> Difference:
     """The share of comparisons that go to a person."""
 
     def within(score: Float32, band: Band) -> Bool:
@@ -170,9 +206,9 @@ def _review(parts: Parts, bands: Bands, prior: float, confidence: float) -> Diff
         return found
 
     def share(c: Counts) -> Any:
-        return prior * (1 - c.fnmr()) + (1 - prior) * c.fmr()
+        return stakes.prior * (1 - c.fnmr()) + (1 - stakes.prior) * c.fmr()
 
-    return _share("review share", share, _spreads(parts, bands, within), confidence)
+    return _share("review share", share, _spreads(both, within), stakes.confidence)
 
 
 def _share(

@@ -7,49 +7,29 @@ from __future__ import annotations
 
 import heapq
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
+from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
+from gemel.decide.policy import Policy
 from gemel.encode.comparators import Scorer
 from gemel.encode.prepare_image import decode
+from gemel.release.evidence.part import Level, Origin, Part, whole_identities
+from gemel.release.evidence.schema import Item, Mistake, MistakeKind
 from gemel.release.probes import pack
-from gemel.tasks.explain import Part
+from gemel.tasks import explain
 
-Kind = Literal["false_match", "false_non_match"]
-Level = Callable[[Float32, Any, Any], Float32]
 MAX_RECORDS = 6000
 THUMBNAIL = 96
-
-
-class Item(msgspec.Struct, frozen=True):
-    """A record as a report shows it.
-
-    Attributes:
-        id: of the record.
-        identity: name of its identity.
-        payload: `{"row": {...}}`, or `{"image": base64}` with a small copy of the picture.
-    """
-
-    id: str
-    identity: str
-    payload: dict[str, Any]
-
-
-class Mistake(msgspec.Struct, frozen=True):
-    """A comparison that the policy decides wrongly; parts say why, of those nearest to it."""
-
-    kind: Kind
-    score: float
-    left: Item
-    right: Item
-    parts: tuple[Part, ...] = ()
+N_REASONS = {"row": 20}
+FEW_REASONS = 8
+"""Mistakes of a kind that are explained: all that are shown where encoding is cheap, else few."""
 
 
 @dataclass(frozen=True)
@@ -96,36 +76,51 @@ def nearest(
     return _keep(impostor, threshold, n, kept), _keep(genuine, threshold, n, kept)
 
 
-def whole_identities(identities: Int64, limit: int, seed: int = 0) -> Int64:
-    """Positions of the records of randomly chosen identities, ascending, about `limit` at most.
+def of_policy(origin: Origin, idx: Int64, eval: Part, policy: Policy) -> tuple[Mistake, ...]:
+    """The wrong decisions of a policy on eval nearest its threshold.
 
     Args:
-        identities: (n,) int64; -1 = unknown, never chosen.
-        limit: all known records are kept if there are no more than this.
-        seed: of the choice.
+        origin: dataset and encoder.
+        idx: positions of the records of eval in the dataset.
+        eval: encoded and compared, levelled as the policy does.
+        policy: that decides.
     """
-    known = np.flatnonzero(identities >= 0)
-    if len(known) > limit:
-        codes, size = np.unique(identities[known], return_counts=True)
-        order = np.random.default_rng(seed).permutation(len(codes))
-        fits = np.cumsum(size[order]) <= limit
-        fits[:2] = True
-        known = known[np.isin(identities[known], codes[order][fits])]
-    return known.astype(np.int64)
+    dataset, prepare, encode = origin.dataset, origin.encoder.prepare, origin.encoder.encode
+    n_explained = N_REASONS.get(origin.encoder.modality, FEW_REASONS)
+
+    def reasons(pair: Pair) -> tuple[explain.Part, ...]:
+        both = dataset.payloads([int(idx[pair.left]), int(idx[pair.right])])
+        of = eval.category
+        category = (of.of(pair.left), of.of(pair.right)) if of else None
+        steps = explain.attribute(
+            prepare,
+            eval.comparator,
+            (both[0], both[1]),
+            lambda s: policy.decide(s, category).outcome,
+        )
+        return explain.answer(steps, encode).parts
+
+    def told(kind: MistakeKind, pairs: list[Pair]) -> Iterator[Mistake]:
+        for i, pair in enumerate(pairs):
+            left, right = (item(dataset, int(idx[at])) for at in (pair.left, pair.right))
+            parts = reasons(pair) if i < n_explained else ()
+            yield Mistake(kind, pair.score, left, right, parts)
+
+    false, missed = nearest(
+        eval.embeddings,
+        eval.identities,
+        eval.comparator,
+        policy.verify.threshold,
+        level=eval.leveller(),
+        seed=eval.sampling.seed,
+    )
+    return (*told("false_match", false), *told("false_non_match", missed))
 
 
-def describe(
-    kind: Kind,
-    pairs: Iterable[Pair],
-    item: Callable[[int], Item],
-    reasons: Callable[[Pair], tuple[Part, ...]],
-    n_reasons: int,
-) -> list[Mistake]:
-    """The pairs with their records, the first ones with what each part is worth."""
-    return [
-        Mistake(kind, p.score, item(p.left), item(p.right), reasons(p) if i < n_reasons else ())
-        for i, p in enumerate(pairs)
-    ]
+def item(dataset: Dataset, i: int) -> Item:
+    """Record i of a dataset, as a report shows it."""
+    payload = shown(dataset.payloads([i])[0])
+    return Item(str(dataset.ids[i]), dataset.identity_of(i) or "", payload)
 
 
 def shown(payload: Any) -> dict[str, Any]:

@@ -1,51 +1,62 @@
-"""Measuring an encoder and its comparator on dev and eval: the numbers that become evidence.
+"""One side of a split, encoded and compared: what every measure of a release looks at.
 
-Everything here runs on the exported encoder, since that is what will serve. Dev chooses, eval
-reports; no threshold is ever chosen on eval.
+Everything runs on the exported encoder, since that is what will serve. Embeddings of a run are kept
+beside it, so that another goal encodes nothing.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import time
-from collections.abc import Callable, Sequence
+import contextlib
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from gemel.arrays import Float32, Int64
-from gemel.calibrate.goals.choose import choose
-from gemel.calibrate.goals.target import Target, in_words
+from gemel.arrays import Float32, Int64, digest
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure
-from gemel.calibrate.scores import sweep
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.categories import level_scores
 from gemel.calibrate.scores.scores import Scores
-from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
+from gemel.data.dataset import CategoryColumn, Dataset
+from gemel.data.schema import Field
+from gemel.data.units import units
+from gemel.decide.bands import Band
 from gemel.decide.categories import Categories
-from gemel.decide.policy import Policy
 from gemel.encode.comparators import Scorer
 from gemel.encode.encoder import Encoder
-from gemel.errors import DataError, TargetRefused
-from gemel.release.evidence.schema import Candidate, Point, Side, Timing, Validity
-from gemel.tasks.retrieval import retrieve
+from gemel.files import whole
+from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
+from gemel.release.run import Run
 
 BATCH = 256
-N_SINGLE = 200
+KEPT = "embeddings.npz"
 
-OTHER_GOALS = (
-    Target(kind="f1"),
-    Target(kind="eer"),
-    Target(kind="fmr", value=1e-2),
-    Target(kind="fmr", value=1e-3),
-    Target(kind="fmr", value=1e-4),
-    Target(kind="precision", value=0.95),
-    Target(kind="precision", value=0.99),
-)
+Level = Callable[[Float32, Any, Any], Float32]
+"""Levelled scores of scores and the positions of both records."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a release is made from.
+
+    Attributes:
+        run: finished.
+        dataset: that it was trained on.
+        encoder: that it exported.
+    """
+
+    run: Run
+    dataset: Dataset
+    encoder: Encoder
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Of the rows that the encoder takes; empty for other payloads."""
+        return getattr(self.encoder.prepare, "fields", ())
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Part:
         units: of identities that depend on each other; None: each is one.
         category: of the records, if they have one.
         levelled: how the scores of each category were levelled; None = they were not.
-        sampling: comparisons at most, and the seed of the choice above that.
+        sampling: of the comparisons.
     """
 
     embeddings: Float32
@@ -70,18 +81,64 @@ class Part:
     units: Int64 | None = None
     category: CategoryColumn | None = None
     levelled: Categories | None = None
-    sampling: tuple[int, int] = (20_000_000, 0)
+    sampling: Sampling = DEFAULT_SAMPLING
+
+    @classmethod
+    def of(
+        cls,
+        embeddings: Float32,
+        identities: Int64,
+        comparator: Scorer,
+        *,
+        category: CategoryColumn | None = None,
+        units: Int64 | None = None,
+        sampling: Sampling = DEFAULT_SAMPLING,
+    ) -> Part:
+        """Embeddings of one side with all their comparisons; arguments as the attributes."""
+        scores = all_pairs(
+            embeddings,
+            identities,
+            comparator,
+            categories=category,
+            max_comparisons=sampling.max_comparisons,
+            seed=sampling.seed,
+            units=units,
+        )
+        return cls(embeddings, identities, comparator, scores, units, category, sampling=sampling)
+
+    @classmethod
+    def of_records(
+        cls, embeddings: Float32, records: Dataset, comparator: Scorer, sampling: Sampling
+    ) -> Part:
+        """Records with all their comparisons; `embeddings` are theirs, in their order."""
+        return cls.of(
+            embeddings,
+            records.identities,
+            comparator,
+            category=records.category,
+            units=units(records),
+            sampling=sampling,
+        )
 
     def scored_by(self, comparator: Scorer) -> Scores:
         """The same comparisons in the same order, scored by another comparator."""
-        max_comparisons, seed = self.sampling
-        return all_pairs(
+        return Part.of(
             self.embeddings,
             self.identities,
             comparator,
-            max_comparisons=max_comparisons,
-            seed=seed,
             units=self.units,
+            sampling=self.sampling,
+        ).scores
+
+    def point(self, band: Band, target: Target) -> OperatingPoint:
+        """What threshold and review band do here; `target` says prior, confidence and intervals."""
+        return measure(
+            self.scores,
+            band.threshold,
+            prior=target.prior,
+            confidence=target.confidence,
+            review=(band.review_low, band.review_high),
+            method=target.intervals,
         )
 
     def level(self, categories: Categories | None) -> Part:
@@ -94,7 +151,7 @@ class Part:
             return self
         return replace(self, scores=level_scores(self.scores, categories), levelled=categories)
 
-    def leveller(self) -> Callable[[Float32, Any, Any], Float32] | None:
+    def leveller(self) -> Level | None:
         """What levels scores of records, given by their positions; None if there is nothing to."""
         categories, column = self.levelled, self.category
         if categories is None or column is None:
@@ -102,29 +159,37 @@ class Part:
         code = categories.codes(column.names)[column.codes]
         return lambda score, left, right: categories.level_block(score, code[left], code[right])
 
+    def some(self, limit: int) -> Int64:
+        """Positions of about `limit` records at most, as `whole_identities` draws them."""
+        return whole_identities(self.identities, limit, self.sampling.seed)
 
-def part(
-    embeddings: Float32,
-    identities: Int64,
-    comparator: Scorer,
-    *,
-    category: CategoryColumn | None = None,
-    max_comparisons: int,
-    seed: int,
-    units: Int64 | None = None,
-) -> Part:
-    """Embeddings of one side with all their comparisons; `units` as `all_pairs` takes them."""
-    scores = all_pairs(
-        embeddings,
-        identities,
-        comparator,
-        categories=category,
-        max_comparisons=max_comparisons,
-        seed=seed,
-        units=units,
-    )
-    sampling = max_comparisons, seed
-    return Part(embeddings, identities, comparator, scores, units, category, sampling=sampling)
+
+@dataclass(frozen=True)
+class Sides:
+    """Dev, on which all is chosen, and eval, on which all is reported; neither levelled."""
+
+    dev: Part
+    eval: Part
+
+
+def compared(
+    origin: Origin, comparator: Scorer, sampling: Sampling, tick: Callable[[], None]
+) -> Sides:
+    """Dev and eval of a run, encoded and compared.
+
+    Args:
+        origin: run, dataset and encoder.
+        comparator: what scores a pair.
+        sampling: of the comparisons.
+        tick: called after each side.
+    """
+    splits, sides = origin.run.splits, []
+    rows = embeddings(origin, {"dev": splits.dev, "eval": splits.eval})
+    for name, idx in (("dev", splits.dev), ("eval", splits.eval)):
+        records = origin.dataset.take(idx)
+        sides.append(Part.of_records(rows[name], records, comparator, sampling))
+        tick()
+    return Sides(*sides)
 
 
 def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:
@@ -136,118 +201,59 @@ def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:
     return np.concatenate(parts) if parts else np.zeros((0, encoder.dim), np.float32)
 
 
-def points(
-    dev: Scores, eval: Scores, target: Target, chosen: OperatingPoint, on_eval: OperatingPoint
-) -> tuple[Point, ...]:
-    """The table of operating points: the chosen one first, then other goals for comparison."""
-    sure = target.confidence
-    table = [Point(goal=in_words(target), chosen=True, dev=chosen, eval=on_eval)]
-    curve = sweep.sweep(dev)
-    for other in OTHER_GOALS:
-        if other.is_alike(target):
-            continue
-        goal = in_words(other)
-        try:
-            goal_there = msgspec.structs.replace(
-                other, prior=target.prior, confidence=sure, intervals=target.intervals
-            )
-            there = choose(dev, goal_there, curve=curve)
-        except DataError as e:
-            refusal = e.refusal if isinstance(e, TargetRefused) else None
-            reason = f"{e.what}; {e.hint}"
-            table.append(Point(goal=goal, chosen=False, reason=reason, refusal=refusal))
-            continue
-        here = measure(
-            eval,
-            there.threshold,
-            prior=target.prior,
-            confidence=sure,
-            method=target.intervals,
-        )
-        table.append(Point(goal=goal, chosen=False, dev=there, eval=here))
-    return tuple(table)
-
-
-def validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
-    """For what, and how long, the thresholds of a policy hold.
+def whole_identities(identities: Int64, limit: int, seed: int = 0) -> Int64:
+    """Positions of the records of randomly chosen identities, ascending, about `limit` at most.
 
     Args:
-        policy: with a day on which it expires.
-        chosen: its operating point on dev.
-        space_id: of the embeddings.
+        identities: (n,) int64; -1 = unknown, never chosen.
+        limit: all known records are kept if there are no more than this.
+        seed: of the choice.
     """
-    expires, largest = policy.expires or "", policy.largest_gallery
-    conditions = [
-        f"encoder or comparator change: the threshold is for space {space_id[:12]} only",
-        f"the share of genuine comparisons is no longer about {chosen.prior:.2g}",
-        "people, products, categories or how records come about change",
-        f"after {expires}",
-    ]
-    if largest is not None:
-        conditions.append(f"the gallery grows beyond {largest:,} records")
-    return Validity(
-        expires=expires,
-        space_id=space_id,
-        prior=chosen.prior,
-        n_identities=chosen.n_identities,
-        largest_gallery=largest,
-        conditions=tuple(conditions),
+    known = np.flatnonzero(identities >= 0)
+    if len(known) > limit:
+        codes, size = np.unique(identities[known], return_counts=True)
+        order = np.random.default_rng(seed).permutation(len(codes))
+        fits = np.cumsum(size[order]) <= limit
+        fits[:2] = True
+        known = known[np.isin(identities[known], codes[order][fits])]
+    return known.astype(np.int64)
+
+
+def embeddings(origin: Origin, sides: Mapping[str, Int64]) -> dict[str, Float32]:
+    """Embeddings of the records of each side: (n, d) float32, read if they are kept, else made.
+
+    What is kept may be deleted at any time and is never trusted: its key is the space, the records
+    and the rows of each side. What cannot be written costs time and nothing else.
+
+    Args:
+        origin: run, dataset and encoder.
+        sides: name to positions of records.
+    """
+    encoder, dataset = origin.encoder, origin.dataset
+    path = origin.run.folder / KEPT
+    key = digest(
+        encoder.space_id.encode(),
+        dataset.digest.encode(),
+        *(part for name, idx in sides.items() for part in (name.encode(), idx.tobytes())),
     )
+    kept = _read(path, key)
+    if kept is not None:
+        return kept
+    rows = {name: encode(encoder, dataset, idx) for name, idx in sides.items()}
+    _write(path, key, rows)
+    return rows
 
 
-def candidate(name: str, how: str, dev: Part, eval: Part, prior: float | None) -> Candidate:
-    """A similarity on eval, at the threshold that is best for F1 on dev."""
-    threshold = choose(dev.scores, Target(kind="f1", prior=prior)).threshold
-    return Candidate(
-        name=name,
-        how=how,
-        point=measure(eval.scores, threshold, prior=prior),
-        retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
-        curve=sweep.summary(eval.scores),
-    )
+def _read(path: Path, key: str) -> dict[str, Float32] | None:
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            if str(file["key"]) == key:
+                return {name: file[name] for name in file.files if name != "key"}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        pass  # none yet, or damaged
+    return None
 
 
-def timing(encoder: Encoder, payloads: Sequence[Any]) -> Timing:
-    """How long these payloads take to encode, one by one and in batches."""
-    encoder.encode(payloads[:1])
-    single = []
-    for payload in payloads[:N_SINGLE]:
-        start = time.perf_counter()
-        encoder.encode([payload])
-        single.append(time.perf_counter() - start)
-    start = time.perf_counter()
-    encoder.encode(payloads, batch=BATCH)
-    bulk = time.perf_counter() - start
-    p50, p99 = np.quantile(single, [0.5, 0.99]) * 1000
-    return Timing(
-        n_single=len(single),
-        single_p50_ms=float(p50),
-        single_p99_ms=float(p99),
-        batch=min(BATCH, len(payloads)),
-        items_per_second=len(payloads) / max(bulk, 1e-9),
-        machine=machine(),
-    )
-
-
-def machine() -> str:
-    """Processor, number of cores and system, without the name of the machine."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = (line for line in info.read_text().splitlines() if line.startswith("model name"))
-        model = next(lines, f": {model}").partition(":")[2].strip() or model
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
-
-
-def side(dataset: Dataset, idx: Int64) -> Side:
-    """Counts and digest of one side of a split."""
-    codes = dataset.identities[idx]
-    size = np.unique(codes[codes != UNKNOWN], return_counts=True)[1]
-    groups = {name: np.unique(g[idx][g[idx] != UNKNOWN]) for name, g in dataset.groups.items()}
-    return Side(
-        n_records=int(size.sum()),
-        n_identities=len(size),
-        n_multiple=int(np.count_nonzero(size > 1)),
-        digest=dataset.take(idx).digest,
-        groups={name: len(seen) for name, seen in groups.items()},
-    )
+def _write(path: Path, key: str, rows: Mapping[str, Float32]) -> None:
+    with contextlib.suppress(OSError), whole(path) as file:
+        np.savez(file, allow_pickle=False, key=np.array(key), **rows)

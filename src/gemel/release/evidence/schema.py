@@ -6,8 +6,11 @@ be computed again. Dev chose the threshold, eval only reports it.
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
 
+from gemel.calibrate.goals.proposal import Proposal
 from gemel.calibrate.goals.refusal import Refusal
 from gemel.calibrate.goals.stability import Stability
 from gemel.calibrate.goals.stages import RuleCost, Stages
@@ -21,12 +24,29 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.sweep import CurveSummary
-from gemel.release.evidence.class_schema import ClassEvidence
-from gemel.release.evidence.feedback import Feedback
 from gemel.release.evidence.goals import Goals
-from gemel.release.evidence.mistakes import Mistake
 from gemel.release.run import Training
+from gemel.tasks.explain import Part
+from gemel.tasks.fewshot import Method
+from gemel.tasks.openset import OpenSet
 from gemel.tasks.retrieval import Retrieval
+
+MistakeKind = Literal["false_match", "false_non_match"]
+
+
+class Sampling(msgspec.Struct, frozen=True, array_like=True):
+    """Which comparisons are made.
+
+    Args:
+        max_comparisons: above it, those of randomly chosen identities.
+        seed: of that choice, and of every other random one.
+    """
+
+    max_comparisons: int = 20_000_000
+    seed: int = 0
+
+
+DEFAULT_SAMPLING = Sampling()
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +172,108 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[str, ...]
 
 
+class MethodAccuracy(msgspec.Struct, frozen=True, kw_only=True):
+    """Share of right classes in episodes of dev, unknown not being an answer."""
+
+    method: Method
+    shots: int
+    accuracy: float
+
+
+class ClassLevel(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy on episodes of eval, half of the items being of classes that are not enrolled.
+
+    Attributes:
+        shots: supports per class.
+        ways: classes of an episode.
+        n_classes: identities that took part.
+        accuracy: share of right classes among items of known ones, unknown not being an answer.
+        false_unknown: share of items of known classes that were called unknown.
+        false_known: share of items of unknown classes that were given one.
+        open_set: measures at other thresholds.
+    """
+
+    shots: int
+    ways: int
+    n_classes: int
+    accuracy: Estimate
+    false_unknown: Estimate
+    false_known: Estimate
+    open_set: OpenSet
+
+
+class ClassEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured about classification.
+
+    Attributes:
+        alpha: share of items of known classes that may be called unknown.
+        guarantee: what holds, in words.
+        n_calibration: classes behind each level, by shots.
+        dev: each method, where it was chosen.
+        eval: the policy, by shots.
+        unusual: share of the items of eval whose anomaly reaches 1 - alpha.
+        notes: which numbers of supports are not calibrated, and why.
+    """
+
+    alpha: float
+    guarantee: str
+    n_calibration: dict[int, int]
+    dev: tuple[MethodAccuracy, ...]
+    eval: tuple[ClassLevel, ...]
+    unusual: Estimate
+    notes: tuple[str, ...] = ()
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A record as a report shows it.
+
+    Attributes:
+        id: of the record.
+        identity: name of its identity.
+        payload: `{"row": {...}}`, or `{"image": base64}` with a small copy of the picture.
+    """
+
+    id: str
+    identity: str
+    payload: dict[str, Any]
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """A comparison that the policy decides wrongly; parts say why, of those nearest to it."""
+
+    kind: MistakeKind
+    score: float
+    left: Item
+    right: Item
+    parts: tuple[Part, ...] = ()
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers of a time, and what they say; plain JSON values.
+
+    Attributes:
+        release: whose threshold is judged.
+        n_decisions: decisions made in all, asked about or not.
+        n_asked: those asked about and old enough.
+        n_answered: those of them that were answered.
+        n_double: answered by two reviewers or more.
+        n_agreed: those of them where all reviewers agree.
+        first: time of the first decision used; empty if there is none.
+        last: time of the last one.
+        proposal: what to do.
+    """
+
+    release: str
+    n_decisions: int
+    n_asked: int
+    n_answered: int
+    n_double: int
+    n_agreed: int
+    first: str
+    last: str
+    proposal: Proposal
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that was measured.
 
@@ -222,7 +344,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     zoo: Zoo | None = None
     against: tuple[Difference, ...] = ()
     review: Estimate | None = None
-    sampling: tuple[int, int] | None = None
+    sampling: Sampling | None = None
 
     @property
     def target(self) -> Target:

@@ -23,10 +23,12 @@ from gemel.decide.policy import Policy
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import Asked, decisions
-from gemel.release.evidence.feedback import Feedback
+from gemel.release.evidence.part import compared
+from gemel.release.evidence.schema import DEFAULT_SAMPLING, Feedback, Sampling
 from gemel.release.folder import Manifest
-from gemel.release.make.build import N_STEPS, measured
+from gemel.release.make.build import N_STEPS
 from gemel.release.make.decide import kept
+from gemel.release.make.measured import measured
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.make.recalibrate import opened
 from gemel.release.release import POLICY, Release
@@ -106,8 +108,7 @@ def accept(
     dataset: Dataset,
     *,
     into: str | Path,
-    max_comparisons: int = 20_000_000,
-    seed: int = 0,
+    sampling: Sampling = DEFAULT_SAMPLING,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> Release:
@@ -119,8 +120,7 @@ def accept(
         run_folder: of the run that the parent was built from.
         dataset: the one it was trained on.
         into: folder to become; must not exist.
-        max_comparisons: above it, those of randomly chosen identities.
-        seed: of that choice.
+        sampling: which comparisons are made.
         now: creation time, for reproducible ids.
         progress: called with steps done and steps in all.
     Raises:
@@ -139,10 +139,11 @@ def accept(
     policy = msgspec.structs.replace(policy, verify=band, search=search)
     tick = ticker(progress, N_STEPS)
     goals = parent.evidence.goals
-    made, parts = opened(parent, run_folder, dataset, goals, (max_comparisons, seed), tick)
-    decided = kept(parts[0], goals, policy)
+    origin = opened(parent, run_folder, dataset, goals.cohort)
+    sides = compared(origin, parent.comparator, sampling, tick)
+    decided = kept(sides.dev, goals, policy)
     tick()
-    evidence = measured(made, parts, (goals, decided), seed, tick, like=parent.evidence)
+    evidence = measured(origin, sides, decided, tick, like=parent.evidence)
     sizes = {**parent.evidence.file_bytes, POLICY: len(policy.to_json())}
     evidence = msgspec.structs.replace(evidence, file_bytes=sizes, adapted=said)
     return parent.child(policy=policy, evidence=evidence, into=into, now=now)

@@ -1,28 +1,37 @@
 """From dev to a policy: every choice that a release makes, on the comparisons of dev alone.
 
 Here goals become a policy, and nowhere else, so that a release that is built and a child that gets
-other goals are decided alike.
+other goals are decided alike. What the category of records does to it, goals say:
+
+    off           nothing
+    report        one threshold; error rates of each category
+    worst         one threshold that does for the worst category
+    per_category  scores are levelled, so that one threshold on levelled scores is one for each
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import msgspec
 
+from gemel.calibrate.goals import level_categories, stages, worst_category
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.gallery_sizes import ladder
 from gemel.calibrate.goals.policy import policy_of
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability import fit, venn_abers
-from gemel.calibrate.rates.operating_point import OperatingPoint, measure
+from gemel.calibrate.rates.operating_point import OperatingPoint
+from gemel.data.dataset import UNKNOWN, CategoryColumn
 from gemel.data.schema import Field
 from gemel.decide.bands import SizedBand
 from gemel.decide.policy import Policy
 from gemel.decide.rules import bound
-from gemel.release.evidence import classes, stages
-from gemel.release.evidence.categories import levelled, raised
+from gemel.encode.sketch import Sketch
+from gemel.errors import ConfigError, DataError
+from gemel.release.evidence import classes
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Part
 
@@ -32,12 +41,14 @@ class Decided:
     """A policy, and what it was decided on.
 
     Attributes:
-        policy: reaches the goals.
+        goals: that were asked for.
+        policy: reaches them.
         chosen: operating point of its threshold on dev.
         dev: as it was chosen on.
         classes: its policy of classes.
     """
 
+    goals: Goals
     policy: Policy
     chosen: OperatingPoint
     dev: Part
@@ -53,17 +64,8 @@ def kept(dev: Part, goals: Goals, policy: Policy) -> Decided:
         policy: as it will be served.
     """
     dev = dev.level(policy.categories)
-    target, band = goals.verify, policy.verify
-    chosen = measure(
-        dev.scores,
-        band.threshold,
-        prior=target.prior,
-        confidence=target.confidence,
-        review=(band.review_low, band.review_high),
-        method=target.intervals,
-    )
     of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
-    return Decided(policy, chosen, dev, of_classes)
+    return Decided(goals, policy, dev.point(policy.verify, goals.verify), dev, of_classes)
 
 
 def decide(
@@ -81,15 +83,15 @@ def decide(
         ConfigError: a goal asks for categories, and there are none; a rule that cannot fire.
     """
     rules = bound(goals.rules, {field.name: field.kind for field in fields})
-    dev = levelled(dev, goals)
+    dev = _levelled(dev, goals)
     fitted = fit.fit(dev.scores, goals.verify.prior or dev.scores.prior, goals.likelihood)
-    chosen = raised(dev, goals, goals.verify, choose(dev.scores, goals.verify, fitted))
+    chosen = _raised(dev, goals, goals.verify, choose(dev.scores, goals.verify, fitted))
     search: OperatingPoint | None = None
     sizes: tuple[SizedBand, ...] = ()
     if goals.search is not None and goals.search.kind == "fpir":
         sizes = ladder(dev.scores, goals.search)
     elif goals.search is not None:
-        search = raised(dev, goals, goals.search, choose(dev.scores, goals.search, fitted))
+        search = _raised(dev, goals, goals.search, choose(dev.scores, goals.search, fitted))
     policy = policy_of(
         chosen,
         search=search,
@@ -102,5 +104,71 @@ def decide(
     )
     of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
     policy = msgspec.structs.replace(policy, classify=of_classes.policy, rules=rules)
-    policy = stages.choose(dev, policy, goals.stages)
-    return Decided(policy, chosen, dev, of_classes)
+    return Decided(goals, _staged(dev, policy, goals), chosen, dev, of_classes)
+
+
+def _levelled(dev: Part, goals: Goals) -> Part:
+    """Dev with scores levelled by category, if the goals ask for a threshold of each.
+
+    Raises:
+        ConfigError: there are no categories.
+        DataError: no record has one, or they are too small to say anything.
+    """
+    if goals.categories != "per_category":
+        return dev
+    fitted = level_categories.fit(dev.scores, _column(dev, goals).name)
+    return replace(dev, scores=fitted.scores, levelled=fitted.categories)
+
+
+def _raised(dev: Part, goals: Goals, target: Target, chosen: OperatingPoint) -> OperatingPoint:
+    """The chosen point, raised to what the worst category needs, if the goals ask for that.
+
+    Raises:
+        ConfigError: there are no categories, or the target does not go with them.
+        DataError: a category cannot prove the target; says which.
+    """
+    if goals.categories != "worst":
+        return chosen
+    return worst_category.raised(dev.scores, target, chosen, _column(dev, goals).name)
+
+
+def _staged(dev: Part, policy: Policy, goals: Goals) -> Policy:
+    """The policy with the stages that reach a goal; itself without one.
+
+    Raises:
+        DataError: dev cannot prove the goal.
+        ConfigError: the goal limits errors, and so does that of searches.
+    """
+    goal = goals.stages
+    if goal is None:
+        return policy
+    if goal.fmr is not None and policy.sizes:
+        raise ConfigError(
+            "an FPIR and the FMR of stages contradict each other",
+            where="stages.fmr",
+            hint="leave one of calibrate.fpir and stages.fmr out",
+        )
+    found = stages.choose(dev.scored_by(Sketch(goal.bits)), dev.scores, policy.search, goal)
+    return msgspec.structs.replace(policy, first=found.first, search=found.band)
+
+
+def _column(dev: Part, goals: Goals) -> CategoryColumn:
+    """The category of the records.
+
+    Raises:
+        ConfigError: there is no such column.
+        DataError: it is empty.
+    """
+    if dev.category is None:
+        raise ConfigError(
+            f"categories = {goals.categories!r}, and no column says the category",
+            where="calibrate.categories",
+            hint="name it in data.category",
+        )
+    if (dev.category.codes == UNKNOWN).all():
+        raise DataError(
+            "no record of dev has a category",
+            where=f"column {dev.category.name}",
+            hint="fill the column, or leave data.category out",
+        )
+    return dev.category

@@ -7,7 +7,6 @@ evidence are new and complete. Nothing is encoded if the embeddings of the run a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,12 +14,15 @@ import msgspec
 
 from gemel.data.dataset import Dataset
 from gemel.encode.comparators import FILE as COMPARATOR
-from gemel.encode.encoder import NETWORK, PREPARE, Encoder
+from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import SpaceMismatch
 from gemel.release import folder as folders
 from gemel.release.evidence.goals import Goals
-from gemel.release.evidence.part import Part
-from gemel.release.make.build import N_STEPS, decide_and_measure, sides
+from gemel.release.evidence.part import Origin, compared
+from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
+from gemel.release.make.build import N_STEPS
+from gemel.release.make.decide import decide
+from gemel.release.make.measured import measured
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import POLICY, Release
 from gemel.release.run import ENCODER, Run
@@ -34,8 +36,7 @@ def recalibrate(
     goals: Goals,
     into: str | Path,
     name: str | None = None,
-    max_comparisons: int = 20_000_000,
-    seed: int = 0,
+    sampling: Sampling = DEFAULT_SAMPLING,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> Release:
@@ -48,8 +49,7 @@ def recalibrate(
         goals: what the child's decisions have to reach.
         into: folder to become; must not exist.
         name: None keeps the parent's.
-        max_comparisons: above it, those of randomly chosen identities.
-        seed: of that choice.
+        sampling: which comparisons are made.
         now: creation time, for reproducible ids.
         progress: called with steps done and steps in all.
     Raises:
@@ -59,40 +59,32 @@ def recalibrate(
         ReleaseError: no finished run, or `into` exists.
     """
     created, tick = now or datetime.now(UTC), ticker(progress, N_STEPS)
-    made, parts = opened(parent, run_folder, dataset, goals, (max_comparisons, seed), tick)
-    decided, evidence = decide_and_measure(
-        made, parts, (goals, created.date()), seed, tick, like=parent.evidence
-    )
+    origin = opened(parent, run_folder, dataset, goals.cohort)
+    sides = compared(origin, parent.comparator, sampling, tick)
+    decided = decide(sides.dev, goals, created.date(), fields=origin.fields)
+    tick()
+    evidence = measured(origin, sides, decided, tick, like=parent.evidence)
     sizes = {**parent.evidence.file_bytes, POLICY: len(decided.policy.to_json())}
     evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
     return parent.child(policy=decided.policy, evidence=evidence, into=into, name=name, now=created)
 
 
-def opened(
-    parent: Release,
-    run_folder: str | Path,
-    dataset: Dataset,
-    goals: Goals,
-    sampling: tuple[int, int],
-    tick: Callable[[], None],
-) -> tuple[tuple[Run, Dataset, Encoder], tuple[Part, Part]]:
-    """The run of a release, and its dev and eval, compared.
+def opened(parent: Release, run_folder: str | Path, dataset: Dataset, cohort: int) -> Origin:
+    """What a release was made from.
 
     Raises:
-        SpaceMismatch: the release is of another run.
+        SpaceMismatch: the release is of another run, or of another cohort.
         DataError: other records than the run's.
         ReleaseError: no finished run.
     """
     run = Run.open(run_folder, dataset)
-    if not is_of(parent, run.folder, goals.cohort):
+    if not is_of(parent, run.folder, cohort):
         raise SpaceMismatch(
-            f"release {parent.short_id} is not of this run with a cohort of {goals.cohort}",
+            f"release {parent.short_id} is not of this run with a cohort of {cohort}",
             where=str(run.folder),
             hint="build a release of the run, or name its own folder",
         )
-    encoder = parent.encoder
-    parts = sides(run, dataset, encoder, parent.comparator, sampling, tick)
-    return (run, dataset, encoder), parts
+    return Origin(run, dataset, parent.encoder)
 
 
 def is_of(release: Release, run_folder: Path, cohort: int = 0) -> bool:

@@ -26,8 +26,14 @@ from gemel.calibrate.scores.sweep import CurveSummary
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import ReleaseError
-from gemel.release.evidence.class_schema import ClassEvidence
-from gemel.release.evidence.schema import Candidate, Evidence, Point, Timing, Validity
+from gemel.release.evidence.schema import (
+    Candidate,
+    ClassEvidence,
+    Evidence,
+    Point,
+    Timing,
+    Validity,
+)
 from gemel.release.release import Release
 from gemel.release.run import ENCODER, Training
 from gemel.release.words.headline import Headline, headline

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gemel.errors import InvalidInput, quoted
-from gemel.release.evidence.feedback import Feedback
+from gemel.release.evidence.schema import Feedback
 from gemel.serve import bodies, replies
 from gemel.serve.http.endpoint import Answers, Call, Route
 from gemel.serve.queues.queues import Lanes

@@ -1,7 +1,7 @@
-"""The stages of a release: sketches before the comparator, rules and people behind it.
+"""What single comparisons of eval do not show: searches, several views of a thing, and rules.
 
-Chosen on dev, measured on both sides. What a rule costs is counted on the genuine comparisons of
-eval that match without it, since a rule can do no other harm.
+What a rule costs is counted on the genuine comparisons that match without it, since a rule can do
+no other harm.
 """
 
 from __future__ import annotations
@@ -9,61 +9,63 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate.goals import stages
-from gemel.calibrate.goals.stages import RuleCost, StageGoal, Stages
+from gemel.calibrate.goals.stages import RuleCost
 from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.calibrate.rates.searches import Searches, SearchPoint, measure_search, searches
 from gemel.calibrate.rates.several_views import Views, two_views
 from gemel.calibrate.scores.all_pairs import genuine_blocks
 from gemel.data.dataset import UNKNOWN
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
-from gemel.decide.rules import Rule
-from gemel.encode.sketch import Sketch
-from gemel.errors import ConfigError
-from gemel.release.evidence.mistakes import whole_identities
-from gemel.release.evidence.part import Part
+from gemel.release.evidence.part import Part, whole_identities
 
-MAX_CHECKED = 20_000
+SEARCHED_RECORDS = 4000
 VIEWED_RECORDS = 2000
 VIEWED_OF_EACH = 20
+MAX_CHECKED = 20_000
 
 
-def choose(dev: Part, policy: Policy, goal: StageGoal | None) -> Policy:
-    """The policy with the stages that reach a goal; itself without one.
+def searches_by_size(eval: Part, policy: Policy, confidence: float) -> tuple[SearchPoint, ...]:
+    """Searches at the sizes that a policy has thresholds for; none if it has no sizes."""
+    steps = [(step.gallery_size, step.band.threshold) for step in policy.sizes]
+    if not steps:
+        return ()
+    of = _searches(eval, min(threshold for _, threshold in steps))
+    return tuple(measure_search(of, steps, confidence))
 
-    Args:
-        dev: encoded and compared.
-        policy: whose thresholds the stages keep, or replace for searches if the goal limits errors.
-        goal: None leaves the first stage out.
-    Raises:
-        DataError: dev cannot prove the goal.
-        ConfigError: the goal limits errors, and so does that of searches.
+
+def galleries(eval: Part, policy: Policy, confidence: float) -> tuple[SearchPoint, ...]:
+    """Searches in galleries of 10, 100, 1,000, ... records and of half the identities of eval.
+
+    Of larger ones eval has too few independent samples for an interval.
+
+    None where each category has a threshold of its own, since a search is then not one threshold.
     """
-    if goal is None:
-        return policy
-    if goal.fmr is not None and policy.sizes:
-        raise ConfigError(
-            "an FPIR and the FMR of stages contradict each other",
-            where="stages.fmr",
-            hint="leave one of calibrate.fpir and stages.fmr out",
-        )
-    found = stages.choose(dev.scored_by(Sketch(goal.bits)), dev.scores, policy.search, goal)
-    return msgspec.structs.replace(policy, first=found.first, search=found.band)
+    if policy.categories is not None:
+        return ()
+    lowest = min([policy.search.threshold, *(s.band.threshold for s in policy.sizes)])
+    of = _searches(eval, lowest)
+    largest = min(of.largest_gallery, (int(of.code.max()) + 1) // 2)
+    sizes = [10**i for i in range(1, 7) if 10**i < largest]
+    steps = [(size, _threshold(policy, size)) for size in [*sizes, largest] if size > 1]
+    return tuple(measure_search(of, steps, confidence))
 
 
-def measured(part: Part, policy: Policy, goal: StageGoal | None) -> Stages | None:
-    """What the stages of a policy do on one side; None if it has none."""
-    if goal is None or policy.first is None:
-        return None
-    sketch = part.scored_by(Sketch(policy.first.bits))
-    return stages.measure(sketch, part.scores, policy.first, policy.search, goal)
+def _threshold(policy: Policy, size: int) -> float:
+    """Of a candidate in a gallery of that size; of the largest certified size beyond it."""
+    bands = [step.band for step in policy.sizes if step.gallery_size >= size]
+    return (bands[0] if bands else policy.search).threshold
 
 
-def views(eval: Part, threshold: float, confidence: float, seed: int) -> Views | None:
+def _searches(eval: Part, floor: float) -> Searches:
+    kept = eval.some(SEARCHED_RECORDS)
+    return searches(eval.embeddings[kept], eval.identities[kept], eval.comparator, floor)
+
+
+def views(eval: Part, threshold: float, confidence: float) -> Views | None:
     """What asking for two views of one thing does on eval.
 
     Args:
@@ -71,8 +73,8 @@ def views(eval: Part, threshold: float, confidence: float, seed: int) -> Views |
             are drawn.
         threshold: of the policy, for one comparison.
         confidence: level of the intervals.
-        seed: of that draw.
     """
+    seed = eval.sampling.seed
     some = _some_of_each(eval.identities, seed)
     kept = some[whole_identities(eval.identities[some], VIEWED_RECORDS, seed)]
     level = eval.leveller()
@@ -95,24 +97,22 @@ def _some_of_each(identities: Int64, seed: int) -> Int64:
 
 
 def rule_costs(
-    rules: Sequence[Rule],
+    policy: Policy,
     eval: Part,
-    threshold: float,
     payloads: Callable[[Int64], Sequence[Any]],
     confidence: float,
 ) -> tuple[RuleCost, ...]:
     """What each rule takes away from the genuine comparisons that match.
 
     Args:
-        rules: of the policy.
+        policy: its rules, and its threshold for one comparison.
         eval: encoded and compared.
-        threshold: of the policy, for one comparison.
         payloads: rows of eval by their positions.
         confidence: level of the intervals.
     """
-    if not rules:
+    if not policy.rules:
         return ()
-    left, right = _matching(eval, threshold)
+    left, right = _matching(eval, policy.verify.threshold)
     rows = [payloads(side) for side in (left, right)]
     code = np.unique(eval.identities[left], return_inverse=True)[1]
     return tuple(
@@ -121,7 +121,7 @@ def rule_costs(
             n_checked=len(left),
             lost=_share([rule.fires(a, b) for a, b in zip(*rows, strict=True)], code, confidence),
         )
-        for rule in rules
+        for rule in policy.rules
     )
 
 
