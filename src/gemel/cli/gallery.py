@@ -14,6 +14,7 @@ from gemel.cli import show
 from gemel.cli.project import CLASS, AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.data.dates import iso
 from gemel.errors import InvalidInput
+from gemel.ledger.bodies import Deleted, Enrolled
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -65,7 +66,7 @@ def enroll(
             live, gallery, dataset, batch=project.config.gallery.batch, label=project.label(label)
         )
         count = gallery.count()
-    project.note("enroll", {**done, "release": live.id})
+    project.note("enroll", msgspec.convert({**done, "release": live.id}, Enrolled))
     done["records in the gallery"] = count
     if json:
         show.as_json(done)
@@ -152,7 +153,7 @@ def delete(
         return
     with project.gallery(live, write=True, make=False) as gallery:
         deleted = gallery.delete(ids)
-    project.note("delete", {"deleted": deleted, "release": live.id})
+    project.note("delete", Deleted(deleted=deleted, release=live.id))
     show.say(f"deleted {deleted} of {len(ids)}")
 
 

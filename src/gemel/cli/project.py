@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
     from gemel.gallery.gallery import Gallery
+    from gemel.ledger.bodies import Body
     from gemel.ledger.ledger import Ledger
     from gemel.release.evidence.goals import Goals
     from gemel.release.evidence.schema import Sampling
@@ -288,10 +289,10 @@ class Project:
 
         return Ledger.open(self.ledger_file)
 
-    def note(self, kind: str, body: dict[str, Any]) -> None:
+    def note(self, kind: str, body: Body) -> None:
         """Put a change that a person made into the ledger; on return it is on disk."""
         with self.ledger() as ledger:
-            ledger.append_durable(kind, {**body, "actor": self.actor})
+            ledger.append_durable(kind, msgspec.structs.replace(body, actor=self.actor))
 
     @property
     def actor(self) -> str:

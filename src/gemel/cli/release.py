@@ -11,6 +11,7 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.ledger.bodies import Pointed
 
 if TYPE_CHECKING:
     from gemel.calibrate.rates.intervals import Estimate
@@ -255,11 +256,11 @@ def estimate(value: Estimate, digits: int = 4) -> str:
 
 def note_move(project: Project, move: Move) -> None:
     """Put a pointer's move into the ledger and say where it points now."""
-    body = {
-        "pointer": move.pointer,
-        "release": move.release_id,
-        "previous": move.previous,
-        "reason": move.reason,
-    }
+    body = Pointed(
+        pointer=move.pointer,
+        release=move.release_id,
+        previous=move.previous,
+        reason=move.reason,
+    )
     project.note(f"release.{move.action}", body)
     show.say(f"{move.pointer} points at {(move.release_id or 'nothing')[:12]}")

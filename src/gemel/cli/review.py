@@ -12,6 +12,7 @@ from gemel.cli import show
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.cli.release import Maybe, estimate, summary
 from gemel.errors import ReleaseError
+from gemel.ledger.bodies import Accepted
 
 if TYPE_CHECKING:
     from gemel.calibrate.goals.answered import Rates
@@ -111,7 +112,7 @@ def accept(
             progress=tick,
         )
         release = project.store().put(child.folder)
-    project.note("review.accept", {"release": release.id, "parent": parent.id})
+    project.note("review.accept", Accepted(release=release.id, parent=parent.id))
     if json:
         show.as_json({"manifest": release.manifest, "policy": release.policy})
     else:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from gemel.arrays import digest
+from gemel.errors import LedgerError
 
 START = "0" * 64
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,21 @@ class Entry:
         """What was noted."""
         body: dict[str, Any] = msgspec.json.decode(self.text)
         return body
+
+    def read(self, kind: type[T]) -> T:
+        """What was noted, as a body of `ledger.bodies`.
+
+        Raises:
+            LedgerError: it is not such a body.
+        """
+        try:
+            return msgspec.json.decode(self.text, type=kind)
+        except msgspec.MsgspecError as e:
+            raise LedgerError(
+                f"row {self.seq} is no {self.kind}: {e}",
+                where=self.id,
+                hint="was it written by another program, or by a newer version?",
+            ) from e
 
 
 @dataclass(frozen=True)

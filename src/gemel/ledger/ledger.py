@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-
 from gemel.errors import LedgerError
+from gemel.ledger.bodies import Body, written
 from gemel.ledger.chain import Entry, Head, LedgerReport, walk
 from gemel.ledger.entries import Entries
 from gemel.ledger.table import SqliteEntries
@@ -32,7 +31,6 @@ class Ledger:
         self._entries = entries
         self._writer = writer
         self._clock = clock
-        self._encode = msgspec.json.Encoder(order="deterministic", enc_hook=_plain).encode
 
     @classmethod
     def open(
@@ -59,12 +57,13 @@ class Ledger:
         entries = SqliteEntries(path)
         return cls(entries, Writer(entries, max_queue=max_queue), clock)
 
-    def append(self, kind: str, body: dict[str, Any]) -> str:
+    def append(self, kind: str, body: Body | dict[str, Any]) -> str:
         """Note something soon; returns without waiting for the disk.
 
         Args:
             kind: what it is, such as `verify` or `release.promote`.
-            body: JSON values; numbers that are not finite become null.
+            body: of its kind in `ledger.bodies`, or JSON values; numbers that are not finite
+                become null.
         Returns:
             The id of the entry: 32 hex digits, in the order of time.
         Raises:
@@ -74,7 +73,7 @@ class Ledger:
         self._writer.put((record, time_us, kind, text))
         return record
 
-    def append_durable(self, kind: str, body: dict[str, Any]) -> str:
+    def append_durable(self, kind: str, body: Body | dict[str, Any]) -> str:
         """Note something and wait until it is on disk; for changes that people make.
 
         Returns:
@@ -160,14 +159,14 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _drafted(self, kind: str, body: dict[str, Any]) -> tuple[str, int, str]:
+    def _drafted(self, kind: str, body: Body | dict[str, Any]) -> tuple[str, int, str]:
         """Id, time in microseconds and JSON text of a new entry."""
         now = self._clock()
-        for name, value in body.items():
+        for name, value in body.items() if isinstance(body, dict) else ():
             if value.__class__ in BINARY:
                 raise LedgerError(f"{name!r} is binary", where=kind, hint="note an id or a digest")
         try:
-            text = self._encode(body).decode()
+            text = written(body).decode()
         except (TypeError, ValueError, NotImplementedError, RecursionError) as e:
             raise LedgerError(f"the body is not JSON: {e}", where=kind) from e
         if len(text) > MAX_BODY_BYTES:
@@ -177,10 +176,3 @@ class Ledger:
                 hint="note ids and figures; payloads and embeddings have no place here",
             )
         return f"{now // 1_000_000:012x}{os.urandom(10).hex()}", now // 1_000, text
-
-
-def _plain(value: Any) -> Any:
-    """A numpy scalar as the Python number that it is."""
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return value.item()
-    raise NotImplementedError(f"{type(value).__name__} has no place in a ledger")

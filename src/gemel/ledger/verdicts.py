@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+
+from msgspec import UNSET
 
 from gemel.errors import UnknownDecision, quoted
+from gemel.ledger.bodies import Answered, Verified
 from gemel.ledger.chain import Entry
 from gemel.ledger.ledger import Ledger
 
+DECISION = "verify"
 VERDICT = "verdict"
 PAGE = 2000
 RANDOM_DIGITS = 8
@@ -117,24 +120,20 @@ def answer(
         UnknownDecision: no such decision.
     """
     entry = ledger.find(decision_id)
-    if entry is None or "review_probability" not in entry.body:
+    decided = None if entry is None or entry.kind != DECISION else entry.read(Verified)
+    if decided is None or decided.review_probability is UNSET:
         raise UnknownDecision(
             f"no decision {quoted(decision_id)}",
             where="decision_id",
             hint="send the decision_id of a reply to /v1/verify",
         )
-    body = {
-        "decision": decision_id,
-        "genuine": genuine,
-        "reviewer": reviewer,
-        "request_id": request_id,
-    }
-    counts = is_asked(decision_id, entry.body["review_probability"])
+    body = Answered(decision=decision_id, genuine=genuine, reviewer=reviewer, request_id=request_id)
+    counts = is_asked(decision_id, decided.review_probability)
     return Noted(ledger.append_durable(VERDICT, body), counts)
 
 
 def decisions(
-    ledger: Ledger, *, kind: str = "verify", releases: Collection[str] | None = None
+    ledger: Ledger, *, kind: str = DECISION, releases: Collection[str] | None = None
 ) -> tuple[list[Asked], int]:
     """Every decision that is asked about, with its answers, and how many decisions there are.
 
@@ -146,22 +145,22 @@ def decisions(
     asked: dict[str, Asked] = {}
     n_decisions = 0
     for entry in _pages(ledger, kind):
-        body = entry.body
-        if releases is not None and body.get("release") not in releases:
+        decided = entry.read(Verified)
+        if releases is not None and decided.release not in releases:
             continue
         n_decisions += 1
-        found = _asked(entry, body)
+        found = _asked(entry, decided)
         if found is not None:
             asked[found.id] = found
     for entry in _pages(ledger, VERDICT):
-        body = entry.body
-        about = asked.get(body["decision"])
+        said = entry.read(Answered)
+        about = asked.get(said.decision)
         if about is not None:
-            about.answers[body["reviewer"]] = body["genuine"]
+            about.answers[said.reviewer] = said.genuine
     return list(asked.values()), n_decisions
 
 
-def waiting(ledger: Ledger, *, kind: str = "verify", limit: int = 100) -> list[Asked]:
+def waiting(ledger: Ledger, *, kind: str = DECISION, limit: int = 100) -> list[Asked]:
     """Decisions that nobody has answered yet, the oldest first.
 
     Args:
@@ -169,12 +168,12 @@ def waiting(ledger: Ledger, *, kind: str = "verify", limit: int = 100) -> list[A
         kind: of decision.
         limit: decisions at most.
     """
-    answered = {entry.body["decision"] for entry in _pages(ledger, VERDICT)}
+    answered = {entry.read(Answered).decision for entry in _pages(ledger, VERDICT)}
     found: list[Asked] = []
     for entry in _pages(ledger, kind):
         if entry.id in answered:
             continue
-        asked = _asked(entry, entry.body)
+        asked = _asked(entry, entry.read(Verified))
         if asked is not None:
             found.append(asked)
             if len(found) == limit:
@@ -182,19 +181,19 @@ def waiting(ledger: Ledger, *, kind: str = "verify", limit: int = 100) -> list[A
     return found
 
 
-def _asked(entry: Entry, body: dict[str, Any]) -> Asked | None:
-    probability = body.get("review_probability", 0.0)
-    if not is_asked(entry.id, probability):
+def _asked(entry: Entry, decided: Verified) -> Asked | None:
+    probability = decided.review_probability
+    if probability is UNSET or not is_asked(entry.id, probability):
         return None
     return Asked(
         entry.id,
         entry.seq,
         entry.time_us,
-        body["release"],
-        body["score"],
-        body["outcome"],
+        decided.release or "",
+        decided.score,
+        decided.outcome,
         probability,
-        tuple(body["category"]) if body.get("category") else None,
+        decided.category or None,
     )
 
 

@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 
-import msgspec
-
 from gemel.errors import LedgerError, RowRefused
+from gemel.ledger.bodies import Refused, written
 from gemel.ledger.entries import Draft, Entries
 
 MAX_QUEUE = 20_000
@@ -181,7 +180,7 @@ class Writer:
             self._n_careful = len(batch)  # one by one, to find which
             return 0
         record, time_us, kind, _ = batch[0]
-        text = msgspec.json.encode({"kind": kind, "reason": str(error)}, order="sorted").decode()
+        text = written(Refused(kind=kind, reason=str(error))).decode()
         with contextlib.suppress(RowRefused):
             self._entries.append([(record, time_us, REFUSED, text)])
         self.n_refused += 1
