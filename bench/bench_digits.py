@@ -37,7 +37,7 @@ from gemel.tasks.retrieval import retrieve
 from gemel.train import loop
 from gemel.train.arrays import embed, take
 from gemel.train.fit import train
-from gemel.train.losses import Triplet
+from gemel.train.losses import ByIdentity, Triplet
 from gemel.train.towers.image import ImageTower
 
 UNSEEN = tuple("56789")
@@ -94,7 +94,7 @@ def naive(dataset: Dataset, seen: Int64, unseen: Int64, seed: int) -> dict[str, 
         tower,
         loop.Material(arrays, y, take(arrays, slice(0, 2)), y[:2]),
         PxK(y, 5, 16, seed),
-        loop.Objective(Triplet(0.2), lambda rows, identities: float(next(calls))),
+        loop.Objective(ByIdentity(Triplet(0.2)), lambda rows, identities: float(next(calls))),
         loop.Plan(max_epochs=NAIVE_EPOCHS, patience=NAIVE_EPOCHS, seed=seed),
     )
     rows = embed(tower, prepare(dataset.payloads(unseen)))

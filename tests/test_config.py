@@ -69,7 +69,7 @@ def test_values_from_the_environment_are_read_by_their_type() -> None:
         ("seed = 1\n", ":1", "outside a section", "[split] or [train]"),
         ("[train]\nseed = -1\n", ":2", "train.seed = -1", "Same seed"),
         ("[train]\nseed = 'one'\n", ":2", "train.seed = 'one'", "Same seed"),
-        ("[train]\nloss = 'arcface'\n", ":2", "train.loss = 'arcface'", "triplet"),
+        ("[train]\nmining = 'some'\n", ":2", "train.mining = 'some'", "semi-hard"),
         ("[data.columns]\nzip = 'postcode'\n", ":1", "data.columns", "text, number"),
         ("[split]\ndev = 0.6\neval = 0.5\n", ":2", "leave nothing to train on", "below 1"),
         ("[calibrate]\ntarget = 'fmr'\n", ":2", "needs a value", "0.001"),

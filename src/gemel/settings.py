@@ -88,8 +88,7 @@ class TrainSettings(Settings, frozen=True):
 
     size: Annotated[Literal["small", "base"], Meta(description="Size of the tower")] = "small"
     loss: Annotated[
-        Literal["infonce", "contrastive", "triplet"] | None,
-        Meta(description="infonce, contrastive or triplet"),
+        str | None, Meta(description="infonce, contrastive, triplet, or one that a package adds")
     ] = None
     mining: Annotated[
         Literal["all", "semi-hard", "hard"] | None,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from gemel.errors import ConfigError
 from gemel.testing import check_loss
 from gemel.train import losses
-from gemel.train.losses import Contrastive, InfoNCE, Triplet
+from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, Triplet
+from gemel.train.relations import Relations
 
 SETTINGS = [
     (name, mining, margin)
-    for name in losses.LOSSES
+    for name in losses.REGISTRY.names()
     for mining in ("all", "semi-hard", "hard")
     for margin in ("hard", "soft")
     if name != "infonce" or mining == "all"
@@ -62,7 +66,7 @@ def test_no_loss_rises_when_a_positive_comes_closer(
         gram = torch.eye(n, dtype=torch.float64)
         gram[0, 1] = gram[1, 0] = cosine
         gram[0, 2:] = gram[2:, 0] = anchor
-        return float(loss(torch.linalg.cholesky(gram), labels))
+        return float(ByIdentity(loss)(torch.linalg.cholesky(gram), labels))
 
     assert at(after) <= at(before) + 1e-9
 
@@ -71,6 +75,56 @@ def test_unknown_loss_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="unknown loss") as caught:
         losses.named("magic")
     assert "triplet" in caught.value.hint
+
+
+ANGULAR = '''
+import torch
+from gemel.train.losses import Contrastive, cosine
+
+def angular(*, mining, margin):
+    return Angular()
+
+class Angular:
+    """Squared difference of each judged pair's cosine from 1 or 0."""
+    def __call__(self, rows, relations):
+        away = (cosine(rows, relations.references) - relations.positive.float()).square()
+        known = (relations.positive | relations.negative).float()
+        weight = known if relations.weight is None else known * relations.weight
+        return (away * weight).sum() / weight.sum().clamp(min=1)
+'''
+
+
+def test_a_package_can_add_one(install) -> None:
+    install("angular_loss", ANGULAR, "gemel.losses", angular="angular")
+    check_loss(losses.named("angular"))
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """A loss that heeds labels and nothing else that relations say."""
+
+    heeds: str
+
+    def __call__(self, rows: Tensor, relations: Relations) -> Tensor:
+        weight = relations.weight if self.heeds != "references" else None
+        references = relations.references
+        if references is not None and self.heeds == "weights":
+            references = torch.ones_like(references)
+        negative = relations.negative if self.heeds != "labels" else ~relations.positive
+        return InfoNCE()(rows, Relations(relations.positive, negative, weight, references))
+
+
+@pytest.mark.parametrize(
+    ("heeds", "says"),
+    [
+        ("references", "weights do not count"),
+        ("weights", "references do not count"),
+        ("labels", "nothing is known"),
+    ],
+)
+def test_the_suite_catches_a_loss_that_is_deaf_to_relations(heeds: str, says: str) -> None:
+    with pytest.raises(AssertionError, match=says):
+        check_loss(Deaf(heeds))
 
 
 def test_infonce_refuses_mining() -> None:
@@ -82,7 +136,7 @@ def test_triplets_are_looked_at_in_pieces_of_bounded_size() -> None:
     """Fourteen million triplets: over the size of a piece, and still the mean over all of them."""
     rows = torch.randn(384, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     labels = torch.arange(384) % 2
-    whole = Triplet(0.2)(rows, labels)
+    whole = ByIdentity(Triplet(0.2))(rows, labels)
     whole.backward()
     distance = 1 - losses.cosine(rows.detach())
     anchor, positive = ((labels[:, None] == labels) & ~torch.eye(384, dtype=bool)).nonzero().T

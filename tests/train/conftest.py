@@ -13,7 +13,7 @@ from gemel.data.sampler import PxK
 from gemel.train import loop
 from gemel.train.arrays import Arrays
 from gemel.train.fit import map_at_r
-from gemel.train.losses import InfoNCE
+from gemel.train.losses import ByIdentity, InfoNCE
 
 
 class Mlp(nn.Module):
@@ -63,4 +63,4 @@ def problem() -> Problem:
     x = x.astype(np.float32)
     train = y < 28
     material = loop.Material({"x": x[train]}, y[train], {"x": x[~train]}, y[~train])
-    return Problem(material, loop.Objective(InfoNCE(0.2), map_at_r, noise))
+    return Problem(material, loop.Objective(ByIdentity(InfoNCE(0.2)), map_at_r, noise))

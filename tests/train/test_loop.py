@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gemel.errors import CollapseError, TrainingError
 from gemel.train import checkpoint, loop
 from gemel.train.arrays import embed
-from gemel.train.losses import Contrastive, InfoNCE, Triplet
+from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, Triplet
 
 PLAN = loop.Plan(max_epochs=12, patience=12, learning_rate=5e-3, averaging=0.9)
 
@@ -27,7 +27,7 @@ def test_learning_makes_unseen_identities_easier_to_find(problem, tower) -> None
 
 @pytest.mark.parametrize("loss", [Triplet(0.2, "semi-hard"), Contrastive()], ids=repr)
 def test_every_loss_learns(problem, tower, loss) -> None:
-    other = dataclasses.replace(problem.objective, loss=loss)
+    other = dataclasses.replace(problem.objective, supervision=ByIdentity(loss))
     history = dataclasses.replace(problem, objective=other).fit(tower(), PLAN)
     assert max(e.metric for e in history) > history[0].metric + 0.4
 
@@ -97,14 +97,16 @@ def test_an_encoder_that_says_the_same_to_everything_is_stopped(problem) -> None
 
 def test_attraction_alone_collapses_a_healthy_tower(problem, tower) -> None:
     """A negative margin of zero pulls positives and never pushes negatives."""
-    objective = dataclasses.replace(problem.objective, loss=Contrastive(0.0, -1.0))
+    objective = dataclasses.replace(
+        problem.objective, supervision=ByIdentity(Contrastive(0.0, -1.0))
+    )
     plan = loop.Plan(max_epochs=60, patience=60, learning_rate=3e-2)
     with pytest.raises(CollapseError):
         dataclasses.replace(problem, objective=objective).fit(tower(), plan)
 
 
 def test_a_loss_that_is_not_finite_stops_training(problem, tower) -> None:
-    objective = dataclasses.replace(problem.objective, loss=lambda x, y: (x / 0).sum())
+    objective = dataclasses.replace(problem.objective, supervision=lambda x, y: (x / 0).sum())
     with pytest.raises(TrainingError, match="loss became nan") as caught:
         dataclasses.replace(problem, objective=objective).fit(tower(), PLAN)
     assert "learning_rate" in caught.value.hint
@@ -164,4 +166,6 @@ def test_a_checkpoint_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_infonce_needs_negatives_to_cost_anything() -> None:
     rows = torch.nn.functional.normalize(torch.randn(4, 3), dim=1)
-    assert float(InfoNCE()(rows, torch.zeros(4, dtype=torch.int64))) == pytest.approx(0, abs=1e-6)
+    assert float(ByIdentity(InfoNCE())(rows, torch.zeros(4, dtype=torch.int64))) == pytest.approx(
+        0, abs=1e-6
+    )

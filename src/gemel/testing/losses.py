@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +19,11 @@ def check_loss(loss: Loss) -> None:
     """Raise AssertionError unless this behaves as a loss.
 
     It gives a finite scalar, does not depend on the order of the batch, costs nothing where there
-    is nothing to learn, never gives NaN gradients, and falls when it is followed downhill.
+    is nothing to learn, never gives NaN gradients, falls when it is followed downhill, and takes
+    relations at their word: weights, pairs that nobody judged, rows beside the batch.
 
     Args:
-        loss: takes (b, d) float32 unit rows and (b,) int64 labels.
+        loss: takes (b, d) float32 unit rows and their relations.
     """
     import torch
 
@@ -35,6 +37,7 @@ def check_loss(loss: Loss) -> None:
     must(abs(value - shuffled) < 1e-5, "the loss depends on the order of the batch")
     _check_degenerate(loss, rows)
     _check_descent(loss, rows, labels)
+    _check_relations(loss, rows, labels)
 
 
 def _check_degenerate(loss: Loss, rows: Tensor) -> None:
@@ -72,6 +75,35 @@ def _check_descent(loss: Loss, rows: Tensor, labels: Tensor) -> None:
     must(after > before + 0.05, f"following the loss moved the gap from {before} to {after}")
 
 
+def _check_relations(loss: Loss, rows: Tensor, labels: Tensor) -> None:
+    """Weights, unknown pairs and references are heeded."""
+    import torch
+
+    from gemel.train.relations import Relations
+
+    plain = Relations.of_labels(labels)
+    value, weight = float(loss(rows, plain)), torch.ones(plain.positive.shape)
+    weighed = float(loss(rows, replace(plain, weight=weight)))
+    must(abs(value - weighed) < 1e-4, f"weights of one change the loss from {value} to {weighed}")
+    weight[labels == labels[0]] = 9.0
+    uneven = float(loss(rows, replace(plain, weight=weight)))
+    must(abs(value - uneven) > 1e-6, "weights do not count")
+    known = torch.ones(plain.positive.shape, dtype=torch.bool)
+    known[-1], known[:, -1] = False, False
+    without = Relations(plain.positive & known, plain.negative & known)
+    moved = torch.cat([rows[:-1], rows[:1]])
+    apart = abs(float(loss(rows, without)) - float(loss(moved, without)))
+    must(apart < 1e-5, f"a row of which nothing is known changes the loss by {apart:.1e}")
+    half = len(rows) // 2
+    beside = Relations.of_labels(labels[:half], references=rows[half:], of_references=labels[half:])
+    x = rows[:half].clone().requires_grad_()
+    there = loss(x, beside)
+    (gradient,) = torch.autograd.grad(there, x)
+    must(bool(torch.isfinite(gradient).all()), "references make gradients that are NaN")
+    turned = loss(x.detach(), replace(beside, references=-rows[half:]))
+    must(float(there.detach()) != float(turned), "references do not count")
+
+
 def _gap(rows: Tensor, labels: Tensor) -> float:
     """Mean cosine of positives minus mean cosine of negatives."""
     cosine = rows @ rows.T
@@ -84,8 +116,10 @@ def _gap(rows: Tensor, labels: Tensor) -> float:
 def _value_and_gradient(loss: Loss, rows: Tensor, labels: Tensor) -> tuple[float, Tensor]:
     import torch
 
+    from gemel.train.relations import Relations
+
     x = rows.detach().clone().requires_grad_()
-    value = loss(x, labels)
+    value = loss(x, Relations.of_labels(labels))
     must(value.ndim == 0, f"a loss is one number, this one has shape {tuple(value.shape)}")
     (gradient,) = torch.autograd.grad(value, x)
     return float(value.detach()), gradient

@@ -164,7 +164,7 @@ class SiameseEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 {"vector": x}, codes[learned], {"vector": vectors[held_out]}, codes[held_out]
             ),
             PxK(codes[learned], 16, 4, seed),
-            loop.Objective(losses.named(self.loss), _metric, views),
+            loop.Objective(losses.ByIdentity(losses.named(self.loss)), _metric, views),
             loop.Plan(
                 max_epochs=self.max_epochs,
                 learning_rate=self.learning_rate,

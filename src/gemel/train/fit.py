@@ -140,7 +140,7 @@ def _run(
         torch.manual_seed(settings.seed)
         tower = modality.tower(prepare, arrays, size=settings.size)
     loss = losses.named(settings.loss, mining=settings.mining, margin=settings.margin)
-    loss, labels = modality.aim(tower, arrays, identities, loss)
+    supervision, labels = modality.aim(tower, arrays, identities, loss)
     views = modality.views(prepare)
     dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
     if modality.judge_views:
@@ -154,7 +154,7 @@ def _run(
         settings.views_per_identity,
         settings.seed,
     )
-    objective = loop.Objective(loss, map_at_r, views, modality.mix)
+    objective = loop.Objective(supervision, map_at_r, views, modality.mix)
     started = time.monotonic()
     history = loop.fit(tower, material, sampler, objective, _plan(settings), session)
     learning = time.monotonic() - started

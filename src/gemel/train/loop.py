@@ -26,10 +26,12 @@ from gemel.errors import CollapseError, TrainingError
 from gemel.release.run import Epoch
 from gemel.train import checkpoint
 from gemel.train.arrays import Arrays, Mix, Views, embed, take, tensors
-from gemel.train.losses import Loss
 
 Metric = Callable[[Float32, Int64], float]
 """How well (n, d) unit rows retrieve their own identity, (n,) codes; higher is better."""
+
+Supervision = Callable[[Tensor, Tensor], Tensor]
+"""The loss of (b, d) unit rows, a scalar, given the labels of their records, (b, ...) int64."""
 
 COLLAPSED_EPOCHS = 2
 PROFILE_ROWS = 1024
@@ -61,7 +63,7 @@ class Material:
         identities: (n,) int64, no unknown ones: a record of its own has a code of its own.
         dev_arrays: prepared dev records, m rows each.
         dev_identities: (m,) int64, disjoint from `identities`.
-        labels: what the loss sees of each record, (n, ...) int64; None = `identities`.
+        labels: what supervision sees of each record, (n, ...) int64; None = `identities`.
     """
 
     arrays: Arrays
@@ -76,13 +78,13 @@ class Objective:
     """What training aims at.
 
     Args:
-        loss: on unit rows and labels.
+        supervision: makes relations of labels, and a loss of them: `losses.ByIdentity`, say.
         metric: on dev; the epoch where it is highest is kept.
         views: variants of each batch, or None to train on the records as they are.
         mix: makes new identities of a batch before its views are made, or None.
     """
 
-    loss: Loss
+    supervision: Supervision
     metric: Metric
     views: Views | None = None
     mix: Mix | None = None
@@ -249,7 +251,7 @@ def _epoch(
                 group["lr"] = _rate(state.n_steps, plan.max_epochs * n_batches, plan)
             batch = take(material.arrays, idx), known[idx]
             arrays, labels = _varied(batch, objective, np.random.default_rng((plan.seed, epoch, i)))
-            losses.append(_step(state, arrays, labels, objective.loss, plan))
+            losses.append(_step(state, arrays, labels, objective, plan))
             if session.progress is not None:
                 step = Step(epoch, plan.max_epochs, i + 1, n_batches, losses[-1], last.metric)
                 session.progress(step)
@@ -268,10 +270,10 @@ def _varied(
     return arrays, labels
 
 
-def _step(state: State, arrays: Arrays, labels: Int64, loss: Loss, plan: Plan) -> float:
+def _step(state: State, arrays: Arrays, labels: Int64, objective: Objective, plan: Plan) -> float:
     """One update of the weights; returns the loss before it."""
     rows = state.tower(**tensors(arrays, plan.device))
-    cost = loss(rows, torch.from_numpy(labels).to(plan.device))
+    cost = objective.supervision(rows, torch.from_numpy(labels).to(plan.device))
     value = float(cost.detach())
     if not math.isfinite(value):
         raise TrainingError(

@@ -1,6 +1,6 @@
 """Which pairs and triplets of a batch a loss looks at, as boolean masks.
 
-A miner reads labels and distances and selects; it never weighs or averages, which is what losses
+A miner reads relations and distances and selects; it never weighs or averages, which is what losses
 do. Nothing here loops over the rows of a batch, and no gradient flows through a selection.
 """
 
@@ -14,26 +14,15 @@ from torch import Tensor
 Mining = Literal["all", "semi-hard", "hard"]
 
 
-def pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks of the positive and of the negative ordered pairs, both (b, b) bool.
-
-    Args:
-        labels: (b,) int64, one identity per row. The diagonal belongs to neither mask.
-    """
-    same = labels[:, None] == labels[None, :]
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    return same & ~itself, ~same
-
-
 def hardest(distance: Tensor, mask: Tensor, *, closest: bool) -> Tensor:
     """The mask with one selected column per row left: the closest or the farthest.
 
     Args:
-        distance: (b, b), any float type.
-        mask: (b, b) bool; a row without a selected column stays empty.
+        distance: (b, c), any float type.
+        mask: (b, c) bool; a row without a selected column stays empty.
         closest: keep the smallest distance (negatives) or the largest (positives).
     Returns:
-        (b, b) bool.
+        (b, c) bool.
     """
     if mask.shape[1] == 0:
         return mask
@@ -50,11 +39,11 @@ def beyond_positives(distance: Tensor, positive: Tensor, negative: Tensor) -> Te
     """The negatives of each row that are farther than its closest positive.
 
     Args:
-        distance: (b, b), any float type.
-        positive: (b, b) bool; a row without positives keeps all its negatives.
-        negative: (b, b) bool.
+        distance: (b, c), any float type.
+        positive: (b, c) bool; a row without positives keeps all its negatives.
+        negative: (b, c) bool.
     Returns:
-        (b, b) bool.
+        (b, c) bool.
     """
     if negative.shape[1] == 0:
         return negative
@@ -68,13 +57,13 @@ def triplets(d_ap: Tensor, d_an: Tensor, negative: Tensor, margin: float, mining
 
     Args:
         d_ap: (m,) distances of m anchor-positive pairs.
-        d_an: (m, b) distances of the anchor of each pair to every row of the batch.
-        negative: (m, b) bool, rows of another identity than the anchor.
+        d_an: (m, c) distances of the anchor of each pair to every column.
+        negative: (m, c) bool, what does not belong to the anchor.
         margin: in units of distance.
         mining: `semi-hard` keeps negatives farther away than the positive, but by no more than
             the margin; the other kinds keep every negative (`hard` thins the masks beforehand).
     Returns:
-        (m, b) bool.
+        (m, c) bool.
     Source: Schroff et al. 2015, FaceNet (semi-hard); Hermans et al. 2017, In Defense of the
         Triplet Loss (all, hard).
     """

@@ -22,7 +22,8 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays, Mix, Views
-from gemel.train.losses import Loss
+from gemel.train.loop import Supervision
+from gemel.train.losses import ByIdentity, Loss
 
 GROUP = "gemel.modalities"
 BUILT_IN = {
@@ -75,8 +76,8 @@ class Aim(Protocol):
 
     def __call__(
         self, tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
-    ) -> tuple[Loss, Int64]:
-        """The loss to train with, and the labels (n, ...) of the training records it takes.
+    ) -> tuple[Supervision, Int64]:
+        """What to train by, and the labels (n, ...) of the training records it takes.
 
         Batches are made by the first label of each record.
         """
@@ -91,9 +92,11 @@ class FitComparator(Protocol):
         """Fitted on the training records, arrays of n rows with (n,) codes."""
 
 
-def plain(tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss) -> tuple[Loss, Int64]:
+def plain(
+    tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
+) -> tuple[Supervision, Int64]:
     """The loss as it is, on identities."""
-    return loss, identities
+    return ByIdentity(loss), identities
 
 
 def cosine(

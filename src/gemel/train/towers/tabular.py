@@ -29,7 +29,9 @@ from gemel.errors import ConfigError
 from gemel.train import comparator
 from gemel.train.arrays import Arrays, Views, embed
 from gemel.train.comparator_pairs import Layout
-from gemel.train.losses import Loss
+from gemel.train.loop import Supervision
+from gemel.train.losses import InfoNCE, Loss
+from gemel.train.relations import Relations
 from gemel.train.towers import Defaults, Modality
 from gemel.train.views_row import RowViews
 
@@ -200,21 +202,14 @@ class BlockLoss:
         """Scalar loss of (b, d) rows; labels (b, 2 + blocks): record, identity, block values."""
         identity = labels[:, 1]
         apart = identity[:, None] != identity[None]
-        other = ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-        total = self.whole(rows, labels[:, 0])
+        total = self.whole(rows, Relations.of_labels(labels[:, 0]))
         for i, (start, width) in enumerate(self.blocks):
             block = rows[:, start : start + width]
             there = block.detach().norm(dim=1) > 1e-4
             known = there[:, None] & there[None]
-            value = labels[:, 2 + i]
-            same = value[:, None] == value[None]
-            unit = F.normalize(block, dim=1)
-            score = unit @ unit.T / TEMPERATURE
-            negative = score.masked_fill(~(apart & ~same & known), -1e4)
-            cost = F.softplus(negative.logsumexp(1, keepdim=True) - score)
-            positive = (same & other & known).to(cost.dtype)
-            share = (cost * positive).sum() / positive.sum().clamp(min=1)
-            total = total + 2.0 * share / len(self.blocks)
+            of_values = Relations.of_labels(labels[:, 2 + i])
+            relations = Relations(of_values.positive & known, of_values.negative & apart & known)
+            total = total + 2.0 * InfoNCE(TEMPERATURE)(block, relations) / len(self.blocks)
         return total
 
 
@@ -242,7 +237,9 @@ def _views(prepare: Prepare) -> Views:
     return RowViews(_rows(prepare).strips)
 
 
-def _aim(tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss) -> tuple[Loss, Int64]:
+def _aim(
+    tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
+) -> tuple[Supervision, Int64]:
     tower = _row_tower(tower)
     starts = 1 + np.concatenate([[0], np.cumsum(tower.blocks)[:-1]])
     texts = [*range(tower.n_strips), len(tower.blocks) - 1]
