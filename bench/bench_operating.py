@@ -32,7 +32,6 @@ from gemel.calibrate.probability import fit
 from gemel.calibrate.probability.detection_cost import Stakes, least_cost
 from gemel.calibrate.probability.fit import cllr, least_cllr
 from gemel.calibrate.probability.precision_recall import average_precision
-from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import Sweep, auroc, eer, eer_hull, sweep
 from gemel.errors import ConfigError, DataError
@@ -121,10 +120,7 @@ def ours(s: Scores, clock: Clock) -> tuple[Sweep, dict[str, Any]]:
 
 
 def others(s: Scores, curve: Sweep, clock: Clock) -> None:
-    """What is not the default: other intervals, and choosing the likelihood's shape."""
-    at = curve.between(curve.point(3.0))
-    for method in ("dyadic", "bootstrap"):
-        clock(f"other: {method}", lambda m=method: measure(s, at, method=m))
+    """What is not the default: choosing the likelihood's shape."""
     clock("other: likelihood of the best shape", lambda: fit.fit(s, s.prior))
 
 

@@ -64,6 +64,7 @@ def test_values_from_the_environment_are_read_by_their_type() -> None:
 @pytest.mark.parametrize(
     ("text", "where", "what", "hint"),
     [
+        ("[calibrate]\nintervals = 'mean'\n", ":2", "any more", "take the line out"),
         ("[train]\n\nlos = 'triplet'\n", ":3", "unknown setting train.los", "'loss'"),
         ("[data]\n[tain]\nseed = 1\n", ":2", "unknown section [tain]", "'train'"),
         ("seed = 1\n", ":1", "outside a section", "[split] or [train]"),

@@ -32,6 +32,11 @@ from gemel.settings import (
 
 FILE = "gemel.toml"
 PREFIX = "GEMEL__"
+GONE = {
+    "calibrate.intervals": "take the line out: intervals are by the mean of both variances, which "
+    "covered best"
+}
+"""Settings that older files may have, with what to do."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -213,6 +218,8 @@ def _known(key: str, where: str) -> tuple[str, str]:
             f"unknown section {section!r}", where=where, hint=_suggest(section, list(SECTIONS))
         )
     fields = SECTIONS[section].__struct_fields__
+    if key in GONE:
+        raise ConfigError(f"there is no setting {key} any more", where=where, hint=GONE[key])
     if name not in fields:
         raise ConfigError(
             f"unknown setting {section}.{name}", where=where, hint=_suggest(name, list(fields))

@@ -151,13 +151,6 @@ class CalibrateSettings(Settings, frozen=True):
             "per_category: one for each"
         ),
     ] = "report"
-    intervals: Annotated[
-        Literal["mean", "jackknife", "dyadic", "bootstrap"],
-        Meta(
-            description="How intervals by identity are found: by the mean of jackknife and "
-            "dyadic variance, by one of the two, or by bootstrap"
-        ),
-    ] = "mean"
     likelihood: Annotated[
         Literal["auto", "logistic", "pav", "beta"],
         Meta(description="Shape of the likelihood ratio over the score; auto tries them on dev"),

@@ -201,7 +201,6 @@ class Project:
             false_match_cost=goal.false_match_cost,
             false_non_match_cost=goal.false_non_match_cost,
             review_cost=goal.review_cost,
-            intervals=goal.intervals,
         )
         search = None
         if goal.fpir is not None:

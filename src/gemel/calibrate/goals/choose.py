@@ -63,7 +63,6 @@ def choose(
         prior=target.prior,
         confidence=target.confidence,
         review=band,
-        method=target.intervals,
     )
     return msgspec.structs.replace(
         point,

@@ -14,7 +14,6 @@ from typing import Literal
 import msgspec
 
 from gemel.arrays import Float64
-from gemel.calibrate.rates.by_identity import Method
 from gemel.calibrate.rates.intervals import percent
 from gemel.calibrate.rates.operating_point import check_prior, f1_at
 from gemel.errors import ConfigError
@@ -191,8 +190,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         false_match_cost: cost of accepting an impostor comparison.
         false_non_match_cost: cost of missing a genuine one.
         review_cost: cost of asking a person; None = nobody is asked, there is no review band.
-        intervals: how intervals by identity are found: by the `mean` of jackknife and dyadic
-            variance, `jackknife`, `dyadic` or `bootstrap`.
         gallery_size: records that a search compares with, of `fpir`.
     Raises:
         ConfigError: a value is out of range or missing.
@@ -205,7 +202,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     false_match_cost: float = 1.0
     false_non_match_cost: float = 1.0
     review_cost: float | None = None
-    intervals: Method = "mean"
     gallery_size: int | None = None
 
     def __post_init__(self) -> None:

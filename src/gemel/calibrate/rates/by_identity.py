@@ -1,11 +1,10 @@
 """How statistics of the two error rates vary with the identities that happened to be there.
 
-Three ways to find it, all with the identity (or unit of joined identities) as what is drawn:
-leaving one out at a time (jackknife: too wide for FMR, since it counts twice what two identities
-share), the residuals of all pairs that share one (dyadic-robust: too short with few identities),
-and drawing them again (bootstrap: no formula, wide for small FMR). The default is the mean of the
-first two variances, which covered best in simulations. What the statistics are, and at
-which threshold, is not known here.
+Two variances, both with the identity (or unit of joined identities) as what is drawn: leaving one
+out at a time (jackknife: too wide for FMR, since it counts twice what two identities share), and
+the residuals of all pairs that share one (dyadic-robust: too short with few identities). Their
+mean covered best in simulations. What the statistics are, and at which threshold, is not known
+here.
 """
 
 from __future__ import annotations
@@ -13,28 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from gemel.arrays import Bool, Float32, Float64, Int64
+from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.rates.intervals import (
-    DYADIC,
     MEAN,
     Estimate,
     Sample,
     jackknife_variance,
-    percentile,
     proportion,
 )
 from gemel.calibrate.scores.scores import Pairs, Scores
-
-Method = Literal["mean", "jackknife", "dyadic", "bootstrap"]
-
-N_RESAMPLES = 400
-DENSE = 0.05
-"""Share of pairs of identities that were compared from which on a plain matrix is faster."""
-MAX_DENSE = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +68,10 @@ class Spread:
     Args:
         scores: labelled comparisons of both classes.
         match: (n,) bool, which of them match.
-        method: how the variation is found.
     """
 
     scores: Scores
     match: Bool
-    method: Method = "mean"
 
     @cached_property
     def false_match_at(self) -> Int64:
@@ -119,18 +107,9 @@ class Spread:
             sample: what it is taken over.
             confidence: level of the interval.
         """
-        value = float(statistic(self.total))
-        if self.method == "bootstrap":
-            return percentile(value, statistic(self._resampled), sample, confidence)
-        if self.method == "mean":
-            variance = (self._jackknife(statistic, part) + self._dyadic(statistic, part)) / 2
-            return proportion(value, variance, sample, confidence, MEAN)
-        if self.method == "dyadic":
-            return proportion(value, self._dyadic(statistic, part), sample, confidence, DYADIC)
-        return proportion(value, self._jackknife(statistic, part), sample, confidence)
-
-    def _jackknife(self, statistic: Statistic, part: Bool) -> float:
-        return jackknife_variance(self.left_out(statistic, part))
+        shared = self.slope(statistic) ** 2 * self._pair_residual
+        variance = mean_variance(self.left_out(statistic, part), self.residual(statistic), shared)
+        return proportion(float(statistic(self.total)), variance, sample, confidence, MEAN)
 
     def left_out(self, statistic: Statistic, part: Bool) -> Float64:
         """A statistic with each of these units left out in turn: (n,) float64."""
@@ -143,19 +122,6 @@ class Spread:
         )
         values: Float64 = statistic(without)
         return values
-
-    def _dyadic(self, statistic: Statistic, part: Bool) -> float:
-        """Variance from the residuals of all pairs of comparisons that share a unit.
-
-        The jackknife's where it is not positive, which can happen with few units.
-
-        Source: Aronow, Samii and Assenova 2015, Cluster-robust variance estimation for dyadic
-            data; linearised for statistics of both rates.
-        """
-        residual = self.residual(statistic)
-        shared = self.slope(statistic) ** 2 * self._pair_residual
-        variance = float(np.square(residual).sum() - shared)
-        return variance if variance > 0 else self._jackknife(statistic, part)
 
     def residual(self, statistic: Statistic) -> Float64:
         """What the comparisons of each unit add to a statistic beyond its value: (n_units,)."""
@@ -193,48 +159,23 @@ class Spread:
         pairs, errors = self.scores.impostor_pairs, self.scores.pairs_of(self.false_match_at)
         return errors, pairs.count[np.searchsorted(pairs.key, errors.key)]
 
-    @cached_property
-    def _resampled(self) -> Counts:
-        """Counts in each resample: a pair of units counts as often as both were drawn together.
 
-        Comparisons within a unit count as often as it was drawn.
-        """
-        s, unit = self.scores, self.by_unit
-        part = np.flatnonzero(unit.impostor + unit.genuine)
-        drawn = np.random.default_rng(0).integers(0, len(part), (N_RESAMPLES, len(part)))
-        weight = np.zeros((s.n_units, N_RESAMPLES), np.float32)
-        for b, units in enumerate(drawn):
-            weight[part, b] = np.bincount(units, minlength=len(part))
-        return Counts(
-            _weighted(s.pairs_of(self.false_match_at), unit.false_match, weight),
-            _weighted(s.impostor_pairs, unit.impostor, weight),
-            unit.false_non_match @ weight,
-            unit.genuine @ weight,
-        )
+def mean_variance(left_out: Float64, residual: Float64, shared: float) -> float:
+    """Mean of the jackknife and the dyadic variance of a statistic.
 
-
-def _weighted(pairs: Pairs, touched: Int64, weight: Float32) -> Float64:
-    """Comparisons in each resample: of a pair of units times the weights of both.
+    The dyadic one, the sum over all pairs of comparisons that share a unit, can be negative with
+    few units; it is then left out.
 
     Args:
-        pairs: of different units.
-        touched: (u,) comparisons that each unit takes part in, those within it too.
-        weight: (u, b) how often each resample drew each unit.
+        left_out: (n,) the statistic without each unit that has a part in it.
+        residual: (n_units,) what the comparisons of each add to it beyond its value.
+        shared: sum over pairs of units of their squared residuals, which two units count.
+    Source: Aronow, Samii and Assenova 2015, Cluster-robust variance estimation for dyadic data;
+        linearised for statistics of both rates.
     """
-    from scipy.sparse import coo_array
-
-    n = len(weight)
-    at, count = np.divmod(pairs.key, n), pairs.count.astype(np.float32)
-    within = touched - np.bincount(at[0], count, n) - np.bincount(at[1], count, n)
-    table: Any
-    if n * n <= MAX_DENSE and len(count) > DENSE * n * n:
-        table = np.zeros((n, n), np.float32)
-        table[at] = count
-    else:
-        table = coo_array((count, at), shape=(n, n)).tocsr()
-    across = np.einsum("ub,ub->b", weight, table @ weight, dtype=np.float64)
-    total: Float64 = across + within @ weight
-    return total
+    jackknife = jackknife_variance(left_out)
+    dyadic = float(np.square(residual).sum() - shared)
+    return (jackknife + (dyadic if dyadic > 0 else jackknife)) / 2
 
 
 def _slope(statistic: Statistic, at: Counts, name: str) -> float:

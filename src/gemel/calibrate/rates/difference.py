@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float64, Int64
-from gemel.calibrate.rates.by_identity import Spread, Statistic
+from gemel.calibrate.rates.by_identity import Spread, Statistic, mean_variance
 from gemel.calibrate.rates.intervals import (
     Estimate,
     Sample,
@@ -180,19 +180,12 @@ def variances_of(
     between = 0.0
     if not np.array_equal(one.match, two.match):
         apart = left_out[1] - left_out[0], residual[1] - residual[0]
-        between = _mean(*apart, sum(own) - 2 * shared)
+        between = mean_variance(*apart, sum(own) - 2 * shared)
     return (
-        _mean(left_out[0], residual[0], own[0]),
-        _mean(left_out[1], residual[1], own[1]),
+        mean_variance(left_out[0], residual[0], own[0]),
+        mean_variance(left_out[1], residual[1], own[1]),
         between,
     )
-
-
-def _mean(left_out: Float64, residual: Float64, pairs: float) -> float:
-    """Mean of jackknife and dyadic variance, as intervals of one value have it."""
-    jackknife = jackknife_variance(left_out)
-    dyadic = float(np.square(residual).sum() - pairs)
-    return (jackknife + (dyadic if dyadic > 0 else jackknife)) / 2
 
 
 def of_items(

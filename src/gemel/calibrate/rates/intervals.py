@@ -3,7 +3,7 @@
 Comparisons share identities: an interval that counts comparisons is far too short (a nominal 95 %
 covered 56 to 86 % in simulations). Here the variance over the choice of identities is turned into
 the number of independent comparisons that would have it, and that number goes into the textbook
-formulas. Which rates exist is not known here, and how they vary is found in spread.py.
+formulas. Which rates exist is not known here, and how they vary is found in by_identity.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from gemel.arrays import Float64
 
 JACKKNIFE = "identity jackknife, Wilson on effective comparisons"
 MEAN = "mean of jackknife and dyadic variance by identity, Wilson on effective comparisons"
-DYADIC = "dyadic-robust by identity, Wilson on effective comparisons"
-BOOTSTRAP = "identity bootstrap, percentiles of {:,} resamples"
 NO_ERRORS = "nothing observed: exact bound on independent identities"
 NOT_ABOVE = "nothing observed: not above the interval at a looser threshold"
 UNKNOWN = "too few identities for an interval"
@@ -212,31 +210,6 @@ def proportion(
     z = float(stdtrit(sample.n_units - 1, (1 + confidence) / 2))
     low, high = wilson(value, n, z)
     return Estimate(value=value, low=low, high=high, n_effective=n, method=method)
-
-
-def percentile(value: float, resampled: Float64, sample: Sample, confidence: float) -> Estimate:
-    """A proportion with the percentiles of its resamples as limits.
-
-    Args:
-        value: the proportion over all comparisons.
-        resampled: (b,) the proportion in each resample of identities.
-        sample: what it was taken over.
-        confidence: level of the interval.
-    Source: Efron and Tibshirani 1993; identities resampled: Poh, Martin and Bengio 2007.
-    """
-    known = resampled[np.isfinite(resampled)]
-    if sample.n_units < 2 or 2 * len(known) < len(resampled):
-        return proportion(value, math.nan, sample, confidence)
-    if value in (0.0, 1.0):
-        return _nothing_observed(value, sample, confidence)
-    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
-    return Estimate(
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        n_effective=effective_of(value, float(known.var(ddof=1)), sample.n_comparisons),
-        method=BOOTSTRAP.format(len(resampled)),
-    )
 
 
 def _nothing_observed(value: float, sample: Sample, confidence: float) -> Estimate:

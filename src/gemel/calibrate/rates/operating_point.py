@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Int64
-from gemel.calibrate.rates.by_identity import Counts, Method, Spread, Statistic
+from gemel.calibrate.rates.by_identity import Counts, Spread, Statistic
 from gemel.calibrate.rates.intervals import MIN_IMPOSTOR_IDENTITIES, NOT_ABOVE, Estimate, Sample
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import in_review, matches
@@ -112,7 +112,6 @@ def measure(
     prior: float | None = None,
     confidence: float = 0.95,
     review: tuple[float, float] | None = None,
-    method: Method = "mean",
 ) -> OperatingPoint:
     """Rates at a threshold, with intervals by identity.
 
@@ -122,18 +121,17 @@ def measure(
         prior: share of genuine comparisons in use; None = as in these comparisons.
         confidence: level of the intervals.
         review: the band of scores that goes to a person, only counted here.
-        method: how intervals are found, see spread.py.
     Raises:
         DataError: a class is missing, or the threshold is not finite.
         ConfigError: the prior is not between 0 and 1.
-    Source: intervals.py and spread.py; precision at another prior: Elkan 2001.
+    Source: intervals.py and by_identity.py; precision at another prior: Elkan 2001.
     """
     scores.require_both()
     check_prior(prior)
     if not math.isfinite(threshold):
         raise DataError(f"threshold {threshold} is not finite", where="threshold")
     pi = scores.prior if prior is None else prior
-    spread = Spread(scores, matches(scores.score, threshold), method)
+    spread = Spread(scores, matches(scores.score, threshold))
     low, high = review or (threshold, threshold)
     fmr, fnmr = _rates(spread, confidence)
     if not spread.total.false_match:

@@ -138,7 +138,6 @@ class Part:
             prior=target.prior,
             confidence=target.confidence,
             review=(band.review_low, band.review_high),
-            method=target.intervals,
         )
 
     def level(self, categories: Categories | None) -> Part:

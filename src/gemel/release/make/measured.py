@@ -133,18 +133,14 @@ def _points(
             continue
         goal = in_words(other)
         try:
-            goal_there = msgspec.structs.replace(
-                other, prior=target.prior, confidence=sure, intervals=target.intervals
-            )
+            goal_there = msgspec.structs.replace(other, prior=target.prior, confidence=sure)
             there = choose(dev, goal_there, curve=curve)
         except DataError as e:
             refusal = e.refusal if isinstance(e, TargetRefused) else None
             reason = f"{e.what}; {e.hint}"
             table.append(Point(goal=goal, chosen=False, reason=reason, refusal=refusal))
             continue
-        here = measure(
-            eval, there.threshold, prior=target.prior, confidence=sure, method=target.intervals
-        )
+        here = measure(eval, there.threshold, prior=target.prior, confidence=sure)
         table.append(Point(goal=goal, chosen=False, dev=there, eval=here))
     return tuple(table)
 
