@@ -31,7 +31,7 @@ from gemel.data.dataset import Dataset
 from gemel.data.sampler import PxK
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
-from gemel.encode.prepare_image import ImagePrepare
+from gemel.encode.image.prepare import ImagePrepare
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import loop

@@ -31,9 +31,10 @@ from gemel.data.schema import Field
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.encoder import Encoder, Payload
-from gemel.encode.prepare_image import ImagePrepare
-from gemel.encode.prepare_tabular import RowPrepare
+from gemel.encode.encoder import Encoder
+from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.modality import Payload
+from gemel.encode.row.prepare import RowPrepare
 from gemel.release.evidence.part import machine
 from gemel.release.precedents import MAX_RECORDS, Gold, Precedents
 from gemel.tasks.explain import answer, attribute

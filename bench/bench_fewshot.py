@@ -40,7 +40,7 @@ from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
-from gemel.encode.prepare_image import ImagePrepare
+from gemel.encode.image.prepare import ImagePrepare
 from gemel.release.evidence import classes
 from gemel.release.evidence.part import Part, encode
 from gemel.release.evidence.schema import Sampling

@@ -50,7 +50,8 @@ def build_release(into: Path) -> None:
     from gemel.decide.ratio import Logistic
     from gemel.encode.comparators.cosine import Cosine
     from gemel.encode.encoder import Encoder
-    from gemel.encode.prepare_tabular import RowPrepare
+    from gemel.encode.row.modality import ROW
+    from gemel.encode.row.prepare import RowPrepare
     from gemel.release import folder as folders
     from gemel.release import probes
     from gemel.release.release import Head, seal
@@ -74,7 +75,7 @@ def build_release(into: Path) -> None:
         Cosine().save(draft)
         policy.save(draft)
         encoder = Encoder.open(draft / "encoder")
-        probes.write(draft, rows[:24], encoder.encode(rows[:24]))
+        probes.write(draft, ROW, rows[:24], encoder.encode(rows[:24]))
         seal(draft, into, Head(space_id=encoder.space_id, modality="row", name="bench"))
 
 

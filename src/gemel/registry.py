@@ -62,3 +62,11 @@ class Registry:
                 where=where or self.where,
                 hint=f"it is in {points[name].value}",
             ) from e
+
+
+MODALITIES = Registry(
+    "modality",
+    "gemel.modalities",
+    {"row": "gemel.encode.row.modality:ROW", "image": "gemel.encode.image.modality:IMAGE"},
+)
+"""What can be compared. It stands here since data, which knows none, reads what a package adds."""

@@ -16,6 +16,7 @@ from tests.serve import small
 
 import gemel as package
 from gemel.data.records import read
+from gemel.encode.image.modality import IMAGE
 from gemel.release.explanation import Explanation
 from gemel.release.store import Store
 
@@ -85,7 +86,7 @@ def test_a_picture_shows_both_images(images: Path, gemel: Gemel) -> None:
         (["r1.0", '{"frist": "anna"}'], "right.frist: unknown field"),
         (['{"first": ', "r1.0"], "left: no JSON object"),
         (["r1.0", "{}"], "right: the row has no value"),
-        (["r1.0", "r1.1", "-o", "x.png"], "rows have no picture"),
+        (["r1.0", "r1.1", "-o", "x.png"], "records have no picture"),
     ],
 )
 def test_a_mistake_is_named(project: Path, gemel: Gemel, words: list[str], says: str) -> None:
@@ -133,9 +134,14 @@ def test_the_tint_is_where_the_images_differ() -> None:
     file = io.BytesIO()
     Image.new("L", (8, 4), 128).save(file, "PNG")
     parts = [region("a", 0.2, (0.0, 0.0, 0.5, 1.0)), region("b", -0.1, (0.5, 0.0, 1.0, 0.5))]
-    pixels = np.asarray(heatmap.tinted(file.getvalue(), parts, "left")).astype(int)
+
+    def drawn(side: heatmap.Side) -> Image.Image:
+        shown = IMAGE.picture(file.getvalue(), heatmap.tints(parts, side), 256)
+        return Image.open(io.BytesIO(shown or b""))
+
+    pixels = np.asarray(drawn("left")).astype(int)
     assert pixels.shape == (128, 256, 3)
     blue, orange, plain = pixels[64, 64], pixels[32, 192], pixels[96, 192]
     assert blue[2] > blue[0] and orange[0] > orange[2] and plain.tolist() == [128] * 3
-    other = np.asarray(heatmap.tinted(file.getvalue(), parts, "right"))
+    other = np.asarray(drawn("right"))
     assert (other == 128).all()

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gemel.encode.encoder import prepare_from_spec
-from gemel.encode.prepare_image import ImagePrepare, decode
+from gemel.encode.image.prepare import ImagePrepare, decode
 from gemel.errors import DataError, InvalidInput, ReleaseError
 
 

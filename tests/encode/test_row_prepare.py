@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemel.data.schema import Field
-from gemel.encode.prepare_tabular import RowPrepare, folded
+from gemel.encode.row.prepare import RowPrepare, folded
 from gemel.errors import InvalidInput, ReleaseError
 
 FIELDS = (

@@ -18,7 +18,7 @@ from gemel.data.schema import Field
 from gemel.data.splits import Splits
 from gemel.decide.bands import Band
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.prepare_tabular import RowPrepare
+from gemel.encode.row.prepare import RowPrepare
 from gemel.release.evidence.goals import Goals
 from gemel.release.make.build import build
 from gemel.release.release import Release

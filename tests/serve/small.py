@@ -20,10 +20,12 @@ from gemel.decide.bands import Band
 from gemel.decide.policy import Policy
 from gemel.decide.ratio import Logistic
 from gemel.decide.rules import bound, parse
+from gemel.encode import modality
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.encoder import Encoder, Prepare
-from gemel.encode.prepare_image import ImagePrepare
-from gemel.encode.prepare_tabular import RowPrepare
+from gemel.encode.encoder import Encoder
+from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.modality import Prepare
+from gemel.encode.row.prepare import RowPrepare
 from gemel.release import folder as folders
 from gemel.release import probes
 from gemel.release.release import Head, Release, seal
@@ -137,6 +139,6 @@ def _sealed(
         encoder = Encoder.open(draft / "encoder")
         Cosine().save(draft)
         decides.save(draft)
-        probes.write(draft, payloads, encoder.encode(payloads))
+        probes.write(draft, modality.named(encoder.modality), payloads, encoder.encode(payloads))
         head = Head(space_id=encoder.space_id, modality=prepare.modality, name="small")
         return seal(draft, into, head, now=datetime(2026, 1, 1, tzinfo=UTC))

@@ -16,10 +16,13 @@ from gemel.arrays import Float32
 from gemel.data.schema import Field
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.encoder import Encoder, Payload
-from gemel.encode.parts import MAX_FIELDS, MAX_WORDS, parts
-from gemel.encode.prepare_image import ImagePrepare
-from gemel.encode.prepare_tabular import RowPrepare
+from gemel.encode.encoder import Encoder
+from gemel.encode.image.modality import IMAGE
+from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.modality import Payload
+from gemel.encode.row.modality import ROW
+from gemel.encode.row.parts import MAX_FIELDS, MAX_WORDS
+from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import InvalidInput
 from gemel.tasks.explain import MAX_CUTS, Attribution, Part, answer, attribute
 from gemel.train import export
@@ -213,7 +216,7 @@ def test_an_uncut_square_encodes_as_the_image_does(digits: Encoder) -> None:
     rng = np.random.default_rng(0)
     for shape in ((16, 16), (40, 23, 3), (9, 31)):
         payload = png(rng.integers(0, 255, shape, dtype=np.uint8))
-        found = parts(digits.prepare, payload)
+        found = IMAGE.parts(digits.prepare, payload)
         found._fill = found._pixels[0, 0]  # type: ignore[attr-defined]
         uncut = found._without(slice(0, 1), slice(0, 1))  # type: ignore[attr-defined]
         assert np.array_equal(digits.encode([payload]), digits.encode([uncut]))
@@ -289,13 +292,13 @@ def test_many_fields_and_many_words_are_taken_in_groups() -> None:
     fields = [Field(f"f{i:03}", "text") for i in range(300)]
     row = {f.name: "a value" for f in fields}
     prepare = RowPrepare.fit([row], fields)
-    found = parts(prepare, row)
+    found = ROW.parts(prepare, row)
     coarse = found.coarse()
     assert len(coarse) == MAX_FIELDS
     assert [name for cut in coarse for name in cut.key] == [f.name for f in fields]
     assert [c.name for c in found.finer(coarse[0])] == list(coarse[0].key)
     long = {"f000": " ".join(f"word{i}" for i in range(5000)) * 100}
-    found = parts(prepare, long)
+    found = ROW.parts(prepare, long)
     (group,) = found.coarse()
     (field,) = found.finer(group)
     runs = found.finer(field)
@@ -306,7 +309,7 @@ def test_many_fields_and_many_words_are_taken_in_groups() -> None:
 
 @pytest.mark.parametrize("words", ["", "   ", "one", "one One  ONE"])
 def test_what_is_no_two_words_is_not_taken_apart(people: Encoder, words: str) -> None:
-    found = parts(people.prepare, {"given": "an", "family": words})
+    found = ROW.parts(people.prepare, {"given": "an", "family": words})
     for cut in found.coarse():
         assert found.finer(cut) == []
 

@@ -18,7 +18,7 @@ from gemel.data.splits import Splits
 from gemel.encode import comparators
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
-from gemel.encode.prepare_image import ImagePrepare
+from gemel.encode.image.prepare import ImagePrepare
 from gemel.errors import ConfigError, DataError, TrainingError
 from gemel.release.run import Run, RunReport
 from gemel.settings import TrainSettings

@@ -12,6 +12,7 @@ import typer
 from gemel.cli import show
 from gemel.cli.gallery import ReleaseName, parse_item, typed
 from gemel.cli.project import CLASS, AsJson, ConfigFile, Project, Sets
+from gemel.encode import modality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,8 @@ def classify(
     live = project.release(release)
     named, only = _label(project, live, label), typed(live, where or [], "--where")
     path = Path(query[0])
-    is_file = len(query) == 1 and path.exists() and (live.modality == "row" or path.is_dir())
+    is_item = modality.named(live.modality).word(query[0], "query") is not None
+    is_file = len(query) == 1 and not is_item and path.exists()
     with project.gallery(live) as gallery:
         service = Service(live, gallery)
         if is_file:
@@ -111,7 +113,7 @@ def _of_file(
 
 
 def _label(project: Project, release: Release, asked: str | None) -> str:
-    return asked or (CLASS if release.modality == "image" else project.label())
+    return asked or (project.label() if release.encoder.prepare.fields else CLASS)
 
 
 def _show(reply: ClassifyReply) -> None:

@@ -147,7 +147,7 @@ def _records(
     from gemel.data import records
     from gemel.data.schema import Field
 
-    fields = getattr(release.encoder.prepare, "fields", ())
+    fields = release.encoder.prepare.fields
     if date is None or date in {f.name for f in fields}:
         return project.records_for(release, path, id=id, label=identity)
     data, categories = project.config.data, release.policy.categories

@@ -11,8 +11,9 @@ import numpy as np
 import typer
 
 from gemel.cli import files, show
-from gemel.cli.gallery import ReleaseName, row_of
+from gemel.cli.gallery import ReleaseName
 from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.encode import modality
 from gemel.errors import DataError, InvalidInput, quoted
 
 if TYPE_CHECKING:
@@ -51,48 +52,50 @@ def explain(
 
     project = Project.open(config, sets)
     live = project.release(release)
-    if output is not None and live.modality != "image":
-        raise InvalidInput("rows have no picture", where="--output", hint="leave it out")
     if output is not None:
         images = [Path(word) for word in (left, right) if Path(word).is_file()]
         files.check(output, ".png", [*project.reads, *images])
-    (one, own_one), (two, own_two) = payloads_of(project, live, [("left", left), ("right", right)])
-    pair = (one, two)
+    (one, own_one), (two, own_two) = items_of(project, live, [("left", left), ("right", right)])
+    kind, prepare = modality.named(live.modality), live.encoder.prepare
     found = explained(live, one, two, category=(category or own_one, category or own_two))
+    pair = (kind.payload(prepare, one), kind.payload(prepare, two))
     if output is not None:
         from gemel.watch import heatmap
 
-        files.write(output, heatmap.pair(*pair, found.parts))
+        tinted = heatmap.pictures(kind, pair, found.parts)
+        if tinted is None:
+            what = f"{kind.nouns[1]} have no picture"
+            raise InvalidInput(what, where="--output", hint="leave it out")
+        files.write(output, heatmap.sheet(tinted))
         show.say(f"wrote {output}: blue speaks for a match, orange against it")
     if json:
         show.as_json(found)
     else:
-        _show(found, pair)
+        _show(found, [kind.values(payload) for payload in pair])
 
 
-def payloads_of(
+def items_of(
     project: Project, release: Release, words: Sequence[tuple[str, str]]
 ) -> list[tuple[Any, str | None]]:
-    """Payloads that words mean, told apart by their places, with categories that are known.
+    """Items that words mean, told apart by their places, with categories that are known.
 
     The records of the project are read once, if at all.
     """
+    kind = modality.named(release.modality)
     dataset: Dataset | None = None
     found: list[tuple[Any, str | None]] = []
     for place, word in words:
-        if release.modality == "row" and word.lstrip().startswith("{"):
-            found.append((row_of(word, place), None))
-        elif release.modality == "image" and Path(word).is_file():
-            found.append((Path(word).read_bytes(), None))
+        item = kind.word(word, place)
+        if item is not None:
+            found.append((item, None))
         elif not project.config.data.path:
-            raise InvalidInput(
-                f"{quoted(word, 80)} is neither a JSON object nor a file", where=place
-            )
+            what = f"{quoted(word, 80)} is not {kind.on_command_line}"
+            raise InvalidInput(what, where=place, hint="data.path names where ids are looked up")
         else:
             dataset = dataset or project.dataset()
             at = _position(dataset, word)
             own = dataset.category.of(at) if dataset.category else None
-            found.append((dataset.payloads([at])[0], own))
+            found.append((kind.item(dataset.payloads([at])[0]), own))
     return found
 
 
@@ -111,7 +114,7 @@ def _position(dataset: Dataset, record: str) -> int:
     return int(at[0])
 
 
-def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
+def _show(found: Explanation, values: Sequence[dict[str, Any]]) -> None:
     """The decision in sentences, then a line for each part."""
     chance = "" if found.probability is None else f", probability {show.number(found.probability)}"
     rule = "" if found.rule is None else f" ({found.rule})"
@@ -128,7 +131,7 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
         )
     show.out("")
     head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
-    show.filled_table(head, _lines(found, pair))
+    show.filled_table(head, _lines(found, values))
     show.out("")
     show.out(
         "lost: score that is lost without the part; cost: what the difference of the two costs"
@@ -141,27 +144,30 @@ def _show(found: Explanation, pair: tuple[Any, Any]) -> None:
         )
 
 
-def _lines(found: Explanation, pair: tuple[Any, Any]) -> list[list[Any]]:
+def _lines(found: Explanation, values: Sequence[dict[str, Any]]) -> list[list[Any]]:
     """Parts with their values, their worth and a bar; words below their field, few regions."""
     largest = max((_reach(part) for part in found.parts), default=0.0) or 1.0
     lines = []
-    for part in found.parts if isinstance(pair[0], dict) else found.parts[:N_REGIONS]:
-        lines.append(_line(part, pair, largest))
+    regions = any(part.box for part in found.parts)
+    for part in found.parts[: N_REGIONS if regions else None]:
+        lines.append(_line(part, values, largest))
         if part.box is None:
             inner = [p for p in part.parts if p.lost != part.lost]
-            lines += [_line(p, ({}, {}), largest, indent="  ") for p in inner]
+            lines += [_line(p, [{}, {}], largest, indent="  ") for p in inner]
     return lines
 
 
-def _line(part: Part, pair: tuple[Any, Any], largest: float, indent: str = "") -> list[Any]:
-    values = [p.get(part.name) if isinstance(p, dict) else None for p in pair]
+def _line(
+    part: Part, values: Sequence[dict[str, Any]], largest: float, indent: str = ""
+) -> list[Any]:
+    own = [named.get(part.name) for named in values]
     against, for_ = (
         round(WIDTH * min(value / largest, 1.0)) for value in (part.speaks_against, part.speaks_for)
     )
     name = part.name if len(part.name) <= LONGEST else f"{part.name[: LONGEST - 1]}…"
     return [
         indent + name,
-        *(f"{v:g}" if isinstance(v, float) else None if v is None else v[:LONGEST] for v in values),
+        *(f"{v:g}" if isinstance(v, float) else None if v is None else v[:LONGEST] for v in own),
         f"{part.lost:+.3g}",
         None if part.cost is None else f"{part.cost:+.3g}",
         f"{'▒' * against:>{WIDTH}}│{'█' * for_:<{WIDTH}}",

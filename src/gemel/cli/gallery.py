@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,11 +12,13 @@ import typer
 from gemel.cli import show
 from gemel.cli.project import CLASS, AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.data.dates import iso
-from gemel.errors import InvalidInput
+from gemel.encode import modality
+from gemel.errors import InvalidInput, quoted
 from gemel.ledger.bodies import Deleted, Enrolled
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
+    from gemel.encode.modality import Payload
     from gemel.gallery.gallery import Gallery
     from gemel.release.release import Release
 
@@ -189,7 +190,7 @@ def enroll_dataset(
             part = range(start, min(start + batch, len(dataset)))
             payloads = dataset.payloads(part)
             attributes = [
-                _attributes(dataset, i, payload, label)
+                _attributes(release, dataset, i, payload, label)
                 for i, payload in zip(part, payloads, strict=True)
             ]
             ids = dataset.ids[start : part.stop].tolist()
@@ -200,48 +201,37 @@ def enroll_dataset(
     return done
 
 
-def _attributes(dataset: Dataset, i: int, payload: Any, label: str) -> dict[str, Any]:
-    """The values of a row; and identity and category of a record where they are known."""
-    is_row, identity = dataset.modality == "row", dataset.identity_of(i)
-    values = dict(payload) if is_row else {}
+def _attributes(
+    release: Release, dataset: Dataset, i: int, payload: Payload, label: str
+) -> dict[str, Any]:
+    """What its modality finds a record by; and identity and category where they are known."""
+    prepare, identity = release.encoder.prepare, dataset.identity_of(i)
+    values = modality.named(release.modality).attributes(prepare, payload)
     if dataset.category is not None:
         values[dataset.category.name] = dataset.category.of(i)
-    return values if identity is None else {**values, label if is_row else CLASS: identity}
+    return values if identity is None else {**values, label if prepare.fields else CLASS: identity}
 
 
 def parse_item(release: Release, words: Sequence[str]) -> Any:
     """The item of a request that the words of a command line mean.
 
     Raises:
-        InvalidInput: unreadable image, no JSON object, or a word that is not NAME=VALUE.
+        InvalidInput: a word that means none.
     """
-    if release.modality == "image":
-        if len(words) > 1:
-            raise InvalidInput(f"{len(words)} images, expected one", where="query")
-        try:
-            return {"image": base64.b64encode(Path(words[0]).read_bytes()).decode()}
-        except OSError as e:
-            raise InvalidInput(f"cannot read the image: {e.strerror}", where=words[0]) from e
-    if words[0].lstrip().startswith("{"):
-        return row_of(words[0])
-    return typed(release, words, "query")
-
-
-def row_of(text: str, where: str = "query") -> dict[str, str | float | None]:
-    """The row that a JSON object describes.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    try:
-        return msgspec.json.decode(text, type=dict[str, str | float | None])
-    except msgspec.DecodeError as e:
-        raise InvalidInput(f"no JSON object of values: {e}", where=where) from e
+    kind = modality.named(release.modality)
+    item = kind.word(words[0], "query")
+    if item is None and release.encoder.prepare.fields:
+        return typed(release, words, "query")
+    if item is None or len(words) > 1:
+        several = f"{len(words)} {kind.nouns[1]}, expected one"
+        what = f"{quoted(words[0], 80)} is not {kind.on_command_line}" if item is None else several
+        raise InvalidInput(what, where="query")
+    return item
 
 
 def typed(release: Release, words: Sequence[str], where: str) -> dict[str, str | float]:
     """NAME=VALUE words as values of the kinds that the fields of a release have."""
-    kinds = {f.name: f.kind for f in getattr(release.encoder.prepare, "fields", ())}
+    kinds = {f.name: f.kind for f in release.encoder.prepare.fields}
     found: dict[str, str | float] = {}
     for word in words:
         name, separator, value = word.partition("=")

@@ -140,7 +140,7 @@ class Project:
             if label is not None:
                 raise ConfigError("a label without a file", hint="[data] names the identity")
             return self.dataset()
-        fields = getattr(release.encoder.prepare, "fields", None)
+        fields = release.encoder.prepare.fields or None
         categories = release.policy.categories
         category = categories.column if categories else None
         return records.read(

@@ -58,7 +58,7 @@ def show_(
     if json:
         show.as_json(facts)
     else:
-        fields = getattr(release.encoder.prepare, "fields", ())
+        fields = release.encoder.prepare.fields
         words = ", ".join(f"{field.name} ({field.kind})" for field in fields)
         show.pairs([*summary(release), *([("fields", words)] if words else [])])
         show_categories(release.evidence.categories)

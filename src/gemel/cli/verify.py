@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from gemel.cli import show
-from gemel.cli.explain import Payload, payloads_of
+from gemel.cli.explain import Payload, items_of
 from gemel.cli.gallery import ReleaseName
 from gemel.cli.project import AsJson, ConfigFile, Project, Sets
 
@@ -40,7 +39,7 @@ def verify(
     live = project.release(release)
     sides = {"left": [left, *(also_left or [])], "right": [right, *(also_right or [])]}
     words = [(side, word) for side, views in sides.items() for word in views]
-    found = payloads_of(project, live, words)
+    found = items_of(project, live, words)
     n = len(sides["left"])
     own = (category or found[0][1], category or found[n][1])
     reply = Service(live).verify(_items(found[:n]), _items(found[n:]), own)
@@ -56,9 +55,6 @@ def verify(
 
 
 def _items(found: Sequence[tuple[Any, str | None]]) -> Any:
-    """One item or several views as a request has them: images in base64."""
-    items = [
-        {"image": base64.b64encode(payload).decode()} if isinstance(payload, bytes) else payload
-        for payload, _ in found
-    ]
+    """One item or several views, as a request has them."""
+    items = [item for item, _ in found]
     return items if len(items) > 1 else items[0]

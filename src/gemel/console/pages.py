@@ -15,7 +15,6 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from gemel.release import probes
 from gemel.serve.service import Service
 
 POLICY = (
@@ -45,16 +44,14 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
     @get("/console/examples", sync_to_thread=True)
     def examples() -> Response[bytes]:
         """Records that the live release was checked with, as they would be sent to it."""
-        payloads, _ = service.live.release.probe_payloads()
-        body = msgspec.json.encode({"examples": [_item(payload) for payload in payloads]})
+        live = service.live
+        payloads, _ = live.release.probe_payloads()
+        body = msgspec.json.encode(
+            {"examples": [live.modality.item(payload) for payload in payloads]}
+        )
         return Response(body, media_type="application/json", headers={**SAFE})
 
     return [*(_file(*row) for row in FILES), examples]
-
-
-def _item(payload: Any) -> Any:
-    packed = probes.pack(payload)
-    return packed.get("row", packed)
 
 
 def _file(path: str, name: str, media_type: str) -> HTTPRouteHandler:

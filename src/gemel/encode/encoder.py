@@ -10,52 +10,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gemel.arrays import Float32, canonical_json, digest, unit_rows
-from gemel.encode.prepare_image import ImagePrepare
-from gemel.encode.prepare_tabular import RowPrepare
-from gemel.errors import ReleaseError
+from gemel.encode import modality
+from gemel.encode.modality import Payload, Prepare
+from gemel.errors import ConfigError, ReleaseError
 
 PREPARE = "prepare.json"
 NETWORK = "encoder.onnx"
 NUMERIC_FORMAT = b"float32 unit rows"
 OUTPUT = "unit_rows"
 
-Payload = dict[str, Any] | bytes
-"""One thing to encode: a row (field name to value) or the bytes of an image file."""
-
-
-class Prepare(Protocol):
-    """Preprocessing: payloads to the arrays that the network takes."""
-
-    modality: str
-
-    def spec(self) -> dict[str, Any]:
-        """Everything that decides the result, as JSON values; part of `space_id`."""
-
-    def check(self, payload: Any) -> None:
-        """Raise InvalidInput, naming the field, if the payload cannot be encoded."""
-
-    def __call__(self, payloads: Sequence[Any]) -> dict[str, NDArray[Any]]:
-        """Arrays by network input name, first axis = payloads."""
-
 
 def prepare_from_spec(spec: dict[str, Any], where: str = "") -> Prepare:
     """The preprocessing that a spec describes.
 
     Raises:
-        ReleaseError: a modality that this version does not know.
+        ReleaseError: neither gemel nor an installed package has its modality.
     """
-    kinds: dict[str, Any] = {"row": RowPrepare, "image": ImagePrepare}
-    kind = kinds.get(str(spec.get("modality")))
-    if kind is None:
-        raise ReleaseError(f"unknown modality {spec.get('modality')!r}", where=where)
-    prepare: Prepare = kind.from_spec(spec)
-    return prepare
+    try:
+        return modality.named(str(spec.get("modality"))).prepare(spec)
+    except ConfigError as e:
+        raise ReleaseError(e.what, where=where, hint=e.hint) from e
 
 
 class Encoder:
@@ -95,14 +74,14 @@ class Encoder:
 
     @property
     def modality(self) -> str:
-        """What a payload is: `row` or `image`."""
+        """Name of what it encodes."""
         return self.prepare.modality
 
     def encode(self, payloads: Sequence[Payload], *, batch: int = 256) -> Float32:
         """Embeddings of the payloads.
 
         Args:
-            payloads: n rows or images, already checked (`prepare.check`).
+            payloads: n payloads, already checked (`prepare.check`).
             batch: payloads per call of the network; does not change the result.
         Returns:
             (n, d) float32, unit rows.

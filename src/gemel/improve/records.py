@@ -150,7 +150,7 @@ def _check(release: Release, dataset: Dataset) -> None:
             where=dataset.source,
         )
     kinds = {f.name: f.kind for f in dataset.fields}
-    for field in getattr(release.encoder.prepare, "fields", ()):
+    for field in release.encoder.prepare.fields:
         if kinds.get(field.name) != field.kind:
             has = kinds.get(field.name, "nothing")
             raise DataError(

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.data.dates import as_iso
 from gemel.decide.bands import Outcome
 from gemel.decide.categories import Pair
 from gemel.decide.policy import Category, Decision
-from gemel.encode.encoder import Payload, Prepare
+from gemel.encode import modality
+from gemel.encode.modality import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
 from gemel.release.evidence.schema import Evidence
 from gemel.release.precedents import Around, Precedent
@@ -102,23 +102,22 @@ def explain(
 
     Args:
         release: that decides.
-        left: a row or the bytes of an image file.
+        left: a payload, or an item of a request.
         right: the other one; the two may be exchanged.
         category: of both, or of each, where the release decides by category.
         parts: what each part is worth as well, which costs encodings.
     Raises:
         InvalidInput: one of them cannot be encoded; `where` is its side and field.
     """
-    encoder = release.encoder
-    days = [f.name for f in getattr(encoder.prepare, "fields", ()) if f.kind == "date"]
-    left, right = as_iso(left, days), as_iso(right, days)
-    for side, payload in (("left", left), ("right", right)):
+    encoder, kind = release.encoder, modality.named(release.modality)
+    pair = []
+    for side, item in (("left", left), ("right", right)):
         try:
-            encoder.prepare.check(payload)
+            pair.append(kind.payload(encoder.prepare, item))
         except InvalidInput as e:
             where = f"{side}.{e.where}" if e.where else side
             raise InvalidInput(e.what, where=where, hint=e.hint) from e
-    steps = explaining(release, encoder.prepare, (left, right), category=category, parts=parts)
+    steps = explaining(release, encoder.prepare, (pair[0], pair[1]), category=category, parts=parts)
     return answer(steps, encoder.encode)
 
 

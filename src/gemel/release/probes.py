@@ -6,7 +6,6 @@ space that the thresholds were measured in. It does not tell whether the space i
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Int64
-from gemel.errors import ParityError, ReleaseError
+from gemel.encode.modality import Modality, Payload
+from gemel.errors import InvalidInput, ParityError, ReleaseError
 from gemel.release.folder import Tolerance
 
 PAYLOADS = "probes.json"
@@ -40,23 +40,25 @@ def choose(n: int, seed: int = 0) -> Int64:
     return np.sort(picked).astype(np.int64)
 
 
-def write(folder: Path, payloads: Sequence[Any], embeddings: Float32) -> None:
-    """Store payloads (rows as JSON, images as base64) with their embeddings."""
-    body = [pack(p) for p in payloads]
+def write(folder: Path, kind: Modality, payloads: Sequence[Payload], embeddings: Float32) -> None:
+    """Store payloads of a modality, as JSON, with their embeddings."""
+    body = [pack(kind, p) for p in payloads]
     (folder / PAYLOADS).write_bytes(msgspec.json.format(msgspec.json.encode(body), indent=1))
     np.save(folder / EMBEDDINGS, embeddings, allow_pickle=False)
 
 
-def read(payloads: bytes, embeddings: bytes, where: str) -> tuple[list[Any], Float32]:
+def read(
+    kind: Modality, payloads: bytes, embeddings: bytes, where: str
+) -> tuple[list[Payload], Float32]:
     """Payloads and their (n, d) float32 embeddings from the bytes of the two files.
 
     Raises:
         ReleaseError: they cannot be read or do not belong together.
     """
     try:
-        body = [unpack(p) for p in msgspec.json.decode(payloads, type=list[dict[str, Any]])]
+        body = [unpack(kind, p) for p in msgspec.json.decode(payloads, type=list[dict[str, Any]])]
         rows = np.load(io.BytesIO(embeddings), allow_pickle=False)
-    except (msgspec.DecodeError, ValueError) as e:
+    except (msgspec.DecodeError, ValueError, InvalidInput) as e:
         raise ReleaseError(f"no readable probes: {e}", where=where) from e
     if rows.ndim != 2 or len(rows) != len(body) or not len(body):
         raise ReleaseError(f"{len(body)} probes have embeddings of shape {rows.shape}", where=where)
@@ -100,21 +102,17 @@ def check(
     return Parity(len(moved), float(moved.max()), float(cosine.min()))
 
 
-def pack(payload: Any) -> dict[str, Any]:
-    """A payload as JSON values: `{"row": ...}` or `{"image": base64}`."""
-    if isinstance(payload, bytes):
-        return {"image": base64.b64encode(payload).decode()}
-    return {"row": payload}
+def pack(kind: Modality, payload: Payload) -> dict[str, Any]:
+    """A payload as files keep it: the name of its modality and JSON values."""
+    return {kind.name: kind.pack(payload)}
 
 
-def unpack(packed: dict[str, Any]) -> Any:
+def unpack(kind: Modality, packed: dict[str, Any]) -> Payload:
     """The payload that `pack` was given.
 
     Raises:
-        ValueError: it is neither a row nor an image.
+        InvalidInput: it is of another modality, or cannot be read.
     """
-    if "image" in packed:
-        return base64.b64decode(packed["image"], validate=True)
-    if isinstance(packed.get("row"), dict):
-        return packed["row"]
-    raise ValueError("a probe is neither a row nor an image")
+    if kind.name not in packed:
+        raise InvalidInput(f"{', '.join(packed) or 'nothing'} is no {kind.name}")
+    return kind.unpack(packed[kind.name])

@@ -29,7 +29,7 @@ import numpy as np
 import gemel
 from gemel.arrays import Float32
 from gemel.decide.policy import Policy
-from gemel.encode import comparators
+from gemel.encode import comparators, modality
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.profile import Profile
@@ -97,7 +97,7 @@ class Release:
 
     @property
     def modality(self) -> str:
-        """What a payload is: `row` or `image`."""
+        """Name of what it compares."""
         return self.manifest.modality
 
     @property
@@ -172,7 +172,8 @@ class Release:
         """The golden probes and their (n, d) float32 embeddings."""
         payloads = folders.read_checked(self.folder, self.manifest, probes.PAYLOADS)
         rows = folders.read_checked(self.folder, self.manifest, probes.EMBEDDINGS)
-        return probes.read(payloads, rows, str(self.folder / probes.PAYLOADS))
+        kind = modality.named(self.modality)
+        return probes.read(kind, payloads, rows, str(self.folder / probes.PAYLOADS))
 
     def verify(self) -> None:
         """Hash every file again.

@@ -6,19 +6,18 @@ encoder, gallery and threshold of different releases, whatever moves meanwhile.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from gemel.data.dates import as_iso
 from gemel.data.schema import Field
 from gemel.data.tables import as_text
 from gemel.decide.policy import Policy
+from gemel.encode import modality
 from gemel.encode.comparators import Comparator
-from gemel.encode.encoder import Encoder, Payload
-from gemel.errors import InvalidInput, ReleaseError, SpaceMismatch
+from gemel.encode.encoder import Encoder
+from gemel.encode.modality import Modality, Payload
+from gemel.errors import ReleaseError, SpaceMismatch
 from gemel.gallery.candidates import Near
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
@@ -35,7 +34,6 @@ class Live:
         policy: of the release.
         gallery: of the same space, or None to serve without search.
         fields: of a row; empty for images.
-        dates: names of those that are dates.
     """
 
     release: Release
@@ -44,7 +42,6 @@ class Live:
     policy: Policy
     gallery: Gallery | None
     fields: tuple[Field, ...]
-    dates: tuple[str, ...] = ()
 
     @classmethod
     def open(
@@ -79,9 +76,13 @@ class Live:
         else:
             encoder = release.open_encoder(threads=threads)
             release.check_parity(encoder)
-        fields: tuple[Field, ...] = getattr(encoder.prepare, "fields", ())
-        days = tuple(field.name for field in fields if field.kind == "date")
-        return cls(release, encoder, release.comparator, release.policy, gallery, fields, days)
+        fields = encoder.prepare.fields
+        return cls(release, encoder, release.comparator, release.policy, gallery, fields)
+
+    @property
+    def modality(self) -> Modality:
+        """What the release compares, and how that is read."""
+        return modality.named(self.encoder.modality)
 
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""
@@ -106,22 +107,15 @@ class Live:
         """The payload that an item of a request stands for, checked.
 
         Args:
-            item: a row, `{"image": base64}`, or a string.
+            item: as the modality of the release has it.
         Raises:
             InvalidInput: the release cannot encode it; `where` names the field.
         """
-        if self.encoder.modality == "image":
-            payload: Payload = _image(item)
-        elif isinstance(item, str):
-            payload = self._text(item)
-        else:
-            payload = self.row(item)
-        self.encoder.prepare.check(payload)
-        return payload
+        return self.modality.payload(self.encoder.prepare, item)
 
-    def row(self, item: Any) -> Any:
-        """The item itself, its dates as ISO text where they are written in another certain way."""
-        return as_iso(item, self.dates) if self.dates else item
+    def attributes(self, item: Any) -> dict[str, Any]:
+        """What an enrolled record of this item is found by."""
+        return self.modality.attributes(self.encoder.prepare, item)
 
     def category(self, item: Any, stated: str | None = None) -> str | None:
         """Category of an item: as stated, else the value of its own that is named like it."""
@@ -129,33 +123,6 @@ class Live:
         if stated is not None or categories is None or not isinstance(item, dict):
             return stated
         return as_text(item.get(categories.column))
-
-    def _text(self, item: str) -> dict[str, Any]:
-        if len(self.fields) == 1 and self.fields[0].kind == "text":
-            return {self.fields[0].name: item}
-        raise InvalidInput(
-            "expected an object of fields, got a string",
-            hint=f"fields: {', '.join(field.name for field in self.fields)}",
-        )
-
-
-def _image(item: Any) -> bytes:
-    text = item
-    if isinstance(item, dict):
-        unknown = [name for name in item if name != "image"]
-        if unknown:
-            raise InvalidInput("unknown field", where=unknown[0], hint='send {"image": base64}')
-        text = item.get("image")
-    if not isinstance(text, str):
-        raise InvalidInput("no image", where="image", hint='send {"image": base64}')
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as e:
-        raise InvalidInput(
-            "not base64", where="image", hint="send the file's bytes in base64"
-        ) from e
 
 
 def _check_comparator(release: Release, previous: Release, gallery: Gallery | None) -> None:

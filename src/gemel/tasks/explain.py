@@ -16,9 +16,10 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32
+from gemel.encode import modality
 from gemel.encode.comparators import Scorer
-from gemel.encode.encoder import Payload, Prepare
-from gemel.encode.parts import Box, Cut, Parts, parts
+from gemel.encode.modality import Payload, Prepare
+from gemel.encode.parts import Box, Cut, Parts
 
 MAX_CUTS = 128
 """Encodings that the parts of one pair may cost."""
@@ -118,7 +119,8 @@ def attribute(
     Source: Zeiler and Fergus 2014, Visualizing and understanding convolutional networks, on
         occlusion.
     """
-    sides = [None if isinstance(p, np.ndarray) else parts(prepare, p) for p in pair]
+    kind = modality.named(prepare.modality)
+    sides = [None if isinstance(p, np.ndarray) else kind.parts(prepare, p) for p in pair]
     fixed = [p for p in pair if isinstance(p, np.ndarray)]
     coarse = _joined([side.coarse() if side and max_cuts else [] for side in sides])
     ends = [payload for side in sides if side for payload in (side.payload, side.nothing())]

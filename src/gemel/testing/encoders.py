@@ -11,7 +11,8 @@ from gemel.errors import InvalidInput
 from gemel.testing.must import must
 
 if TYPE_CHECKING:
-    from gemel.encode.encoder import Encoder, Payload
+    from gemel.encode.encoder import Encoder
+    from gemel.encode.modality import Payload
 
 BATCH_TOLERANCE = 1e-5
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Int64
-from gemel.encode.prepare_tabular import START, Strip
+from gemel.encode.row.prepare import START, Strip
 from gemel.train.arrays import Arrays
 
 Bytes = NDArray[np.uint8]

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemel.calibrate.rates.by_category import Cell, Row
-from gemel.release.evidence import mistakes
+from gemel.encode import modality
+from gemel.encode.modality import Modality
+from gemel.release import probes
 from gemel.release.evidence.schema import Evidence, Mistake
 from gemel.release.release import Release
 from gemel.release.words import figures
 from gemel.release.words.card import card
-from gemel.tasks.explain import Part
 from gemel.watch import (
     charts,
     charts_groups,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 N_ORDINARY = 3
 """Identities that are shown although nothing is beyond chance with them."""
+MAP = 96
+"""Pixels of the longer side of a tinted picture."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -47,9 +50,11 @@ def render(release: Release) -> str:
         ReleaseError: the release carries no evidence that can be read.
     """
     evidence, shown = release.evidence, card(release)
-    wrong = _mistakes(evidence)
+    kind = modality.named(release.modality)
+    wrong = _mistakes(kind, evidence)
     return _template().render(
         release=release,
+        nouns=kind.nouns,
         manifest=release.manifest,
         evidence=evidence,
         card=shown,
@@ -170,7 +175,7 @@ def _template() -> Template:
     return environment.get_template("report.html")
 
 
-def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
+def _mistakes(modality: Modality, evidence: Evidence) -> list[dict[str, Any]]:
     """Both kinds of wrong decisions, with a heading and cards."""
     at = evidence.eval
     kinds = (
@@ -183,7 +188,7 @@ def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
             "total": total,
             "meaning": meaning,
             "cards": [
-                _card(m, f"{kind}-{i}")
+                _card(modality, m, f"{kind}-{i}")
                 for i, m in enumerate(m for m in evidence.mistakes if m.kind == kind)
             ],
         }
@@ -191,35 +196,25 @@ def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
     ]
 
 
-def _card(mistake: Mistake, anchor: str) -> dict[str, Any]:
+def _card(kind: Modality, mistake: Mistake, anchor: str) -> dict[str, Any]:
     """A wrong decision as the template shows it, with what its parts are worth if that is known."""
-    left, right = mistake.left.payload, mistake.right.payload
+    left, right = (probes.unpack(kind, item.payload) for item in (mistake.left, mistake.right))
     card: dict[str, Any] = {"mistake": mistake, "anchor": anchor}
     card |= {"rows": [], "images": [], "maps": []}
-    if "image" in left and "image" in right:
-        card["images"] = [left["image"], right["image"]]
-        if mistake.parts:
-            card["maps"] = _maps(left["image"], right["image"], mistake.parts)
-    else:
-        one, two = left.get("row", {}), right.get("row", {})
-        worth = {part.name: (part.speaks_against, part.speaks_for) for part in mistake.parts}
-        largest = max((max(both) for both in worth.values()), default=0.0) or 1.0
-        card["rows"] = [
-            {
-                "name": name,
-                "values": html.differing(one.get(name), two.get(name)),
-                "bars": [value / largest for value in worth.get(name, (0.0, 0.0))],
-            }
-            for name in {**one, **two}
-        ]
+    plain = kind.thumbnail(left), kind.thumbnail(right)
+    card["images"] = [base64.b64encode(file).decode() for file in plain if file is not None]
+    if card["images"] and mistake.parts:
+        tinted = heatmap.pictures(kind, (left, right), mistake.parts, MAP) or ()
+        card["maps"] = [base64.b64encode(file).decode() for file in tinted]
+    one, two = kind.values(left), kind.values(right)
+    worth = {part.name: (part.speaks_against, part.speaks_for) for part in mistake.parts}
+    largest = max((max(both) for both in worth.values()), default=0.0) or 1.0
+    card["rows"] = [
+        {
+            "name": name,
+            "values": html.differing(one.get(name), two.get(name)),
+            "bars": [value / largest for value in worth.get(name, (0.0, 0.0))],
+        }
+        for name in {**one, **two}
+    ]
     return card
-
-
-def _maps(left: str, right: str, parts: Sequence[Part]) -> list[str]:
-    """Both pictures with their regions tinted, as base64."""
-    sides: tuple[tuple[heatmap.Side, str], ...] = (("left", left), ("right", right))
-    tinted = (
-        heatmap.tinted(base64.b64decode(image), parts, side, mistakes.THUMBNAIL)
-        for side, image in sides
-    )
-    return [base64.b64encode(heatmap.png(image)).decode() for image in tinted]

@@ -23,9 +23,10 @@ from gemel.data.dataset import CategoryColumn, Dataset
 from gemel.decide.categories import Categories, Line
 from gemel.encode.comparators.as_norm import AsNorm
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.prepare_image import ImagePrepare
+from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.row.baseline import Sparse
 from gemel.errors import DataError, ReleaseError, SpaceMismatch
-from gemel.release.evidence import baseline, mistakes
+from gemel.release.evidence import mistakes
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Part
 from gemel.release.evidence.schema import Sampling
@@ -100,7 +101,7 @@ def test_the_sparse_baseline_scores_as_dense_cosine() -> None:
     dense = unit_rows(rng.random((20, 30)) * (rng.random((20, 30)) < 0.3) + 1e-3)
     from scipy.sparse import csr_matrix
 
-    comparator = baseline.Sparse(csr_matrix(dense))
+    comparator = Sparse(csr_matrix(dense))
     at = np.arange(20, dtype=np.float32)[:, None]
     np.testing.assert_allclose(comparator.matrix(at[:5], at), dense[:5] @ dense.T, atol=1e-6)
     np.testing.assert_allclose(

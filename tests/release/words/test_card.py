@@ -96,7 +96,7 @@ def test_the_verdict_rests_on_the_paired_difference(
     first = next(d for d in release.evidence.against if d.measure == "F1")
     seen = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
     moved = msgspec.structs.replace(first, low=low, high=high, seen=seen)
-    found = headline_of(msgspec.structs.replace(release.evidence, against=(moved,)), "row")
+    found = headline_of(msgspec.structs.replace(release.evidence, against=(moved,)), "records")
     assert found.headline.startswith(headline)
     assert f"{100 * low:+.1f} to {100 * high:+.1f} points" in found.sentences[1]
 

@@ -15,7 +15,7 @@ from gemel.encode import comparators
 from gemel.encode.comparators.blocks import Blocks, take_apart
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
-from gemel.encode.prepare_tabular import RowPrepare
+from gemel.encode.row.prepare import RowPrepare
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export

@@ -1,10 +1,12 @@
 """A release beside what one would have without learning anything: both measured alike on eval.
 
 Each is at the threshold that is best for F1 on its own dev scores, whatever the goal of the release
-is. What the baseline is, is known in baseline.py.
+is. What the baseline is, each modality says.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,15 +16,19 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores import sweep
-from gemel.data.dataset import UNKNOWN
+from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band
-from gemel.release.evidence import baseline, differences
+from gemel.encode import modality
+from gemel.encode.modality import Payload
+from gemel.release.evidence import differences
 from gemel.release.evidence.differences import Contender, Stakes
 from gemel.release.evidence.part import Origin, Part, Sides
 from gemel.release.evidence.schema import Candidate, Sampling
 from gemel.tasks.retrieval import retrieve
 
 COMPARED_RECORDS = 20_000
+BATCH = 256
+"""Payloads that are in memory at a time."""
 
 
 def candidates(
@@ -38,8 +44,10 @@ def candidates(
     splits, parts = origin.run.splits, (sides.dev, sides.eval)
     kept = [p.some(COMPARED_RECORDS) for p in parts]
     positions = [idx[k] for idx, k in zip((splits.dev, splits.eval), kept, strict=True)]
-    plain = baseline.features(
-        origin.encoder.prepare, origin.dataset, splits.train, np.concatenate(positions)
+    plain = modality.named(origin.dataset.modality).baseline(
+        origin.encoder.prepare,
+        _payloads(origin.dataset, splits.train),
+        _payloads(origin.dataset, np.concatenate(positions)),
     )
     rows = (plain.rows[: len(kept[0])], plain.rows[len(kept[0]) :])
     ours = [_of_some(p, k) for p, k in zip(parts, kept, strict=True)]
@@ -83,6 +91,11 @@ def _candidate(name: str, how: str, sides: Sides, prior: float | None) -> Candid
         retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
         curve=sweep.summary(eval.scores),
     )
+
+
+def _payloads(dataset: Dataset, idx: Int64) -> Iterator[Payload]:
+    for start in range(0, len(idx), BATCH):
+        yield from dataset.payloads(idx[start : start + BATCH])
 
 
 def _contender(part: Part, of: Candidate) -> Contender:

@@ -6,7 +6,6 @@ Blocked: at no time more than one block of scores and the few nearest mistakes a
 from __future__ import annotations
 
 import heapq
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,18 +17,14 @@ from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
+from gemel.encode import modality
 from gemel.encode.comparators import Scorer
-from gemel.encode.prepare_image import decode
 from gemel.release.evidence.part import Level, Origin, Part, whole_identities
 from gemel.release.evidence.schema import Item, Mistake, MistakeKind
 from gemel.release.probes import pack
 from gemel.tasks import explain
 
 MAX_RECORDS = 6000
-THUMBNAIL = 96
-N_REASONS = {"row": 20}
-FEW_REASONS = 8
-"""Mistakes of a kind that are explained: all that are shown where encoding is cheap, else few."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ def of_policy(origin: Origin, idx: Int64, eval: Part, policy: Policy) -> tuple[M
         policy: that decides.
     """
     dataset, prepare, encode = origin.dataset, origin.encoder.prepare, origin.encoder.encode
-    n_explained = N_REASONS.get(origin.encoder.modality, FEW_REASONS)
+    n_explained = modality.named(dataset.modality).n_explained
 
     def reasons(pair: Pair) -> tuple[explain.Part, ...]:
         both = dataset.payloads([int(idx[pair.left]), int(idx[pair.right])])
@@ -119,19 +114,9 @@ def of_policy(origin: Origin, idx: Int64, eval: Part, policy: Policy) -> tuple[M
 
 def item(dataset: Dataset, i: int) -> Item:
     """Record i of a dataset, as a report shows it."""
-    payload = shown(dataset.payloads([i])[0])
+    kind = modality.named(dataset.modality)
+    payload = pack(kind, kind.kept(dataset.payloads([i])[0]))
     return Item(str(dataset.ids[i]), dataset.identity_of(i) or "", payload)
-
-
-def shown(payload: Any) -> dict[str, Any]:
-    """A payload as a report carries it: a row as it is, a picture as a small copy."""
-    if not isinstance(payload, bytes):
-        return pack(payload)
-    small = decode(payload, THUMBNAIL)
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    out = io.BytesIO()
-    small.save(out, "PNG", optimize=True)
-    return pack(out.getvalue())
 
 
 def _levelled(

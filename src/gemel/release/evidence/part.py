@@ -56,7 +56,7 @@ class Origin:
     @property
     def fields(self) -> tuple[Field, ...]:
         """Of the rows that the encoder takes; empty for other payloads."""
-        return getattr(self.encoder.prepare, "fields", ())
+        return self.encoder.prepare.fields
 
 
 @dataclass(frozen=True)

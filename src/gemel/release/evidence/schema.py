@@ -230,7 +230,7 @@ class Item(msgspec.Struct, frozen=True):
     Attributes:
         id: of the record.
         identity: name of its identity.
-        payload: `{"row": {...}}`, or `{"image": base64}` with a small copy of the picture.
+        payload: as files keep it (`probes.pack`); of a picture, a small copy.
     """
 
     id: str

@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
-from gemel.encode import comparators
+from gemel.encode import comparators, modality
 from gemel.encode.comparators import Comparator, as_norm
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
@@ -109,7 +109,8 @@ def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
     dataset, idx = origin.dataset, origin.run.splits.dev
     (draft / PROFILE).write_bytes(_json(Profile.of(dev.embeddings)))
     picked = probes.choose(len(idx), dev.sampling.seed)
-    probes.write(draft, dataset.payloads(idx[picked]), dev.embeddings[picked])
+    kind = modality.named(dataset.modality)
+    probes.write(draft, kind, dataset.payloads(idx[picked]), dev.embeddings[picked])
     gold = dev.some(GOLD_RECORDS)
     np.savez(
         draft / GOLD,

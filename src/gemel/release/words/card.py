@@ -23,6 +23,7 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.sweep import CurveSummary
+from gemel.encode import modality
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import ReleaseError
@@ -191,7 +192,7 @@ def card(release: Release) -> Card:
     """
     evidence = release.evidence
     return Card(
-        headline=headline(evidence, release.modality),
+        headline=headline(evidence, modality.named(release.modality).nouns[1]),
         promise=sentence(evidence),
         details=_details(release, evidence),
         use=use(release, evidence),

@@ -33,8 +33,8 @@ class Headline(msgspec.Struct, frozen=True):
     kept: bool = True
 
 
-def headline(evidence: Evidence, modality: str) -> Headline:
-    """The opening of a report."""
+def headline(evidence: Evidence, things: str) -> Headline:
+    """The opening of a report; things are what people call the records."""
     promise = kept_promise(evidence)
     kept = promise.kept
     better, comparison = _comparison(evidence)
@@ -45,14 +45,13 @@ def headline(evidence: Evidence, modality: str) -> Headline:
     return Headline(
         tone,
         f"{said} {name}{doubt}",
-        (_found(evidence, modality), comparison, _promised(evidence, promise)),
+        (_found(evidence, things), comparison, _promised(evidence, promise)),
         kept,
     )
 
 
-def _found(evidence: Evidence, modality: str) -> str:
+def _found(evidence: Evidence, things: str) -> str:
     at = evidence.eval
-    things = "records" if modality == "row" else "images"
     asked = at.n_review / max(at.n_genuine + at.n_impostor, 1)
     review = f" {share(asked, 2)} of all pairs are left to a person." if at.n_review else ""
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gemel.calibrate.goals.target import in_words
+from gemel.encode import modality
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 
@@ -48,7 +49,7 @@ class Scoring(msgspec.Struct, frozen=True, kw_only=True):
 
 def use(release: Release, evidence: Evidence) -> Use:
     """What a release is for, from what it was measured on."""
-    things = "rows" if release.modality == "row" else "images"
+    things = modality.named(release.modality).nouns[1]
     largest = evidence.validity and evidence.validity.largest_gallery
     search = f", in galleries of up to {largest:,} records" if largest else ""
     column = evidence.categories and evidence.categories.column

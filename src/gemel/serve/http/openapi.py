@@ -13,18 +13,16 @@ from gemel.serve.http.problems import PROBLEM
 from gemel.serve.live import Live
 from gemel.serve.replies import Problem
 
-KINDS = {"text": "string", "category": "string", "number": "number", "date": "string"}
-
 
 def document(table: Sequence[Route], live: Live) -> bytes:
-    """The description as JSON; the fields of a row are those of the live release."""
+    """The description as JSON; what an item is, the live release says."""
     types: list[type[Any]] = [
         t for route in table for t in (route.body, route.reply) if t and _is_struct(t)
     ]
     _, components = msgspec.json.schema_components(
         [*dict.fromkeys(types), Problem], ref_template="#/components/schemas/{name}"
     )
-    components["Payload"] = _payload(live)
+    components["Payload"] = live.modality.schema(live.encoder.prepare)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.label, {})[route.method.lower()] = _operation(route)
@@ -78,16 +76,3 @@ def _content(kind: type[Any]) -> dict[str, Any]:
 
 def _is_struct(kind: type[Any]) -> bool:
     return issubclass(kind, msgspec.Struct)
-
-
-def _payload(live: Live) -> dict[str, Any]:
-    """What the live release takes as an item."""
-    if not live.fields:
-        image = {"type": "string", "contentEncoding": "base64"}
-        return {"type": "object", "properties": {"image": image}, "required": ["image"]}
-    properties: dict[str, Any] = {}
-    for field in live.fields:
-        properties[field.name] = {"type": [KINDS[field.kind], "null"], "title": field.kind}
-        if field.kind == "date":
-            properties[field.name]["format"] = "date"
-    return {"type": "object", "properties": properties, "additionalProperties": False}

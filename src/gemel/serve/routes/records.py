@@ -164,7 +164,7 @@ class Records:
 
 def _attributes(live: Live, record: bodies.NewRecord) -> dict[str, Any] | None:
     """As stated, with the values that rules look at; without a statement the row's own values."""
-    row = live.row(record.payload) if live.fields and isinstance(record.payload, dict) else {}
+    row = live.attributes(record.payload)
     if record.attributes is None:
         return dict(row) if row else None
     ruled = {rule.field: row[rule.field] for rule in live.policy.rules if rule.field in row}

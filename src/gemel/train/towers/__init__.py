@@ -19,7 +19,7 @@ from gemel.arrays import Int64
 from gemel.data.schema import Field
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.encoder import Prepare
+from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays, Mix, Views
 from gemel.train.loop import Supervision

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gemel.encode.encoder import Prepare
-from gemel.encode.prepare_image import ImagePrepare
+from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays
 from gemel.train.cut_and_mix import Splice

@@ -23,8 +23,8 @@ from gemel.arrays import Int64
 from gemel.data.schema import Field
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.encoder import Prepare
-from gemel.encode.prepare_tabular import RowPrepare
+from gemel.encode.modality import Prepare
+from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import ConfigError
 from gemel.train import comparator
 from gemel.train.arrays import Arrays, Views, embed

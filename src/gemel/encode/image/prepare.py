@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gemel.arrays import Float32
+from gemel.data.schema import Field
 from gemel.errors import DataError, InvalidInput, ReleaseError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -39,6 +40,7 @@ class ImagePrepare:
     """
 
     modality = "image"
+    fields: tuple[Field, ...] = ()
 
     def __init__(
         self, size: int, channels: int, mean: Sequence[float], std: Sequence[float]
@@ -118,6 +120,13 @@ class ImagePrepare:
             np.multiply(self._pixels(decode(payload, self.size)), self._scale, out=out[i])
         out -= self._shift
         return {"image": out}
+
+    def pixels(self, payloads: Sequence[bytes]) -> Float32:
+        """Pixels in [0, 1], without the normalisation meant for the network: (n, c * h * w)."""
+        image: Float32 = self(payloads)["image"]
+        per_channel = (1, -1, 1, 1)
+        std, mean = (np.asarray(v, np.float32).reshape(per_channel) for v in (self.std, self.mean))
+        return (image * std + mean).reshape(len(image), -1)
 
     def square(self, image: Image.Image) -> Image.Image:
         """A decoded image as the network sees it, before normalising; it is its own square."""

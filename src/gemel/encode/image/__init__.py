@@ -1,0 +1,1 @@
+"""Images as a modality: the bytes of image files."""

@@ -1,0 +1,99 @@
+"""Images, as everything outside training knows them: a payload is the bytes of an image file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import unit_rows
+from gemel.encode import modality
+from gemel.encode.comparators.cosine import Cosine
+from gemel.encode.image import display
+from gemel.encode.image.parts import ImageParts
+from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.modality import Baseline, Payload, Prepare, Tint
+from gemel.errors import InvalidInput
+
+BATCH = 256
+"""Images that a baseline holds decoded at a time."""
+HINT = 'send {"image": base64}'
+
+
+class ImageModality(modality.Modality):
+    """An item of a request is `{"image": base64}`, or the base64 alone."""
+
+    name = "image"
+    nouns = ("image", "images")
+    training = "gemel.train.towers.image:IMAGE"
+    on_command_line = "an image file"
+
+    def prepare(self, spec: Mapping[str, Any]) -> ImagePrepare:
+        """Size, channels and brightness, as they were fitted."""
+        return ImagePrepare.from_spec(spec)
+
+    def pack(self, payload: Payload) -> Any:
+        """The file in base64."""
+        return base64.b64encode(payload).decode()
+
+    def unpack(self, packed: Any) -> Payload:
+        """The bytes of base64, which may be a data URL."""
+        if not isinstance(packed, str):
+            raise InvalidInput("no image", where=self.name, hint=HINT)
+        text = packed.partition(",")[2] if packed.startswith("data:") else packed
+        try:
+            return base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError) as e:
+            hint = "send the file's bytes in base64"
+            raise InvalidInput("not base64", where=self.name, hint=hint) from e
+
+    def payload(self, prepare: Prepare, item: Any) -> Payload:
+        """The bytes of the file, decoded once to see that they can be."""
+        return super().payload(prepare, {self.name: item} if isinstance(item, str) else item)
+
+    def schema(self, prepare: Prepare) -> dict[str, Any]:
+        """An object with the file in base64."""
+        image = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+        return {"type": "object", "properties": {self.name: image}, "required": [self.name]}
+
+    def parts(self, prepare: Prepare, payload: Payload) -> ImageParts:
+        """Regions, and quarters of regions."""
+        if not isinstance(prepare, ImagePrepare):
+            raise InvalidInput(f"a {prepare.modality} is no image")
+        return ImageParts(prepare, payload)
+
+    def baseline(
+        self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]
+    ) -> Baseline:
+        """Pixels, at the size the encoder sees them."""
+        if not isinstance(prepare, ImagePrepare):
+            raise InvalidInput(f"a {prepare.modality} is no image")
+        files = iter(payloads)
+        rows = [prepare.pixels(batch) for batch in iter(lambda: list(islice(files, BATCH)), [])]
+        how = "cosine of the pixels, at the size the encoder sees them"
+        return Baseline("pixels", how, unit_rows(np.concatenate(rows)), Cosine())
+
+    def word(self, word: str, where: str) -> Any | None:
+        """The image file that the word is the path of."""
+        path = Path(word)
+        return self.item(path.read_bytes()) if path.is_file() else None
+
+    def picture(self, payload: Payload, tints: Sequence[Tint], size: int) -> bytes | None:
+        """The image in grey, its regions tinted."""
+        return display.tinted(payload, tints, size)
+
+    def thumbnail(self, payload: Payload) -> bytes | None:
+        """At most 96 x 96 pixels."""
+        return display.thumbnail(payload)
+
+    def kept(self, payload: Payload) -> Payload:
+        """Its thumbnail."""
+        return display.thumbnail(payload)
+
+
+IMAGE = ImageModality()

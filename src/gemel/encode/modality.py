@@ -1,0 +1,199 @@
+"""A modality, whole: what a thing to compare is, from a file or a request to what people see of it.
+
+One object a kind of payload (rows, images...), found by name. Every other module asks the object
+and names no kind. Its training half (see `train.towers`) is named here by its place and loaded by
+`train` alone. A package adds a modality by an entry point of the group `gemel.modalities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import msgspec
+from numpy.typing import NDArray
+
+from gemel.arrays import Float32
+from gemel.data.schema import Field
+from gemel.encode.comparators import Scorer
+from gemel.encode.parts import Box, Parts
+from gemel.errors import ConfigError, InvalidInput
+from gemel.registry import MODALITIES
+
+Payload = Any
+"""One thing to encode, as its modality has it: a dict for a row, the bytes of an image file."""
+
+Tint = tuple[Box, float]
+"""A region of a picture and how it speaks: from -1, against a match, to 1, for it."""
+
+
+class Prepare(Protocol):
+    """Preprocessing: payloads to the arrays that the network takes."""
+
+    modality: str
+    fields: tuple[Field, ...] = ()
+
+    def spec(self) -> dict[str, Any]:
+        """Everything that decides the result, as JSON values; part of `space_id`."""
+
+    def check(self, payload: Any) -> None:
+        """Raise InvalidInput, naming the field, if the payload cannot be encoded."""
+
+    def __call__(self, payloads: Sequence[Any]) -> dict[str, NDArray[Any]]:
+        """Arrays by network input name, first axis = payloads."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Records as they can be compared without learning anything.
+
+    Attributes:
+        name: of the baseline, for a table.
+        how: one sentence for the report.
+        rows: (n, d) float32, one per record, as the comparator wants them.
+        comparator: what scores a pair of rows.
+    """
+
+    name: str
+    how: str
+    rows: Float32
+    comparator: Scorer
+
+
+class Modality(Protocol):
+    """One kind of payload. What has a body here is what most kinds want.
+
+    Attributes:
+        name: by which it is found; `Prepare.modality` of its preprocessing is the same word.
+        nouns: what people call one and several.
+        training: place of its training half, `module:attribute`.
+        on_command_line: what a word of a command line may be, for messages.
+        n_explained: mistakes of a kind that a report explains; few where encoding is slow.
+    """
+
+    name: str
+    nouns: tuple[str, str]
+    training: str
+    on_command_line: str = "a JSON object"
+    n_explained: int = 8
+
+    def prepare(self, spec: Mapping[str, Any]) -> Prepare:
+        """The preprocessing that `Prepare.spec` described.
+
+        Raises:
+            ReleaseError: it describes none of this modality.
+        """
+
+    def pack(self, payload: Payload) -> Any:
+        """The payload as JSON values."""
+
+    def unpack(self, packed: Any) -> Payload:
+        """The payload that `pack` was given.
+
+        Raises:
+            InvalidInput: it was given none.
+        """
+
+    def schema(self, prepare: Prepare) -> dict[str, Any]:
+        """The JSON schema of an item of a request."""
+
+    def parts(self, prepare: Prepare, payload: Payload) -> Parts:
+        """The parts of a checked payload, to explain a score by.
+
+        Raises:
+            InvalidInput: the preprocessing is of another kind.
+        """
+
+    def baseline(
+        self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]
+    ) -> Baseline:
+        """The payloads as they can be compared without learning.
+
+        Args:
+            prepare: of the release.
+            train: what frequencies and the like are counted on.
+            payloads: n payloads to describe; like `train`, each is asked for once.
+        """
+
+    def item(self, payload: Payload) -> Any:
+        """The item of a request that stands for a payload, as JSON values."""
+        return {self.name: self.pack(payload)}
+
+    def payload(self, prepare: Prepare, item: Any) -> Payload:
+        """The payload that an item of a request stands for, checked.
+
+        Args:
+            prepare: of the release that has to encode it.
+            item: as `item` makes it, or a payload.
+        Raises:
+            InvalidInput: it cannot be encoded; `where` names the field.
+        """
+        if isinstance(item, Mapping):
+            unknown = [name for name in item if name != self.name]
+            if unknown:
+                raise InvalidInput("unknown field", where=str(unknown[0]), hint=self._hint)
+            if self.name not in item:
+                raise InvalidInput(f"no {self.name}", where=self.name, hint=self._hint)
+            item = self.unpack(item[self.name])
+        prepare.check(item)
+        return item
+
+    def word(self, word: str, where: str) -> Any | None:
+        """The item that one word of a command line is; None if it is none, but perhaps an id.
+
+        Raises:
+            InvalidInput: it is meant to be an item, and cannot be read.
+        """
+        if not word.lstrip().startswith("{"):
+            return None
+        try:
+            return msgspec.json.decode(word)
+        except msgspec.DecodeError as e:
+            raise InvalidInput(f"no JSON object of values: {e}", where=where) from e
+
+    def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
+        """What an enrolled record is found by besides its embedding, of an item that encodes."""
+        return {}
+
+    def values(self, payload: Payload) -> dict[str, Any]:
+        """What people read of a payload: texts and numbers by name, some of the names of parts."""
+        return {}
+
+    def picture(self, payload: Payload, tints: Sequence[Tint], size: int) -> bytes | None:
+        """A PNG file of the payload with regions tinted; None for what has no picture.
+
+        Args:
+            payload: to be drawn.
+            tints: regions, blue where they speak for a match and orange where against it.
+            size: pixels of the longer side.
+        """
+        return None
+
+    def thumbnail(self, payload: Payload) -> bytes | None:
+        """A small picture of the payload as a PNG file; None for what has no picture."""
+        return None
+
+    def kept(self, payload: Payload) -> Payload:
+        """The payload as evidence keeps it: what looks like it, and may be smaller."""
+        return payload
+
+    @property
+    def _hint(self) -> str:
+        return f'send {{"{self.name}": ...}}'
+
+
+@cache
+def named(name: str) -> Modality:
+    """The modality of that name.
+
+    Raises:
+        ConfigError: neither gemel nor an installed package has it, or what it has is none.
+    """
+    found = MODALITIES.load(name)
+    if getattr(found, "name", None) != name:
+        kind = type(found).__name__
+        raise ConfigError(f"the entry point {name!r} gives a {kind}, no modality of that name")
+    modality: Modality = found
+    return modality

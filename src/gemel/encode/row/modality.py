@@ -1,0 +1,98 @@
+"""Rows, as everything outside training knows them: a payload is a dict of field name to value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gemel.data.dates import as_iso
+from gemel.encode import modality
+from gemel.encode.modality import Baseline, Payload, Prepare
+from gemel.encode.row.baseline import ngrams
+from gemel.encode.row.parts import RowParts
+from gemel.encode.row.prepare import RowPrepare
+from gemel.errors import InvalidInput
+
+JSON_TYPES = {"text": "string", "category": "string", "number": "number", "date": "string"}
+
+
+class RowModality(modality.Modality):
+    """An item of a request is the row itself, or a bare string where there is one text field."""
+
+    name = "row"
+    nouns = ("record", "records")
+    training = "gemel.train.towers.tabular:ROW"
+    n_explained = 20
+
+    def prepare(self, spec: Mapping[str, Any]) -> RowPrepare:
+        """Widths and quantiles of each field, as they were fitted."""
+        return RowPrepare.from_spec(spec)
+
+    def pack(self, payload: Payload) -> Any:
+        """The row itself."""
+        return payload
+
+    def unpack(self, packed: Any) -> Payload:
+        """The row itself, if it is one."""
+        if not isinstance(packed, dict):
+            raise InvalidInput(f"a row is an object of fields, not {type(packed).__name__}")
+        return packed
+
+    def item(self, payload: Payload) -> Any:
+        """The row itself."""
+        return payload
+
+    def payload(self, prepare: Prepare, item: Any) -> Payload:
+        """The row, its dates as ISO text where they are written in another certain way."""
+        if isinstance(item, str):
+            item = _of_text(prepare, item)
+        row = _iso(prepare, item)
+        prepare.check(row)
+        return row
+
+    def schema(self, prepare: Prepare) -> dict[str, Any]:
+        """An object of the fields; any of them may be missing."""
+        properties: dict[str, Any] = {}
+        for field in prepare.fields:
+            properties[field.name] = {"type": [JSON_TYPES[field.kind], "null"], "title": field.kind}
+            if field.kind == "date":
+                properties[field.name]["format"] = "date"
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    def parts(self, prepare: Prepare, payload: Payload) -> RowParts:
+        """Fields, and words of text fields."""
+        if not isinstance(prepare, RowPrepare) or not isinstance(payload, dict):
+            raise InvalidInput("that is no row")
+        return RowParts(prepare, payload)
+
+    def baseline(
+        self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]
+    ) -> Baseline:
+        """Character n-grams of all fields together, weighted by TF-IDF."""
+        return ngrams(train, payloads)
+
+    def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
+        """The values of a row."""
+        return dict(_iso(prepare, item)) if isinstance(item, Mapping) else {}
+
+    def values(self, payload: Payload) -> dict[str, Any]:
+        """Its values."""
+        return dict(payload)
+
+
+def _iso(prepare: Prepare, item: Any) -> Any:
+    days = [field.name for field in prepare.fields if field.kind == "date"]
+    return as_iso(item, days) if days else item
+
+
+def _of_text(prepare: Prepare, text: str) -> dict[str, Any]:
+    fields = prepare.fields
+    if len(fields) == 1 and fields[0].kind == "text":
+        return {fields[0].name: text}
+    raise InvalidInput(
+        "expected an object of fields, got a string",
+        hint=f"fields: {', '.join(field.name for field in fields)}",
+    )
+
+
+ROW = RowModality()
