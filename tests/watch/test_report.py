@@ -328,9 +328,9 @@ def test_who_errs_most_is_linked_to_the_mistakes(release: Release, tmp_path: Pat
     animal = Animal(
         identity=wrong.left.identity, records=(EVIL,), n=7, of=44, expected=0.5, p=0.001
     )
-    kind = Kind(n_identities=45, n_beyond_chance=1, spread_p=0.01, worst=(animal,))
-    quiet = Kind(n_identities=45, n_beyond_chance=0, spread_p=None, worst=())
-    zoo = Zoo(wolves=kind, goats=quiet, corners=())
+    kind = Kind(n_identities=45, n_beyond_chance=1, worst=(animal,))
+    quiet = Kind(n_identities=45, n_beyond_chance=0, worst=())
+    zoo = Zoo(wolves=kind, goats=quiet)
     html = with_evidence(release, tmp_path / "child", zoo=zoo)
     page = Page(html)
     links = [a["href"] for tag, a in page.tags if tag == "a"]
@@ -338,9 +338,8 @@ def test_who_errs_most_is_linked_to_the_mistakes(release: Release, tmp_path: Pat
     anchors = {a["id"] for tag, a in page.tags if tag == "article"}
     assert {str(link)[1:] for link in links} <= anchors
     text = words(page.text)
-    assert "One stands out of 45 beyond chance. Errors are spread more unevenly" in text
+    assert "One stands out of 45 beyond chance." in text
     assert "7 of 44" in text
-    assert "cannot be told from these data" in text
 
 
 def test_stages_and_rules_are_shown(release: Release, tmp_path: Path) -> None:

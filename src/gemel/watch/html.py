@@ -7,7 +7,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from gemel.calibrate.rates.hard_identities import ALPHA, Kind
+from gemel.calibrate.rates.hard_identities import Kind
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.words.figures import plain, share
 
@@ -50,11 +50,7 @@ def differing(left: object, right: object) -> tuple[Markup, Markup]:
 
 
 def crowd(kind: Kind) -> str:
-    """What was found about one kind of identities with many errors, as sentences."""
+    """What was found about one kind of identities with many errors, as a sentence."""
     n = kind.n_beyond_chance
     named = {0: "Nobody stands", 1: "One stands"}.get(n, f"{n:,} stand")
-    text = f"{named} out of {kind.n_identities:,} beyond chance."
-    if kind.spread_p is None:
-        return text + " Whether errors are spread unevenly cannot be told from these data."
-    said = "more unevenly" if kind.spread_p < ALPHA else "no more unevenly"
-    return text + f" Errors are spread {said} than chance does it (p {share(kind.spread_p, 2)})."
+    return f"{named} out of {kind.n_identities:,} beyond chance."

@@ -106,7 +106,7 @@ def measured(
         stability=stability(dev.scores, eval.scores, target, chosen, seed=seed),
         searches=beyond_pairs.searches_by_size(eval, policy, sure),
         galleries=beyond_pairs.galleries(eval, policy, sure),
-        zoo=zoo(eval.scores, chosen.threshold, _who(origin.dataset, idx), seed=seed),
+        zoo=zoo(eval.scores, chosen.threshold, _who(origin.dataset, idx)),
         against=against,
         review=_review(eval.scores, on_eval, sure),
         validity=_validity(policy, chosen, origin.encoder.space_id),

@@ -9,6 +9,7 @@ Source: Mitchell et al. 2019, Model cards for model reporting, for what a card h
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
@@ -17,7 +18,6 @@ from gemel.calibrate.goals.stages import RuleCost, Stages
 from gemel.calibrate.probability.reliability import Reliability
 from gemel.calibrate.rates.by_category import Breakdown
 from gemel.calibrate.rates.difference import Difference
-from gemel.calibrate.rates.hard_identities import Corner, Kind, Zoo
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
@@ -118,7 +118,6 @@ class Crowd(msgspec.Struct, frozen=True, kw_only=True):
 
     n_identities: int
     n_beyond_chance: int
-    spread_p: float | None
 
 
 class Menagerie(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +125,6 @@ class Menagerie(msgspec.Struct, frozen=True, kw_only=True):
 
     wolves: Crowd
     goats: Crowd
-    corners: tuple[Corner, ...]
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,24 +204,25 @@ def card(release: Release) -> Card:
     )
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def _like(kind: type[S], source: object, **more: object) -> S:
+    """A struct with what its source has under the same names, and more."""
+    same = {name: getattr(source, name, None) for name in kind.__struct_fields__}
+    return msgspec.convert(same | more, kind, from_attributes=True)
+
+
 def _details(release: Release, evidence: Evidence) -> Details:
-    manifest = release.manifest
-    parts = {
+    files = {
         "preprocessing": f"{ENCODER}/{PREPARE}",
         "encoder": f"{ENCODER}/{NETWORK}",
         "comparator": COMPARATOR,
     }
-    return Details(
-        id=manifest.id,
-        name=manifest.name,
-        created=manifest.created,
-        gemel=manifest.gemel,
-        format=manifest.format,
-        parent=manifest.parent,
-        licence=manifest.licence,
-        modality=manifest.modality,
-        space_id=manifest.space_id,
-        digests={name: manifest.files[file] for name, file in parts.items()},
+    return _like(
+        Details,
+        release.manifest,
+        digests={name: release.manifest.files[file] for name, file in files.items()},
         index="built from the gallery, which takes embeddings of this space only",
         cohort_id=evidence.cohort_id,
         dim=evidence.dim,
@@ -235,21 +234,16 @@ def _data(evidence: Evidence) -> DataCard:
     data = evidence.data
     counted = {"dev": evidence.dev, "eval": evidence.eval}
     read = data.n_records + data.n_bad
-    return DataCard(
-        source=data.source,
-        digest=data.digest,
+    return _like(
+        DataCard,
+        data,
         split_seed=data.seed,
-        n_records=data.n_records,
-        n_unlabelled=data.n_unlabelled,
         n_refused=data.n_bad,
         failure_to_acquire=data.n_bad / read if read else 0.0,
         sides={
-            name: SideCard(
-                digest=side.digest,
-                n_records=side.n_records,
-                n_identities=side.n_identities,
-                n_multiple=side.n_multiple,
-                groups=side.groups,
+            name: _like(
+                SideCard,
+                side,
                 n_genuine=counted[name].n_genuine if name in counted else None,
                 n_impostor=counted[name].n_impostor if name in counted else None,
             )
@@ -265,39 +259,12 @@ def _data(evidence: Evidence) -> DataCard:
 def _measured(evidence: Evidence) -> Measured:
     points = (evidence.dev, evidence.eval)
     estimates = [e for p in points for e in (p.fmr, p.fnmr, p.precision, p.f1)]
-    return Measured(
+    return _like(
+        Measured,
+        evidence,
         confidence=evidence.eval.confidence,
         interval_methods=tuple(dict.fromkeys(e.method for e in estimates)),
-        eval=evidence.eval,
-        review=evidence.review,
         curve=evidence.eval_curve,
-        dev_curve=evidence.dev_curve,
-        candidates=evidence.candidates,
-        against=evidence.against,
-        reliability=evidence.reliability,
-        stability=evidence.stability,
-        searches=evidence.searches,
-        galleries=evidence.galleries,
-        categories=evidence.categories,
-        classes=evidence.classes,
-        stages=evidence.stages,
-        rules=evidence.rules,
-        views=evidence.views,
-        zoo=None if evidence.zoo is None else _menagerie(evidence.zoo),
-        timing=evidence.timing,
-        file_bytes=evidence.file_bytes,
-    )
-
-
-def _menagerie(zoo: Zoo) -> Menagerie:
-    return Menagerie(wolves=_crowd(zoo.wolves), goats=_crowd(zoo.goats), corners=zoo.corners)
-
-
-def _crowd(kind: Kind) -> Crowd:
-    return Crowd(
-        n_identities=kind.n_identities,
-        n_beyond_chance=kind.n_beyond_chance,
-        spread_p=kind.spread_p,
     )
 
 
