@@ -13,8 +13,8 @@ from gemel.calibrate.rates.difference import Difference
 from gemel.data.dataset import Dataset
 from gemel.errors import NotFound
 from gemel.release import folder as folders
-from gemel.release.evidence.part import side
 from gemel.release.folder import sha256
+from gemel.release.make.measured import side
 from gemel.release.release import Head, Release, seal
 from gemel.release.words.card import Card, card
 from gemel.release.words.headline import headline as headline_of

@@ -273,12 +273,12 @@ def _data_summary(origin: Origin) -> DataSummary:
         n_bad=dataset.n_bad,
         fields=tuple((f.name, f.kind) for f in dataset.fields),
         seed=splits.seed,
-        sides={name: _side(dataset, idx) for name, idx in splits.sides().items()},
+        sides={name: side(dataset, idx) for name, idx in splits.sides().items()},
         category=dataset.category.digest if dataset.category else "",
     )
 
 
-def _side(dataset: Dataset, idx: Int64) -> Side:
+def side(dataset: Dataset, idx: Int64) -> Side:
     """Counts and digest of one side of a split."""
     codes = dataset.identities[idx]
     size = np.unique(codes[codes != UNKNOWN], return_counts=True)[1]
