@@ -11,6 +11,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,8 +93,23 @@ def _to_onnx(tower: nn.Module, arrays: Arrays) -> bytes:
             raise TrainingError(f"the tower cannot be exported: {reason}", where="train") from e
     if program is None:
         raise TrainingError("the tower cannot be exported: nothing came back", where="train")
-    network: bytes = program.model_proto.SerializeToString()
+    model = program.model_proto
+    _forget_where(model)
+    network: bytes = model.SerializeToString(deterministic=True)
     return network
+
+
+def _forget_where(message: Any) -> None:
+    """Take out what the exporter notes about this machine: paths, lines, call stacks.
+
+    The space is named by the bytes of the network; they must not tell where it was trained.
+    """
+    for field, value in message.ListFields():
+        if field.name in ("metadata_props", "doc_string"):
+            message.ClearField(field.name)
+        elif field.type == field.TYPE_MESSAGE and field.name != "initializer":
+            for part in (value,) if hasattr(value, "ListFields") else value:
+                _forget_where(part)
 
 
 @contextlib.contextmanager
