@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gemel import figures
 from gemel.arrays import unit_rows
 from gemel.calibrate.goals.stages import RuleCost, Stage, Stages
 from gemel.calibrate.rates.by_category import breakdown
@@ -23,7 +24,6 @@ from gemel.errors import DigestMismatch
 from gemel.release.evidence.schema import Evidence, Item, Mistake
 from gemel.release.explanation import explain
 from gemel.release.release import Release
-from gemel.release.words import figures
 from gemel.release.words.card import card
 from gemel.tasks.explain import Part
 from gemel.watch.report import render

@@ -13,7 +13,6 @@ import typer
 from gemel.cli import show
 from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
-from gemel.cli.release import estimate
 from gemel.errors import ReleaseError, TargetRefused
 
 if TYPE_CHECKING:
@@ -251,7 +250,7 @@ def render(release: Release) -> None:
     """Write what a calibration found to stdout: tables, what they hold for, and one sentence."""
     from rich.console import Console
 
-    from gemel.calibrate.rates.intervals import percent
+    from gemel.figures import percent
     from gemel.release.words.promise import kept_promise, sentence
 
     evidence = release.evidence
@@ -291,7 +290,7 @@ def _cells(point: Point) -> list[str]:
         missing = point.refusal.missing_identities if point.refusal else 0
         needed = f"{missing:,} more identities" if missing else "a better encoder"
         return [goal, "refused", "", f"needs {needed}", "", ""]
-    rates = [estimate(e, 2) for e in (seen.fmr, seen.fnmr, seen.precision)]
+    rates = [e.span(2) for e in (seen.fmr, seen.fnmr, seen.precision)]
     return [goal, "yes" if point.dev.certified else "", f"{seen.threshold:.4f}", *rates]
 
 
@@ -300,7 +299,7 @@ def _searches(release: Release) -> list[list[str]]:
     rows = []
     for step in release.policy.sizes:
         seen = measured.get(step.gallery_size)
-        rates = ["", ""] if seen is None else [estimate(e, 2) for e in (seen.fpir, seen.fnir)]
+        rates = ["", ""] if seen is None else [e.span(2) for e in (seen.fpir, seen.fnir)]
         rows.append([f"{step.gallery_size:,}", f"{step.band.threshold:.4f}", *rates])
     return rows
 

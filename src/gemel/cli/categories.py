@@ -48,11 +48,11 @@ def _cells(row: Row) -> list[Any]:
 
 
 def _rate(e: Estimate) -> str:
-    return f"{e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" if e.n_effective else "-"
+    return e.span() if e.n_effective else "-"
 
 
 def _worst(worst: Worst, n_categories: int, confidence: float) -> str:
-    from gemel.calibrate.rates.intervals import percent
+    from gemel.figures import percent
 
     highest = f"{worst.category}, {worst.value:.3g}" if worst.value else "none seen in any category"
     left = n_categories - worst.n_judged

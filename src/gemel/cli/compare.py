@@ -83,7 +83,7 @@ def _splits(project: Project, dataset: Dataset, release: Release) -> Splits:
 
 def render(found: Comparison) -> None:
     """Write a comparison to stdout: the verdict, a table of differences, what is decided anew."""
-    from gemel.calibrate.rates.intervals import percent
+    from gemel.figures import percent
 
     show.out(found.sentence)
     show.out("")

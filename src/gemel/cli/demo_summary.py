@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemel.cli.release import estimate
-
 if TYPE_CHECKING:
     from gemel.release.release import Release
 
@@ -33,16 +31,16 @@ def render(release: Release, seconds: Mapping[str, float], times_ms: Mapping[str
         compared.add_column(head, justify="left" if not head else "right")
     for candidate in evidence.candidates:
         first = candidate.retrieval.recall_at_k[1]
-        compared.add_row(candidate.name, estimate(candidate.point.f1), f"{first:.4f}")
+        compared.add_row(candidate.name, candidate.point.f1.span(4), f"{first:.4f}")
     console.print(compared)
 
     seen = evidence.eval
     facts = Table(show_header=False, box=None, pad_edge=False)
     facts.add_row("release", release.short_id)
     facts.add_row("threshold", f"{seen.threshold:.4f}, chosen on dev for {evidence.target.kind}")
-    facts.add_row("false matches (FMR)", estimate(seen.fmr))
-    facts.add_row("false non-matches (FNMR)", estimate(seen.fnmr))
-    facts.add_row("precision", estimate(seen.precision))
+    facts.add_row("false matches (FMR)", seen.fmr.span(4))
+    facts.add_row("false non-matches (FNMR)", seen.fnmr.span(4))
+    facts.add_row("precision", seen.precision.span(4))
     facts.add_row(
         "comparisons on eval", f"{seen.n_genuine:,} genuine, {seen.n_impostor:,} impostor"
     )

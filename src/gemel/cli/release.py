@@ -14,7 +14,6 @@ from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.ledger.bodies import Pointed
 
 if TYPE_CHECKING:
-    from gemel.calibrate.rates.intervals import Estimate
     from gemel.release.gates import GateReport
     from gemel.release.moves import Move
     from gemel.release.release import Release
@@ -228,10 +227,10 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("goal", evidence.target.kind),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),
-        ("FMR on eval", estimate(seen.fmr)),
-        ("FNMR on eval", estimate(seen.fnmr)),
-        ("precision on eval", estimate(seen.precision)),
-        ("F1 on eval", estimate(seen.f1)),
+        ("FMR on eval", seen.fmr.span(4)),
+        ("FNMR on eval", seen.fnmr.span(4)),
+        ("precision on eval", seen.precision.span(4)),
+        ("F1 on eval", seen.f1.span(4)),
         ("promise", f"eval contradicts it: {broken}" if broken else "eval agrees"),
         ("smallest FMR provable", evidence.smallest_fmr),
         ("valid until", expires),
@@ -241,17 +240,9 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         lines.append(("classes", f"{policy.method}, unknown at alpha = {policy.alpha:g}"))
         for level in classes.eval:
             of = f"of {level.ways} classes on eval, {level.shots} supports"
-            lines.append((f"right {of}", estimate(level.accuracy)))
-            lines.append((f"known called unknown {of}", estimate(level.false_unknown)))
+            lines.append((f"right {of}", level.accuracy.span(4)))
+            lines.append((f"known called unknown {of}", level.false_unknown.span(4)))
     return lines
-
-
-def estimate(value: Estimate, digits: int = 4) -> str:
-    """A figure with its interval, if one is known."""
-    from gemel.calibrate.rates.intervals import UNKNOWN
-
-    low, figure, high = (f"{x:.{digits}g}" for x in (value.low, value.value, value.high))
-    return f"{figure} [{'too few identities' if value.method == UNKNOWN else f'{low}, {high}'}]"
 
 
 def note_move(project: Project, move: Move) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
-from gemel.cli.release import Maybe, estimate, summary
+from gemel.cli.release import Maybe, summary
 from gemel.errors import ReleaseError
 from gemel.ledger.bodies import Accepted
 
@@ -156,5 +156,5 @@ def show_proposal(said: Feedback) -> None:
 
 
 def _row(rates: Rates) -> list[Any]:
-    shown = [estimate(e) for e in (rates.fmr, rates.fnmr, rates.precision)]
+    shown = [e.span(4) for e in (rates.fmr, rates.fnmr, rates.precision)]
     return [f"{rates.threshold:.4g}", *shown, f"{rates.review_share:.1%}"]

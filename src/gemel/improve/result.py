@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.calibrate.rates.intervals import percent
 from gemel.decide.sets import Judged
+from gemel.figures import percent
 from gemel.improve import job as jobs
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.records import Compared

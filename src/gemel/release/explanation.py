@@ -20,6 +20,7 @@ from gemel.decide.policy import Category, Decision
 from gemel.encode import modality
 from gemel.encode.modality import Payload, Prepare
 from gemel.errors import InvalidInput, NotFound
+from gemel.figures import percent, plain
 from gemel.release.evidence.schema import Evidence
 from gemel.release.precedents import Around, Precedent
 from gemel.release.release import Release
@@ -227,44 +228,21 @@ def _in_words(
         >>> _in_words((0.0002, 0.1), (0.001, 0.05), "match", 10_000)
         'FMR at this score is 0.02 %, at the threshold 0.1 %: 5 times stricter than needed'
     """
-    fmr, limit = here[0], there[0]
+    (fmr, fnmr), limit = here, there[0]
+    seen, allowed, missed = percent(fmr, 2), percent(limit, 2), percent(fnmr, 2)
     if outcome == "no_match":
-        times = f", {_number(fmr / limit)} times as many" if 0 < limit < fmr else ""
+        times = f", {plain(fmr / limit, 2)} times as many" if 0 < limit < fmr else ""
         return (
-            f"a threshold that matches this score would match {_percent(fmr)} of impostor "
-            f"comparisons instead of {_percent(limit)}{times}; {_percent(here[1])} of genuine ones "
-            "score as low"
+            f"a threshold that matches this score would match {seen} of impostor comparisons "
+            f"instead of {allowed}{times}; {missed} of genuine ones score as low"
         )
     if outcome == "match" and fmr == 0:
         return (
             f"none of {n_impostor:,} impostor comparisons of eval scored as high; "
-            f"at the threshold {_percent(limit)} match"
+            f"at the threshold {allowed} match"
         )
-    text = f"FMR at this score is {_percent(fmr)}, at the threshold {_percent(limit)}"
+    text = f"FMR at this score is {seen}, at the threshold {allowed}"
     if outcome == "review":
-        return f"{text}; {_percent(here[1])} of genuine comparisons score as low: a person decides"
-    times = f"{_number(limit / fmr)} times stricter than needed" if fmr < limit else "no margin"
+        return f"{text}; {missed} of genuine comparisons score as low: a person decides"
+    times = f"{plain(limit / fmr, 2)} times stricter than needed" if fmr < limit else "no margin"
     return f"{text}: {times}"
-
-
-def _percent(rate: float) -> str:
-    r"""A rate in per cent, without exponents.
-
-    Example:
-        >>> _percent(0.000012), _percent(0.5), _percent(0.0)
-        ('0.0012 %', '50 %', '0 %')
-    """
-    return f"{_number(100 * rate)} %"
-
-
-def _number(value: float) -> str:
-    r"""Two significant digits, never an exponent.
-
-    Example:
-        >>> _number(43_210.0), _number(1.25)
-        ('43,000', '1.2')
-    """
-    if value >= 100:
-        return f"{float(f'{value:.2g}'):,.0f}"
-    text = np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-")
-    return text.removesuffix(".")

@@ -17,7 +17,6 @@ from gemel.errors import GateFailed, GemelError
 from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
-from gemel.release.words.figures import span
 from gemel.release.words.promise import kept_promise
 
 
@@ -222,6 +221,6 @@ def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
     new, old = (getattr(e.eval, name.lower(), None) for e in (ours, theirs))
     if new is not None and old is not None and ours.target.is_alike(theirs.target):
         compared.append((name, new, old))
-    seen = [f"{name} {span(new)}, stable has {span(old)}" for name, new, old in compared]
+    seen = [f"{name} {new.span()}, stable has {old.span()}" for name, new, old in compared]
     worse = [text for text, (_, new, old) in zip(seen, compared, strict=True) if new.high < old.low]
     return not worse, "; ".join(worse or seen)

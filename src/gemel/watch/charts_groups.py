@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gemel.calibrate.rates.by_category import Cell
-from gemel.release.words.figures import natural, share
+from gemel.figures import natural, share
 from gemel.watch.drawing import GENUINE, IMPOSTOR, INK, svg
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from gemel.calibrate.rates.hard_identities import Kind
 from gemel.calibrate.rates.intervals import Estimate
-from gemel.release.words.figures import plain, share
+from gemel.figures import points, share
 
 
 def estimate(e: Estimate) -> Markup:
@@ -19,7 +19,7 @@ def estimate(e: Estimate) -> Markup:
         >>> str(estimate(Estimate(value=0.5, low=0.4, high=0.6, n_effective=9, method="")))
         '50\xa0% <span class="interval">40–60</span>'
     """
-    low, high = plain(100 * e.low, 3), plain(100 * e.high, 3)
+    low, high = points(e.low), points(e.high)
     return Markup(f'{share(e.value)} <span class="interval">{low}–{high}</span>')
 
 

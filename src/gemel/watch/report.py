@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gemel import figures
 from gemel.calibrate.rates.by_category import Cell, Row
 from gemel.encode import modality
 from gemel.encode.modality import Modality
 from gemel.release import probes
 from gemel.release.evidence.schema import Evidence, Mistake
 from gemel.release.release import Release
-from gemel.release.words import figures
 from gemel.release.words.card import card
 from gemel.watch import (
     charts,

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from gemel import figures
 from gemel.release.run import Training
-from gemel.release.words import figures
 from gemel.watch.html import value_of
 
 WORDS = {

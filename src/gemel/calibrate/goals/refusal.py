@@ -11,8 +11,8 @@ import msgspec
 
 from gemel.calibrate.goals.extrapolation import TailEstimate
 from gemel.calibrate.goals.target import GOALS
-from gemel.calibrate.rates.intervals import percent
 from gemel.errors import TargetRefused
+from gemel.figures import percent
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,11 +15,12 @@ import numpy as np
 
 from gemel.arrays import Bool
 from gemel.calibrate.goals.certificates import fmr_threshold
-from gemel.calibrate.rates.intervals import Estimate, percent, upper_bound
+from gemel.calibrate.rates.intervals import Estimate, upper_bound
 from gemel.calibrate.rates.operating_point import rates
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import Band, FirstStage, matches
 from gemel.errors import ConfigError, DataError
+from gemel.figures import percent
 
 LOSSES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 """Shares of genuine comparisons that the first stage may miss, as tried; few, since each costs

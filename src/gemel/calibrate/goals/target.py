@@ -14,9 +14,9 @@ from typing import Literal
 import msgspec
 
 from gemel.arrays import Float64
-from gemel.calibrate.rates.intervals import percent
 from gemel.calibrate.rates.operating_point import check_prior, f1_at
 from gemel.errors import ConfigError
+from gemel.figures import percent
 
 Kind = Literal["eer", "f1", "accuracy", "cost", "fmr", "fnmr", "recall", "precision", "fpir"]
 

@@ -52,15 +52,15 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     optimistic: float | None = None
 
+    def span(self, digits: int = 3) -> str:
+        """The value with its interval, if one is known.
 
-def percent(share: float) -> str:
-    """A share in percent, never rounded up to all.
-
-    Example:
-        >>> percent(0.95), percent(0.999999999)
-        ('95 %', '99.9999999 %')
-    """
-    return f"{100 * share:.12g} %"
+        Example:
+            >>> Estimate(value=0.5, low=0.4, high=0.61234, n_effective=9, method="").span()
+            '0.5 [0.4, 0.612]'
+        """
+        low, value, high = (f"{x:.{digits}g}" for x in (self.low, self.value, self.high))
+        return f"{value} [{'too few identities' if self.method == UNKNOWN else f'{low}, {high}'}]"
 
 
 def wilson(value: float, n: float, z: float) -> tuple[float, float]:

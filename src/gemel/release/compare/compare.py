@@ -14,11 +14,11 @@ import numpy as np
 
 from gemel.calibrate.goals.target import Target, in_words
 from gemel.calibrate.rates.difference import Difference
-from gemel.calibrate.rates.intervals import percent
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
+from gemel.figures import percent
 from gemel.release.compare.flips import Flip, flips
 from gemel.release.evidence import differences, mistakes
 from gemel.release.evidence.differences import Both, Contender, Stakes

@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from gemel.figures import one_in, share
 from gemel.release.evidence.schema import Evidence
-from gemel.release.words.figures import one_in, share
 from gemel.release.words.promise import Promise, at_prior, everywhere, kept_promise
 
 Tone = Literal["good", "unsure", "bad"]

@@ -12,10 +12,10 @@ from typing import Literal
 
 import msgspec
 
-from gemel.calibrate.rates.intervals import Estimate, percent
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint, accuracy_at, at_odds, f1_at
+from gemel.figures import out_of, percent
 from gemel.release.evidence.schema import Evidence
-from gemel.release.words.figures import span
 
 NAMES = {"fmr": "FMR", "fnmr": "FNMR", "f1": "F1", "fpir": "FPIR"}
 
@@ -77,11 +77,11 @@ def _rates(evidence: Evidence) -> Iterator[Check]:
     goal, most = target.goal, "at most" if target.goal.falls else "at least"
     for measure in goal.measures:
         seen, then = at_prior(evidence.eval, measure, dev.prior), getattr(dev, measure)
-        text = f"{NAMES.get(measure, measure)} on eval {span(seen)}"
+        text = f"{NAMES.get(measure, measure)} on eval {seen.span()}"
         if target.value is not None:
             limit, text = target.value, f"{text}, promised {most} {target.value:.3g}"
         else:
-            limit, text = then.high if goal.falls else then.low, f"{text}, on dev {span(then)}"
+            limit, text = then.high if goal.falls else then.low, f"{text}, on dev {then.span()}"
         yield Check("rate", seen.low <= limit if goal.falls else seen.high >= limit, text)
 
 
@@ -130,7 +130,7 @@ def _searches(evidence: Evidence) -> Iterator[Check]:
     yield Check(
         "search",
         worst.fpir.low <= search.value,
-        f"FPIR on eval {span(worst.fpir)} in a gallery of {worst.gallery_size:,}, promised at "
+        f"FPIR on eval {worst.fpir.span()} in a gallery of {worst.gallery_size:,}, promised at "
         f"most {search.value:.3g}",
     )
 
@@ -139,7 +139,7 @@ def _rules(evidence: Evidence) -> Iterator[Check]:
     costs, limit = evidence.rules, evidence.target.limit("fnmr")
     if not costs:
         return
-    seen = "; ".join(f"{c.rule!r} takes {span(c.lost)} of the genuine matches" for c in costs)
+    seen = "; ".join(f"{c.rule!r} takes {c.lost.span()} of the genuine matches" for c in costs)
     if limit is None:
         yield Check("rules", True, seen)
         return
@@ -168,7 +168,7 @@ def sentence(evidence: Evidence) -> str:
     search, validity = evidence.goals.search, evidence.validity
     largest = None if validity is None else validity.largest_gallery
     if search is not None and search.value is not None and largest is not None:
-        n, count = _share(search.value)
+        n, count = out_of(search.value)
         text += (
             f"; of {n} searches for something that is not enrolled, at most {count} "
             f"{'finds' if count == '1' else 'find'} a match, with {percent(search.confidence)} "
@@ -191,7 +191,7 @@ def _promise(evidence: Evidence, value: float) -> str:
     other = _strangers(seen) if target.limit("fnmr") is not None else _missed(seen)
     where = everywhere(evidence)
     if goal.measures == ("precision",):
-        n, count = _share(evidence.dev.prior)
+        n, count = out_of(evidence.dev.prior)
         sure += f", if {count} of {n} compared are genuine"
     return f"{wrong} {goal.wrong}{where}, {sure}; {other}"
 
@@ -225,19 +225,5 @@ def _of(rate: float, things: str, at_most: str = "") -> str:
         >>> _of(0.003, "pairs", "at most "), _of(0.1, "pairs")
         ('of 1,000 pairs, at most 3 are', 'of 10 pairs, 1 is')
     """
-    n, count = _share(rate)
+    n, count = out_of(rate)
     return f"of {n} {things}, {at_most}{count} {'is' if count == '1' else 'are'}"
-
-
-def _share(rate: float) -> tuple[str, str]:
-    """A rate as how many things, and how many of them; two digits are enough.
-
-    Example:
-        >>> _share(0.05), _share(0.0123), _share(1.0)
-        (('100', '5'), ('1,000', '12'), ('10', '10'))
-    """
-    rounded = float(f"{rate:.2g}")
-    digits = 1
-    while digits < 15 and abs(rounded * 10**digits - round(rounded * 10**digits)) > 1e-6:
-        digits += 1
-    return f"{10**digits:,}", f"{round(rounded * 10**digits):,}"

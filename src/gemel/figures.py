@@ -7,17 +7,25 @@ import re
 
 import numpy as np
 
-from gemel.calibrate.rates.intervals import Estimate
+
+def percent(rate: float, digits: int = 12) -> str:
+    """A rate in per cent, never rounded up to all unless digits are few.
+
+    Example:
+        >>> percent(0.95), percent(0.999999999), percent(0.0000123, 2), percent(0.0)
+        ('95 %', '99.9999999 %', '0.0012 %', '0 %')
+    """
+    return f"{plain(100 * rate, digits)} %"
 
 
 def share(value: float, digits: int = 3) -> str:
-    r"""A share in per cent, without exponents.
+    r"""A share in per cent for running text: its sign stays on the line.
 
     Example:
         >>> share(0.000012), share(0.98765), share(1.0)
         ('0.0012\xa0%', '98.8\xa0%', '100\xa0%')
     """
-    return f"{plain(100 * value, digits)}\N{NO-BREAK SPACE}%"
+    return percent(value, digits).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def points(value: float, digits: int = 3) -> str:
@@ -39,11 +47,6 @@ def signed(value: float) -> str:
     """
     sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else ""
     return sign + points(abs(value), 2)
-
-
-def span(e: Estimate) -> str:
-    """A rate with its interval, as fractions."""
-    return f"{e.value:.3g} [{e.low:.3g}, {e.high:.3g}]"
 
 
 def one_in(rate: float) -> str:
@@ -74,8 +77,30 @@ def size(n_bytes: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
 
 
+def out_of(rate: float) -> tuple[str, str]:
+    """A rate as how many things, and how many of them; two digits are enough.
+
+    Example:
+        >>> out_of(0.05), out_of(0.0123), out_of(1.0)
+        (('100', '5'), ('1,000', '12'), ('10', '10'))
+    """
+    rounded = float(f"{rate:.2g}")
+    digits = 1
+    while digits < 15 and abs(rounded * 10**digits - round(rounded * 10**digits)) > 1e-6:
+        digits += 1
+    return f"{10**digits:,}", f"{round(rounded * 10**digits):,}"
+
+
 def plain(value: float, digits: int) -> str:
-    """A number with so many significant digits, never with an exponent."""
+    """A number with so many significant digits, never with an exponent.
+
+    Example:
+        >>> plain(43_210.0, 2), plain(1.25, 2), plain(0.00001234, 3)
+        ('43,000', '1.2', '0.0000123')
+    """
+    if abs(value) >= 1000:
+        whole = float(f"{value:.{digits}g}")
+        return f"{whole:,.{max(0, digits - 1 - int(math.log10(abs(value))))}f}"
     text = np.format_float_positional(
         value, precision=digits, unique=False, fractional=False, trim="-"
     )
