@@ -1,4 +1,4 @@
-"""Gallery: enrolling, opening and searching, beside FAISS's own flat index in the same run.
+"""LocalGallery: enrolling, opening and searching, beside FAISS's own flat index in the same run.
 
     python bench/bench_gallery.py [--rows 200000] [--dim 128] [--skip-index]
 
@@ -20,8 +20,8 @@ import faiss
 import numpy as np
 
 from gemel.arrays import Float32, unit_rows
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 from gemel.ledger.ledger import Ledger
 
 
@@ -55,7 +55,7 @@ def small(folder: Path, rows: Float32, queries: Float32, sizes: tuple[int, ...])
     print("| rows | gallery, one query, ms | FAISS flat, ms | ratio | 10 % filter, ms |")
     print("|---|---|---|---|---|")
     for n in sizes:
-        with Gallery.open(folder / f"n{n}", space_id="bench", dim=rows.shape[1]) as gallery:
+        with LocalGallery.open(folder / f"n{n}", space_id="bench", dim=rows.shape[1]) as gallery:
             gallery.enroll(
                 [f"r{i}" for i in range(n)], rows[:n], [{"tenth": i % 10} for i in range(n)]
             )
@@ -72,7 +72,9 @@ def large(folder: Path, rows: Float32, queries: Float32, *, index: bool) -> None
     ids = [f"r{i}" for i in range(n)]
     attributes = [{"tenth": i % 10, "name": f"name {i}"} for i in range(n)]
     by_hand = Indexing(background=False)
-    with Gallery.open(folder / "large", space_id="bench", dim=dim, indexing=by_hand) as gallery:
+    with LocalGallery.open(
+        folder / "large", space_id="bench", dim=dim, indexing=by_hand
+    ) as gallery:
         half = min(100_000, n)
         first = timed(lambda: gallery.enroll(ids[:half], rows[:half], attributes[:half]))
         print(f"\nenroll {half:,} x {dim}, one batch: {first:.2f} s ({half / first:,.0f}/s)")
@@ -81,9 +83,9 @@ def large(folder: Path, rows: Float32, queries: Float32, *, index: bool) -> None
         for start in range(half, n, 512):
             stop = start + 512
             gallery.enroll(ids[start:stop], rows[start:stop], attributes[start:stop])
-    open_s = timed(lambda: Gallery.open(folder / "large", indexing=by_hand).close(), 3)
+    open_s = timed(lambda: LocalGallery.open(folder / "large", indexing=by_hand).close(), 3)
     print(f"open {n:,} rows without an index: {open_s:.2f} s")
-    with Gallery.open(folder / "large", indexing=by_hand) as gallery:
+    with LocalGallery.open(folder / "large", indexing=by_hand) as gallery:
         scan = one_by_one(lambda q: gallery.search(q, 10), queries)
         some = one_by_one(lambda q: gallery.search(q, 10, {"tenth": 3}), queries)
         print(f"scan, one query: {scan:.2f} ms; 10 % filter: {some:.2f} ms")
@@ -102,7 +104,7 @@ def large(folder: Path, rows: Float32, queries: Float32, *, index: bool) -> None
             f"index built in {build:.1f} s; one query {quick:.2f} ms ({scan / quick:.0f} x the "
             f"scan); index_recall@10 {np.mean(right):.4f}, estimated {stats.index_recall:.4f}"
         )
-    open_s = timed(lambda: Gallery.open(folder / "large", indexing=by_hand).close(), 3)
+    open_s = timed(lambda: LocalGallery.open(folder / "large", indexing=by_hand).close(), 3)
     print(f"open {n:,} rows with their index: {open_s:.2f} s")
 
 

@@ -33,8 +33,8 @@ from gemel.decide.bands import Band
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.sketch import Sketch
 from gemel.gallery.candidates import Near
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 DIM, BITS, PER_IDENTITY, FAMILY = 128, 256, 3, 5
 ENROLLED = 2
@@ -64,7 +64,7 @@ def dev() -> tuple[Near, float, dict[str, Any]]:
     return near, at, {"threshold": at, "max_distance": near.max_distance, "cost": chosen.cost}
 
 
-def run(gallery: Gallery, probes: Float32, first: Near | None) -> tuple[list[Any], float]:
+def run(gallery: LocalGallery, probes: Float32, first: Near | None) -> tuple[list[Any], float]:
     """Best hit of each probe, one query at a time, and milliseconds of CPU time of a query."""
     for probe in probes[:20]:
         gallery.search(probe, 1, first=first)
@@ -94,7 +94,7 @@ def main() -> None:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         scan_all = Indexing(engine="flat", exact_rows=asked.rows + 1)
-        with Gallery.open(folder, space_id="bench", dim=DIM, indexing=scan_all) as gallery:
+        with LocalGallery.open(folder, space_id="bench", dim=DIM, indexing=scan_all) as gallery:
             for i in range(0, len(rows), 20_000):
                 ids = [f"{owner[j]}/{j}" for j in range(i, min(i + 20_000, len(rows)))]
                 gallery.enroll(ids, rows[i : i + 20_000])

@@ -9,8 +9,8 @@ import numpy as np
 
 from gemel.arrays import unit_rows
 from gemel.gallery.engines import sealed
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 DIM = 32
 ROUNDS = 20
@@ -19,13 +19,13 @@ HOW = Indexing(exact_rows=300)
 WRITER = """
 import sys
 import numpy as np
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 folder, table, start = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3])
 print("ready", flush=True)
 sys.stdin.readline()
-with Gallery.open(folder, space_id="s", dim=32, indexing=Indexing(exact_rows=300)) as gallery:
+with LocalGallery.open(folder, space_id="s", dim=32, indexing=Indexing(exact_rows=300)) as gallery:
     for at in range(start, len(table), 25):
         ids = [f"r{i}" for i in range(at, at + 25)]
         gallery.enroll(ids, table[at : at + 25], [{"at": at}] * 25)
@@ -70,7 +70,7 @@ def test_nothing_acknowledged_is_lost_by_kill(tmp_path):
         mine = kill_at_random(writer, rng)
         assert mine, "the writer ended before it was killed"
         acknowledged |= {i for at in mine for i in range(at, at + 25)}
-        with Gallery.open(folder, indexing=HOW) as gallery:
+        with LocalGallery.open(folder, indexing=HOW) as gallery:
             recent = np.array([i for at in mine for i in range(at, at + 25)])
             hits = gallery.search(rows[recent], 1)
             assert [hit[0].id for hit in hits] == [f"r{i}" for i in recent]
@@ -81,7 +81,7 @@ def test_nothing_acknowledged_is_lost_by_kill(tmp_path):
                 sealed.read(file)
     waiting.kill()
     waiting.communicate()
-    with Gallery.open(folder, indexing=HOW) as gallery:
+    with LocalGallery.open(folder, indexing=HOW) as gallery:
         for i in sorted(acknowledged)[::97]:
             assert (gallery.get(f"r{i}").embedding == rows[i]).all()
         everyone = {hit.id for hit in gallery.search(rows[0], 20_000)[0]}

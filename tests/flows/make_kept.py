@@ -29,7 +29,8 @@ from PIL import Image
 
 import gemel
 from gemel.cli.main import run
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 from gemel.train import export
 from gemel.train.towers import image, tabular
 
@@ -246,7 +247,7 @@ def make_releases(people: list[dict[str, Any]]) -> dict[str, str]:
     Path("some.csv").unlink()
     (place,) = Path("state/gallery").iterdir()
     how = Indexing(engine="hnsw", exact_rows=0, background=False)
-    with gemel.Gallery.open(place, indexing=how) as gallery:
+    with LocalGallery.open(place, indexing=how) as gallery:
         gallery.build_index()
     return ids
 

@@ -17,7 +17,8 @@ from litestar.testing import TestClient
 
 import gemel
 from gemel.cli.main import run
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 KEPT = Path(__file__).parent / "kept"
 EXPECTED = json.loads((KEPT / "expected.json").read_bytes())
@@ -212,7 +213,7 @@ def test_the_gallery_uses_its_index_and_knows_its_records(
     (index,) = gallery_folder.glob("index-*")
     written = index.read_bytes()
     how = Indexing(engine="hnsw", exact_rows=0, background=False)
-    with gemel.Gallery.open(
+    with LocalGallery.open(
         gallery_folder, space_id=release.space_id, comparator=release.comparator, indexing=how
     ) as gallery:
         stats = gallery.stats()

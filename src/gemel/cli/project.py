@@ -25,7 +25,7 @@ from gemel.errors import ConfigError, NotFound
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
-    from gemel.gallery.gallery import Gallery
+    from gemel.gallery.local.gallery import LocalGallery
     from gemel.ledger.bodies import Body
     from gemel.ledger.ledger import Ledger
     from gemel.release.evidence.goals import Goals
@@ -250,7 +250,7 @@ class Project:
             )
         return store.get(wanted)
 
-    def gallery(self, release: Release, *, write: bool = False, make: bool = True) -> Gallery:
+    def gallery(self, release: Release, *, write: bool = False, make: bool = True) -> LocalGallery:
         """The gallery of a release's space.
 
         Args:
@@ -260,10 +260,10 @@ class Project:
         Raises:
             GalleryError: there is none, or another process writes to it.
         """
-        from gemel.gallery.gallery import Gallery
-        from gemel.gallery.indexer import Indexing
+        from gemel.gallery.local.gallery import LocalGallery
+        from gemel.gallery.local.indexer import Indexing
 
-        return Gallery.open(
+        return LocalGallery.open(
             self.gallery_folder(release.space_id),
             space_id=release.space_id,
             dim=release.encoder.dim if make else None,
@@ -274,7 +274,7 @@ class Project:
 
     def enrolled(self, release: Release) -> int:
         """How many records the gallery of a release's space has."""
-        from gemel.gallery.opening import n_records
+        from gemel.gallery.local.opening import n_records
 
         return n_records(self.gallery_folder(release.space_id))
 

@@ -145,7 +145,7 @@ class Classifier:
         groups = gallery.groups(work.label)
         counts = zip(groups.values, groups.counts.tolist(), strict=True)
         listed = sorted((ClassCount(v, n) for v, n in counts), key=lambda c: -c.supports)
-        return ClassesReply(listed, len(groups.slots), work.label)
+        return ClassesReply(listed, len(groups), work.label)
 
     def _index(self, work: Classify, gallery: Gallery) -> ClassIndex:
         key = (work.label, repr(check_where(work.where)))
@@ -153,7 +153,7 @@ class Classifier:
             present = {
                 k: (live, index)
                 for k, (live, index) in self._kept.items()
-                if live is work.live and gallery.is_at(index.groups.view)
+                if live is work.live and gallery.is_at(index.groups.state)
             }
             if key not in present:
                 groups = gallery.groups(work.label, work.where)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gemel.arrays import Float32, unit_rows
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 DIM = 16
 
@@ -23,5 +23,5 @@ def rows() -> Float32:
 @pytest.fixture
 def gallery(folder: Path):
     by_hand = Indexing(exact_rows=200, background=False)
-    with Gallery.open(folder, space_id="s" * 64, dim=DIM, indexing=by_hand) as opened:
+    with LocalGallery.open(folder, space_id="s" * 64, dim=DIM, indexing=by_hand) as opened:
         yield opened

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.gallery.attributes import Attributes, AttributeTable, AttributeView
-from gemel.gallery.sketches import Sketches
+from gemel.errors import InvalidInput
+from gemel.gallery.attributes import Attributes, Where
+from gemel.gallery.groups import Groups
+from gemel.gallery.local.columns import AttributeTable, AttributeView
+from gemel.gallery.local.sketches import Sketches
 
 MIN_CAPACITY = 256
 MIN_DEAD = 1024
@@ -48,6 +51,32 @@ class View:
         slots = np.searchsorted(self.seqs, seqs)
         slots[slots == len(self.seqs)] = 0
         return np.where(self.seqs[slots] == seqs, slots, -1)
+
+
+def grouped(view: View, name: str, where: Where) -> Groups:
+    """The records of a view that have an attribute, and pass a filter.
+
+    Raises:
+        InvalidInput: no record has it.
+    """
+    column = view.attributes.columns.get(name)
+    codes = np.empty(0, np.int64) if column is None else column.codes[: len(view.live)]
+    empty = [] if column is None else [i for i, v in enumerate(column.values) if v is None]
+    allowed = view.live & view.attributes.matching(where)
+    slots = np.flatnonzero(allowed[: len(codes)] & (codes >= 0) & ~np.isin(codes, empty))
+    if column is None or not len(slots):
+        known = ", ".join(sorted(view.attributes.columns)[:10])
+        raise InvalidInput(
+            f"no record {'that passes the filter ' if where else ''}has the attribute {name!r}",
+            where="label",
+            hint="enroll records with it"
+            + (f"; attributes that some record had: {known}" if known else ""),
+        )
+    slots = slots[np.argsort(codes[slots], kind="stable")]
+    present, starts = np.unique(codes[slots], return_index=True)
+    values = [column.values[code] for code in present.tolist()]
+    ids = [view.ids[slot] for slot in slots.tolist()]
+    return Groups(values, starts, ids, lambda: view.matrix[slots], view)
 
 
 class Memory:

@@ -5,8 +5,8 @@ import threading
 import numpy as np
 
 from gemel.arrays import unit_rows
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 DIM = 16
 N = 400
@@ -25,7 +25,7 @@ def test_every_search_sees_one_state(folder):
     done = threading.Event()
     how = Indexing(exact_rows=50)
 
-    with Gallery.open(folder, space_id="s", dim=DIM, indexing=how) as gallery:
+    with LocalGallery.open(folder, space_id="s", dim=DIM, indexing=how) as gallery:
         gallery.enroll(names, rounds[0], [{"round": 0}] * N)
 
         def read(seed: int) -> None:
@@ -54,7 +54,7 @@ def test_every_search_sees_one_state(folder):
 
 def test_two_threads_may_enroll(folder):
     rows = unit_rows(np.random.default_rng(0).standard_normal((200, DIM)))
-    with Gallery.open(folder, space_id="s", dim=DIM) as gallery:
+    with LocalGallery.open(folder, space_id="s", dim=DIM) as gallery:
 
         def enroll(start: int) -> None:
             for i in range(start, start + 100, 20):

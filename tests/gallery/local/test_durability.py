@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gemel.errors import GalleryError
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 BY_HAND = Indexing(exact_rows=200, background=False)
 
@@ -26,14 +26,14 @@ def run_python(code: str, *arguments: object) -> subprocess.CompletedProcess[str
 
 def test_a_second_writer_is_told_who_the_first_is(gallery, folder):
     with pytest.raises(GalleryError, match="this process is writing"):
-        Gallery.open(folder)
+        LocalGallery.open(folder)
     other = run_python(
         """
         import sys
         from gemel.errors import GalleryError
-        from gemel.gallery.gallery import Gallery
+        from gemel.gallery.local.gallery import LocalGallery
         try:
-            Gallery.open(sys.argv[1])
+            LocalGallery.open(sys.argv[1])
         except GalleryError as e:
             print(e.what, "|", e.hint)
         """,
@@ -42,30 +42,30 @@ def test_a_second_writer_is_told_who_the_first_is(gallery, folder):
     assert f"process {os.getpid()} is writing to this gallery" in other.stdout, other.stderr
     assert "one writer" in other.stdout
     gallery.close()
-    Gallery.open(folder).close()
+    LocalGallery.open(folder).close()
 
 
 def test_the_lock_dies_with_its_process(folder):
     code = """
     import os, sys
-    from gemel.gallery.gallery import Gallery
-    Gallery.open(sys.argv[1], space_id="s", dim=3)
+    from gemel.gallery.local.gallery import LocalGallery
+    LocalGallery.open(sys.argv[1], space_id="s", dim=3)
     os.kill(os.getpid(), 9)
     """
     assert run_python(code, folder).returncode == -9
-    Gallery.open(folder).close()
+    LocalGallery.open(folder).close()
 
 
 def test_a_failed_open_leaves_no_lock(gallery, folder):
     gallery.close()
     with pytest.raises(GalleryError, match="unknown engine 'magic'"):
-        Gallery.open(folder, indexing=Indexing(engine="magic"))
-    Gallery.open(folder).close()
+        LocalGallery.open(folder, indexing=Indexing(engine="magic"))
+    LocalGallery.open(folder).close()
 
 
 def test_a_reader_beside_the_writer_sees_changes_when_it_asks(gallery, folder, rows):
     gallery.enroll(names(300), rows[:300], [{"x": 1}] * 300)
-    with Gallery.open(folder, write=False, indexing=BY_HAND) as reader:
+    with LocalGallery.open(folder, write=False, indexing=BY_HAND) as reader:
         gallery.enroll(["new", "r5"], rows[300:302], [{"x": 2}] * 2)
         gallery.delete(["r7"])
         assert reader.count() == 300
@@ -79,7 +79,7 @@ def test_a_reader_beside_the_writer_sees_changes_when_it_asks(gallery, folder, r
 def test_a_reader_uses_the_index_that_the_writer_saved(gallery, folder, rows):
     gallery.enroll(names(1000), rows[:1000])
     gallery.build_index()
-    with Gallery.open(folder, write=False, indexing=BY_HAND) as reader:
+    with LocalGallery.open(folder, write=False, indexing=BY_HAND) as reader:
         assert reader.stats().engine == "hnsw"
         with pytest.raises(GalleryError, match="read-only"):
             reader.build_index()
@@ -104,7 +104,7 @@ def test_a_damaged_index_file_is_never_used(gallery, folder, rows, damage):
         file.unlink()
     else:
         file.write_bytes(content[damage])
-    with Gallery.open(folder, indexing=BY_HAND) as again:
+    with LocalGallery.open(folder, indexing=BY_HAND) as again:
         assert again.stats().engine == "scan"
         assert [again.search(row, 1)[0][0].id for row in rows[:2000:100]] == names(2000)[::100]
         again.build_index()
@@ -118,17 +118,17 @@ def test_old_and_half_written_index_files_are_removed(gallery, folder, rows):
     gallery.build_index()
     (folder / "index-77.gemelix.partial").write_bytes(b"half")
     gallery.close()
-    Gallery.open(folder, indexing=BY_HAND).close()
+    LocalGallery.open(folder, indexing=BY_HAND).close()
     assert [file.name for file in folder.glob("index-*")] == ["index-1000.gemelix"]
 
 
 def test_an_index_is_built_in_the_background_when_due(folder, rows):
     how = Indexing(exact_rows=500)
-    with Gallery.open(folder, space_id="s", dim=16, indexing=how) as gallery:
+    with LocalGallery.open(folder, space_id="s", dim=16, indexing=how) as gallery:
         gallery.enroll(names(2000), rows[:2000])
         gallery.build_index()  # waits for the one in the background
         assert gallery.stats().engine == "hnsw"
-    with Gallery.open(folder, write=False, indexing=how) as reader:
+    with LocalGallery.open(folder, write=False, indexing=how) as reader:
         assert reader.stats().index_behind == 0
 
 
@@ -137,10 +137,10 @@ import resource, signal, sys
 import numpy as np
 from gemel.arrays import unit_rows
 from gemel.errors import GalleryError
-from gemel.gallery.gallery import Gallery
+from gemel.gallery.local.gallery import LocalGallery
 
 rows = unit_rows(np.random.default_rng(0).standard_normal((4000, 64)))
-with Gallery.open(sys.argv[1], space_id="s", dim=64) as gallery:
+with LocalGallery.open(sys.argv[1], space_id="s", dim=64) as gallery:
     gallery.enroll(["a", "b"], rows[:2])
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -160,13 +160,13 @@ def test_a_full_disk_is_said_and_loses_nothing(folder):
     said, before, after = done.stdout.splitlines()
     assert "disk" in said and "nothing of this change was stored" in said
     assert (before, after) == ("2 b", "1 3"), done.stderr
-    with Gallery.open(folder) as gallery:
+    with LocalGallery.open(folder) as gallery:
         assert gallery.count() == 3
 
 
 def test_a_place_that_cannot_be_written_is_named():
     with pytest.raises(GalleryError, match="cannot make the directory") as caught:
-        Gallery.open("/proc/gemel", space_id="s", dim=3)
+        LocalGallery.open("/proc/gemel", space_id="s", dim=3)
     assert caught.value.where == str(Path("/proc/gemel"))
 
 
@@ -179,4 +179,4 @@ def test_a_row_that_something_else_changed_is_named(gallery, folder, rows):
         connection.execute("UPDATE rows SET embedding = x'00ff' WHERE id = 'r1'")
     connection.close()
     with pytest.raises(GalleryError, match="record 'r1' has an embedding of 2 bytes, expected 64"):
-        Gallery.open(folder)
+        LocalGallery.open(folder)

@@ -18,9 +18,10 @@ import numpy as np
 from gemel.arrays import Int64, unit_rows
 from gemel.errors import GalleryError
 from gemel.files import draft_of
-from gemel.gallery.candidates import COSINE, TIE, Index, Search
+from gemel.gallery.candidates import TIE
 from gemel.gallery.engines import open_engine, sealed
-from gemel.gallery.memory import View
+from gemel.gallery.local.memory import View
+from gemel.gallery.local.search import COSINE, Index, Search
 
 PREFIX = "index-"
 SUFFIX = ".gemelix"

@@ -10,7 +10,7 @@ from gemel.arrays import Float32, unit_rows
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.sketch import Sketch
 from gemel.gallery.candidates import COMPARED_ROWS, Near
-from gemel.gallery.gallery import Gallery
+from gemel.gallery.local.gallery import LocalGallery
 
 DIM, N = 32, COMPARED_ROWS + 1500
 FIRST = Near(bits=256, max_distance=70)
@@ -26,7 +26,7 @@ def test_every_row_near_enough_is_compared_exactly(tmp_path: Path) -> None:
     x = rows(N)
     ids = [f"r{i}" for i in range(N)]
     sketch = Sketch(FIRST.bits)
-    with Gallery.open(tmp_path, space_id="s", dim=DIM) as gallery:
+    with LocalGallery.open(tmp_path, space_id="s", dim=DIM) as gallery:
         gallery.enroll(ids[:-500], x[:-500], [{"even": i % 2 == 0} for i in range(N - 500)])
         gallery.search(x[0], 5, first=FIRST)
         gallery.enroll(ids[-500:], x[-500:], [{"even": i % 2 == 0} for i in range(N - 500, N)])
@@ -48,7 +48,7 @@ def test_every_row_near_enough_is_compared_exactly(tmp_path: Path) -> None:
 
 def test_a_small_gallery_is_compared_as_ever(tmp_path: Path) -> None:
     x = rows(400)
-    with Gallery.open(tmp_path, space_id="s", dim=DIM) as gallery:
+    with LocalGallery.open(tmp_path, space_id="s", dim=DIM) as gallery:
         gallery.enroll([f"r{i}" for i in range(400)], x)
         strict = Near(bits=64, max_distance=0)
         assert gallery.search(x[:5], 3, first=strict) == gallery.search(x[:5], 3)

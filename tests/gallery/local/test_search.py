@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gemel.arrays import unit_rows
 from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.candidates import best
-from gemel.gallery.gallery import Gallery
-from gemel.gallery.indexer import Indexing
+from gemel.gallery.local.gallery import LocalGallery
+from gemel.gallery.local.indexer import Indexing
 
 
 def brute(records, query, k, wanted=lambda attributes: True):
@@ -136,7 +136,7 @@ class Opposite:
 
 
 def test_the_comparator_of_the_release_decides_what_is_alike(folder, rows):
-    with Gallery.open(folder, space_id="s", dim=16, comparator=Opposite()) as gallery:
+    with LocalGallery.open(folder, space_id="s", dim=16, comparator=Opposite()) as gallery:
         gallery.enroll(["same", "other", "far"], np.stack([rows[0], rows[1], -rows[0]]))
         hits = gallery.search(rows[0], 3)[0]
         assert [hit.id for hit in hits] == ["far", "other", "same"]
@@ -164,7 +164,7 @@ class Leaning:
 def test_a_learned_comparator_orders_a_large_gallery(folder, exact_rows):
     rows = unit_rows(np.random.default_rng(2).standard_normal((6000, 16)))
     how = Indexing(exact_rows=exact_rows, background=False)
-    with Gallery.open(folder, space_id="s", dim=16, indexing=how) as gallery:
+    with LocalGallery.open(folder, space_id="s", dim=16, indexing=how) as gallery:
         gallery.enroll([f"r{i}" for i in range(6000)], rows)
         gallery.build_index()
         assert gallery.stats().engine == ("hnsw" if exact_rows == 100 else "scan")
@@ -204,7 +204,7 @@ def test_any_life_of_a_gallery_equals_a_dictionary(life, tmp_path_factory):
     folder = tmp_path_factory.mktemp("life")
     how = Indexing(exact_rows=2, background=False)
     records = {}
-    gallery = Gallery.open(folder, space_id="s", dim=4, indexing=how)
+    gallery = LocalGallery.open(folder, space_id="s", dim=4, indexing=how)
     for verb, what in life:
         if verb == "enroll":
             batch = dict(what)
@@ -219,7 +219,7 @@ def test_any_life_of_a_gallery_equals_a_dictionary(life, tmp_path_factory):
             gallery.build_index()
         else:
             gallery.close()
-            gallery = Gallery.open(folder, indexing=how)
+            gallery = LocalGallery.open(folder, indexing=how)
         assert gallery.count() == len(records)
         for k in (1, 3, 20):
             assert ids(gallery.search(table[:2], k)) == [brute(records, q, k) for q in table[:2]]

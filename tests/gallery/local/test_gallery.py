@@ -14,7 +14,7 @@ from gemel.errors import (
     SpaceMismatch,
     UnknownRecord,
 )
-from gemel.gallery.gallery import Gallery
+from gemel.gallery.local.gallery import LocalGallery
 from gemel.gallery.record import Enrolled
 
 
@@ -91,7 +91,7 @@ def test_everything_is_there_after_reopening(gallery, rows, folder):
     gallery.delete(["r4"])
     before = gallery.search(rows[:20], 5), gallery.stats()
     gallery.close()
-    with Gallery.open(folder) as again:
+    with LocalGallery.open(folder) as again:
         assert (again.search(rows[:20], 5), again.stats().rows) == (before[0], before[1].rows)
         assert again.enroll(["r3"], rows[200:201], [{"i": 3}]).unchanged == 1
 
@@ -164,30 +164,30 @@ def test_a_bad_filter_is_refused(gallery, rows, where):
 def test_another_space_or_dimension_is_refused(gallery, folder):
     gallery.close()
     with pytest.raises(SpaceMismatch, match="of space ssssssssssss, not tttttttttttt"):
-        Gallery.open(folder, space_id="t" * 64)
+        LocalGallery.open(folder, space_id="t" * 64)
     with pytest.raises(SpaceMismatch, match="dimension 16, not 8"):
-        Gallery.open(folder, space_id="s" * 64, dim=8)
+        LocalGallery.open(folder, space_id="s" * 64, dim=8)
 
 
 def test_what_is_not_a_gallery_is_refused(tmp_path: Path):
     with pytest.raises(GalleryError, match="no gallery here"):
-        Gallery.open(tmp_path / "nothing")
+        LocalGallery.open(tmp_path / "nothing")
     with pytest.raises(GalleryError, match="no gallery here"):
-        Gallery.open(tmp_path / "nothing", space_id="s", dim=3, write=False)
+        LocalGallery.open(tmp_path / "nothing", space_id="s", dim=3, write=False)
     assert not (tmp_path / "nothing").exists()
     (tmp_path / "gallery.db").write_bytes(b"not a database at all, but long enough" * 100)
     with pytest.raises(GalleryError, match="not a database") as caught:
-        Gallery.open(tmp_path)
+        LocalGallery.open(tmp_path)
     assert "restore" in caught.value.hint
     (tmp_path / "file").touch()
     with pytest.raises(GalleryError, match="cannot make the directory"):
-        Gallery.open(tmp_path / "file", space_id="s", dim=3)
+        LocalGallery.open(tmp_path / "file", space_id="s", dim=3)
 
 
 def test_a_closed_or_read_only_gallery_says_so(gallery, rows, folder):
     gallery.enroll(["a"], rows[:1])
     with (
-        Gallery.open(folder, write=False) as reader,
+        LocalGallery.open(folder, write=False) as reader,
         pytest.raises(GalleryError, match="read-only"),
     ):
         reader.enroll(["b"], rows[:1])

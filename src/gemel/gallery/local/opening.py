@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gemel.errors import GalleryError, SpaceMismatch
 from gemel.files import Held, Lock
-from gemel.gallery import rows as truth
-from gemel.gallery.rows import Rows
+from gemel.gallery.local import rows as truth
+from gemel.gallery.local.rows import Rows
 
 LOCK = "writer.lock"
 

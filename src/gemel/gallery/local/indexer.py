@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemel.errors import GalleryError
-from gemel.gallery import index as files
-from gemel.gallery.candidates import Index
 from gemel.gallery.engines import REGISTRY
-from gemel.gallery.memory import View
-from gemel.gallery.rows import Rows
+from gemel.gallery.local import index as files
+from gemel.gallery.local.memory import View
+from gemel.gallery.local.rows import Rows
+from gemel.gallery.local.search import Index
 
 AUTO = "auto"
 AUTO_ENGINE = "hnsw"
@@ -30,7 +30,7 @@ class Indexing:
     Args:
         engine: a registered engine, or auto.
         exact_rows: a scan answers up to so many rows: it is exact and about as quick.
-        background: build when due; else only `Gallery.build_index` builds.
+        background: build when due; else only `LocalGallery.build_index` builds.
     """
 
     engine: str = AUTO
