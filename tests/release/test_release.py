@@ -150,6 +150,16 @@ def test_a_probe_moved_by_less_is_fine(copy: Path) -> None:
     assert 1e-5 < parity.max_abs < 1e-4
 
 
+@pytest.mark.parametrize("part", ["zoo", "validity", "stability", "against", "sampling"])
+def test_evidence_that_lacks_a_part_is_refused(copy: Path, part: str) -> None:
+    body = json.loads((copy / "evidence.json").read_bytes())
+    del body[part]
+    (copy / "evidence.json").write_text(json.dumps(body))
+    reseal(copy)
+    with pytest.raises(ReleaseError, match=part):
+        _ = Release.open(copy).evidence
+
+
 def test_pickled_probes_are_not_loaded(copy: Path) -> None:
     rows = np.empty(24, dtype=object)
     rows[:] = [{"a": 1}] * 24

@@ -312,12 +312,9 @@ def _holds(release: Release) -> list[str]:
     lines = [f"chosen on {at.n_identities:,} identities; prior {at.prior:.3g}, {source}"]
     if at.review_low < at.review_high:
         lines.append(f"scores from {at.review_low:.4f} to {at.review_high:.4f} are for a person")
-    if stability is not None:
-        where = f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]"
-        regret = "" if stability.regret is None else f"; regret on eval {stability.regret:.2g}"
-        lines.append(where + regret)
+    where = f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]"
+    regret = "" if stability.regret is None else f"; regret on eval {stability.regret:.2g}"
+    lines.append(where + regret)
     lines.append(f"the smallest FMR that dev can prove is {evidence.smallest_fmr:.2g}")
-    if validity is not None:
-        lines.append(f"valid until {validity.expires}; calibrate again when")
-        lines += [f"  - {condition}" for condition in validity.conditions]
-    return lines
+    lines.append(f"valid until {validity.expires}; calibrate again when")
+    return [*lines, *(f"  - {condition}" for condition in validity.conditions)]

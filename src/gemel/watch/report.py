@@ -111,7 +111,7 @@ def _reference(evidence: Evidence) -> float:
 def _worst_cell(evidence: Evidence) -> Cell | None:
     """The two categories with the highest false match rate among those that can be judged."""
     cells = evidence.categories.matrix if evidence.categories else ()
-    judged = [c for c in cells if c.rate is None or c.rate.n_effective > 0]
+    judged = [c for c in cells if c.rate.n_effective > 0]
     return max(judged, key=lambda c: c.fmr or 0.0, default=None)
 
 
@@ -126,8 +126,6 @@ def _categories(evidence: Evidence) -> list[Row]:
 
 def _zoo(evidence: Evidence, wrong: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Both kinds of identities with many errors, with links to their mistakes on the page."""
-    if evidence.zoo is None:
-        return []
     kinds = (
         (evidence.zoo.wolves, "Wolves and lambs", "falsely matched with", wrong[0]),
         (evidence.zoo.goats, "Goats", "missed", wrong[1]),

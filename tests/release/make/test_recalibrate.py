@@ -109,7 +109,7 @@ def test_searches_are_measured_on_eval_for_each_size(
         assert seen.n_mated == seen.n_probes == 90
     assert child.policy.expires == "2026-12-25"
     validity = child.evidence.validity
-    assert validity is not None and validity.largest_gallery == sizes[-1].gallery_size
+    assert validity.largest_gallery == sizes[-1].gallery_size
     assert any("gallery grows" in c for c in validity.conditions)
     assert f"galleries of up to {validity.largest_gallery}" in sentence(child.evidence)
     with pytest.raises(ConfigError, match="of a search"):

@@ -56,7 +56,7 @@ def test_nobody_is_named_and_it_survives_json(release: Release, people: Dataset)
     for row in people.payloads()[:20]:
         assert str(row["last"]).encode() not in text
     zoo = release.evidence.zoo
-    assert zoo is not None and zoo.wolves.worst[0].identity.startswith("person ")
+    assert zoo.wolves.worst[0].identity.startswith("person ")
 
 
 def test_refused_input_is_a_failure_to_acquire(release: Release, tmp_path: Path) -> None:
@@ -65,15 +65,6 @@ def test_refused_input_is_a_failure_to_acquire(release: Release, tmp_path: Path)
     child = release.child(evidence=evidence, into=tmp_path / "child")
     assert card(child).data.failure_to_acquire == 0.25
     assert card(child).data.n_refused == 100
-
-
-def test_older_evidence_has_a_card(release: Release, tmp_path: Path) -> None:
-    evidence = msgspec.structs.replace(
-        release.evidence, zoo=None, against=(), galleries=(), validity=None, reliability=None
-    )
-    child = release.child(evidence=evidence, into=tmp_path / "child")
-    assert card(child).measured.zoo is None
-    assert card(child).headline.sentences
 
 
 def test_without_evidence_there_is_none(release: Release, tmp_path: Path) -> None:

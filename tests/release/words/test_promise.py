@@ -122,7 +122,7 @@ def test_an_fpir_is_held_to_at_every_size_of_the_gallery(release: Release, tmp_p
         found = tuple(
             SearchPoint(
                 gallery_size=size, threshold=0.9, fpir=fpir, fnir=rate(0.1, 0.0, 0.2), n_probes=90,
-                n_mated=90,
+                n_mated=90, recall_at_k={},
             )
             for size, fpir in ((10, rate(0.1, low, 0.2)), (20, rate(0.04, 0.0, 0.2)))
         )  # fmt: skip

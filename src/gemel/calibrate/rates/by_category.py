@@ -49,7 +49,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         threshold: that is applied to them.
         n_impostor: comparisons.
         n_false_match: of them, matches.
-        rate: FMR with an interval that holds for all cells at once; None in older releases.
+        rate: FMR with an interval that holds for all cells at once.
     """
 
     left: str
@@ -57,7 +57,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     n_impostor: int
     n_false_match: int
-    rate: Estimate | None = None
+    rate: Estimate
 
     @property
     def fmr(self) -> float | None:

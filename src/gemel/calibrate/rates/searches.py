@@ -41,7 +41,7 @@ class SearchPoint(msgspec.Struct, frozen=True, kw_only=True):
             1 - fnir is the detection and identification rate (DIR).
         n_probes: records.
         n_mated: of these, with a mate.
-        recall_at_k: share of mated probes with a mate among the first k; empty in older releases.
+        recall_at_k: share of mated probes with a mate among the first k.
     """
 
     gallery_size: int
@@ -50,7 +50,7 @@ class SearchPoint(msgspec.Struct, frozen=True, kw_only=True):
     fnir: Estimate
     n_probes: int
     n_mated: int
-    recall_at_k: dict[int, Estimate] = {}
+    recall_at_k: dict[int, Estimate]
 
 
 @dataclass(frozen=True, eq=False)

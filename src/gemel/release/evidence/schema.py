@@ -300,18 +300,17 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         adapted: the answers that moved the threshold; None if it was chosen on dev.
         notes: what a reader has to know, such as comparisons that were left out.
         categories: error rates of each category on eval; None without categories.
-        stability: how far the threshold itself can be trusted; None in older releases.
+        stability: how far the threshold itself can be trusted.
         searches: on eval, FPIR and FNIR by the size of the gallery; empty without a ladder.
-        validity: for what, and how long; None in older releases.
-        reliability: what the policy's probabilities are worth on eval.
-        galleries: on eval, searches by the size of the gallery, whatever was asked for; empty in
-            older releases.
-        zoo: identities of eval with more errors than chance gives; None in older releases.
-        against: the release minus its baseline, paired; empty in older releases.
+        validity: for what, and how long.
+        reliability: what the policy's probabilities are worth on eval; None if it gives none.
+        galleries: on eval, searches by the size of the gallery, whatever was asked for; empty where
+            each category has a threshold of its own.
+        zoo: identities of eval with more errors than chance gives.
+        against: the release minus its baseline, paired.
         review: share of comparisons in use that go to a person; None without a review band.
         cohort_id: SHA-256 of the cohort that scores are normalised by; None if they are not.
-        sampling: comparisons at most, and the seed of the choice above that; None in older
-            releases.
+        sampling: which comparisons were made.
     """
 
     data: DataSummary
@@ -328,23 +327,23 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     dim: int
     timing: Timing
     file_bytes: dict[str, int]
-    classes: ClassEvidence | None = None
-    notes: tuple[str, ...] = ()
-    stages: tuple[Stages, ...] = ()
-    rules: tuple[RuleCost, ...] = ()
-    views: Views | None = None
+    classes: ClassEvidence | None
+    notes: tuple[str, ...]
+    stages: tuple[Stages, ...]
+    rules: tuple[RuleCost, ...]
+    views: Views | None
+    categories: Breakdown | None
+    stability: Stability
+    searches: tuple[SearchPoint, ...]
+    validity: Validity
+    reliability: Reliability | None
+    cohort_id: str | None
+    galleries: tuple[SearchPoint, ...]
+    zoo: Zoo
+    against: tuple[Difference, ...]
+    review: Estimate | None
+    sampling: Sampling
     adapted: Feedback | None = None
-    categories: Breakdown | None = None
-    stability: Stability | None = None
-    searches: tuple[SearchPoint, ...] = ()
-    validity: Validity | None = None
-    reliability: Reliability | None = None
-    cohort_id: str | None = None
-    galleries: tuple[SearchPoint, ...] = ()
-    zoo: Zoo | None = None
-    against: tuple[Difference, ...] = ()
-    review: Estimate | None = None
-    sampling: Sampling | None = None
 
     @property
     def target(self) -> Target:

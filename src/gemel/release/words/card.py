@@ -139,7 +139,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...]
     against: tuple[Difference, ...]
     reliability: Reliability | None
-    stability: Stability | None
+    stability: Stability
     searches: tuple[SearchPoint, ...]
     galleries: tuple[SearchPoint, ...]
     categories: Breakdown | None
@@ -147,7 +147,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stages, ...]
     rules: tuple[RuleCost, ...]
     views: Views | None
-    zoo: Menagerie | None
+    zoo: Menagerie
     timing: Timing
     file_bytes: dict[str, int]
 
@@ -162,7 +162,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
             what is missing.
         smallest_fmr: smallest false match rate that dev can certify.
         expires: last day on which to rely on the thresholds, ISO 8601.
-        validity: for what they hold, and when to calibrate again; None in older releases.
+        validity: for what they hold, and when to calibrate again.
     """
 
     headline: Headline = msgspec.field(name="verdict")
@@ -174,7 +174,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     operating_points: tuple[Point, ...]
     smallest_fmr: float
     expires: str
-    validity: Validity | None
+    validity: Validity
     measured: Measured
 
 

@@ -1,7 +1,7 @@
 """What a reader in a hurry takes away from a release: was it worth it, and does its promise hold.
 
 Nothing is judged here that the evidence does not say: a difference counts as clear only where its
-interval excludes none, or, in older releases, where two intervals do not overlap.
+interval excludes none.
 """
 
 from __future__ import annotations
@@ -69,22 +69,14 @@ def _comparison(evidence: Evidence) -> tuple[int, str]:
         return 0, "It was not compared with a baseline."
     ours, theirs = evidence.candidates[0], evidence.candidates[1]
     new, old = ours.point.f1, theirs.point.f1
-    apart = next((d for d in evidence.against if d.measure == "F1"), None)
-    if apart is not None:
-        better = {"better": 1, "worse": -1}.get(apart.seen, 0)
-        span = f"{100 * apart.low:+.1f} to {100 * apart.high:+.1f} points"
-        means = {
-            1: f"; the difference, {span}, is beyond chance",
-            0: f"; the difference, {span}, may be chance",
-            -1: f"; the difference, {span}, is beyond chance: this release should not replace it",
-        }[better]
-    else:
-        better = 1 if new.low > old.high else -1 if new.high < old.low else 0
-        means = {
-            1: ", a difference beyond chance",
-            0: ", a difference that may be chance, since the intervals overlap",
-            -1: ", so this release should not replace it",
-        }[better]
+    apart = next(d for d in evidence.against if d.measure == "F1")
+    better = {"better": 1, "worse": -1}.get(apart.seen, 0)
+    span = f"{100 * apart.low:+.1f} to {100 * apart.high:+.1f} points"
+    means = {
+        1: f"; the difference, {span}, is beyond chance",
+        0: f"; the difference, {span}, may be chance",
+        -1: f"; the difference, {span}, is beyond chance: this release should not replace it",
+    }[better]
     name = theirs.name[:1].upper() + theirs.name[1:]
     return better, (
         f"{name} without any learning, tuned the same way, reaches F1 {share(old.value)} "

@@ -165,8 +165,7 @@ def sentence(evidence: Evidence) -> str:
             seen.n_review, seen.n_genuine + seen.n_impostor, "pairs", "for a person"
         )
         text += f"; {compared} to decide"
-    search, validity = evidence.goals.search, evidence.validity
-    largest = None if validity is None else validity.largest_gallery
+    search, largest = evidence.goals.search, evidence.validity.largest_gallery
     if search is not None and search.value is not None and largest is not None:
         n, count = out_of(search.value)
         text += (

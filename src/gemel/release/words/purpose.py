@@ -50,7 +50,7 @@ class Scoring(msgspec.Struct, frozen=True, kw_only=True):
 def use(release: Release, evidence: Evidence) -> Use:
     """What a release is for, from what it was measured on."""
     things = modality.named(release.modality).nouns[1]
-    largest = evidence.validity and evidence.validity.largest_gallery
+    largest = evidence.validity.largest_gallery
     search = f", in galleries of up to {largest:,} records" if largest else ""
     column = evidence.categories and evidence.categories.column
     return Use(
