@@ -1,4 +1,4 @@
-"""The Python of the README runs as it stands, on a file like the one it names."""
+"""The Python of README and how-to runs as it stands, on a file like the one it names."""
 
 import csv
 import re
@@ -23,6 +23,16 @@ def write_people(path: Path) -> None:
             writer.writerow([f"{person}a", person, name, town])
             at = int(rng.integers(12))
             writer.writerow([f"{person}b", person, name[:at] + "x" + name[at + 1 :], town])
+
+
+def test_the_python_of_the_estimator_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs" / "how-to" / "from-an-estimator.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, page.name, "exec"), {})
+    assert "VerifyReply(outcome='" in capsys.readouterr().out
 
 
 def test_the_python_of_the_readme_runs(

@@ -8,11 +8,14 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import gemel
 from gemel.encode.comparators.cosine import Cosine
+from gemel.errors import DataError, InvalidInput
 from gemel.tasks.retrieval import retrieve
 from gemel.train.estimator import SiameseEstimator
 
@@ -120,3 +123,66 @@ def test_the_onnx_file_gives_the_same_embeddings(split, fitted, tmp_path: Path) 
 def test_pairs_of_another_shape_are_refused(fitted, shape) -> None:
     with pytest.raises(ValueError, match=r"shape|features"):
         fitted.predict(np.zeros(shape))
+
+
+def test_a_release_of_it_decides_as_it_does_and_is_served(split, fitted, tmp_path: Path) -> None:
+    x, y, new, of_new = split
+    everything, identities = np.concatenate([x, new]), np.concatenate([y, of_new])
+    release = fitted.to_release(tmp_path / "release", everything, identities)
+    assert release.evidence.data.sides["eval"].n_identities == 20
+    assert release.evidence.data.sides["dev"].n_identities == 8
+    assert release.policy.verify.threshold == pytest.approx(fitted.threshold_, abs=1e-4)
+    assert release.evidence.training.settings.loss == "infonce"
+    service = gemel.Service(release)
+    rows = [{f"x{i}": value for i, value in enumerate(row)} for row in new[:12].tolist()]
+    replies = [service.verify(rows[0], other) for other in rows[1:]]
+    pairs = np.stack([np.broadcast_to(new[0], (11, 16)), new[1:12]], axis=1)
+    scores = fitted.score_pairs(pairs)
+    np.testing.assert_allclose([r.score for r in replies], scores, atol=1e-5)
+    assert [r.outcome == "match" for r in replies] == fitted.predict(pairs).tolist()
+    store = gemel.Store(tmp_path / "work")
+    assert store.put(release.folder).id == release.id
+    with pytest.raises(InvalidInput, match="unknown field"):
+        service.verify(rows[0], {"y1": 3.0})
+    without = {name: value for name, value in rows[0].items() if name != "x3"}
+    mean = release.encoder.prepare.means["x3"]
+    assert service.verify(rows[1], without) == service.verify(rows[1], {**without, "x3": mean})
+    parts = gemel.explain(release, rows[0], rows[1]).parts
+    assert {part.name for part in parts} <= set(rows[0])
+
+
+def test_features_keep_their_names_in_a_release(tmp_path: Path, split) -> None:
+    polars = pytest.importorskip("polars")
+    x, y, new, of_new = split
+    names = [f"m{i}" for i in range(16)]
+    frame = polars.DataFrame(dict(zip(names, x.T, strict=True)))
+    model = SiameseEstimator(max_epochs=1).fit(frame, y)
+    both = polars.concat([frame, polars.DataFrame(dict(zip(names, new.T, strict=True)))])
+    goals = gemel.Goals(verify=gemel.Target(kind="eer"))
+    release = model.to_release(tmp_path / "r", both, np.concatenate([y, of_new]), goals=goals)
+    assert [name for name, _ in release.evidence.data.fields] == names
+    assert release.evidence.target.kind == "eer"
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        (slice(0, 40 * 6), "not seen by fit"),
+        (slice(40 * 6, None), "learned from"),
+    ],
+)
+def test_a_release_needs_old_and_new_identities(split, fitted, tmp_path: Path, kept, says) -> None:
+    x, y, new, of_new = split
+    everything, identities = np.concatenate([x, new]), np.concatenate([y, of_new])
+    with pytest.raises(DataError, match=says):
+        fitted.to_release(tmp_path / "release", everything[kept], identities[kept])
+    assert not (tmp_path / "release").exists()
+
+
+def test_a_grid_search_prefers_what_finds_more(split) -> None:
+    x, y, new, of_new = split
+    search = GridSearchCV(
+        SiameseEstimator(learning_rate=1e-2), {"max_epochs": [1, 15]}, cv=GroupKFold(2)
+    ).fit(x, y, groups=y)
+    assert search.best_params_ == {"max_epochs": 15}
+    assert 0 < search.score(new, of_new) <= 1

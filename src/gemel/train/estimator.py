@@ -1,13 +1,15 @@
 """A scikit-learn estimator over numeric arrays: the same losses, loop, calibration and export.
 
 For people whose data are an (n, d) array already, and who want a Siamese encoder in a scikit-learn
-pipeline. It keeps no files and knows no releases. Wrong input raises ValueError, as scikit-learn
-asks for; what goes wrong in training raises gemel's errors.
+pipeline; `to_release` makes what gemel serves of it. Wrong input raises ValueError, as scikit-learn
+asks for; what goes wrong in training or with a release raises gemel's errors.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -27,7 +29,10 @@ from gemel.decide.bands import matches
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 from gemel.files import write_whole
-from gemel.train import export, loop, losses
+from gemel.release.evidence.goals import Goals
+from gemel.release.make.build import build
+from gemel.release.release import Release
+from gemel.train import export, loop, losses, vector_run
 from gemel.train.arrays import Arrays
 from gemel.train.fit import map_at_r
 from gemel.train.towers.vector import VectorTower
@@ -139,12 +144,42 @@ class SiameseEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             TrainingError: they differ by more than 1e-4.
         """
         check_is_fitted(self)
-        rng = np.random.default_rng(0)
-        mean, scale = (getattr(self.tower_, name).numpy() for name in ("mean", "scale"))
-        noise = rng.standard_normal((64, self.n_features_in_)).astype(np.float32)
-        network, difference = export.export(self.tower_, {"vector": mean + noise / scale})
+        network, difference = export.export(self.tower_, vector_run.example(self.tower_))
         write_whole(Path(path), network)
         return difference
+
+    def to_release(
+        self, into: str | Path, X: ArrayLike, y: ArrayLike, *, goals: Goals | None = None
+    ) -> Release:
+        """A release of this encoder: calibrated on what `fit` held out, measured on what is new.
+
+        Args:
+            into: folder to become; must not exist.
+            X: (n, d) numbers: what `fit` was given, and records of identities that it was not.
+            y: (n,) identities; their texts name them.
+            goals: of the thresholds; by default `target`.
+        Returns:
+            A release whose payloads are rows of numbers, named as the features in `fit`.
+        Raises:
+            ValueError: X or y is not usable.
+            DataError: no identity was held out, none is new, or they cannot support a goal.
+            ReleaseError: `into` exists.
+        """
+        check_is_fitted(self)
+        vectors, identities = validate_data(self, X, y, reset=False)
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+        rows = vector_run.dataset(vectors, identities, [str(name) for name in names])
+        seen = np.isin(identities, self.classes_)
+        held_out = np.isin(identities, self.classes_[self._held_out])
+        sides = vector_run.splits(seen, held_out, self._learned.plan.seed)
+        with TemporaryDirectory() as folder:
+            vector_run.write(Path(folder), self._learned, rows, sides)
+            wanted = goals or Goals(verify=Target(kind=self.target))
+            return build(folder, rows, goals=wanted, into=into)
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Mean average precision at R of retrieving each row's identity among the others."""
+        return _metric(self.transform(X), np.unique(y, return_inverse=True)[1])
 
     def _train(self, vectors: Float32, codes: Int64, held_out: Bool, seed: int) -> None:
         learned = ~held_out if not held_out.all() else held_out
@@ -158,20 +193,26 @@ class SiameseEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             v = arrays["vector"]
             return {"vector": v + spread * rng.standard_normal(v.shape, dtype=np.float32)}
 
+        plan = loop.Plan(
+            max_epochs=self.max_epochs,
+            learning_rate=self.learning_rate,
+            averaging=0.9,
+            seed=seed,
+        )
+        begun = time.monotonic()
         self.history_ = loop.fit(
             self.tower_,
             loop.Material(
                 {"vector": x}, codes[learned], {"vector": vectors[held_out]}, codes[held_out]
             ),
-            PxK(codes[learned], 16, 4, seed),
+            PxK(codes[learned], vector_run.P, vector_run.K, seed),
             loop.Objective(losses.ByIdentity(losses.named(self.loss)), _metric, views),
-            loop.Plan(
-                max_epochs=self.max_epochs,
-                learning_rate=self.learning_rate,
-                averaging=0.9,
-                seed=seed,
-            ),
+            plan,
         )
+        seconds = round(time.monotonic() - begun, 3)
+        self._learned = vector_run.Learned(self.tower_, self.history_, plan, self.loss, seconds)
+        # Where too few were held out, all were, which is none.
+        self._held_out = np.unique(codes[held_out]) if not held_out.all() else codes[:0]
         self._n_features_out = 1 + self.dim
 
     def _threshold(self, vectors: Float32, codes: Int64, seed: int) -> float:

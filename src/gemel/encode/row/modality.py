@@ -9,6 +9,7 @@ from gemel.data.dates import as_iso
 from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.row.baseline import ngrams
+from gemel.encode.row.numbers import MEANS, NumbersPrepare
 from gemel.encode.row.parts import RowParts
 from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import InvalidInput
@@ -24,9 +25,9 @@ class RowModality(modality.Modality):
     training = "gemel.train.towers.tabular:ROW"
     n_explained = 20
 
-    def prepare(self, spec: Mapping[str, Any]) -> RowPrepare:
-        """Widths and quantiles of each field, as they were fitted."""
-        return RowPrepare.from_spec(spec)
+    def prepare(self, spec: Mapping[str, Any]) -> Prepare:
+        """Widths and quantiles of each field, or means of columns of numbers, as fitted."""
+        return NumbersPrepare.from_spec(spec) if MEANS in spec else RowPrepare.from_spec(spec)
 
     def pack(self, payload: Payload) -> Any:
         """The row itself."""
@@ -61,9 +62,9 @@ class RowModality(modality.Modality):
 
     def parts(self, prepare: Prepare, payload: Payload) -> RowParts:
         """Fields, and words of text fields."""
-        if not isinstance(prepare, RowPrepare) or not isinstance(payload, dict):
+        if prepare.modality != self.name or not isinstance(payload, dict):
             raise InvalidInput("that is no row")
-        return RowParts(prepare, payload)
+        return RowParts(prepare.fields, payload)
 
     def baseline(
         self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from gemel.data.schema import Field
 from gemel.encode.modality import Payload
 from gemel.encode.parts import Cut
-from gemel.encode.row.prepare import Row, RowPrepare, folded
+from gemel.encode.row.prepare import Row, folded
 
 MAX_FIELDS = 32
 """Fields that are taken away one by one; more are first taken away in groups."""
@@ -22,15 +23,15 @@ class RowParts:
     """Fields of a row, and words of a text field; taken away, they are missing.
 
     Args:
-        prepare: says which fields there are.
+        fields: that there are.
         payload: the row.
     """
 
-    def __init__(self, prepare: RowPrepare, payload: dict[str, Any]) -> None:
+    def __init__(self, fields: Sequence[Field], payload: dict[str, Any]) -> None:
         self.payload: Payload = payload
         self._row: Row = payload
-        self._names = [f.name for f in prepare.fields]
-        self._texts = {f.name for f in prepare.fields if f.kind == "text"}
+        self._names = [f.name for f in fields]
+        self._texts = {f.name for f in fields if f.kind == "text"}
 
     def coarse(self) -> list[Cut]:
         """Each field that has a value; neighbouring fields together if there are very many."""

@@ -153,27 +153,7 @@ class RowPrepare:
             InvalidInput: not an object, an unknown field, a value of the wrong type, or a row
                 without any value.
         """
-        if not isinstance(payload, Mapping):
-            raise InvalidInput(
-                f"a row is an object of fields, not {type(payload).__name__}",
-                hint=f"fields: {', '.join(self._kinds)}",
-            )
-        empty = True
-        for name, value in payload.items():
-            kind = self._kinds.get(name)
-            if kind is None:
-                near = difflib.get_close_matches(str(name), self._kinds, 1)
-                hint = f"did you mean {near[0]!r}?" if near else ""
-                raise InvalidInput(
-                    "unknown field",
-                    where=str(name),
-                    hint=hint or f"fields: {', '.join(self._kinds)}",
-                )
-            if value is not None:
-                _check_value(name, kind, value)
-                empty = empty and value == ""
-        if empty:
-            raise InvalidInput("the row has no value", hint=f"fields: {', '.join(self._kinds)}")
+        check_row(self._kinds, payload)
 
     def __call__(self, payloads: Sequence[Row]) -> dict[str, NDArray[Any]]:
         """Arrays of n rows: `text` (n, L) uint8, `number` (n, m) float32 in [0, 1]."""
@@ -204,6 +184,35 @@ class RowPrepare:
             values = [v if (v := row.get(name)) is not None and v != "" else 0.0 for row in rows]
             out[:, j] = np.interp(np.asarray(values, np.float64), *self._curves[name])
         return out
+
+
+def check_row(kinds: Mapping[str, str], payload: Any) -> None:
+    """Raise unless a payload is a row of these fields, given by name and kind.
+
+    Raises:
+        InvalidInput: as `RowPrepare.check`.
+    """
+    if not isinstance(payload, Mapping):
+        raise InvalidInput(
+            f"a row is an object of fields, not {type(payload).__name__}",
+            hint=f"fields: {', '.join(kinds)}",
+        )
+    empty = True
+    for name, value in payload.items():
+        kind = kinds.get(name)
+        if kind is None:
+            near = difflib.get_close_matches(str(name), kinds, 1)
+            hint = f"did you mean {near[0]!r}?" if near else ""
+            raise InvalidInput(
+                "unknown field",
+                where=str(name),
+                hint=hint or f"fields: {', '.join(kinds)}",
+            )
+        if value is not None:
+            _check_value(name, kind, value)
+            empty = empty and value == ""
+    if empty:
+        raise InvalidInput("the row has no value", hint=f"fields: {', '.join(kinds)}")
 
 
 def _check_value(name: str, kind: str, value: Any) -> None:
