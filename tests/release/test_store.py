@@ -6,11 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gemel.errors import DigestMismatch, NotFound, PointerMoved, ReleaseError
+from gemel.release.moves import Decide, Move
 from gemel.release.release import Release
 from gemel.release.store import Store
 
@@ -266,6 +268,34 @@ def test_kill_in_the_middle_of_put_leaves_no_half_release(store: Store, release:
     store.put(release.folder)
     assert [p.name for p in store.shelf.folder.iterdir()] == [release.id]
     assert 0 in seen
+
+
+def test_moves_may_be_kept_elsewhere(store: Store, three: tuple[str, str, str]) -> None:
+    class Listed:
+        def __init__(self) -> None:
+            self.moves: list[Move] = []
+
+        def last(self, pointer: str) -> Move | None:
+            return next(iter(reversed(self.all(pointer))), None)
+
+        def all(self, pointer: str | None = None) -> list[Move]:
+            return [m for m in self.moves if pointer in (None, m.pointer)]
+
+        def change(self, pointer: str, decide: Decide) -> Move:
+            move = decide(self.all(pointer))
+            if move is not None:
+                self.moves.append(replace(move, seq=len(self.moves) + 1))
+            return self.moves[-1]
+
+    elsewhere = Store(store.path, moves=Listed())
+    for release in three[:2]:
+        elsewhere.point("stable", release, actor="ann", reason="")
+    assert elsewhere.rollback(actor="ann", reason="worse").release_id == three[0]
+    assert [m.action for m in elsewhere.history()] == ["point", "point", "rollback"]
+    with pytest.raises(PointerMoved):
+        elsewhere.point("stable", three[2], actor="bob", reason="", expected=three[1])
+    assert elsewhere.pointer("stable") == three[0]
+    assert not (store.path / "store.db").exists()
 
 
 def test_a_store_of_a_newer_schema_is_refused(store: Store, three: tuple[str, str, str]) -> None:
