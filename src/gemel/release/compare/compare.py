@@ -139,14 +139,7 @@ def compare(
         ReleaseError: a release is compared with itself.
         DataError: the two were not measured on the same records, or not on these.
     """
-    stated, records = require_comparable(before, after), dataset.take(splits.eval)
-    if records.digest != stated:
-        raise DataError(
-            f"these eval records are {records.digest[:12]}, the releases were measured on "
-            f"{stated[:12]}",
-            where=dataset.source,
-            hint="name the records and the [split] that the releases were made with",
-        )
+    records = _records(before, after, dataset, splits)
     tick = ticker(progress, N_STEPS)
     both = _contenders(before, after, records, sampling, tick)
     scores, target = both[0].part.scores, after.evidence.target
@@ -169,7 +162,7 @@ def compare(
         confidence=stakes.confidence,
         prior=stakes.prior,
         costs=(stakes.false_match, stakes.false_non_match),
-        eval_digest=stated,
+        eval_digest=records.digest,
         n_records=int(np.count_nonzero(records.identities != UNKNOWN)),
         n_identities=scores.n_identities,
         n_genuine=scores.n_genuine,
@@ -178,6 +171,24 @@ def compare(
         flips=flips(both, lambda at: mistakes.item(records, at)),
         notes=_notes(before, after, scores, stakes.prior),
     )
+
+
+def _records(before: Release, after: Release, dataset: Dataset, splits: Splits) -> Dataset:
+    """The eval records that both releases were measured on.
+
+    Raises:
+        ReleaseError: a release is compared with itself.
+        DataError: the two were not measured on the same records, or not on these.
+    """
+    stated, records = require_comparable(before, after), dataset.take(splits.eval)
+    if records.digest != stated:
+        raise DataError(
+            f"these eval records are {records.digest[:12]}, the releases were measured on "
+            f"{stated[:12]}",
+            where=dataset.source,
+            hint="name the records and the [split] that the releases were made with",
+        )
+    return records
 
 
 def _contenders(

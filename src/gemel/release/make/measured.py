@@ -23,6 +23,7 @@ from gemel.calibrate.goals.stability import stability
 from gemel.calibrate.goals.target import Target, in_words
 from gemel.calibrate.probability.reliability import reliability
 from gemel.calibrate.rates.by_category import Breakdown, breakdown
+from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.hard_identities import zoo
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure, review_share
@@ -37,7 +38,15 @@ from gemel.release.evidence import beyond_pairs, classes, mistakes
 from gemel.release.evidence.against_baseline import candidates
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import BATCH, Origin, Part, Sides
-from gemel.release.evidence.schema import DataSummary, Evidence, Point, Side, Timing, Validity
+from gemel.release.evidence.schema import (
+    Candidate,
+    DataSummary,
+    Evidence,
+    Point,
+    Side,
+    Timing,
+    Validity,
+)
 from gemel.release.make.decide import Decided
 
 TIMED_RECORDS = 2000
@@ -77,11 +86,7 @@ def measured(
     on_eval = eval.point(policy.verify, target)
     points = _points(dev.scores, eval.scores, target, chosen, on_eval)
     tick()
-    if like is not None and like.target.prior == target.prior:
-        compared, against, timing = like.candidates, like.against, like.timing
-    else:
-        compared, against = candidates(origin, sides, target)
-        timing = _timing(origin.encoder, origin.dataset.payloads(idx[:TIMED_RECORDS]))
+    compared, against, timing = _like_or_anew(origin, sides, target, like)
     tick()
     wrong = mistakes.of_policy(origin, idx, eval, policy)
     tick()
@@ -119,6 +124,16 @@ def measured(
         cohort_id=getattr(eval.comparator, "cohort_id", None),
         sampling=dev.sampling,
     )
+
+
+def _like_or_anew(
+    origin: Origin, sides: Sides, target: Target, like: Evidence | None
+) -> tuple[tuple[Candidate, ...], tuple[Difference, ...], Timing]:
+    """Release and baseline, their differences, and timing: no goal touches them but by a prior."""
+    if like is not None and like.target.prior == target.prior:
+        return like.candidates, like.against, like.timing
+    payloads = origin.dataset.payloads(origin.run.splits.eval[:TIMED_RECORDS])
+    return *candidates(origin, sides, target), _timing(origin.encoder, payloads)
 
 
 def _points(
