@@ -29,8 +29,8 @@ class DataSettings(Settings, frozen=True):
 
     path: Annotated[str, Meta(description="File of records or pairs, or folder of images")] = ""
     kind: Annotated[
-        Literal["auto", "rows", "images", "pairs"],
-        Meta(description="What the path holds; auto looks at it"),
+        str,
+        Meta(description="What the path holds: rows, images, pairs, or a modality; auto looks"),
     ] = "auto"
     identity: Annotated[
         str | None, Meta(description="Column that says which records belong together")

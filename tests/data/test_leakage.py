@@ -176,7 +176,7 @@ def test_digits_of_different_classes_are_not_alike_and_copies_are(tmp_path: Path
         "same.bmp": lambda im: saved(im, format="BMP"),
     }
     for i, (name, make) in zip(originals, copies.items(), strict=True):
-        with Image.open(data.files[i].path) as image:
+        with Image.open(data.contents.files[i].path) as image:
             (folder / "9" / name).write_bytes(make(image))
     data = records.read(folder)
     s = splits.by_identity(data, eval_identities=["5", "6", "7", "8", "9"])

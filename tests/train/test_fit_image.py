@@ -96,15 +96,15 @@ def test_two_processes_cannot_train_in_one_folder(dataset, sides, tmp_path: Path
 
 
 def test_settings_of_zero_mean_the_default_of_the_modality() -> None:
-    image = towers.modality("image")
+    image = towers.trainable("image")
     resolved = fit.resolve(TrainSettings(warmup_ratio=0.0), image, n_identities=100)
-    assert resolved.max_epochs == towers.modality("image").defaults.max_epochs
+    assert resolved.max_epochs == towers.trainable("image").defaults.max_epochs
     assert resolved.warmup_ratio == 0
     assert resolved.seed == 0
 
 
 def test_few_identities_give_more_records_each_to_a_batch() -> None:
-    image = towers.modality("image")
+    image = towers.trainable("image")
     many, few = (fit.resolve(TrainSettings(), image, n_identities=n) for n in (100, 4))
     size = many.identities_per_batch * many.views_per_identity
     assert 4 * few.views_per_identity == size
@@ -121,7 +121,7 @@ def test_dev_without_a_pair_is_refused(dataset: Dataset, sides: Splits, tmp_path
 
 def test_an_unknown_modality_is_named() -> None:
     with pytest.raises(ConfigError, match="smell") as caught:
-        towers.modality("smell")
+        towers.trainable("smell")
     assert "image" in caught.value.hint
 
 

@@ -23,6 +23,9 @@ SHOWN = 20
 
 def init(
     path: Annotated[Path, typer.Argument(help="File of records or pairs, or folder of images.")],
+    kind: Annotated[
+        str | None, typer.Option(help="Modality that reads the path, if a package added it.")
+    ] = None,
     identity: Annotated[
         str | None, typer.Option(help="Column that says which records belong together.")
     ] = None,
@@ -38,7 +41,7 @@ def init(
     if output.exists() and not force and not dry_run:
         raise ConfigError("already exists", where=str(output), hint="overwrite it with --force")
     files.check(output, ".toml", [path, *([pairs] if pairs else [])])
-    guess = template.look_at(path, identity=identity, id=id, pairs=pairs)
+    guess = template.look_at(path, kind=kind, identity=identity, id=id, pairs=pairs)
     text = template.render(guess, output.parent)
     if dry_run:
         show.out(text.rstrip())

@@ -145,6 +145,7 @@ class Project:
         category = categories.column if categories else None
         return records.read(
             path,
+            kind=records.kind_of(release.modality),
             identity=label,
             id=id,
             category=None if category == label else category,

@@ -37,7 +37,14 @@ class Guess:
     notes: tuple[str, ...]
 
 
-def look_at(path: Path, *, identity: str | None, id: str | None, pairs: Path | None) -> Guess:
+def look_at(
+    path: Path,
+    *,
+    identity: str | None,
+    id: str | None,
+    pairs: Path | None,
+    kind: str | None = None,
+) -> Guess:
     """What the settings for a file or folder should say.
 
     Args:
@@ -45,14 +52,17 @@ def look_at(path: Path, *, identity: str | None, id: str | None, pairs: Path | N
         identity: identity column; None to propose one by its name.
         id: id column; None to propose one by its name.
         pairs: file of labelled pairs of record ids.
+        kind: modality that reads the path; None to look.
     Raises:
         DataError: unreadable, or without anything that says which records belong together.
     """
     from gemel.data import records, tables
 
     notes: list[str] = []
-    settings: dict[str, Any] = {"kind": "images" if path.is_dir() else "rows"}
-    if path.is_file():
+    settings: dict[str, Any] = {"kind": kind or ("images" if path.is_dir() else "rows")}
+    if kind is not None:
+        settings |= {"identity": identity, "id": id, "pairs": str(pairs) if pairs else None}
+    elif path.is_file():
         frame = tables.read(path).frame
         if sorted(frame.columns) == ["left", "right", "same"]:
             settings["kind"] = "pairs"

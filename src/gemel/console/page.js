@@ -3,6 +3,7 @@
 
 const OUTCOMES = { match: "Match", review: "For review", no_match: "No match" };
 let live = null;
+let picture = null; // of an item's properties, the one that is an image file
 let examples = null;
 let nextExample = 0;
 
@@ -88,6 +89,13 @@ function buildImage(fieldset) {
   fieldset.append(drop);
 }
 
+function buildJson(fieldset) {
+  const text = make("textarea");
+  text.rows = 4;
+  text.spellcheck = false;
+  fieldset.append(make("label", "", "Item, as JSON", text));
+}
+
 function takeFile(fieldset, file) {
   const reader = new FileReader();
   reader.addEventListener("load", () => showImage(fieldset, reader.result));
@@ -105,7 +113,15 @@ function showImage(fieldset, url) {
 }
 
 function read(fieldset) {
-  if (live.modality === "image") return { image: fieldset.dataset.image || "" };
+  if (picture) return { [picture]: fieldset.dataset.image || "" };
+  const json = fieldset.querySelector("textarea");
+  if (json) {
+    try {
+      return JSON.parse(json.value);
+    } catch {
+      throw { where: fieldset.dataset.item, detail: "not JSON" };
+    }
+  }
   const row = {};
   for (const input of fieldset.querySelectorAll("input[data-field]")) {
     const text = input.value.trim();
@@ -116,10 +132,12 @@ function read(fieldset) {
 }
 
 function fill(fieldset, item) {
-  if (live.modality === "image") {
-    showImage(fieldset, `data:image;base64,${item.image}`);
+  if (picture) {
+    showImage(fieldset, `data:image;base64,${item[picture]}`);
     return;
   }
+  const json = fieldset.querySelector("textarea");
+  if (json) json.value = JSON.stringify(item);
   for (const input of fieldset.querySelectorAll("input[data-field]")) {
     const value = item[input.dataset.field];
     input.value = value === null || value === undefined ? "" : String(value);
@@ -203,7 +221,7 @@ function whyPanel(why, left, right) {
       `Of ${n} known comparisons with a score within ${figure(within)} of this one, ${n_genuine} were genuine.`,
     ));
   }
-  panel.append(live.modality === "image" ? maps(why.parts, left, right) : worths(why));
+  panel.append(picture ? maps(why.parts, left, right) : worths(why));
   return panel;
 }
 
@@ -251,7 +269,7 @@ function maps(parts, left, right) {
   const pair = make("div", "pair");
   for (const [side, item] of [["left", left], ["right", right]]) {
     const image = make("img");
-    image.src = `data:image;base64,${item.image}`;
+    image.src = `data:image;base64,${item[picture]}`;
     image.alt = `${side} image, tinted`;
     const map = make("div", "map", image);
     for (const part of leaves.filter((leaf) => leaf[side] !== null && leaf.box)) {
@@ -400,9 +418,12 @@ async function start() {
     byId("about").textContent = problem.detail || "no release";
     return;
   }
+  const { properties } = (await ask("GET", "/openapi.json")).components.schemas.Payload;
+  const isPicture = (name) => (properties[name].contentMediaType || "").startsWith("image/");
+  picture = Object.keys(properties || {}).find(isPicture) || null;
   showRelease();
   for (const fieldset of document.querySelectorAll("fieldset[data-item]")) {
-    (live.modality === "image" ? buildImage : buildRow)(fieldset);
+    (picture ? buildImage : live.fields.length ? buildRow : buildJson)(fieldset);
   }
   for (const section of document.querySelectorAll("section")) {
     section.querySelector("form").addEventListener("submit", (event) => submit(section, event));

@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.arrays import Int64, canonical_json, digest
+from gemel.arrays import Int64, digest
 from gemel.data.schema import Field
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
-Modality = Literal["row", "image"]
 UNKNOWN = -1
 MAX_CATEGORIES = 1000
 
@@ -49,12 +47,72 @@ class BadRecord:
         return f"{self.file}{row}{column}: {self.reason}"
 
 
-@dataclass(frozen=True)
-class ImageFile:
-    """An image on disk and the SHA-256 of its bytes when it was read and checked."""
+class Contents(Protocol):
+    """The payloads of n records, wherever they are kept."""
 
-    path: Path
-    sha256: str
+    @property
+    def frame(self) -> pl.DataFrame | None:
+        """Typed columns named as the fields; None where payloads have no fields."""
+
+    def payloads(self, idx: Int64) -> list[Any]:
+        """What an encoder takes, of the records at these positions; read now, not before.
+
+        Raises:
+            DataError: one is gone or unreadable.
+        """
+
+    def take(self, idx: Int64) -> Self:
+        """Those of the records at these positions."""
+
+    def digest(self, dataset: Dataset) -> str:
+        """Digest of the payloads with the ids, identities and groups of their records."""
+
+    def alike(self, side: Int64, *, near: bool) -> tuple[NDArray[np.integer[Any]], Int64]:
+        """Which payloads are the same, and which nearly so.
+
+        Args:
+            side: (n,) int64; only records on different sides can be near, -1 is on none.
+            near: also look for near ones.
+        Returns:
+            (n,) keys that are equal for equal payloads; (m, 2) a record and its near one on an
+            earlier side.
+        """
+
+    def shown(self, i: int) -> str:
+        """The payload of record i in a few words for people, or nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Payloads in memory, of any kind that JSON can carry; two are the same if their JSON is.
+
+    Args:
+        values: one payload a record.
+    """
+
+    values: tuple[Any, ...]
+    frame: None = None
+
+    def payloads(self, idx: Int64) -> list[Any]:
+        """Those at these positions."""
+        return [self.values[i] for i in idx.tolist()]
+
+    def take(self, idx: Int64) -> Held:
+        """Those at these positions."""
+        return Held(tuple(self.payloads(idx)))
+
+    def digest(self, dataset: Dataset) -> str:
+        """Of the sorted ids with identity and JSON."""
+        return digest_of(dataset, [msgspec.json.encode(v).decode() for v in self.values])
+
+    def alike(self, side: Int64, *, near: bool) -> tuple[NDArray[np.integer[Any]], Int64]:
+        """Equal JSON; none is near."""
+        texts = [msgspec.json.encode(v).decode() for v in self.values]
+        return np.unique(texts, return_inverse=True)[1], np.zeros((0, 2), np.int64)
+
+    def shown(self, i: int) -> str:
+        """The first characters of its JSON."""
+        return msgspec.json.encode(self.values[i]).decode()[:80]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +159,9 @@ class Dataset:
     """Records of one modality, with their identities.
 
     Attributes:
-        modality: `row` (values in `frame`) or `image` (bytes in `files`).
-        fields: the columns of a row; empty for images.
+        modality: name of what a payload is.
+        contents: the payloads.
+        fields: what a payload consists of; empty where it has no fields.
         ids: (n,) str, unique.
         identities: (n,) int64 codes into `identity_names`; -1 where the identity is unknown.
             `take` keeps the codes, so they mean the same in every part of one dataset.
@@ -111,13 +170,12 @@ class Dataset:
         source: where the records came from, for messages and reports.
         n_read: input rows (or image files) looked at, refused ones included.
         notes: what a user should know about columns, one sentence each.
-        frame: typed columns named as `fields`, for rows.
-        files: one per record, for images.
         category: of each record, if a column says so; no encoder sees it unless it is a field too.
         groups: per column that joins identities (see `units`), (n,) int64 codes; -1 where unknown.
     """
 
-    modality: Modality
+    modality: str
+    contents: Contents
     fields: tuple[Field, ...]
     ids: NDArray[np.str_]
     identities: Int64
@@ -126,8 +184,6 @@ class Dataset:
     source: str = ""
     n_read: int = 0
     notes: tuple[str, ...] = ()
-    frame: pl.DataFrame | None = None
-    files: tuple[ImageFile, ...] = ()
     category: CategoryColumn | None = None
     groups: Mapping[str, Int64] = field(default_factory=dict)
 
@@ -142,36 +198,28 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the content as 64 hex digits: fields, ids, identities and values, in order.
+        """Digest of the content as 64 hex digits: fields, ids, identities and values.
 
         It does not depend on the file format that the records came in, nor on categories, since no
-        training does. Groups count where given. For images it covers the sorted ids with the
-        SHA-256 of each file.
+        training does. Groups count where given.
         """
-        names = [self.identity_of(i) for i in range(len(self))]
-        if self.modality == "image":
-            hashes = [f.sha256 for f in self.files]
-            lines = sorted(zip(self.ids.tolist(), names, hashes, strict=True))
-            return digest(b"image", msgspec.json.encode(lines))
-        head = canonical_json([[f.name, f.kind] for f in self.fields])
-        values = [msgspec.json.encode(self._rows()[f.name].to_list()) for f in self.fields]
-        labels = (msgspec.json.encode(self.ids.tolist()), msgspec.json.encode(names))
-        joined = [msgspec.json.encode([n, c.tolist()]) for n, c in self.groups.items()]
-        return digest(b"row", head, *labels, *values, *joined)
+        return self.contents.digest(self)
+
+    @property
+    def frame(self) -> pl.DataFrame | None:
+        """Typed columns named as `fields`; None where payloads have no fields."""
+        return self.contents.frame
 
     def payloads(self, idx: NDArray[np.integer[Any]] | Sequence[int] | None = None) -> list[Any]:
-        """What an encoder takes: a dict per row, or the bytes of each image file.
+        """What an encoder takes, one for each record.
 
         Args:
-            idx: (m,) positions; None for all. Image files are read now, not before.
+            idx: (m,) positions; None for all. Files are read now, not before.
         Raises:
-            DataError: an image file is gone or unreadable.
+            DataError: a file is gone or unreadable.
         """
         chosen = np.arange(len(self)) if idx is None else np.asarray(idx, dtype=np.int64)
-        if self.modality == "image":
-            return [_bytes_of(self.files[i].path) for i in chosen]
-        frame = self._rows()
-        return (frame if idx is None else frame[chosen]).to_dicts()
+        return self.contents.payloads(chosen)
 
     def take(self, idx: NDArray[np.integer[Any]] | Sequence[int]) -> Dataset:
         """The records at these positions, in this order; identity codes and names stay."""
@@ -182,8 +230,7 @@ class Dataset:
             identities=self.identities[chosen],
             bad=(),
             n_read=len(chosen),
-            frame=None if self.frame is None else self.frame[chosen],
-            files=tuple(self.files[i] for i in chosen) if self.files else (),
+            contents=self.contents.take(chosen),
             category=None if self.category is None else self.category.take(chosen),
             groups={name: codes[chosen] for name, codes in self.groups.items()},
         )
@@ -193,10 +240,12 @@ class Dataset:
         code = int(self.identities[i])
         return None if code == UNKNOWN else self.identity_names[code]
 
-    def _rows(self) -> pl.DataFrame:
-        if self.frame is None:
-            raise DataError("these records are not rows", where=self.source)
-        return self.frame
+
+def digest_of(dataset: Dataset, hashes: Sequence[str]) -> str:
+    """Digest of the sorted ids with the identity and the hash of each record."""
+    names = [dataset.identity_of(i) for i in range(len(dataset))]
+    lines = sorted(zip(dataset.ids.tolist(), names, hashes, strict=True))
+    return digest(dataset.modality.encode(), msgspec.json.encode(lines))
 
 
 def codes(names: Sequence[str | None]) -> tuple[Int64, tuple[str, ...]]:
@@ -213,10 +262,3 @@ def codes(names: Sequence[str | None]) -> tuple[Int64, tuple[str, ...]]:
         count=len(names),
     )
     return out, tuple(seen)
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as e:
-        raise DataError(f"cannot read the image: {e.strerror}", where=str(path)) from e

@@ -10,17 +10,74 @@ import hashlib
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, ImageFile, codes
+from gemel.arrays import Int64
+from gemel.data import thumbnails
+from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, codes, digest_of
+from gemel.data.rows import Columns, plain
 from gemel.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MAX_PIXELS = 64_000_000
 """Images with more pixels are refused before they are decoded."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image on disk and the SHA-256 of its bytes when it was read and checked."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFiles:
+    """Images on disk, one a record."""
+
+    files: tuple[ImageFile, ...]
+    frame: None = None
+
+    def payloads(self, idx: Int64) -> list[bytes]:
+        """The bytes of each file.
+
+        Raises:
+            DataError: a file is gone or unreadable.
+        """
+        return [_bytes_of(self.files[i].path) for i in idx.tolist()]
+
+    def take(self, idx: Int64) -> ImageFiles:
+        """The files at these positions."""
+        return ImageFiles(tuple(self.files[i] for i in idx.tolist()))
+
+    def digest(self, dataset: Dataset) -> str:
+        """Of the sorted ids with identity and SHA-256."""
+        return digest_of(dataset, [file.sha256 for file in self.files])
+
+    def alike(self, side: Int64, *, near: bool) -> tuple[NDArray[np.integer[Any]], Int64]:
+        """Equal pixels are the same, see `thumbnails.near` for near; each is decoded once."""
+        digests, rows = thumbnails.thumbnails(_bytes_of(file.path) for file in self.files)
+        close = thumbnails.near(rows, side)[0] if near else np.zeros((0, 2), np.int64)
+        return np.unique(digests, return_inverse=True)[1], close
+
+    def shown(self, i: int) -> str:
+        """Nothing: the id of an image is its path."""
+        return ""
+
+
+def read(path: Path, said: Columns) -> Dataset:
+    """The images of a folder, of which no column can be said.
+
+    Raises:
+        DataError: as `read_folder`, or a category or groups were named.
+    """
+    plain(said, path)
+    return read_folder(path)
 
 
 def read_folder(folder: Path) -> Dataset:
@@ -71,6 +128,7 @@ def _checked(named: Sequence[tuple[str, Path]], source: str) -> Dataset:
             fine.append((name, ImageFile(path, sha256)))
     return Dataset(
         modality="image",
+        contents=ImageFiles(tuple(file for _, file in fine)),
         fields=(),
         ids=np.array([name for name, _ in fine], dtype=np.str_),
         identities=np.full(len(fine), UNKNOWN, dtype=np.int64),
@@ -78,7 +136,6 @@ def _checked(named: Sequence[tuple[str, Path]], source: str) -> Dataset:
         bad=tuple(bad),
         source=source,
         n_read=len(named),
-        files=tuple(file for _, file in fine),
     )
 
 
@@ -114,6 +171,13 @@ def fault(data: bytes) -> str:
         # Pillow's decoders raise all of these on damaged files.
         return f"broken image: {e}"
     return ""
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        raise DataError(f"cannot read the image: {e.strerror}", where=str(path)) from e
 
 
 def _hidden(path: Path, folder: Path) -> bool:

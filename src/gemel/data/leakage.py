@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Int64
-from gemel.data import tables, thumbnails, wordbags
+from gemel.data import wordbags
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import SIDES, Splits
 from gemel.errors import DataError, LeakageError
@@ -118,16 +118,8 @@ def find(dataset: Dataset, splits: Splits, *, near: bool = True, n_examples: int
     names = [wordbags.normalised(n) for n in dataset.identity_names]
     codes = np.append(np.unique(names, return_inverse=True)[1], UNKNOWN)[dataset.identities]
     shared = _shared(codes, np.where(codes == UNKNOWN, UNKNOWN, side))
-    if dataset.frame is not None:
-        same = _shared(wordbags.record_keys(dataset.frame, dataset.fields), side)
-        close = _NONE
-        if near:
-            close = wordbags.near(wordbags.bags(dataset.frame, dataset.fields), side)
-    else:
-        images = (dataset.payloads([i])[0] for i in range(len(dataset)))
-        digests, rows = thumbnails.thumbnails(images)
-        same = _shared(np.unique(digests, return_inverse=True)[1], side)
-        close = thumbnails.near(rows, side)[0] if near else _NONE
+    keys, close = dataset.contents.alike(side, near=near)
+    same = _shared(keys, side)
     close = close[~np.isin(close[:, 0], same[:, 0])]
     findings = [
         Finding(len(pairs), tuple(_example(dataset, side, *p) for p in pairs[:n_examples].tolist()))
@@ -169,14 +161,9 @@ def _shared(keys: NDArray[np.integer[Any]], side: Int64) -> Int64:
 def _example(dataset: Dataset, side: Int64, left: int, right: int) -> Example:
     ends = []
     for i in (left, right):
-        values = "" if dataset.frame is None else _values(dataset.payloads([i])[0])
+        values = dataset.contents.shown(i)
         name = dataset.identity_of(i)
         ends.append(" ".join(p for p in (values, f"identity {name}" if name else "") if p))
     same = ends[0] if ends[0] == ends[1] else f"{ends[0]} / {ends[1]}"
     left_id, right_id = str(dataset.ids[left]), str(dataset.ids[right])
     return Example(left_id, SIDES[side[left]], right_id, SIDES[side[right]], same)
-
-
-def _values(row: dict[str, Any]) -> str:
-    text = " ".join(tables.as_text(v) or "" for v in row.values() if v is not None)
-    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -10,31 +10,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gemel.data import images, tables
 from gemel.data import pairs as labelled
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
-from gemel.data.rows import Columns, from_table
+from gemel.data.rows import Columns, from_table, plain
 from gemel.data.schema import Field
 from gemel.data.tables import NOT_UTF_8
 from gemel.errors import DataError
+from gemel.registry import MODALITIES
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "guess_identity", "read"]
 
-Kind = Literal["auto", "rows", "images", "pairs"]
+KINDS = ("auto", "rows", "images", "pairs")
+"""What a path can hold; all else is the name of a modality that reads its own files."""
 MAX_BAD_RATIO = 0.01
 
 
 def read(
     path: str | Path,
     *,
-    kind: Kind = "auto",
+    kind: str = "auto",
     identity: str | None = None,
     id: str | None = None,
     category: str | None = None,
@@ -51,7 +53,8 @@ def read(
     Args:
         path: a table, a folder of images (identity = sub-folder) or a file of labelled pairs.
         kind: what the path holds; `auto` looks: a folder holds images, a table with exactly the
-            columns left, right and same holds pairs, any other table holds rows.
+            columns left, right and same holds pairs, any other table holds rows. The name of a
+            modality: it reads the path itself.
         identity: column that says which rows belong together; none: identities are unknown.
         id: column of unique record ids; none: the row's number among the rows, from 1.
         category: column of a category that error rates are told apart by, such as a country; it
@@ -66,29 +69,34 @@ def read(
             is not independent (see `units`). They are not compared.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
+        ConfigError: no kind, and no modality of that name.
     """
     path = Path(path)
     if not path.exists():
         raise DataError("no such file or folder", where=str(path))
     said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
-    if path.is_dir():
+    if kind not in KINDS:
+        dataset = MODALITIES.load(kind, where="kind").read(path, said)
+    elif path.is_dir():
         if kind not in ("auto", "images"):
             raise DataError(f"a folder, expected a file of {kind}", where=str(path))
-        _no_category(said, path)
-        _no_groups(groups, path)
-        dataset = images.read_folder(path)
+        dataset = images.read(path, said)
     elif kind == "images":
         raise DataError("a file, expected a folder of images", where=str(path))
     else:
         table = tables.read(path)
         is_pairs = sorted(table.frame.columns) == sorted(labelled.COLUMNS)
         if kind == "pairs" or (kind == "auto" and is_pairs):
-            _no_category(said, path)
-            _no_groups(groups, path)
+            plain(said, path)
             return _from_pairs(table, path, max_bad_ratio)
         dataset = from_table(table, said)
     dataset = _checked(dataset, max_bad_ratio)
-    return dataset if pairs is None else _with_pairs(dataset, Path(pairs), max_bad_ratio)
+    if pairs is None:
+        return dataset
+    if identity is not None and (dataset.identities != UNKNOWN).any():
+        hint = "name an identity column or give pairs, not both"
+        raise DataError("the records have identities already", where=dataset.source, hint=hint)
+    return _with_pairs(dataset, Path(pairs), max_bad_ratio)
 
 
 def from_rows(
@@ -179,13 +187,9 @@ def guess_identity(frame: pl.DataFrame) -> str | None:
     return None
 
 
-def _no_category(said: Columns, path: Path) -> None:
-    if said.category is not None:
-        raise DataError(
-            "a category is a column of rows, there are none",
-            where=str(path),
-            hint="leave data.category out",
-        )
+def kind_of(modality: str) -> str:
+    """As what files of a modality are read: its own name if a package added it, else by looks."""
+    return "auto" if modality in MODALITIES.built_in else modality
 
 
 def _from_pairs(table: tables.Table, path: Path, max_bad_ratio: float) -> Dataset:
@@ -204,9 +208,6 @@ def _from_pairs(table: tables.Table, path: Path, max_bad_ratio: float) -> Datase
 
 
 def _with_pairs(dataset: Dataset, path: Path, max_bad_ratio: float) -> Dataset:
-    if (dataset.identities != UNKNOWN).any() and dataset.modality == "row":
-        hint = "name an identity column or give pairs, not both"
-        raise DataError("the records have identities already", where=dataset.source, hint=hint)
     if not path.exists():
         raise DataError("no such file", where=str(path))
     found = labelled.parse(tables.read(path))
@@ -223,12 +224,6 @@ def _with_identities(
     return replace(
         dataset, identities=code, identity_names=identity_names, bad=(*dataset.bad, *bad)
     )
-
-
-def _no_groups(groups: Sequence[str], path: Path) -> None:
-    if groups:
-        hint = "leave groups out, or read a table of records"
-        raise DataError("groups are columns of a table of records", where=str(path), hint=hint)
 
 
 def _checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:

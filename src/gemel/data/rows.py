@@ -9,15 +9,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from gemel.arrays import Bool, Int64
-from gemel.data import schema
+from gemel.arrays import Bool, Int64, canonical_json, digest
+from gemel.data import schema, wordbags
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.schema import Field
-from gemel.data.tables import Table
+from gemel.data.tables import Table, as_text
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,6 +55,59 @@ class Columns:
         if self.category is not None and self.category in self.kinds:
             taken.add(self.category)
         return [c for c in [*self.labels, *self.groups] if c not in taken]
+
+
+def plain(said: Columns, path: Path) -> None:
+    """Raise unless nothing was said about columns that only a table of records has.
+
+    Raises:
+        DataError: a category or groups were named.
+    """
+    if said.category is not None:
+        hint = "leave data.category out"
+        what = "a category is a column of rows, there are none"
+        raise DataError(what, where=str(path), hint=hint)
+    if said.groups:
+        hint = "leave groups out, or read a table of records"
+        raise DataError("groups are columns of a table of records", where=str(path), hint=hint)
+
+
+@dataclass(frozen=True, eq=False)
+class TableRows:
+    """Rows in memory, one a record."""
+
+    fields: tuple[Field, ...]
+    frame: pl.DataFrame
+
+    def payloads(self, idx: Int64) -> list[dict[str, Any]]:
+        """A dict of field name to value for each."""
+        return self.frame[idx].to_dicts()
+
+    def take(self, idx: Int64) -> TableRows:
+        """The rows at these positions."""
+        return TableRows(self.fields, self.frame[idx])
+
+    def digest(self, dataset: Dataset) -> str:
+        """Of fields, ids, identities, values and groups, in order."""
+        head = canonical_json([[f.name, f.kind] for f in self.fields])
+        names = [dataset.identity_of(i) for i in range(len(dataset))]
+        labels = (msgspec.json.encode(dataset.ids.tolist()), msgspec.json.encode(names))
+        values = [msgspec.json.encode(self.frame[f.name].to_list()) for f in self.fields]
+        joined = [msgspec.json.encode([n, c.tolist()]) for n, c in dataset.groups.items()]
+        return digest(b"row", head, *labels, *values, *joined)
+
+    def alike(self, side: Int64, *, near: bool) -> tuple[NDArray[np.integer[Any]], Int64]:
+        """Equal values, after `wordbags.normalised`, are the same; see `wordbags.near` for near."""
+        close = np.zeros((0, 2), np.int64)
+        if near:
+            close = wordbags.near(wordbags.bags(self.frame, self.fields), side)
+        return wordbags.record_keys(self.frame, self.fields), close
+
+    def shown(self, i: int) -> str:
+        """Its values, the first 80 characters of them."""
+        values = self.payloads(np.array([i]))[0].values()
+        text = " ".join(as_text(v) or "" for v in values if v is not None)
+        return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
 def from_table(table: Table, said: Columns) -> Dataset:
@@ -123,6 +179,7 @@ def _assemble(
     )
     return Dataset(
         modality="row",
+        contents=TableRows(fields, pl.DataFrame(typed)[kept]),
         fields=fields,
         ids=ids[kept].astype(np.str_),
         identities=code,
@@ -131,7 +188,6 @@ def _assemble(
         source=table.file,
         n_read=table.n_read,
         notes=(*table.notes, *notes),
-        frame=pl.DataFrame(typed)[kept],
         category=None if said.category is None else _category(said.category, labels, kept),
     )
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 from numpy.typing import NDArray
 
 from gemel.arrays import Float32
+from gemel.data.dataset import Dataset
+from gemel.data.rows import Columns
 from gemel.data.schema import Field
 from gemel.encode.comparators import Scorer
 from gemel.encode.parts import Box, Parts
@@ -75,9 +78,19 @@ class Modality(Protocol):
 
     name: str
     nouns: tuple[str, str]
-    training: str
+    training: str = ""
     on_command_line: str = "a JSON object"
     n_explained: int = 8
+
+    def read(self, path: Path, said: Columns) -> Dataset:
+        """The records in a file or folder, with what was refused.
+
+        Args:
+            path: there is such a file or folder.
+            said: what the user said about columns, of which any may be moot.
+        Raises:
+            DataError: unreadable, or something was said that cannot be.
+        """
 
     def prepare(self, spec: Mapping[str, Any]) -> Prepare:
         """The preprocessing that `Prepare.spec` described.

@@ -50,7 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         space_id: which embeddings are comparable with those of this release.
         parent: release that this one was derived from in the same space, or None.
         created: when, ISO 8601 in UTC.
-        modality: what a payload is, `row` or `image`.
+        modality: name of what a payload is.
         name: for people; need not be unique.
         licence: terms of the data and of pretrained weights that went into it, or empty.
         gemel: version that built it.

@@ -1,12 +1,12 @@
 """Bodies of requests: what comes over the wire, and nothing of what is done with it.
 
-An unknown key is an error. A payload is a row (field name to value), an image as
-`{"image": base64}`, or a bare string where the release has one text field or takes images.
+An unknown key is an error. What an item is, the modality of the release says: an object, such as a
+row, or a bare string where that is enough.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -16,7 +16,7 @@ MAX_VIEWS = 8
 """Of one thing; all views of the left are compared with all of the right."""
 
 Scalar = str | int | float | None
-Item = dict[str, Scalar] | str
+Item = dict[str, Any] | str
 Views = Annotated[list[Item], Meta(min_length=1, max_length=MAX_VIEWS)]
 Pair = tuple[str | None, str | None]
 Category = str | Pair | None

@@ -30,7 +30,7 @@ from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
 from gemel.train.checkpoint import only_writer
-from gemel.train.towers import Modality
+from gemel.train.towers import Trainable
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -56,9 +56,9 @@ def train(
         DataError: too few identities or no genuine pair.
         TrainingError: training went wrong, or the export differs from torch.
     """
-    modality = towers.modality(dataset.modality)
+    half = towers.trainable(dataset.modality)
     identities = _known(dataset.identities[splits.train])
-    resolved = resolve(settings, modality, n_identities=len(np.unique(identities)))
+    resolved = resolve(settings, half, n_identities=len(np.unique(identities)))
     key = _key(dataset, splits, resolved)
     folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder), _threads(resolved.threads):
@@ -69,9 +69,9 @@ def train(
         report = RunReport(
             key=key,
             dataset=dataset.digest,
-            modality=modality.name,
+            modality=half.modality,
             splits=splits.as_dict(),
-            training=_run(dataset, splits, modality, resolved, session),
+            training=_run(dataset, splits, half, resolved, session),
         )
         write_whole(folder / REPORT, report.to_json())
         (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -89,7 +89,7 @@ def _threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def resolve(settings: TrainSettings, modality: Modality, *, n_identities: int) -> RunSettings:
+def resolve(settings: TrainSettings, half: Trainable, *, n_identities: int) -> RunSettings:
     """The settings with the modality's default for each 0 or null.
 
     With fewer identities than a batch is to have, each gives more records, so that a batch stays as
@@ -98,7 +98,7 @@ def resolve(settings: TrainSettings, modality: Modality, *, n_identities: int) -
     given = {k: v for k, v in msgspec.to_builtins(settings).items() if v is not None}
     # Zero is a valid share of warm-up, and a valid seed.
     meant = {k: v for k, v in given.items() if v != 0 or k in ("warmup_ratio", "seed")}
-    resolved = {"threads": 1, **asdict(modality.defaults), **meant}
+    resolved = {"threads": 1, **asdict(half.defaults), **meant}
     if "views_per_identity" not in meant:
         rows = resolved["identities_per_batch"] * resolved["views_per_identity"]
         few = max(1, min(n_identities, resolved["identities_per_batch"]))
@@ -125,7 +125,7 @@ def _finished(folder: Path, key: str) -> Run | None:
 def _run(
     dataset: Dataset,
     splits: Splits,
-    modality: Modality,
+    half: Trainable,
     settings: RunSettings,
     session: loop.Session,
 ) -> Training:
@@ -133,17 +133,17 @@ def _run(
     begun = time.monotonic()
     _check(dataset, splits)
     payloads = dataset.payloads(splits.train)
-    prepare = modality.prepare(payloads, dataset.fields)
+    prepare = half.prepare(payloads, dataset.fields)
     identities = _known(dataset.identities[splits.train])
     arrays = prepare(payloads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        tower = modality.tower(prepare, arrays, size=settings.size)
+        tower = half.tower(prepare, arrays, size=settings.size)
     loss = losses.named(settings.loss, mining=settings.mining, margin=settings.margin)
-    supervision, labels = modality.aim(tower, arrays, identities, loss)
-    views = modality.views(prepare)
+    supervision, labels = half.aim(tower, arrays, identities, loss)
+    views = half.views(prepare)
     dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
-    if modality.judge_views:
+    if half.judge_views:
         varied = views(dev, np.random.default_rng(settings.seed))
         dev = {name: np.concatenate([a, varied[name]]) for name, a in dev.items()}
         dev_identities = np.concatenate([dev_identities, dev_identities])
@@ -154,12 +154,12 @@ def _run(
         settings.views_per_identity,
         settings.seed,
     )
-    objective = loop.Objective(supervision, map_at_r, views, modality.mix)
+    objective = loop.Objective(supervision, map_at_r, views, half.mix)
     started = time.monotonic()
     history = loop.fit(tower, material, sampler, objective, _plan(settings), session)
     learning = time.monotonic() - started
     network, difference = export.export(tower, material.arrays)
-    comparator = modality.comparator(tower, arrays, identities, views, seed=settings.seed)
+    comparator = half.comparator(tower, arrays, identities, views, seed=settings.seed)
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     encoder.mkdir(exist_ok=True)
     write_whole(encoder / PREPARE, canonical_json(prepare.spec()))

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from gemel import figures
 from gemel.calibrate.rates.by_category import Cell, Row
 from gemel.encode import modality
-from gemel.encode.modality import Modality
 from gemel.release import probes
 from gemel.release.evidence.schema import Evidence, Mistake
 from gemel.release.release import Release
@@ -50,11 +49,10 @@ def render(release: Release) -> str:
         ReleaseError: the release carries no evidence that can be read.
     """
     evidence, shown = release.evidence, card(release)
-    kind = modality.named(release.modality)
-    wrong = _mistakes(kind, evidence)
+    wrong = _mistakes(evidence)
     return _template().render(
         release=release,
-        nouns=kind.nouns,
+        nouns=modality.named(release.modality).nouns,
         manifest=release.manifest,
         evidence=evidence,
         card=shown,
@@ -173,7 +171,7 @@ def _template() -> Template:
     return environment.get_template("report.html")
 
 
-def _mistakes(modality: Modality, evidence: Evidence) -> list[dict[str, Any]]:
+def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
     """Both kinds of wrong decisions, with a heading and cards."""
     at = evidence.eval
     kinds = (
@@ -186,7 +184,7 @@ def _mistakes(modality: Modality, evidence: Evidence) -> list[dict[str, Any]]:
             "total": total,
             "meaning": meaning,
             "cards": [
-                _card(modality, m, f"{kind}-{i}")
+                _card(m, f"{kind}-{i}")
                 for i, m in enumerate(m for m in evidence.mistakes if m.kind == kind)
             ],
         }
@@ -194,8 +192,9 @@ def _mistakes(modality: Modality, evidence: Evidence) -> list[dict[str, Any]]:
     ]
 
 
-def _card(kind: Modality, mistake: Mistake, anchor: str) -> dict[str, Any]:
+def _card(mistake: Mistake, anchor: str) -> dict[str, Any]:
     """A wrong decision as the template shows it, with what its parts are worth if that is known."""
+    kind = modality.named(next(iter(mistake.left.payload)))
     left, right = (probes.unpack(kind, item.payload) for item in (mistake.left, mistake.right))
     card: dict[str, Any] = {"mistake": mistake, "anchor": anchor}
     card |= {"rows": [], "images": [], "maps": []}

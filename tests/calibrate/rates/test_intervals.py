@@ -12,7 +12,6 @@ from gemel.calibrate.rates.intervals import (
     jackknife_variance,
     p_value,
     proportion,
-    share_by_identity,
     trials_needed,
     upper_bound,
 )
@@ -82,16 +81,3 @@ def test_two_identities_know_nothing() -> None:
     s = labelled(np.array([1.0, 1.0, 0.0]), np.array([1, 1, 0]), list("aba"), list("abb"))
     fmr = measure(s, 0.5).fmr
     assert (fmr.low, fmr.high, fmr.method) == (0.0, 1.0, UNKNOWN)
-
-
-def test_a_share_of_items_has_its_interval_by_whole_identities() -> None:
-    rng = np.random.default_rng(3)
-    identities = np.repeat(rng.permutation(40) * 7, 5)
-    happened = rng.random(200) < np.repeat(rng.random(40), 5)
-    got = share_by_identity(happened, identities, 0.95)
-    left_out = np.array([happened[identities != i].mean() for i in np.unique(identities)])
-    assert got.value == happened.mean()
-    assert got.n_effective == pytest.approx(effective_n(got.value, left_out, 200))
-    assert got.n_effective < 100  # items of one identity are alike
-    assert share_by_identity(happened[:5], identities[:5], 0.95).method == UNKNOWN
-    assert share_by_identity(happened[:0], identities[:0], 0.95).method == UNKNOWN

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -35,7 +35,6 @@ MAX_COMPARED = 4_000_000
 """Impostor comparisons that shapes are chosen on, at most; above it, a random part."""
 
 MAX_KNOTS = 256
-BLOCK = 1 << 20
 
 
 def fit(scores: Scores, prior: float = 0.5, kind: Kind = "auto") -> Likelihood:
@@ -142,34 +141,19 @@ def cross_entropy(scores: Scores, likelihood: Likelihood, prior: float) -> float
         0 perfect, 1 no better than the prior; above 1 misleading.
     Source: Ramos and Gonzalez-Rodriguez 2013, Reliable support: empirical cross-entropy.
     """
-    genuine = _ratios(scores.score[scores.genuine], likelihood)
-    return relative_cost(genuine, _ratios(scores.score[~scores.genuine], likelihood), prior)
-
-
-Ratios = Iterable[tuple[Float64, Float64 | None]]
-"""Log-likelihood ratios of one class, and how many comparisons have each (None: one), in blocks."""
-
-
-def _ratios(score: Float32, likelihood: Likelihood) -> Ratios:
-    for start in range(0, len(score), BLOCK):
-        yield likelihood.llrs(score[start : start + BLOCK]), None
-
-
-def relative_cost(genuine: Ratios, impostor: Ratios, prior: float) -> float:
-    """`cross_entropy` of given log-likelihood ratios."""
     logit = math.log(prior / (1 - prior))
-    miss, false = _mean_loss(genuine, logit, -1), _mean_loss(impostor, logit, 1)
+    miss = _mean_loss(scores.score[scores.genuine], likelihood, logit, -1)
+    false = _mean_loss(scores.score[~scores.genuine], likelihood, logit, 1)
     return (prior * miss + (1 - prior) * false) / entropy(prior)
 
 
-def _mean_loss(ratios: Ratios, logit: float, sign: int) -> float:
-    """Mean of ln(1 + exp(sign * (llr + logit)))."""
-    total = n = 0.0
-    for llr, count in ratios:
-        loss = np.logaddexp(0, sign * (llr + logit))
-        total += float(loss.sum() if count is None else count @ loss)
-        n += len(llr) if count is None else float(count.sum())
-    return total / n
+def _mean_loss(score: Float32, likelihood: Likelihood, logit: float, sign: int) -> float:
+    """Mean of ln(1 + exp(sign * (llr + logit))), a block at a time."""
+    total = 0.0
+    for start in range(0, len(score), 1 << 20):
+        posterior: Float64 = likelihood.llrs(score[start : start + (1 << 20)]) + logit
+        total += float(np.logaddexp(0, sign * posterior).sum())
+    return total / len(score)
 
 
 def cllr(scores: Scores, likelihood: Likelihood) -> float:
@@ -198,8 +182,13 @@ def least_cross_entropy(curve: Sweep, priors: Float64) -> Float64:
     _, true, false = hull_blocks(curve)
     with np.errstate(divide="ignore"):
         llr = np.log(true) - np.log(false) - math.log(curve.n_genuine / curve.n_impostor)
-    genuine, impostor = ([(llr[count > 0], count[count > 0])] for count in (true, false))
-    return np.array([relative_cost(genuine, impostor, prior) for prior in priors.tolist()])
+    out = np.empty(len(priors))
+    for i, prior in enumerate(priors.tolist()):
+        logit = math.log(prior / (1 - prior))
+        miss = true[true > 0] @ np.logaddexp(0, -llr[true > 0] - logit) / curve.n_genuine
+        wrong = false[false > 0] @ np.logaddexp(0, llr[false > 0] + logit) / curve.n_impostor
+        out[i] = (prior * miss + (1 - prior) * wrong) / entropy(prior)
+    return out
 
 
 def entropy(prior: float) -> float:

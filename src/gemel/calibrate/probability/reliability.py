@@ -18,7 +18,7 @@ from gemel.calibrate.probability.detection_cost import (
     actual_cost,
     least_cost,
 )
-from gemel.calibrate.probability.fit import least_cross_entropy, relative_cost
+from gemel.calibrate.probability.fit import entropy, least_cross_entropy
 from gemel.calibrate.probability.precision_recall import average_precision
 from gemel.calibrate.probability.regression import binned
 from gemel.calibrate.scores.scores import Scores
@@ -108,6 +108,11 @@ class _Ratios:
         self.count: Float64 = count[order]
         self.n = float(count.sum())
 
+    def loss(self, logit: float, sign: int) -> float:
+        """Mean of ln(1 + exp(sign * (llr + logit)))."""
+        each = np.logaddexp(0, sign * (self.llr + logit))
+        return float(self.count @ each) / self.n
+
     def above(self, llr: Float64) -> Float64:
         """Share with at least each of these ratios."""
         before = np.append(0, np.cumsum(self.count))
@@ -133,11 +138,6 @@ def reliability(scores: Scores, policy: Policy) -> Reliability | None:
     curve = sweep(scores)
     genuine = _Ratios(scores, scores.genuine, likelihood)
     impostor = _Ratios(scores, ~scores.genuine, likelihood)
-
-    def cost(prior: float) -> float:
-        one, other = ([(side.llr, side.count)] for side in (genuine, impostor))
-        return relative_cost(one, other, prior)
-
     priors = 1 / (1 + 10.0 ** -np.array(PRIOR_ODDS))
     least = least_cross_entropy(curve, np.append(priors, 0.5)).tolist()
     grid = _grid(genuine, impostor)
@@ -145,14 +145,14 @@ def reliability(scores: Scores, policy: Policy) -> Reliability | None:
     return Reliability(
         prior=prior,
         average_precision=average_precision(curve, prior),
-        cllr=cost(0.5),
+        cllr=_cost(genuine, impostor, 0.5),
         least_cllr=least[-1],
         costs=tuple(
             Cost(least=least_cost(curve, s), actual=actual_cost(curve, likelihood, s))
             for s in stakes
         ),
         prior_odds=PRIOR_ODDS,
-        cross_entropy=tuple(map(cost, priors.tolist())),
+        cross_entropy=tuple(_cost(genuine, impostor, p) for p in priors.tolist()),
         least_cross_entropy=tuple(least[:-1]),
         bins=_bins(genuine, impostor, prior),
         llr=tuple(grid.tolist()),
@@ -160,6 +160,13 @@ def reliability(scores: Scores, policy: Policy) -> Reliability | None:
         impostor_above=tuple(impostor.above(grid).tolist()),
         n_wide=_n_wide(scores, policy),
     )
+
+
+def _cost(genuine: _Ratios, impostor: _Ratios, prior: float) -> float:
+    """Empirical cross-entropy at a prior, relative to that of always saying it."""
+    logit = math.log(prior / (1 - prior))
+    cost = prior * genuine.loss(logit, -1) + (1 - prior) * impostor.loss(logit, 1)
+    return cost / entropy(prior)
 
 
 def _grid(genuine: _Ratios, impostor: _Ratios) -> Float64:

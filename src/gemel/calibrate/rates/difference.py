@@ -8,10 +8,11 @@ variances. What the two are, and which comparisons are worth making, is not know
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.rates.by_identity import Spread, Statistic, mean_variance
@@ -20,7 +21,6 @@ from gemel.calibrate.rates.intervals import (
     Sample,
     jackknife_variance,
     proportion,
-    shares_left_out,
     upper_bound,
 )
 from gemel.calibrate.scores.scores import Scores
@@ -210,7 +210,7 @@ def of_items(
     code = np.unique(unit, return_inverse=True)[1]
     size = np.bincount(code).astype(np.float64)
     sample = Sample(len(code), len(size), len(size))
-    left_out = [shares_left_out(np.bincount(code, values), size) for values in (before, after)]
+    left_out = [_without(np.bincount(code, values), size) for values in (before, after)]
     variances = (
         jackknife_variance(left_out[0]),
         jackknife_variance(left_out[1]),
@@ -220,6 +220,13 @@ def of_items(
     two = proportion(float(after.mean()), variances[1], sample, confidence)
     limits, how = joined(one, two, variances, len(size), confidence)
     return difference(measure, values((one, two)), limits, how, higher)
+
+
+def _without(total: NDArray[Any], size: Float64) -> Float64:
+    """Means of all items without those of each unit."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Float64 = (total.sum() - total) / (size.sum() - size)
+    return found
 
 
 def values(estimates: tuple[Estimate, Estimate]) -> tuple[float, float]:

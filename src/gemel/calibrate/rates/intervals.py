@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, stdtrit
 
 from gemel.arrays import Float64
@@ -212,45 +210,6 @@ def proportion(
     z = float(stdtrit(sample.n_units - 1, (1 + confidence) / 2))
     low, high = wilson(value, n, z)
     return Estimate(value=value, low=low, high=high, n_effective=n, method=method)
-
-
-def share_by_identity(
-    happened: NDArray[Any], identities: NDArray[Any], confidence: float
-) -> Estimate:
-    """A share of items, or a mean of losses in [0, 1], with its interval by leaving out identities.
-
-    Args:
-        happened: (n,) truth values or losses.
-        identities: (n,) whose each item is.
-        confidence: level of the interval.
-    Example:
-        >>> share_by_identity(np.array([1, 1, 0]), np.array([7, 7, 8]), 0.95).n_effective
-        1.0
-    """
-    if not len(happened):
-        return proportion(0.0, math.nan, Sample(0, 0, 0), confidence)
-    code = np.unique(identities, return_inverse=True)[1]
-    n = np.bincount(code).astype(np.float64)
-    left_out = shares_left_out(np.bincount(code, happened), n)
-    value = float(np.clip(np.mean(happened, dtype=np.float64), 0, 1))
-    sample = Sample(len(code), len(n), len(n))
-    return proportion(value, jackknife_variance(left_out), sample, confidence)
-
-
-def shares_left_out(
-    errors: NDArray[Any], n: NDArray[Any], of: tuple[float, float] | None = None
-) -> Float64:
-    """Shares without the items of each unit: (u,); NaN where nothing is left.
-
-    Args:
-        errors: (u,) among the items that a unit has a part in.
-        n: (u,) these items.
-        of: errors and items in all; None: those of all units, each item being of one.
-    """
-    all_errors, all_n = of or (errors.sum(), n.sum())
-    with np.errstate(invalid="ignore", divide="ignore"):
-        left_out: Float64 = (all_errors - errors) / (all_n - n)
-    return left_out
 
 
 def _nothing_observed(value: float, sample: Sample, confidence: float) -> Estimate:

@@ -14,13 +14,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.calibrate.rates.intervals import (
-    Estimate,
-    Sample,
-    jackknife_variance,
-    proportion,
-    shares_left_out,
-)
+from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
 from gemel.decide.bands import matches
 from gemel.encode.comparators import Scorer
 
@@ -115,8 +109,9 @@ def _estimate(counts: Float64, n_independent: int, confidence: float) -> Estimat
         confidence: level of the interval.
     """
     errors, n = counts[0].sum(), counts[1].sum()
-    part = (counts[1] + counts[3]) > 0
-    touched = (counts[:2] + counts[2:])[:, part]
-    sample = Sample(int(n), int(part.sum()), n_independent)
-    variance = jackknife_variance(shares_left_out(touched[0], touched[1], (errors, n)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left_out = (errors - counts[0] - counts[2]) / (n - counts[1] - counts[3])
+    takes_part = (counts[1] + counts[3]) > 0
+    sample = Sample(int(n), int(takes_part.sum()), n_independent)
+    variance = jackknife_variance(left_out[takes_part])
     return proportion(float(errors / n), variance, sample, confidence)

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import unit_rows
+from gemel.data import images
+from gemel.data.dataset import Dataset
+from gemel.data.rows import Columns
 from gemel.encode import modality
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.image import display
@@ -32,6 +35,10 @@ class ImageModality(modality.Modality):
     nouns = ("image", "images")
     training = "gemel.train.towers.image:IMAGE"
     on_command_line = "an image file"
+
+    def read(self, path: Path, said: Columns) -> Dataset:
+        """The images below a folder; the first sub-folder is the identity."""
+        return images.read(path, said)
 
     def prepare(self, spec: Mapping[str, Any]) -> ImagePrepare:
         """Size, channels and brightness, as they were fitted."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from gemel.data import tables
+from gemel.data.dataset import Dataset
 from gemel.data.dates import as_iso
+from gemel.data.rows import Columns, from_table
 from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.row.baseline import ngrams
@@ -24,6 +28,10 @@ class RowModality(modality.Modality):
     nouns = ("record", "records")
     training = "gemel.train.towers.tabular:ROW"
     n_explained = 20
+
+    def read(self, path: Path, said: Columns) -> Dataset:
+        """The rows of a table."""
+        return from_table(tables.read(path), said)
 
     def prepare(self, spec: Mapping[str, Any]) -> Prepare:
         """Widths and quantiles of each field, or means of columns of numbers, as fitted."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.calibrate.rates.intervals import share_by_identity
+from gemel.calibrate.rates import intervals
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.decide.classes import GUARANTEE, ClassPolicy, Level
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter, within
@@ -121,7 +122,7 @@ def measure(
         n_calibration={level.shots: level.calibration.n_classes for level in policy.levels},
         dev=fitted.accuracies,
         eval=tuple(level for level in levels if level is not None),
-        unusual=share_by_identity(unusual, eval.identities[known], confidence),
+        unusual=_estimate(unusual, eval.identities[known], confidence),
         notes=fitted.notes,
     )
 
@@ -247,8 +248,19 @@ def _measured(
         shots=shots,
         ways=ways,
         n_classes=len(codes),
-        accuracy=share_by_identity(is_right, identities, confidence),
-        false_unknown=share_by_identity(refused, identities, confidence),
-        false_known=share_by_identity(taken, identities, confidence),
+        accuracy=_estimate(is_right, identities, confidence),
+        false_unknown=_estimate(refused, identities, confidence),
+        false_known=_estimate(taken, identities, confidence),
         open_set=openset.measure(known_best, is_right, unknown_best),
     )
+
+
+def _estimate(happened: Bool, identities: Int64, confidence: float) -> Estimate:
+    """A share of items with its interval by identity."""
+    code = np.unique(identities, return_inverse=True)[1]
+    n = np.bincount(code).astype(np.float64)
+    errors = np.bincount(code, weights=happened)
+    left_out = (errors.sum() - errors) / np.maximum(n.sum() - n, 1)
+    value = float(errors.sum() / n.sum())
+    sample = intervals.Sample(len(code), len(n), len(n))
+    return intervals.proportion(value, intervals.jackknife_variance(left_out), sample, confidence)

@@ -1,35 +1,30 @@
-"""The plug point of training: what a modality brings to the loop.
+"""The training half of a modality: what it brings to the loop.
 
-A modality fits its preprocessing on the training payloads, builds one tower (so that both sides of
-a comparison are tied), and may vary records while training. Built-in ones are imported when asked
-for; packages add theirs through the entry point group `gemel.modalities`.
+It fits the preprocessing on the training payloads, builds one tower (so that both sides of a
+comparison are tied), and may vary records while training. It is found by the modality whose half it
+is (`Modality.training`) and imported when training asks for it.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Protocol
 
 from torch import nn
 
 from gemel.arrays import Int64
 from gemel.data.schema import Field
+from gemel.encode import modality as modalities
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
+from gemel.registry import MODALITIES
 from gemel.train.arrays import Arrays, Mix, Views
 from gemel.train.loop import Supervision
 from gemel.train.losses import ByIdentity, Loss
-
-GROUP = "gemel.modalities"
-BUILT_IN = {
-    "row": "gemel.train.towers.tabular:ROW",
-    "image": "gemel.train.towers.image:IMAGE",
-}
 
 
 @dataclass(frozen=True)
@@ -107,11 +102,11 @@ def cosine(
 
 
 @dataclass(frozen=True)
-class Modality:
+class Trainable:
     """Everything that training asks of a modality.
 
     Args:
-        name: `row`, `image` ...; the same word as `Prepare.modality`.
+        modality: name of the other half, `gemel.encode.modality.Modality`.
         prepare: fits the preprocessing.
         tower: builds the network.
         views: builds the augmentation.
@@ -122,7 +117,7 @@ class Modality:
         defaults: of the settings.
     """
 
-    name: str
+    modality: str
     prepare: FitPrepare
     tower: BuildTower
     views: BuildViews
@@ -133,21 +128,17 @@ class Modality:
     defaults: Defaults = field(default_factory=Defaults)
 
 
-def modality(name: str) -> Modality:
-    """The modality of that name.
+def trainable(name: str) -> Trainable:
+    """The training half of the modality of that name.
 
     Raises:
-        ConfigError: neither gemel nor an installed package has it.
+        ConfigError: nobody has the modality, or it cannot be trained.
     """
-    if name in BUILT_IN:
-        module, attribute = BUILT_IN[name].split(":")
-        found = getattr(importlib.import_module(module), attribute)
-    else:
-        plugins = entry_points(group=GROUP)
-        if name not in plugins.names:
-            known = ", ".join(sorted({*BUILT_IN, *plugins.names}))
-            raise ConfigError(f"unknown modality {name!r}", hint=f"known: {known}")
-        found = plugins[name].load()
-    if not isinstance(found, Modality):
-        raise ConfigError(f"modality {name!r} is a {type(found).__name__}, not a Modality")
+    place = modalities.named(name).training
+    found = EntryPoint(name, place, MODALITIES.group).load() if place else None
+    if not isinstance(found, Trainable) or found.modality != name:
+        raise ConfigError(
+            f"modality {name!r} cannot be trained",
+            hint=f"its half of training, {place or 'not named'}, is no Trainable of that name",
+        )
     return found

@@ -25,7 +25,7 @@ from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays
 from gemel.train.cut_and_mix import Splice
-from gemel.train.towers import Defaults, Modality
+from gemel.train.towers import Defaults, Trainable
 from gemel.train.views_image import ImageViews
 
 N_ORIENTATIONS = 8
@@ -171,7 +171,7 @@ def _views(prepare: Prepare) -> ImageViews:
     return ImageViews()
 
 
-IMAGE = Modality(
+IMAGE = Trainable(
     "image",
     prepare=_prepare,
     tower=_tower,

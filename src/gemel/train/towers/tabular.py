@@ -32,7 +32,7 @@ from gemel.train.comparator_pairs import Layout
 from gemel.train.loop import Supervision
 from gemel.train.losses import InfoNCE, Loss
 from gemel.train.relations import Relations
-from gemel.train.towers import Defaults, Modality
+from gemel.train.towers import Defaults, Trainable
 from gemel.train.views_row import RowViews
 
 WIDTHS = {"small": (64, 256), "base": (128, 512)}
@@ -269,7 +269,7 @@ def _comparator(
     return comparator.fit(rows, np.concatenate([identities, identities]), layout, seed=seed)
 
 
-ROW = Modality(
+ROW = Trainable(
     "row",
     prepare=_prepare,
     tower=_tower,
