@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemel.calibrate.goals.answered import Answers, rates, weighted_sweep
+from gemel.calibrate.goals.answered import Answers, answered_sweep, fmr_bounds, rates
+from gemel.calibrate.goals.choose import observed
+from gemel.calibrate.goals.target import Target
+from gemel.calibrate.rates.intervals import upper_bound
+from gemel.calibrate.scores.scores import labelled
+from gemel.calibrate.scores.sweep import sweep
 from gemel.errors import DataError
 
 BAND = (0.6, 0.8)
@@ -62,11 +67,25 @@ def test_equal_weights_give_plain_shares() -> None:
     assert (found.fmr.value, found.fnmr.value) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert found.precision.value == pytest.approx(2 / 3)
     assert found.review_share == pytest.approx(2 / 6)
-    curve = weighted_sweep(answers)
-    assert curve.threshold.tolist() == [np.inf, 0.9, 0.8, 0.4, 0.3, 0.1]
-    np.testing.assert_allclose(curve.fmr, [0, 0, 1 / 3, 1 / 3, 2 / 3, 1])
-    np.testing.assert_allclose(curve.fnmr, [1, 2 / 3, 1 / 3, 0, 0, 0])
-    np.testing.assert_allclose(curve.n_impostor, 3)
+    curve, plain = answered_sweep(answers), sweep(labelled(score, genuine))
+    assert curve.threshold.tolist() == plain.threshold.tolist()
+    np.testing.assert_allclose(curve.fmr(), plain.fmr())
+    np.testing.assert_allclose(curve.fnmr(), plain.fnmr(), atol=1e-12)
+    wanted = [upper_bound(n, 3, 0.9) for n in (0, 0, 1, 1, 2, 3)]
+    np.testing.assert_allclose(fmr_bounds(answers, 0.9), wanted)
+
+
+def test_answers_that_were_not_drawn_change_no_threshold() -> None:
+    rng = np.random.default_rng(0)
+    answers, _, _ = world(0, 5_000, prior=0.2)
+    times = rng.integers(0, 3, len(answers)).astype(np.float64)
+    drawn = np.repeat(np.arange(len(answers)), times.astype(int))
+    again = Answers(*(getattr(answers, name)[drawn] for name in vars(answers)))
+    one, two = answered_sweep(answers, times), answered_sweep(again)
+    assert one.threshold.tolist() == two.threshold.tolist()
+    for kind in ("f1", "eer", "accuracy"):
+        target = Target(kind=kind)  # type: ignore[arg-type]
+        assert observed(one, target, 0.2) == pytest.approx(observed(two, target, 0.2))
 
 
 def test_an_unseen_error_leaves_an_upper_bound() -> None:
@@ -87,4 +106,4 @@ def test_contradictions_are_refused() -> None:
     with pytest.raises(DataError, match="no answer"):
         rates(Answers(one[:0], np.ones(0, bool), one[:0], np.ones(0, bool)), 0.5, band=BAND)
     with pytest.raises(DataError, match="one kind"):
-        weighted_sweep(Answers(one, np.ones(1, bool), one, np.ones(1, bool)))
+        answered_sweep(Answers(one, np.ones(1, bool), one, np.ones(1, bool)))

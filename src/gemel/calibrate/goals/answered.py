@@ -17,6 +17,7 @@ from scipy.special import betaincinv, ndtri
 
 from gemel.arrays import Bool, Float64
 from gemel.calibrate.rates.intervals import Estimate, upper_bound, wilson
+from gemel.calibrate.scores.sweep import Sweep, weighted_sweep
 from gemel.decide.bands import in_review, matches
 from gemel.errors import DataError
 
@@ -144,27 +145,8 @@ def share(hit: Bool, weight: Float64, among: Bool, confidence: float) -> Estimat
     return Estimate(value=value, low=low, high=high, n_effective=n, method=WEIGHTED)
 
 
-@dataclass(frozen=True, eq=False)
-class WeightedSweep:
-    """Weighted error rates at every threshold, from the strictest to the loosest.
-
-    Args:
-        threshold: (m,) float64, falling; the first is +inf, the others are the distinct scores.
-        fmr: (m,) rising.
-        fnmr: (m,) falling.
-        n_impostor: (m,) effective impostor answers that FMR rests on there.
-        n_genuine: (m,) effective genuine answers that FNMR rests on there.
-    """
-
-    threshold: Float64
-    fmr: Float64
-    fnmr: Float64
-    n_impostor: Float64
-    n_genuine: Float64
-
-
-def weighted_sweep(answers: Answers, times: Float64 | None = None) -> WeightedSweep:
-    """Weighted error rates at every score; equal scores are accepted together.
+def answered_sweep(answers: Answers, times: Float64 | None = None) -> Sweep:
+    """Weighted errors at every score.
 
     Args:
         answers: of both classes.
@@ -172,28 +154,33 @@ def weighted_sweep(answers: Answers, times: Float64 | None = None) -> WeightedSw
     Raises:
         DataError: nobody answered for one of the classes.
     """
-    weight = answers.weight if times is None else answers.weight * times
+    curve = _swept(answers, answers.weight if times is None else answers.weight * times)
+    if not (curve.n_genuine and curve.n_impostor):
+        raise DataError("all answers are of one kind", hint="both need to be asked about")
+    return curve
+
+
+def _swept(answers: Answers, weight: Float64) -> Sweep:
     order = np.argsort(-answers.score, kind="stable")
-    score, genuine, weight = answers.score[order], answers.genuine[order], weight[order]
-    last = np.append(score[1:] != score[:-1], True)
-    threshold = np.append(np.inf, score[last])
+    order = order[weight[order] > 0]
+    genuine, weight = answers.genuine[order], weight[order]
+    true, false = np.where(genuine, weight, 0.0), np.where(genuine, 0.0, weight)
+    return weighted_sweep(answers.score[order].astype(np.float32), true, false)
 
-    def above(of_class: Bool) -> tuple[Float64, Float64]:
-        w = np.where(of_class, weight, 0.0)
-        if not w.any():
-            raise DataError("all answers are of one kind", hint="both need to be asked about")
-        accepted = np.append(0.0, np.cumsum(w)[last])
-        squares = np.append(0.0, np.cumsum(w * w)[last])
-        value = np.minimum(accepted / accepted[-1], 1.0)
-        # Σ w²(y - f)² over both sides of the threshold
-        spread = squares * (1 - value) ** 2 + (squares[-1] - squares) * value**2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            n = value * (1 - value) * accepted[-1] ** 2 / spread
-        kish = accepted[-1] ** 2 / squares[-1]
-        return value, np.where((value > 0) & (value < 1), n, kish)
 
-    (fmr, n_impostor), (tmr, n_genuine) = above(~genuine), above(genuine)
-    return WeightedSweep(threshold, fmr, 1 - tmr, n_impostor, n_genuine)
+def fmr_bounds(answers: Answers, confidence: float) -> Float64:
+    """One-sided upper bounds of the FMR at each point of the answers' sweep: (m,) float64.
+
+    Source: variance as for `rates`; Clopper and Pearson 1934 with effective numbers.
+    """
+    curve = _swept(answers, answers.weight)
+    squares, fmr = _swept(answers, np.square(answers.weight)).n_false_match, curve.fmr()
+    # Σ w²(y - f)² over both sides of the threshold
+    spread = squares * (1 - fmr) ** 2 + (squares[-1] - squares) * fmr**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        n = fmr * (1 - fmr) * curve.n_impostor**2 / spread
+    kish = curve.n_impostor**2 / squares[-1]
+    return upper_bounds(fmr, np.where((fmr > 0) & (fmr < 1), n, kish), confidence)
 
 
 def upper_bounds(value: Float64, n: Float64, confidence: float) -> Float64:

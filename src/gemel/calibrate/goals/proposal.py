@@ -15,16 +15,11 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.calibrate.goals.answered import (
-    Answers,
-    Rates,
-    WeightedSweep,
-    rates,
-    upper_bounds,
-    weighted_sweep,
-)
+from gemel.calibrate.goals.answered import Answers, Rates, answered_sweep, fmr_bounds, rates
+from gemel.calibrate.goals.choose import observed
 from gemel.calibrate.goals.target import Target
-from gemel.calibrate.rates.operating_point import f1_at
+from gemel.calibrate.probability.precision_recall import precision_at
+from gemel.calibrate.scores.sweep import Sweep
 from gemel.decide.bands import Band, in_review, matches
 from gemel.errors import ConfigError
 
@@ -112,8 +107,8 @@ def propose(
     missing = _missing(answers, of_class, present, limits)
     if missing:
         return said("wait", missing)
-    curve = weighted_sweep(answers)
-    wanted = _threshold(curve, target, _prior(answers, target))
+    bounds = fmr_bounds(answers, target.confidence)
+    wanted = _threshold(answered_sweep(answers), bounds, target, _prior(answers, target))
     if wanted is None:
         return said("wait", f"the answers cannot prove {target.kind} {target.value:g} yet")
     interval = _interval(answers, target, seed)
@@ -164,59 +159,28 @@ def _missing(answers: Answers, of_class: tuple[float, float], present: Band, lim
     return ""
 
 
-def _threshold(curve: WeightedSweep, target: Target, prior: float) -> float | None:
-    """The threshold that reaches a goal, proven for rates; None if none does."""
-    if target.kind == "fmr":
-        bound = upper_bounds(curve.fmr, curve.n_impostor, target.confidence)
-        held = np.flatnonzero(bound <= (target.value or 0))
-        return _at(curve, int(held[-1])) if held.size else None
-    if target.kind == "precision":
-        bound = upper_bounds(curve.fmr, curve.n_impostor, target.confidence)
-        return _precise(curve, bound, target.value or 0, prior)
-    return _best(curve, target, prior)
+def _threshold(curve: Sweep, fmr: Float64, target: Target, prior: float) -> float | None:
+    """The threshold that reaches a goal; None if none does.
 
-
-def _best(curve: WeightedSweep, target: Target, prior: float) -> float | None:
-    """The threshold that looks best for a goal, proven or not."""
-    if target.kind == "eer":
-        return _at(curve, int(np.argmin(np.abs(curve.fmr - curve.fnmr))))
-    if target.kind == "fmr":
-        held = np.flatnonzero(curve.fmr <= (target.value or 0))
-        return _at(curve, int(held[-1]))
-    if target.kind == "precision":
-        return _precise(curve, curve.fmr, target.value or 0, prior)
-    if target.kind == "f1":
-        return _at(curve, int(np.argmax(f1_at(curve.fmr, curve.fnmr, prior))))
-    costs = (1.0, 1.0)
-    if target.kind == "cost":
-        costs = (target.false_match_cost, target.false_non_match_cost)
-    risk = prior * costs[1] * curve.fnmr + (1 - prior) * costs[0] * curve.fmr
-    return _at(curve, int(np.argmin(risk)))
-
-
-def _precise(curve: WeightedSweep, fmr: Float64, target: float, prior: float) -> float | None:
-    """The loosest threshold down to which a precision is reached, for given FMR.
-
-    Precision need not fall with the threshold: going from strict to loose, the first failure ends
-    the search.
+    Args:
+        curve: of the answers.
+        fmr: at each of its points: bounds that prove a rate, or what is observed.
+        target: the goal.
+        prior: share of genuine comparisons in use.
     """
-    true = prior * (1 - curve.fnmr)
-    with np.errstate(invalid="ignore"):
-        reached = true / (true + (1 - prior) * fmr) >= target
+    if not target.is_proven:
+        return observed(curve, target, prior)
+    if target.kind == "fmr":
+        held = np.flatnonzero(fmr <= (target.value or 0))
+        return curve.between(int(held[-1])) if held.size else None
+    # Precision need not fall with the threshold: from strict to loose, the first failure ends it.
+    reached = precision_at(fmr, curve.fnmr(), prior) >= (target.value or 0)
+    reached[0] = False
     if not reached.any():
         return None
     first = int(np.argmax(reached))
     failures = np.flatnonzero(~reached[first:])
-    return _at(curve, first + int(failures[0]) - 1 if failures.size else len(reached) - 1)
-
-
-def _at(curve: WeightedSweep, point: int) -> float:
-    """A threshold in the gap below an operating point."""
-    t = curve.threshold
-    if point == len(t) - 1:
-        return float(t[-1])
-    upper, lower = float(t[point]), float(t[point + 1])
-    return math.nextafter(lower, math.inf) if math.isinf(upper) else (upper + lower) / 2
+    return curve.between(first + int(failures[0]) - 1 if failures.size else len(reached) - 1)
 
 
 def _interval(answers: Answers, target: Target, seed: int) -> tuple[float, float]:
@@ -231,12 +195,11 @@ def _interval(answers: Answers, target: Target, seed: int) -> tuple[float, float
         times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
         if not (times[answers.genuine].any() and times[~answers.genuine].any()):
             continue
-        curve = weighted_sweep(answers, times)
+        curve = answered_sweep(answers, times)
         prior = target.prior
         if prior is None:
-            weight = answers.weight * times
-            prior = float(weight[answers.genuine].sum() / weight.sum())
-        threshold = _best(curve, target, prior)
+            prior = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
+        threshold = _threshold(curve, curve.fmr(), target, prior)
         found.append(float(answers.score.max()) if threshold is None else threshold)
     low, high = np.quantile(found, [(1 - target.confidence) / 2, (1 + target.confidence) / 2])
     return float(low), float(high)

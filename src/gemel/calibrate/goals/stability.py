@@ -15,7 +15,7 @@ from gemel.calibrate.goals.choose import observed
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.scores.scores import Scores
-from gemel.calibrate.scores.sweep import Sweep, sweep, turning_points
+from gemel.calibrate.scores.sweep import Sweep, sweep, turning_points, weighted_sweep
 
 N_DRAWS = 100
 NEAR = 50_000
@@ -111,18 +111,16 @@ def resampled(scores: Scores, at: Int64, weight: Int64, step: int) -> Sweep | No
     if not drawn.size:
         return None
     genuine, both, value = genuine[drawn], both[drawn], scores.score[at][drawn]
-    last = np.append(value[1:] != value[:-1], True)
-    true = step * np.cumsum(np.where(genuine, both, 0))[last]
-    false = np.cumsum(np.where(genuine, 0, both))[last]
+    curve = weighted_sweep(value, step * np.where(genuine, both, 0), np.where(genuine, 0, both))
     share = float(weight @ scores.impostor_by_identity) / float(scores.impostor_by_identity.sum())
-    n_impostor = max(int(scores.n_impostor * share**2), int(false[-1]))
-    if not true[-1] or not n_impostor:
+    n_impostor = max(int(scores.n_impostor * share**2), curve.n_impostor)
+    if not curve.n_genuine or not n_impostor:
         return None
     lowest = np.nextafter(value[-1], np.float32(-np.inf))
     return Sweep(
-        np.concatenate([np.array([np.inf], np.float32), value[last], [lowest]]),
-        np.concatenate([[0], false, [n_impostor]]),
-        np.concatenate([[0], true, true[-1:]]),
+        np.append(curve.threshold, lowest),
+        np.append(curve.n_false_match, n_impostor),
+        np.append(curve.n_true_match, curve.n_genuine),
     )
 
 

@@ -25,8 +25,9 @@ class Sweep:
 
     Args:
         threshold: (m,) float32, falling; the first is +inf, the others are the distinct scores.
-        n_false_match: (m,) int32 or int64, impostor comparisons accepted, rising.
-        n_true_match: (m,) int32 or int64, genuine comparisons accepted, rising.
+        n_false_match: (m,) int32 or int64, impostor comparisons accepted, rising; float64 where
+            each counts with a weight.
+        n_true_match: (m,) like n_false_match, genuine comparisons accepted.
     """
 
     threshold: Float32
@@ -35,13 +36,15 @@ class Sweep:
 
     @property
     def n_genuine(self) -> int:
-        """Number of genuine comparisons."""
-        return int(self.n_true_match[-1])
+        """Number of genuine comparisons; where they have weights, their sum."""
+        n: int = self.n_true_match[-1].item()
+        return n
 
     @property
     def n_impostor(self) -> int:
-        """Number of impostor comparisons."""
-        return int(self.n_false_match[-1])
+        """Number of impostor comparisons; where they have weights, their sum."""
+        n: int = self.n_false_match[-1].item()
+        return n
 
     def fmr(self) -> Float64:
         """False match rate at each point: (m,) float64, rising."""
@@ -153,6 +156,19 @@ def _count(score: Float32, is_few: NDArray[np.bool_], few_are_genuine: bool) -> 
     return Sweep(threshold, n_few, n_many)
 
 
+def weighted_sweep(score: Float32, true: NDArray[Any], false: NDArray[Any]) -> Sweep:
+    """The sweep of comparisons that count with weights; equal scores are accepted together.
+
+    Args:
+        score: (n,) float32, falling.
+        true: (n,) weight of each as a genuine comparison, 0 for impostors.
+        false: (n,) as an impostor comparison; one of the two is above 0.
+    """
+    last = np.append(score[1:] != score[:-1], True)
+    n_false, n_true = (np.append(0, np.cumsum(weight)[last]) for weight in (false, true))
+    return Sweep(np.append(np.float32(np.inf), score[last]), n_false, n_true)
+
+
 def equal_error_point(curve: Sweep) -> int:
     """Position of the first operating point where FMR is at least FNMR."""
     low, high = 0, len(curve.threshold) - 1
@@ -167,8 +183,8 @@ def equal_error_point(curve: Sweep) -> int:
 
 def _gap(curve: Sweep, point: int) -> float:
     """FMR minus FNMR at an operating point; rises along the sweep from -1 to 1."""
-    fnmr = 1 - int(curve.n_true_match[point]) / curve.n_genuine
-    return int(curve.n_false_match[point]) / curve.n_impostor - fnmr
+    fnmr = 1 - float(curve.n_true_match[point]) / curve.n_genuine
+    return float(curve.n_false_match[point]) / curve.n_impostor - fnmr
 
 
 def eer(curve: Sweep) -> float:
