@@ -18,36 +18,7 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ReleaseError
 from gemel.testing import check_comparator
 
-PLUGIN = '''
-import json
-import numpy as np
-from gemel.encode.comparators import FILE, payloads_needed
-
-class Near:
-    """Minus the squared distance."""
-    kind, cost, cohort_id = "near", 2.0, None
-    def describe(self):
-        return "squared distance, with a minus"
-    def score(self, left, right):
-        return -np.square(left - right).sum(axis=1)
-    def matrix(self, left, right):
-        return -np.square(left[:, None] - right[None]).sum(axis=2)
-    def save(self, folder):
-        (folder / FILE).write_text(json.dumps({"kind": self.kind}))
-    @classmethod
-    def load(cls, folder, spec):
-        return cls()
-
-class Letters(Near):
-    """The share of letters that two texts have in common."""
-    kind, cost = "letters", 1e4
-    def score(self, left, right):
-        raise payloads_needed(self.kind)
-    matrix = score
-    def score_payloads(self, left, right):
-        pairs = [(set(a["name"]), set(b["name"])) for a, b in zip(left, right)]
-        return np.array([len(a & b) / len(a | b) for a, b in pairs], np.float32)
-'''
+PLUGIN = (Path(__file__).parents[1] / "plugged_comparators.py").read_text()
 NAMES = ("anna", "bert", "carl", "dora", "emil", "fritz", "gerda", "hans", "ida")
 
 
@@ -91,7 +62,7 @@ def test_a_package_can_add_one(install, rows: Float32, tmp_path: Path) -> None:
 def test_a_package_can_add_one_that_reads_payloads(install, rows: Float32, tmp_path: Path) -> None:
     install("letters", PLUGIN, "gemel.comparators", letters="Letters")
     letters = comparators.described(tmp_path, {"kind": "letters"})
-    payloads = [{"name": name} for name in NAMES]
+    payloads = [{"first": name} for name in NAMES]
     check_comparator(letters, rows[: len(NAMES)], tmp_path, payloads=payloads)
     with pytest.raises(ReleaseError, match="reads payloads, and only embeddings are at hand"):
         normalised(letters, rows).score(rows, rows)

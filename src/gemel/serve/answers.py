@@ -7,6 +7,7 @@ from typing import Any
 
 from gemel.arrays import Float32
 from gemel.decide.policy import Decision, pair_of
+from gemel.encode.comparators import score_pairs
 from gemel.errors import InvalidInput
 from gemel.gallery.record import Enrolled
 from gemel.ledger.ledger import Ledger
@@ -92,7 +93,7 @@ class Answers:
                     payloads += checked
             if payloads:
                 rows = live.encoder.encode(payloads)
-                self._fill(answers, works, live, rows, starts)
+                self._fill(answers, works, live, (rows, payloads), starts)
         return answers
 
     def find(self, works: Sequence[Any]) -> list[Any]:
@@ -144,10 +145,11 @@ class Answers:
         answers: list[Any],
         works: Sequence[Verify | Embed],
         live: Live,
-        rows: Float32,
+        encoded: tuple[Float32, list[Any]],
         starts: dict[int, int],
     ) -> None:
-        """Put what follows from the rows of one bundle into the answers."""
+        """Put what follows from the rows and payloads of one bundle into the answers."""
+        rows, payloads = encoded
         left: list[int] = []
         right: list[int] = []
         compared: dict[int, slice] = {}
@@ -162,7 +164,7 @@ class Answers:
                 answers[i] = rows[start : start + len(work.payloads)]
         if not compared:
             return
-        scores = live.comparator.score(rows[left], rows[right]).tolist()
+        scores = score_pairs(live.comparator, rows, payloads, left, right).tolist()
         for i, these in compared.items():
             answers[i] = _attempt(self._decided, works[i], scores[these])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def check_comparator(
 
 def _all(comparator: Comparator, rows: Float32, payloads: Sequence[Any]) -> Float32:
     """Score of each row with each, (n, n), pair by pair in one call."""
-    left, right = np.divmod(np.arange(len(rows) ** 2), len(rows))
+    pairs = list(product(range(len(rows)), repeat=2))
+    left, right = zip(*pairs, strict=True)
     return score_pairs(comparator, rows, payloads, left, right).reshape(len(rows), len(rows))
 
 
@@ -58,10 +60,10 @@ def _check_blocks(
 ) -> None:
     n = len(rows)
     for i in range(n):
-        one, other = np.array([i]), np.array([(i + 3) % n])
-        alone = score_pairs(comparator, rows, payloads, one, other)
+        other = (i + 3) % n
+        alone = score_pairs(comparator, rows, payloads, [i], [other])
         must(alone.shape == (1,), f"one pair has scores of shape {alone.shape}")
-        apart = abs(float(alone[0] - scores[i, other[0]]))
+        apart = abs(float(alone[0] - scores[i, other]))
         must(apart <= bound, f"a pair scores {apart:.1e} apart alone and beside others")
     if isinstance(comparator, ReadsPayloads):
         for refused in (comparator.score, comparator.matrix):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from gemel.arrays import Float32, Int64
+from gemel.arrays import Float32
 from gemel.errors import ReleaseError
 from gemel.registry import Registry
 
@@ -77,7 +77,11 @@ class ReadsPayloads(Protocol):
 
 
 def score_pairs(
-    comparator: Comparator, rows: Float32, payloads: Sequence[Any], left: Int64, right: Int64
+    comparator: Comparator,
+    rows: Float32,
+    payloads: Sequence[Any],
+    left: Sequence[int],
+    right: Sequence[int],
 ) -> Float32:
     """Scores of pairs whose payloads are at hand, (n,) float32.
 
@@ -85,12 +89,12 @@ def score_pairs(
         comparator: reads whichever of the two it is made for.
         rows: (m, d) embeddings.
         payloads: what they are embeddings of.
-        left: (n,) positions of one side of each pair.
+        left: n positions of one side of each pair.
         right: the same of the other side.
     """
     if isinstance(comparator, ReadsPayloads):
         return comparator.score_payloads([payloads[i] for i in left], [payloads[i] for i in right])
-    return comparator.score(rows[left], rows[right])
+    return comparator.score(rows[list(left)], rows[list(right)])
 
 
 def payloads_needed(kind: str) -> ReleaseError:
