@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -23,6 +23,7 @@ from gemel.settings import (
     CalibrateSettings,
     DataSettings,
     GallerySettings,
+    Proven,
     ServeSettings,
     SplitSettings,
     StageSettings,
@@ -108,8 +109,7 @@ class Config(msgspec.Struct, frozen=True):
                 where=self._where("split.dev", "split.eval"),
                 hint="their sum must be below 1; 0.2 and 0.2 are usual",
             )
-        proven = ("fmr", "fnmr", "recall", "precision")
-        if self.calibrate.target in proven and self.calibrate.value is None:
+        if self.calibrate.target in get_args(Proven) and self.calibrate.value is None:
             raise ConfigError(
                 f"target {self.calibrate.target!r} needs a value",
                 where=self._where("calibrate.target"),

@@ -11,6 +11,9 @@ import msgspec
 from msgspec import Meta
 
 FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
+Observed = Literal["eer", "f1", "accuracy", "cost"]
+Proven = Literal["fmr", "fnmr", "recall", "precision"]
+"""Goals of a comparison: without a rate, and with one, which is proven."""
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -120,7 +123,7 @@ class CalibrateSettings(Settings, frozen=True):
     """Which operating point is wanted, and how sure it has to be."""
 
     target: Annotated[
-        Literal["eer", "f1", "accuracy", "cost", "fmr", "fnmr", "recall", "precision"],
+        Literal[Observed, Proven],
         Meta(description="Goal: eer, f1, accuracy, cost; proven: fmr, fnmr, recall, precision"),
     ] = "f1"
     value: Annotated[

@@ -99,10 +99,9 @@ def test_an_interval_that_is_not_known_and_a_level_near_one_are_not_made_up(
     project: Path, gemel: Gemel
 ) -> None:
     from gemel.calibrate.rates.intervals import Sample, proportion
-    from gemel.cli.release import estimate
 
     unknown = proportion(0.021, 0.001, Sample(n_comparisons=9, n_units=1, n_independent=1), 0.95)
-    assert estimate(unknown, 2) == "0.021 [too few identities]"
+    assert unknown.span(2) == "0.021 [too few identities]"
     assert "[99.9999999 % by identity]" in gemel("calibrate", "--confidence", "0.999999999").out
 
 

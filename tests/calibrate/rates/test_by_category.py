@@ -6,7 +6,7 @@ from tests.calibrate.conftest import make_world
 
 from gemel.arrays import unit_rows
 from gemel.calibrate.goals.choose import choose
-from gemel.calibrate.goals.target import Target
+from gemel.calibrate.goals.target import GOALS, Kind, Target
 from gemel.calibrate.goals.worst_category import raised
 from gemel.calibrate.rates.by_category import breakdown
 from gemel.calibrate.rates.operating_point import rates
@@ -113,8 +113,15 @@ def test_other_goals_take_the_highest_of_all_thresholds() -> None:
         assert point.threshold > chosen.threshold and not point.certified
         assert point.target == goal.kind
         assert (point.review_low < point.review_high) == (goal.review_cost is not None)
-    with pytest.raises(ConfigError, match="precision"):
-        raised(scores, Target(kind="precision", value=0.9), chosen, "country")
+
+
+@pytest.mark.parametrize("kind", ["precision", "fnmr", "recall"])
+def test_a_proof_that_a_higher_threshold_undoes_is_not_carried_over(kind: Kind) -> None:
+    """Of an FNMR of 20 % that was proven, the raised threshold missed 29 %, as proven."""
+    scores = split(np.random.default_rng(4), 60, 2.0, n=2)
+    goal = Target(kind=kind, value=0.2)
+    with pytest.raises(ConfigError, match=f"promise a {GOALS[kind].name} in every category"):
+        raised(scores, goal, choose(scores, Target()), "country")
 
 
 def test_a_category_of_one_identity_has_no_interval_and_is_not_judged() -> None:

@@ -17,8 +17,9 @@ from gemel.arrays import Float64
 from gemel.calibrate.rates.operating_point import check_prior, f1_at
 from gemel.errors import ConfigError
 from gemel.figures import percent
+from gemel.settings import Observed, Proven
 
-Kind = Literal["eer", "f1", "accuracy", "cost", "fmr", "fnmr", "recall", "precision", "fpir"]
+Kind = Literal[Observed, Proven, "fpir"]
 
 Risk = Callable[[Float64, Float64, float, tuple[float, float]], Float64]
 """What is to be least, >= 0: of FMR, FNMR, prior, and costs of a false match and non-match."""

@@ -35,17 +35,18 @@ def raised(scores: Scores, target: Target, chosen: OperatingPoint, column: str) 
         column: that says the category.
     Raises:
         DataError: a category cannot prove its FMR; says which, and what is missing.
-        ConfigError: the goal is a proven precision, which need not rise with the threshold.
+        ConfigError: another rate than FMR is proven: false non-matches rise with the threshold, and
+            precision need not, so that the proof would not be of the raised one.
     Source: Berger 1982, Multiparameter hypothesis testing and acceptance sampling
         (intersection-union test).
     """
-    if target.kind == "precision":
+    limit = target.limit("fmr")
+    if target.is_proven and limit is None:
         raise ConfigError(
-            "no threshold can promise a precision in every category",
+            f"no higher threshold can promise a {target.goal.name} in every category",
             where="calibrate.categories",
             hint='use categories = "per_category", or the target fmr',
         )
-    limit = target.limit("fmr")
     if limit is not None:
         least = _proven(scores, limit, target.confidence, column)
         method = f"{chosen.method}; proven in each of {len(scores.category_names)} categories"
