@@ -1,5 +1,8 @@
 """Bodies are written with the bytes that dicts were, so that chains made before go on."""
 
+import shutil
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from gemel.errors import LedgerError
 from gemel.ledger.bodies import BODIES, Answered, Enrolled, Pointed, Searched, Verified, written
 from gemel.ledger.ledger import Ledger
 
+KEPT = Path(__file__).parents[1] / "flows" / "kept" / "state"
 OLD = msgspec.json.Encoder(order="deterministic")
 
 
@@ -74,3 +78,12 @@ def test_an_entry_is_read_as_what_it_is_or_named(tmp_path):
         assert entry.read(BODIES[entry.kind]).reviewer == "ann"
         with pytest.raises(LedgerError, match="row 1 is no verdict"):
             entry.read(Verified)
+
+
+def test_entries_of_a_ledger_made_before_are_written_again_byte_for_byte(tmp_path):
+    shutil.copytree(KEPT, tmp_path / "state")
+    with Ledger.open(tmp_path / "state" / "ledger.db") as ledger:
+        entries = ledger.entries()
+        assert len({entry.kind for entry in entries}) >= 5
+        for entry in entries:
+            assert written(entry.read(BODIES[entry.kind])) == entry.text.encode(), entry.kind
