@@ -15,7 +15,7 @@ import typer
 from gemel import errors
 from gemel.cli.main import app
 from gemel.config import PREFIX, describe
-from gemel.serve.routes import TABLE
+from gemel.serve.http.table import TABLE
 from gemel.settings import SECTIONS
 from gemel.telemetry import EVENTS, METRICS
 

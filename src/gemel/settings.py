@@ -255,7 +255,7 @@ class ServeSettings(Settings, frozen=True):
         8080
     )
     pointer: Annotated[
-        Literal["stable", "canary", "shadow"], Meta(description="The release that is served")
+        Literal["stable"], Meta(description="The pointer whose release is served")
     ] = "stable"
     max_batch: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Payloads per call of the encoder")

@@ -21,6 +21,7 @@ from gemel.decide.policy import Policy
 from gemel.decide.ratio import Logistic
 from gemel.decide.rules import bound, parse
 from gemel.encode import modality
+from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import Encoder
 from gemel.encode.image.prepare import ImagePrepare
@@ -114,10 +115,18 @@ def image_release(into: Path) -> Release:
     return _sealed(into, prepare, image_network(16), pictures, policy(0.5))
 
 
-def release(into: Path, *, threshold: float = 0.5, review: float = 0.0, seed: int = 0) -> Release:
+def release(
+    into: Path,
+    *,
+    threshold: float = 0.5,
+    review: float = 0.0,
+    seed: int = 0,
+    comparator: Comparator | None = None,
+) -> Release:
     """A release; another seed is another space."""
     prepare = RowPrepare.fit(ROWS, FIELDS)
-    return _sealed(into, prepare, network(seed), ROWS, policy(threshold, review))
+    decides = policy(threshold, review)
+    return _sealed(into, prepare, network(seed), ROWS, decides, comparator)
 
 
 def dated_release(into: Path, row: dict[str, Any], rules: Sequence[str]) -> Release:
@@ -130,14 +139,19 @@ def dated_release(into: Path, row: dict[str, Any], rules: Sequence[str]) -> Rele
 
 
 def _sealed(
-    into: Path, prepare: Prepare, net: bytes, payloads: Sequence[Any], decides: Policy
+    into: Path,
+    prepare: Prepare,
+    net: bytes,
+    payloads: Sequence[Any],
+    decides: Policy,
+    comparator: Comparator | None = None,
 ) -> Release:
     with folders.draft(into) as draft:
         (draft / "encoder").mkdir()
         (draft / "encoder" / "prepare.json").write_text(json.dumps(prepare.spec()))
         (draft / "encoder" / "encoder.onnx").write_bytes(net)
         encoder = Encoder.open(draft / "encoder")
-        Cosine().save(draft)
+        (comparator or Cosine()).save(draft)
         decides.save(draft)
         probes.write(draft, modality.named(encoder.modality), payloads, encoder.encode(payloads))
         head = Head(space_id=encoder.space_id, modality=prepare.modality, name="small")

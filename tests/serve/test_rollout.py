@@ -12,6 +12,8 @@ import pytest
 from tests.serve import small
 from tests.serve.small import DIM, ROWS
 
+from gemel.encode.comparators.as_norm import normalised
+from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ParityError, SpaceMismatch
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
@@ -116,16 +118,43 @@ def test_a_new_policy_reuses_the_encoder_and_a_thread_follows_the_pointer(
     second = store.put(child.folder)
     point(store, first)
     service = Service(store.get("stable"))
-    encoder = service.live.encoder
+    encoder = service.pick().encoder
     switched = threading.Event()
     rollout = Rollout(service, store, on_switch=switched.set)
     rollout.start()
     point(store, second)
     assert switched.wait(10)
     rollout.stop()
-    assert service.live.release.id == second.id
-    assert service.live.encoder is encoder
+    assert service.pick().release.id == second.id
+    assert service.pick().encoder is encoder
     assert service.verify(ROWS[0], ROWS[0]).threshold == 0.7
+
+
+def test_another_comparator_in_the_same_space_is_taken_over_while_serving(
+    store: Store, tmp_path: Path
+) -> None:
+    first = put(store, tmp_path / "first")
+    cohort = first.encoder.encode([{**row, "born": 1900 + i} for i, row in enumerate(ROWS)])
+    other = put(store, tmp_path / "other", comparator=normalised(Cosine(), cohort))
+    assert other.space_id == first.space_id
+    rows = first.encoder.encode(ROWS[:2])
+    point(store, first)
+    with Gallery.open(tmp_path / "g", space_id=first.space_id, dim=DIM) as gallery:
+        gallery.enroll(["a"], rows[1:])
+        service = Service(store.get("stable"), gallery)
+        rollout = Rollout(service, store)
+        for release in (first, other, first):
+            point(store, release)
+            rollout.check()
+            expected = float(release.comparator.score(rows[:1], rows[1:])[0])
+            for score in (
+                service.search(ROWS[0]).hits[0].score,
+                service.identify(ROWS[0]).score,
+                service.verify(ROWS[0], ROWS[1]).score,
+                service.explain(ROWS[0], record="a").score,
+            ):
+                assert score == pytest.approx(expected, abs=1e-5)
+            assert service.warning is None and service.search(ROWS[0]).release == release.id
 
 
 def test_another_space_comes_with_its_own_gallery_and_goes_back_to_the_old_one(
@@ -150,7 +179,7 @@ def test_another_space_comes_with_its_own_gallery_and_goes_back_to_the_old_one(
     clock.now += 60
     assert rollout.check()
     assert [hit.id for hit in service.search(ROWS[0]).hits] == ["b"]
-    assert service.live.encoder.space_id == second.space_id
+    assert service.pick().encoder.space_id == second.space_id
     point(store, first)
     assert rollout.check()
     assert [hit.id for hit in service.search(ROWS[0]).hits] == ["a"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,31 +17,53 @@ from gemel.decide.bands import Band, SizedBand
 from gemel.decide.rules import bound, parse
 from gemel.decide.venn_abers import VennAbers
 from gemel.encode.row.prepare import RowPrepare
-from gemel.errors import InvalidInput, NoGallery
+from gemel.errors import DeadlineExceeded, InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
+from gemel.release.items import Items
 from gemel.release.release import Release
+from gemel.serve.context import Context
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.live import Live
-from gemel.serve.requests import Embed, Verify
 from gemel.serve.service import Service
+from gemel.serve.steps import Done, Task, go_on, run
+from gemel.serve.verbs.embed import EmbeddingsBody, embed
+from gemel.serve.verbs.verify import VerifyBody, verify
 
 
 def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> None:
-    live = service.live
-    pairs = [(left, right) for left in ROWS for right in ROWS]
-    works: list[Any] = [Verify(live, left, right) for left, right in pairs]
-    works[3:3] = [Embed(live, (ROWS[0], ROWS[1])), Verify(live, {"x": "y"}, ROWS[0])]
-    answers = service.answers.encode(works)
-    np.testing.assert_allclose(answers[3], service.embed(ROWS[:2]), atol=1e-6)
-    assert isinstance(answers[4], InvalidInput)
-    assert answers[4].where == "left.x"
-    del answers[3:5]
-    for (left, right), together in zip(pairs, answers, strict=True):
+    context, pairs = service.context(), [(left, right) for left in ROWS for right in ROWS]
+    verbs: list[Any] = [verify(context, VerifyBody(left, right)) for left, right in pairs]
+    verbs[3:3] = [
+        embed(context, EmbeddingsBody([ROWS[0], ROWS[1]])),
+        verify(context, VerifyBody({"x": "y"}, ROWS[0])),
+    ]
+    found: list[Any] = run([waiting(context, steps) for steps in verbs])
+    rows = [item.embedding for item in found[3].value.data]
+    np.testing.assert_allclose(rows, service.embed(ROWS[:2]), atol=1e-6)
+    assert isinstance(found[4], InvalidInput)
+    assert found[4].where == "left.x"
+    del found[3:5]
+    for (left, right), together in zip(pairs, found, strict=True):
         alone = service.verify(left, right)
-        assert together.score == pytest.approx(alone.score, abs=1e-6)
-        assert together.outcome == alone.outcome
+        assert together.value.score == pytest.approx(alone.score, abs=1e-6)
+        assert together.value.outcome == alone.outcome
+
+
+def waiting(context: Context, steps: Any) -> Task[Any]:
+    """A verb at its first step."""
+    step = go_on(steps, None)
+    assert not isinstance(step, Done)
+    return Task(steps, step, context.deadline)
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun(service: Service) -> None:
+    late, now = service.context(deadline=time.monotonic() - 1), service.context()
+    body = VerifyBody(ROWS[0], ROWS[1])
+    refused, done = run([waiting(context, verify(context, body)) for context in (late, now)])
+    assert isinstance(refused, DeadlineExceeded)
+    assert isinstance(done, Done) and done.value.release == now.live.release.id
 
 
 def test_too_many_views_or_none_are_refused(service: Service) -> None:
@@ -52,11 +75,13 @@ def test_too_many_views_or_none_are_refused(service: Service) -> None:
 
 
 def test_work_that_began_with_one_release_ends_with_it(service: Service, tmp_path: Path) -> None:
-    before = service.live
-    child = before.release.child(into=tmp_path / "child", policy=small.policy(0.9))
-    service.switch(child, before.gallery)
-    old, new = service.answers.encode([Verify(before, *ROWS[:2]), Verify(service.live, *ROWS[:2])])
-    assert (old.release, old.threshold) == (before.release.id, 0.5)
+    before = service.context()
+    child = before.live.release.child(into=tmp_path / "child", policy=small.policy(0.9))
+    service.switch(child, before.live.gallery)
+    body = VerifyBody(*ROWS[:2])
+    found: list[Any] = run([waiting(c, verify(c, body)) for c in (before, service.context())])
+    old, new = (done.value for done in found)
+    assert (old.release, old.threshold) == (before.live.release.id, 0.5)
     assert (new.release, new.threshold) == (child.id, 0.9)
 
 
@@ -87,16 +112,10 @@ def test_what_cannot_be_noted_is_not_answered(release: Release, tmp_path: Path) 
 
 
 def test_a_text_stands_for_the_only_field_there_is(release: Release) -> None:
-    live = Live.open(release)
     with pytest.raises(InvalidInput, match="object of fields"):
-        live.payload("anna")
+        Live.open(release).items.read("anna", "query")
     prepare = RowPrepare.fit([{"text": "abc"}], (Field("text", "text"),))
-    live.encoder.prepare, kept = prepare, live.encoder.prepare
-    single = Live(
-        release, live.encoder, live.comparator, live.policy, None, (Field("text", "text"),)
-    )
-    assert single.payload("anna") == {"text": "anna"}
-    live.encoder.prepare = kept
+    assert Items.of(release, prepare).read("anna", "query").payload == {"text": "anna"}
 
 
 def test_search_needs_a_gallery_and_decides_each_hit(
@@ -205,4 +224,4 @@ def test_dates_are_iso_before_they_are_encoded_enrolled_or_ruled_on(tmp_path: Pa
         assert gallery.get("a").attributes == row
     assert unsure.status_code == 422
     assert unsure.json()["where"] == "right.born" and "write YYYY-MM-DD" in unsure.json()["hint"]
-    assert Live.open(release).payload(row) == row
+    assert Live.open(release).items.read(row, "").payload == row

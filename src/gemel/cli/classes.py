@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gemel.release.release import Release
-    from gemel.serve.replies import ClassifyReply
     from gemel.serve.service import Service
+    from gemel.serve.verbs.classify import ClassifyReply
 
 Label = Annotated[
     str | None,
@@ -94,21 +94,17 @@ def _of_file(
     service: Service, project: Project, path: Path, asked: tuple[str | None, str, Any, int]
 ) -> Iterator[tuple[str, ClassifyReply]]:
     """The id and the class of each record of a file or folder, encoded a batch at a time."""
-    from gemel.serve.requests import Classify
+    from gemel.serve.verbs.classify import ClassifyBody, classify
 
     id_column, label, where, k = asked
-    live = service.live
-    dataset = project.records_for(live.release, path, id=id_column)
+    dataset = project.records_for(service.pick().release, path, id=id_column)
     batch = project.config.gallery.batch
     with show.progress("classifying", "records") as tick:
         for start in range(0, len(dataset), batch):
             part = range(start, min(start + batch, len(dataset)))
-            rows = live.encoder.encode(dataset.payloads(part))
-            works = [Classify(live, row, k, label, where) for row in rows]
-            for i, answer in zip(part, service.answers.find(works), strict=True):
-                if isinstance(answer, Exception):
-                    raise answer
-                yield str(dataset.ids[i]), answer
+            bodies = [ClassifyBody(item, k, label, where) for item in dataset.payloads(part)]
+            for i, reply in zip(part, service.ask_all(classify, bodies), strict=True):
+                yield str(dataset.ids[i]), reply
             tick(part.stop, len(dataset))
 
 

@@ -34,6 +34,9 @@ Query = Annotated[
 Where = Annotated[
     list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records.")
 ]
+CategoryOfQuery = Annotated[
+    str | None, typer.Option(help="Of the query, where the release decides by category.")
+]
 
 
 @app.command()
@@ -80,9 +83,7 @@ def search(
     query: Query,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits.")] = 5,
     where: Where = None,
-    category: Annotated[
-        str | None, typer.Option(help="Of the query, where the release decides by category.")
-    ] = None,
+    category: CategoryOfQuery = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
@@ -112,6 +113,7 @@ def search(
 def identify(
     query: Query,
     where: Where = None,
+    category: CategoryOfQuery = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
@@ -125,9 +127,9 @@ def identify(
     item = parse_item(live, query)
     with project.gallery(live) as gallery:
         service = Service(live, gallery)
-        reply = service.identify(item, typed(live, where or [], "--where"))
-    for warning in service.warnings():
-        show.say(f"warning: {warning}")
+        reply = service.identify(item, typed(live, where or [], "--where"), category)
+        for warning in service.warnings():
+            show.say(f"warning: {warning}")
     facts = msgspec.structs.asdict(reply)
     if json:
         show.as_json(facts)
@@ -146,6 +148,8 @@ def delete(
     dry_run: DryRun = False,
 ) -> None:
     """Take records out of the gallery; ids that are not there are no error."""
+    from gemel.serve.service import Service
+
     project = Project.open(config, sets)
     live = project.release(release)
     if dry_run:
@@ -153,7 +157,7 @@ def delete(
         show.say(f"would delete {len(ids)} records from space {live.space_id[:12]}")
         return
     with project.gallery(live, write=True, make=False) as gallery:
-        deleted = gallery.delete(ids)
+        deleted = Service(live, gallery).delete(ids).deleted
     project.note("delete", Deleted(deleted=deleted, release=live.id))
     show.say(f"deleted {deleted} of {len(ids)}")
 
@@ -184,17 +188,20 @@ def enroll_dataset(
         batch: of them per transaction.
         label: attribute for the identity of a row, where it is known; that of an image is `class`.
     """
-    done = {"added": 0, "updated": 0, "unchanged": 0}
+    from gemel.serve.service import Service
+    from gemel.serve.verbs.records import NewRecord
+
+    service, done = Service(release, gallery), {"added": 0, "updated": 0, "unchanged": 0}
     with show.progress("enrolling the gallery", "records") as tick:
         for start in range(0, len(dataset), batch):
             part = range(start, min(start + batch, len(dataset)))
-            payloads = dataset.payloads(part)
-            attributes = [
-                _attributes(release, dataset, i, payload, label)
-                for i, payload in zip(part, payloads, strict=True)
+            new = [
+                NewRecord(
+                    str(dataset.ids[i]), payload, _attributes(release, dataset, i, payload, label)
+                )
+                for i, payload in zip(part, dataset.payloads(part), strict=True)
             ]
-            ids = dataset.ids[start : part.stop].tolist()
-            enrolled = gallery.enroll(ids, release.encoder.encode(payloads), attributes)
+            enrolled = service.enroll(new)
             for name in done:
                 done[name] += getattr(enrolled, name)
             tick(part.stop, len(dataset))

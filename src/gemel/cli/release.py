@@ -22,7 +22,8 @@ app = typer.Typer(no_args_is_help=True, help="Releases and the pointers that mak
 
 Name = Annotated[str, typer.Argument(help="Release id, unique start of one, or pointer.")]
 Maybe = Annotated[str | None, typer.Argument(help="Release id or pointer; stable if left out.")]
-Pointer = Annotated[str, typer.Option("--pointer", "-p", help="stable, canary or shadow.")]
+POINTERS = "stable, which is served, or canary or shadow, which only keep a release."
+Pointer = Annotated[str, typer.Option("--pointer", "-p", help=POINTERS)]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
@@ -137,7 +138,7 @@ def verify(
 
 @app.command()
 def history(
-    pointer: Annotated[str | None, typer.Argument(help="stable, canary or shadow.")] = None,
+    pointer: Annotated[str | None, typer.Argument(help=POINTERS)] = None,
     config: ConfigFile = None,
     sets: Sets = None,
     json: AsJson = False,

@@ -66,7 +66,6 @@ def application(project: Project, log: Any) -> Iterator[Litestar]:
         rollout = Rollout(
             service,
             store,
-            settings.pointer,
             open_gallery=lambda other: project.gallery(other, write=True),
             log=log,
         )

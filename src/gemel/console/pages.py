@@ -44,10 +44,10 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
     @get("/console/examples", sync_to_thread=True)
     def examples() -> Response[bytes]:
         """Records that the live release was checked with, as they would be sent to it."""
-        live = service.live
+        live = service.pick()
         payloads, _ = live.release.probe_payloads()
         body = msgspec.json.encode(
-            {"examples": [live.modality.item(payload) for payload in payloads]}
+            {"examples": [live.items.modality.item(payload) for payload in payloads]}
         )
         return Response(body, media_type="application/json", headers={**SAFE})
 

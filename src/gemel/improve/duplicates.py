@@ -20,7 +20,7 @@ import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.decide.sets import judge, lowest, scored
+from gemel.decide.sets import lowest
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
 from gemel.improve import job as jobs
@@ -43,8 +43,9 @@ from gemel.improve.result import (
 from gemel.release.release import Release
 from gemel.tasks import canonical as canonicals
 from gemel.tasks.agreement import agreement
-from gemel.tasks.clusters import METHODS, Links, Method, cluster
+from gemel.tasks.clusters import METHODS, Method
 from gemel.tasks.pairs import MAX_PARTNERS, Pairs, exact, scan
+from gemel.tasks.sameness import Records, clustered, floor
 
 EXACT_RECORDS = 20_000
 """Up to so many (two data sets: so many squared pairs) all are compared: some minutes of a core."""
@@ -185,16 +186,16 @@ def _compare(
     n, size, tick = compared.n_left, plan["parameters"]["block"], partial(tell, "comparing")
     blocks = [range(start, min(start + size, n)) for start in range(0, n, size)]
     comparator, first = release.comparator, compared.first_right
-    band = release.policy.verify
-    floor, cut = (lowest(release.policy, s) for s in (band.review_low, band.review_high))
+    least = floor(release.policy)
     if plan["engine"] == EXACT:
-        find = partial(scan, rows, comparator, first_right=first, floor=floor)
+        find = partial(scan, rows, comparator, first_right=first, floor=least)
         pairs = job.all_pairs(len(blocks), lambda i: find(blocks[i]), tick)
         return Comparison(rows, pairs, EXACT, None)
     fill = partial(tell, "indexing")
     proposer = open_proposer(job.folder / ENGINE, plan["engine"], rows, comparator, first, fill)
-    pairs = job.all_pairs(len(blocks), lambda i: proposer.pairs(blocks[i], floor), tick)
+    pairs = job.all_pairs(len(blocks), lambda i: proposer.pairs(blocks[i], least), tick)
     pairs = unique(pairs)
+    cut = lowest(release.policy, release.policy.verify.review_high)
     recall = measured(proposer, pairs, first_right=first, n_left=n, cut=cut)
     return Comparison(rows, pairs, plan["engine"], recall)
 
@@ -203,35 +204,17 @@ def _clustered(
     release: Release, compared: Compared, comparison: Comparison, how: Clustering
 ) -> Duplicates:
     """Decide the pairs, cluster the matches, choose canonical records and count."""
-    rows, pairs, policy = comparison.rows, comparison.pairs, release.policy
-    names, values = compared.categories(), compared.rows([rule.field for rule in policy.rules])
-    judged = judge(
-        policy,
-        pairs.score,
-        compared.n_pairs,
-        recall=known_recall(release),
-        categories=[(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)],
-        rows=lambda at: (values[pairs.left[at]], values[pairs.right[at]]),
+    pairs, policy = comparison.pairs, release.policy
+    records = Records(
+        policy=policy,
+        comparator=release.comparator,
+        rows=comparison.rows,
+        categories=compared.categories(),
+        values=compared.rows([rule.field for rule in policy.rules]),
     )
-    match = judged.match
-
-    def score_all(members: Int64) -> Float32:
-        scores = release.comparator.matrix(rows[members], rows[members])
-        return scored(policy, scores, [names[i] for i in members], [values[i] for i in members])
-
-    found = cluster(
-        Links(
-            len(compared),
-            pairs.left[match],
-            pairs.right[match],
-            pairs.score[match],
-            1 - judged.probability[match],
-        ),
-        method=how.method,
-        score_all=score_all,
-        cut=policy.verify.review_high,
-        max_risk=how.max_risk,
-    )
+    judged = records.judged(pairs, compared.n_pairs, recall=known_recall(release))
+    found = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
+    rows = records.rows
     label, identities = found.label, compared.identities()
     chosen = canonicals.choose(how.canonical, label, rows, compared.frame())
     summary = Summary(
@@ -242,7 +225,7 @@ def _clustered(
         candidate_recall=comparison.recall,
         threshold=policy.verify.threshold,
         prior=judged.prior,
-        n_matches=int(match.sum()),
+        n_matches=int(judged.match.sum()),
         n_review=judged.outcome.count("review"),
         n_full=pairs.n_full,
         false_links=false_links(release, judged, compared.n_pairs),

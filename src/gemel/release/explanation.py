@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,12 +17,12 @@ import numpy as np
 from gemel.arrays import Float32
 from gemel.decide.bands import Outcome
 from gemel.decide.categories import Pair
-from gemel.decide.policy import Category, Decision
-from gemel.encode import modality
+from gemel.decide.policy import Category, Decision, Policy, pair_of
 from gemel.encode.modality import Payload, Prepare
-from gemel.errors import InvalidInput, NotFound
+from gemel.errors import NotFound
 from gemel.figures import percent, plain
 from gemel.release.evidence.schema import Evidence
+from gemel.release.items import Items, Read
 from gemel.release.precedents import Around, Precedent
 from gemel.release.release import Release
 from gemel.tasks.explain import MAX_CUTS, Part, Steps, answer, attribute
@@ -91,83 +92,95 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     rule: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is to be explained.
+
+    Attributes:
+        pair: two checked payloads, or one and the embedding of a record.
+        category: of both, None where unknown.
+        rows: of both, for rules to look at.
+        stage: whose operating point decides.
+        gallery_size: records that a search compares with.
+    """
+
+    pair: tuple[Payload, Payload | Float32]
+    category: Pair
+    rows: tuple[Any, Any]
+    stage: Stage = "verify"
+    gallery_size: int | None = None
+
+    @classmethod
+    def of_pair(cls, left: Read, right: Read) -> Question:
+        """Why are these two decided as they are?"""
+        pair = left.payload, right.payload
+        return cls(pair=pair, category=(left.category, right.category), rows=pair)
+
+    def decide(self, policy: Policy, score: float) -> Decision:
+        """What a score would mean, before rules look at it."""
+        if self.stage == "search":
+            return policy.identify(score, self.gallery_size, self.category)
+        return policy.decide(score, self.category)
+
+
 def explain(
     release: Release,
-    left: Payload,
-    right: Payload,
+    left: Any,
+    right: Any,
     *,
     category: Category = None,
     parts: bool = True,
 ) -> Explanation:
-    """Why a release decides about two payloads as it does.
+    """Why a release decides about two items as it does.
 
     Args:
         release: that decides.
-        left: a payload, or an item of a request.
+        left: an item of a request, or a payload.
         right: the other one; the two may be exchanged.
-        category: of both, or of each, where the release decides by category.
+        category: of both, or of each, where the release decides by category; else their own.
         parts: what each part is worth as well, which costs encodings.
     Raises:
         InvalidInput: one of them cannot be encoded; `where` is its side and field.
     """
-    encoder, kind = release.encoder, modality.named(release.modality)
-    pair = []
-    for side, item in (("left", left), ("right", right)):
-        try:
-            pair.append(kind.payload(encoder.prepare, item))
-        except InvalidInput as e:
-            where = f"{side}.{e.where}" if e.where else side
-            raise InvalidInput(e.what, where=where, hint=e.hint) from e
-    steps = explaining(release, encoder.prepare, (pair[0], pair[1]), category=category, parts=parts)
-    return answer(steps, encoder.encode)
+    encoder, stated = release.encoder, pair_of(category)
+    items = Items.of(release, encoder.prepare)
+    asked = Question.of_pair(
+        items.read(left, "left", stated[0]), items.read(right, "right", stated[1])
+    )
+    return answer(explaining(release, encoder.prepare, asked, parts=parts), encoder.encode)
 
 
 def explaining(
-    release: Release,
-    prepare: Prepare,
-    pair: tuple[Payload, Payload | Float32],
-    *,
-    category: Category = None,
-    parts: bool = True,
-    stage: Stage = "verify",
-    gallery_size: int | None = None,
+    release: Release, prepare: Prepare, asked: Question, *, parts: bool = True
 ) -> Steps[Explanation]:
     """The same in steps, for a caller who encodes in its own way (see `tasks.explain`).
 
     Args:
         release: that decides.
         prepare: its preprocessing.
-        pair: two checked payloads, or one and the embedding of a record.
-        category: of both, or of each, where the release decides by category.
+        asked: the question.
         parts: what each part is worth as well.
-        stage: whose operating point decides.
-        gallery_size: records that a search compares with.
     Yields:
         Payloads to encode; send back (n, d) float32, unit rows.
     """
     policy = release.policy
-
-    def decide(score: float) -> Decision:
-        if stage == "search":
-            return policy.identify(score, gallery_size, category)
-        return policy.decide(score, category)
-
     found = yield from attribute(
         prepare,
         release.comparator,
-        pair,
-        lambda score: decide(score).outcome,
+        asked.pair,
+        lambda score: asked.decide(policy, score).outcome,
         MAX_CUTS if parts else 0,
     )
-    decision = policy.ruled(decide(found.score), *pair)
-    at = [policy.level(score, category) for score in (found.score, decision.threshold)]
+    decision = policy.ruled(asked.decide(policy, found.score), *asked.rows)
+    at = [policy.level(score, asked.category) for score in (found.score, decision.threshold)]
     gold = release.precedents
+    is_hit = asked.stage == "search"
     return Explanation(
         outcome=decision.outcome,
         score=found.score,
         threshold=decision.threshold,
         probability=decision.probability,
-        stage=stage,
+        stage=asked.stage,
         margin=_margin(release, at, decision.outcome),
         around=gold.around(found.score) if gold else None,
         nearest=gold.nearest(found.score) if gold else (),
@@ -176,7 +189,7 @@ def explaining(
         parts=found.parts,
         release=release.id,
         space=release.space_id,
-        note="parts of the query only: a gallery keeps no payloads" if stage == "search" else "",
+        note="parts of the query only: a gallery keeps no payloads" if is_hit else "",
         category=decision.category,
         rule=decision.rule,
     )

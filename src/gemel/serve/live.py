@@ -6,21 +6,18 @@ encoder, gallery and threshold of different releases, whatever moves meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
-from gemel.data.schema import Field
-from gemel.data.tables import as_text
 from gemel.decide.policy import Policy
-from gemel.encode import modality
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
-from gemel.encode.modality import Modality, Payload
-from gemel.errors import ReleaseError, SpaceMismatch
+from gemel.errors import SpaceMismatch
 from gemel.gallery.candidates import Near
 from gemel.gallery.gallery import Gallery
+from gemel.release.items import Items
 from gemel.release.release import Release
+from gemel.serve.class_index import Classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +27,20 @@ class Live:
     Attributes:
         release: what decides.
         encoder: a session that passed the parity check.
-        comparator: of the release.
+        comparator: of the release; what an open gallery scores with as well.
         policy: of the release.
+        items: reads what requests send.
         gallery: of the same space, or None to serve without search.
-        fields: of a row; empty for images.
+        classes: of that gallery, as far as they were asked for.
     """
 
     release: Release
     encoder: Encoder
     comparator: Comparator
     policy: Policy
+    items: Items
     gallery: Gallery | None
-    fields: tuple[Field, ...]
+    classes: Classes = field(default_factory=Classes)
 
     @classmethod
     def open(
@@ -62,7 +61,7 @@ class Live:
         Raises:
             SpaceMismatch: the gallery is of another space.
             ParityError: the golden probes do not give what they gave.
-            ReleaseError: the release cannot be served here.
+            ReleaseError: the release cannot be read.
         """
         if gallery is not None and gallery.space_id != release.space_id:
             raise SpaceMismatch(
@@ -71,18 +70,18 @@ class Live:
                 hint="enroll the records again with this release, then point at it",
             )
         if previous is not None and previous.encoder.space_id == release.space_id:
-            _check_comparator(release, previous.release, gallery)
             encoder = previous.encoder
         else:
             encoder = release.open_encoder(threads=threads)
             release.check_parity(encoder)
-        fields = encoder.prepare.fields
-        return cls(release, encoder, release.comparator, release.policy, gallery, fields)
+        items = Items.of(release, encoder.prepare)
+        return cls(release, encoder, release.comparator, release.policy, items, gallery)
 
     @property
-    def modality(self) -> Modality:
-        """What the release compares, and how that is read."""
-        return modality.named(self.encoder.modality)
+    def first(self) -> Near | None:
+        """The stage before the comparator in a large gallery, if the policy has one."""
+        first = self.policy.first
+        return None if first is None else Near(first.bits, first.max_distance)
 
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""
@@ -96,41 +95,3 @@ class Live:
                 f"{largest:,}: what would match is for review"
             )
         return found
-
-    @property
-    def first(self) -> Near | None:
-        """The stage before the comparator in a large gallery, if the policy has one."""
-        first = self.policy.first
-        return None if first is None else Near(first.bits, first.max_distance)
-
-    def payload(self, item: Any) -> Payload:
-        """The payload that an item of a request stands for, checked.
-
-        Args:
-            item: as the modality of the release has it.
-        Raises:
-            InvalidInput: the release cannot encode it; `where` names the field.
-        """
-        return self.modality.payload(self.encoder.prepare, item)
-
-    def attributes(self, item: Any) -> dict[str, Any]:
-        """What an enrolled record of this item is found by."""
-        return self.modality.attributes(self.encoder.prepare, item)
-
-    def category(self, item: Any, stated: str | None = None) -> str | None:
-        """Category of an item: as stated, else the value of its own that is named like it."""
-        categories = self.policy.categories
-        if stated is not None or categories is None or not isinstance(item, dict):
-            return stated
-        return as_text(item.get(categories.column))
-
-
-def _check_comparator(release: Release, previous: Release, gallery: Gallery | None) -> None:
-    """Raise if an open gallery would go on scoring with another comparator."""
-    if gallery is None or release.scale_id == previous.scale_id:
-        return
-    raise ReleaseError(
-        "another comparator in the same space cannot be taken over while serving",
-        where=release.short_id,
-        hint="restart the service to serve it",
-    )

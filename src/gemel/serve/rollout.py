@@ -1,4 +1,4 @@
-"""Follows a pointer of the store: where it moves, the service goes, or stays and says why.
+"""Follows the pointer that is served: where it moves, the service goes, or stays and says why.
 
 The new release is opened, verified and checked beside the live one; then the service changes over
 in one assignment. A release that cannot be served costs a warning, never a request.
@@ -14,8 +14,8 @@ from typing import Any
 from gemel.errors import GemelError, ReleaseError
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
-from gemel.release.store import Pointer, Store
-from gemel.serve.service import Service
+from gemel.release.store import Store
+from gemel.serve.service import STABLE, Service
 from gemel.telemetry import log_to
 
 INTERVAL_SECONDS = 0.2
@@ -25,12 +25,11 @@ OpenGallery = Callable[[Release], Gallery | None]
 
 
 class Rollout:
-    """Keeps a service on the release that a pointer points at.
+    """Keeps a service on the release that the pointer points at.
 
     Args:
         service: what is switched.
-        store: where the pointer is.
-        pointer: which one.
+        store: where the pointer `stable` is.
         open_gallery: opens the gallery of a release of another space; None serves that without.
         log: a logger; JSON lines to stderr if left out.
         clock: seconds, for retries.
@@ -41,7 +40,6 @@ class Rollout:
         self,
         service: Service,
         store: Store,
-        pointer: Pointer = "stable",
         *,
         open_gallery: OpenGallery | None = None,
         log: Any = None,
@@ -50,13 +48,12 @@ class Rollout:
     ) -> None:
         self._service = service
         self._store = store
-        self._pointer: Pointer = pointer
         self._open_gallery = open_gallery
         self._log = log or log_to()
         self._clock = clock
         self._on_switch = on_switch
         self._refused: tuple[str, float] | None = None
-        first = service.live
+        first = service.pick()
         self._first = first.gallery
         # Galleries stay open: a rollback needs the old one, and a gallery has one writer.
         self._galleries: dict[str, Gallery | None] = {first.release.space_id: first.gallery}
@@ -80,8 +77,8 @@ class Rollout:
 
     def check(self) -> bool:
         """Look at the pointer once; whether the service was switched."""
-        target = self._store.pointer(self._pointer)
-        if target is None or target == self._service.live.release.id:
+        target = self._store.pointer(STABLE)
+        if target is None or target == self._service.pick().release.id:
             self._refused = None
             self._service.warning = None
             return False
@@ -118,18 +115,16 @@ class Rollout:
         return self._galleries[release.space_id]
 
     def _serves_records(self) -> bool:
-        gallery = self._service.live.gallery
+        gallery = self._service.pick().gallery
         return gallery is not None and gallery.count() > 0
 
     def _keep(self, target: str, error: Exception) -> None:
         """Stay with the live release; try again later, since a cause may go away."""
         self._refused = (target, self._clock() + RETRY_SECONDS)
         self._failed.inc()
-        live = self._service.live.release.id
+        live = self._service.pick().release.id
         cause = error.what if isinstance(error, GemelError) else "internal error"
-        self._service.warning = (
-            f"{self._pointer} points at {target[:12]}, which cannot be served: {cause}"
-        )
+        self._service.warning = f"{STABLE} points at {target[:12]}, which cannot be served: {cause}"
         self._log.error("release_refused", release=live, refused=target, exc_info=error)
 
     def _follow(self) -> None:
@@ -137,5 +132,5 @@ class Rollout:
             try:
                 self.check()
             except Exception as error:
-                self._service.warning = f"{self._pointer} cannot be read"
+                self._service.warning = f"{STABLE} cannot be read"
                 self._log.error("pointer_unreadable", exc_info=error)

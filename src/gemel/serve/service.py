@@ -1,31 +1,47 @@
-"""The service without a network: verify, search, classify, embed, enroll, on one live release.
+"""The service without a network: every verb, on one live release.
 
-Each verb takes a list of work and gives one result or error for each, so that a batcher can hand
-over whatever has gathered. Knows nothing of HTTP or event loops. `switch` replaces the live bundle
-in one assignment; work that began with the old bundle ends with it.
+Knows nothing of HTTP or event loops. `pick` says which live release answers a request; `switch`
+replaces one in one assignment, and work that began with the old bundle ends with it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal, TypeVar
+
+import numpy as np
 
 from gemel.arrays import Float32
 from gemel.decide.policy import Category
-from gemel.errors import InvalidInput
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
+from gemel.release.evidence.schema import Feedback
 from gemel.release.explanation import Explanation
 from gemel.release.release import Release
-from gemel.serve.answers import Answers
+from gemel.release.words.card import Card
+from gemel.serve.books import Books, Shelf
+from gemel.serve.context import LOCAL, Caller, Context
 from gemel.serve.live import Live
-from gemel.serve.replies import ClassesReply, ClassifyReply, IdentifyReply, SearchReply, VerifyReply
-from gemel.serve.requests import Classes, Classify, Embed, Explain, Find, Identify, Verify
-from gemel.serve.reviews import Reviews, Shelf
+from gemel.serve.steps import Encode, Encoded, Steps, answers
+from gemel.serve.verbs import card as cards
+from gemel.serve.verbs import classify as classifying
+from gemel.serve.verbs import duplicates as duplicating
+from gemel.serve.verbs import explain as explaining
+from gemel.serve.verbs import identify as identifying
+from gemel.serve.verbs import records, reviews
+from gemel.serve.verbs import search as searching
+from gemel.serve.verbs import verify as verifying
 from gemel.settings import AdaptSettings
-from gemel.tasks.explain import answer
+from gemel.tasks.clusters import Method
 from gemel.telemetry import Metrics
+
+Body = TypeVar("Body")
+Reply = TypeVar("Reply")
+Verb = Callable[[Context, Body], Steps[Reply]]
+Where = dict[str, Any] | None
+STABLE: Literal["stable"] = "stable"
 
 
 class Service:
@@ -58,12 +74,19 @@ class Service:
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
-        self.live = Live.open(release, gallery, threads=threads)
         self.warning: str | None = None
-        self.reviews = Reviews(ledger, adapt or AdaptSettings(), shelf)
-        self.answers = Answers(ledger, self.metrics, self.reviews)
+        self._lives = {STABLE: Live.open(release, gallery, threads=threads)}
+        self._books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
         self._threads = threads
         self._today = today
+
+    def pick(self, subject: str = "") -> Live:
+        """The bundle that answers a request; there is no other way to one.
+
+        Args:
+            subject: what the choice may depend on, such as the id of the request.
+        """
+        return self._lives[STABLE]
 
     def switch(self, release: Release, gallery: Gallery | None = None) -> None:
         """Make another release live; on an error the present one stays.
@@ -72,31 +95,50 @@ class Service:
             release: verified when it was opened.
             gallery: of its space; None serves without.
         Raises:
-            ReleaseError: it cannot be served here.
+            GemelError: it cannot be served here.
         """
-        live = Live.open(release, gallery, previous=self.live, threads=self._threads)
-        self.live = live
+        previous = self._lives[STABLE]
+        live = Live.open(release, gallery, previous=previous, threads=self._threads)
+        self._lives[STABLE] = live
 
     def warnings(self) -> list[str]:
         """What a person should look at: of the rollout, and of the live policy."""
-        return [*filter(None, [self.warning]), *self.live.warnings(self._today())]
+        return [*filter(None, [self.warning]), *self.pick().warnings(self._today())]
 
-    def verify(self, left: Any, right: Any, category: Category = None) -> VerifyReply:
+    def context(
+        self, request_id: str = "", caller: Caller = LOCAL, deadline: float = math.inf
+    ) -> Context:
+        """What a verb has to know of a request.
+
+        Args:
+            request_id: of the request.
+            caller: who asks.
+            deadline: of the monotonic clock, in seconds.
+        """
+        return Context(self.pick(request_id), self._books, request_id, caller, deadline)
+
+    def ask(self, verb: Verb[Body, Reply], body: Body) -> Reply:
+        """The reply of a verb to a body."""
+        return self.ask_all(verb, [body])[0]
+
+    def ask_all(self, verb: Verb[Body, Reply], bodies: Sequence[Body]) -> list[Reply]:
+        """Replies to many bodies, from one release; what they encode is encoded together."""
+        context = self.context()
+        return answers([verb(context, body) for body in bodies], context.deadline)
+
+    def verify(self, left: Any, right: Any, category: Category = None) -> verifying.VerifyReply:
         """Whether two items are the same.
 
         Args:
             left: an item, or a list of several views of one thing: all of them must match, the
                 lowest score decides.
             right: likewise.
-            category: of both, or of each, where the release decides by category; None = unknown,
-                which gets the strictest threshold.
+            category: of both, or of each, where the release decides by category; None = their
+                own, or unknown, which gets the strictest threshold.
         Raises:
             InvalidInput: one of them cannot be encoded.
         """
-        reply: VerifyReply = _single(
-            self.answers.encode([Verify(self.live, left, right, "", category)])
-        )
-        return reply
+        return self.ask(verifying.verify, verifying.VerifyBody(left, right, category))
 
     def embed(self, items: Sequence[Any]) -> Float32:
         """Embeddings of n items: (n, d) float32, unit rows.
@@ -104,43 +146,34 @@ class Service:
         Raises:
             InvalidInput: one of them cannot be encoded.
         """
-        rows: Float32 = _single(self.answers.encode([Embed(self.live, tuple(items))]))
-        return rows
+        return self.ask(_rows, items)
 
     def search(
-        self,
-        query: Any,
-        k: int = 10,
-        where: dict[str, Any] | None = None,
-        category: str | None = None,
-    ) -> SearchReply:
+        self, query: Any, k: int = 10, where: Where = None, category: str | None = None
+    ) -> searching.SearchReply:
         """The k records of the gallery most like an item, best first, each with a decision.
 
+        Args:
+            query: the item.
+            k: records at most.
+            where: only records whose attributes equal these values.
+            category: of the query; None = its own, or unknown.
         Raises:
             InvalidInput: the item cannot be encoded, or k or where are not valid.
             NoGallery: there is none.
         """
-        live = self.live
-        rows = _single(self.answers.encode([Embed(live, (query,), "query")]))
-        category = live.category(query, category)
-        reply: SearchReply = _single(
-            self.answers.find([Find(live, rows[0], k, where, "", category, query)])
-        )
-        return reply
+        return self.ask(searching.search, searching.SearchBody(query, k, where, category))
 
-    def identify(self, query: Any, where: dict[str, Any] | None = None) -> IdentifyReply:
-        """Who in the gallery an item is, or that it is unknown.
+    def identify(
+        self, query: Any, where: Where = None, category: str | None = None
+    ) -> identifying.IdentifyReply:
+        """Who in the gallery an item is, or that it is unknown; arguments as for `search`.
 
         Raises:
             InvalidInput: the item cannot be encoded, or where is not valid.
             NoGallery: there is none.
         """
-        live = self.live
-        rows = _single(self.answers.encode([Embed(live, (query,), "query")]))
-        reply: IdentifyReply = _single(
-            self.answers.find([Identify(live, rows[0], where, query=query)])
-        )
-        return reply
+        return self.ask(identifying.identify, identifying.IdentifyBody(query, where, category))
 
     def explain(
         self,
@@ -164,18 +197,17 @@ class Service:
             NoGallery: there is none to look a record up in.
             UnknownRecord: it is not there.
         """
-        live = self.live
-        steps = self.answers.explaining(Explain(live, left, right, record, parts, category))
-        return answer(steps, live.encoder.encode)
+        body = (
+            explaining.ExplainBody(left, right)
+            if record is None
+            else explaining.ExplainBody(right=right, query=left, id=record)
+        )
+        body.category, body.parts = category, "auto" if parts else "none"
+        return self.ask(explaining.explain, body)
 
     def classify(
-        self,
-        query: Any,
-        k: int = 5,
-        *,
-        label: str = "class",
-        where: dict[str, Any] | None = None,
-    ) -> ClassifyReply:
+        self, query: Any, k: int = 5, *, label: str = "class", where: Where = None
+    ) -> classifying.ClassifyReply:
         """The k classes most like an item, and whether it is of one of them or unknown.
 
         Args:
@@ -188,28 +220,89 @@ class Service:
                 not valid.
             NoGallery: there is none.
         """
-        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-            raise InvalidInput(f"k is {k!r}, expected a whole number from 1 up", where="k")
-        live = self.live
-        rows = _single(self.answers.encode([Embed(live, (query,), "query")]))
-        reply: ClassifyReply = _single(
-            self.answers.find([Classify(live, rows[0], k, label, where)])
-        )
-        return reply
+        body = classifying.ClassifyBody(query, k, label, where)
+        return self.ask(classifying.classify, body)
 
-    def classes(self, label: str = "class") -> ClassesReply:
+    def classes(self, label: str = "class") -> classifying.ClassesReply:
         """How many supports each class of the gallery has.
 
         Raises:
             InvalidInput: no record has the label.
             NoGallery: there is none.
         """
-        reply: ClassesReply = _single(self.answers.find([Classes(self.live, label)]))
-        return reply
+        return self.ask(classifying.classes, classifying.ClassesBody(label))
+
+    def duplicates(
+        self,
+        items: Sequence[duplicating.RecordItem],
+        method: Method = "average",
+        max_risk: float | None = None,
+    ) -> duplicating.DuplicatesReply:
+        """Which of a few records are the same.
+
+        Args:
+            items: at least two, with ids of their own.
+            method: how matches become clusters.
+            max_risk: probability of a false link that no cluster may exceed.
+        Raises:
+            InvalidInput: one cannot be encoded, or the release gives no probabilities.
+            DuplicateRecord: an id stands twice.
+        """
+        body = duplicating.DuplicatesBody(list(items), method, max_risk)
+        return self.ask(duplicating.duplicates, body)
+
+    def enroll(self, new: Sequence[records.NewRecord]) -> records.EnrollReply:
+        """Put records into the gallery, or change those whose id is known; all or none.
+
+        Raises:
+            InvalidInput: one of them cannot be encoded.
+            GalleryError: the gallery does not take them.
+        """
+        return self.ask(records.enroll, records.RecordsBody(list(new)))
+
+    def delete(self, ids: Sequence[str]) -> records.DeleteReply:
+        """Take records out of the gallery; ids that are not there are no error."""
+        return self.ask(records.delete, records.IdsBody(list(ids)))
+
+    def get(self, record: str) -> records.RecordReply:
+        """A record of the gallery.
+
+        Raises:
+            UnknownRecord: it is not there.
+        """
+        return self.ask(records.get, records.IdBody(record))
+
+    def count(self) -> int:
+        """How many records the gallery holds."""
+        return self.ask(records.count, records.CountBody()).count
+
+    def verdict(self, decision_id: str, genuine: bool, reviewer: str = "") -> reviews.VerdictReply:
+        """Note what a decision should have been; on disk on return.
+
+        Raises:
+            UnknownDecision: there is none of that id.
+            NoLedger: decisions are not kept.
+        """
+        return self.ask(reviews.verdict, reviews.VerdictBody(decision_id, genuine, reviewer))
+
+    def review(self, limit: int = 100) -> reviews.ReviewReply:
+        """Decisions that wait for a person's answer, the oldest first."""
+        return self.ask(reviews.review, reviews.ReviewBody(limit))
+
+    def proposal(self) -> Feedback:
+        """What the answers say about the threshold; changes nothing."""
+        return self.ask(reviews.proposal, reviews.ProposalBody())
+
+    def card(self) -> Card:
+        """What the live release is for, what was measured, when it expires."""
+        return self.ask(cards.card, cards.CardBody())
 
 
-def _single(answers: list[Any]) -> Any:
-    (answer,) = answers
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def _rows(context: Context, items: Sequence[Any]) -> Steps[Float32]:
+    """The embeddings themselves, which have no body and no reply."""
+    if not len(items):
+        return np.zeros((0, context.live.encoder.dim), np.float32)
+    encoded: Encoded = yield Encode(
+        context.live, [(f"input[{i}]", item, None) for i, item in enumerate(items)]
+    )
+    return encoded.rows

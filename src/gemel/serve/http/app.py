@@ -11,9 +11,10 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gemel.errors import GemelError, InternalError, RequestError, UnknownPath, WrongMethod, quoted
+from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.problems import render
-from gemel.serve.routes import TABLE, Routes
+from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.telemetry import STATUSES, log_to
@@ -34,14 +35,14 @@ def create_app(
         log: a logger; JSON lines to stderr if left out.
         pages: further handlers, such as those of the console.
     Returns:
-        An ASGI application; `state.routes` are its `Routes`.
+        An ASGI application; `state.door` is its `Door`.
     """
     settings = settings or ServeSettings()
     log = log or log_to()
-    routes = Routes(service, settings, log)
+    door = Door(service, settings, log)
     paths: dict[str, dict[str, Endpoint]] = {}
     for route in TABLE:
-        answer, limit = routes.answers[route], settings.max_body_bytes
+        answer, limit = door.answer_to(route), settings.max_body_bytes
         endpoint = Endpoint(route, answer, limit, service.metrics, log)
         paths.setdefault(route.path, {})[route.method] = endpoint
 
@@ -67,10 +68,10 @@ def create_app(
         openapi_config=None,
         logging_config=None,
         exception_handlers={Exception: on_error},
-        on_startup=[routes.start],
-        on_shutdown=[routes.stop],
+        on_startup=[door.start],
+        on_shutdown=[door.stop],
     )
-    app.state.routes = routes
+    app.state.door = door
     return app
 
 

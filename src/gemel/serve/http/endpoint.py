@@ -28,9 +28,12 @@ from gemel.errors import (
     WrongMediaType,
     quoted,
 )
+from gemel.serve.context import Role
 from gemel.serve.http.error_path import told
 from gemel.serve.http.problems import JSON, RETRY_AFTER, render
 from gemel.serve.live import Live
+from gemel.serve.service import Verb
+from gemel.serve.steps import Lane
 from gemel.telemetry import STATUSES, Metrics
 
 MAX_ID = 128
@@ -66,32 +69,43 @@ class Call:
     query: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """A row of the table of routes.
 
     Args:
         method: of HTTP.
         path: with `{name:path}` for a part that varies.
-        label: the same for people and metrics.
         body: type that the request's body must have, or None for no body.
         reply: type of the reply.
         summary: what it does, in one sentence.
+        role: that a caller must have.
+        verb: that answers; None for what the service tells of itself.
+        lanes: that the verb goes through; a request is refused before any work if one is full.
+        read: makes the verb's body of path and query string where the request brings none.
         query: names that the query string may have; None does not look at it, for what probes and
             scrapers add.
     """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
-    label: str
-    body: type[Any] | None
+    body: type[Any] | None = None
     reply: type[Any]
     summary: str
+    role: Role
+    verb: Verb[Any, Any] | None = None
+    lanes: tuple[Lane, ...] = ()
+    read: Callable[[Call], Any] | None = None
     query: tuple[str, ...] | None = ()
+
+    @property
+    def label(self) -> str:
+        """The path for people and metrics."""
+        return self.path.replace("{record:path}", "{id}")
 
 
 Answer = Callable[[Call, Any], Awaitable[Any]]
-Answers = dict[Route, Answer]
+"""Takes the call and its decoded body, None where the route has none; gives the reply."""
 
 
 class Endpoint:

@@ -9,9 +9,8 @@ import msgspec
 
 import gemel
 from gemel.serve.http.endpoint import Route
-from gemel.serve.http.problems import PROBLEM
+from gemel.serve.http.problems import PROBLEM, Problem
 from gemel.serve.live import Live
-from gemel.serve.replies import Problem
 
 
 def document(table: Sequence[Route], live: Live) -> bytes:
@@ -22,7 +21,7 @@ def document(table: Sequence[Route], live: Live) -> bytes:
     _, components = msgspec.json.schema_components(
         [*dict.fromkeys(types), Problem], ref_template="#/components/schemas/{name}"
     )
-    components["Payload"] = live.modality.schema(live.encoder.prepare)
+    components["Payload"] = live.items.schema()
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.label, {})[route.method.lower()] = _operation(route)

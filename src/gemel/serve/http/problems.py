@@ -9,9 +9,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import msgspec
+from msgspec import Struct
 
 from gemel.errors import DataError, GemelError, RequestError
-from gemel.serve.replies import Problem
 
 RETRY_AFTER = {429: b"1", 503: b"1"}
 PROBLEM = b"application/problem+json"
@@ -19,6 +19,19 @@ JSON = b"application/json"
 OPENAI_ROUTES = ("/v1/embeddings",)
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Problem(Struct, omit_defaults=True):
+    """An error (RFC 9457), with the code to program against and the id to ask about."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    where: str = ""
+    hint: str = ""
 
 
 def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes]:

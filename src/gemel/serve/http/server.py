@@ -58,11 +58,11 @@ def run(
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
-            if app.state.routes.stopping:
+            if app.state.door.is_stopping:
                 server.force_exit = server.should_exit = True
                 return
             log.info("service_stopping", drain_s=drain_s)
-            app.state.routes.begin_stop()
+            app.state.door.begin_stop()
             loop.call_later(drain_s, setattr, server, "should_exit", True)
 
         for number in SIGNALS:

@@ -1,101 +1,102 @@
 """The lanes that work travels in: each a bounded queue and a thread of its own.
 
-Encoding, searching and changing the gallery do not wait for each other. What every handler needs
-of the lanes is here; what the handlers do is theirs.
+Encoding, searching and changing the gallery do not wait for each other. What has gathered in a lane
+is done together. What the verbs do is theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar, get_args
 
-import numpy as np
-
-from gemel.arrays import Float32
-from gemel.errors import InternalError, NoGallery
-from gemel.serve.http.endpoint import Call
-from gemel.serve.live import Live
-from gemel.serve.queues.batcher import Answer, Batcher, Limits
-from gemel.serve.requests import Embed
-from gemel.serve.service import Service
+from gemel.serve.context import Context
+from gemel.serve.queues.batcher import Batcher, Limits
+from gemel.serve.steps import Done, Encode, Encoded, Lane, Step, Steps, Task, go_on, joined, run
 from gemel.settings import ServeSettings
+from gemel.telemetry import Metrics
+
+T = TypeVar("T")
+LANES: tuple[Lane, ...] = get_args(Lane)
 
 
 class Lanes:
     """The lanes of one service.
 
     Args:
-        service: what does the work.
         settings: limits of queue, batch and time.
+        metrics: what is counted.
         log: a logger.
-    Attributes:
-        encode: takes payloads through the encoder.
-        find: searches the gallery.
-        change: changes the gallery.
-        review: reads and writes what people say.
-        explain: does the steps of explanations that lie between encodings.
     """
 
-    def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
+    def __init__(self, settings: ServeSettings, metrics: Metrics, log: Any) -> None:
         limits = Limits(settings.max_batch, settings.max_queue, settings.timeout_ms / 1000)
         self._max_batch = settings.max_batch
-        self._all: list[Batcher[Any, Any]] = []
-
-        def lane(name: str, work: Callable[[Sequence[Any]], list[Any]]) -> Batcher[Any, Any]:
-            made = Batcher(work, limits, name, service.metrics, log)
-            self._all.append(made)
-            return made
-
-        self.encode = lane("encode", service.answers.encode)
-        self.find = lane("find", service.answers.find)
-        self.change = lane("change", service.answers.change)
-        self.review = lane("review", service.reviews.answer)
-        self.explain = lane("explain", service.answers.advance)
+        self._lanes: dict[Lane, Batcher[Task[Any], Step | Done[Any]]] = {
+            name: Batcher(run, limits, name, metrics, log) for name in LANES
+        }
 
     def start(self) -> None:
         """Begin to take work."""
-        for lane in self._all:
+        for lane in self._lanes.values():
             lane.start()
 
     async def stop(self) -> None:
         """Finish what is in the queues and end."""
-        for lane in self._all:
+        for lane in self._lanes.values():
             await lane.stop()
 
-    async def rows(
-        self, call: Call, items: Sequence[Any], place: str, *, checked: bool = False
-    ) -> Float32:
-        """Embeddings of any number of items, a batch at a time so that others can go between.
+    def permit(self, lanes: Sequence[Lane]) -> None:
+        """Return if a verb that goes through these lanes may begin.
+
+        Raises:
+            Overloaded: too much is waiting, or the service is stopping.
+        """
+        for name in lanes:
+            self._lanes[name].permit()
+
+    async def answer(self, context: Context, steps: Steps[T]) -> T:
+        """What a verb comes to, for which there was a permit.
 
         Args:
-            call: whose live encoder it is.
-            items: of a request, or payloads that are checked already.
-            place: where in the request they stand.
-            checked: they are payloads.
+            context: of the request; takes the times of the stages.
+            steps: the verb, at its beginning.
+        Raises:
+            DeadlineExceeded: it waited too long.
+            Exception: whatever the verb itself ran into.
         """
-        if call.live is None:
-            raise InternalError("no release is live")
-        parts: list[Float32] = []
-        for first in range(0, len(items), self._max_batch):
-            some = tuple(items[first : first + self._max_batch])
-            work = Embed(call.live, some, place, first, checked)
-            answer = await self.encode.submit(work, len(some))
-            if first == 0:
-                note_time(call, answer, "encode")
-            parts.append(answer.value)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        outcome: Step | Done[T] = go_on(steps, None)
+        while not isinstance(outcome, Done):
+            if isinstance(outcome, Encode) and self._is_long(outcome):
+                outcome = go_on(steps, await self._parts(context, outcome))
+            else:
+                outcome = await self._submit(context, Task(steps, outcome, context.deadline), True)
+        return outcome.value
+
+    def _is_long(self, step: Encode) -> bool:
+        return len(step.items) > self._max_batch and not step.pairs
+
+    async def _submit(self, context: Context, task: Task[Any], is_timed: bool) -> Any:
+        step = task.step
+        weight = len(step.items) if isinstance(step, Encode) else 1
+        answer = await self._lanes[step.lane].submit(task, weight)
+        if is_timed and step.stage:
+            context.timing += (("queue", answer.wait_s), (step.stage, answer.run_s))
+        return answer.value
+
+    async def _parts(self, context: Context, whole: Encode) -> Encoded:
+        """The result of a step that is larger than a batch: in parts, so that others go between."""
+        parts: list[Encoded] = []
+        for first in range(0, len(whole.items), self._max_batch):
+            some = whole.items[first : first + self._max_batch]
+            part = Encode(whole.live, some, checked=whole.checked)
+            task = Task(_alone(part), part, context.deadline)
+            go_on(task.steps, None)
+            done = await self._submit(context, task, first == 0)
+            parts.append(done.value)
+        return joined(parts)
 
 
-def note_time(call: Call, answer: Answer[Any], name: str) -> None:
-    """Put how long a lane took into the call's `Server-Timing`."""
-    call.timing += [("queue", answer.wait_s), (name, answer.run_s)]
-
-
-def check_gallery(live: Live) -> None:
-    """Raise unless there is a gallery to search.
-
-    Raises:
-        NoGallery: there is none.
-    """
-    if live.gallery is None:
-        raise NoGallery("this service has no gallery", hint="start it with one to search")
+def _alone(step: Encode) -> Steps[Encoded]:
+    """One step, and what it gives."""
+    encoded: Encoded = yield step
+    return encoded

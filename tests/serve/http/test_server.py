@@ -24,21 +24,17 @@ SCRIPT = """
 import sys, time
 from gemel.settings import ServeSettings
 from gemel.release.release import Release
-from gemel.serve.answers import Answers
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import run
 from gemel.serve.service import Service
 
 folder, slow_s, drain_s, max_queue = sys.argv[1], *map(float, sys.argv[2:])
 
-class Slow(Answers):
-    def encode(self, works):
-        time.sleep(slow_s)
-        return super().encode(works)
-
 settings = ServeSettings(port=0, max_queue=int(max_queue), max_batch=2, timeout_ms=20_000)
 service = Service(Release.open(folder))
-service.answers = Slow(None, service.metrics, service.reviews)
+encoder = service.pick().encoder
+encode = encoder.encode
+encoder.encode = lambda payloads: (time.sleep(slow_s), encode(payloads))[1]
 run(create_app(service, settings), settings, drain_s=drain_s,
     on_ready=lambda url: print(url, flush=True))
 """

@@ -15,7 +15,7 @@ from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
-from gemel.serve.routes import TABLE
+from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.telemetry import METRICS, ROUTES

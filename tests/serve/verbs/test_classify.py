@@ -22,7 +22,7 @@ from gemel.release.evidence import classes
 from gemel.release.evidence.part import Part
 from gemel.release.evidence.schema import Sampling
 from gemel.release.release import Release
-from gemel.serve import classes as module
+from gemel.serve import class_index as module
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
@@ -77,7 +77,7 @@ def test_a_class_is_scored_as_it_was_calibrated(gallery: Gallery, release: Relea
     rows = release.encoder.encode([row for person in people for row in person])
     names = [{"class": f"p{i // 3}"} for i in range(180)]
     gallery.enroll([f"r{i}" for i in range(180)], rows, names)
-    live = Service(release, gallery).live
+    live = Service(release, gallery).pick()
     index = module.ClassIndex.of(gallery.groups("class"), live)
     methods: tuple[fewshot.Method, ...] = ("nearest", "prototype", "knn")
     for method in methods:

@@ -1,84 +1,88 @@
-"""Routes that tell what the service is and how it is: release, health, figures, description."""
+"""What the service tells of itself: release, health, figures, description."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from gemel.errors import NotFound, Overloaded
-from gemel.serve import replies
-from gemel.serve.http.endpoint import Answers, Call, Raw, Route
+from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.live import Live
 from gemel.serve.service import Service
 
-RELEASE = Route(
-    "GET", "/v1/release", "/v1/release", None, replies.ReleaseReply, "What is live, as measured"
-)
-LIVE = Route(
-    "GET",
-    "/livez",
-    "/livez",
-    None,
-    replies.HealthReply,
-    "200 while the process answers at all",
-    query=None,
-)
-READY = Route(
-    "GET",
-    "/readyz",
-    "/readyz",
-    None,
-    replies.HealthReply,
-    "200 while it takes requests, else 503",
-    query=None,
-)
-METRICS = Route("GET", "/metrics", "/metrics", None, bytes, "Figures for Prometheus", query=None)
-OPENAPI = Route("GET", "/openapi.json", "/openapi.json", None, dict, "This description", query=None)
+
+class FieldReply(Struct):
+    """A field of a row."""
+
+    name: str
+    kind: str
+
+
+class ReleaseReply(Struct):
+    """What is live."""
+
+    release: str
+    space: str
+    name: str
+    created: str
+    modality: str
+    fields: list[FieldReply]
+    records: int | None
+    policy: Any
+    operating_points: Any
+
+
+class HealthReply(Struct, omit_defaults=True):
+    """Whether requests are taken."""
+
+    status: Literal["alive", "ready"]
+    release: str | None = None
+    space: str | None = None
+    warning: str | None = None
 
 
 class State:
-    """Handlers that no work goes through."""
+    """Handlers that no work goes through.
+
+    Args:
+        service: of which they tell.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.stopping = False
-        self.answers: Answers = {
-            RELEASE: self.release,
-            LIVE: self.alive,
-            READY: self.ready,
-            METRICS: self.figures,
-        }
+        self.is_stopping = False
 
-    async def release(self, call: Call, _: None) -> replies.ReleaseReply:
+    async def release(self, call: Call, _: None) -> ReleaseReply:
         """What is live."""
-        live = call.live = self._service.live
+        live = call.live = self._service.pick(call.request_id)
         manifest = live.release.manifest
-        return replies.ReleaseReply(
+        return ReleaseReply(
             release=manifest.id,
             space=manifest.space_id,
             name=manifest.name,
             created=manifest.created,
             modality=manifest.modality,
-            fields=[replies.FieldReply(field.name, field.kind) for field in live.fields],
+            fields=[FieldReply(field.name, field.kind) for field in live.encoder.prepare.fields],
             records=None if live.gallery is None else live.gallery.count(),
             policy=_policy(live),
             operating_points=_operating_points(live),
         )
 
-    async def alive(self, _call: Call, _: None) -> replies.HealthReply:
+    async def alive(self, _call: Call, _: None) -> HealthReply:
         """The process answers."""
-        return replies.HealthReply("alive")
+        return HealthReply("alive")
 
-    async def ready(self, call: Call, _: None) -> replies.HealthReply:
+    async def ready(self, call: Call, _: None) -> HealthReply:
         """The service takes requests; a warning does not change that."""
-        live = call.live = self._service.live
-        if self.stopping:
+        live = call.live = self._service.pick(call.request_id)
+        if self.is_stopping:
             raise Overloaded("the service is stopping", hint="try another replica")
         warning = "; ".join(self._service.warnings()) or None
-        return replies.HealthReply("ready", live.release.id, live.release.space_id, warning)
+        return HealthReply("ready", live.release.id, live.release.space_id, warning)
 
     async def figures(self, _call: Call, _: None) -> Raw:
         """Metrics as text."""

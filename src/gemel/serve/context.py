@@ -1,0 +1,85 @@
+"""What a verb knows of the request that it answers: who asks, until when, and what answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from gemel.errors import NoGallery, NoLedger
+from gemel.gallery.gallery import Gallery
+from gemel.ledger.ledger import Ledger
+from gemel.serve.books import Books
+from gemel.serve.live import Live
+
+Role = Literal["reader", "enroller", "reviewer", "operator", "admin"]
+"""What a caller may do: ask; change the gallery; answer reviews; look after the service; all."""
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        name: of a person or a program.
+        roles: that it has; every route of the table names one.
+    """
+
+    name: str
+    roles: frozenset[Role]
+
+
+LOCAL = Caller("local", frozenset(ROLES))
+"""Whoever reaches a process that asks nobody who they are."""
+
+
+@dataclass(eq=False, slots=True)
+class Context:
+    """A request, whatever door it came through.
+
+    Attributes:
+        live: the bundle that answers all of it.
+        books: where decisions are counted and noted.
+        request_id: the caller's, or a new one; empty outside of a service.
+        caller: who asks.
+        deadline: of the monotonic clock, seconds; nothing is begun after it.
+        timing: stages and the seconds that they took.
+    """
+
+    live: Live
+    books: Books
+    request_id: str = ""
+    caller: Caller = LOCAL
+    deadline: float = math.inf
+    timing: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def gallery(self) -> Gallery:
+        """The gallery of the bundle.
+
+        Raises:
+            NoGallery: there is none.
+        """
+        if self.live.gallery is None:
+            raise NoGallery("this service has no gallery", hint="start it with one to search")
+        return self.live.gallery
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the service.
+
+        Raises:
+            NoLedger: there is none.
+        """
+        if self.books.ledger is None:
+            raise NoLedger(
+                "this service keeps no ledger", hint="start it with one to review decisions"
+            )
+        return self.books.ledger
+
+    def note(self, kind: str, body: Mapping[str, Any]) -> str | None:
+        """Enter what was decided or changed into the ledger; the id, None without a ledger."""
+        entry = {**body, "release": self.live.release.id, "request_id": self.request_id}
+        return self.books.note(kind, entry)

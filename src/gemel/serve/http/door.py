@@ -1,0 +1,76 @@
+"""From a call of HTTP to what answers it: a verb in the lanes of the service, or its state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gemel.serve.http import table
+from gemel.serve.http.endpoint import Answer, Call, Raw, Route
+from gemel.serve.http.openapi import document
+from gemel.serve.http.problems import JSON
+from gemel.serve.http.state import State
+from gemel.serve.queues.queues import Lanes
+from gemel.serve.service import Service
+from gemel.settings import ServeSettings
+
+
+class Door:
+    """The way from HTTP into one service.
+
+    Args:
+        service: what answers.
+        settings: limits of queue, batch and time.
+        log: a logger.
+    """
+
+    def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
+        self._service = service
+        self._lanes = Lanes(settings, service.metrics, log)
+        self._state = State(service)
+        self._is_ready = service.metrics.gauge("gemel_ready")
+        self._told: dict[Route, Answer] = {
+            table.RELEASE: self._state.release,
+            table.LIVE: self._state.alive,
+            table.READY: self._state.ready,
+            table.METRICS: self._state.figures,
+            table.OPENAPI: self._description,
+        }
+
+    @property
+    def is_stopping(self) -> bool:
+        """The service is about to end, and says so to whoever asks whether it is ready."""
+        return self._state.is_stopping
+
+    async def start(self) -> None:
+        """Begin to take requests."""
+        self._lanes.start()
+        self._is_ready.set(1)
+
+    def begin_stop(self) -> None:
+        """Say that the service is not ready any more; requests are still answered."""
+        self._state.is_stopping = True
+        self._is_ready.set(0)
+
+    async def stop(self) -> None:
+        """Finish what is in the queues and end."""
+        self.begin_stop()
+        await self._lanes.stop()
+
+    def answer_to(self, route: Route) -> Answer:
+        """What answers a route."""
+        verb, read, lanes, service = route.verb, route.read, self._lanes, self._service
+        if verb is None:
+            return self._told[route]
+
+        async def answer(call: Call, body: Any) -> Any:
+            lanes.permit(route.lanes)
+            context = service.context(call.request_id)
+            call.live, call.timing = context.live, context.timing
+            asked = body if read is None else read(call)
+            return await lanes.answer(context, verb(context, asked))
+
+        return answer
+
+    async def _description(self, call: Call, _: None) -> Raw:
+        """The routes, as OpenAPI 3.1."""
+        return Raw(JSON, document(table.TABLE, self._service.pick(call.request_id)))

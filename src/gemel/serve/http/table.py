@@ -1,0 +1,271 @@
+"""The table of routes: which verb answers where, in which lanes, and which role may ask."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from gemel.errors import InvalidInput, quoted
+from gemel.release.evidence.schema import Feedback
+from gemel.release.explanation import Explanation
+from gemel.release.words.card import Card
+from gemel.serve.http.endpoint import Call, Route
+from gemel.serve.http.state import HealthReply, ReleaseReply
+from gemel.serve.verbs import (
+    card,
+    classify,
+    duplicates,
+    embed,
+    explain,
+    identify,
+    records,
+    reviews,
+    search,
+    verify,
+)
+
+RECORDS = "/v1/records"
+RECORD = f"{RECORDS}/{{record:path}}"
+
+
+def _record(call: Call) -> str:
+    """The id in the path, which may hold slashes, as it was before routing touched it."""
+    raw: bytes = call.scope.get("raw_path") or b""
+    try:
+        return unquote_to_bytes(raw.partition(b"?")[0][len(RECORDS) + 1 :]).decode()
+    except UnicodeDecodeError as e:
+        raise InvalidInput("the id is not UTF-8", where="id") from e
+
+
+def _review(call: Call) -> reviews.ReviewBody:
+    """As many as a query string asks for.
+
+    Raises:
+        InvalidInput: it is no whole number in range.
+    """
+    most, word = reviews.MAX_WAITING, call.query.get("limit", "100")
+    is_number = word.isdecimal() and len(word) <= len(str(most))
+    if not is_number or not 1 <= int(word) <= most:
+        raise InvalidInput(f"limit {quoted(word, 20)} is no number from 1 to {most}", where="limit")
+    return reviews.ReviewBody(int(word))
+
+
+RELEASE = Route(
+    method="GET",
+    path="/v1/release",
+    reply=ReleaseReply,
+    summary="What is live, as measured",
+    role="reader",
+)
+LIVE = Route(
+    method="GET",
+    path="/livez",
+    reply=HealthReply,
+    summary="200 while the process answers at all",
+    role="operator",
+    query=None,
+)
+READY = Route(
+    method="GET",
+    path="/readyz",
+    reply=HealthReply,
+    summary="200 while it takes requests, else 503",
+    role="operator",
+    query=None,
+)
+METRICS = Route(
+    method="GET",
+    path="/metrics",
+    reply=bytes,
+    summary="Figures for Prometheus",
+    role="operator",
+    query=None,
+)
+OPENAPI = Route(
+    method="GET",
+    path="/openapi.json",
+    reply=dict,
+    summary="This description",
+    role="reader",
+    query=None,
+)
+
+TABLE: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/v1/verify",
+        body=verify.VerifyBody,
+        reply=verify.VerifyReply,
+        summary="Decide whether two items are the same",
+        role="reader",
+        verb=verify.verify,
+        lanes=("encode",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/explain",
+        body=explain.ExplainBody,
+        reply=Explanation,
+        summary="Why two items, or an item and a record, are decided as they are",
+        role="reader",
+        verb=explain.explain,
+        lanes=("explain", "encode"),
+    ),
+    Route(
+        method="POST",
+        path="/v1/search",
+        body=search.SearchBody,
+        reply=search.SearchReply,
+        summary="The records of the gallery most like an item, each with a decision",
+        role="reader",
+        verb=search.search,
+        lanes=("encode", "find"),
+    ),
+    Route(
+        method="POST",
+        path="/v1/identify",
+        body=identify.IdentifyBody,
+        reply=identify.IdentifyReply,
+        summary="Who in the gallery an item is, or that it is unknown",
+        role="reader",
+        verb=identify.identify,
+        lanes=("encode", "find"),
+    ),
+    Route(
+        method="POST",
+        path="/v1/classify",
+        body=classify.ClassifyBody,
+        reply=classify.ClassifyReply,
+        summary="The class of an item among those enrolled, or unknown",
+        role="reader",
+        verb=classify.classify,
+        lanes=("encode", "find"),
+    ),
+    Route(
+        method="GET",
+        path="/v1/classes",
+        reply=classify.ClassesReply,
+        summary="The classes of the gallery: the values of an attribute "
+        "(`class`, or what `label` names)",
+        role="reader",
+        verb=classify.classes,
+        lanes=("find",),
+        read=lambda call: classify.ClassesBody(**call.query),
+        query=("label",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/embeddings",
+        body=embed.EmbeddingsBody,
+        reply=embed.EmbeddingsReply,
+        summary="Embeddings of one or more items, in the shape of OpenAI's API",
+        role="reader",
+        verb=embed.embed,
+        lanes=("encode",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/duplicates",
+        body=duplicates.DuplicatesBody,
+        reply=duplicates.DuplicatesReply,
+        summary="Which of these records are the same: clusters, and the pairs that they rest on",
+        role="reader",
+        verb=duplicates.duplicates,
+        lanes=("encode", "find"),
+    ),
+    Route(
+        method="POST",
+        path=RECORDS,
+        body=records.RecordsBody,
+        reply=records.EnrollReply,
+        summary="Add records to the gallery, or change those whose id is known",
+        role="enroller",
+        verb=records.enroll,
+        lanes=("encode", "change"),
+    ),
+    Route(
+        method="DELETE",
+        path=RECORDS,
+        body=records.IdsBody,
+        reply=records.DeleteReply,
+        summary="Take records out of the gallery; ids that are not there are no error",
+        role="enroller",
+        verb=records.delete,
+        lanes=("change",),
+    ),
+    Route(
+        method="GET",
+        path=RECORDS,
+        reply=records.CountReply,
+        summary="How many records the gallery holds",
+        role="reader",
+        verb=records.count,
+        lanes=("find",),
+        read=lambda _: records.CountBody(),
+    ),
+    Route(
+        method="GET",
+        path=RECORD,
+        reply=records.RecordReply,
+        summary="One record of the gallery",
+        role="reader",
+        verb=records.get,
+        lanes=("find",),
+        read=lambda call: records.IdBody(_record(call)),
+    ),
+    Route(
+        method="DELETE",
+        path=RECORD,
+        reply=records.DeleteReply,
+        summary="Take one record out of the gallery",
+        role="enroller",
+        verb=records.delete,
+        lanes=("change",),
+        read=lambda call: records.IdsBody([_record(call)]),
+    ),
+    Route(
+        method="POST",
+        path="/v1/verdicts",
+        body=reviews.VerdictBody,
+        reply=reviews.VerdictReply,
+        summary="Say what a decision should have been; on disk when it is answered",
+        role="reviewer",
+        verb=reviews.verdict,
+        lanes=("review",),
+    ),
+    Route(
+        method="GET",
+        path="/v1/review",
+        reply=reviews.ReviewReply,
+        summary="Decisions that wait for a person's answer, the oldest first; ?limit=100",
+        role="reviewer",
+        verb=reviews.review,
+        lanes=("review",),
+        read=_review,
+        query=("limit",),
+    ),
+    Route(
+        method="GET",
+        path="/v1/proposal",
+        reply=Feedback,
+        summary="What the answers say about the threshold; changes nothing",
+        role="reviewer",
+        verb=reviews.proposal,
+        lanes=("review",),
+        read=lambda _: reviews.ProposalBody(),
+    ),
+    RELEASE,
+    Route(
+        method="GET",
+        path="/v1/card",
+        reply=Card,
+        summary="The card of the release that is live",
+        role="reader",
+        verb=card.card,
+        lanes=("find",),
+        read=lambda _: card.CardBody(),
+    ),
+    LIVE,
+    READY,
+    METRICS,
+    OPENAPI,
+)

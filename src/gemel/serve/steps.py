@@ -1,0 +1,182 @@
+"""A verb in steps, so that one function answers a script at once and a service in batches.
+
+A verb is a generator. It yields what it needs next, embeddings or another lane to go on in, and is
+sent the result; who does that, in which thread and together with what else, is not its business.
+`answer` does it here and now; `queues.queues` does it in the lanes of a service.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from msgspec import Struct
+
+from gemel.arrays import Float32
+from gemel.encode.comparators import score_pairs
+from gemel.errors import DeadlineExceeded, InvalidInput
+from gemel.release.items import Read
+from gemel.serve.live import Live
+
+Lane = Literal["encode", "find", "change", "review", "explain"]
+"""Where work goes on: each lane of a service has a queue and a thread of its own."""
+T = TypeVar("T")
+
+
+class Encode(Struct, frozen=True):
+    """Read and encode items; gives an `Encoded`.
+
+    Attributes:
+        live: whose encoder.
+        items: each with its place in the request and the category stated for it.
+        pairs: positions in `items` of what is to be compared.
+        checked: they are payloads already.
+    """
+
+    live: Live
+    items: Sequence[tuple[str, Any, str | None]]
+    pairs: Sequence[tuple[int, int]] = ()
+    checked: bool = False
+
+    lane: Lane = "encode"
+    stage: str = "encode"
+
+    def read(self) -> list[Read]:
+        """The items, read.
+
+        Raises:
+            InvalidInput: one cannot be encoded.
+        """
+        if self.checked:
+            return [Read(payload, stated) for _, payload, stated in self.items]
+        read = self.live.items.read
+        return [read(item, place, stated) for place, item, stated in self.items]
+
+
+class Encoded(Struct, frozen=True):
+    """Items as they were read, their (n, d) float32 unit rows, and the scores of the pairs."""
+
+    items: list[Read]
+    rows: Float32
+    scores: list[float]
+
+
+class Move(Struct, frozen=True):
+    """Go on in another lane; gives nothing.
+
+    Attributes:
+        lane: where to.
+        stage: name of what is done there in `Server-Timing`; empty for none.
+    """
+
+    lane: Lane
+    stage: str = ""
+
+
+Step = Encode | Move
+Steps = Generator[Step, Any, T]
+"""Yields what it needs next, returns a T."""
+
+
+class Done(Struct, Generic[T], frozen=True):
+    """What the steps have come to."""
+
+    value: T
+
+
+class Task(Struct, Generic[T], frozen=True):
+    """A verb that waits for a step; after its deadline nothing is begun."""
+
+    steps: Steps[T]
+    step: Step
+    deadline: float
+
+
+def go_on(steps: Steps[T], result: Encoded | None) -> Step | Done[T]:
+    """What the steps need next, or what they have come to.
+
+    Args:
+        steps: at their beginning, or waiting.
+        result: of the step that they wait for; None at the beginning.
+    """
+    try:
+        return steps.send(result)
+    except StopIteration as end:
+        return Done(end.value)
+
+
+def run(tasks: Sequence[Task[Any]]) -> list[Step | Done[Any] | Exception]:
+    """Do the step of each task, all encodings together, and go on with it until the next one.
+
+    An exception of one task is its own outcome. One that is raised came before any task went on.
+    """
+    outcomes: list[Any] = [None] * len(tasks)
+    groups: dict[Live, list[int]] = {}
+    read: dict[int, list[Read]] = {}
+    now = time.monotonic()
+    for i, task in enumerate(tasks):
+        if now > task.deadline:
+            outcomes[i] = DeadlineExceeded("its deadline has passed", hint="try again later")
+        elif isinstance(task.step, Encode):
+            try:
+                read[i] = task.step.read()
+            except InvalidInput as error:
+                outcomes[i] = error
+            else:
+                groups.setdefault(task.step.live, []).append(i)
+    results: dict[int, Encoded] = {}
+    for live, members in groups.items():
+        _encode(live, [(i, tasks[i].step, read[i]) for i in members], results)
+    for i, task in enumerate(tasks):
+        if outcomes[i] is None:
+            try:
+                outcomes[i] = go_on(task.steps, results.get(i))
+            except Exception as error:  # it is the outcome of this task and of no other
+                outcomes[i] = error
+    return outcomes
+
+
+def _encode(
+    live: Live, works: Sequence[tuple[int, Any, list[Read]]], into: dict[int, Encoded]
+) -> None:
+    """Encode what works of one bundle have read, score their pairs, put both into the results."""
+    payloads = [item.payload for _, _, items in works for item in items]
+    rows = live.encoder.encode(payloads)
+    left: list[int] = []
+    right: list[int] = []
+    start = 0
+    for _, step, items in works:
+        left += [start + a for a, _ in step.pairs]
+        right += [start + b for _, b in step.pairs]
+        start += len(items)
+    scores = score_pairs(live.comparator, rows, payloads, left, right).tolist() if left else []
+    start = scored = 0
+    for i, step, items in works:
+        end, last = start + len(items), scored + len(step.pairs)
+        into[i] = Encoded(items, rows[start:end], scores[scored:last])
+        start, scored = end, last
+
+
+def answers(verbs: Sequence[Steps[T]], deadline: float) -> list[T]:
+    """What verbs come to, here and now; what they encode is encoded together.
+
+    Raises:
+        Exception: what the first of them ran into that failed.
+    """
+    outcomes: list[Any] = [go_on(steps, None) for steps in verbs]
+    while open_ := [i for i, o in enumerate(outcomes) if not isinstance(o, Done)]:
+        for i, outcome in zip(
+            open_, run([Task(verbs[i], outcomes[i], deadline) for i in open_]), strict=True
+        ):
+            if isinstance(outcome, Exception):
+                raise outcome
+            outcomes[i] = outcome
+    return [outcome.value for outcome in outcomes]
+
+
+def joined(parts: Sequence[Encoded]) -> Encoded:
+    """Parts of one step as one, in order."""
+    rows = np.concatenate([part.rows for part in parts])
+    return Encoded([item for part in parts for item in part.items], rows, [])

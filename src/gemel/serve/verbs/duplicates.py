@@ -1,0 +1,160 @@
+"""Duplicates: which of a few records are the same?
+
+For as many records as a request may hold; larger sets are a job for `gemel duplicates`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta, Struct
+
+from gemel.arrays import Float64
+from gemel.decide.sets import Judged
+from gemel.errors import DuplicateRecord, InvalidInput
+from gemel.serve.context import Context
+from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
+from gemel.tasks.canonical import centrality, foremost
+from gemel.tasks.clusters import Clusters, groups
+from gemel.tasks.pairs import Pairs, scan
+from gemel.tasks.sameness import Records, clustered, floor
+
+
+class RecordItem(Body):
+    """A record, the id to speak of it, and its category where the release decides by one."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=1024)]
+    payload: Item
+    category: str | None = None
+
+
+class DuplicatesBody(Body):
+    """Which of these records are the same?"""
+
+    records: Annotated[list[RecordItem], Meta(min_length=2, max_length=MAX_ITEMS)]
+    method: Annotated[
+        Literal["average", "complete", "components", "hdbscan"],
+        Meta(description="How matches become clusters"),
+    ] = "average"
+    max_risk: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="Probability of a false link that no cluster may exceed"),
+    ] = None
+
+
+class ClusterReply(Struct):
+    """Records that are the same; risk is the probability that a link they hang on is false."""
+
+    records: list[str]
+    canonical: str
+    weakest_link: float | None
+    risk: float | None
+
+
+class PairReply(Struct):
+    """Two records that match or are for review; probability at the prior of the reply."""
+
+    left: str
+    right: str
+    score: float
+    probability: float | None
+    outcome: Literal["match", "review", "no_match"]
+
+
+class DuplicatesReply(Struct):
+    """Clusters of two records or more, and the pairs that match or are for review."""
+
+    clusters: list[ClusterReply]
+    pairs: list[PairReply]
+    threshold: float
+    prior: float
+    release: str
+    space: str
+    decision_id: str | None
+
+
+def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]:
+    """Clusters of two records or more, and the pairs that match or are for review."""
+    live, given = context.live, body.records
+    ids = [record.id for record in given]
+    if len(set(ids)) < len(ids):
+        twice = next(i for i in ids if ids.count(i) > 1)
+        raise DuplicateRecord(f"id {twice!r} stands twice", where="records")
+    items = [(f"records[{i}].payload", r.payload, r.category) for i, r in enumerate(given)]
+    encoded: Encoded = yield Encode(live, items)
+    yield Move("find", "cluster")
+    # In the order of the ids, so that the order of the request changes nothing.
+    order = sorted(range(len(ids)), key=lambda i: ids[i])
+    read, ids = [encoded.items[i] for i in order], [ids[i] for i in order]
+    records = Records(
+        policy=live.policy,
+        comparator=live.comparator,
+        rows=np.ascontiguousarray(encoded.rows[order]),
+        categories=[item.category for item in read],
+        values=[item.payload for item in read],
+    )
+    n = len(ids)
+    pairs = scan(records.rows, live.comparator, range(n), floor=floor(live.policy))
+    judged = records.judged(pairs, n * (n - 1) // 2)
+    if body.max_risk is not None and np.isnan(judged.probability).any():
+        raise InvalidInput("the release gives no probabilities", where="max_risk")
+    found = clustered(records, pairs, judged, method=body.method, max_risk=body.max_risk)
+    reply = DuplicatesReply(
+        clusters=_clusters(found, records, ids),
+        pairs=_pairs(pairs, judged, ids),
+        threshold=live.policy.verify.threshold,
+        prior=judged.prior,
+        release=live.release.id,
+        space=live.release.space_id,
+        decision_id=None,
+    )
+    noted = {
+        "records": n,
+        "clusters": len(reply.clusters),
+        "matches": sum(pair.outcome == "match" for pair in reply.pairs),
+    }
+    reply.decision_id = context.note("duplicates", noted)
+    return reply
+
+
+def _clusters(found: Clusters, records: Records, ids: list[str]) -> list[ClusterReply]:
+    """Clusters of two records or more, each with the record that stands for it."""
+    n_values: Float64 = np.array([_n_values(item) for item in records.values], np.float64)
+    chosen = foremost(found.label, n_values, centrality(found.label, records.rows))
+    clusters = []
+    for members in groups(found.label, least=2):
+        number = int(found.label[members[0]])
+        clusters.append(
+            ClusterReply(
+                records=[ids[i] for i in members],
+                canonical=ids[int(members[chosen[members]][0])],
+                weakest_link=_known(found.weakest[number]),
+                risk=_known(found.risk[number]),
+            )
+        )
+    return clusters
+
+
+def _pairs(pairs: Pairs, judged: Judged, ids: list[str]) -> list[PairReply]:
+    """Those that match or are for review."""
+    columns = (pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist(), judged.outcome)
+    return [
+        PairReply(ids[left], ids[right], score, _known(probability), outcome)
+        for left, right, score, outcome, probability in zip(
+            *columns, judged.probability, strict=True
+        )
+        if outcome != "no_match"
+    ]
+
+
+def _n_values(item: object) -> int:
+    """Values of a row; an image or a text is as complete as any other."""
+    if not isinstance(item, dict):
+        return 0
+    return sum(value is not None and value != "" for value in item.values())
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

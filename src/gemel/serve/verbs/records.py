@@ -1,0 +1,118 @@
+"""Records: put them into the gallery, look at them, count them, take them out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from gemel.serve.context import Context
+from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Scalar
+
+
+class NewRecord(Body):
+    """A record to enroll; without attributes a row's own values are its attributes."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=1024)]
+    payload: Item
+    attributes: dict[str, Scalar | bool] | None = None
+
+
+class RecordsBody(Body):
+    """Records to enroll, all of them or none."""
+
+    records: Annotated[list[NewRecord], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class EnrollReply(Struct):
+    """What an enroll did, in records."""
+
+    added: int
+    updated: int
+    unchanged: int
+    count: int
+    decision_id: str | None
+
+
+class IdsBody(Body):
+    """Records to delete."""
+
+    ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class DeleteReply(Struct):
+    """How many records were there and are gone."""
+
+    deleted: int
+    count: int
+    decision_id: str | None
+
+
+class IdBody(Body):
+    """The record to look at."""
+
+    id: str
+
+
+class RecordReply(Struct):
+    """A record of the gallery."""
+
+    id: str
+    attributes: dict[str, Any]
+
+
+class CountBody(Body):
+    """How many are there?"""
+
+
+class CountReply(Struct):
+    """How many records there are."""
+
+    count: int
+
+
+def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
+    """Add records to the gallery, or change those whose id is known; all of them or none."""
+    live, gallery = context.live, context.gallery
+    items = [(f"records[{i}].payload", r.payload, None) for i, r in enumerate(body.records)]
+    encoded: Encoded = yield Encode(live, items)
+    yield Move("change", "enroll")
+    attributes = [_attributes(context, record) for record in body.records]
+    done = gallery.enroll([record.id for record in body.records], encoded.rows, attributes)
+    entry = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged}
+    noted = context.note("enroll", entry)
+    return EnrollReply(**entry, count=gallery.count(), decision_id=noted)
+
+
+def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:
+    """Take records out of the gallery; ids that are not there are no error."""
+    gallery = context.gallery
+    yield Move("change")
+    deleted = gallery.delete(body.ids)
+    return DeleteReply(deleted, gallery.count(), context.note("delete", {"deleted": deleted}))
+
+
+def get(context: Context, body: IdBody) -> Steps[RecordReply]:
+    """One record."""
+    gallery = context.gallery
+    yield Move("find")
+    record = gallery.get(body.id)
+    return RecordReply(record.id, record.attributes)
+
+
+def count(context: Context, body: CountBody) -> Steps[CountReply]:
+    """How many records the gallery holds."""
+    gallery = context.gallery
+    yield Move("find")
+    return CountReply(gallery.count())
+
+
+def _attributes(context: Context, record: NewRecord) -> dict[str, Any] | None:
+    """As stated, with the values that rules look at; without a statement the item's own values."""
+    live = context.live
+    own = live.items.attributes(record.payload)
+    if record.attributes is None:
+        return own or None
+    ruled = {rule.field: own[rule.field] for rule in live.policy.rules if rule.field in own}
+    return {**ruled, **record.attributes}

@@ -1,0 +1,85 @@
+"""Search: who in the gallery is most like an item?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from gemel.serve.context import Context
+from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.verbs.wire import MAX_K, Body, CategoryOfQuery, Item, Pair, Where
+
+
+class SearchBody(Body):
+    """Who in the gallery is most like this one?"""
+
+    query: Item
+    k: Annotated[int, Meta(ge=1, le=MAX_K, description="Hits at most")] = 10
+    where: Where = None
+    category: CategoryOfQuery = None
+
+
+class HitReply(Struct):
+    """A record of the gallery, and the decision about it."""
+
+    id: str
+    score: float
+    probability: float | None
+    decision: Literal["match", "review", "no_match"]
+    threshold: float
+    release: str
+    rank: int
+    attributes: dict[str, Any]
+    category: Pair | None = None
+    interval: tuple[float, float] | None = None
+    rule: str | None = None
+
+
+class SearchReply(Struct):
+    """Hits, best first."""
+
+    hits: list[HitReply]
+    release: str
+    space: str
+    decision_id: str | None
+
+
+def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
+    """The records most like an item, each with the decision about it."""
+    live, gallery = context.live, context.gallery
+    encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
+    yield Move("find", "search")
+    (query,), policy, release = encoded.items, live.policy, live.release
+    (hits,) = gallery.search(
+        encoded.rows, body.k, body.where, comparator=live.comparator, first=live.first
+    )
+    size, replies = gallery.count(), []
+    for rank, hit in enumerate(hits, 1):
+        category = query.category, live.items.category(hit.attributes)
+        decision = policy.identify(hit.score, size, category)
+        decision = policy.ruled(decision, query.payload, hit.attributes)
+        replies.append(
+            HitReply(
+                id=hit.id,
+                score=hit.score,
+                probability=decision.probability,
+                decision=decision.outcome,
+                threshold=decision.threshold,
+                release=release.id,
+                rank=rank,
+                attributes=hit.attributes,
+                category=decision.category,
+                interval=decision.interval,
+                rule=decision.rule,
+            )
+        )
+    best = replies[0] if replies else None
+    context.books.count("search", best.decision if best else "no_match")
+    noted = {
+        "hits": len(replies),
+        "matches": sum(hit.decision == "match" for hit in replies),
+        "best": [best.id, best.score, best.decision] if best else None,
+        "k": body.k,
+    }
+    return SearchReply(replies, release.id, release.space_id, context.note("search", noted))

@@ -1,0 +1,114 @@
+"""Verify: are two things the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from gemel.decide.policy import Decision, pair_of
+from gemel.errors import InvalidInput
+from gemel.ledger.verdicts import is_asked
+from gemel.serve.context import Context
+from gemel.serve.steps import Encode, Encoded, Steps
+from gemel.serve.verbs.wire import MAX_VIEWS, Body, Category, Item, Pair, Views
+
+ORDER = {"no_match": 0, "review": 1, "match": 2}
+ONE_PAIR = ((0, 1),)
+
+
+class VerifyBody(Body):
+    """Are these two the same? A list on a side is of several views of one thing: all must match."""
+
+    left: Item | Views
+    right: Item | Views
+    category: Annotated[
+        Category,
+        Meta(description="Of both records, or of the left and the right one; null = unknown"),
+    ] = None
+
+
+class VerifyReply(Struct):
+    """A decision about two payloads; score, threshold and release belong together.
+
+    `category` is that of left and right as far as the release knows it, where it decides by it.
+    `asked` says that a verdict on it is wanted: because it is for review, or as an audit.
+    """
+
+    outcome: Literal["match", "review", "no_match"]
+    score: float
+    threshold: float
+    probability: float | None
+    release: str
+    space: str
+    decision_id: str | None
+    category: Pair | None = None
+    interval: tuple[float, float] | None = None
+    rule: str | None = None
+    asked: bool = False
+
+
+def verify(context: Context, body: VerifyBody) -> Steps[VerifyReply]:
+    """Whether two items are the same; of several views, all of them must match."""
+    category = pair_of(body.category)
+    sides = [_views(place, side) for place, side in (("left", body.left), ("right", body.right))]
+    items = [
+        (place, item, stated)
+        for views, stated in zip(sides, category, strict=True)
+        for place, item in views
+    ]
+    n = len(sides[0])
+    pairs = (
+        ONE_PAIR if len(items) == 2 else [(i, j) for i in range(n) for j in range(n, len(items))]
+    )
+    encoded: Encoded = yield Encode(context.live, items, pairs)
+    decision, score = _strictest(context, encoded, pairs)
+    live = context.live
+    context.books.count("verify", decision.outcome)
+    reply = VerifyReply(
+        outcome=decision.outcome,
+        score=score,
+        threshold=decision.threshold,
+        probability=decision.probability,
+        release=live.release.id,
+        space=live.release.space_id,
+        decision_id=None,
+        category=decision.category,
+        interval=decision.interval,
+        rule=decision.rule,
+    )
+    probability = context.books.review_probability(reply.outcome)
+    noted = ("outcome", "score", "threshold", "probability", "interval")
+    entry = {name: getattr(reply, name) for name in noted}
+    entry["review_probability"] = probability
+    if reply.category:
+        entry["category"] = reply.category
+    reply.decision_id = context.note("verify", entry)
+    reply.asked = reply.decision_id is not None and is_asked(reply.decision_id, probability)
+    return reply
+
+
+def _views(place: str, side: Any) -> Sequence[tuple[str, Any]]:
+    """The views of one side, each with its place.
+
+    Raises:
+        InvalidInput: none or too many.
+    """
+    if type(side) is not list:
+        return ((place, side),)
+    if not 1 <= len(side) <= MAX_VIEWS:
+        raise InvalidInput(f"{len(side)} views, expected 1 to {MAX_VIEWS}", where=place)
+    return [(f"{place}[{i}]", item) for i, item in enumerate(side)]
+
+
+def _strictest(
+    context: Context, encoded: Encoded, pairs: Sequence[tuple[int, int]]
+) -> tuple[Decision, float]:
+    """The decision that is furthest from a match among those of all views, and its score."""
+    policy, found = context.live.policy, []
+    for (i, j), score in zip(pairs, encoded.scores, strict=True):
+        left, right = encoded.items[i], encoded.items[j]
+        decision = policy.decide(score, (left.category, right.category))
+        found.append((policy.ruled(decision, left.payload, right.payload), score))
+    return min(found, key=lambda pair: (ORDER[pair[0].outcome], pair[1] - pair[0].threshold))

@@ -1,0 +1,34 @@
+"""The parts that bodies of several verbs have in common: an item, a category, a filter.
+
+An unknown key is an error. What an item is, the modality of the release says: an object, such as a
+row, or a bare string where that is enough.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+MAX_ITEMS = 1000
+MAX_K = 1000
+MAX_VIEWS = 8
+"""Of one thing; all views of the left are compared with all of the right."""
+
+Scalar = str | int | float | None
+Item = dict[str, Any] | str
+Views = Annotated[list[Item], Meta(min_length=1, max_length=MAX_VIEWS)]
+Pair = tuple[str | None, str | None]
+Category = str | Pair | None
+Filter = dict[str, str | int | float | bool | list[str | int | float | bool | None] | None]
+
+Where = Annotated[
+    Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
+]
+CategoryOfQuery = Annotated[
+    str | None, Meta(description="Of the query; candidates have theirs as an attribute")
+]
+
+
+class Body(Struct, forbid_unknown_fields=True):
+    """What a client sends."""

@@ -1,0 +1,399 @@
+"""Every verb through every front door: Python, command line and HTTP answer alike.
+
+On the small project that `tests/flows` keeps: a release with categories and rules, its child with a
+first stage and thresholds by size, one that reads the category from the row, and one of images.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from tests.serve import small
+
+import gemel
+from gemel.cli.main import run
+from gemel.serve.context import ROLES
+from gemel.serve.http.server import running
+from gemel.serve.http.table import TABLE
+from gemel.serve.steps import Done, Task, go_on
+from gemel.serve.steps import run as take
+from gemel.serve.verbs.duplicates import RecordItem
+from gemel.serve.verbs.embed import EmbeddingsBody, embed
+from gemel.serve.verbs.records import NewRecord
+from gemel.settings import AdaptSettings, ServeSettings
+
+KEPT = Path(__file__).parents[1] / "flows" / "kept"
+EXPECTED = json.loads((KEPT / "expected.json").read_bytes())
+RELEASES: dict[str, str] = EXPECTED["releases"]
+NEW_IDS = {"decision_id", "verdict_id", "asked"}
+
+ANNA = {
+    "title": "ms", "first": "maria", "last": "noson", "town": "arden", "born": "1964-09-07",
+    "height": 199,
+}  # fmt: skip
+NEAR = {**ANNA, "first": "mania", "last": "nomon", "height": 201}
+TITLED = {**NEAR, "title": "dr"}
+OLDER = {**NEAR, "born": "1950-09-07"}
+FAR = {**ANNA, "first": "karl", "last": "nzson", "town": ""}
+ADA = {
+    "title": "dr", "first": "adap", "last": "ruaeuj", "town": "colm", "born": "1970-04-21",
+    "height": 169,
+}  # fmt: skip
+
+
+def same(one: Any, other: Any, at: str = "") -> None:
+    """Equal field by field, but for new ids and what the size of a batch rounds."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        assert one.keys() == other.keys(), at
+        for key in one.keys() - NEW_IDS:
+            same(one[key], other[key], f"{at}.{key}")
+    elif isinstance(one, list) and isinstance(other, list):
+        assert len(one) == len(other), at
+        for i, pair in enumerate(zip(one, other, strict=True)):
+            same(*pair, f"{at}[{i}]")
+    elif isinstance(one, float) and isinstance(other, int | float):
+        assert math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-5), at
+    else:
+        assert one == other, at
+
+
+@dataclass
+class House:
+    """The project, one of its releases served, and the three doors to it."""
+
+    folder: Path
+    service: gemel.Service
+    client: httpx.Client
+    capsys: pytest.CaptureFixture[str]
+
+    def http(self, method: str, path: str, body: Any = None) -> Any:
+        reply = self.client.request(method, path, json=body)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def cli(self, *words: str) -> Any:
+        self.capsys.readouterr()
+        code = run([*words, "-r", self.service.pick().release.id, "--json"])
+        seen = self.capsys.readouterr()
+        assert code == 0, seen.err
+        return json.loads(seen.out)
+
+
+def plain(value: Any) -> Any:
+    """A struct as JSON values."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(KEPT, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+@contextmanager
+def opened(folder: Path, name: str, *, write: bool = False) -> Iterator[gemel.Service]:
+    """A service on a release of the project; `titled` decides by a category that rows hold."""
+    store = gemel.Store(folder / "state")
+    release = store.get(RELEASES["first" if name == "titled" else name])
+    if name == "titled":
+        policy = release.policy
+        assert policy.categories is not None
+        a, b = policy.categories.lines.values()
+        lines = {"ms": b, "mr": a, "dr": a}
+        by_title = msgspec.structs.replace(policy.categories, column="title", lines=lines)
+        policy = msgspec.structs.replace(policy, categories=by_title)
+        release = store.put(release.child(into=folder / "titled", policy=policy).folder)
+    (space,) = (folder / "state" / "gallery").iterdir()
+    if not release.space_id.startswith(space.name):
+        yield gemel.Service(release)
+        return
+    with gemel.Gallery.open(space, write=write) as gallery:
+        yield gemel.Service(release, gallery)
+
+
+@pytest.fixture(params=["first", "child", "titled"])
+def house(
+    request: pytest.FixtureRequest, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[House]:
+    with (
+        opened(folder, request.param) as service,
+        running(gemel.create_app(service)) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        yield House(folder, service, client, capsys)
+
+
+PAIRS = [(ANNA, NEAR), (ANNA, TITLED), (ANNA, OLDER), (ANNA, FAR), (ADA, FAR)]
+
+
+def test_verify_and_explain(house: House) -> None:
+    seen = set()
+    for (left, right), category in itertools.product(PAIRS, (None, "sud", "nor")):
+        stated = [] if category is None else ["--category", category]
+        words = [json.dumps(left), json.dumps(right), *stated]
+        body = {"left": left, "right": right, "category": category}
+        said = plain(house.service.verify(left, right, category))
+        same(said, house.http("POST", "/v1/verify", body))
+        same(said, house.cli("verify", *words))
+        seen.add((said["outcome"], said["rule"]))
+
+        release = house.service.pick().release
+        why = plain(house.service.explain(left, right, category=category))
+        same(why, house.http("POST", "/v1/explain", body))
+        same(why, plain(gemel.explain(release, left, right, category=category)))
+        same(why, house.cli("explain", *words))
+        decided = ("outcome", "score", "threshold", "probability", "category", "rule", "release")
+        same({k: why[k] for k in decided}, {k: said[k] for k in decided})
+    assert len(seen) > 1
+
+
+def test_verify_several_views(house: House) -> None:
+    for left, right in (([ANNA, NEAR], [FAR]), ([ANNA], [NEAR, ANNA]), ([ANNA, OLDER], [ANNA])):
+        views = [w for v in left[1:] for w in ("--also-left", json.dumps(v))]
+        views += [w for v in right[1:] for w in ("--also-right", json.dumps(v))]
+        said = plain(house.service.verify(left, right, "sud"))
+        same(
+            said,
+            house.http("POST", "/v1/verify", {"left": left, "right": right, "category": "sud"}),
+        )
+        words = (json.dumps(left[0]), json.dumps(right[0]), *views, "--category", "sud")
+        same(said, house.cli("verify", *words))
+
+
+QUERIES: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
+    (ADA, None), ({**ADA, "born": "1950-01-01"}, None), (FAR, {"town": "colm"}),
+]  # fmt: skip
+
+
+def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
+    for (query, where), category in itertools.product(QUERIES, (None, "sud", "ms")):
+        stated = [] if category is None else ["--category", category]
+        only = [] if where is None else ["--where", "town=colm"]
+        words = [json.dumps(query), *only, *stated]
+        body = {"query": query, "where": where, "category": category}
+        found = plain(house.service.search(query, 4, where, category))
+        same(found, house.http("POST", "/v1/search", {**body, "k": 4}))
+        shown = [
+            {
+                "id": hit["id"],
+                "score": hit["score"],
+                "decision": hit["decision"],
+                **hit["attributes"],
+            }
+            for hit in found["hits"]
+        ]
+        same(shown, house.cli("gallery", "search", *words, "-k", "4"))
+
+        who = plain(house.service.identify(query, where, category))
+        same(who, house.http("POST", "/v1/identify", body))
+        same(who, house.cli("gallery", "identify", *words))
+        for hit in found["hits"][:2]:
+            asked = {"query": query, "id": hit["id"], "category": category, "parts": "none"}
+            why = house.service.explain(query, record=hit["id"], category=category, parts=False)
+            same(plain(why), house.http("POST", "/v1/explain", asked))
+            assert (why.outcome, why.rule) == (hit["decision"], hit["rule"])
+            assert why.threshold == hit["threshold"]
+
+
+def test_classify_and_classes(house: House) -> None:
+    for query in (ADA, FAR):
+        said = plain(house.service.classify(query, 3, label="person"))
+        body = {"query": query, "k": 3, "label": "person"}
+        same(said, house.http("POST", "/v1/classify", body))
+        words = ("gallery", "classify", json.dumps(query), "-k", "3", "--label", "person")
+        same({"id": "", **said}, house.cli(*words))
+    there = plain(house.service.classes("person"))
+    same(there, house.http("GET", "/v1/classes?label=person"))
+    same(there, house.cli("gallery", "classes", "--label", "person"))
+
+
+def test_embed_duplicates_and_the_card(house: House) -> None:
+    rows = house.service.embed([ANNA, ADA]).tolist()
+    reply = house.http("POST", "/v1/embeddings", {"input": [ANNA, ADA]})
+    same(rows, [item["embedding"] for item in reply["data"]])
+    same(plain(house.service.ask(embed, EmbeddingsBody([ANNA, ADA]))), reply)
+
+    items = [RecordItem(f"r{i}", row, "sud") for i, row in enumerate([ANNA, NEAR, FAR, OLDER, ADA])]
+    said = plain(house.service.duplicates(items))
+    same(said, house.http("POST", "/v1/duplicates", {"records": plain(items)}))
+    for pair in said["pairs"]:
+        left, right = (items[int(pair[side][1:])].payload for side in ("left", "right"))
+        assert house.service.verify(left, right, "sud").outcome == pair["outcome"]
+
+    card = plain(house.service.card())
+    same(card, house.http("GET", "/v1/card"))
+    release = house.service.pick().release.id
+    house.capsys.readouterr()
+    assert run(["report", release, "--json"]) == 0
+    same(card, json.loads(house.capsys.readouterr().out))
+
+
+def test_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [folder / f"{i}.png" for i in range(2)]
+    for i, file in enumerate(files):
+        file.write_bytes(small.picture(i))
+    one, two = (file.read_bytes() for file in files)
+    with (
+        opened(folder, "image") as service,
+        running(gemel.create_app(service)) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        house = House(folder, service, client, capsys)
+        sent = [{"image": base64.b64encode(image).decode()} for image in (one, two)]
+        body = {"left": sent[0], "right": sent[1]}
+        said = plain(service.verify(one, two))
+        for other in (plain(service.verify(*sent)), house.http("POST", "/v1/verify", body)):
+            same(said, other)
+        same(said, house.cli("verify", *map(str, files)))
+        why = plain(service.explain(one, two))
+        same(why, house.http("POST", "/v1/explain", body))
+        same(why, plain(gemel.explain(service.pick().release, one, two)))
+        same(why, house.cli("explain", *map(str, files)))
+
+
+RECORDS = [
+    {"id": "new/1", "payload": ADA, "attributes": {"shelf": "x"}},
+    {"id": "new/2", "payload": {**ADA, "born": "21.04.1970"}},
+]
+
+
+def test_records_change_alike(folder: Path, tmp_path: Path) -> None:
+    """Each door on a copy of the project of its own."""
+    seen: list[list[Any]] = []
+    for door in ("python", "http"):
+        place = tmp_path / door
+        shutil.copytree(folder, place)
+        with (
+            opened(place, "first", write=True) as service,
+            running(gemel.create_app(service)) as url,
+            httpx.Client(base_url=url, timeout=30) as client,
+        ):
+            seen.append(list(DOORS[door](service, client)))
+    for one, other in zip(*seen, strict=True):
+        same(one, other)
+    assert seen[0][0]["added"] == 2 and seen[0][-1]["count"] == seen[0][0]["count"] - 2
+    assert seen[0][2]["attributes"]["born"] == "1970-04-21"
+
+
+def by_python(service: gemel.Service, _: httpx.Client) -> Iterator[Any]:
+    records = msgspec.convert(RECORDS, list[NewRecord])
+    yield plain(service.enroll(records))
+    yield plain(service.enroll(records))
+    yield plain(service.get("new/2"))
+    yield plain(service.get("new/1"))
+    yield {"count": service.count()}
+    yield plain(service.delete(["new/1", "new/2", "nobody"]))
+
+
+def by_http(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
+    yield client.post("/v1/records", json={"records": RECORDS}).json()
+    yield client.post("/v1/records", json={"records": RECORDS}).json()
+    yield client.get("/v1/records/new/2").json()
+    yield client.get("/v1/records/new%2F1").json()
+    yield client.get("/v1/records").json()
+    ids = {"ids": ["new/1", "new/2", "nobody"]}
+    yield client.request("DELETE", "/v1/records", json=ids).json()
+
+
+DOORS: dict[str, Callable[[gemel.Service, httpx.Client], Iterator[Any]]] = {
+    "python": by_python,
+    "http": by_http,
+}
+
+
+def test_the_command_line_enrolls_and_deletes_as_the_service_does(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "two.csv").write_text(
+        "id,country,title,first,last,town,born,height\nnew/2,,dr,adap,ruaeuj,colm,21.04.1970,169\n"
+    )
+    with opened(folder, "first", write=True) as service:
+        service.enroll([NewRecord("new/2", {**ADA, "born": "21.04.1970"})])
+        theirs = service.get("new/2")
+        assert service.delete(["new/2"]).deleted == 1
+    words = ["-r", RELEASES["first"]]
+    assert run(["gallery", "enroll", "two.csv", "--id", "id", *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["added"] == 1
+    with opened(folder, "first") as service:
+        ours = service.get("new/2")
+    assert {k: v for k, v in ours.attributes.items() if v is not None} == theirs.attributes
+    assert run(["gallery", "delete", "new/2", *words]) == 0
+    with opened(folder, "first") as service, pytest.raises(gemel.GemelError, match="new/2"):
+        service.get("new/2")
+
+
+def test_reviews(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def cli(*words: str) -> Any:
+        capsys.readouterr()
+        assert run([*words, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    store = gemel.Store(folder / "state")
+    with gemel.Ledger.open(folder / "state" / "ledger.db") as ledger:
+        service = gemel.Service(
+            store.get(RELEASES["first"]),
+            ledger=ledger,
+            adapt=AdaptSettings(audit_ratio=1.0),
+            shelf=store.list,
+        )
+        asked = service.verify(ANNA, FAR, "sud").decision_id
+        ledger.flush()
+        with running(gemel.create_app(service)) as url, httpx.Client(base_url=url) as client:
+            waits = plain(service.review())
+            same(waits, client.get("/v1/review").json())
+            shown = [
+                {k: w[k] for k in ("decision_id", "outcome", "score")} for w in waits["waiting"]
+            ]
+            assert asked in {w["decision_id"] for w in waits["waiting"]}
+            same(shown, cli("review", "list"))
+            verdict = {"decision_id": asked, "genuine": False, "reviewer": "ann"}
+            said = plain(service.verdict(**verdict))
+            same(said, client.post("/v1/verdicts", json=verdict).json())
+            assert run(["review", "answer", asked or "", "--impostor", "--reviewer", "ann"]) == 0
+            assert asked not in {w.decision_id for w in service.review().waiting}
+            same(plain(service.proposal()), client.get("/v1/proposal").json())
+            same(plain(service.proposal()), cli("review", "proposal", RELEASES["first"]))
+
+
+def test_every_route_has_a_role_and_a_permit_for_each_lane_that_its_verb_takes(
+    folder: Path,
+) -> None:
+    assert {route.role for route in TABLE} <= set(ROLES)
+    bodies: dict[str, Any] = {
+        "/v1/verify": {"left": ANNA, "right": NEAR},
+        "/v1/explain": {"left": ANNA, "right": NEAR},
+        "/v1/search": {"query": ADA},
+        "/v1/identify": {"query": ADA},
+        "/v1/classify": {"query": ADA, "label": "person"},
+        "/v1/embeddings": {"input": ADA},
+        "/v1/duplicates": {"records": [{"id": i, "payload": ADA} for i in "ab"]},
+        "/v1/records": {"records": RECORDS, "ids": ["new/1"]},
+        "/v1/verdicts": {"decision_id": "0" * 32, "genuine": True},
+    }
+    with opened(folder, "first", write=True) as service:
+        for route in TABLE:
+            if route.verb is None or route.body is None:
+                continue
+            names = {field.encode_name for field in msgspec.structs.fields(route.body)}
+            sent = {k: v for k, v in bodies[route.path].items() if k in names}
+            context, used = service.context(), set()
+            steps = route.verb(context, msgspec.convert(sent, route.body))
+            outcome: Any = go_on(steps, None)
+            while not isinstance(outcome, Done | Exception):
+                used.add(outcome.lane)
+                (outcome,) = take([Task(steps, outcome, context.deadline)])
+            assert used == set(route.lanes), route.label
+    assert ServeSettings().pointer == "stable"
