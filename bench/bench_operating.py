@@ -32,8 +32,9 @@ from gemel.calibrate.probability import fit
 from gemel.calibrate.probability.detection_cost import Stakes, least_cost
 from gemel.calibrate.probability.fit import cllr, least_cllr
 from gemel.calibrate.probability.precision_recall import average_precision
+from gemel.calibrate.scores.curve_measures import auroc, eer, eer_hull
 from gemel.calibrate.scores.scores import Scores
-from gemel.calibrate.scores.sweep import Sweep, auroc, eer, eer_hull, sweep
+from gemel.calibrate.scores.sweep import Sweep, sweep
 from gemel.errors import ConfigError, DataError
 
 RESULT = Path(__file__).parent / "results" / "operating.json"

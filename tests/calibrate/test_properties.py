@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.curve_measures import auroc, eer, eer_hull
 from gemel.calibrate.scores.scores import Scores, labelled
-from gemel.calibrate.scores.sweep import auroc, eer, eer_hull, sweep
+from gemel.calibrate.scores.sweep import sweep
 
 
 @st.composite

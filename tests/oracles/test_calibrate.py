@@ -34,8 +34,9 @@ from gemel.calibrate.probability.precision_recall import average_precision, prec
 from gemel.calibrate.probability.regression import fit_beta, fit_logistic
 from gemel.calibrate.rates.intervals import errors_allowed, p_value, upper_bound, wilson
 from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.curve_measures import auroc, eer_hull
 from gemel.calibrate.scores.scores import Scores, labelled
-from gemel.calibrate.scores.sweep import auroc, eer_hull, hull_blocks, sweep
+from gemel.calibrate.scores.sweep import hull_blocks, sweep
 from gemel.decide.ratio import Logistic
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from gemel.calibrate.rates.operating_point import OperatingPoint
-from gemel.calibrate.scores.sweep import CurveSummary
+from gemel.calibrate.scores.curve_measures import CurveSummary
 from gemel.watch.drawing import (
     GENUINE,
     IMPOSTOR,

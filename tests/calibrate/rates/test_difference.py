@@ -16,7 +16,7 @@ from gemel.calibrate.rates.by_identity import Counts, Spread
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.intervals import Estimate, jackknife_variance
 from gemel.calibrate.rates.operating_point import f1_at, measure
-from gemel.calibrate.scores import sweep
+from gemel.calibrate.scores import curve_measures, sweep
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.scores import Scores, labelled
 from gemel.encode.comparators.cosine import Cosine
@@ -200,7 +200,7 @@ def test_intervals_cover(n: int, k: int, at: tuple[float, float]) -> None:
 def test_resampled_intervals_cover() -> None:
     rng = np.random.default_rng(6)
     readings: list[tuple[str, Callable[[sweep.Sweep], float]]] = [
-        ("EER", sweep.eer),
+        ("EER", curve_measures.eer),
         ("FNMR at FMR 0.01", curve_difference.fnmr_at(0.01)),
     ]
     big = [

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gemel.calibrate.rates.operating_point import measure
+from gemel.calibrate.scores.curve_measures import auroc, eer, eer_hull, summary
 from gemel.calibrate.scores.scores import Scores, labelled
-from gemel.calibrate.scores.sweep import auroc, between, eer, eer_hull, summary, sweep
+from gemel.calibrate.scores.sweep import between, sweep
 from gemel.errors import DataError
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from gemel.arrays import Float32, unit_rows
 from gemel.calibrate.scores.all_pairs import all_pairs
-from gemel.calibrate.scores.sweep import eer, sweep
+from gemel.calibrate.scores.curve_measures import eer
+from gemel.calibrate.scores.sweep import sweep
 from gemel.encode import comparators
 from gemel.encode.comparators import as_norm
 from gemel.encode.comparators.as_norm import COHORT, AsNorm, choose, normalised

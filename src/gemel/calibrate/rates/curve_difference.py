@@ -14,7 +14,7 @@ from gemel.arrays import Float32, Float64
 from gemel.calibrate.goals.stability import MAX_GENUINE, near, resampled
 from gemel.calibrate.rates.difference import UNMOVED, Difference, difference, joined, values
 from gemel.calibrate.rates.intervals import Sample, proportion, upper_bound
-from gemel.calibrate.scores import sweep
+from gemel.calibrate.scores import curve_measures, sweep
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import Sweep
 
@@ -57,7 +57,7 @@ def _placements(scores: Scores) -> tuple[float, Float64]:
     """The area under the ROC curve, and what each unit adds to it beyond its value: (n_units,)."""
     genuine = np.sort(scores.score[scores.genuine])
     impostor = np.sort(scores.score[~scores.genuine])
-    area = sweep.auroc(sweep.sweep(scores))
+    area = curve_measures.auroc(sweep.sweep(scores))
     residual = np.zeros(scores.n_units)
     for at in scores.blocks():
         is_genuine, score = scores.genuine[at], scores.score[at]

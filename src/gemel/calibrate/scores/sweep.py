@@ -1,4 +1,4 @@
-"""Error rates at every threshold: the exact sweep and what is read off it.
+"""Error rates at every threshold: the exact sweep, its hull and its turning points.
 
 A comparison is accepted if its score is at least the threshold, so equal scores are accepted
 together and there is one operating point per distinct score, and one that accepts nothing. Which
@@ -11,7 +11,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,26 +65,6 @@ class Sweep:
             return float(threshold[-1])
         upper = threshold[point] if point else np.float32(np.inf)
         return between(threshold[point + 1], upper)
-
-
-class CurveSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The curves of one split, thinned out for a report; plain JSON values.
-
-    `threshold`, `fmr` and `fnmr` are points of the DET curve. A histogram bin i covers
-    `bin_edge[i]` to `bin_edge[i + 1]`; densities integrate to one in each class.
-    """
-
-    n_genuine: int
-    n_impostor: int
-    eer: float
-    eer_hull: float
-    auroc: float
-    threshold: tuple[float, ...]
-    fmr: tuple[float, ...]
-    fnmr: tuple[float, ...]
-    bin_edge: tuple[float, ...]
-    genuine_density: tuple[float, ...]
-    impostor_density: tuple[float, ...]
 
 
 def between(lower: np.float32, upper: np.float32) -> float:
@@ -174,50 +153,17 @@ def equal_error_point(curve: Sweep) -> int:
     low, high = 0, len(curve.threshold) - 1
     while low < high:
         middle = (low + high) // 2
-        if _gap(curve, middle) >= 0:
+        if gap(curve, middle) >= 0:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-def _gap(curve: Sweep, point: int) -> float:
+def gap(curve: Sweep, point: int) -> float:
     """FMR minus FNMR at an operating point; rises along the sweep from -1 to 1."""
     fnmr = 1 - float(curve.n_true_match[point]) / curve.n_genuine
     return float(curve.n_false_match[point]) / curve.n_impostor - fnmr
-
-
-def eer(curve: Sweep) -> float:
-    """Error rate where FMR equals FNMR, linear between neighbouring operating points.
-
-    Source: ISO/IEC 19795-1; definition (b) of three that differ on small sets.
-    """
-    i = equal_error_point(curve)
-    before, at = -_gap(curve, i - 1), _gap(curve, i)
-    fmr = curve.n_false_match[i - 1 : i + 1] / curve.n_impostor
-    return float(fmr[0] + before / (before + at) * (fmr[1] - fmr[0]))
-
-
-def eer_hull(curve: Sweep) -> float:
-    """Error rate where FMR equals FNMR on the convex hull of the ROC curve (ROCCH-EER).
-
-    Never above `eer`, and optimistic on small sets.
-
-    Source: Bosaris toolkit; Brümmer and de Villiers 2013, arXiv 1304.2865.
-    """
-    fmr, fnmr = _hull(curve)
-    i = int(np.searchsorted(fmr - fnmr, 0.0))
-    slope = (fnmr[i] - fnmr[i - 1]) / (fmr[i] - fmr[i - 1]) if fmr[i] > fmr[i - 1] else -np.inf
-    if np.isinf(slope):
-        return float(fmr[i])
-    return float((fnmr[i] - slope * fmr[i]) / (1.0 - slope))
-
-
-def _hull(curve: Sweep) -> tuple[Float64, Float64]:
-    """FMR and FNMR at the corners of the lower convex hull, FMR rising."""
-    _, true, false = hull_blocks(curve)
-    fmr = np.append(0, np.cumsum(false)) / curve.n_impostor
-    return fmr, 1.0 - np.append(0, np.cumsum(true)) / curve.n_genuine
 
 
 def hull_blocks(curve: Sweep, added: int = 0) -> tuple[NDArray[np.intp], Float64, Float64]:
@@ -267,60 +213,3 @@ def turning_points(curve: Sweep) -> NDArray[np.intp]:
     kept = np.ones(len(curve.threshold), np.bool_)
     kept[1:-1] = (true[:-1] & false[1:]) | (false[:-1] & true[1:])
     return np.flatnonzero(kept)
-
-
-def auroc(curve: Sweep) -> float:
-    """Probability that a genuine comparison scores above an impostor; ties count half.
-
-    Source: Hanley and McNeil 1982.
-    """
-    true, false = curve.n_true_match, curve.n_false_match
-    area = 0.0
-    for start in range(0, len(true) - 1, 1 << 20):
-        stop = min(start + (1 << 20), len(true) - 1) + 1
-        height = true[start : stop - 1].astype(np.float64) + true[start + 1 : stop]
-        area += float(np.dot(np.diff(false[start:stop]), height)) / 2
-    return area / (curve.n_genuine * float(curve.n_impostor))
-
-
-def summary(scores: Scores, n_points: int = 200, n_bins: int = 60) -> CurveSummary:
-    """The curves of one split, thinned out for a report.
-
-    Args:
-        scores: labelled comparisons of both classes.
-        n_points: points of the DET curve at most, at log-spaced FMR.
-        n_bins: histogram bins, common to both classes.
-    Raises:
-        DataError: one of the two classes is missing.
-    """
-    curve = sweep(scores)
-    at = _det_points(curve, n_points)
-    edges = np.linspace(float(curve.threshold[-1]), float(curve.threshold[1]), n_bins + 1)
-    if edges[0] == edges[-1]:
-        edges = np.linspace(edges[0] - 0.5, edges[0] + 0.5, n_bins + 1)
-    ends = float(edges[0]), float(edges[-1])
-    genuine = np.histogram(scores.score[scores.genuine], n_bins, ends, density=True)[0]
-    impostor = np.histogram(scores.score[~scores.genuine], n_bins, ends, density=True)[0]
-    return CurveSummary(
-        n_genuine=curve.n_genuine,
-        n_impostor=curve.n_impostor,
-        eer=eer(curve),
-        eer_hull=eer_hull(curve),
-        auroc=auroc(curve),
-        threshold=tuple(curve.threshold[at].tolist()),
-        fmr=tuple((curve.n_false_match[at] / curve.n_impostor).tolist()),
-        fnmr=tuple((1.0 - curve.n_true_match[at] / curve.n_genuine).tolist()),
-        bin_edge=tuple(edges.tolist()),
-        genuine_density=tuple(genuine.tolist()),
-        impostor_density=tuple(impostor.tolist()),
-    )
-
-
-def _det_points(curve: Sweep, n_points: int) -> NDArray[np.intp]:
-    """Positions of at most n_points operating points: log-spaced in FMR, even in FNMR above 0."""
-    n_half = max(n_points // 2, 2)
-    level = np.geomspace(0.5, curve.n_impostor, n_half)
-    by_fmr = np.searchsorted(curve.n_false_match, level, side="right") - 1
-    by_fnmr = np.searchsorted(curve.n_true_match, np.linspace(0, curve.n_genuine, n_half))
-    at = np.unique(np.concatenate([by_fmr, by_fnmr]))
-    return at[at > 0]

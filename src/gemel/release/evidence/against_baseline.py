@@ -15,7 +15,7 @@ from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.operating_point import measure
-from gemel.calibrate.scores import sweep
+from gemel.calibrate.scores import curve_measures
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band
 from gemel.encode import modality
@@ -89,7 +89,7 @@ def _candidate(name: str, how: str, sides: Sides, prior: float | None) -> Candid
         how=how,
         point=measure(eval.scores, threshold, prior=prior),
         retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
-        curve=sweep.summary(eval.scores),
+        curve=curve_measures.summary(eval.scores),
     )
 
 

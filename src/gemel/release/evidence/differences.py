@@ -22,7 +22,7 @@ from gemel.calibrate.rates.curve_difference import of_curves as resampled
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.intervals import Estimate, Sample
 from gemel.calibrate.rates.operating_point import f1_at, measure
-from gemel.calibrate.scores import sweep
+from gemel.calibrate.scores import curve_measures, sweep
 from gemel.decide.bands import Band, in_review, matches
 from gemel.release.evidence.part import Part
 from gemel.tasks.retrieval import average_precision_at_r, mate_ranks
@@ -143,9 +143,11 @@ def of_curves(both: Both, confidence: float) -> list[Difference]:
     one, two = (c.part.scores for c in both)
     n = one.n_impostor
     strict = [rate for rate in STRICT_RATES if rate * n >= LEAST_ERRORS]
-    readings: list[tuple[str, Reading]] = [("EER", sweep.eer)]
+    readings: list[tuple[str, Reading]] = [("EER", curve_measures.eer)]
     readings += [(f"FNMR at FMR {rate:g}", fnmr_at(rate)) for rate in strict]
-    most = [int(n * max([sweep.eer(sweep.sweep(scores)), *strict])) for scores in (one, two)]
+    most = [
+        int(n * max([curve_measures.eer(sweep.sweep(scores)), *strict])) for scores in (one, two)
+    ]
     return [
         of_auroc(one, two, confidence),
         *resampled(

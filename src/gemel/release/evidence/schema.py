@@ -23,7 +23,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
-from gemel.calibrate.scores.sweep import CurveSummary
+from gemel.calibrate.scores.curve_measures import CurveSummary
 from gemel.release.evidence.goals import Goals
 from gemel.release.run import Training
 from gemel.tasks.explain import Part

@@ -27,7 +27,7 @@ from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.hard_identities import zoo
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure, review_share
-from gemel.calibrate.scores import sweep
+from gemel.calibrate.scores import curve_measures, sweep
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.policy import Policy
@@ -97,8 +97,8 @@ def measured(
         dev=chosen,
         eval=on_eval,
         points=points,
-        dev_curve=sweep.summary(dev.scores),
-        eval_curve=sweep.summary(eval.scores),
+        dev_curve=curve_measures.summary(dev.scores),
+        eval_curve=curve_measures.summary(eval.scores),
         smallest_fmr=smallest_fmr(dev.scores, sure),
         candidates=compared,
         mistakes=wrong,

@@ -22,7 +22,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
-from gemel.calibrate.scores.sweep import CurveSummary
+from gemel.calibrate.scores.curve_measures import CurveSummary
 from gemel.encode import modality
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
