@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from gemel.ledger.bodies import Body
 from gemel.ledger.ledger import Ledger
 from gemel.release.folder import Manifest
 from gemel.settings import AdaptSettings
@@ -39,7 +39,7 @@ class Books:
         """Count a decision."""
         self._decisions[operation, outcome].inc()
 
-    def note(self, kind: str, entry: dict[str, Any]) -> str | None:
+    def note(self, kind: str, entry: Body) -> str | None:
         """Enter it into the ledger; the id of the entry, None without a ledger."""
         return None if self.ledger is None else self.ledger.append(kind, entry)
 

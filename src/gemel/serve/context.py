@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from msgspec.structs import replace
 
 from gemel.errors import NoGallery, NoLedger
 from gemel.gallery.gallery import Gallery
+from gemel.ledger.bodies import Body
 from gemel.ledger.ledger import Ledger
 from gemel.serve.books import Books
 from gemel.serve.live import Live
@@ -79,7 +81,7 @@ class Context:
             )
         return self.books.ledger
 
-    def note(self, kind: str, body: Mapping[str, Any]) -> str | None:
+    def note(self, kind: str, body: Body) -> str | None:
         """Enter what was decided or changed into the ledger; the id, None without a ledger."""
-        entry = {**body, "release": self.live.release.id, "request_id": self.request_id}
-        return self.books.note(kind, entry)
+        release, request = self.live.release.id, self.request_id
+        return self.books.note(kind, replace(body, release=release, request_id=request))

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from gemel.errors import InvalidInput
+from gemel.ledger.bodies import Classified
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_K, Body, Filter, Item, Scalar
@@ -119,16 +120,16 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
         space=live.release.space_id,
         decision_id=None,
     )
-    noted = {
-        "outcome": outcome,
-        "label": reply.label,
-        "attribute": body.label,
-        "score": top.score,
-        "probability": top.probability,
-        "p_value": top.p_value,
-        "support": top.support_id,
-        "anomaly": reply.anomaly,
-    }
+    noted = Classified(
+        outcome=outcome,
+        label=reply.label,
+        attribute=body.label,
+        score=top.score,
+        probability=top.probability,
+        p_value=top.p_value,
+        support=top.support_id,
+        anomaly=reply.anomaly,
+    )
     reply.decision_id = context.note("classify", noted)
     return reply
 

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from gemel.arrays import Float64
 from gemel.decide.sets import Judged
 from gemel.errors import DuplicateRecord, InvalidInput
+from gemel.ledger.bodies import Grouped
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
@@ -110,11 +111,11 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         space=live.release.space_id,
         decision_id=None,
     )
-    noted = {
-        "records": n,
-        "clusters": len(reply.clusters),
-        "matches": sum(pair.outcome == "match" for pair in reply.pairs),
-    }
+    noted = Grouped(
+        records=n,
+        clusters=len(reply.clusters),
+        matches=sum(pair.outcome == "match" for pair in reply.pairs),
+    )
     reply.decision_id = context.note("duplicates", noted)
     return reply
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from gemel.ledger.bodies import Identified
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import Body, CategoryOfQuery, Item, Where
@@ -68,7 +69,13 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         space=live.release.space_id,
         decision_id=None,
     )
-    noted = ("outcome", "record", "score", "threshold", "probability", "gallery_size")
-    entry = {name: getattr(reply, name) for name in noted}
+    entry = Identified(
+        outcome=reply.outcome,
+        record=reply.record,
+        score=reply.score,
+        threshold=reply.threshold,
+        probability=reply.probability,
+        gallery_size=reply.gallery_size,
+    )
     reply.decision_id = context.note("identify", entry)
     return reply

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from gemel.ledger.bodies import Deleted, Enrolled
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Scalar
@@ -80,9 +81,9 @@ def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     yield Move("change", "enroll")
     attributes = [_attributes(context, record) for record in body.records]
     done = gallery.enroll([record.id for record in body.records], encoded.rows, attributes)
-    entry = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged}
+    entry = Enrolled(added=done.added, updated=done.updated, unchanged=done.unchanged)
     noted = context.note("enroll", entry)
-    return EnrollReply(**entry, count=gallery.count(), decision_id=noted)
+    return EnrollReply(done.added, done.updated, done.unchanged, gallery.count(), noted)
 
 
 def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:
@@ -90,7 +91,7 @@ def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:
     gallery = context.gallery
     yield Move("change")
     deleted = gallery.delete(body.ids)
-    return DeleteReply(deleted, gallery.count(), context.note("delete", {"deleted": deleted}))
+    return DeleteReply(deleted, gallery.count(), context.note("delete", Deleted(deleted=deleted)))
 
 
 def get(context: Context, body: IdBody) -> Steps[RecordReply]:

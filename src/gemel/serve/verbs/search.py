@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from gemel.ledger.bodies import Searched
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_K, Body, CategoryOfQuery, Item, Pair, Where
@@ -76,10 +77,10 @@ def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
         )
     best = replies[0] if replies else None
     context.books.count("search", best.decision if best else "no_match")
-    noted = {
-        "hits": len(replies),
-        "matches": sum(hit.decision == "match" for hit in replies),
-        "best": [best.id, best.score, best.decision] if best else None,
-        "k": body.k,
-    }
+    noted = Searched(
+        hits=len(replies),
+        matches=sum(hit.decision == "match" for hit in replies),
+        best=(best.id, best.score, best.decision) if best else None,
+        k=body.k,
+    )
     return SearchReply(replies, release.id, release.space_id, context.note("search", noted))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from gemel.decide.policy import Decision, pair_of
 from gemel.errors import InvalidInput
+from gemel.ledger.bodies import Verified
 from gemel.ledger.verdicts import is_asked
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Steps
@@ -79,11 +80,15 @@ def verify(context: Context, body: VerifyBody) -> Steps[VerifyReply]:
         rule=decision.rule,
     )
     probability = context.books.review_probability(reply.outcome)
-    noted = ("outcome", "score", "threshold", "probability", "interval")
-    entry = {name: getattr(reply, name) for name in noted}
-    entry["review_probability"] = probability
-    if reply.category:
-        entry["category"] = reply.category
+    entry = Verified(
+        outcome=reply.outcome,
+        score=reply.score,
+        threshold=reply.threshold,
+        probability=reply.probability,
+        interval=reply.interval,
+        review_probability=probability,
+        category=reply.category or UNSET,
+    )
     reply.decision_id = context.note("verify", entry)
     reply.asked = reply.decision_id is not None and is_asked(reply.decision_id, probability)
     return reply
