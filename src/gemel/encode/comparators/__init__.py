@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from gemel.arrays import Float32
 from gemel.errors import ReleaseError
@@ -92,8 +92,9 @@ def score_pairs(
         left: n positions of one side of each pair.
         right: the same of the other side.
     """
-    if isinstance(comparator, ReadsPayloads):
-        return comparator.score_payloads([payloads[i] for i in left], [payloads[i] for i in right])
+    if hasattr(comparator, "score_payloads"):  # isinstance of a Protocol: 25 us of each request
+        reads = cast(ReadsPayloads, comparator)
+        return reads.score_payloads([payloads[i] for i in left], [payloads[i] for i in right])
     return comparator.score(rows[list(left)], rows[list(right)])
 
 
