@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gemel.data import packages, records, splits
+from gemel.data import records, splits
 from gemel.data.dataset import Dataset
+from gemel.data.sources import packages
 
 Value = str | None
 WHEELS = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gemel.cli import demo, demo_records
-from gemel.data.packages import rldata10000
 from gemel.data.records import from_rows, read
+from gemel.data.sources.packages import rldata10000
 
 LETTERS = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 FETCHED: list[Path] = []

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageEnhance
 from sklearn.datasets import load_digits
 
-from gemel.data import leakage, records, splits, thumbnails, wordbags
+from gemel.data import leakage, records, splits, wordbags
 from gemel.data.records import Dataset
+from gemel.data.sources import thumbnails
 from gemel.data.splits import Splits
 from gemel.errors import DataError, LeakageError
 

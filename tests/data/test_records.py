@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gemel.data import records, schema, tables
+from gemel.data import records, schema
 from gemel.data.schema import Field
+from gemel.data.sources import tables
 from gemel.errors import DataError
 
 

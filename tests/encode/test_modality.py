@@ -20,11 +20,11 @@ OWN = (
     "registry.py",
     "encode/row/",
     "encode/image/",
-    "data/rows.py",
-    "data/images.py",
+    "data/sources/rows.py",
+    "data/sources/images.py",
     "train/towers/",
     "train/views_",
-    "train/cut_and_mix.py",
+    "train/views/cut_and_mix.py",
 )
 """What belongs to a modality, and the table that says where each one is."""
 

@@ -25,7 +25,7 @@ from gemel.settings import TrainSettings
 from gemel.testing import check_encoder
 from gemel.train import checkpoint, export, fit, towers
 from gemel.train.towers.image import ImageTower
-from gemel.train.views_image import ImageViews
+from gemel.train.views.image import ImageViews
 
 SETTINGS = TrainSettings(max_epochs=2, identities_per_batch=6, views_per_identity=4)
 

@@ -68,7 +68,7 @@ def demo(
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop at the end.")] = False,
 ) -> None:
     """Find the same person among 10,000 records with typing errors: the whole life at once."""
-    from gemel.data.packages import SETS, rldata10000
+    from gemel.data.sources.packages import SETS, rldata10000
 
     declared = SETS["rldata10000"]
     show.say(f"{declared.name}: {declared.title}")

@@ -66,7 +66,7 @@ def write(path: Path, content: bytes) -> None:
 
 def _holds(read: Path, path: Path) -> bool:
     """Whether writing to a path changes what is read: that file, or the images of that folder."""
-    from gemel.data.images import SUFFIXES
+    from gemel.data.sources.images import SUFFIXES
 
     if read.is_dir():
         return path.suffix.lower() in SUFFIXES and read.resolve() in path.resolve().parents

@@ -15,7 +15,7 @@ from gemel.errors import ReleaseError
 from gemel.ledger.bodies import Accepted
 
 if TYPE_CHECKING:
-    from gemel.calibrate.goals.answered import Rates
+    from gemel.calibrate.answers.answered import Rates
     from gemel.release.evidence.schema import Feedback
 
 app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and what they say.")

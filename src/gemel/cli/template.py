@@ -56,7 +56,8 @@ def look_at(
     Raises:
         DataError: unreadable, or without anything that says which records belong together.
     """
-    from gemel.data import records, tables
+    from gemel.data import records
+    from gemel.data.sources import tables
 
     notes: list[str] = []
     settings: dict[str, Any] = {"kind": kind or ("images" if path.is_dir() else "rows")}

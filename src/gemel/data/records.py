@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.data import images, tables
-from gemel.data import pairs as labelled
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
-from gemel.data.rows import Columns, from_table, plain
 from gemel.data.schema import Field
-from gemel.data.tables import NOT_UTF_8
+from gemel.data.sources import images, tables
+from gemel.data.sources import pairs as labelled
+from gemel.data.sources.rows import Columns, from_table, plain
+from gemel.data.sources.tables import NOT_UTF_8
 from gemel.errors import DataError
 from gemel.registry import MODALITIES
 

@@ -22,7 +22,7 @@ from gemel.train import export
 from gemel.train.arrays import embed
 from gemel.train.fit import train
 from gemel.train.towers.tabular import RowTower
-from gemel.train.views_row import RowViews
+from gemel.train.views.row import RowViews
 
 FIELDS = (Field("given", "text"), Field("family", "text"), Field("born", "number"))
 SYLLABLES = ("an", "be", "cor", "di", "el", "fa", "gu", "hil", "is", "jo", "ka", "lu", "mo", "ne")

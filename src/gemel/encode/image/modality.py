@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import unit_rows
-from gemel.data import images
 from gemel.data.dataset import Dataset
-from gemel.data.rows import Columns
+from gemel.data.sources import images
+from gemel.data.sources.rows import Columns
 from gemel.encode import modality
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.image import display

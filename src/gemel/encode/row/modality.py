@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gemel.data import tables
 from gemel.data.dataset import Dataset
 from gemel.data.dates import as_iso
-from gemel.data.rows import Columns, from_table
+from gemel.data.sources import tables
+from gemel.data.sources.rows import Columns, from_table
 from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.row.baseline import ngrams

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gemel.calibrate.goals.proposal import Proposal
+from gemel.calibrate.answers.proposal import Proposal
 from gemel.calibrate.goals.refusal import Refusal
 from gemel.calibrate.goals.stability import Stability
 from gemel.calibrate.goals.stages import RuleCost, Stages

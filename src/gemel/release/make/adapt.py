@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.calibrate.goals.answered import Answers
-from gemel.calibrate.goals.proposal import Limits, propose
+from gemel.calibrate.answers.answered import Answers
+from gemel.calibrate.answers.proposal import Limits, propose
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
 from gemel.errors import ReleaseError

@@ -24,9 +24,9 @@ from gemel.encode.image.prepare import ImagePrepare
 from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays
-from gemel.train.cut_and_mix import Splice
 from gemel.train.towers import Defaults, Trainable
-from gemel.train.views_image import ImageViews
+from gemel.train.views.cut_and_mix import Splice
+from gemel.train.views.image import ImageViews
 
 N_ORIENTATIONS = 8
 SHARPNESS = 4

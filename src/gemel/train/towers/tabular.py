@@ -26,14 +26,14 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.modality import Prepare
 from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import ConfigError
-from gemel.train import comparator
 from gemel.train.arrays import Arrays, Views, embed
-from gemel.train.comparator_pairs import Layout
+from gemel.train.comparators import learned
+from gemel.train.comparators.pairs import Layout
 from gemel.train.loop import Supervision
 from gemel.train.losses import InfoNCE, Loss
 from gemel.train.relations import Relations
 from gemel.train.towers import Defaults, Trainable
-from gemel.train.views_row import RowViews
+from gemel.train.views.row import RowViews
 
 WIDTHS = {"small": (64, 256), "base": (128, 512)}
 """Lengths of the block of a field and of the block of the whole row."""
@@ -258,7 +258,7 @@ def _comparator(
     tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
 ) -> Comparator:
     """Fitted on the records and on one view of each; the cosine if genuine pairs are few."""
-    if not comparator.enough(identities):
+    if not learned.enough(identities):
         return Cosine()
     tower = _row_tower(tower)
     texts = tower.text_strips if len(tower.text_strips) <= MAX_SWAPPED else []
@@ -266,7 +266,7 @@ def _comparator(
     varied = views(arrays, np.random.default_rng(seed))
     rows = np.concatenate([embed(tower, arrays), embed(tower, varied)])
     layout = Layout(tuple(tower.blocks), swaps)
-    return comparator.fit(rows, np.concatenate([identities, identities]), layout, seed=seed)
+    return learned.fit(rows, np.concatenate([identities, identities]), layout, seed=seed)
 
 
 ROW = Trainable(

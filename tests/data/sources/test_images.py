@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gemel.data import images, records
+from gemel.data import records
+from gemel.data.sources import images
 from gemel.errors import DataError
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.calibrate.goals.answered import Answers, Rates, answered_sweep, fmr_bounds, rates
+from gemel.calibrate.answers.answered import Answers, Rates, answered_sweep, fmr_bounds, rates
 from gemel.calibrate.goals.choose import observed
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.precision_recall import precision_at

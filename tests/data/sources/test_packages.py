@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gemel.data import leakage, packages, splits
+from gemel.data import leakage, splits
+from gemel.data.sources import packages
 from gemel.errors import DataError
 
-CACHE = Path(__file__).parents[2] / ".cache" / "packages"
+CACHE = Path(__file__).parents[3] / ".cache" / "packages"
 
 
 @pytest.fixture

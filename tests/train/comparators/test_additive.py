@@ -8,8 +8,9 @@ import torch
 
 from gemel.arrays import Float32, unit_rows
 from gemel.encode.comparators.blocks import Blocks, evidence
-from gemel.train import additive, comparator, comparator_pairs
-from gemel.train.comparator_pairs import Candidates, Layout
+from gemel.train.comparators import additive, learned
+from gemel.train.comparators import pairs as comparator_pairs
+from gemel.train.comparators.pairs import Candidates, Layout
 
 LAYOUT = Layout((4, 4), ())
 N_PAIRS = 40_000
@@ -109,7 +110,7 @@ def test_the_comparator_learns_which_block_tells() -> None:
     tells = rng.normal(size=(60, 16))[identities] + rng.normal(0, 0.4, (180, 16))
     other = 2 * rng.normal(size=(180, 16))
     rows = unit_rows(np.concatenate([np.full((180, 1), 0.5), tells, other], 1))
-    fitted = comparator.fit(rows, identities, Layout((16, 16), ()))
+    fitted = learned.fit(rows, identities, Layout((16, 16), ()))
     assert isinstance(fitted, Blocks)
     square = fitted.matrix(rows, rows)
     np.fill_diagonal(square, -np.inf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gemel.train.cut_and_mix import Splice
+from gemel.train.views.cut_and_mix import Splice
 
 
 def batch(n_identities: int, k: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.train.comparator_pairs import Candidates, Layout
+from gemel.train.comparators.pairs import Candidates, Layout
 
 Layers = tuple[tuple[Float32, Float32], ...]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.calibrate.goals.test_answered import BAND, world
+from tests.calibrate.answers.test_answered import BAND, world
 
-from gemel.calibrate.goals.answered import Answers
-from gemel.calibrate.goals.proposal import Limits, Proposal, propose
+from gemel.calibrate.answers.answered import Answers
+from gemel.calibrate.answers.proposal import Limits, Proposal, propose
 from gemel.calibrate.goals.target import Target
 from gemel.decide.bands import Band
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gemel.data import pairs, records
+from gemel.data import records
+from gemel.data.sources import pairs
 from gemel.errors import DataError
 
 RECORDS = "id,name\n" + "\n".join(f"{c},name {c}" for c in "abcdefgh") + "\n"

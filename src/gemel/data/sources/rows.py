@@ -20,7 +20,7 @@ from gemel.arrays import Bool, Int64, canonical_json, digest
 from gemel.data import schema, wordbags
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.schema import Field
-from gemel.data.tables import Table, as_text
+from gemel.data.sources.tables import Table, as_text
 from gemel.errors import DataError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemel.calibrate.goals.answered import Answers, answered_sweep, fmr_bounds, rates
+from gemel.calibrate.answers.answered import Answers, answered_sweep, fmr_bounds, rates
 from gemel.calibrate.goals.choose import observed
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import upper_bound

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Int64
-from gemel.data import thumbnails
 from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, codes, digest_of
-from gemel.data.rows import Columns, plain
+from gemel.data.sources import thumbnails
+from gemel.data.sources.rows import Columns, plain
 from gemel.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")

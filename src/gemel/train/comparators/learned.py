@@ -6,8 +6,9 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.encode.comparators.blocks import Blocks
-from gemel.train import additive, comparator_pairs
-from gemel.train.comparator_pairs import Layout
+from gemel.train.comparators import additive
+from gemel.train.comparators import pairs as comparator_pairs
+from gemel.train.comparators.pairs import Layout
 
 MIN_GENUINE = 50
 

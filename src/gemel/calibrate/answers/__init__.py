@@ -1,0 +1,1 @@
+"""What answers to decisions say about a threshold."""

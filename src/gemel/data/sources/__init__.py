@@ -1,0 +1,1 @@
+"""Where records come from: files of rows, folders of images, labelled pairs, packages."""

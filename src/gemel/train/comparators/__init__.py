@@ -1,0 +1,1 @@
+"""What fits the comparator of a trained space."""

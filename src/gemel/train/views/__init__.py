@@ -1,0 +1,1 @@
+"""How records vary without changing who they are, by modality; and identities made of others."""
