@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.serve.small import DIM, ROWS
 
-from gemel.gallery.gallery import Gallery
+from gemel.gallery.local.gallery import LocalGallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
@@ -381,7 +381,7 @@ def test_the_release_is_described(client: httpx.Client, release: Release) -> Non
     assert client.get("/livez").json() == {"status": "alive"}
 
 
-class Poisoned(Gallery):
+class Poisoned(LocalGallery):
     """A gallery whose search fails in a way nobody foresaw."""
 
     def search(self, *_: Any, **__: Any) -> Any:
