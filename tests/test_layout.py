@@ -1,10 +1,12 @@
 """The layout of the source is part of the design: layers, sizes, names, what importing costs."""
 
+import ast
 import json
 import os
 import subprocess
 import sys
 import time
+from collections import Counter, defaultdict
 from importlib import util
 from pathlib import Path
 
@@ -93,3 +95,21 @@ def test_help_is_quick() -> None:
 def test_nothing_brings_the_companions_of_torch() -> None:
     assert util.find_spec("torchvision") is None
     assert util.find_spec("torchaudio") is None
+
+
+def test_every_list_of_choices_is_declared_once() -> None:
+    """A setting and the stage that heeds it must not each have a list of their own."""
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+                words = ast.unparse(node.slice).strip("()").split(", ")
+                if len(words) > 1:
+                    places[frozenset(words)].append(f"{path.name}:{node.lineno}")
+    assert [names for names in places.values() if len(names) > 1] == []
+
+
+def test_no_room_but_the_commands_is_flat() -> None:
+    rooms = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    wide = {str(room.relative_to(SOURCE)): n for room, n in rooms.items() if n > 14}
+    assert set(wide) <= {"cli"}, f"give it rooms: {wide}"

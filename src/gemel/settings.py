@@ -10,6 +10,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+Mining = Literal["all", "semi-hard", "hard"]
+Margin = Literal["hard", "soft"]
+ByCategory = Literal["off", "report", "worst", "per_category"]
+RatioShape = Literal["logistic", "pav", "beta"]
 FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
 Observed = Literal["eer", "f1", "accuracy", "cost"]
 Proven = Literal["fmr", "fnmr", "recall", "precision"]
@@ -94,11 +98,11 @@ class TrainSettings(Settings, frozen=True):
         str | None, Meta(description="infonce, contrastive, triplet, or one that a package adds")
     ] = None
     mining: Annotated[
-        Literal["all", "semi-hard", "hard"] | None,
+        Mining | None,
         Meta(description="Which comparisons of a batch count: all, semi-hard, hard"),
     ] = None
     margin: Annotated[
-        Literal["hard", "soft"] | None,
+        Margin | None,
         Meta(description="hard: a hinge at a distance; soft: a softplus without one"),
     ] = None
     identities_per_batch: Annotated[Count, Meta(description="P of a P x K batch")] = 0
@@ -147,7 +151,7 @@ class CalibrateSettings(Settings, frozen=True):
         Meta(description="Cost of asking a person; null: no review band"),
     ] = None
     categories: Annotated[
-        Literal["off", "report", "worst", "per_category"],
+        ByCategory,
         Meta(
             description="off: no look at categories; report: rates of each category of "
             "data.category at one threshold; worst: one threshold that the worst category needs; "
@@ -155,7 +159,7 @@ class CalibrateSettings(Settings, frozen=True):
         ),
     ] = "report"
     likelihood: Annotated[
-        Literal["auto", "logistic", "pav", "beta"],
+        Literal["auto"] | RatioShape,
         Meta(description="Shape of the likelihood ratio over the score; auto tries them on dev"),
     ] = "auto"
     review_width: Annotated[

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from gemel.arrays import Float32, Int64, unit_rows
+from gemel.decide.classes import Method
 from gemel.encode.scatter import within
 from gemel.errors import DataError
 from gemel.tasks import episodes, fewshot
-from gemel.tasks.fewshot import Method, Supports
+from gemel.tasks.fewshot import Supports
 
 METHODS = get_args(Method)
 

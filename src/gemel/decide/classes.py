@@ -18,6 +18,7 @@ from gemel.decide.conformal import Calibration, classes_needed
 from gemel.encode.scatter import Scatter
 from gemel.errors import ConfigError, DataError
 
+Method = Literal["nearest", "prototype", "knn", "mahalanobis"]
 ClassOutcome = Literal["class", "review", "unknown"]
 
 GUARANTEE = (
@@ -55,7 +56,7 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         ConfigError: levels are missing or cannot support alpha.
     """
 
-    method: Literal["nearest", "prototype", "knn", "mahalanobis"]
+    method: Method
     alpha: float
     levels: tuple[Level, ...]
     usual: Scatter

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from gemel.data.dates import iso
+from gemel.data.schema import Kind
 from gemel.errors import ConfigError
 
 _FORM = re.compile(
@@ -40,7 +41,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     field: str
     apart: float | None = None
     then: Literal["no_match", "review"] = "no_match"
-    kind: Literal["text", "number", "category", "date"] | None = None
+    kind: Kind | None = None
 
     def fires(self, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
         """Whether the two rows break the rule; symmetric."""

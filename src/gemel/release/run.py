@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
+from gemel.settings import Margin, Mining
 
 ENCODER = "encoder"
 REPORT = "train.json"
@@ -37,8 +38,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     threads: int
     loss: str
-    mining: Literal["all", "semi-hard", "hard"]
-    margin: Literal["hard", "soft"]
+    mining: Mining
+    margin: Margin
     identities_per_batch: int
     views_per_identity: int
     max_epochs: int

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.decide.classes import ClassOutcome, ClassPolicy
+from gemel.decide.classes import ClassOutcome, ClassPolicy, Method
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.attributes import check_where
@@ -21,7 +21,7 @@ from gemel.gallery.candidates import COMPARED_ROWS, SHORTLIST, best
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.groups import Groups
 from gemel.tasks import fewshot
-from gemel.tasks.fewshot import Method, Supports
+from gemel.tasks.fewshot import Supports
 
 if TYPE_CHECKING:
     from gemel.decide.policy import Policy

@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from gemel.arrays import Float32, Float64, Int64, unit_rows
+from gemel.decide.classes import Method
 from gemel.encode.comparators import Scorer
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.scatter import Scatter, within
 from gemel.errors import DataError
-
-Method = Literal["nearest", "prototype", "knn", "mahalanobis"]
 
 CELLS = 1 << 22
 """Scores computed at once: 16 MiB of float32."""

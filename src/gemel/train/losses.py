@@ -19,11 +19,10 @@ from torch.utils.checkpoint import checkpoint
 
 from gemel.errors import ConfigError
 from gemel.registry import Registry
+from gemel.settings import Margin, Mining
 from gemel.train import miners
-from gemel.train.miners import Mining
 from gemel.train.relations import Relations
 
-Margin = Literal["hard", "soft"]
 Average = Literal["active", "all"]
 
 CHUNK = 1 << 22

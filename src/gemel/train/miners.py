@@ -6,12 +6,10 @@ do. Nothing here loops over the rows of a batch, and no gradient flows through a
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Mining = Literal["all", "semi-hard", "hard"]
+from gemel.settings import Mining
 
 
 def hardest(distance: Tensor, mask: Tensor, *, closest: bool) -> Tensor:

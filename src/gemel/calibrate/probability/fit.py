@@ -21,11 +21,11 @@ from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import Sweep, hull_blocks, sweep
 from gemel.decide.ratio import Beta, Likelihood, Logistic, Pav
 from gemel.errors import DataError
+from gemel.settings import RatioShape
 
 __all__ = ["Beta", "Likelihood", "Logistic", "Pav", "cllr", "cross_entropy", "fit", "least_cllr"]
 
-Shape = Literal["logistic", "pav", "beta"]
-Kind = Literal["auto"] | Shape
+Kind = Literal["auto"] | RatioShape
 
 MIN_GENUINE = 200
 """Genuine comparisons below which only the logistic shape is fitted."""
@@ -92,14 +92,14 @@ def _middle(curve: Sweep, before: int, last: int) -> float:
     return float(curve.threshold[before + 1 + at])
 
 
-_FITS: dict[Shape, Callable[[Scores, float], Likelihood]] = {
+_FITS: dict[RatioShape, Callable[[Scores, float], Likelihood]] = {
     "logistic": fit_logistic,
     "beta": fit_beta,
     "pav": fit_pav,
 }
 
 
-def _best_kind(scores: Scores, prior: float) -> Shape:
+def _best_kind(scores: Scores, prior: float) -> RatioShape:
     """The shape with the least cross-entropy at the prior on identities it was not fitted to."""
     rng = np.random.default_rng(0)
     fold = rng.integers(0, N_FOLDS, scores.n_codes, dtype=np.int8)
@@ -107,7 +107,7 @@ def _best_kind(scores: Scores, prior: float) -> Shape:
     if scores.n_impostor > MAX_COMPARED:
         kept = rng.random(len(scores), dtype=np.float32) < MAX_COMPARED / scores.n_impostor
         left[~(kept | scores.genuine)] = -1
-    loss: dict[Shape, float] = dict.fromkeys(_FITS, 0.0)
+    loss: dict[RatioShape, float] = dict.fromkeys(_FITS, 0.0)
     for f in range(N_FOLDS):
         inside = (left == f) & (right == f)
         outside = (left != f) & (right != f) & (left >= 0)

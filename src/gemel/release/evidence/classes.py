@@ -14,14 +14,14 @@ import numpy as np
 from gemel.arrays import Bool, Float32, Int64
 from gemel.calibrate.rates import intervals
 from gemel.calibrate.rates.intervals import Estimate
-from gemel.decide.classes import GUARANTEE, ClassPolicy, Level
+from gemel.decide.classes import GUARANTEE, ClassPolicy, Level, Method
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter, within
 from gemel.release.evidence.part import Part
 from gemel.release.evidence.schema import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.tasks import episodes, fewshot, openset
 from gemel.tasks.episodes import Episode
-from gemel.tasks.fewshot import Method, Supports
+from gemel.tasks.fewshot import Supports
 
 METHODS: tuple[Method, ...] = ("prototype", "nearest", "knn", "mahalanobis")
 """In the order of what they cost to serve; of equally good ones the first is taken."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from gemel.calibrate.goals.stages import StageGoal
@@ -11,8 +9,7 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import Kind
 from gemel.decide.rules import Rule
 from gemel.errors import ConfigError
-
-ByCategory = Literal["off", "report", "worst", "per_category"]
+from gemel.settings import ByCategory
 
 MAX_DAYS = 36_500
 

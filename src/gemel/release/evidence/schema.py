@@ -24,10 +24,10 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.curve_measures import CurveSummary
+from gemel.decide.classes import Method
 from gemel.release.evidence.goals import Goals
 from gemel.release.run import Training
 from gemel.tasks.explain import Part
-from gemel.tasks.fewshot import Method
 from gemel.tasks.openset import OpenSet
 from gemel.tasks.retrieval import Retrieval
 

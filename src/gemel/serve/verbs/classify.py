@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 
+from gemel.decide.classes import ClassOutcome
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Classified
 from gemel.serve.context import Context
@@ -51,7 +52,7 @@ class ClassifyReply(Struct):
     policy of classes. `alpha` is the share of items of known classes that may be called unknown.
     """
 
-    outcome: Literal["class", "review", "unknown"]
+    outcome: ClassOutcome
     label: Scalar | bool
     classes: list[ClassReply]
     anomaly: float | None

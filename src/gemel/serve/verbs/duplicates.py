@@ -5,12 +5,13 @@ For as many records as a request may hold; larger sets are a job for `gemel dupl
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 
 from gemel.arrays import Float64
+from gemel.decide.bands import Outcome
 from gemel.decide.sets import Judged
 from gemel.errors import DuplicateRecord, InvalidInput
 from gemel.ledger.bodies import Grouped
@@ -18,7 +19,7 @@ from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
 from gemel.tasks.canonical import centrality, foremost
-from gemel.tasks.clusters import Clusters, groups
+from gemel.tasks.clusters import Clusters, Method, groups
 from gemel.tasks.pairs import Pairs, scan
 from gemel.tasks.sameness import Records, clustered, floor
 
@@ -36,7 +37,7 @@ class DuplicatesBody(Body):
 
     records: Annotated[list[RecordItem], Meta(min_length=2, max_length=MAX_ITEMS)]
     method: Annotated[
-        Literal["average", "complete", "components", "hdbscan"],
+        Method,
         Meta(description="How matches become clusters"),
     ] = "average"
     max_risk: Annotated[
@@ -61,7 +62,7 @@ class PairReply(Struct):
     right: str
     score: float
     probability: float | None
-    outcome: Literal["match", "review", "no_match"]
+    outcome: Outcome
 
 
 class DuplicatesReply(Struct):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from gemel.decide.bands import Outcome
 from gemel.ledger.bodies import Searched
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
@@ -27,7 +28,7 @@ class HitReply(Struct):
     id: str
     score: float
     probability: float | None
-    decision: Literal["match", "review", "no_match"]
+    decision: Outcome
     threshold: float
     release: str
     rank: int

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct
 
+from gemel.decide.bands import Outcome
 from gemel.decide.policy import Decision, pair_of
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Verified
@@ -37,7 +38,7 @@ class VerifyReply(Struct):
     `asked` says that a verdict on it is wanted: because it is for review, or as an audit.
     """
 
-    outcome: Literal["match", "review", "no_match"]
+    outcome: Outcome
     score: float
     threshold: float
     probability: float | None
