@@ -22,6 +22,7 @@ from gemel.calibrate.rates.intervals import (
     Estimate,
     Sample,
     jackknife_variance,
+    n_carrying,
     proportion,
 )
 from gemel.calibrate.scores.scores import Pairs, Scores
@@ -125,11 +126,30 @@ class Spread:
 
     def residual(self, statistic: Statistic) -> Float64:
         """What the comparisons of each unit add to a statistic beyond its value: (n_units,)."""
+        of_impostors, of_genuine = self._residuals(statistic)
+        return of_impostors + of_genuine
+
+    def _residuals(self, statistic: Statistic) -> tuple[Float64, Float64]:
+        """What impostor and what genuine comparisons add: (n_units,) each."""
         total, unit = self.total, self.by_unit
-        residual = self.slope(statistic) * (unit.false_match - total.fmr() * unit.impostor)
         per_miss = _slope(statistic, total, "false_non_match")
-        found: Float64 = residual + per_miss * (unit.false_non_match - total.fnmr() * unit.genuine)
-        return found
+        return (
+            self.slope(statistic) * (unit.false_match - total.fmr() * unit.impostor),
+            per_miss * (unit.false_non_match - total.fnmr() * unit.genuine),
+        )
+
+    def carrying(self, statistic: Statistic) -> float:
+        """Units that carry a statistic, see `n_carrying`.
+
+        Source: Welch 1947, for the sum of what both kinds of comparisons add to its variance.
+        """
+        weight, added = (self.by_unit.impostor, self.by_unit.genuine), self._residuals(statistic)
+        variance = np.array([float(np.square(part).sum()) for part in added])
+        carrying = np.array([n_carrying(w) for w in weight])
+        if not variance.any():
+            return float(carrying.min())
+        some = variance > 0
+        return float(variance.sum() ** 2 / (np.square(variance[some]) / carrying[some]).sum())
 
     def slope(self, statistic: Statistic) -> float:
         """Change of a statistic per false match more."""
@@ -164,7 +184,8 @@ def mean_variance(left_out: Float64, residual: Float64, shared: float) -> float:
     """Mean of the jackknife and the dyadic variance of a statistic.
 
     The dyadic one, the sum over all pairs of comparisons that share a unit, can be negative with
-    few units; it is then left out.
+    few units; it is then left out. So it is where no two units share a comparison (FNMR): both
+    are then the same, but for what a unit with much of the weight adds to its own residual.
 
     Args:
         left_out: (n,) the statistic without each unit that has a part in it.
@@ -175,7 +196,7 @@ def mean_variance(left_out: Float64, residual: Float64, shared: float) -> float:
     """
     jackknife = jackknife_variance(left_out)
     dyadic = float(np.square(residual).sum() - shared)
-    return (jackknife + (dyadic if dyadic > 0 else jackknife)) / 2
+    return (jackknife + (dyadic if dyadic > 0 and shared else jackknife)) / 2
 
 
 def _slope(statistic: Statistic, at: Counts, name: str) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from gemel.arrays import Float32, Float64
 from gemel.calibrate.goals.stability import MAX_GENUINE, near, resampled
 from gemel.calibrate.rates.difference import UNMOVED, Difference, difference, joined, values
-from gemel.calibrate.rates.intervals import Sample, proportion, upper_bound
+from gemel.calibrate.rates.intervals import Sample, n_carrying, proportion, upper_bound
 from gemel.calibrate.scores import curve_measures, sweep
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import Sweep
@@ -39,7 +39,8 @@ def of_auroc(before: Scores, after: Scores, confidence: float) -> Difference:
     n = before.n_units
     part = (before.genuine_by_identity + before.impostor_by_identity) > 0
     n_units = int(np.count_nonzero(part))
-    sample = Sample(len(before), n_units, n_units // 2)
+    carrying = min(n_carrying(before.genuine_by_identity), n_carrying(before.impostor_by_identity))
+    sample = Sample(len(before), carrying, n_units // 2)
     scale = n_units / max(n_units - 1, 1)
     apart = residuals[1] - residuals[0]
     variances = (

@@ -20,6 +20,7 @@ from gemel.calibrate.rates.intervals import (
     Estimate,
     Sample,
     jackknife_variance,
+    n_carrying,
     proportion,
     upper_bound,
 )
@@ -209,7 +210,7 @@ def of_items(
     """
     code = np.unique(unit, return_inverse=True)[1]
     size = np.bincount(code).astype(np.float64)
-    sample = Sample(len(code), len(size), len(size))
+    sample = Sample(len(code), n_carrying(size), len(size))
     left_out = [_without(np.bincount(code, values), size) for values in (before, after)]
     variances = (
         jackknife_variance(left_out[0]),

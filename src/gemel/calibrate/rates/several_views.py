@@ -14,7 +14,13 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.calibrate.rates.intervals import (
+    Estimate,
+    Sample,
+    jackknife_variance,
+    n_carrying,
+    proportion,
+)
 from gemel.decide.bands import matches
 from gemel.encode.comparators import Scorer
 
@@ -112,6 +118,6 @@ def _estimate(counts: Float64, n_independent: int, confidence: float) -> Estimat
     with np.errstate(invalid="ignore", divide="ignore"):
         left_out = (errors - counts[0] - counts[2]) / (n - counts[1] - counts[3])
     takes_part = (counts[1] + counts[3]) > 0
-    sample = Sample(int(n), int(takes_part.sum()), n_independent)
+    sample = Sample(int(n), n_carrying(counts[1] + counts[3]), n_independent)
     variance = jackknife_variance(left_out[takes_part])
     return proportion(float(errors / n), variance, sample, confidence)

@@ -13,7 +13,13 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.calibrate.goals.stages import RuleCost
-from gemel.calibrate.rates.intervals import Estimate, Sample, jackknife_variance, proportion
+from gemel.calibrate.rates.intervals import (
+    Estimate,
+    Sample,
+    jackknife_variance,
+    n_carrying,
+    proportion,
+)
 from gemel.calibrate.rates.searches import Searches, SearchPoint, measure_search, searches
 from gemel.calibrate.rates.several_views import Views, two_views
 from gemel.calibrate.scores.all_pairs import genuine_blocks
@@ -152,6 +158,6 @@ def _share(fired: list[bool], code: Int64, confidence: float) -> Estimate:
     hits = np.bincount(code, weights=np.array(fired, np.float64))
     with np.errstate(invalid="ignore"):
         left_out = (hits.sum() - hits) / (n.sum() - n)
-    sample = Sample(len(code), len(n), len(n))
+    sample = Sample(len(code), n_carrying(n), len(n))
     value = float(hits.sum() / max(n.sum(), 1))
     return proportion(value, jackknife_variance(left_out), sample, confidence)

@@ -262,5 +262,5 @@ def _estimate(happened: Bool, identities: Int64, confidence: float) -> Estimate:
     errors = np.bincount(code, weights=happened)
     left_out = (errors.sum() - errors) / np.maximum(n.sum() - n, 1)
     value = float(errors.sum() / n.sum())
-    sample = intervals.Sample(len(code), len(n), len(n))
+    sample = intervals.Sample(len(code), intervals.n_carrying(n), len(n))
     return intervals.proportion(value, intervals.jackknife_variance(left_out), sample, confidence)

@@ -220,8 +220,15 @@ def _share(
     unit = spreads[0].by_unit
     every = (unit.impostor + unit.genuine) > 0
     n = int(np.count_nonzero(every))
-    sample = Sample(len(spreads[0].scores), n, n // 2)
-    one, two = (s.estimate(statistic, every, sample, confidence) for s in spreads)
+    one, two = (
+        s.estimate(
+            statistic,
+            every,
+            Sample(len(s.scores), s.carrying(statistic), n // 2),
+            confidence,
+        )
+        for s in spreads
+    )
     estimates: tuple[Estimate, Estimate] = (one, two)
     return difference.of_counts(
         name, statistic, spreads, estimates, every, confidence, higher=False

@@ -25,7 +25,7 @@ from gemel.calibrate.probability.reliability import reliability
 from gemel.calibrate.rates.by_category import Breakdown, breakdown
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.hard_identities import zoo
-from gemel.calibrate.rates.intervals import Estimate
+from gemel.calibrate.rates.intervals import Estimate, n_carrying
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure, review_share
 from gemel.calibrate.scores import curve_measures, sweep
 from gemel.calibrate.scores.scores import Scores
@@ -34,6 +34,7 @@ from gemel.decide.policy import Policy
 from gemel.encode.encoder import Encoder
 from gemel.encode.sketch import Sketch
 from gemel.errors import DataError, TargetRefused
+from gemel.figures import percent
 from gemel.release.evidence import beyond_pairs, classes, mistakes
 from gemel.release.evidence.against_baseline import candidates
 from gemel.release.evidence.goals import Goals
@@ -51,6 +52,8 @@ from gemel.release.make.decide import Decided
 
 TIMED_RECORDS = 2000
 N_SINGLE = 200
+HEAVY = 0.1
+"""Share of the genuine comparisons from which on one identity is mentioned."""
 
 OTHER_GOALS = (
     Target(kind="f1"),
@@ -163,7 +166,9 @@ def _points(
 def _notes(decided: Decided, eval: Part) -> tuple[str, ...]:
     """What a reader of thresholds and curves has to know."""
     dev, cohort = decided.dev, decided.goals.cohort
-    notes = [f"{n}: {p.scores.note}" for n, p in (("dev", dev), ("eval", eval)) if p.scores.note]
+    both = ("dev", dev), ("eval", eval)
+    notes = [f"{n}: {p.scores.note}" for n, p in both if p.scores.note]
+    notes += [f"{n}: {said}" for n, p in both if (said := _heavy(p.scores))]
     if dev.levelled is not None:
         notes.append(
             f"each {dev.levelled.column} has a threshold of its own: scores and thresholds are "
@@ -175,6 +180,19 @@ def _notes(decided: Decided, eval: Part) -> tuple[str, ...]:
     if decided.classes.policy is None:
         notes += decided.classes.notes
     return tuple(notes)
+
+
+def _heavy(scores: Scores) -> str:
+    """That one identity has much of the genuine comparisons, in words; empty if none has."""
+    of_each = scores.genuine_by_identity
+    share = of_each.max(initial=0) / max(scores.n_genuine, 1)
+    if share < HEAVY:
+        return ""
+    n, carrying = int(np.count_nonzero(of_each)), n_carrying(of_each)
+    return (
+        f"one identity has {percent(float(f'{share:.2g}'))} of the genuine comparisons; intervals "
+        f"of FNMR are as wide as with {carrying:.0f} identities, not {n:,}"
+    )
 
 
 def _by_category(eval: Part, goals: Goals, threshold: float) -> Breakdown | None:
