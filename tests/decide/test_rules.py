@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gemel.decide.rules import bound, broken, parse
@@ -89,3 +90,23 @@ def test_dates_of_requests_are_compared_however_they_are_written() -> None:
     assert rule.fires({"day": "1961-01-02"}, {"day": "03.01.1961"})
     for unknown in ("03/04/1980", "soon", 19610102):
         assert not rule.fires({"day": "1961-01-02"}, {"day": unknown})
+
+
+def test_many_pairs_break_a_rule_as_each_does() -> None:
+    texts = ["born apart 2: no_match", "day apart 2: review", "country differs: no_match"]
+    rules = bound([parse(text) for text in texts], KINDS)
+    born: tuple[object, ...] = (1950, "1953", 1952.5, None, "unknown", "")
+    days: tuple[object, ...] = ("1970-01-02", "1972-02-03", "soon", None)
+    lands: tuple[object, ...] = ("DE", "de ", "FR", "", ["FR"])
+    rows: list[object] = [
+        {"born": b, "day": d, "country": c} for b in born for d in days for c in lands
+    ]
+    rows += [{}, "a text"]
+    left, right = np.indices((len(rows), len(rows))).reshape(2, -1)
+    for rule in rules:
+        fired = rule.fires_on(rows, left, right)
+        alone = [
+            broken([rule], rows[i], rows[j]) is not None for i, j in zip(left, right, strict=True)
+        ]
+        assert fired.tolist() == alone
+        assert 0 < fired.sum() < len(fired)

@@ -7,15 +7,18 @@ is missing on either side fires no rule. A rule that could never fire is refused
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
+from gemel.arrays import Bool, Float64, Int64
 from gemel.data.dates import iso
 from gemel.data.schema import Kind
 from gemel.errors import ConfigError
@@ -54,6 +57,32 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return bool(abs(self._value(a) - self._value(b)) > self.apart)
         except (TypeError, ValueError):
             return False
+
+    def fires_on(self, rows: Sequence[Any], left: Int64, right: Int64) -> Bool:
+        """For which of many pairs it fires, as `fires` says of each: (p,).
+
+        Args:
+            rows: n rows; of anything else the rule says nothing.
+            left: (p,) positions of rows.
+            right: (p,) likewise.
+        """
+        column = self._column(rows)
+        a, b = column[left], column[right]
+        fired: Bool = a != b if self.apart is None else np.abs(a - b) > self.apart
+        return fired & ~np.isnan(a) & ~np.isnan(b)
+
+    def _column(self, rows: Sequence[Any]) -> Float64:
+        """The value of each row as a number, equal for equal values; NaN for none: (n,)."""
+        codes: dict[Any, float] = {}
+        column = np.full(len(rows), np.nan)
+        for i, row in enumerate(rows):
+            value = row.get(self.field) if isinstance(row, Mapping) else None
+            if value in (None, ""):
+                continue
+            with contextlib.suppress(TypeError, ValueError):
+                seen = self._value(value)
+                column[i] = codes.setdefault(seen, len(codes)) if self.apart is None else seen
+        return column
 
     def _value(self, value: Any) -> Any:
         """A value as it is compared: numbers by value, dates in years, texts whatever their case.

@@ -7,18 +7,16 @@ here it is estimated from the scores themselves. What becomes of the pairs is no
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gemel.arrays import Bool, Float32, Float64
+from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.decide.bands import MATCH, OUTCOMES, Outcome
 from gemel.decide.categories import Pair
 from gemel.decide.policy import Policy
-from gemel.decide.rules import broken
 
 MAX_STEPS = 500
 PRECISION = 1e-6
@@ -44,6 +42,15 @@ class Judged:
     prior: float
 
 
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of p pairs: n values, and for each pair the positions of its two, (p,) each."""
+
+    values: Sequence[Any]
+    left: Int64
+    right: Int64
+
+
 def judge(
     policy: Policy,
     score: Float64,
@@ -51,7 +58,7 @@ def judge(
     *,
     recall: float = 1.0,
     categories: Sequence[Pair] | None = None,
-    rows: Callable[[int], tuple[Any, Any]] | None = None,
+    rows: Rows | None = None,
 ) -> Judged:
     """Decisions for the highest scores of a set of pairs.
 
@@ -61,12 +68,13 @@ def judge(
         n_pairs: pairs in all, those not in `score` included.
         recall: share of genuine pairs that are in `score`, as far as it is known.
         categories: p pairs of categories; None where none is known.
-        rows: both rows of a pair, by its position, for rules to look at; None for no rules.
+        rows: of each pair, for rules to look at; None for no rules.
     """
     code = policy.outcomes(score, categories)
-    if rows is not None and policy.rules:
-        for i in np.flatnonzero(code).tolist():
-            code[i] = policy.after_rules(code[i], *rows(i))[0]
+    if rows is not None:
+        for rule in policy.rules:
+            fired = rule.fires_on(rows.values, rows.left, rows.right)
+            code[fired] = np.minimum(code[fired], OUTCOMES.index(rule.then))
     outcome, match = [OUTCOMES[c] for c in code.tolist()], code == MATCH
     if policy.likelihood is None or not len(score):
         return Judged(outcome, match, np.full(len(score), np.nan), policy.prior)
@@ -113,9 +121,9 @@ def scored(
     if not rules:
         return found
     found = found.copy()
-    for i, j in itertools.combinations(range(len(rows)), 2):
-        if broken(rules, rows[i], rows[j]) is not None:
-            found[i, j] = found[j, i] = APART
+    left, right = np.indices(found.shape).reshape(2, -1)
+    for rule in rules:
+        found[rule.fires_on(rows, left, right).reshape(found.shape)] = APART
     return found
 
 

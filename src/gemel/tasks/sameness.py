@@ -12,7 +12,7 @@ from typing import Any
 
 from gemel.arrays import Float32, Int64
 from gemel.decide.policy import Policy
-from gemel.decide.sets import Judged, judge, lowest, scored
+from gemel.decide.sets import Judged, Rows, judge, lowest, scored
 from gemel.encode.comparators import Comparator
 from gemel.tasks.clusters import Clusters, Links, Method, cluster
 from gemel.tasks.pairs import Pairs
@@ -51,7 +51,7 @@ class Records:
             n_pairs,
             recall=recall,
             categories=[(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)],
-            rows=lambda at: (values[pairs.left[at]], values[pairs.right[at]]),
+            rows=Rows(values, pairs.left, pairs.right),
         )
 
     def scored(self, members: Int64) -> Float32:

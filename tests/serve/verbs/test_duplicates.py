@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from gemel.release.release import Release
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
+from gemel.serve.steps import Done, Task, go_on, run
+from gemel.serve.verbs.duplicates import DuplicatesBody, RecordItem, duplicates
 
 ANNA, BERT, CARLA = small.ROWS[:3]
 
@@ -35,7 +38,27 @@ def test_the_same_records_are_one_cluster(client: httpx.Client, release: Release
     assert pair["outcome"] == "match" and pair["score"] == pytest.approx(1.0, abs=1e-5)
     assert 0 < pair["probability"] < 1
     assert (got["release"], got["space"]) == (release.id, release.space_id)
-    assert reply.headers["server-timing"].count("dur=") == 4
+    assert reply.headers["server-timing"].count("dur=") == 6
+
+
+def test_more_pairs_than_a_request_may_come_to_are_refused(client: httpx.Client) -> None:
+    """A thousand equal records would be half a million pairs, and all others would wait."""
+    reply = client.post("/v1/duplicates", json=body(*[ANNA] * 1000))
+    assert reply.status_code == 422, reply.text
+    got = reply.json()
+    assert got["where"] == "records"
+    assert "20,000 pairs" in got["detail"] and "gemel duplicates" in got["hint"]
+
+
+def test_a_long_request_lets_others_go_between(service: Service) -> None:
+    """Each stride of it is work of its own, in a lane that no search goes through."""
+    records = [RecordItem(f"{i}", {**ANNA, "first": f"{i:03}" * 4}) for i in range(200)]
+    steps = duplicates(service.context(), DuplicatesBody(records))
+    outcome, lanes = go_on(steps, None), []
+    while not isinstance(outcome, Done):
+        lanes.append(outcome.lane)
+        (outcome,) = run([Task(steps, outcome, math.inf)])
+    assert lanes == ["encode", *["group"] * 6]
 
 
 def test_pairs_are_decided_like_verify(client: httpx.Client) -> None:

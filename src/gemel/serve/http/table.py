@@ -170,7 +170,7 @@ TABLE: tuple[Route, ...] = (
         summary="Which of these records are the same: clusters, and the pairs that they rest on",
         role="reader",
         verb=duplicates.duplicates,
-        lanes=("encode", "find"),
+        lanes=("encode", "group"),
     ),
     Route(
         method="POST",

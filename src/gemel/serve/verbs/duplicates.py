@@ -20,8 +20,13 @@ from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
 from gemel.tasks.canonical import centrality, foremost
 from gemel.tasks.clusters import Clusters, Method, groups
-from gemel.tasks.pairs import Pairs, scan
+from gemel.tasks.pairs import Pairs, joined, scan
 from gemel.tasks.sameness import Records, clustered, floor
+
+STRIDE = 64
+"""Records compared with all others in one go: others that wait in the lane come in between."""
+MAX_PAIRS = 20_000
+"""Pairs that may match, in one request: what is judged, clustered and sent back."""
 
 
 class RecordItem(Body):
@@ -86,7 +91,7 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         raise DuplicateRecord(f"id {twice!r} stands twice", where="records")
     items = [(f"records[{i}].payload", r.payload, r.category) for i, r in enumerate(given)]
     encoded: Encoded = yield Encode(live, items)
-    yield Move("find", "cluster")
+    yield Move("group", "compare")
     # In the order of the ids, so that the order of the request changes nothing.
     order = sorted(range(len(ids)), key=lambda i: ids[i])
     read, ids = [encoded.items[i] for i in order], [ids[i] for i in order]
@@ -98,13 +103,22 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         values=[item.payload for item in read],
     )
     n = len(ids)
-    pairs = scan(records.rows, live.comparator, range(n), floor=floor(live.policy))
+    found: list[Pairs] = []
+    for start in range(0, n, STRIDE):
+        if start:
+            yield Move("group")
+        block = range(start, min(start + STRIDE, n))
+        found.append(scan(records.rows, live.comparator, block, floor=floor(live.policy)))
+        _check_room(sum(map(len, found)))
+    yield Move("group", "cluster")
+    pairs = joined(found)
     judged = records.judged(pairs, n * (n - 1) // 2)
     if body.max_risk is not None and np.isnan(judged.probability).any():
         raise InvalidInput("the release gives no probabilities", where="max_risk")
-    found = clustered(records, pairs, judged, method=body.method, max_risk=body.max_risk)
+    yield Move("group")
+    clusters = clustered(records, pairs, judged, method=body.method, max_risk=body.max_risk)
     reply = DuplicatesReply(
-        clusters=_clusters(found, records, ids),
+        clusters=_clusters(clusters, records, ids),
         pairs=_pairs(pairs, judged, ids),
         threshold=live.policy.verify.threshold,
         prior=judged.prior,
@@ -119,6 +133,20 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
     )
     reply.decision_id = context.note("duplicates", noted)
     return reply
+
+
+def _check_room(n_pairs: int) -> None:
+    """Raise if these are more pairs than one request may come to.
+
+    Raises:
+        InvalidInput: they are.
+    """
+    if n_pairs > MAX_PAIRS:
+        raise InvalidInput(
+            f"more than {MAX_PAIRS:,} pairs of these records may match",
+            where="records",
+            hint="send fewer at a time, or use `gemel duplicates` for many",
+        )
 
 
 def _clusters(found: Clusters, records: Records, ids: list[str]) -> list[ClusterReply]:
