@@ -53,15 +53,35 @@ def test_only_what_would_come_out_the_same_is_taken_from_the_shelf(
 
 
 def test_the_table_says_what_the_numbers_hold_for(project: Path, gemel: Gemel) -> None:
-    out = gemel("calibrate", "--fpir", "0.5").out
+    out = gemel("calibrate", "--fpir", "0.5", "--details").out
     for words in (
-        "best F1", "equal error rate", "gallery up to", "FNIR", "prior", "identities",
+        "best F1", "equal error rate", "gallery up to", "FNIR", "genuine", "identities",
         "the smallest FMR that dev can prove is", "valid until", "calibrate again when",
     ):  # fmt: skip
         assert words in out, words
     assert re.search(r"needs [\d,]+ more identities", out)
     assert "…" not in out
-    assert out.rstrip().endswith(".")
+
+
+def test_the_promise_stands_first_and_alone_unless_details_are_wanted(
+    project: Path, gemel: Gemel
+) -> None:
+    short = gemel("calibrate").out
+    words = " ".join(short.split())
+    assert words == json.loads(gemel("calibrate", "--json").out)["sentence"]
+    assert re.search(r"of [\d,]+ matches (all|about \d+) are right among the", words)
+    details = gemel("calibrate", "--details").out
+    assert details.startswith(short)
+    for word in ("regret", "prior", "space"):
+        assert not re.search(rf"\b{word}\b", details), word
+
+
+def test_a_goal_whose_matches_are_mostly_false_is_warned_about(project: Path, gemel: Gemel) -> None:
+    said = gemel("calibrate", "--fmr", "0.2", "--confidence", "0.6")
+    assert "warning: of 100 matches only about" in said.err
+    assert "--precision" in said.err
+    told = gemel("calibrate", "--fmr", "0.2", "--confidence", "0.6", "--prior", "0.5")
+    assert "warning" not in told.err
 
 
 def test_a_goal_that_cannot_be_proven_says_what_is_missing(project: Path, gemel: Gemel) -> None:
@@ -102,7 +122,10 @@ def test_an_interval_that_is_not_known_and_a_level_near_one_are_not_made_up(
 
     unknown = proportion(0.021, 0.001, Sample(n_comparisons=9, n_units=1, n_independent=1), 0.95)
     assert unknown.span(2) == "0.021 [too few identities]"
-    assert "[99.9999999 % by identity]" in gemel("calibrate", "--confidence", "0.999999999").out
+    assert (
+        "[99.9999999 % by identity]"
+        in gemel("calibrate", "--confidence", "0.999999999", "--details").out
+    )
 
 
 def test_a_cohort_that_is_smaller_than_asked_for_is_noted(project: Path, gemel: Gemel) -> None:

@@ -12,12 +12,15 @@ from tests.serve import small
 
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.by_category import Breakdown, Worst
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.data.dataset import Dataset
 from gemel.decide.bands import Band
 from gemel.errors import GateFailed
 from gemel.release import folder as folders
 from gemel.release import gates
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
+from gemel.release.make.recalibrate import recalibrate
 from gemel.release.release import Release
 from gemel.release.store import Store
 
@@ -31,6 +34,14 @@ def store(tmp_path: Path) -> Store:
 
 def failed(report: gates.GateReport) -> list[str]:
     return [g.name for g in report.gates if not g.passed]
+
+
+def rate(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value=value, low=low, high=high, n_effective=1000.0, method="")
+
+
+def detail(report: gates.GateReport, name: str) -> str:
+    return next(g.detail for g in report.gates if g.name == name)
 
 
 def changed(release: Release, into: Path, evidence: Evidence) -> Release:
@@ -47,6 +58,7 @@ def test_a_good_release_passes_every_gate(release: Release) -> None:
         "evidence",
         "in date",
         "target holds on eval",
+        "matches are right",
     ]
     assert all(g.detail for g in report.gates)
 
@@ -111,19 +123,48 @@ def test_a_promise_that_eval_contradicts_fails(release: Release, tmp_path: Path)
     )
     report = gates.run(changed(release, tmp_path / "child", broken))
     assert failed(report) == ["target holds on eval"]
-    assert "0.02 [0.01, 0.03], promised at most 0.001" in report.gates[-1].detail
+    said = detail(report, "target holds on eval")
+    assert "0.02 [0.01, 0.03], promised at most 0.001" in said
 
 
-def test_worse_than_stable_on_the_same_records_fails(release: Release, tmp_path: Path) -> None:
-    evidence = release.evidence
-    best = evidence.candidates[0]
-    f1 = msgspec.structs.replace(best.point.f1, value=0.2, low=0.1, high=0.3)
-    worse = msgspec.structs.replace(best, point=msgspec.structs.replace(best.point, f1=f1))
-    poor = msgspec.structs.replace(evidence, candidates=(worse, *evidence.candidates[1:]))
-    candidate = changed(release, tmp_path / "child", poor)
-    report = gates.run(candidate, release)
-    assert failed(report) == ["scores not worse than stable"]
-    assert gates.run(release, candidate).passed
+def test_matches_that_are_mostly_false_fail(
+    release: Release, people: Dataset, run_folder: Path, tmp_path: Path
+) -> None:
+    """An FMR that is kept to the letter: of 100 pairs of strangers at most 10 match."""
+    goals = Goals(verify=Target(kind="fmr", value=0.1, confidence=0.9))
+    child = recalibrate(release, run_folder, people, goals=goals, into=tmp_path / "child")
+    assert child.evidence.eval.precision.high < 0.5
+    first = gates.run(child)
+    assert failed(first) == ["matches are right"]
+    assert "--precision" in detail(first, "matches are right")
+    assert failed(gates.run(child, release)) == [
+        "matches are right",
+        "errors not worse than stable",
+    ]
+    assert gates.run(release, child).passed
+    asked = Goals(verify=Target(kind="fmr", value=0.1, confidence=0.9, prior=0.5))
+    one_to_one = recalibrate(release, run_folder, people, goals=asked, into=tmp_path / "1:1")
+    assert gates.run(one_to_one).passed, "most are right where half of what is compared is genuine"
+
+
+def test_errors_in_force_are_compared_with_those_of_stable(
+    release: Release, tmp_path: Path
+) -> None:
+    """The best F1 that its scores could reach says nothing of the threshold that decides."""
+    there = release.evidence.eval
+    few = rate(0.4, 0.35, 0.45)
+    lax = msgspec.structs.replace(there, f1=few, precision=few)
+    worse = msgspec.structs.replace(release.evidence, eval=lax)
+    names = failed(gates.run(changed(release, tmp_path / "lax", worse), release))
+    assert "errors not worse than stable" in names
+    strict = msgspec.structs.replace(
+        there, f1=few, recall=rate(0.3, 0.25, 0.35), precision=rate(0.999, 0.998, 1.0)
+    )
+    goals = Goals(verify=Target(kind="precision", value=0.99))
+    traded = msgspec.structs.replace(release.evidence, eval=strict, goals=goals)
+    report = gates.run(changed(release, tmp_path / "strict", traded), release)
+    assert report.passed, "fewer pairs found is the price of the precision that was asked for"
+    assert "recall 0.3 [0.25, 0.35], stable has" in detail(report, "errors not worse than stable")
 
 
 def test_other_eval_records_are_not_compared(release: Release, tmp_path: Path) -> None:
@@ -184,4 +225,4 @@ def test_a_broken_promise_in_one_category_fails(release: Release, tmp_path: Path
         said = replace(evidence, goals=goals, categories=found)
         report = gates.run(changed(release, tmp_path / str(low), said))
         assert failed(report) == gates_failed
-        assert not gates_failed or "category b" in report.gates[-1].detail
+        assert not gates_failed or "category b" in detail(report, "target holds on eval")

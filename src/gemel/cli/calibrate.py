@@ -77,6 +77,9 @@ def calibrate(
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Other goals, and what the numbers hold for.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Choose a threshold on dev, measure it on eval, and put the release on the shelf.
@@ -108,7 +111,7 @@ def calibrate(
     if json:
         show.as_json(facts(release))
     else:
-        render(release)
+        render(release, details=details)
     show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
 
 
@@ -230,6 +233,7 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
 
 def facts(release: Release) -> dict[str, Any]:
     """What a calibration found, for programs."""
+    from gemel.release.words.expected import warning
     from gemel.release.words.promise import kept_promise, sentence
 
     evidence = release.evidence
@@ -238,6 +242,7 @@ def facts(release: Release) -> dict[str, Any]:
         "policy": release.policy,
         "sentence": sentence(evidence),
         "kept": kept_promise(evidence).kept,
+        "warning": warning(evidence),
         "smallest_fmr": evidence.smallest_fmr,
         "operating_points": evidence.points,
         "stability": evidence.stability,
@@ -246,12 +251,35 @@ def facts(release: Release) -> dict[str, Any]:
     }
 
 
-def render(release: Release) -> None:
-    """Write what a calibration found to stdout: tables, what they hold for, and one sentence."""
+def render(release: Release, *, details: bool = False) -> None:
+    """Write what a calibration found to stdout: the promise, then, if wanted, what it rests on."""
+    from rich.console import Console
+
+    from gemel.release.words.expected import warning
+    from gemel.release.words.promise import kept_promise, sentence
+
+    evidence = release.evidence
+    console = Console(highlight=False)
+    console.print(sentence(evidence), style="bold")
+    if broken := kept_promise(evidence).broken:
+        show.say(f"warning: eval contradicts this: {broken}")
+    if few := warning(evidence):
+        show.say(f"warning: {few}")
+    show_categories(evidence.categories)
+    for note in evidence.notes:
+        show.say(f"note: {note}")
+    if details:
+        console.print()
+        _render_details(release)
+    else:
+        show.say("--details: other goals, intervals, and when to calibrate again")
+
+
+def _render_details(release: Release) -> None:
+    """Write the operating points, and searches, and what they hold for."""
     from rich.console import Console
 
     from gemel.figures import percent
-    from gemel.release.words.promise import kept_promise, sentence
 
     evidence = release.evidence
     console = Console(highlight=False, width=max(Console().width, WIDTH))
@@ -260,15 +288,8 @@ def render(release: Release) -> None:
     console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
     if release.policy.sizes:
         console.print(_table("searches, measured on eval", SEARCHES, _searches(release)))
-    show_categories(evidence.categories)
     for line in _holds(release):
         console.print(line)
-    console.print()
-    console.print(sentence(evidence), style="bold")
-    if broken := kept_promise(evidence).broken:
-        show.say(f"eval contradicts this: {broken}")
-    for note in evidence.notes:
-        show.say(f"note: {note}")
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
@@ -306,15 +327,20 @@ def _searches(release: Release) -> list[list[str]]:
 
 def _holds(release: Release) -> list[str]:
     """What the numbers hold for, a line each."""
+    from gemel.figures import out_of
+
     evidence = release.evidence
     at, stability, validity = evidence.dev, evidence.stability, evidence.validity
     source = "stated" if at.prior_source == "stated" else "as in the data"
-    lines = [f"chosen on {at.n_identities:,} identities; prior {at.prior:.3g}, {source}"]
+    n, count = out_of(at.prior)
+    share = f"{count} of {n} comparisons genuine, {source}"
+    lines = [f"chosen on {at.n_identities:,} identities; {share}"]
     if at.review_low < at.review_high:
         lines.append(f"scores from {at.review_low:.4f} to {at.review_high:.4f} are for a person")
-    where = f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]"
-    regret = "" if stability.regret is None else f"; regret on eval {stability.regret:.2g}"
-    lines.append(where + regret)
+    lines.append(f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]")
+    if stability.regret is not None:
+        less = f"{evidence.target.goal.name} by {stability.regret:.2g}"
+        lines.append(f"the threshold that is best on eval would better the {less} there")
     lines.append(f"the smallest FMR that dev can prove is {evidence.smallest_fmr:.2g}")
     lines.append(f"valid until {validity.expires}; calibrate again when")
     return [*lines, *(f"  - {condition}" for condition in validity.conditions)]

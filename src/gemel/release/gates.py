@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import EllipsisType
 
+from gemel.calibrate.goals.target import in_words
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.errors import GateFailed, GemelError
 from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
-from gemel.release.words.promise import kept_promise
+from gemel.release.words.expected import HALF, at_prior, warning
+from gemel.release.words.promise import NAMES, kept_promise
+
+IN_FORCE = ("f1", "precision", "recall")
+"""What the threshold in force is compared by."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +89,12 @@ def run(
         _gate("evidence", lambda: _evidence(candidate)),
         _gate("in date", lambda: _in_date(candidate, today)),
         _gate("target holds on eval", lambda: _promised(candidate)),
+        _gate("matches are right", lambda: _mostly_right(candidate)),
     ]
     if candidate.policy.rules:
         gates.append(_gate("rules", lambda: _promised(candidate, rules=True)))
     if stable is not None and stable.id != candidate.id:
-        gates.append(_gate("scores not worse than stable", lambda: _not_worse(candidate, stable)))
+        gates.append(_gate("errors not worse than stable", lambda: _not_worse(candidate, stable)))
         if enrolled is not None and stable.space_id != candidate.space_id:
             counts = enrolled(candidate), enrolled(stable)
             gates.append(_gate("gallery enrolled", lambda: _enrolled(*counts)))
@@ -211,16 +218,45 @@ def _enrolled(ours: int, theirs: int) -> tuple[bool, str]:
     return ours >= theirs, detail
 
 
+def _mostly_right(candidate: Release) -> tuple[bool, str]:
+    """Not surely fewer than half of the matches are right, unless the goal takes that for granted.
+
+    A goal that says what a mistake costs, or how many pairs must be found, leaves the rest open.
+    """
+    evidence = candidate.evidence
+    precision, goal = evidence.eval.precision, evidence.target.goal
+    seen = f"precision {precision.span()} at prior {evidence.eval.prior:.3g}"
+    if goal.proof == "fnmr" or evidence.target.kind == "cost":
+        return True, f"{seen}; the goal is {in_words(evidence.target)}"
+    if precision.high >= HALF or not evidence.eval.n_false_match:
+        return True, seen
+    return False, f"{seen}: {warning(evidence)}"
+
+
 def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
-    """On the same eval records, no interval lies wholly below stable's."""
+    """On the same eval records, the decisions in force are not worse than stable's.
+
+    Worse is what lies with its whole interval below stable's: F1, and with a goal like stable's
+    also what that leaves open. Another goal may lower F1 where what it asks for is clearly better.
+    """
     ours, theirs = candidate.evidence, stable.evidence
     if ours.data.sides["eval"].digest != theirs.data.sides["eval"].digest:
         return True, f"not comparable: {stable.short_id} was measured on other eval records"
-    compared = [("best F1", ours.candidates[0].point.f1, theirs.candidates[0].point.f1)]
-    name = ours.target.goal.leaves_open
-    new, old = (getattr(e.eval, name.lower(), None) for e in (ours, theirs))
-    if new is not None and old is not None and ours.target.is_alike(theirs.target):
-        compared.append((name, new, old))
-    seen = [f"{name} {new.span()}, stable has {old.span()}" for name, new, old in compared]
-    worse = [text for text, (_, new, old) in zip(seen, compared, strict=True) if new.high < old.low]
-    return not worse, "; ".join(worse or seen)
+    prior, goal = ours.eval.prior, ours.target.goal
+    alike = ours.target.is_alike(theirs.target)
+
+    def both(measure: str) -> tuple[Estimate, Estimate]:
+        new, old = (at_prior(e.eval, measure, prior) for e in (ours, theirs))
+        return new, old
+
+    judged = {"f1", *([goal.leaves_open] if alike else [])} & set(IN_FORCE)
+    seen = [
+        f"{NAMES.get(m, m)} {new.span()}, stable has {old.span()}"
+        for m, (new, old) in ((m, both(m)) for m in IN_FORCE)
+    ]
+    worse = [m for m in judged if both(m)[0].high < both(m)[1].low]
+    asked = [both(m) for m in goal.measures if goal.proof and m != "fpir"]
+    paid = not alike and any(
+        new.high < old.low if goal.falls else new.low > old.high for new, old in asked
+    )
+    return not worse or paid, "; ".join(seen)

@@ -16,7 +16,8 @@ from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.words.card import card
-from gemel.release.words.promise import at_prior, kept_promise, sentence
+from gemel.release.words.expected import at_prior
+from gemel.release.words.promise import kept_promise, sentence
 
 HOLDS, replace = "target holds on eval", msgspec.structs.replace
 

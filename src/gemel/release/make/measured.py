@@ -247,7 +247,7 @@ def _validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity
     """
     expires, largest = policy.expires or "", policy.largest_gallery
     conditions = [
-        f"encoder or comparator change: the threshold is for space {space_id[:12]} only",
+        "encoder or comparator change: the threshold is for their scores only",
         f"the share of genuine comparisons is no longer about {chosen.prior:.2g}",
         "people, products, categories or how records come about change",
         f"after {expires}",

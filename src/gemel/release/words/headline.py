@@ -12,7 +12,8 @@ import msgspec
 
 from gemel.figures import one_in, share
 from gemel.release.evidence.schema import Evidence
-from gemel.release.words.promise import Promise, at_prior, everywhere, kept_promise
+from gemel.release.words.expected import at_prior
+from gemel.release.words.promise import Promise, everywhere, kept_promise
 
 Tone = Literal["good", "unsure", "bad"]
 

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import msgspec
-
-from gemel.calibrate.rates.intervals import Estimate
-from gemel.calibrate.rates.operating_point import OperatingPoint, accuracy_at, at_odds, f1_at
+from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.figures import out_of, percent
 from gemel.release.evidence.schema import Evidence
+from gemel.release.words.expected import at_prior, right_matches
 
 NAMES = {"fmr": "FMR", "fnmr": "FNMR", "f1": "F1", "fpir": "FPIR"}
 
@@ -85,31 +83,6 @@ def _rates(evidence: Evidence) -> Iterator[Check]:
         yield Check("rate", seen.low <= limit if goal.falls else seen.high >= limit, text)
 
 
-def at_prior(point: OperatingPoint, measure: str, prior: float) -> Estimate:
-    """A measure of an operating point as it would be at another prior.
-
-    Args:
-        point: measured at its own prior.
-        measure: fmr, fnmr, recall, precision, f1 or accuracy.
-        prior: share of genuine comparisons.
-    Returns:
-        For precision exact limits; those of F1 and accuracy move with the value.
-    """
-    found: Estimate = getattr(point, measure)
-    if prior == point.prior or measure in ("fmr", "fnmr", "recall"):
-        return found
-    if measure == "precision":
-        odds = (1 - prior) / prior * point.prior / (1 - point.prior)
-        value, low, high = (at_odds(p, odds) for p in (found.value, found.low, found.high))
-    else:
-        of = {"f1": f1_at, "accuracy": accuracy_at}[measure]
-        value = of(point.fmr.value, point.fnmr.value, prior)
-        low, high = (value + limit - found.value for limit in (found.low, found.high))
-    return msgspec.structs.replace(
-        found, value=value, low=max(low, 0.0), high=min(high, 1.0), optimistic=None
-    )
-
-
 def _categories(evidence: Evidence) -> Iterator[Check]:
     limit, found = evidence.target.limit("fmr"), evidence.categories
     worst = found.worst_fmr if found is not None else None
@@ -150,7 +123,7 @@ def _rules(evidence: Evidence) -> Iterator[Check]:
 
 
 def sentence(evidence: Evidence) -> str:
-    """What is promised, in one sentence for someone who knows no statistics."""
+    """What is promised, and how many matches are right, for someone who knows no statistics."""
     target, seen = evidence.target, evidence.eval
     if target.value is None:
         text = f"{_strangers(seen)}, and {_missed(seen)}: counted on eval, not proven"
@@ -173,7 +146,7 @@ def sentence(evidence: Evidence) -> str:
             f"{'finds' if count == '1' else 'find'} a match, with {percent(search.confidence)} "
             f"confidence, in galleries of up to {largest:,} records"
         )
-    return text[:1].upper() + text[1:] + "."
+    return f"{text[:1].upper()}{text[1:]}; {right_matches(evidence)}."
 
 
 def everywhere(evidence: Evidence) -> str:

@@ -1,0 +1,139 @@
+"""What the matches of a release are worth in use: how many of a hundred are right.
+
+A rate among pairs that do not belong together says little of this, since there are far more of
+them than of the others: of 1,000,000 pairs, one false match in 1,000 makes 1,000. Asked here by
+the promise, `gemel calibrate`, gates and reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.calibrate.rates.operating_point import (
+    LEAST_PRIOR,
+    OperatingPoint,
+    accuracy_at,
+    at_odds,
+    f1_at,
+)
+from gemel.figures import out_of
+from gemel.release.evidence.schema import Evidence
+
+HALF = 0.5
+"""Fewer right matches than this share are worth a warning, and fail a gate."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The precision of the threshold in force, at one share of genuine comparisons.
+
+    Attributes:
+        prior: that share.
+        precision: right ones among matches, with its interval.
+        among: which comparisons these are, in words.
+    """
+
+    prior: float
+    precision: Estimate
+    among: str
+
+
+def expected(evidence: Evidence) -> tuple[Expected, ...]:
+    """What to expect of matches: at the prior that was stated, or among eval and among all records.
+
+    Each record has about as many mates whatever the size of a file, so that the share of genuine
+    comparisons falls as one over the number of records.
+    """
+    at = evidence.eval
+    n, n_eval = evidence.data.n_records, evidence.data.sides["eval"].n_records
+    if at.prior_source == "stated":
+        of, count = out_of(at.prior)
+        return (Expected(at.prior, at.precision, f"if {count} of {of} compared are genuine"),)
+    here = Expected(at.prior, at.precision, f"among the {n_eval:,} records of eval")
+    prior = max(at.prior * (n_eval - 1) / max(n - 1, 1), LEAST_PRIOR)
+    if n <= n_eval:
+        return (here,)
+    return here, Expected(prior, at_prior(at, "precision", prior), f"among all {n:,}")
+
+
+def right_matches(evidence: Evidence) -> str:
+    """How many matches are right, in words; and what a search for nobody finds, if measured.
+
+    Example: of 100 matches about 39 are right among the 3,000 records of eval, about 13 among all
+        10,000.
+    """
+    if not (evidence.eval.n_false_match or evidence.eval.recall.value):
+        return "nothing is called a match"
+    first, *more = expected(evidence)
+    n = _enough([e.precision.value for e in (first, *more)])
+    text = f"of {n:,} matches {_about(first.precision.value, n)} are right {first.among}"
+    text += "".join(f", {_about(e.precision.value, n)} {e.among}" for e in more)
+    if evidence.galleries and evidence.goals.search is None:
+        seen = evidence.galleries[-1]
+        k = _enough([seen.fpir.value])
+        text += (
+            f"; of {k:,} searches for something that is not among {seen.gallery_size:,} records, "
+            f"{_about(seen.fpir.value, k)} find a match"
+        )
+    return text
+
+
+def warning(evidence: Evidence) -> str:
+    """What to say where fewer than half of the matches are right; empty where more are."""
+    low = [e for e in expected(evidence) if e.precision.value < HALF]
+    if not low or not evidence.eval.n_false_match:
+        return ""
+    text = f"of 100 matches only {_about(low[0].precision.value, 100)} are right {low[0].among}"
+    if evidence.eval.prior_source == "stated":
+        return f"{text}; a goal for that is --precision 0.95"
+    return (
+        f"{text}: to search or to find duplicates, take --precision 0.95 as the goal; if each "
+        "comparison is asked about on its own (1:1 verification), say how many of them are "
+        "genuine: --prior 0.5"
+    )
+
+
+def at_prior(point: OperatingPoint, measure: str, prior: float) -> Estimate:
+    """A measure of an operating point as it would be at another prior.
+
+    Args:
+        point: measured at its own prior.
+        measure: fmr, fnmr, recall, precision, f1 or accuracy.
+        prior: share of genuine comparisons.
+    Returns:
+        For precision exact limits; those of F1 and accuracy move with the value.
+    """
+    found: Estimate = getattr(point, measure)
+    if prior == point.prior or measure in ("fmr", "fnmr", "recall"):
+        return found
+    if measure == "precision":
+        odds = (1 - prior) / prior * point.prior / (1 - point.prior)
+        value, low, high = (at_odds(p, odds) for p in (found.value, found.low, found.high))
+    else:
+        of = {"f1": f1_at, "accuracy": accuracy_at}[measure]
+        value = of(point.fmr.value, point.fnmr.value, prior)
+        low, high = (value + limit - found.value for limit in (found.low, found.high))
+    return msgspec.structs.replace(
+        found, value=value, low=max(low, 0.0), high=min(high, 1.0), optimistic=None
+    )
+
+
+def _about(rate: float, n: int) -> str:
+    """A rate as so many of n things.
+
+    Example:
+        >>> _about(0.0987, 100), _about(0.0, 100), _about(1.0, 100)
+        ('about 10', 'none', 'all')
+    """
+    return {0.0: "none", 1.0: "all"}.get(rate, f"about {round(n * rate):,}")
+
+
+def _enough(rates: list[float]) -> int:
+    """So many that none of the rates is rounded to none or to all, within reason."""
+    n = 100
+    while n < 10_000 and any(0 < r < 1 and round(n * r) in (0, n) for r in rates):
+        n *= 10
+    return n

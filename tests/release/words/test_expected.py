@@ -1,0 +1,66 @@
+"""How many matches are right in use, whatever rate was promised."""
+
+import msgspec
+import pytest
+
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.schema import Evidence
+from gemel.release.release import Release
+from gemel.release.words.expected import expected, right_matches, warning
+from gemel.release.words.promise import sentence
+
+replace = msgspec.structs.replace
+
+
+def rate(value: float) -> Estimate:
+    return Estimate(value=value, low=value / 2, high=value, n_effective=1000.0, method="")
+
+
+@pytest.fixture
+def mostly_false(release: Release) -> Evidence:
+    """A third of 900 records are eval; one match in ten is right there."""
+    at = replace(release.evidence.eval, precision=rate(0.1), n_false_match=90, prior=0.001)
+    data = release.evidence.data
+    sides = {**data.sides, "eval": replace(data.sides["eval"], n_records=301)}
+    return replace(
+        release.evidence, eval=at, data=replace(data, n_records=901, sides=sides), galleries=()
+    )
+
+
+def test_the_promise_ends_with_how_many_matches_are_right(mostly_false: Evidence) -> None:
+    """Three times the records: a third of the share of genuine pairs, so about 3.6 in 100."""
+    end = "of 100 matches about 10 are right among the 301 records of eval, about 4 among all 901"
+    assert right_matches(mostly_false) == end
+    assert sentence(mostly_false).endswith(f"; {end}.")
+    here, everywhere = expected(mostly_false)
+    assert here.prior == pytest.approx(3 * everywhere.prior)
+    false = (1 - everywhere.precision.value) / everywhere.precision.value
+    assert false == pytest.approx(3 * 9, rel=0.01), "three times the false matches"
+
+
+def test_few_right_matches_are_warned_about(mostly_false: Evidence) -> None:
+    said = warning(mostly_false)
+    assert "of 100 matches only about 10 are right" in said
+    assert "--precision 0.95" in said
+    assert "--prior 0.5" in said
+    good = replace(mostly_false, eval=replace(mostly_false.eval, precision=rate(0.95)))
+    assert not warning(good)
+    thinned = replace(mostly_false, eval=replace(mostly_false.eval, precision=rate(0.6)))
+    assert "are right among all 901" in warning(thinned), "fine on eval, not on the whole file"
+
+
+def test_a_stated_prior_is_what_matches_are_expected_at(mostly_false: Evidence) -> None:
+    stated = replace(mostly_false, eval=replace(mostly_false.eval, prior_source="stated"))
+    assert right_matches(stated) == (
+        "of 100 matches about 10 are right if 1 of 1,000 compared are genuine"
+    )
+
+
+def test_a_search_for_nobody_is_told_with_the_size_of_its_gallery(release: Release) -> None:
+    at = release.evidence.galleries[-1]
+    seen = replace(at, fpir=rate(0.83), gallery_size=1700)
+    found = replace(release.evidence, galleries=(seen,), goals=Goals())
+    assert right_matches(found).endswith(
+        "of 100 searches for something that is not among 1,700 records, about 83 find a match"
+    )
