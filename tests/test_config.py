@@ -65,6 +65,7 @@ def test_values_from_the_environment_are_read_by_their_type() -> None:
     ("text", "where", "what", "hint"),
     [
         ("[calibrate]\nintervals = 'mean'\n", ":2", "any more", "take the line out"),
+        ("[stages]\nbits = 256\n", ":2", "any more", "gallery.engine = 'sketch'"),
         ("[train]\n\nlos = 'triplet'\n", ":3", "unknown setting train.los", "'loss'"),
         ("[data]\n[tain]\nseed = 1\n", ":2", "unknown section [tain]", "'train'"),
         ("seed = 1\n", ":1", "outside a section", "[split] or [train]"),

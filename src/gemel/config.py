@@ -26,18 +26,24 @@ from gemel.settings import (
     Proven,
     ServeSettings,
     SplitSettings,
-    StageSettings,
     StoreSettings,
     TrainSettings,
 )
 
 FILE = "gemel.toml"
 PREFIX = "GEMEL__"
+STAGES_GONE = "take the line out: sketches are an engine of the gallery (gallery.engine = 'sketch')"
 GONE = {
     "calibrate.intervals": "take the line out: intervals are by the mean of both variances, which "
-    "covered best"
+    "covered best",
+    **{
+        f"stages.{name}": STAGES_GONE
+        for name in ("bits", "max_loss", "fmr", "fnmr", "sketch_cost", "review_cost")
+    },
 }
 """Settings that older files may have, with what to do."""
+MOVED = {"stages.rules": "calibrate.rules"}
+"""Settings that older files may have under another name."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -52,7 +58,6 @@ class Config(msgspec.Struct, frozen=True):
     split: SplitSettings = SplitSettings()
     train: TrainSettings = TrainSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
-    stages: StageSettings = StageSettings()
     store: StoreSettings = StoreSettings()
     gallery: GallerySettings = GallerySettings()
     serve: ServeSettings = ServeSettings()
@@ -85,7 +90,7 @@ class Config(msgspec.Struct, frozen=True):
         ]:
             section, name = _known(key, where)
             values[section][name] = _convert(section, name, value, where, loose=loose)
-            origins[key] = where
+            origins[f"{section}.{name}"] = where
         built: dict[str, Any] = {name: SECTIONS[name](**values[name]) for name in SECTIONS}
         config = cls(**built, root=path.parent if path else Path(), origins=origins)
         config._check()
@@ -115,7 +120,6 @@ class Config(msgspec.Struct, frozen=True):
                 where=self._where("calibrate.target"),
                 hint="set calibrate.value, for example 0.001 for fmr and 0.99 for precision",
             )
-        self._check_stages()
         wanted = self.calibrate.categories
         if wanted in ("worst", "per_category") and self.data.category is None:
             raise ConfigError(
@@ -128,22 +132,6 @@ class Config(msgspec.Struct, frozen=True):
                 "a gallery size without an FPIR means nothing",
                 where=self._where("calibrate.gallery_size"),
                 hint="set calibrate.fpir, for example 0.01, or leave the size out",
-            )
-
-    def _check_stages(self) -> None:
-        staged = self.stages
-        if (staged.fmr is None) != (staged.fnmr is None):
-            missing = "fmr" if staged.fmr is None else "fnmr"
-            raise ConfigError(
-                f"fmr and fnmr of stages go together, and {missing} is not set",
-                where=self._where("stages.fmr", "stages.fnmr"),
-                hint=f"set stages.{missing} as well, or leave both out",
-            )
-        if staged.fmr is not None and not staged.bits:
-            raise ConfigError(
-                "errors of all stages together are limited, and there is no first stage",
-                where=self._where("stages.fmr"),
-                hint="set stages.bits, for example 256, or leave stages.fmr and stages.fnmr out",
             )
 
     def _where(self, *names: str) -> str:
@@ -192,7 +180,7 @@ def _from_file(path: Path | None) -> list[tuple[str, Any, str, bool]]:
                 where=where,
                 hint=f"put it under {' or '.join(homes or [f'[{n}]' for n in SECTIONS])}",
             )
-        if section not in SECTIONS:
+        if section not in SECTIONS and not any(k.startswith(f"{section}.") for k in MOVED):
             raise ConfigError(
                 f"unknown section [{section}]", where=where, hint=_suggest(section, list(SECTIONS))
             )
@@ -212,14 +200,14 @@ def _from_environ(environ: Mapping[str, str]) -> list[tuple[str, Any, str, bool]
 
 
 def _known(key: str, where: str) -> tuple[str, str]:
-    section, _, name = key.partition(".")
+    if key in GONE:
+        raise ConfigError(f"there is no setting {key} any more", where=where, hint=GONE[key])
+    section, _, name = MOVED.get(key, key).partition(".")
     if section not in SECTIONS:
         raise ConfigError(
             f"unknown section {section!r}", where=where, hint=_suggest(section, list(SECTIONS))
         )
     fields = SECTIONS[section].__struct_fields__
-    if key in GONE:
-        raise ConfigError(f"there is no setting {key} any more", where=where, hint=GONE[key])
     if name not in fields:
         raise ConfigError(
             f"unknown setting {section}.{name}", where=where, hint=_suggest(name, list(fields))

@@ -198,33 +198,6 @@ class CalibrateSettings(Settings, frozen=True):
         Meta(description="Comparisons at most; above that, those of randomly chosen identities"),
     ] = 20_000_000
     seed: Annotated[Seed, Meta(description="Of that random choice")] = 0
-
-
-class StageSettings(Settings, frozen=True):
-    """Stages before and behind the comparator: sketches in large galleries, and rules."""
-
-    bits: Annotated[
-        Annotated[int, Meta(ge=0, le=4096, multiple_of=64)],
-        Meta(description="Bits of a sketch that comes before the comparator; 0: no first stage"),
-    ] = 0
-    max_loss: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)],
-        Meta(description="Genuine comparisons that the first stage may miss, proven"),
-    ] = 0.005
-    fmr: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | None,
-        Meta(description="False matches of all stages together, proven; null: keeps the threshold"),
-    ] = None
-    fnmr: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | None,
-        Meta(description="False non-matches of all stages together, proven; goes with fmr"),
-    ] = None
-    sketch_cost: Annotated[
-        Annotated[float, Meta(ge=0)], Meta(description="Cost of a sketch, in exact comparisons")
-    ] = 0.1
-    review_cost: Annotated[
-        Annotated[float, Meta(ge=0)], Meta(description="Cost of a person, in exact comparisons")
-    ] = 1e5
     rules: Annotated[
         tuple[str, ...],
         Meta(description="Take matches away: 'FIELD differs: no_match' or 'FIELD apart 2: review'"),
@@ -244,7 +217,7 @@ class GallerySettings(Settings, frozen=True):
 
     engine: Annotated[
         str,
-        Meta(description="flat scans everything, hnsw walks a graph; auto: a graph when it pays"),
+        Meta(description="flat, sketch or hnsw; auto: a graph, above so many records that it pays"),
     ] = "auto"
     batch: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Records per transaction of an enroll")
@@ -305,7 +278,6 @@ SECTIONS: dict[str, type[Settings]] = {
     "split": SplitSettings,
     "train": TrainSettings,
     "calibrate": CalibrateSettings,
-    "stages": StageSettings,
     "store": StoreSettings,
     "gallery": GallerySettings,
     "serve": ServeSettings,

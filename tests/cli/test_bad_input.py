@@ -185,10 +185,7 @@ TABLE = [
     Bad("calibrate --prior 1e-300", "between 1e-12 and"),
     Bad("calibrate --set calibrate.valid_days=99999999", "calibrate.valid_days"),
     Bad("train --set train.seed=9999999999999999999999", "train.seed"),
-    Bad("calibrate --set stages.fmr=0.01", "fnmr is not set", hint="set stages.fnmr"),
-    Bad("calibrate --set stages.fnmr=0.01 --set stages.bits=64", "fmr is not set"),
-    Bad("calibrate --set stages.fmr=0.01 --set stages.fnmr=0.1", "no first stage",
-        hint="stages.bits"),
+    Bad("calibrate --set stages.bits=256", "stages.bits any more", hint="gallery.engine"),
     # files that would be written
     Bad("duplicates people.csv --id id -o people.csv", "end in .parquet", where="--out people.csv"),
     Bad("duplicates -o nowhere/c.parquet", "no such folder to write to", hint="make it"),

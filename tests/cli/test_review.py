@@ -1,4 +1,4 @@
-"""`gemel review`: what waits, an answer, what it means; and stages by settings."""
+"""`gemel review`: what waits, an answer, what it means; and rules by settings."""
 
 import json
 from collections.abc import Callable
@@ -70,26 +70,20 @@ def test_mistakes_are_explained(project: Path, gemel: Gemel) -> None:
     assert nobody.code == 1
     assert "no decision" in nobody.err
     assert gemel("review", "answer", "0" * 32).code == 2
-    rule = gemel("calibrate", "--set", 'stages.rules=["born after 2: no_match"]')
+    rule = gemel("calibrate", "--set", 'calibrate.rules=["born after 2: no_match"]')
     assert rule.code == 1
     assert "is no rule" in rule.err
     assert "hint:" in rule.err
-    loss = gemel("calibrate", "--set", "stages.bits=256", "--set", "stages.max_loss=1e-6")
-    assert loss.code == 1
-    assert "cannot prove that the stages miss at most" in loss.err
 
 
-def test_stages_by_settings_become_a_child(project: Path, gemel: Gemel) -> None:
+def test_rules_by_settings_become_a_child(project: Path, gemel: Gemel) -> None:
     said = gemel(
-        "calibrate", "--set", "stages.bits=256", "--set", "stages.max_loss=0.5",
-        "--set", 'stages.rules=["town differs: review"]', "--json",
+        "calibrate", "--set", 'calibrate.rules=["town differs: review"]', "--json",
     )  # fmt: skip
     assert said.code == 0, said.err
     got = json.loads(said.out)
-    assert got["policy"]["first"]["bits"] == 256
     assert got["policy"]["rules"] == [
         {"field": "town", "apart": None, "then": "review", "kind": "text"}
     ]
     shown = json.loads(gemel("release", "show", got["manifest"]["id"], "--json").out)["evidence"]
-    assert [s["stages"][0]["name"] for s in shown["stages"]] == ["sketch", "sketch"]
     assert shown["rules"][0]["lost"]["value"] == 0

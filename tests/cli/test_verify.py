@@ -65,7 +65,7 @@ def test_dates_are_read_as_training_reads_them(project: Path, gemel: Gemel) -> N
 
 
 def test_verify_and_explain_name_the_rule_that_fired(project: Path, gemel: Gemel) -> None:
-    made = gemel("calibrate", "--set", 'stages.rules=["born differs: review"]', "--json")
+    made = gemel("calibrate", "--set", 'calibrate.rules=["born differs: review"]', "--json")
     release = json.loads(made.out)["manifest"]["id"]
     (row,) = read("people.csv", identity="person", id="id").payloads([0])
     live = Store(".gemel").get(release)

@@ -60,7 +60,7 @@ def test_the_suite_catches_a_broken_engine(broken, tmp_path):
 def test_an_unknown_engine_is_refused_with_the_names_there_are():
     with pytest.raises(GalleryError, match="unknown engine 'annoy'") as caught:
         open_engine("annoy", 4)
-    assert "flat, hnsw" in caught.value.hint
+    assert "flat, hnsw, sketch" in caught.value.hint
 
 
 def test_a_file_of_another_engine_is_refused(tmp_path):

@@ -1,7 +1,7 @@
 """Every verb through every front door: Python, command line and HTTP answer alike.
 
-On the small project that `tests/flows` keeps: a release with categories and rules, its child with a
-first stage and thresholds by size, one that reads the category from the row, and one of images.
+On the small project that `tests/flows` keeps: a release with categories and rules, its child with
+thresholds by size, one that reads the category from the row, and one of images.
 """
 
 from __future__ import annotations

@@ -13,15 +13,13 @@ from PIL import Image
 
 from gemel import figures
 from gemel.arrays import unit_rows
-from gemel.calibrate.goals.stages import RuleCost, Stage, Stages
 from gemel.calibrate.rates.by_category import breakdown
 from gemel.calibrate.rates.hard_identities import Animal, Kind, Zoo
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data.dataset import CategoryColumn
-from gemel.decide.policy import FirstStage
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DigestMismatch
-from gemel.release.evidence.schema import Evidence, Item, Mistake
+from gemel.release.evidence.schema import Evidence, Item, Mistake, RuleCost
 from gemel.release.explanation import explain
 from gemel.release.release import Release
 from gemel.release.words.card import card
@@ -264,7 +262,7 @@ def test_what_was_not_measured_is_said_or_left_out(release: Release, tmp_path: P
     assert html.count("<svg") == 3
     assert "gives no probabilities" in text
     assert "Not measured by size of the gallery" in text
-    for absent in ("Classes by a few", "Stages, rules"):
+    for absent in ("Classes by a few", "Rules and views"):
         assert absent not in text
 
 
@@ -331,23 +329,11 @@ def test_who_errs_most_is_linked_to_the_mistakes(release: Release, tmp_path: Pat
     assert "7 of 44" in text
 
 
-def test_stages_and_rules_are_shown(release: Release, tmp_path: Path) -> None:
+def test_rules_are_shown(release: Release, tmp_path: Path) -> None:
     lost = release.evidence.eval.fnmr
-    stage = Stage(
-        name="sketch", reached=1.0, decided=0.9, cost=0.1, false_match=lost, false_non_match=lost
-    )
-    stages = Stages(
-        first=FirstStage(bits=128, max_distance=41),
-        band=release.policy.verify,
-        stages=(stage,),
-        cost=0.2,
-        single_cost=1.0,
-        fnmr_single=lost,
-    )
     rule = RuleCost(rule=f"{EVIL} differs: no_match", n_checked=44, lost=lost)
-    html = with_evidence(release, tmp_path / "child", stages=(stages,), rules=(rule,))
+    html = with_evidence(release, tmp_path / "child", rules=(rule,))
     text = words(Page(html).text)
-    assert "a sketch of 128 bits comes before the comparator; at most 41 may differ" in text
     assert f"{EVIL} differs: no_match" in text
 
 

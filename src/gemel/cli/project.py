@@ -188,7 +188,6 @@ class Project:
 
     def goals(self) -> Goals:
         """What `[calibrate]` asks of the decisions."""
-        from gemel.calibrate.goals.stages import StageGoal
         from gemel.calibrate.goals.target import Target
         from gemel.decide.rules import parse
         from gemel.release.evidence.goals import Goals
@@ -211,15 +210,9 @@ class Project:
                 confidence=goal.confidence,
                 gallery_size=goal.gallery_size,
             )
-        staged = self.config.stages
-        costs = {
-            name: getattr(staged, name)
-            for name in ("bits", "max_loss", "fmr", "fnmr", "sketch_cost", "review_cost")
-        }
         return Goals(
             verify=verify,
-            stages=StageGoal(**costs, confidence=goal.confidence) if staged.bits else None,
-            rules=tuple(parse(rule) for rule in staged.rules),
+            rules=tuple(parse(rule) for rule in goal.rules),
             search=search,
             likelihood=goal.likelihood,
             categories=goal.categories,

@@ -82,26 +82,6 @@ class Band(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return MATCH * (matches(score, self.threshold) & ~review) + REVIEW * review
 
 
-class FirstStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a candidate of a large gallery has to reach before it is compared exactly.
-
-    Args:
-        bits: of a sketch (see `encode.sketch`).
-        max_distance: bits that may differ from the query's.
-    Raises:
-        ConfigError: out of range.
-    """
-
-    bits: int
-    max_distance: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_distance <= self.bits:
-            raise ConfigError(
-                f"max_distance {self.max_distance} is not from 0 to {self.bits} bits", where=FILE
-            )
-
-
 class SizedBand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A threshold for the candidates of a search in a gallery of up to so many records.
 

@@ -27,7 +27,6 @@ from gemel.decide.bands import (
     OUTCOMES,
     REVIEW,
     Band,
-    FirstStage,
     Outcome,
     SizedBand,
 )
@@ -73,7 +72,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         prior: share of genuine comparisons in use, in (0, 1); of probabilities.
         likelihood: calibrated score, None if there is none.
         rules: that take matches away, see `rules.broken`.
-        first: stage before the comparator in a large gallery; None compares by rank of the cosine.
         categories: levels the scores of each category, before they meet bands and likelihood;
             None = one threshold for all.
         venn_abers: interval of the probability, None if there is none.
@@ -95,7 +93,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prior: float
     likelihood: Likelihood | None = None
     rules: tuple[Rule, ...] = ()
-    first: FirstStage | None = None
     categories: Categories | None = None
     venn_abers: VennAbers | None = None
     review_width: float | None = None
@@ -305,6 +302,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             fields = msgspec.json.decode(text)
             if isinstance(fields, dict) and isinstance(fields.get("likelihood"), dict):
                 fields["likelihood"].setdefault("kind", "logistic")  # before it had shapes
+            if isinstance(fields, dict):
+                fields.pop("first", None)  # of before sketches were an engine of the gallery
             return msgspec.convert(fields, cls)
         except msgspec.MsgspecError as e:
             raise ReleaseError(f"no readable policy: {e}", where=where) from e

@@ -119,7 +119,7 @@ def parse(text: str) -> Rule:
     """
     found = _FORM.fullmatch(text)
     if found is None or found["then"] not in ("no_match", "review"):
-        raise ConfigError(f"{text!r} is no rule", where="stages.rules", hint=FORM)
+        raise ConfigError(f"{text!r} is no rule", where="calibrate.rules", hint=FORM)
     if found["differs"]:
         return msgspec.convert({"field": found["field"], "then": found["then"]}, Rule)
     try:
@@ -127,7 +127,7 @@ def parse(text: str) -> Rule:
     except ValueError:
         apart = math.nan
     if not apart >= 0 or math.isinf(apart):
-        raise ConfigError(f"{found['by']!r} is no distance", where="stages.rules", hint=FORM)
+        raise ConfigError(f"{found['by']!r} is no distance", where="calibrate.rules", hint=FORM)
     facts = {"field": found["field"], "apart": apart, "then": found["then"]}
     return msgspec.convert(facts, Rule)
 
@@ -148,13 +148,13 @@ def bound(rules: Iterable[Rule], kinds: Mapping[str, str]) -> tuple[Rule, ...]:
             near = difflib.get_close_matches(rule.field, kinds, 1)
             raise ConfigError(
                 f"rule {str(rule)!r} is about a field that the encoder does not take",
-                where="stages.rules",
+                where="calibrate.rules",
                 hint=f"did you mean {near[0]!r}?" if near else f"fields: {', '.join(kinds)}",
             )
         if rule.apart is not None and kind not in ("number", "date"):
             raise ConfigError(
                 f"rule {str(rule)!r}: values of kind {kind} are not so far apart, they differ",
-                where="stages.rules",
+                where="calibrate.rules",
                 hint=f"{rule.field} differs: {rule.then}",
             )
         found.append(msgspec.convert({**msgspec.structs.asdict(rule), "kind": kind}, Rule))

@@ -28,14 +28,6 @@ class Hit:
     attributes: Attributes
 
 
-@dataclass(frozen=True)
-class Near:
-    """A first stage: rows whose sketch of `bits` bits differs in `max_distance` bits at most."""
-
-    bits: int
-    max_distance: int
-
-
 def best(scores: NDArray[np.float32], k: int) -> Int64:
     """Indices of every score that reaches the k-th best one, within rounding: no tie is cut.
 

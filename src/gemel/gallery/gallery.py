@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gemel.encode.comparators import Comparator
 from gemel.errors import GalleryError
 from gemel.gallery.attributes import Scalar, Where
-from gemel.gallery.candidates import Hit, Near
+from gemel.gallery.candidates import Hit
 from gemel.gallery.groups import Groups
 from gemel.gallery.record import Enrolled, Record, Stats
 from gemel.registry import Registry
@@ -108,7 +108,6 @@ class Gallery(Protocol):
         where: Where | None = None,
         *,
         comparator: Comparator | None = None,
-        first: Near | None = None,
     ) -> list[list[Hit]]:
         """The k records most like each query, best first, ties in the order of their ids.
 
@@ -118,7 +117,6 @@ class Gallery(Protocol):
             where: only records whose attributes equal these values (a list: one of these). An
                 attribute that no record has matches nothing.
             comparator: that of the release which asks, if not the one the gallery was opened with.
-            first: stage before the comparator; None leaves it to the gallery.
         Returns:
             A list of hits for each query; one list for a single (d,) query.
         Raises:

@@ -13,7 +13,6 @@ from gemel.decide.policy import Policy
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.errors import SpaceMismatch
-from gemel.gallery.candidates import Near
 from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
 from gemel.release.release import Release
@@ -76,12 +75,6 @@ class Live:
             release.check_parity(encoder)
         items = Items.of(release, encoder.prepare)
         return cls(release, encoder, release.comparator, release.policy, items, gallery)
-
-    @property
-    def first(self) -> Near | None:
-        """The stage before the comparator in a large gallery, if the policy has one."""
-        first = self.policy.first
-        return None if first is None else Near(first.bits, first.max_distance)
 
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""

@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gemel.calibrate.goals.stages import RuleCost
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.by_category import Breakdown, Worst
 from gemel.calibrate.rates.intervals import Estimate
@@ -13,7 +12,7 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.release import gates
 from gemel.release.evidence.goals import Goals
-from gemel.release.evidence.schema import Evidence
+from gemel.release.evidence.schema import Evidence, RuleCost
 from gemel.release.release import Release
 from gemel.release.words.card import card
 from gemel.release.words.expected import at_prior

@@ -17,7 +17,11 @@ from gemel.registry import Registry
 REGISTRY = Registry(
     "engine",
     "gemel.engines",
-    {"flat": "gemel.gallery.engines.faiss:Flat", "hnsw": "gemel.gallery.engines.faiss:Hnsw"},
+    {
+        "flat": "gemel.gallery.engines.faiss:Flat",
+        "hnsw": "gemel.gallery.engines.faiss:Hnsw",
+        "sketch": "gemel.gallery.engines.faiss:Sketch",
+    },
     error=GalleryError,
 )
 

@@ -28,7 +28,7 @@ from gemel.gallery.attributes import (
     check_where,
     same_attributes,
 )
-from gemel.gallery.candidates import Hit, Near
+from gemel.gallery.candidates import Hit
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.indexer import Indexer, Indexing
 from gemel.gallery.local.memory import Memory, grouped
@@ -141,7 +141,6 @@ class LocalGallery:
         where: Where | None = None,
         *,
         comparator: Comparator | None = None,
-        first: Near | None = None,
     ) -> list[list[Hit]]:
         """The k records most like each query, best first, ties in the order of their ids."""
         self._check_open()
@@ -152,7 +151,7 @@ class LocalGallery:
         # The index is read before the view: an index may be older than a view, never newer.
         index = self._indexer.index
         search = Search.over(self._view, comparator or self._comparator, check_where(where))
-        return search.hits(queries, int(k), index, self._exact_rows, first)
+        return search.hits(queries, int(k), index, self._exact_rows)
 
     def get(self, record: str) -> Record:
         """What is enrolled under an id, read from disk."""

@@ -17,7 +17,6 @@ from gemel.errors import InvalidInput
 from gemel.gallery.attributes import Attributes, Where
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.columns import AttributeTable, AttributeView
-from gemel.gallery.local.sketches import Sketches
 
 MIN_CAPACITY = 256
 MIN_DEAD = 1024
@@ -38,7 +37,6 @@ class View:
     ids: list[str]
     attributes: AttributeView
     last_seq: int
-    sketches: Sketches
 
     def n_behind(self, seq: int) -> int:
         """Live rows that were written after the change of that number."""
@@ -94,7 +92,6 @@ class Memory:
         self._live = np.empty(0, np.bool_)
         self._ids: list[str] = []
         self._attributes = AttributeTable()
-        self._sketches = Sketches()
         self.slots: dict[str, int] = {}
         self.last_seq = 0
 
@@ -162,7 +159,6 @@ class Memory:
             self._ids,
             self._attributes.view(n),
             self.last_seq,
-            self._sketches,
         )
 
     def _reserve(self, slots: int) -> None:

@@ -14,9 +14,8 @@ import numpy as np
 from gemel.arrays import Bool, Float32, Int64
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
-from gemel.encode.sketch import Sketch
 from gemel.gallery.attributes import Where
-from gemel.gallery.candidates import COMPARED_ROWS, OVERSAMPLE, SHORTLIST, Hit, Near, best
+from gemel.gallery.candidates import COMPARED_ROWS, OVERSAMPLE, SHORTLIST, Hit, best
 from gemel.gallery.engines import Engine
 from gemel.gallery.local.memory import View
 
@@ -25,9 +24,6 @@ BLOCK_ROWS = 16_384
 BLOCK_SCORES = 1 << 22
 GATHER_SHARE = 4
 COSINE = Cosine()
-
-MAX_PASSED = 20_000
-"""Candidates that a first stage may let through; of more, those whose sketches are nearest."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,6 @@ class Search:
         k: int,
         index: Index | None,
         exact_rows: int,
-        first: Near | None = None,
     ) -> list[list[Hit]]:
         """The k best rows for each of (q, d) queries, ties in the order of their ids.
 
@@ -75,14 +70,10 @@ class Search:
             k: at least 1.
             index: proposes candidates; None scans.
             exact_rows: up to so many allowed rows a scan is exact, and as quick as an index.
-            first: stage before the comparator, where there are more rows than it compares; takes
-                the place of the index.
         """
         if self.n_allowed == 0:
             return [[] for _ in queries]
-        if first is not None and self.n_allowed > COMPARED_ROWS:
-            proposed = self._sketched(queries, k, first)
-        elif index is not None and self.n_allowed > exact_rows:
+        if index is not None and self.n_allowed > exact_rows:
             proposed = self._proposed(queries, k, index)
         elif self.n_allowed <= COMPARED_ROWS:
             proposed = self._scanned(queries, k, self._allowed_slots(), self.comparator)
@@ -144,23 +135,6 @@ class Search:
                 scores = scores[:, slots]
             found.extend(best(row, k) for row in scores)
         return found if slots is None else [slots[near] for near in found]
-
-    def _sketched(self, queries: Float32, k: int, first: Near) -> list[Int64]:
-        """Slots whose sketch is near enough; the nearest ones where those are fewer than wanted."""
-        sketch = Sketch(first.bits)
-        words = self.view.sketches.of(self.view.matrix, first.bits)
-        limit = max(MAX_PASSED, k)
-        found: list[Int64] = []
-        for query in sketch.of(queries).T:
-            distance = sketch.distance(query, words)
-            if self.n_allowed < len(distance):
-                distance[~self.allowed] = first.bits + 1
-            within = np.cumsum(np.bincount(distance, minlength=first.bits + 2)[:-1])
-            wanted = min(OVERSAMPLE * k, self.n_allowed)
-            cut = max(first.max_distance, int(np.searchsorted(within, wanted)))
-            cut = min(cut, max(int(np.searchsorted(within, limit, side="right")) - 1, 0))
-            found.append(np.flatnonzero(distance <= cut))
-        return found
 
     def _proposed(self, queries: Float32, k: int, index: Index) -> list[Int64]:
         """Candidates from the index, and from a scan of the rows that it does not know yet."""

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate.goals.stages import RuleCost
 from gemel.calibrate.rates.intervals import (
     Estimate,
     Sample,
@@ -27,6 +26,7 @@ from gemel.data.dataset import UNKNOWN
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
 from gemel.release.evidence.part import Part, whole_identities
+from gemel.release.evidence.schema import RuleCost
 
 SEARCHED_RECORDS = 4000
 VIEWED_RECORDS = 2000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from gemel.calibrate.goals.stages import StageGoal
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import Kind
 from gemel.decide.rules import Rule
@@ -29,7 +28,6 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
             None: decisions have no interval.
         alpha: share of items of known classes that may be called unknown.
         shots: supports of a class that unknown items are calibrated for.
-        stages: a first stage before the comparator in large galleries; None leaves it out.
         rules: that take matches away.
         cohort: identities of train whose scores normalise all others (as-norm); 0 = none.
         valid_days: days until the thresholds should be measured again, 1 to `MAX_DAYS`.
@@ -42,7 +40,6 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     categories: ByCategory = "report"
     likelihood: Kind = "auto"
     review_width: float | None = None
-    stages: StageGoal | None = None
     rules: tuple[Rule, ...] = ()
     valid_days: int = 365
     alpha: float = 0.05

@@ -120,16 +120,6 @@ class Part:
             sampling=sampling,
         )
 
-    def scored_by(self, comparator: Scorer) -> Scores:
-        """The same comparisons in the same order, scored by another comparator."""
-        return Part.of(
-            self.embeddings,
-            self.identities,
-            comparator,
-            units=self.units,
-            sampling=self.sampling,
-        ).scores
-
     def point(self, band: Band, target: Target) -> OperatingPoint:
         """What threshold and review band do here; `target` says prior, confidence and intervals."""
         return measure(

@@ -13,7 +13,6 @@ import msgspec
 from gemel.calibrate.answers.proposal import Proposal
 from gemel.calibrate.goals.refusal import Refusal
 from gemel.calibrate.goals.stability import Stability
-from gemel.calibrate.goals.stages import RuleCost, Stages
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.reliability import Reliability
 from gemel.calibrate.rates.by_category import Breakdown
@@ -274,6 +273,20 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     proposal: Proposal
 
 
+class RuleCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule takes away on eval.
+
+    Attributes:
+        rule: as it is declared.
+        n_checked: genuine comparisons that match without rules.
+        lost: share of them for which the rule fires.
+    """
+
+    rule: str
+    n_checked: int
+    lost: Estimate
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that was measured.
 
@@ -293,7 +306,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         timing: of the encoder.
         file_bytes: size of each file that the release needs to serve.
         classes: how unknown items and classes of few supports are told; None without a policy.
-        stages: of searches, on dev and on eval; empty without a first stage.
         rules: what each costs on eval.
         views: error rates on eval where two views have to match; None without identities of two
             records.
@@ -329,7 +341,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: dict[str, int]
     classes: ClassEvidence | None
     notes: tuple[str, ...]
-    stages: tuple[Stages, ...]
     rules: tuple[RuleCost, ...]
     views: Views | None
     categories: Breakdown | None

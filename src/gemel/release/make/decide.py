@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from gemel.calibrate.goals import level_categories, stages, worst_category
+from gemel.calibrate.goals import level_categories, worst_category
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.gallery_sizes import ladder
 from gemel.calibrate.goals.policy import policy_of
@@ -29,7 +29,6 @@ from gemel.data.schema import Field
 from gemel.decide.bands import SizedBand
 from gemel.decide.policy import Policy
 from gemel.decide.rules import bound
-from gemel.encode.sketch import Sketch
 from gemel.errors import ConfigError, DataError
 from gemel.release.evidence import classes
 from gemel.release.evidence.goals import Goals
@@ -104,7 +103,7 @@ def decide(
     )
     of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
     policy = msgspec.structs.replace(policy, classify=of_classes.policy, rules=rules)
-    return Decided(goals, _staged(dev, policy, goals), chosen, dev, of_classes)
+    return Decided(goals, policy, chosen, dev, of_classes)
 
 
 def _levelled(dev: Part, goals: Goals) -> Part:
@@ -130,26 +129,6 @@ def _raised(dev: Part, goals: Goals, target: Target, chosen: OperatingPoint) -> 
     if goals.categories != "worst":
         return chosen
     return worst_category.raised(dev.scores, target, chosen, _column(dev, goals).name)
-
-
-def _staged(dev: Part, policy: Policy, goals: Goals) -> Policy:
-    """The policy with the stages that reach a goal; itself without one.
-
-    Raises:
-        DataError: dev cannot prove the goal.
-        ConfigError: the goal limits errors, and so does that of searches.
-    """
-    goal = goals.stages
-    if goal is None:
-        return policy
-    if goal.fmr is not None and policy.sizes:
-        raise ConfigError(
-            "an FPIR and the FMR of stages contradict each other",
-            where="stages.fmr",
-            hint="leave one of calibrate.fpir and stages.fmr out",
-        )
-    found = stages.choose(dev.scored_by(Sketch(goal.bits)), dev.scores, policy.search, goal)
-    return msgspec.structs.replace(policy, first=found.first, search=found.band)
 
 
 def _column(dev: Part, goals: Goals) -> CategoryColumn:

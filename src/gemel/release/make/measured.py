@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate.goals import stages
 from gemel.calibrate.goals.certificates import smallest_fmr
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.stability import stability
@@ -32,7 +31,6 @@ from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.policy import Policy
 from gemel.encode.encoder import Encoder
-from gemel.encode.sketch import Sketch
 from gemel.errors import DataError, TargetRefused
 from gemel.figures import percent
 from gemel.release.evidence import beyond_pairs, classes, mistakes
@@ -119,7 +117,6 @@ def measured(
         review=_review(eval.scores, on_eval, sure),
         validity=_validity(policy, chosen, origin.encoder.space_id),
         reliability=reliability(eval.scores, policy),
-        stages=_stages(dev, eval, policy, goals),
         views=beyond_pairs.views(eval, chosen.threshold, sure),
         rules=beyond_pairs.rule_costs(
             policy, eval, lambda at: origin.dataset.payloads(idx[at]), sure
@@ -205,17 +202,6 @@ def _by_category(eval: Part, goals: Goals, threshold: float) -> Breakdown | None
         column=eval.category.name,
         categories=eval.levelled,
         confidence=goals.verify.confidence,
-    )
-
-
-def _stages(dev: Part, eval: Part, policy: Policy, goals: Goals) -> tuple[stages.Stages, ...]:
-    """What the stages of a policy do on dev and on eval; nothing without a first one."""
-    goal, first = goals.stages, policy.first
-    if goal is None or first is None:
-        return ()
-    return tuple(
-        stages.measure(part.scored_by(Sketch(first.bits)), part.scores, first, policy.search, goal)
-        for part in (dev, eval)
     )
 
 

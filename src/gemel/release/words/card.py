@@ -14,7 +14,6 @@ from typing import TypeVar
 import msgspec
 
 from gemel.calibrate.goals.stability import Stability
-from gemel.calibrate.goals.stages import RuleCost, Stages
 from gemel.calibrate.probability.reliability import Reliability
 from gemel.calibrate.rates.by_category import Breakdown
 from gemel.calibrate.rates.difference import Difference
@@ -32,6 +31,7 @@ from gemel.release.evidence.schema import (
     ClassEvidence,
     Evidence,
     Point,
+    RuleCost,
     Timing,
     Validity,
 )
@@ -144,7 +144,6 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     galleries: tuple[SearchPoint, ...]
     categories: Breakdown | None
     classes: ClassEvidence | None
-    stages: tuple[Stages, ...]
     rules: tuple[RuleCost, ...]
     views: Views | None
     zoo: Menagerie

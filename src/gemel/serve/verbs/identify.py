@@ -46,9 +46,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
     yield Move("find", "search")
     (query,), policy = encoded.items, live.policy
-    (hits,) = gallery.search(
-        encoded.rows, K, body.where, comparator=live.comparator, first=live.first
-    )
+    (hits,) = gallery.search(encoded.rows, K, body.where, comparator=live.comparator)
     size, best = gallery.count(), hits[0] if hits else None
     category = query.category, None if best is None else live.items.category(best.attributes)
     decision = policy.identify(-math.inf if best is None else best.score, size, category)

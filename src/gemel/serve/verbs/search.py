@@ -53,9 +53,7 @@ def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
     yield Move("find", "search")
     (query,), policy, release = encoded.items, live.policy, live.release
-    (hits,) = gallery.search(
-        encoded.rows, body.k, body.where, comparator=live.comparator, first=live.first
-    )
+    (hits,) = gallery.search(encoded.rows, body.k, body.where, comparator=live.comparator)
     size, replies = gallery.count(), []
     for rank, hit in enumerate(hits, 1):
         category = query.category, live.items.category(hit.attributes)
