@@ -71,6 +71,10 @@ class DataSettings(Settings, frozen=True):
     missing: Annotated[
         tuple[str, ...], Meta(description='Texts that mean "no value", besides the empty one')
     ] = ()
+    depth: Annotated[
+        Count,
+        Meta(description="Sub-folders that name the class of an image: 1, the first; 0, all"),
+    ] = 1
     max_bad_ratio: Annotated[
         Ratio, Meta(description="Share of unreadable rows above which reading stops")
     ] = 0.01
@@ -94,6 +98,13 @@ class TrainSettings(Settings, frozen=True):
     """How the encoder learns; 0 and null mean the measured default of the modality."""
 
     size: Annotated[Literal["small", "base"], Meta(description="Size of the tower")] = "small"
+    image_size: Annotated[
+        Annotated[int, Meta(ge=0, le=256)],
+        Meta(
+            description="Side in pixels that images are brought to; 0: as large as they are, up "
+            "to 64, which takes 5 times as long as 32"
+        ),
+    ] = 0
     loss: Annotated[
         str | None, Meta(description="infonce, contrastive, triplet, or one that a package adds")
     ] = None

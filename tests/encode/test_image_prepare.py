@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from gemel.encode.encoder import prepare_from_spec
 from gemel.encode.image.prepare import ImagePrepare, decode
@@ -82,6 +82,47 @@ def test_what_is_transparent_is_white(mode: str) -> None:
     got = pixels(file(image if mode == "RGBA" else image.convert(mode)))
     assert np.all(got[0, :, 8:] == 1)
     assert np.all(got[0, :, :8] == 0)
+
+
+def drawing(ink: int, mode: str = "RGBA") -> bytes:
+    """A ring of one shade on transparency."""
+    image = Image.new("RGBA", (16, 16), (ink, ink, ink, 0))
+    ImageDraw.Draw(image).ellipse((3, 3, 12, 12), outline=(ink, ink, ink, 255), width=2)
+    return file(image.convert(mode))
+
+
+@pytest.mark.parametrize("ink", [255, 240, 0, 90])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_drawing_on_transparency_is_seen_whatever_its_shade(ink: int, mode: str) -> None:
+    got = pixels(drawing(ink, mode), plain(16))[0]
+    assert np.ptp(got) > 0.5
+    assert np.array_equal(got > 0.5, pixels(drawing(0, mode))[0] > 0.5) == (ink < 200)
+
+
+def test_a_spec_from_before_grounds_were_chosen_encodes_as_it_did() -> None:
+    spec = {k: v for k, v in plain(16).spec().items() if k != "bits"}
+    before = ImagePrepare.from_spec(spec)
+    assert before.spec() == spec
+    assert pixels(drawing(255), before).min() == 1
+    deep = file(Image.fromarray(np.full((16, 16), 4095, np.uint16)))
+    assert abs(pixels(deep, before).max() - 15 / 255) < 1e-6
+
+
+def test_the_depth_of_sixteen_bit_files_is_fitted_and_kept() -> None:
+    """12-bit data in 16-bit files are not black; the depth is the data's, not a file's."""
+    ramp = np.linspace(0, 4095, 256).reshape(16, 16)
+    files = [file(Image.fromarray((ramp * share).astype(np.uint16))) for share in (1, 0.5)]
+    prepare = ImagePrepare.fit(files)
+    assert prepare.spec()["bits"] == 12
+    bright, dark = prepare.pixels(files)
+    assert abs(bright - ramp.ravel() / 4095).max() < 0.01
+    assert abs(dark - ramp.ravel() / 8190).max() < 0.01
+
+
+@pytest.mark.parametrize("size", [0, 24, 48])
+def test_a_size_can_be_asked_for(size: int) -> None:
+    prepare = ImagePrepare.fit([file(noise((30, 30), 1))], size)
+    assert prepare.size == (size or 32)
 
 
 def test_sixteen_bits_are_reduced_to_eight() -> None:

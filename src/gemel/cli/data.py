@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gemel.data.splits import Splits
 
 app = typer.Typer(no_args_is_help=True, help="The records that everything starts from.")
-SHOWN = 20
 
 
 def init(
@@ -47,6 +46,7 @@ def init(
         show.out(text.rstrip())
         return
     files.write(output, text.encode())
+    show.refused(guess.dataset.bad)
     for note in guess.notes:
         show.say(note)
     named = "" if output == Path(FILE) else f" -c {output}"
@@ -60,7 +60,7 @@ def check(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
 
     project = Project.open(config, sets)
     with show.progress("reading the records"):
-        dataset = project.dataset()
+        dataset = project.dataset(most=show.SHOWN)
         splits = project.splits(dataset)
     found = leakage.find(dataset, splits)
     if json:
@@ -72,12 +72,12 @@ def check(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
 
 
 def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.out) -> None:
-    """Write what was read, what was refused and how it was split.
+    """Write what was read and how it was split.
 
     Args:
         dataset: the records.
         splits: of these records.
-        write: takes a line of data; what was refused goes to stderr all the same.
+        write: takes a line of data; notes go to stderr all the same.
     """
     facts = _facts(dataset, splits)
     show.pairs([(k, v) for k, v in facts.items() if not isinstance(v, list | dict)], write)
@@ -89,10 +89,6 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
         [[name, *counts.values()] for name, counts in facts["splits"].items()],
         write,
     )
-    for bad in dataset.bad[:SHOWN]:
-        show.say(f"refused: {bad}")
-    if len(dataset.bad) > SHOWN:
-        show.say(f"refused: {len(dataset.bad) - SHOWN} more; --json lists all")
     for note in dataset.notes:
         show.say(f"note: {note}")
 
@@ -124,8 +120,8 @@ def _category(dataset: Dataset) -> dict[str, str]:
     if column is None:
         return {}
     counts = Counter(column.of(i) or "(unknown)" for i in range(len(dataset)))
-    some = ", ".join(f"{name} {n:,}" for name, n in counts.most_common(SHOWN))
-    return {"category": f"{column.name}: {some}{', ...' if len(counts) > SHOWN else ''}"}
+    some = ", ".join(f"{name} {n:,}" for name, n in counts.most_common(show.SHOWN))
+    return {"category": f"{column.name}: {some}{', ...' if len(counts) > show.SHOWN else ''}"}
 
 
 def _counts(dataset: Dataset, idx: Any) -> dict[str, int]:

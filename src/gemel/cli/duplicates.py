@@ -153,7 +153,7 @@ def _records(
     data, categories = project.config.data, release.policy.categories
     if path is None:
         path, id, identity = project.config.at(data.path), data.id, data.identity
-    return records.read(
+    dataset = records.read(
         path,
         id=id,
         identity=identity,
@@ -161,3 +161,5 @@ def _records(
         fields=(*fields, Field(date, "date")),
         max_bad_ratio=data.max_bad_ratio,
     )
+    show.refused(dataset.bad)
+    return dataset

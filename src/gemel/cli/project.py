@@ -19,6 +19,7 @@ import msgspec
 import typer
 
 from gemel.arrays import canonical_json, digest
+from gemel.cli import show
 from gemel.config import FILE, Config
 from gemel.errors import ConfigError, NotFound
 
@@ -44,6 +45,8 @@ Sets = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
 
+FEW = 3
+"""Lines of what is refused where another command lists all."""
 CLASS = "class"
 """The attribute that holds the class of an image."""
 
@@ -85,9 +88,11 @@ class Project:
         data = self.config.data
         return [self.config.at(p) for p in (data.path, data.pairs) if p]
 
-    def dataset(self) -> Dataset:
-        """The records that `[data]` names.
+    def dataset(self, *, most: int = FEW) -> Dataset:
+        """The records that `[data]` names; what is refused is told.
 
+        Args:
+            most: lines of what is refused.
         Raises:
             ConfigError: it names none.
             DataError: they cannot be read, or too many are bad.
@@ -101,7 +106,7 @@ class Project:
                 where="data.path",
                 hint="write settings with: gemel init FILE",
             )
-        return records.read(
+        dataset = records.read(
             self.config.at(data.path),
             kind=data.kind,
             identity=data.identity,
@@ -113,7 +118,10 @@ class Project:
             missing=data.missing,
             pairs=self.config.at(data.pairs) if data.pairs else None,
             max_bad_ratio=data.max_bad_ratio,
+            depth=data.depth,
         )
+        show.refused(dataset.bad, most=most, all_in="gemel data check --json lists all")
+        return dataset
 
     def records_for(
         self,
@@ -124,6 +132,8 @@ class Project:
         label: str | None = None,
     ) -> Dataset:
         """Records that a release can encode: of a file, or of `[data]` if none is given.
+
+        What is refused is told.
 
         Args:
             release: its fields are the ones that are read.
@@ -143,7 +153,7 @@ class Project:
         fields = release.encoder.prepare.fields or None
         categories = release.policy.categories
         category = categories.column if categories else None
-        return records.read(
+        dataset = records.read(
             path,
             kind=records.kind_of(release.modality),
             identity=label,
@@ -151,7 +161,10 @@ class Project:
             category=None if category == label else category,
             fields=fields,
             max_bad_ratio=self.config.data.max_bad_ratio,
+            depth=self.config.data.depth,
         )
+        show.refused(dataset.bad)
+        return dataset
 
     def label(self, asked: str | None = None) -> str:
         """The attribute with the class of an enrolled row: as asked, or as `[data]` says."""
@@ -173,9 +186,11 @@ class Project:
 
     def run_folder(self, dataset: Dataset) -> Path:
         """Folder of the run that these records and settings decide."""
+        from gemel.release.run import named_by
+
         settings = {
             "split": msgspec.to_builtins(self.config.split),
-            "train": msgspec.to_builtins(self.config.train),
+            "train": named_by(self.config.train),
         }
         return self.state / "runs" / digest(dataset.digest.encode(), canonical_json(settings))[:12]
 

@@ -34,6 +34,9 @@ HINTS: tuple[tuple[type[GemelError], str], ...] = (
 )
 """Where to look when an error itself knows no better."""
 
+SHOWN = 20
+"""Lines of a list that may be long."""
+
 Write = Callable[[str], None]
 """Takes a line."""
 
@@ -93,6 +96,20 @@ def number(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
+
+
+def refused(bad: Sequence[object], *, most: int = SHOWN, all_in: str = "") -> None:
+    """Write what was refused to stderr, one line each, and how many more there are.
+
+    Args:
+        bad: refused rows or files, which say what and why.
+        most: lines.
+        all_in: what lists all of them, in words.
+    """
+    for one in bad[:most]:
+        say(f"refused: {one}")
+    if len(bad) > most:
+        say(f"refused: {len(bad) - most:,} more" + (f"; {all_in}" if all_in else ""))
 
 
 def error(e: GemelError) -> None:

@@ -66,6 +66,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "epochs": len(training.history) - 1,
         "best epoch": training.best.epoch,
         "dev MAP@R": training.best.metric,
+        **({"image size": size} if (size := training.settings.image_size) else {}),
         "seconds": training.seconds,
     }
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = -1
 MAX_CATEGORIES = 1000
+MAX_ID_LENGTH = 1024
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,30 @@ class Dataset:
         """Name of the identity of record i, or None where it is unknown."""
         code = int(self.identities[i])
         return None if code == UNKNOWN else self.identity_names[code]
+
+
+def fault_of_id(name: str) -> str:
+    r"""Why a text cannot name a record, such as `has unprintable characters`; empty if it can.
+
+    Example:
+        >>> fault_of_id("r1"), fault_of_id("a\nb")
+        ('', 'has unprintable characters')
+    """
+    if not 0 < len(name) <= MAX_ID_LENGTH:
+        return f"is not 1 to {MAX_ID_LENGTH} characters long"
+    if any("\udc80" <= c <= "\udcff" for c in name):
+        return "is not UTF-8"
+    return "" if name.isprintable() else "has unprintable characters"
+
+
+def printable(text: str) -> str:
+    r"""A text for messages and files: what cannot be printed is escaped.
+
+    Example:
+        >>> printable("a\nb")
+        'a\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def digest_of(dataset: Dataset, hashes: Sequence[str]) -> str:

@@ -47,6 +47,7 @@ def read(
     fields: Sequence[Field] | None = None,
     max_bad_ratio: float = MAX_BAD_RATIO,
     groups: Sequence[str] = (),
+    depth: int = 1,
 ) -> Dataset:
     """The records in a file or folder, validated, with what was refused.
 
@@ -67,6 +68,7 @@ def read(
         max_bad_ratio: share of refused rows above which reading stops.
         groups: columns of a table that join identities, such as device or family: what they join
             is not independent (see `units`). They are not compared.
+        depth: sub-folders that name the identity of an image: 1, the first; 0, all of them.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
         ConfigError: no kind, and no modality of that name.
@@ -74,7 +76,7 @@ def read(
     path = Path(path)
     if not path.exists():
         raise DataError("no such file or folder", where=str(path))
-    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
+    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups, depth)
     if kind not in KINDS:
         dataset = MODALITIES.load(kind, where="kind").read(path, said)
     elif path.is_dir():

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gemel.arrays import Float32
+from gemel.data.dataset import MAX_ID_LENGTH, fault_of_id
 from gemel.errors import DataError, DuplicateRecord, quoted
 from gemel.gallery.attributes import Attributes
-
-MAX_ID_LENGTH = 1024
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,8 @@ def check_ids(ids: Sequence[str]) -> list[str]:
                 f"id {quoted(record)} is not a string of 1 to {MAX_ID_LENGTH} characters",
                 where=f"id number {i + 1}",
             )
-        if not record.isprintable():
-            raise DataError(
-                f"id {quoted(record)} has unprintable characters", where=f"id number {i + 1}"
-            )
+        if fault := fault_of_id(record):
+            raise DataError(f"id {quoted(record)} {fault}", where=f"id number {i + 1}")
     if len(set(listed)) < len(listed):
         twice = next(i for i in listed if listed.count(i) > 1)
         raise DuplicateRecord(

@@ -21,6 +21,8 @@ ENCODER = "encoder"
 REPORT = "train.json"
 FORMAT = 2
 DONE = "done"
+LATER = ("image_size",)
+"""Settings that older runs did not have; unset, they change no name."""
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class Epoch(msgspec.Struct, frozen=True):
     effective_rank: float
 
 
-class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The settings of `[train]`, and what only modalities set, with every default resolved."""
 
     threads: int
@@ -50,6 +52,13 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     averaging: float
     size: str
     seed: int
+    image_size: int = 0
+
+
+def named_by(settings: msgspec.Struct) -> dict[str, Any]:
+    """What names a run, of `[train]` or as resolved; a later setting counts once it is set."""
+    said: dict[str, Any] = msgspec.to_builtins(settings)
+    return {name: v for name, v in said.items() if name not in LATER or v}
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,16 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import DataError, ReleaseError
 from gemel.files import write_whole
-from gemel.release.run import ENCODER, FORMAT, REPORT, Run, RunReport, RunSettings, Training
+from gemel.release.run import (
+    ENCODER,
+    FORMAT,
+    REPORT,
+    Run,
+    RunReport,
+    RunSettings,
+    Training,
+    named_by,
+)
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
@@ -108,7 +117,7 @@ def resolve(settings: TrainSettings, half: Trainable, *, n_identities: int) -> R
 
 def _key(dataset: Dataset, splits: Splits, settings: RunSettings) -> str:
     """Digest of everything that decides the result."""
-    said = msgspec.to_builtins(settings)
+    said = named_by(settings)
     described = {"format": FORMAT, "settings": said, "splits": splits.as_dict()}
     return digest(canonical_json(described), dataset.digest.encode())
 
@@ -133,8 +142,10 @@ def _run(
     begun = time.monotonic()
     _check(dataset, splits)
     payloads = dataset.payloads(splits.train)
-    prepare = half.prepare(payloads, dataset.fields)
+    prepare = half.fitted(payloads, dataset.fields, settings.image_size)
     identities = _known(dataset.identities[splits.train])
+    if half.sized is not None:
+        settings = msgspec.structs.replace(settings, image_size=prepare.spec()["size"])
     arrays = prepare(payloads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)

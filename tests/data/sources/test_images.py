@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from gemel.data import records
-from gemel.data.sources import images
+from gemel.data.sources import pixels
 from gemel.errors import DataError
 
 
@@ -63,9 +64,9 @@ def test_files_that_are_no_usable_image_are_reported(tmp_path: Path) -> None:
     reasons = {Path(b.file).name: b.reason for b in data.bad}
     assert reasons.pop("cut.jpg").startswith("broken image")
     assert reasons == {
-        "text.png": "not an image",
-        "empty.gif": "the file is empty",
-        "huge.png": f"9000 x 9000 pixels, at most {images.MAX_PIXELS:,} are read",
+        "text.png": "not an image, or of an unknown format",
+        "empty.gif": "not an image: the file is empty",
+        "huge.png": f"9000 x 9000 pixels, at most {pixels.MAX_PIXELS:,} are read",
         "stray.png": "not in the sub-folder of an identity",
     }
     assert len(data) + data.n_bad == data.n_read == 25
@@ -94,3 +95,85 @@ def test_an_image_that_went_away_is_named(tmp_path: Path) -> None:
     (tmp_path / "a/0.png").unlink()
     with pytest.raises(DataError, match=r"0\.png: cannot read the image"):
         data.payloads([0])
+
+
+@pytest.mark.parametrize("format", ["TIFF", "PNG", "JPEG", "WEBP"])
+def test_tiff_and_names_without_an_ending_are_read(tmp_path: Path, format: str) -> None:
+    folder_of(tmp_path, {f"a/scan.{format.lower()}": encoded(format), "b/scan": encoded(format)})
+    (tmp_path / "b/readme").write_text("no image")
+    data = records.read(tmp_path)
+    assert data.ids.tolist() == [f"a/scan.{format.lower()}", "b/scan"]
+    assert data.notes == ("not read, no image by its name: b/readme",)
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+
+
+def test_formats_that_are_not_read_are_refused_by_name_with_what_to_do(tmp_path: Path) -> None:
+    folder_of(tmp_path, {f"a/{i}.png": encoded("PNG", shade=i) for i in range(3)})
+    folder_of(tmp_path, {"a/phone.HEIC": HEIC, "a/renamed.jpg": HEIC, "a/new.avif": b"x"})
+    data = records.read(tmp_path, max_bad_ratio=0.9)
+    assert {Path(b.file).name: b.reason for b in data.bad} == {
+        "phone.HEIC": "HEIC is not read: save it as JPEG or PNG",
+        "renamed.jpg": "HEIC is not read: save it as JPEG or PNG",
+        "new.avif": "AVIF is not read: save it as JPEG or PNG",
+    }
+
+
+def test_what_training_could_not_decode_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    """One limit of pixels and one list of formats for whoever opens a file first."""
+    large, other, floats = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    Image.new("1", (8_000, 7_000)).save(large, "PNG")
+    Image.new("L", (9, 9)).save(other, "TGA")
+    Image.new("F", (9, 9)).save(floats, "TIFF")
+    files = {"large.png": large, "other.png": other, "floats.tif": floats}
+    folder_of(tmp_path, {f"a/{name}": file.getvalue() for name, file in files.items()})
+    folder_of(tmp_path, {"a/good.png": encoded("PNG")})
+    data = records.read(tmp_path, max_bad_ratio=0.9)
+    assert data.ids.tolist() == ["a/good.png"]
+    assert {Path(b.file).name: b.reason for b in data.bad} == {
+        "large.png": "8000 x 7000 pixels, at most 50,000,000 are read",
+        "other.png": "not an image, or of an unknown format",
+        "floats.tif": "pixels are floating-point numbers of unknown range",
+    }
+
+
+def test_names_that_cannot_be_ids_are_refused_and_shown_escaped(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"a/good.png": encoded("PNG"), "a/two\nlines.png": encoded("PNG")})
+    (tmp_path / "a" / os.fsdecode(b"caf\xe9.png")).write_bytes(encoded("PNG"))
+    data = records.read(tmp_path, max_bad_ratio=0.9)
+    assert data.ids.tolist() == ["a/good.png"]
+    assert [b.reason for b in data.bad] == [
+        "its name is not UTF-8: rename it",
+        "its name has unprintable characters: rename it",
+    ]
+    assert len(data.bad) == 2 and all(str(b).isprintable() for b in data.bad)
+
+
+def test_the_depth_of_classes_can_be_chosen(tmp_path: Path) -> None:
+    places = [f"{maker}/{model}/{i}.png" for maker in "ab" for model in "xy" for i in range(2)]
+    folder_of(tmp_path, {p: encoded("PNG") for p in places})
+    plain = records.read(tmp_path)
+    assert plain.identity_names == ("a", "b")
+    assert plain.notes == ("a/x/0.png is of class 'a': data.depth = 2 makes it 'a/x'",)
+    deep = records.read(tmp_path, depth=2)
+    assert deep.identity_names == ("a/x", "a/y", "b/x", "b/y") and not deep.notes
+    assert records.read(tmp_path, depth=0).identity_names == deep.identity_names
+    folder_of(tmp_path, {"a/shallow.png": encoded("PNG")})
+    (bad,) = records.read(tmp_path, depth=2, max_bad_ratio=0.5).bad
+    assert bad.reason == "not in 2 sub-folders, which data.depth asks for"
+
+
+def test_one_file_in_two_classes_is_said(tmp_path: Path) -> None:
+    same = encoded("PNG")
+    folder_of(tmp_path, {"a/1.png": same, "b/2.png": same, "b/3.png": encoded("PNG", shade=1)})
+    (note,) = records.read(tmp_path).notes
+    assert note == "the same file is in two classes, one of which is wrong: a/1.png and b/2.png"
+
+
+def test_links_to_folders_are_said(tmp_path: Path) -> None:
+    folder_of(tmp_path / "all", {"a/1.png": encoded("PNG")})
+    folder_of(tmp_path / "far", {"2.png": encoded("PNG")})
+    (tmp_path / "all" / "b").symlink_to(tmp_path / "far")
+    data = records.read(tmp_path / "all")
+    assert len(data) == 1 and data.notes == ("not read, a link to a folder: b",)

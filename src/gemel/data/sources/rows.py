@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Int64, canonical_json, digest
 from gemel.data import schema, wordbags
-from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes
+from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.schema import Field
 from gemel.data.sources.tables import Table, as_text
 from gemel.errors import DataError
@@ -39,6 +39,8 @@ class Columns:
     fields: Sequence[Field] | None = None
     category: str | None = None
     groups: Sequence[str] = ()
+    depth: int = 1
+    """Sub-folders that name the identity of an image; 0: all of them."""
 
     @property
     def labels(self) -> list[str]:
@@ -150,6 +152,8 @@ def from_table(table: Table, said: Columns) -> Dataset:
     if said.id is not None:
         again = labels[said.id].is_not_null() & ~labels[said.id].is_first_distinct()
         refusals.where(again.to_numpy(), said.id, "duplicate id", labels[said.id])
+        for i, fault in _unfit_ids(labels[said.id]).items():
+            refusals.where(np.arange(len(frame)) == i, said.id, f"id {fault}", labels[said.id])
     typed = []
     for f in fields:
         order = said.kinds.get(f.name, "")
@@ -190,6 +194,12 @@ def _assemble(
         notes=(*table.notes, *notes),
         category=None if said.category is None else _category(said.category, labels, kept),
     )
+
+
+def _unfit_ids(ids: pl.Series) -> dict[int, str]:
+    """Place of each id that can name no record, and why."""
+    found = {i: fault_of_id(v) for i, v in enumerate(ids.to_list()) if v is not None}
+    return {i: fault for i, fault in found.items() if fault}
 
 
 def _category(column: str, labels: dict[str, pl.Series], kept: Int64) -> CategoryColumn:

@@ -6,8 +6,6 @@ to length one; a copy that was re-encoded, resized or evenly brightened has near
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Float32, Int64, digest
+from gemel.data.sources.pixels import SEEN, opened
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -96,14 +95,7 @@ def _widest(rows: Float32) -> Float32:
 
 
 def _thumbnail(data: bytes) -> tuple[str, Float32]:
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        # Sizes were checked when the images were read.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(data)) as opened:
-            opened.load()
-            image = _on_white(opened)
+    image = SEEN(opened(data)).convert("RGB")
     key = digest(repr(image.size).encode(), image.tobytes())
     colours = image.convert("YCbCr")
     light = _shrunk(colours, _SIDE)[..., 0].ravel()
@@ -112,21 +104,6 @@ def _thumbnail(data: bytes) -> tuple[str, Float32]:
     row = np.concatenate([light - light.mean(), tint * (_SIDE / _COLOUR_SIDE)])
     length = float(np.linalg.norm(row))
     return key, (row / length if length > _BLANK * _SIDE else row * 0).astype(np.float32)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """The image as RGB; what is transparent becomes white."""
-    from PIL import Image
-
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64)
-        low, spread = values.min(), max(float(np.ptp(values)), 1e-9)
-        image = Image.fromarray(((values - low) * (255 / spread)).astype(np.uint8))
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-    return Image.alpha_composite(ground, layer).convert("RGB")
 
 
 def _shrunk(image: Image.Image, side: int) -> Float32:

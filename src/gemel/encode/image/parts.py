@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gemel.encode.image.prepare import ImagePrepare, border, decode
+from gemel.encode.image.prepare import ImagePrepare, border
 from gemel.encode.modality import Payload
 from gemel.encode.parts import Box, Cut
 
@@ -29,7 +29,7 @@ class ImageParts:
 
     def __init__(self, prepare: ImagePrepare, payload: Payload) -> None:
         self.payload = payload
-        image = decode(payload, prepare.size)
+        image = prepare.decode(payload)
         side = max(image.size)
         self._size = prepare.size
         self._share = (image.width / side, image.height / side)

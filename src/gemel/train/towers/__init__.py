@@ -52,6 +52,13 @@ class FitPrepare(Protocol):
         """The preprocessing; `fields` is empty where payloads are not rows."""
 
 
+class FitSized(Protocol):
+    """Preprocessing of payloads that are brought to a size, as pictures are."""
+
+    def __call__(self, payloads: Sequence[Any], size: int) -> Prepare:
+        """The preprocessing; `size` is the side in pixels, 0 the best for these payloads."""
+
+
 class BuildTower(Protocol):
     """A network that takes the prepared arrays by name and gives (b, d) unit rows."""
 
@@ -108,6 +115,7 @@ class Trainable:
     Args:
         modality: name of the other half, `gemel.encode.modality.Modality`.
         prepare: fits the preprocessing.
+        sized: fits it for `train.image_size`; None where payloads have no size.
         tower: builds the network.
         views: builds the augmentation.
         aim: adds to the loss.
@@ -126,6 +134,23 @@ class Trainable:
     comparator: FitComparator = cosine
     mix: Mix | None = None
     defaults: Defaults = field(default_factory=Defaults)
+    sized: FitSized | None = None
+
+    def fitted(self, payloads: Sequence[Any], fields: tuple[Field, ...], size: int) -> Prepare:
+        """The preprocessing of training payloads, at a size if one is asked for.
+
+        Raises:
+            ConfigError: a size, and payloads that have none.
+        """
+        if not size:
+            return self.prepare(payloads, fields)
+        if self.sized is None:
+            raise ConfigError(
+                f"{self.modality} records have no size",
+                where="train.image_size",
+                hint="leave train.image_size out",
+            )
+        return self.sized(payloads, size)
 
 
 def trainable(name: str) -> Trainable:

@@ -177,6 +177,7 @@ IMAGE = Trainable(
     tower=_tower,
     views=_views,
     mix=Splice(),
+    sized=ImagePrepare.fit,
     defaults=Defaults(
         loss="infonce",
         identities_per_batch=16,
