@@ -10,7 +10,7 @@
       LedgerError         > RowRefused
       RequestError        > InvalidInput UnknownDecision NotAllowed RateLimited Overloaded
                             DeadlineExceeded MalformedBody UnknownPath WrongMethod NoGallery
-                            NoLedger BodyTooLarge WrongMediaType
+                            NoLedger BodyTooLarge WrongMediaType WrongHost
       InternalError
 
 A message says what and where; the hint says what to do. How an error is shown (a line on a
@@ -277,6 +277,13 @@ class WrongMediaType(RequestError):
 
     code = "media_type"
     status = 415
+
+
+class WrongHost(RequestError):
+    """The service is not asked under this name."""
+
+    code = "wrong_host"
+    status = 421
 
 
 class InternalError(GemelError):

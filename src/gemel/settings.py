@@ -242,6 +242,13 @@ class ServeSettings(Settings, frozen=True):
     port: Annotated[Annotated[int, Meta(ge=0, le=65535)], Meta(description="0: any free port")] = (
         8080
     )
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Names that the service is asked under, besides addresses, localhost and "
+            "the name of the machine; * for any"
+        ),
+    ] = ()
     pointer: Annotated[
         Literal["stable"], Meta(description="The pointer whose release is served")
     ] = "stable"

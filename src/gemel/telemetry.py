@@ -39,7 +39,8 @@ ROUTES = (
     "other",
 )
 STATUSES = tuple(
-    str(code) for code in (200, 304, 400, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 504)
+    str(code)
+    for code in (200, 204, 304, 400, 403, 404, 405, 409, 413, 415, 421, 422, 429, 500, 503, 504)
 )
 LANES = ("encode", "find", "change", "review", "explain", "group")
 OPERATIONS = ("verify", "search", "identify", "classify")
@@ -123,6 +124,7 @@ METRICS = (
 
 EVENTS = {
     "service_started": "the service listens",
+    "service_is_public": "other machines reach the service, which asks nobody who they are",
     "service_stopping": "a signal came; requests in flight are finished",
     "service_stopped": "everything in flight is finished",
     "release_switched": "the pointer moved and the new release is live",

@@ -12,7 +12,7 @@ from gemel.cli import show
 from gemel.cli.project import ConfigFile, Project, Sets
 
 if TYPE_CHECKING:
-    from litestar import Litestar
+    from gemel.serve.http.front import Front
 
 
 def serve(
@@ -37,7 +37,7 @@ def serve(
 
 
 @contextmanager
-def application(project: Project, log: Any) -> Iterator[Litestar]:
+def application(project: Project, log: Any) -> Iterator[Front]:
     """The web application of a project while the block runs: service, page, and its pointer.
 
     Raises:

@@ -168,20 +168,19 @@ class Endpoint:
             WrongMediaType: a body that is not announced as JSON.
             BodyTooLarge: an announced length above the limit.
         """
-        length, media = -1, b""
+        length, kinds = -1, []
         for name, value in call.scope["headers"]:
             if name == b"content-type":
-                media = value
+                kinds.append(value)
             elif name == b"content-length":
                 length = int(value)
             elif name == b"x-request-id":
                 call.request_id = accepted_id(value)
         call.request_id = call.request_id or new_id()
-        if self._decode is not None and media and not _is_json(media):
-            shown = media.decode("latin-1")
-            raise WrongMediaType(
-                f"a body of type {quoted(shown, 80)}", hint="send application/json"
-            )
+        if self._decode is not None and not (len(kinds) == 1 and _is_json(kinds[0])):
+            # Without a type, or as text, a page of any site may send it and ask nobody.
+            shown = quoted(b", ".join(kinds).decode("latin-1"), 80) if kinds else "no type"
+            raise WrongMediaType(f"a body of {shown}", hint="send Content-Type: application/json")
         if length > self._max_body:
             raise self._too_large(length)
         return length

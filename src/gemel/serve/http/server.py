@@ -17,9 +17,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import uvicorn
-from litestar import Litestar
 
 from gemel.errors import ConfigError
+from gemel.serve.http.front import Front
+from gemel.serve.http.guard import is_local
 from gemel.settings import ServeSettings
 from gemel.telemetry import Forward, log_to
 
@@ -29,7 +30,7 @@ START_SECONDS = 30.0
 
 
 def run(
-    app: Litestar,
+    app: Front,
     settings: ServeSettings | None = None,
     *,
     log: Any = None,
@@ -58,11 +59,11 @@ def run(
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
-            if app.state.door.is_stopping:
+            if app.door.is_stopping:
                 server.force_exit = server.should_exit = True
                 return
             log.info("service_stopping", drain_s=drain_s)
-            app.state.door.begin_stop()
+            app.door.begin_stop()
             loop.call_later(drain_s, setattr, server, "should_exit", True)
 
         for number in SIGNALS:
@@ -73,6 +74,8 @@ def run(
             gc.collect()
             gc.freeze()
             log.info("service_started", url=url)
+            if not is_local(settings.host):
+                log.warning("service_is_public", host=settings.host)
             if on_ready is not None:
                 on_ready(url)
 
@@ -86,7 +89,7 @@ def run(
 
 @contextmanager
 def running(
-    app: Litestar, *, host: str = "127.0.0.1", port: int = 0, log: Any = None
+    app: Front, *, host: str = "127.0.0.1", port: int = 0, log: Any = None
 ) -> Iterator[str]:
     """Serve in a thread while the block runs; gives the address.
 
@@ -153,7 +156,7 @@ def address(sock: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handling and log set-up."""
 
-    def __init__(self, app: Litestar, log: Any) -> None:
+    def __init__(self, app: Front, log: Any) -> None:
         for name in ("uvicorn", "uvicorn.error"):
             logger = logging.getLogger(name)
             logger.handlers = [Forward(log)] if name == "uvicorn" else []

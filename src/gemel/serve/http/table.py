@@ -29,9 +29,9 @@ RECORD = f"{RECORDS}/{{record:path}}"
 
 def _record(call: Call) -> str:
     """The id in the path, which may hold slashes, as it was before routing touched it."""
-    raw: bytes = call.scope.get("raw_path") or b""
+    raw: bytes = call.scope["raw_path"]
     try:
-        return unquote_to_bytes(raw.partition(b"?")[0][len(RECORDS) + 1 :]).decode()
+        return unquote_to_bytes(raw[len(RECORDS) + 1 :]).decode()
     except UnicodeDecodeError as e:
         raise InvalidInput("the id is not UTF-8", where="id") from e
 

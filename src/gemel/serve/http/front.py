@@ -1,0 +1,122 @@
+"""What every request meets first: the guard, then the route of its path.
+
+Routes are looked up in a dictionary; what none of them has goes to the pages. A fixed path is
+taken with or without a slash at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types.asgi_types import HTTPScope
+
+from gemel.errors import GemelError, WrongMethod
+from gemel.serve.http.door import Door
+from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
+from gemel.serve.http.guard import Guard
+from gemel.serve.http.problems import render
+from gemel.serve.http.table import LIVE, METRICS, READY, RECORD, RECORDS
+from gemel.telemetry import STATUSES, Metrics
+
+PROBES = frozenset(route.path for route in (LIVE, READY, METRICS))
+PREFIX = f"{RECORDS}/".encode()
+ByMethod = Mapping[str, Endpoint]
+
+
+class Front:
+    """The web application: an ASGI callable.
+
+    Args:
+        door: into the service.
+        guard: which requests are answered at all.
+        endpoints: path and method to what answers.
+        pages: everything else, and the start and end of the service.
+        metrics: what is counted.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        guard: Guard,
+        endpoints: Mapping[str, ByMethod],
+        pages: ASGIApp,
+        metrics: Metrics,
+    ) -> None:
+        self.door = door
+        self._guard = guard
+        self._endpoints = endpoints
+        self._pages = pages
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or start and stop."""
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        found = self._endpoints.get(path) or self._other(path, scope["raw_path"])
+        try:
+            self._guard.check(scope, is_probe=path in PROBES)
+            if found is None:
+                await self._pages(scope, receive, send)
+                return
+            method = scope["method"]
+            endpoint = found.get("GET" if method == "HEAD" else method)
+            if endpoint is None and method != "OPTIONS":
+                raise WrongMethod(
+                    f"{method} is not possible here", where=path, hint=f"use {methods(found)}"
+                )
+        except GemelError as error:
+            await self._refuse(scope, send, error, found)
+            return
+        if endpoint is None:
+            await self._tell_methods(send, found)
+        else:
+            await endpoint(scope, receive, send)
+
+    def _other(self, path: str, raw: bytes) -> ByMethod | None:
+        """The routes at a path that is not written as in the table; an id may hold slashes."""
+        if raw.startswith(PREFIX) and raw != PREFIX:
+            return self._endpoints[RECORD]
+        return self._endpoints.get(path.rstrip("/"))
+
+    async def _refuse(
+        self, scope: HTTPScope, send: Send, error: GemelError, found: ByMethod | None
+    ) -> None:
+        label = next(iter(found.values())).route.label if found else "other"
+        sent = next((v for k, v in scope["headers"] if k == b"x-request-id"), b"")
+        request_id = accepted_id(sent) or new_id()
+        content_type, body = render(error, label, request_id)
+        headers = [
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode()),
+        ]
+        if error.status == 405 and found:
+            headers.append((b"allow", methods(found).encode()))
+        self.count(label, error.status)
+        await send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _tell_methods(self, send: Send, found: ByMethod) -> None:
+        self.count(next(iter(found.values())).route.label, 204)
+        headers = [(b"allow", methods(found).encode())]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def count(self, label: str, status: int) -> None:
+        """Count a request that no endpoint answered."""
+        known = str(status) if str(status) in STATUSES else "400"
+        self._metrics.counter("gemel_requests_total", label, known).inc()
+
+
+def methods(found: Mapping[str, Any]) -> str:
+    """The methods of a path, as `Allow` has them."""
+    also = ["HEAD", "OPTIONS"] if "GET" in found else ["OPTIONS"]
+    return ", ".join(sorted([*found, *also]))
