@@ -42,7 +42,7 @@ STATUSES = tuple(
     str(code)
     for code in (200, 204, 304, 400, 403, 404, 405, 409, 413, 415, 421, 422, 429, 500, 503, 504)
 )
-LANES = ("encode", "find", "change", "review", "explain", "group")
+LANES = ("encode", "find", "change", "review", "explain", "group", "read")
 OPERATIONS = ("verify", "search", "identify", "classify")
 OUTCOMES = ("match", "review", "no_match")
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)

@@ -23,8 +23,7 @@ OWN = (
     "data/sources/rows.py",
     "data/sources/images.py",
     "train/towers/",
-    "train/views_",
-    "train/views/cut_and_mix.py",
+    "train/views/",
 )
 """What belongs to a modality, and the table that says where each one is."""
 

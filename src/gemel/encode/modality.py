@@ -74,6 +74,7 @@ class Modality(Protocol):
         training: place of its training half, `module:attribute`.
         on_command_line: what a word of a command line may be, for messages.
         n_explained: mistakes of a kind that a report explains; few where encoding is slow.
+        is_light: every item weighs 1, see `weight`.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Modality(Protocol):
     training: str = ""
     on_command_line: str = "a JSON object"
     n_explained: int = 8
+    is_light: bool = False
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The records in a file or folder, with what was refused.
@@ -152,6 +154,10 @@ class Modality(Protocol):
             item = self.unpack(item[self.name])
         prepare.check(item)
         return item
+
+    def weight(self, item: Any) -> int:
+        """Work that it is to read an item, in units of a small one, found without reading it."""
+        return 1
 
     def word(self, word: str, where: str) -> Any | None:
         """The item that one word of a command line is; None if it is none, but perhaps an id.

@@ -20,7 +20,7 @@ from gemel.errors import DeadlineExceeded, InvalidInput
 from gemel.release.items import Read
 from gemel.serve.live import Live
 
-Lane = Literal["encode", "find", "change", "review", "explain", "group"]
+Lane = Literal["encode", "find", "change", "review", "explain", "group", "read"]
 """Where work goes on: each lane of a service has a queue and a thread of its own."""
 T = TypeVar("T")
 

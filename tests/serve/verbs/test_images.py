@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import base64
+import io
+import re
+import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from tests.serve import small
 
 from gemel.serve.http.app import create_app
@@ -57,3 +62,43 @@ def test_what_is_no_image_is_invalid_and_says_where(url: str, left: Any, where: 
 def test_the_description_asks_for_an_image(url: str) -> None:
     schema = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]["Payload"]
     assert schema["required"] == ["image"]
+
+
+def flat(side: int) -> str:
+    """A white PNG of side x side pixels: few bytes, many pixels."""
+    file = io.BytesIO()
+    Image.new("1", (side, side), 1).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_more_pixels_than_one_request_may_bring_are_refused_unread(url: str) -> None:
+    """Forty files of a few kilobytes made everybody wait for two minutes."""
+    bomb = flat(7000)
+    reply = httpx.post(f"{url}/v1/embeddings", json={"input": [{"image": bomb}] * 40})
+    assert reply.status_code == 422
+    assert "at most 100" in reply.json()["error"]["message"]
+    assert httpx.post(f"{url}/v1/verify", json={"left": bomb, "right": bomb}).status_code == 200
+
+
+def test_heavy_images_are_read_apart_and_answered_alike(url: str) -> None:
+    large, small_one = flat(3000), flat(30)
+    body = {"left": {"image": large}, "right": {"image": small_one}}
+    reply = httpx.post(f"{url}/v1/verify", json=body)
+    assert reply.json()["score"] == pytest.approx(1, abs=1e-3)
+    metrics = httpx.get(f"{url}/metrics").text
+    (read,) = re.findall(r'^gemel_batch_seconds_count{lane="read"} (\S+)', metrics, flags=re.M)
+    assert float(read) >= 2
+
+
+def test_a_file_with_a_few_of_its_rows_is_refused(url: str) -> None:
+    """351 bytes declared 49 million pixels, had ten rows of them, and were taken."""
+    head = struct.pack(">IIBBBBB", 7000, 7000, 8, 2, 0, 0, 0)
+    rows = zlib.compress(b"\0" * (1 + 3 * 7000) * 10)
+    chunks = b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in ((b"IHDR", head), (b"IDAT", rows), (b"IEND", b""))
+    )
+    bomb = base64.b64encode(b"\x89PNG\r\n\x1a\n" + chunks).decode()
+    reply = httpx.post(f"{url}/v1/verify", json={"left": bomb, "right": image(0)})
+    assert reply.status_code == 422
+    assert "missing" in reply.json()["detail"]

@@ -19,6 +19,8 @@ MAX_PIXELS = 50_000_000
 """Images with more pixels are refused before they are decoded."""
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras and scanners fill of the 16 that a file has."""
+DEFLATE = 1032
+"""Bytes that one compressed byte stands for, at most, in a PNG."""
 FAINT = 32
 """Mean darkness, of 255, below which a drawing is lost on white."""
 
@@ -98,6 +100,8 @@ def opened(data: bytes, size: int | None = None) -> Image.Image:
                 )
             if image.format == "JPEG" and size is not None:
                 image.draft(None, (2 * size, 2 * size))
+            if _is_short(image, len(data)):
+                raise Unusable("broken image: most of its pixels are missing")
             image.load()
             return ImageOps.exif_transpose(image)
     except Unusable:
@@ -109,6 +113,27 @@ def opened(data: bytes, size: int | None = None) -> Image.Image:
     except Exception as e:
         # Pillow's decoders raise nearly every kind of exception on damaged files.
         raise Unusable(f"broken image: {e}") from e
+
+
+def promised(data: bytes) -> int:
+    """Pixels that the head of a file promises; 0 for no image. Nothing is decoded."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return image.width * image.height
+    except Exception:  # as in `opened`, where it is told
+        return 0
+
+
+def _is_short(image: Image.Image, n_bytes: int) -> bool:
+    """Whether a PNG has fewer bytes than its pixels come to at the best compression there is.
+
+    Pillow fills up with black what is missing behind a sound end of the compressed data.
+    """
+    bits = 1 if image.mode == "1" else 8 * len(image.getbands())
+    packed = 1 if image.mode == "P" else bits  # a palette may have one bit a pixel
+    return image.format == "PNG" and image.width * image.height * packed / 8 > DEFLATE * n_bytes
 
 
 def unread(start: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from gemel.arrays import unit_rows
 from gemel.data.dataset import Dataset
-from gemel.data.sources import images
+from gemel.data.sources import images, pixels
 from gemel.data.sources.rows import Columns
 from gemel.encode import modality
 from gemel.encode.comparators.cosine import Cosine
@@ -62,6 +63,14 @@ class ImageModality(modality.Modality):
     def payload(self, prepare: Prepare, item: Any) -> Payload:
         """The bytes of the file, decoded once to see that they can be."""
         return super().payload(prepare, {self.name: item} if isinstance(item, str) else item)
+
+    def weight(self, item: Any) -> int:
+        """Millions of pixels that its file says it has."""
+        try:
+            packed = item.get(self.name) if isinstance(item, Mapping) else item
+            return max(1, math.ceil(pixels.promised(self.unpack(packed)) / 1e6))
+        except InvalidInput:
+            return 1  # reading it says what is wrong
 
     def schema(self, prepare: Prepare) -> dict[str, Any]:
         """An object with the file in base64."""

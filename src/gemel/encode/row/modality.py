@@ -27,6 +27,7 @@ class RowModality(modality.Modality):
     name = "row"
     nouns = ("record", "records")
     training = "gemel.train.towers.tabular:ROW"
+    is_light = True
     n_explained = 20
 
     def read(self, path: Path, said: Columns) -> Dataset:

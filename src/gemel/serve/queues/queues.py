@@ -9,14 +9,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, get_args
 
+from gemel.errors import InvalidInput
+from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.queues.batcher import Batcher, Limits
-from gemel.serve.steps import Done, Encode, Encoded, Lane, Step, Steps, Task, go_on, joined, run
+from gemel.serve.steps import (
+    Done,
+    Encode,
+    Encoded,
+    Lane,
+    Move,
+    Step,
+    Steps,
+    Task,
+    go_on,
+    joined,
+    run,
+)
 from gemel.settings import ServeSettings
 from gemel.telemetry import Metrics
 
 T = TypeVar("T")
 LANES: tuple[Lane, ...] = get_args(Lane)
+MAX_WEIGHT = 100
+"""Work that one request may bring, see `Modality.weight`: of images, 100 million pixels."""
+LIGHT = 4
+"""Items that weigh more are read apart from where all others are encoded."""
 
 
 class Lanes:
@@ -66,11 +84,41 @@ class Lanes:
         """
         outcome: Step | Done[T] = go_on(steps, None)
         while not isinstance(outcome, Done):
+            if isinstance(outcome, Encode):
+                outcome = await self._read(context, outcome)
             if isinstance(outcome, Encode) and self._is_long(outcome):
                 outcome = go_on(steps, await self._parts(context, outcome))
             else:
                 outcome = await self._submit(context, Task(steps, outcome, context.deadline), True)
         return outcome.value
+
+    async def _read(self, context: Context, step: Encode) -> Encode:
+        """The step; where its items are heavy, they were read in a lane of its own, piece by piece.
+
+        Raises:
+            InvalidInput: they are more than one request may bring, or one cannot be encoded.
+        """
+        modality = step.live.items.modality
+        if step.checked or modality.is_light:
+            return step
+        weights = [modality.weight(item) for _, item, _ in step.items]
+        if sum(weights) > MAX_WEIGHT:
+            raise InvalidInput(
+                f"the {modality.nouns[1]} of this request are {sum(weights)} times the work of a "
+                f"small one, at most {MAX_WEIGHT} are read",
+                hint="send fewer or smaller ones at a time",
+            )
+        if max(weights, default=0) <= LIGHT and sum(weights) <= self._max_batch:
+            return step
+        self._lanes["read"].permit()
+        items: list[tuple[str, Any, str | None]] = []
+        for place, item, stated in step.items:
+            part = Encode(step.live, [(place, item, stated)])
+            task = Task(_reading(part), Move("read"), context.deadline)
+            go_on(task.steps, None)
+            (read,) = (await self._submit(context, task, False)).value
+            items.append((place, read.payload, read.category))
+        return Encode(step.live, items, step.pairs, checked=True)
 
     def _is_long(self, step: Encode) -> bool:
         return len(step.items) > self._max_batch and not step.pairs
@@ -94,6 +142,12 @@ class Lanes:
             done = await self._submit(context, task, first == 0)
             parts.append(done.value)
         return joined(parts)
+
+
+def _reading(step: Encode) -> Steps[list[Read]]:
+    """What a step reads, without encoding it."""
+    yield Move("read")
+    return step.read()
 
 
 def _alone(step: Encode) -> Steps[Encoded]:
