@@ -102,3 +102,15 @@ def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file") as caught:
         Config.load(tmp_path / "gemel.toml")
     assert "gemel init" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["GEMEL_TRAIN_SEED", "GEMEL_TRAIN__SEED", "GEMEL__TRAIN_SEED"])
+def test_a_variable_with_too_few_underscores_is_said(name: str) -> None:
+    with pytest.raises(ConfigError, match=name) as caught:
+        Config.load(environ={name: "1"})
+    assert caught.value.hint == "name it GEMEL__TRAIN__SEED"
+
+
+def test_other_variables_and_addresses_of_a_service_are_left_alone() -> None:
+    others = {"GEMEL_HOME": "/x", "GEMEL_SERVE_PORT": "tcp://10.0.0.1:80", "HOME": "/"}
+    assert Config.load(environ=others) == Config.load()

@@ -193,10 +193,29 @@ def _from_file(path: Path | None) -> list[tuple[str, Any, str, bool]]:
 def _from_environ(environ: Mapping[str, str]) -> list[tuple[str, Any, str, bool]]:
     found: list[tuple[str, Any, str, bool]] = []
     for variable in sorted(environ):
+        _check_underscores(variable, environ[variable])
         if variable.startswith(PREFIX):
             key = variable[len(PREFIX) :].lower().replace("__", ".")
             found.append((key, environ[variable], f"environment {variable}", True))
     return found
+
+
+def _check_underscores(variable: str, value: str) -> None:
+    """Raise where a variable would be a setting if it had both underscores.
+
+    An address is none: orchestrators name those of a service GEMEL_SERVE_PORT and the like.
+    """
+    if not variable.startswith("GEMEL_") or "://" in value:
+        return
+    plain = {f"gemel_{key.replace('.', '_')}": key for key in keys()}
+    key = plain.get(variable.lower().replace("__", "_"))
+    meant = key and PREFIX + key.upper().replace(".", "__")
+    if key is not None and variable.upper() != meant:
+        raise ConfigError(
+            f"{variable} sets nothing: there are two underscores before the section and the key",
+            where=f"environment {variable}",
+            hint=f"name it {meant}",
+        )
 
 
 def _known(key: str, where: str) -> tuple[str, str]:
@@ -219,7 +238,8 @@ def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) ->
     kind = get_type_hints(SECTIONS[section], include_extras=True)[name]
     if value == "" and getattr(SECTIONS[section](), name) is None:
         return None
-    if loose and isinstance(value, str) and value[:1] in "[{":
+    of_json = isinstance(getattr(SECTIONS[section](), name), tuple | dict)
+    if of_json and loose and isinstance(value, str) and value[:1] in "[{":
         try:
             value = msgspec.json.decode(value)
         except msgspec.DecodeError as e:

@@ -257,7 +257,7 @@ TABLE = [
     Bad("gallery stats", "", damaged_gallery),
     Bad("gallery stats", "", lambda f: shutil.rmtree(f / ".gemel" / "gallery")),
     Bad("gallery delete r1.0", "there is no gallery here",
-        lambda f: shutil.rmtree(f / ".gemel" / "gallery"), hint="enroll records"),
+        lambda f: shutil.rmtree(f / ".gemel" / "gallery"), hint="gemel gallery enroll"),
     Bad("gallery delete r1.0 --dry-run", "there is no gallery here",
         lambda f: shutil.rmtree(f / ".gemel" / "gallery")),
     Bad("verify r1.0 r1.1" + " --also-left r1.0" * 8, "9 views, expected 1 to 8", where="left"),

@@ -72,7 +72,7 @@ def test_splits_survive_json() -> None:
 
 
 def test_what_cannot_be_split_is_refused() -> None:
-    with pytest.raises(DataError, match="no identities"):
+    with pytest.raises(DataError, match="which records belong together"):
         splits.by_identity(of([None, None]))
     with pytest.raises(DataError, match="leave nothing to train on"):
         splits.by_identity(mixed(), dev=0.5, eval=0.5)

@@ -181,6 +181,8 @@ def finished_run(project: Project, dataset: Dataset) -> Path:
         ReleaseError: there is none.
     """
     folder = project.run_folder(dataset)
+    if not folder.parent.is_dir():
+        raise ReleaseError("nothing is trained yet", where=str(folder.parent), hint="gemel train")
     if not folder.is_dir():
         raise ReleaseError(
             "no run of just these records and settings",

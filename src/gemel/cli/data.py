@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, show, template
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets, words
 from gemel.config import FILE
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -32,25 +33,39 @@ def init(
     pairs: Annotated[
         Path | None, typer.Option(help="File left,right,same that says which records match.")
     ] = None,
+    sets: Sets = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path(FILE),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Look at a file and write a commented gemel.toml for it."""
-    if output.exists() and not force and not dry_run:
+    """Look at a file and write a commented gemel.toml for it, also where it cannot be read yet."""
+    over = force or dry_run or template.is_unfinished(output)
+    if output.exists() and not over:
         raise ConfigError("already exists", where=str(output), hint="overwrite it with --force")
     files.check(output, ".toml", [path, *([pairs] if pairs else [])])
-    guess = template.look_at(path, kind=kind, identity=identity, id=id, pairs=pairs)
+    if not path.exists():
+        raise DataError("no such file or folder", where=str(path), hint="name records that exist")
+    flags = {"kind": kind, "identity": identity, "id": id, "pairs": str(pairs) if pairs else None}
+    said = {**words(sets or []), **{f"data.{k}": v for k, v in flags.items()}}
+    guess = template.look_at(path, said, os.environ)
     text = template.render(guess, output.parent)
     if dry_run:
         show.out(text.rstrip())
-        return
-    files.write(output, text.encode())
-    show.refused(guess.dataset.bad)
-    for note in guess.notes:
+    else:
+        files.write(output, (template.unfinished(text) if guess.fault else text).encode())
+    if guess.dataset is not None:
+        show.refused(guess.dataset.bad)
+    notes = notes_on(guess.dataset) if guess.dataset is not None else []
+    for note in [*guess.notes, *(f"note: {n}" for n in notes)]:
         show.say(note)
     named = "" if output == Path(FILE) else f" -c {output}"
-    show.say(f"wrote {output}; look at it, then: gemel data check{named}")
+    if guess.fault is not None:
+        then = f"mend {output}, which is written, then: gemel data check{named}"
+        mend = "" if dry_run else then
+        guess.fault.hint = "; ".join(part for part in (guess.fault.hint, mend) if part)
+        raise guess.fault
+    if not dry_run:
+        show.say(f"wrote {output}; look at it, then: gemel data check{named}")
 
 
 @app.command()
@@ -89,8 +104,15 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
         [[name, *counts.values()] for name, counts in facts["splits"].items()],
         write,
     )
-    for note in dataset.notes:
+    for note in notes_on(dataset):
         show.say(f"note: {note}")
+
+
+def notes_on(dataset: Dataset) -> list[str]:
+    """What a user should know about the records, one sentence each."""
+    from gemel.data import placeholders
+
+    return [*dataset.notes, *placeholders.notes(dataset)]
 
 
 def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
@@ -109,7 +131,7 @@ def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
         "digest": dataset.digest[:12],
         "fields": [{"name": f.name, "kind": f.kind} for f in dataset.fields],
         "bad": [str(b) for b in dataset.bad],
-        "notes": list(dataset.notes),
+        "notes": notes_on(dataset),
         "splits": {name: _counts(dataset, idx) for name, idx in parts.items()},
     }
 

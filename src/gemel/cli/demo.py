@@ -29,7 +29,7 @@ from gemel.cli.gallery import enroll_dataset
 from gemel.cli.project import Project
 from gemel.cli.release import note_move, show_gates, write_report
 from gemel.cli.serve import application
-from gemel.cli.train import train_run
+from gemel.cli.train import check_installed, train_run
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -70,6 +70,7 @@ def demo(
     """Find the same person among 10,000 records with typing errors: the whole life at once."""
     from gemel.data.sources.packages import SETS, rldata10000
 
+    check_installed()
     declared = SETS["rldata10000"]
     show.say(f"{declared.name}: {declared.title}")
     show.say(f"from package {declared.package} {declared.version}; licence: {declared.licence}")

@@ -38,7 +38,8 @@ def prepare(folder: Path, rows: int, port: int, fetch: Fetch) -> Project:
             dataset = fetch(folder / "cache")
         write(some(dataset, rows), source)
     if not settings.is_file():
-        guess = template.look_at(source, identity="identity", id="record", pairs=None)
+        said = {"data.identity": "identity", "data.id": "record"}
+        guess = template.look_at(source, said, {})
         settings.write_text(template.render(guess, folder), encoding="utf-8")
     return Project.open(settings, flags={"data.path": source.name, "serve.port": port})
 

@@ -75,7 +75,7 @@ class Project:
         """
         path = config or (Path(FILE) if Path(FILE).is_file() else None)
         given = {key: value for key, value in (flags or {}).items() if value is not None}
-        return cls(Config.load(path, os.environ, {**_parse(sets or []), **given}))
+        return cls(Config.load(path, os.environ, {**words(sets or []), **given}))
 
     @property
     def state(self) -> Path:
@@ -250,12 +250,16 @@ class Project:
         Raises:
             NotFound: there is none of that name.
         """
+        from gemel.release.shelf import EMPTY
+
         store, wanted = self.store(), name or self.config.serve.pointer
         if name is None and store.pointer(wanted) is None:
             raise NotFound(
                 f"no release is {wanted}",
                 where=str(self.state),
-                hint="see: gemel release list; then: gemel release promote ID",
+                hint="see: gemel release list; then: gemel release promote ID"
+                if store.shelf.ids()
+                else EMPTY,
             )
         return store.get(wanted)
 
@@ -316,7 +320,12 @@ class Project:
         return self.state / "ledger.db"
 
 
-def _parse(sets: Sequence[str]) -> dict[str, str]:
+def words(sets: Sequence[str]) -> dict[str, str]:
+    """`section.key` to value of SECTION.KEY=VALUE words.
+
+    Raises:
+        ConfigError: one is no such word.
+    """
     found = {}
     for word in sets:
         key, separator, value = word.partition("=")

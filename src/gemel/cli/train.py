@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from gemel.cli import show
@@ -40,12 +41,9 @@ def train_run(project: Project, dataset: Dataset) -> Run:
     """
     from gemel.data import leakage
 
-    try:
-        from gemel.train import fit
-    except ModuleNotFoundError as e:
-        raise TrainingError(
-            f"training is not installed ({e.name} is missing)", hint="pip install 'gemel[train]'"
-        ) from e
+    check_installed()
+    from gemel.train import fit
+
     splits = project.splits(dataset)
     leakage.find(dataset, splits).check()
     with show.progress("training", "steps") as tick:
@@ -56,6 +54,17 @@ def train_run(project: Project, dataset: Dataset) -> Run:
             project.run_folder(dataset),
             progress=lambda step: _tick(step, tick),
         )
+
+
+def check_installed() -> None:
+    """Raise unless training is installed.
+
+    Raises:
+        TrainingError: it is not.
+    """
+    if find_spec("torch") is None:
+        what = "training is not installed (torch is missing)"
+        raise TrainingError(what, hint="pip install 'gemel[train]'")
 
 
 def run_facts(run: Run) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def _check_ratio(bad: Sequence[BadRecord], n_read: int, source: str, max_bad_rat
         return
     shown = "; ".join(str(b) for b in bad[:3])
     count = f"{n_bad:,} of {n_read:,} records cannot be used, the limit is {max_bad_ratio:.1%}"
-    hint = "correct them, ignore or retype the column, or raise max_bad_ratio"
+    hint = "correct them, ignore or retype the column, or raise data.max_bad_ratio"
     if any(b.reason == NOT_UTF_8 for b in bad):
         hint = "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again"
     raise DataError(f"{count}: {shown}", where=source, hint=hint)

@@ -84,8 +84,12 @@ def by_identity(
     known = dataset.identities != UNKNOWN
     sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
     if not known.any():
-        hint = "name the identity column, or give pairs"
-        raise DataError("no identities", where=dataset.source, hint=hint)
+        raise DataError(
+            "nothing says which records belong together",
+            where=dataset.source,
+            hint=f"name the column in data.identity{_choices(dataset)}, or a file of labelled "
+            "pairs in data.pairs",
+        )
     if not (dev >= 0 and eval >= 0 and dev + eval < 1):
         raise DataError(f"shares dev = {dev} and eval = {eval} leave nothing to train on")
     first, unit = _units(dataset)
@@ -116,6 +120,11 @@ def _least(sizes: Int64) -> int:
     if sizes.max(initial=0) < 2:
         return 0
     return 2 if len(sizes) >= 6 else 1
+
+
+def _choices(dataset: Dataset) -> str:
+    names = ", ".join(f.name for f in dataset.fields)
+    return f" ({names})" if names else ""
 
 
 def _units(dataset: Dataset) -> tuple[Int64, Int64]:

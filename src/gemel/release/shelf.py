@@ -113,11 +113,14 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+EMPTY = "the store is empty; make a release with: gemel train, then: gemel calibrate"
+
+
 def _hint(text: str, hits: Sequence[str], ids: Sequence[str], others: Sequence[str]) -> str:
     if hits:
         return "they are " + ", ".join(i[:12] for i in hits[:5])
     if not ids:
-        return "the store is empty; build a release and put it here"
+        return EMPTY
     if len(text) < PREFIX_MIN:
         return f"give {PREFIX_MIN} digits of the id or more, or one of {', '.join(others)}"
     names = [i[: max(len(text), 12)] for i in ids] + [*others]

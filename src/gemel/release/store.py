@@ -16,7 +16,7 @@ from gemel.errors import NotFound, PointerMoved
 from gemel.release.folder import Manifest
 from gemel.release.moves import Move, Moves, SqliteMoves
 from gemel.release.release import Release
-from gemel.release.shelf import Shelf
+from gemel.release.shelf import EMPTY, Shelf
 
 Pointer = Literal["stable", "canary", "shadow"]
 POINTERS: tuple[Pointer, ...] = ("stable", "canary", "shadow")
@@ -61,7 +61,9 @@ class Store:
             raise NotFound(
                 f"{reference} points at no release",
                 where=str(self.path),
-                hint=f"set it with: gemel release promote ID --pointer {reference}",
+                hint=f"set it with: gemel release promote ID --pointer {reference}"
+                if self.shelf.ids()
+                else EMPTY,
             )
         return target
 

@@ -324,7 +324,7 @@ def _judge(
         raise CollapseError(
             f"{reason}, for {state.n_collapsed} epochs",
             where=f"train, epoch {epoch}",
-            hint="lower train.learning_rate, use mining = 'semi-hard' or more identities per batch",
+            hint="lower train.learning_rate, or raise train.identities_per_batch",
         )
 
 

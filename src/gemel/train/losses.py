@@ -258,7 +258,7 @@ def infonce(*, mining: Mining, margin: Margin) -> Loss:
         raise ConfigError(
             f"loss 'infonce' weighs all pairs of a batch, it cannot mine {mining!r}",
             where="train.mining",
-            hint="set mining = 'all', or loss = 'triplet'",
+            hint="set train.mining = 'all', or train.loss = 'triplet'",
         )
     return InfoNCE()
 

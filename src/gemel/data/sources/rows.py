@@ -7,6 +7,7 @@ identity or with an id that was there before is refused and reported; the first 
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,10 @@ from gemel.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+NESTED = 0.1
+"""Share of lists or objects above which a column is none of values, instead of some rows bad."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,11 @@ def from_table(table: Table, said: Columns) -> Dataset:
     unused = set(said.ignore) - set(said.groups)
     frame = _without_gaps(table.frame.drop(unused), said.missing)
     grouped = {c: schema.as_strings(frame[c]) for c in said.groups}
-    raw, fields, notes = _raw_fields(table.file, frame.drop(set(said.hidden)), said)
+    raw, fields, notes = _raw_fields(table, frame.drop(set(said.hidden)), said)
     refusals = _Refusals(table)
+    for column, nested in table.nested.items():
+        if column in (*raw.columns, *said.labels, *said.groups):
+            refusals.where(nested, column, "a list or object, expected one value")
     if raw.width:
         refusals.where(
             _mask(raw.select(pl.all_horizontal(pl.all().is_null()))), None, "empty record"
@@ -226,22 +234,23 @@ class _Refusals:
 
 
 def _raw_fields(
-    file: str, frame: pl.DataFrame, said: Columns
+    table: Table, frame: pl.DataFrame, said: Columns
 ) -> tuple[pl.DataFrame, tuple[Field, ...], tuple[str, ...]]:
     """Raw columns that become fields, what they are, and notes."""
     if said.fields is None:
-        _require_flat(frame, file)
+        _require_flat(frame, table)
         fields, notes = schema.infer(frame, said.kinds)
         if not fields:
-            raise DataError("no columns are left to compare", where=file)
+            raise DataError("no columns are left to compare", where=table.file)
         return frame, fields, notes
     names = [f.name for f in said.fields]
     absent = [n for n in names if n not in frame.columns]
     if absent:
         hint = f"the table has {', '.join(frame.columns)}"
-        raise DataError(f"no column {absent[0]!r}, which the fields ask for", where=file, hint=hint)
+        what = f"no column {absent[0]!r}, which the fields ask for"
+        raise DataError(what, where=table.file, hint=hint)
     raw = frame.select(names)
-    _require_flat(raw, file)
+    _require_flat(raw, table)
     others = [c for c in frame.columns if c not in names]
     notes = (f"columns that are not used: {', '.join(others)}",) if others else ()
     return raw, tuple(said.fields), notes
@@ -256,13 +265,25 @@ def _require(table: Table, columns: Sequence[str]) -> None:
             raise DataError(f"no column {column!r}", where=table.file, hint=hint)
 
 
-def _require_flat(frame: pl.DataFrame, file: str) -> None:
+def _require_flat(frame: pl.DataFrame, table: Table) -> None:
+    """Raise, naming all of them, where columns hold something else than single values."""
     import polars as pl
 
-    for name, dtype in frame.schema.items():
-        if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
-            hint = "ignore the column or turn it into text"
-            raise DataError(f"column {name} holds {dtype} values", where=file, hint=hint)
+    unfit = [
+        name
+        for name, dtype in frame.schema.items()
+        if dtype.is_nested()
+        or dtype in (pl.Binary, pl.Object)
+        or (name in table.nested and float(table.nested[name].mean()) > NESTED)
+    ]
+    if unfit:
+        several = "s" if len(unfit) > 1 else ""
+        raise DataError(
+            f"column{several} {', '.join(unfit)}: lists, objects or bytes, expected single values",
+            where=table.file,
+            hint=f"leave {'them' if several else 'it'} out with data.ignore = "
+            f"{json.dumps(unfit, ensure_ascii=False)}, or turn each into text",
+        )
 
 
 def _without_gaps(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:

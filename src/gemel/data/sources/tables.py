@@ -10,15 +10,15 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from gemel.arrays import Int64
+from gemel.arrays import Bool, Int64
 from gemel.data.dataset import BadRecord
 from gemel.errors import DataError
 
@@ -48,6 +48,7 @@ class Table:
         bad: refused rows.
         n_read: all rows, refused ones included.
         notes: what a user should know about the file.
+        nested: per column that has any, (n,) which values are lists or objects; null in `frame`.
     """
 
     file: str
@@ -56,6 +57,7 @@ class Table:
     bad: tuple[BadRecord, ...]
     n_read: int
     notes: tuple[str, ...] = ()
+    nested: Mapping[str, Bool] = field(default_factory=dict)
 
     @property
     def ordinals(self) -> Int64:
@@ -230,17 +232,17 @@ def _read_json_lines(path: Path) -> Table:
     bad: list[BadRecord] = []
     numbers: list[int] = []
     columns: dict[str, list[str | None]] = {}
+    nested: dict[str, set[int]] = {}
     for number, line in enumerate(_physical_lines(text_of(path)), 1):
         record = _json_record(line)
         if isinstance(record, str):
             bad.append(BadRecord(str(path), number, None, record))
             continue
-        nested = next((k for k, v in record.items() if isinstance(v, list | dict)), None)
-        if nested is not None:
-            bad.append(BadRecord(str(path), number, nested, "a list or object, expected one value"))
-            continue
-        for name in record:
+        for name, value in record.items():
             columns.setdefault(name, [None] * len(numbers))
+            if isinstance(value, list | dict):
+                nested.setdefault(name, set()).add(number)
+                record[name] = None
         for name, values in columns.items():
             values.append(as_text(record.get(name)))
         numbers.append(number)
@@ -248,7 +250,9 @@ def _read_json_lines(path: Path) -> Table:
         raise DataError(f"no line is a JSON object; the first: {bad[0].reason}", where=str(path))
     order = list(columns)
     frame = _frame(order, [columns[n] for n in order])
-    return Table(str(path), frame, _int64(numbers), tuple(bad), len(numbers) + len(bad))
+    masks = {name: np.isin(numbers, sorted(lines)) for name, lines in nested.items()}
+    n_read = len(numbers) + len(bad)
+    return Table(str(path), frame, _int64(numbers), tuple(bad), n_read, nested=masks)
 
 
 def _json_record(line: str) -> dict[str, Any] | str:

@@ -40,7 +40,9 @@ def open_folder(folder: Path, *, space_id: str | None, dim: int | None, write: b
     if not (folder / truth.FILE).exists():
         if not write or space_id is None or dim is None:
             raise GalleryError(
-                "there is no gallery here", where=str(folder), hint="enroll records to make one"
+                "there is no gallery here",
+                where=str(folder),
+                hint="make one with: gemel gallery enroll",
             )
         make_folder(folder)
     lock = writer_lock(folder) if write else None

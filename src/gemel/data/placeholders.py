@@ -1,0 +1,96 @@
+"""Texts that people write where they know nothing, and values that are nearly of another kind.
+
+A placeholder agrees in two records that share nothing, and a few of them make a text of a column of
+dates. Both are said and never acted upon: whether "NA" means "no value" or a name is for the user
+to say, in `data.missing`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gemel.data import dates
+from gemel.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WORDS = {
+    "n/a", "na", "#n/a", "n.a.", "n.a", "nan", "null", "(null)", "nil", "none", "unknown",
+    "unbekannt", "inconnu", "desconocido", "undefined", "missing", "empty", "blank", "(blank)",
+    "tbd", "tba", "leer", "k.a.", "k. a.", "keine angabe", "not available", "not known",
+    "not applicable", "no data", "?", "??", "???", "-", "--", "---", ".", "..", "...", "xx", "xxx",
+}  # fmt: skip
+MOST_SHOWN = 5
+"""Placeholders that are shown of a column."""
+NEARLY = 0.5
+"""Share of values from which a column is said to look like another kind."""
+
+_NO_DAY = re.compile(r"^(?=(?:.*[09]){4})[09./ -]+$")
+"""Noughts or nines alone, such as 0000-00-00, 99.99.9999 and 999999."""
+_LIKE = (
+    (r"^\d{1,2}[./-]\d{1,2}[./-]\d{2}$", "dates whose years have two digits"),
+    (r"^\d{1,2}\.? ?[^\W\d_]{3,}\.?,? \d{4}$", "dates with names of months that are not English"),
+    (r"^[-+]?\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d+)?$", "numbers with marks between thousands"),
+    (
+        r"^(?:[$€£¥]|EUR|USD|GBP|CHF) ?[-+\d.,']+$|^[-+\d.,']+ ?(?:[$€£¥]|EUR|USD|GBP|CHF)$",
+        "amounts with a currency",
+    ),
+)
+"""What is not read as a number or date, and how to call it."""
+
+
+def notes(dataset: Dataset) -> list[str]:
+    """What a user should know about such values, one sentence each.
+
+    Args:
+        dataset: what `data.missing` names is missing in it already.
+    Returns:
+        Notes on columns of text, then one that proposes a `data.missing`.
+    """
+    found: list[str] = []
+    proposed: dict[str, None] = {}
+    for field in dataset.fields if dataset.frame is not None else ():
+        if dataset.frame is None or field.kind not in ("text", "category"):
+            continue
+        values = dataset.frame[field.name].str.strip_chars()
+        n_given = len(values) - values.null_count()
+        for text, n in _suspects(values):
+            example = dataset.ids[int(values.index_of(text) or 0)]
+            found.append(
+                f"column {field.name}: {text!r} in {n:,} of {n_given:,} values ({n / n_given:.1%}) "
+                f"counts as agreement; record {example} has it"
+            )
+            proposed[text] = None
+        found += [f"column {field.name}: {note}" for note in _nearly(values.drop_nulls())]
+    if not proposed:
+        return found
+    listed = ", ".join(json.dumps(text, ensure_ascii=False) for text in proposed)
+    return [*found, f'if these texts mean "no value": data.missing = [{listed}]']
+
+
+def _suspects(values: pl.Series) -> list[tuple[str, int]]:
+    """The texts of a column that look like placeholders, the commonest first."""
+    counts = values.drop_nulls().value_counts(sort=True)
+    rows = counts.iter_rows()
+    suspects = [(t, n) for t, n in rows if t.casefold() in WORDS or _NO_DAY.match(t)]
+    return suspects[:MOST_SHOWN]
+
+
+def _nearly(values: pl.Series) -> Iterator[str]:
+    """What a column of text looks like, with a value that does not."""
+    if not len(values):
+        return
+    for pattern, name in _LIKE:
+        share = values.str.contains(pattern).mean()
+        if isinstance(share, float) and share > NEARLY:
+            yield f"{share:.1%} of the values look like {name}, which are not read; kept as text"
+            return
+    if dates.looks_like_dates(values):
+        others = values.filter(~values.str.contains(r"^\w+[-/. ]+\w+[-/. ,]+\w+|^\d{8}$"))
+        if len(others):
+            share, example = 1 - len(others) / len(values), str(others[0])[:40]
+            yield f"{share:.1%} of the values look like dates; kept as text, as {example!r} is none"

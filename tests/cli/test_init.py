@@ -1,0 +1,150 @@
+"""`gemel init` always leaves a file that can be mended; it heeds flags and the environment."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemel.config import Config, keys
+
+Gemel = Callable[..., Any]
+
+
+def error_of(said: Any) -> str:
+    return next(x for x in said.err.splitlines() if x.startswith("error: "))
+
+
+def nested(folder: Path) -> None:
+    lines = [
+        json.dumps(
+            {"who": f"p{i // 2}", "name": f"name {i // 2} x{i}", "tags": [i], "at": {"x": 1}}
+        )
+        for i in range(40)
+    ]
+    (folder / "x.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def unlabelled(folder: Path) -> None:
+    head = ",".join(f"column{i}" for i in range(12))
+    rows = [",".join(f"v{i}.{j}" for j in range(12)) for i in range(30)]
+    (folder / "x.csv").write_text("\n".join([head, *rows]) + "\n")
+
+
+def ragged(folder: Path) -> None:
+    rows = [f"p{i // 2},name {i // 2} x{i}" for i in range(40)]
+    (folder / "x.csv").write_text("\n".join(["person,name", *rows, "p1", "p2"]) + "\n")
+
+
+def few(folder: Path) -> None:
+    (folder / "x.csv").write_text("person,name\np1,a\np1,b\n" + "p2,c\n" * 3)
+
+
+CASES = [
+    (nested, "x.jsonl", "columns tags, at: lists", ("--set", 'data.ignore=["tags","at"]')),
+    (unlabelled, "x.csv", "nothing says which records belong together", ()),
+    (ragged, "x.csv", "2 of 42 records cannot be used", ("--set", "data.max_bad_ratio=0.1")),
+    (few, "x.csv", "", ()),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "says", "mended"), CASES, ids=lambda v: str(v)[:30])
+def test_a_file_that_cannot_be_read_yet_leaves_settings_that_say_so(
+    empty: Path, gemel: Gemel, make: Any, name: str, says: str, mended: tuple[str, ...]
+) -> None:
+    make(empty)
+    said = gemel("init", name, "--identity", "who") if make is nested else gemel("init", name)
+    assert said.code == 1 and says in error_of(said), said.err
+    assert "mend gemel.toml, which is written, then: gemel data check" in said.err
+    again = gemel("data", "check")
+    assert (again.code, error_of(again)) == (1, error_of(said))
+    text = (empty / "gemel.toml").read_text()
+    assert error_of(said).removeprefix("error: ") in text
+    if mended:
+        check = gemel("data", "check", *mended)
+        assert check.code == 0, check.err
+        identity = ("--identity", "who") if make is nested else ()
+        fixed = gemel("init", name, *identity, *mended)  # without --force: nobody changed it
+        assert fixed.code == 0, fixed.err
+        assert gemel("data", "check").code == 0
+
+
+def test_what_somebody_changed_is_not_written_over(empty: Path, gemel: Gemel) -> None:
+    unlabelled(empty)
+    assert gemel("init", "x.csv").code == 1
+    path = empty / "gemel.toml"
+    path.write_text(path.read_text() + "# mine\n")
+    said = gemel("init", "x.csv")
+    assert said.code == 1 and "already exists" in said.err and "# mine" in path.read_text()
+
+
+def test_every_column_is_named_in_the_hint(empty: Path, gemel: Gemel) -> None:
+    unlabelled(empty)
+    said = gemel("init", "x.csv")
+    assert all(f"column{i}" in said.err.splitlines()[-1] for i in range(12))
+
+
+def test_settings_that_are_given_are_used_and_written(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    said = gemel("init", "people.csv", "--set", 'data.ignore=["town"]', "--set", "train.seed=7")
+    assert said.code == 0, said.err
+    config = Config.load(empty / "gemel.toml")
+    assert (config.data.ignore, config.train.seed) == (("town",), 7)
+    assert '"town"' not in (empty / "gemel.toml").read_text().partition("[data.columns]")[2]
+    wrong = gemel("init", "people.csv", "--force", "--set", "data.ignroe=x")
+    assert wrong.code == 1 and "unknown setting data.ignroe" in wrong.err
+
+
+def test_the_environment_counts_and_is_not_written(
+    empty: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ragged(empty)
+    monkeypatch.setenv("GEMEL__DATA__MAX_BAD_RATIO", "0.1")
+    assert gemel("init", "x.csv").code == 0
+    assert Config.load(empty / "gemel.toml").data.max_bad_ratio == 0.01
+
+
+def test_no_file_is_written_for_records_that_are_not_there(empty: Path, gemel: Gemel) -> None:
+    assert gemel("init", "none.csv").code == 1
+    assert not (empty / "gemel.toml").exists()
+
+
+def test_the_file_shows_what_matters_and_says_where_the_rest_is(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    assert gemel("init", "people.csv").code == 0
+    text = (empty / "gemel.toml").read_text()
+    shown = re.findall(r"^(?:# )?(\w+) = ", text, flags=re.M)
+    assert 15 < len(shown) < 40 < len(keys())
+    assert "gemel config show" in text
+    assert gemel("config", "show").code == 0
+
+
+def test_a_path_that_looks_like_a_list_is_a_path(empty: Path, people: Path, gemel: Gemel) -> None:
+    people.rename(empty / "[1].csv")
+    assert gemel("init", "[1].csv").code == 0
+    assert gemel("data", "check").code == 0
+
+
+def test_what_to_do_first_is_said_where_nothing_is_there(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    assert gemel("init", "people.csv").code == 0
+    untrained = gemel("calibrate")
+    assert "nothing is trained yet" in untrained.err and "hint: gemel train" in untrained.err
+    for words in (("report", "3f2a"), ("report",), ("release", "show", "canary"), ("serve",)):
+        said = gemel(*words)
+        assert said.code == 1, words
+        assert "make a release with: gemel train, then: gemel calibrate" in said.err, said.err
+
+
+def test_the_demo_asks_for_training_before_it_does_anything(
+    empty: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemel.cli.train.find_spec", lambda name: None)
+    said = gemel("demo", "--no-serve")
+    assert said.code == 1 and "pip install 'gemel[train]'" in said.err
+    assert not list(empty.iterdir())

@@ -1,0 +1,33 @@
+"""Texts that may mean "no value" are said, with how many and where, and never acted upon."""
+
+from gemel.data.placeholders import notes
+from gemel.data.records import from_rows
+
+
+def test_placeholders_are_named_with_share_example_and_what_to_do() -> None:
+    rows = [{"city": f"town {i}", "born": f"19{i:02}-01-02"} for i in range(60)]
+    rows += [{"city": "N/A", "born": "unknown"}, {"city": "N/A", "born": "0000-00-00"}]
+    found = notes(from_rows(rows))
+    assert "column city: 'N/A' in 2 of 62 values (3.2%) counts as agreement; record 61 has it" in (
+        found
+    )
+    assert found[-1] == (
+        'if these texts mean "no value": data.missing = ["N/A", "unknown", "0000-00-00"]'
+    )
+    assert any("look like dates; kept as text, as 'unknown' is none" in note for note in found)
+
+
+def test_names_and_values_that_only_look_alike_are_left_alone() -> None:
+    rows = [{"name": f"Anna {i}", "code": f"00{i}"} for i in range(30)]
+    assert notes(from_rows(rows)) == []
+
+
+def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
+    rows = [
+        {"price": f"1.{i:03},50", "cost": f"€ {i},20", "seen": f"0{i % 9 + 1}.03.7{i % 10}"}
+        for i in range(30)
+    ]
+    found = notes(from_rows(rows))
+    assert any("price" in note and "marks between thousands" in note for note in found)
+    assert any("cost" in note and "amounts with a currency" in note for note in found)
+    assert any("seen" in note and "two digits" in note for note in found)
