@@ -25,7 +25,7 @@ from gemel.errors import ConfigError
 
 N_RESAMPLES = 200
 
-Verdict = Literal["wait", "keep", "move"]
+Advice = Literal["wait", "keep", "move"]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         is_limited: the move was cut short; the next one goes on from there.
     """
 
-    verdict: Verdict
+    verdict: Advice
     reason: str
     target: Target
     n_answers: int
@@ -94,7 +94,7 @@ def propose(
         )
     of_class = answers.n_effective(answers.genuine), answers.n_effective(~answers.genuine)
 
-    def said(verdict: Verdict, reason: str, **more: object) -> Proposal:
+    def said(verdict: Advice, reason: str, **more: object) -> Proposal:
         facts = {"n_answers": len(answers), "n_genuine": of_class[0], "n_impostor": of_class[1]}
         seen = {"present": now} if now else {}
         return msgspec.convert(

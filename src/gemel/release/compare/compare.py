@@ -27,7 +27,7 @@ from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import Release
 
-Verdict = Literal["better", "not worse", "worse", "cannot tell"]
+Standing = Literal["better", "not worse", "worse", "cannot tell"]
 MARGIN = 0.01
 N_STEPS = 5
 
@@ -76,7 +76,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     before: Compared
     after: Compared
-    verdict: Verdict
+    verdict: Standing
     sentence: str
     primary: str
     margin: float
@@ -239,7 +239,7 @@ def _judged(before: Release, after: Release, found: list[Difference]) -> Differe
     return measures.get(shared.goal.leaves_open, measures["F1"])
 
 
-def _verdict(judged: Difference, margin: float) -> Verdict:
+def _verdict(judged: Difference, margin: float) -> Standing:
     if judged.seen == "better":
         return "better"
     if judged.seen == "worse":
@@ -248,7 +248,7 @@ def _verdict(judged: Difference, margin: float) -> Verdict:
 
 
 def _sentence(
-    verdict: Verdict, judged: Difference, found: list[Difference], margin: float, confidence: float
+    verdict: Standing, judged: Difference, found: list[Difference], margin: float, confidence: float
 ) -> str:
     """The verdict, what it rests on, and what else differs."""
     said = {
