@@ -86,18 +86,14 @@ scores = st.one_of(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     pairs=st.lists(st.tuples(scores, st.tuples(names, names)), max_size=12),
-    size=st.sampled_from([None, 1, 10, 11, 100, 101]),
 )
 def test_many_scores_are_decided_as_one_by_one(
-    policy: Policy, pairs: list[tuple[float, Pair]], size: int | None
+    policy: Policy, pairs: list[tuple[float, Pair]]
 ) -> None:
     score = np.array([s for s, _ in pairs])
     categories = [c for _, c in pairs]
     assert [OUTCOMES[c] for c in policy.outcomes(score, categories)] == [
         policy.decide(s, c).outcome for s, c in pairs
-    ]
-    assert [OUTCOMES[c] for c in policy.search_outcomes(score, size, categories)] == [
-        policy.identify(s, size, c).outcome for s, c in pairs
     ]
     assert policy.levels(score, categories).tolist() == [policy.level(s, c) for s, c in pairs]
     assert policy.outcomes(score).tolist() == policy.outcomes(score, [None] * len(score)).tolist()

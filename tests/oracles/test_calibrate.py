@@ -30,7 +30,7 @@ from gemel.calibrate.probability.fit import (
     fit_pav,
     least_cllr,
 )
-from gemel.calibrate.probability.precision_recall import average_precision, precision_recall
+from gemel.calibrate.probability.precision_recall import average_precision, precision_at
 from gemel.calibrate.probability.regression import fit_beta, fit_logistic
 from gemel.calibrate.rates.intervals import errors_allowed, p_value, upper_bound, wilson
 from gemel.calibrate.rates.operating_point import measure
@@ -145,9 +145,9 @@ def test_bounded_pav_is_the_isotonic_fit_with_a_comparison_of_each_class_added(
 def test_precision_and_recall_equal_scikit_learn_at_any_prior(scores: Scores) -> None:
     curve = sweep(scores)
     precision, recall, _ = precision_recall_curve(scores.genuine, scores.score)
-    ours = precision_recall(curve, scores.prior)
-    assert np.allclose(ours[0][::-1], precision)
-    assert np.allclose(ours[1][::-1], recall)
+    ours = precision_at(curve.fmr(), curve.fnmr(), scores.prior)
+    assert np.allclose(ours[::-1], precision)
+    assert np.allclose(1 - curve.fnmr()[::-1], recall)
     for prior in (scores.prior, 0.003):
         share = np.where(scores.genuine, prior / scores.n_genuine, (1 - prior) / scores.n_impostor)
         wanted = average_precision_score(scores.genuine, scores.score, sample_weight=share)

@@ -10,8 +10,8 @@ import msgspec
 import typer
 
 from gemel.cli import show
-from gemel.cli.gallery import ReleaseName, parse_item, typed
-from gemel.cli.project import CLASS, AsJson, ConfigFile, Project, Sets
+from gemel.cli.gallery import Where, parse_item, typed
+from gemel.cli.project import CLASS, AsJson, ConfigFile, IdColumn, Project, ReleaseName, Sets
 from gemel.encode import modality
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ def classify(
     ],
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Classes of each item.")] = 5,
     label: Label = None,
-    id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
-    where: Annotated[
-        list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such supports.")
-    ] = None,
+    id: IdColumn = None,
+    where: Where = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,

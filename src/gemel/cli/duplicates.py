@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, show
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.project import AsJson, ConfigFile, DryRun, IdColumn, Project, ReleaseName, Sets
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -50,13 +50,11 @@ def duplicates(
         Path | None,
         typer.Option(help="Folder of unfinished work; one below .gemel if left out."),
     ] = None,
-    id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
+    id: IdColumn = None,
     identity: Annotated[
         str | None, typer.Option(help="Column with the true identity, to measure the clusters.")
     ] = None,
-    release: Annotated[
-        str | None, typer.Option("--release", "-r", help="Release id or pointer.")
-    ] = None,
+    release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,

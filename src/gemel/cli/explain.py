@@ -11,8 +11,7 @@ import numpy as np
 import typer
 
 from gemel.cli import files, show
-from gemel.cli.gallery import ReleaseName
-from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.cli.project import AsJson, CategoryOfBoth, ConfigFile, Project, ReleaseName, Sets
 from gemel.encode import modality
 from gemel.errors import DataError, InvalidInput, quoted
 
@@ -38,10 +37,7 @@ def explain(
         Path | None,
         typer.Option("--output", "-o", help="Images only: a PNG with the regions tinted."),
     ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(help="Of both, where the release decides by it; records have their own."),
-    ] = None,
+    category: CategoryOfBoth = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,

@@ -10,7 +10,16 @@ import msgspec
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import CLASS, AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.project import (
+    CLASS,
+    AsJson,
+    ConfigFile,
+    DryRun,
+    IdColumn,
+    Project,
+    ReleaseName,
+    Sets,
+)
 from gemel.data.dates import iso
 from gemel.encode import modality
 from gemel.errors import InvalidInput, quoted
@@ -23,10 +32,6 @@ if TYPE_CHECKING:
     from gemel.release.release import Release
 
 app = typer.Typer(no_args_is_help=True, help="The enrolled records that are searched.")
-
-ReleaseName = Annotated[
-    str | None, typer.Option("--release", "-r", help="Release id or pointer; stable if left out.")
-]
 
 Query = Annotated[
     list[str], typer.Argument(help="NAME=VALUE words, one JSON object, or an image file.")
@@ -44,7 +49,7 @@ def enroll(
     path: Annotated[
         Path | None, typer.Argument(help="Records; those of data.path if left out.")
     ] = None,
-    id: Annotated[str | None, typer.Option("--id", help="Column with the record id.")] = None,
+    id: IdColumn = None,
     label: Annotated[
         str | None,
         typer.Option(help="Column with the class; data.identity, or folder, if left out."),

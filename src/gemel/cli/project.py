@@ -44,6 +44,14 @@ Sets = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
+IdColumn = Annotated[str | None, typer.Option("--id", help="Column with the record id.")]
+ReleaseName = Annotated[
+    str | None, typer.Option("--release", "-r", help="Release id or pointer; stable if left out.")
+]
+CategoryOfBoth = Annotated[
+    str | None,
+    typer.Option(help="Of both, where the release decides by it; records have their own."),
+]
 
 FEW = 3
 """Lines of what is refused where another command lists all."""

@@ -9,8 +9,7 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.explain import Payload, items_of
-from gemel.cli.gallery import ReleaseName
-from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.cli.project import AsJson, CategoryOfBoth, ConfigFile, Project, ReleaseName, Sets
 
 View = Annotated[
     list[str] | None,
@@ -23,10 +22,7 @@ def verify(
     right: Payload,
     also_left: View = None,
     also_right: View = None,
-    category: Annotated[
-        str | None,
-        typer.Option(help="Of both, where the release decides by it; records have their own."),
-    ] = None,
+    category: CategoryOfBoth = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,

@@ -155,24 +155,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return msgspec.structs.replace(decision, outcome=OUTCOMES[most])
         return decision
 
-    def search_outcomes(
-        self,
-        scores: NDArray[np.floating],
-        gallery_size: int | None = None,
-        categories: Sequence[Category] | None = None,
-    ) -> Int8:
-        """Outcomes of many candidates of searches, as `identify` has them: (n,) int8.
-
-        Args:
-            scores: (n,) of the candidates.
-            gallery_size: as for `identify`.
-            categories: n, of the probe and the candidate; None where none is known.
-        Raises:
-            InvalidInput: a score is NaN.
-        """
-        band, most = self._band_of_search(gallery_size)
-        return np.minimum(self._outcomes(scores, band, categories), most)
-
     def _band_of_search(self, gallery_size: int | None) -> tuple[Band, np.int8]:
         """The band of a candidate, and the most that it may become."""
         if not self.sizes:

@@ -15,14 +15,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
+from torch import nn
 
 from gemel.arrays import Float32, Int64, canonical_json, digest
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.sampler import PxK
 from gemel.data.splits import Splits
 from gemel.encode.comparators import FILE as COMPARATOR
+from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE
+from gemel.encode.modality import Prepare
 from gemel.errors import DataError, ReleaseError
 from gemel.files import write_whole
 from gemel.release.run import (
@@ -38,6 +41,7 @@ from gemel.release.run import (
 from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
+from gemel.train.arrays import Arrays
 from gemel.train.checkpoint import only_writer
 from gemel.train.towers import Trainable
 
@@ -167,19 +171,21 @@ def _run(
     )
     objective = loop.Objective(supervision, map_at_r, views, half.mix)
     started = time.monotonic()
-    history = loop.fit(tower, material, sampler, objective, _plan(settings), session)
+    history = loop.fit(
+        tower,
+        material,
+        sampler,
+        objective,
+        msgspec.convert(settings, loop.Plan, from_attributes=True),
+        session,
+    )
     learning = time.monotonic() - started
-    network, difference = export.export(tower, material.arrays)
     comparator = half.comparator(tower, arrays, identities, views, seed=settings.seed)
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
-    encoder.mkdir(exist_ok=True)
-    write_whole(encoder / PREPARE, canonical_json(prepare.spec()))
-    write_whole(encoder / NETWORK, network)
-    comparator.save(encoder)
     return Training(
         settings=settings,
         history=tuple(history),
-        parity=difference,
+        parity=write_encoder(encoder, tower, material.arrays, prepare, comparator),
         learning_seconds=round(learning, 3),
         n_weights=sum(p.numel() for p in tower.parameters()),
         n_train=len(splits.train),
@@ -187,6 +193,22 @@ def _run(
         seconds=round(time.monotonic() - begun, 1),
         torch=str(torch.__version__),
     )
+
+
+def write_encoder(
+    folder: Path, tower: nn.Module, example: Arrays, prepare: Prepare, comparator: Comparator
+) -> float:
+    """Write what encodes and compares into a folder; how far the export differs from torch.
+
+    Raises:
+        TrainingError: too far.
+    """
+    network, difference = export.export(tower, example)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / PREPARE, canonical_json(prepare.spec()))
+    write_whole(folder / NETWORK, network)
+    comparator.save(folder)
+    return difference
 
 
 def map_at_r(rows: Float32, identities: Int64) -> float:
@@ -215,15 +237,3 @@ def _known(identities: Int64) -> Int64:
     """Codes in which each record of unknown identity is an identity of its own."""
     own = identities.max(initial=0) + 1 + np.arange(len(identities))
     return np.where(identities == UNKNOWN, own, identities).astype(np.int64)
-
-
-def _plan(settings: RunSettings) -> loop.Plan:
-    return loop.Plan(
-        max_epochs=settings.max_epochs,
-        patience=settings.patience,
-        learning_rate=settings.learning_rate,
-        warmup_ratio=settings.warmup_ratio,
-        weight_decay=settings.weight_decay,
-        averaging=settings.averaging,
-        seed=settings.seed,
-    )

@@ -7,15 +7,16 @@ train, those it held out are dev, and those it has never seen are eval.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gemel.arrays import Bool, Float32, canonical_json, digest
+from gemel.arrays import Bool, Float32, digest
 from gemel.data import records
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
@@ -25,8 +26,9 @@ from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.encode.row.numbers import NumbersPrepare
 from gemel.errors import DataError
 from gemel.files import write_whole
-from gemel.release.run import REPORT, Epoch, Run, RunReport, RunSettings, Training
-from gemel.train import export, loop
+from gemel.release.run import ENCODER, REPORT, Epoch, Run, RunReport, RunSettings, Training
+from gemel.train import loop
+from gemel.train.fit import write_encoder
 from gemel.train.towers.vector import VectorTower
 
 P, K = 16, 4
@@ -94,33 +96,27 @@ def write(folder: Path, learned: Learned, rows: Dataset, sides: Splits) -> Run:
     Raises:
         TrainingError: the export differs from torch.
     """
-    tower, plan = learned.tower, learned.plan
+    tower = learned.tower
     means = dict(zip((f.name for f in rows.fields), tower.mean.tolist(), strict=True))
-    network, parity = export.export(tower, example(tower))
-    prepare = canonical_json(NumbersPrepare(means).spec())
-    settings = RunSettings(
-        threads=torch.get_num_threads(),
-        loss=learned.loss,
-        mining="all",
-        margin="hard",
-        identities_per_batch=P,
-        views_per_identity=K,
-        max_epochs=plan.max_epochs,
-        patience=plan.patience,
-        learning_rate=plan.learning_rate,
-        warmup_ratio=plan.warmup_ratio,
-        weight_decay=plan.weight_decay,
-        averaging=plan.averaging,
-        size=f"{tower.hidden.out_features} x {tower.head.out_features}",
-        seed=plan.seed,
-    )
+    prepare = NumbersPrepare(means)
+    parity = write_encoder(folder / ENCODER, tower, example(tower), prepare, Cosine())
+    settings = {
+        **asdict(learned.plan),
+        "threads": torch.get_num_threads(),
+        "loss": learned.loss,
+        "mining": "all",
+        "margin": "hard",
+        "identities_per_batch": P,
+        "views_per_identity": K,
+        "size": f"{tower.hidden.out_features} x {tower.head.out_features}",
+    }
     report = RunReport(
-        key=digest(prepare, network),
+        key=digest(*((folder / ENCODER / name).read_bytes() for name in (PREPARE, NETWORK))),
         dataset=rows.digest,
         modality=rows.modality,
         splits=sides.as_dict(),
         training=Training(
-            settings=settings,
+            settings=msgspec.convert(settings, RunSettings),
             history=tuple(learned.history),
             parity=parity,
             learning_seconds=learned.seconds,
@@ -131,13 +127,8 @@ def write(folder: Path, learned: Learned, rows: Dataset, sides: Splits) -> Run:
             torch=str(torch.__version__),
         ),
     )
-    run = Run(folder, report)
-    run.encoder.mkdir(parents=True)
-    write_whole(run.encoder / PREPARE, prepare)
-    write_whole(run.encoder / NETWORK, network)
-    Cosine().save(run.encoder)
     write_whole(folder / REPORT, report.to_json())
-    return run
+    return Run(folder, report)
 
 
 def example(tower: VectorTower) -> dict[str, Float32]:

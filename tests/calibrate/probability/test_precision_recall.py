@@ -1,21 +1,16 @@
 """Precision and recall hold for the prior that is said."""
 
-import numpy as np
 import pytest
 
-from gemel.calibrate.probability.precision_recall import (
-    average_precision,
-    precision_at,
-    precision_recall,
-)
+from gemel.calibrate.probability.precision_recall import average_precision, precision_at
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import sweep
 from gemel.errors import ConfigError
 
 
 def test_toy_precision_and_recall_at_the_prior_of_the_data(toy: Scores) -> None:
-    precision, recall = precision_recall(sweep(toy), 0.4)
-    assert recall.tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 0.75, 0.75, 1, 1, 1, 1])
+    curve = sweep(toy)
+    precision = precision_at(curve.fmr(), curve.fnmr(), 0.4)
     assert precision.tolist() == pytest.approx(
         [1, 1, 1, 1, 3 / 4, 3 / 5, 4 / 7, 4 / 8, 4 / 9, 4 / 10]
     )
@@ -23,9 +18,9 @@ def test_toy_precision_and_recall_at_the_prior_of_the_data(toy: Scores) -> None:
 
 
 def test_a_rarer_match_is_less_precise_at_the_same_recall(toy: Scores) -> None:
-    common, rare = (precision_recall(sweep(toy), prior) for prior in (0.4, 0.001))
-    assert np.array_equal(common[1], rare[1])
-    assert (rare[0][4:] < common[0][4:]).all()
+    fmr, fnmr = sweep(toy).fmr(), sweep(toy).fnmr()
+    common, rare = (precision_at(fmr, fnmr, prior) for prior in (0.4, 0.001))
+    assert (rare[4:] < common[4:]).all()
     assert average_precision(sweep(toy), 0.001) < average_precision(sweep(toy), 0.4)
 
 

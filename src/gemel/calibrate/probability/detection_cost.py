@@ -46,15 +46,6 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
         miss = self.false_non_match_cost * self.prior
         return min(miss, self.false_match_cost * (1 - self.prior))
 
-    @property
-    def bayes_llr(self) -> float:
-        """The log-likelihood ratio from which on a match costs less.
-
-        Source: Elkan 2001.
-        """
-        wrong = self.false_match_cost * (1 - self.prior)
-        return math.log(wrong / (self.false_non_match_cost * self.prior))
-
 
 class DetectionCost(msgspec.Struct, frozen=True, kw_only=True):
     """Expected cost of a comparison at a threshold; plain JSON values.

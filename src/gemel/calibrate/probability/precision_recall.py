@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from gemel.arrays import Float64
 from gemel.calibrate.rates.operating_point import check_prior
 from gemel.calibrate.scores.sweep import Sweep
 
@@ -28,20 +27,6 @@ def precision_at(fmr: Any, fnmr: Any, prior: float) -> Any:
     match = true + (1 - prior) * fmr
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(match > 0, np.divide(true, match), 1.0)[()]
-
-
-def precision_recall(curve: Sweep, prior: float) -> tuple[Float64, Float64]:
-    """Precision and recall at each operating point, from the strictest on.
-
-    Args:
-        curve: the exact sweep.
-        prior: share of genuine comparisons in use, in (0, 1).
-    Returns:
-        Two (m,) float64; recall rises from 0 to 1.
-    """
-    check_prior(prior)
-    fnmr = curve.fnmr()
-    return precision_at(curve.fmr(), fnmr, prior), 1 - fnmr
 
 
 def average_precision(curve: Sweep, prior: float) -> float:
