@@ -5,7 +5,7 @@ How a value gets in is not known here: see `config`. 0 and None often mean "as m
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,10 +25,6 @@ Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A section of `gemel.toml`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Name to value, in the order of declaration."""
-        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 class DataSettings(Settings, frozen=True):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, stdtrit
 
-from gemel.arrays import Float64
+from gemel.arrays import Bool, Float64
 
 JACKKNIFE = "identity jackknife, Wilson on effective comparisons"
 MEAN = "mean of jackknife and dyadic variance by identity, Wilson on effective comparisons"
@@ -249,3 +249,20 @@ def _nothing_observed(value: float, sample: Sample, confidence: float) -> Estima
         method=NO_ERRORS,
         optimistic=1 - loose if value else loose,
     )
+
+
+def mean_by_unit(values: Bool | Float64, units: NDArray[Any], confidence: float) -> Estimate:
+    """The mean of values in [0, 1] with its interval by leaving out each unit in turn.
+
+    Args:
+        values: (n,) of items or comparisons: whether something happened, or the chance of it.
+        units: (n,) what each is of.
+        confidence: level of the interval.
+    """
+    code = np.unique(units, return_inverse=True)[1]
+    n, total = np.bincount(code).astype(np.float64), np.bincount(code, values)
+    with np.errstate(invalid="ignore"):
+        left_out = (total.sum() - total) / (n.sum() - n)
+    value = float(np.clip(total.sum() / max(n.sum(), 1), 0, 1))
+    sample = Sample(len(code), n_carrying(n), len(n))
+    return proportion(value, jackknife_variance(left_out), sample, confidence)

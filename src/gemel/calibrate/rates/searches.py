@@ -7,7 +7,6 @@ from is not known here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from gemel.calibrate.rates.intervals import (
     Estimate,
     Sample,
     jackknife_variance,
+    mean_by_unit,
     n_carrying,
     proportion,
 )
@@ -167,7 +167,7 @@ def _fnir(of: Searches, size: int, threshold: float, confidence: float) -> Estim
     code, records = of.code[mated], np.bincount(of.code)
     outranked = _some(of.n_above_mate[mated], len(of.code) - records[code], size)
     loss = np.where(matches(of.mate[mated], threshold), outranked, 1.0)
-    return _mean(loss, code, confidence)
+    return mean_by_unit(loss, code, confidence)
 
 
 def _recall(of: Searches, size: int, k: int, confidence: float) -> Estimate:
@@ -178,21 +178,7 @@ def _recall(of: Searches, size: int, k: int, confidence: float) -> Estimate:
     code = of.code[mated]
     pool = len(of.code) - np.bincount(of.code)[code]
     found = hypergeom.cdf(k - 1, pool, of.n_above_mate[mated], size)
-    return _mean(np.asarray(found, np.float64), code, confidence)
-
-
-def _mean(loss: Float64, code: Int64, confidence: float) -> Estimate:
-    """The mean over mated probes, with its interval by leaving out their identities."""
-    if not len(loss):
-        return proportion(0.0, math.nan, Sample(0, 0, 0), confidence)
-    lost, n = np.bincount(code, loss), np.bincount(code)
-    part = n > 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        left_out = (lost.sum() - lost[part]) / (n.sum() - n[part])
-    value = float(np.clip(loss.mean(), 0, 1))
-    n_part = int(np.count_nonzero(part))
-    sample = Sample(len(loss), n_carrying(n), n_part)
-    return proportion(value, jackknife_variance(left_out), sample, confidence)
+    return mean_by_unit(np.asarray(found, np.float64), code, confidence)
 
 
 def _some(hits: Int64, pool: Int64, size: int) -> Float64:

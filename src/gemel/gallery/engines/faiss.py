@@ -73,7 +73,7 @@ class Flat:
         return int(self._index.ntotal)
 
 
-class Sketch:
+class Sketch(Flat):
     """A scan of a few hundred bits of each row; those nearest are scored exactly.
 
     A bit is the side of a plane on which a row lies, so that the bits in which two rows differ
@@ -86,57 +86,41 @@ class Sketch:
     """
 
     def __init__(self, dim: int) -> None:
-        self.dim = dim
+        super().__init__(dim)
         self.width = SEARCH_WIDTH
-        self._sketches = faiss.IndexLSH(dim, SKETCH_BITS, True)
-        self._rows = faiss.IndexFlatIP(dim)
-        self._ids: Int64 = np.empty(0, np.int64)
+        self._sketches = faiss.IndexIDMap2(faiss.IndexLSH(dim, SKETCH_BITS, True))
 
     def add(self, ids: Int64, rows: Float32) -> None:
         """Add (n, d) unit rows under n new ids."""
-        refuse_known(ids, self._ids)
-        self._sketches.add(rows)
-        self._rows.add(rows)
-        self._ids = np.concatenate([self._ids, ids])
+        super().add(ids, rows)
+        self._sketches.add_with_ids(rows, ids)
 
     def remove(self, ids: Int64) -> int:
         """Take ids out; how many were there."""
-        gone = np.flatnonzero(np.isin(self._ids, ids))
-        self._sketches.remove_ids(gone)
-        self._rows.remove_ids(gone)
-        self._ids = np.delete(self._ids, gone)
-        return len(gone)
+        self._sketches.remove_ids(np.ascontiguousarray(ids, np.int64))
+        return super().remove(ids)
 
     def search(self, queries: Float32, k: int) -> tuple[Int64, Float32]:
         """Ids and scores of the k rows most like each query, best first."""
         k = min(k, self.count())
         if k == 0:
             return nothing(len(queries))
-        n = min(RERANKED * max(self.width, k), self.count())
-        matrix = faiss.rev_swig_ptr(self._rows.get_xb(), self.count() * self.dim)
-        matrix = matrix.reshape(-1, self.dim)
-        ids, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        for i, near in enumerate(self._sketches.search(queries, n)[1]):
-            exact = matrix[near] @ queries[i]
-            best = np.argsort(-exact, kind="stable")[:k]
-            ids[i], scores[i] = self._ids[near[best]], exact[best]
-        return ids, scores
+        _, ids = self._sketches.search(queries, min(RERANKED * max(self.width, k), self.count()))
+        rows = (self._index.reconstruct_batch(near) for near in ids)
+        scores = np.stack([near @ query for near, query in zip(rows, queries, strict=True)])
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(ids, best, axis=1), np.take_along_axis(scores, best, axis=1)
 
     def save(self, path: Path) -> None:
         """Write the sealed file."""
         header = {"engine": "sketch", "dim": self.dim, "width": self.width}
-        parts = [faiss.serialize_index(part) for part in (self._sketches, self._rows)]
-        sealed.write(path, header, [*parts, self._ids])
+        sealed.write(path, header, list(map(faiss.serialize_index, (self._sketches, self._index))))
 
     def load(self, path: Path) -> None:
         """Become what was saved."""
-        header, (sketches, rows, ids) = read_kind(path, "sketch", self.dim)
-        self._sketches, self._rows = map(faiss.deserialize_index, (sketches, rows))
-        self._ids, self.width = ids.copy(), int(header["width"])
-
-    def count(self) -> int:
-        """Rows that a search can return."""
-        return len(self._ids)
+        header, blocks = read_kind(path, "sketch", self.dim)
+        self._sketches, self._index = map(faiss.deserialize_index, blocks)
+        self.width = int(header["width"])
 
 
 class Hnsw:

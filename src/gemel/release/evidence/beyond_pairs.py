@@ -12,13 +12,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate.rates.intervals import (
-    Estimate,
-    Sample,
-    jackknife_variance,
-    n_carrying,
-    proportion,
-)
+from gemel.calibrate.rates.intervals import mean_by_unit
 from gemel.calibrate.rates.searches import Searches, SearchPoint, measure_search, searches
 from gemel.calibrate.rates.several_views import Views, two_views
 from gemel.calibrate.scores.all_pairs import genuine_blocks
@@ -120,14 +114,17 @@ def rule_costs(
         return ()
     left, right = _matching(eval, policy.verify.threshold)
     rows = [payloads(side) for side in (left, right)]
-    code = np.unique(eval.identities[left], return_inverse=True)[1]
+    fired = [
+        np.array([rule.fires(a, b) for a, b in zip(*rows, strict=True)], bool)
+        for rule in policy.rules
+    ]
     return tuple(
         RuleCost(
             rule=str(rule),
             n_checked=len(left),
-            lost=_share([rule.fires(a, b) for a, b in zip(*rows, strict=True)], code, confidence),
+            lost=mean_by_unit(lost, eval.identities[left], confidence),
         )
-        for rule in policy.rules
+        for rule, lost in zip(policy.rules, fired, strict=True)
     )
 
 
@@ -150,14 +147,3 @@ def _matching(eval: Part, threshold: float) -> tuple[Int64, Int64]:
     nothing = np.zeros(0, np.int64)
     left, right = (np.concatenate([nothing, *side])[:MAX_CHECKED] for side in (lefts, rights))
     return left, right
-
-
-def _share(fired: list[bool], code: Int64, confidence: float) -> Estimate:
-    """Share of comparisons for which a rule fires, with its interval by identity."""
-    n = np.bincount(code).astype(np.float64)
-    hits = np.bincount(code, weights=np.array(fired, np.float64))
-    with np.errstate(invalid="ignore"):
-        left_out = (hits.sum() - hits) / (n.sum() - n)
-    sample = Sample(len(code), n_carrying(n), len(n))
-    value = float(hits.sum() / max(n.sum(), 1))
-    return proportion(value, jackknife_variance(left_out), sample, confidence)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.calibrate.rates import intervals
-from gemel.calibrate.rates.intervals import Estimate
+from gemel.calibrate.rates.intervals import mean_by_unit
 from gemel.decide.classes import GUARANTEE, ClassPolicy, Level, Method
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter, within
@@ -122,7 +121,7 @@ def measure(
         n_calibration={level.shots: level.calibration.n_classes for level in policy.levels},
         dev=fitted.accuracies,
         eval=tuple(level for level in levels if level is not None),
-        unusual=_estimate(unusual, eval.identities[known], confidence),
+        unusual=mean_by_unit(unusual, eval.identities[known], confidence),
         notes=fitted.notes,
     )
 
@@ -248,19 +247,8 @@ def _measured(
         shots=shots,
         ways=ways,
         n_classes=len(codes),
-        accuracy=_estimate(is_right, identities, confidence),
-        false_unknown=_estimate(refused, identities, confidence),
-        false_known=_estimate(taken, identities, confidence),
+        accuracy=mean_by_unit(is_right, identities, confidence),
+        false_unknown=mean_by_unit(refused, identities, confidence),
+        false_known=mean_by_unit(taken, identities, confidence),
         open_set=openset.measure(known_best, is_right, unknown_best),
     )
-
-
-def _estimate(happened: Bool, identities: Int64, confidence: float) -> Estimate:
-    """A share of items with its interval by identity."""
-    code = np.unique(identities, return_inverse=True)[1]
-    n = np.bincount(code).astype(np.float64)
-    errors = np.bincount(code, weights=happened)
-    left_out = (errors.sum() - errors) / np.maximum(n.sum() - n, 1)
-    value = float(errors.sum() / n.sum())
-    sample = intervals.Sample(len(code), intervals.n_carrying(n), len(n))
-    return intervals.proportion(value, intervals.jackknife_variance(left_out), sample, confidence)
