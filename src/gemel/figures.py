@@ -4,8 +4,38 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
 
+import msgspec
 import numpy as np
+
+
+def brief(value: Any) -> str:
+    """An object in a line or two: long sequences cut, fields without a value left out.
+
+    Example:
+        >>> brief((1, 2, 3, 4, 5, 6)), brief(["a"])
+        ('(1, 2, 3, ... 6 in all)', "['a']")
+    """
+    if isinstance(value, msgspec.Struct):
+        given = [(n, getattr(value, n)) for n in value.__struct_fields__]
+        said = ", ".join(f"{n}={brief(v)}" for n, v in given if v is not None and v != ())
+        return f"{type(value).__name__}({said})"
+    if isinstance(value, dict):
+        return f"{{{len(value)} entries: {', '.join(map(str, list(value)[:3]))}, ...}}"
+    if isinstance(value, tuple | list):
+        ends = "()" if isinstance(value, tuple) else "[]"
+        shown = [brief(v) for v in value[:3]] + [f"... {len(value)} in all"] * (len(value) > 3)
+        return f"{ends[0]}{', '.join(shown)}{ends[1]}"
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
+def html_table(title: str, rows: Sequence[tuple[str, Any]]) -> str:
+    """Names and values as an HTML table, for notebooks."""
+    lines = [f"<tr><th>{escape(n)}</th><td>{escape(str(v))}</td></tr>" for n, v in rows]
+    return f"<table><caption>{escape(title)}</caption>{''.join(lines)}</table>"
 
 
 def percent(rate: float, digits: int = 12) -> str:

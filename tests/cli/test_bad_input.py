@@ -187,7 +187,7 @@ TABLE = [
     Bad("train --set train.seed=9999999999999999999999", "train.seed"),
     Bad("calibrate --set stages.bits=256", "stages.bits any more", hint="gallery.engine"),
     # files that would be written
-    Bad("duplicates people.csv --id id -o people.csv", "end in .parquet", where="--out people.csv"),
+    Bad("duplicates people.csv --id id -o people.csv", "over people.csv, which is read"),
     Bad("duplicates -o nowhere/c.parquet", "no such folder to write to", hint="make it"),
     Bad("duplicates -o x.parquet --pairs x.parquet", "over x.parquet, which is read"),
     Bad(f"duplicates -o {'x' * 300}.parquet", "cannot be written", hint="shorten it"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -274,3 +275,34 @@ def test_a_closed_pipe_is_quiet(
         sys.exit(run(["config", "show"]))
     assert ended.value.code == 1
     assert capsys.readouterr().err == ""
+
+
+def test_training_off_a_terminal_says_a_line_for_each_epoch(people: Path, gemel: Gemel) -> None:
+    assert gemel("init", "people.csv").code == 0
+    said = gemel("train", "--set", "train.max_epochs=2")
+    assert said.code == 0, said.err
+    lines = [x for x in said.err.splitlines() if x.startswith("epoch ")]
+    assert [x.split(":")[0] for x in lines] == ["epoch 1 of at most 2", "epoch 2 of at most 2"]
+    assert all("loss" in x and "dev" in x for x in lines)
+
+
+def test_ctrl_c_says_how_to_go_on(
+    people: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gemel.train import fit
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "train", stop)
+    assert gemel("init", "people.csv").code == 0
+    said = gemel("train")
+    assert said.code == 130
+    assert "stopped; gemel train goes on from the last finished epoch when run again" in said.err
+
+
+def test_the_package_is_a_command_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gemel", "--version"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and done.stdout.startswith("gemel ")

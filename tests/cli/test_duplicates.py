@@ -124,3 +124,23 @@ def test_another_job_in_the_folder_is_refused(project: Path, gemel: Gemel) -> No
     said = gemel("duplicates", "fewer.csv", "--id", "id", "--folder", "work")
     assert said.code == 1 and "a job with other data" in said.err
     assert "name another folder" in said.err
+
+
+def test_clusters_can_be_csv_and_have_the_values_of_the_records(
+    project: Path, gemel: Gemel
+) -> None:
+    said = gemel("duplicates", "-o", "found.csv", "--pairs", "pairs.csv")
+    assert said.code == 0, said.err
+    found = pl.read_csv(project / "found.csv", infer_schema=False)
+    people = {r["id"]: r for r in pl.read_csv(project / "people.csv").to_dicts()}
+    assert found.columns[:3] == ["id", "side", "cluster"] and "first" in found.columns
+    for row in found.to_dicts():
+        wanted = people[row["id"]]
+        assert (row["identity"], row["first"], row["last"]) == (
+            wanted["person"],
+            wanted["first"],
+            wanted["last"],
+        )
+    assert "left" in pl.read_csv(project / "pairs.csv").columns
+    again = gemel("duplicates", "people.csv", "--id", "id", "-o", "found.parquet")
+    assert again.code == 0 and "town" in pl.read_parquet(project / "found.parquet").columns

@@ -73,3 +73,9 @@ def test_errors_of_routes_and_every_choice_are_in_the_reference() -> None:
         assert f"`{code}`" in pages["errors.md"]
     (line,) = [x for x in pages["settings.md"].splitlines() if x.startswith("| `categories`")]
     assert all(f"{choice}: " in line for choice in ("off", "report", "worst", "per_category"))
+
+
+def test_the_citation_names_the_version() -> None:
+    import gemel
+
+    assert f"version: {gemel.__version__}\n" in (ROOT / "CITATION.cff").read_text()

@@ -74,4 +74,4 @@ def _program() -> str:
     if shutil.which("gemel") is not None:
         return "gemel"
     here = Path(sys.argv[0])
-    return os.path.relpath(here) if here.name == "gemel" else f"{sys.executable} -m gemel.cli"
+    return os.path.relpath(here) if here.name == "gemel" else f"{sys.executable} -m gemel"

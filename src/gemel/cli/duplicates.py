@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gemel.release.release import Release
 
 NEWEST = "newest:"
+TABLES = ".parquet .csv"
 
 
 def duplicates(
@@ -26,10 +27,11 @@ def duplicates(
         Path | None, typer.Argument(help="Other records; then only pairs across the two count.")
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Parquet file, a row per record.")
+        Path,
+        typer.Option("--out", "-o", help="Parquet or CSV file: each record with its cluster."),
     ] = Path("clusters.parquet"),
     pairs: Annotated[
-        Path | None, typer.Option(help="Parquet file, a row per match or pair for review.")
+        Path | None, typer.Option(help="Parquet or CSV file: each match or pair for review.")
     ] = None,
     method: Annotated[str, typer.Option(help="average, complete, components, hdbscan.")] = (
         "average"
@@ -68,9 +70,9 @@ def duplicates(
     project = Project.open(config, sets)
     live = project.release(release)
     reads = [*project.reads, *(file for file in (path, other) if file is not None)]
-    files.check(out, ".parquet", reads, "--out")
+    files.check(out, TABLES, reads, "--out")
     if pairs is not None:
-        files.check(pairs, ".parquet", [*reads, out], "--pairs")
+        files.check(pairs, TABLES, [*reads, out], "--pairs")
     Clustering(method, canonical, max_risk)  # type: ignore[arg-type]  # refuses unknown ones
     field = canonical.removeprefix(NEWEST) if canonical.startswith(NEWEST) else None
     left = _records(project, live, path, id, identity, field)
@@ -81,7 +83,8 @@ def duplicates(
         n = len(left) + (len(right) if right is not None else 0)
         show.say(f"would compare {n:,} records ({plan['engine']}), with work in {place}")
         return
-    with show.progress("looking for duplicates") as tick:
+    stopped = "gemel duplicates goes on where it was"
+    with show.resumable(stopped), show.progress("looking for duplicates") as tick:
         found = find(
             live,
             left,
@@ -93,7 +96,7 @@ def duplicates(
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
-    found.write(out, pairs)
+    found.with_columns(left, right).write(out, pairs)
     if json:
         show.as_json(found.summary)
     else:

@@ -14,18 +14,20 @@ def check(path: Path, suffix: str, reads: Sequence[Path], option: str = "--outpu
 
     Args:
         path: that the user names.
-        suffix: of the format that is written, with its dot.
+        suffix: of the format that is written, with its dot; or several, with blanks between.
         reads: files and folders of images that must stay as they are.
         option: that names the path.
     Raises:
         ConfigError: another suffix, no such folder, a folder, or something that is read.
     """
     where = f"{option} {path}"
-    if path.suffix.lower() != suffix:
+    known = suffix.split()
+    if path.suffix.lower() not in known:
+        formats = " or ".join(one[1:].upper() for one in known)
         raise ConfigError(
-            f"the format is {suffix[1:].upper()}, so the name has to end in {suffix}",
+            f"the format is {formats}, so the name has to end in {' or '.join(known)}",
             where=where,
-            hint=f"for example {option} {path.stem or 'found'}{suffix}",
+            hint=f"for example {option} {path.stem or 'found'}{known[0]}",
         )
     if not path.absolute().parent.is_dir():
         raise ConfigError(

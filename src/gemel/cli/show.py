@@ -118,6 +118,25 @@ def error(e: GemelError) -> None:
     say(f"hint: {_one_line(e.hint or next(h for kind, h in HINTS if isinstance(e, kind)))}")
 
 
+def on_terminal() -> bool:
+    """Whether talk goes to a terminal."""
+    return sys.stderr.isatty()
+
+
+@contextmanager
+def resumable(goes_on: str) -> Iterator[None]:
+    """Say how to go on if Ctrl-C stops the work inside.
+
+    Args:
+        goes_on: a sentence without a full stop.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"stopped; {goes_on} when run again")
+        raise
+
+
 @contextmanager
 def progress(title: str, unit: str = "") -> Iterator[Tick]:
     """A progress bar on a terminal; elsewhere one line at the start.
@@ -126,12 +145,19 @@ def progress(title: str, unit: str = "") -> Iterator[Tick]:
         title: what is going on.
         unit: what is counted, shown behind the count.
     """
-    if not sys.stderr.isatty():
+    if not on_terminal():
         say(title)
         yield lambda done, total, note="": None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<24}"),
@@ -139,6 +165,8 @@ def progress(title: str, unit: str = "") -> Iterator[Tick]:
         MofNCompleteColumn(),
         TextColumn(unit),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:

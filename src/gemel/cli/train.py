@@ -46,7 +46,8 @@ def train_run(project: Project, dataset: Dataset) -> Run:
 
     splits = project.splits(dataset)
     leakage.find(dataset, splits).check()
-    with show.progress("training", "steps") as tick:
+    stopped = "gemel train goes on from the last finished epoch"
+    with show.resumable(stopped), show.progress("training", "steps") as tick:
         return fit.train(
             dataset,
             splits,
@@ -81,5 +82,9 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 
 def _tick(step: Step, tick: show.Tick) -> None:
+    """A bar on a terminal; elsewhere a line for each epoch."""
+    if step.step == step.n_steps and not show.on_terminal():
+        before = f"dev {step.metric:.4f} before it"
+        show.say(f"epoch {step.epoch} of at most {step.n_epochs}: loss {step.loss:.3f}, {before}")
     done = (step.epoch - 1) * step.n_steps + step.step
     tick(done, step.n_epochs * step.n_steps, f"loss {step.loss:.3f}  dev {step.metric:.4f}")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Int64, digest
 from gemel.data.schema import Field
 from gemel.errors import DataError
+from gemel.figures import html_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -187,6 +188,17 @@ class Dataset:
     notes: tuple[str, ...] = ()
     category: CategoryColumn | None = None
     groups: Mapping[str, Int64] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        known = f"{len(self.identity_names):,} identities, {self.n_bad:,} refused"
+        return f"Dataset({len(self):,} {self.modality} records of {self.source}, {known})"
+
+    def _repr_html_(self) -> str:
+        fields = ", ".join(f"{f.name} ({f.kind})" for f in self.fields)
+        rows: list[tuple[str, Any]] = [("modality", self.modality), ("fields", fields)]
+        rows += [("identities", f"{len(self.identity_names):,}"), ("refused", self.n_bad)]
+        rows += [("note", note) for note in self.notes]
+        return html_table(f"{len(self):,} records of {self.source}", rows)
 
     def __len__(self) -> int:
         """Number of records."""

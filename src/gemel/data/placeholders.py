@@ -59,7 +59,7 @@ def notes(dataset: Dataset) -> list[str]:
         values = dataset.frame[field.name].str.strip_chars()
         n_given = len(values) - values.null_count()
         for text, n in _suspects(values):
-            example = dataset.ids[int(values.index_of(text) or 0)]
+            example = dataset.ids[int((values == text).arg_true()[0])]
             found.append(
                 f"column {field.name}: {text!r} in {n:,} of {n_given:,} values ({n / n_given:.1%}) "
                 f"counts as agreement; record {example} has it"

@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.schema import Field
-from gemel.data.sources import images, tables
+from gemel.data.sources import frames, images, tables
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.rows import Columns, from_table, plain
 from gemel.data.sources.tables import NOT_UTF_8
@@ -34,7 +34,7 @@ MAX_BAD_RATIO = 0.01
 
 
 def read(
-    path: str | Path,
+    path: str | Path | Any,
     *,
     kind: str = "auto",
     identity: str | None = None,
@@ -52,7 +52,8 @@ def read(
     """The records in a file or folder, validated, with what was refused.
 
     Args:
-        path: a table, a folder of images (identity = sub-folder) or a file of labelled pairs.
+        path: a table, a folder of images (identity = sub-folder) or a file of labelled pairs; or
+            a frame of polars, pandas or Arrow.
         kind: what the path holds; `auto` looks: a folder holds images, a table with exactly the
             columns left, right and same holds pairs, any other table holds rows. The name of a
             modality: it reads the path itself.
@@ -73,10 +74,12 @@ def read(
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
         ConfigError: no kind, and no modality of that name.
     """
+    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups, depth)
+    if frames.is_frame(path):
+        return _read_frame(path, said, pairs, max_bad_ratio)
     path = Path(path)
     if not path.exists():
         raise DataError("no such file or folder", where=str(path))
-    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups, depth)
     if kind not in KINDS:
         dataset = MODALITIES.load(kind, where="kind").read(path, said)
     elif path.is_dir():
@@ -102,7 +105,7 @@ def read(
 
 
 def from_rows(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]] | Any,
     *,
     identities: Sequence[str | int | None] | None = None,
     ids: Sequence[str | int] | None = None,
@@ -112,7 +115,7 @@ def from_rows(
     """Dataset of rows in memory; kinds are inferred as for a file unless `fields` are given.
 
     Args:
-        rows: n dicts of column to value; a missing key is a missing value.
+        rows: n dicts of column to value; a missing key is a missing value. Or a frame.
         identities: (n,) names; None where unknown.
         ids: (n,) unique; default "1", "2", ...
         fields: columns and kinds.
@@ -120,6 +123,8 @@ def from_rows(
     Raises:
         DataError: no rows, lengths that differ, or a row that would be refused in a file.
     """
+    if frames.is_frame(rows):
+        rows = frames.as_polars(rows).to_dicts()
     if not rows:
         raise DataError("no rows")
     names = list(dict.fromkeys(n for row in rows for n in row))
@@ -144,7 +149,7 @@ def from_rows(
 
 
 def from_frame(
-    frame: pl.DataFrame,
+    frame: Any,
     *,
     identity: str | None = None,
     id: str | None = None,
@@ -157,13 +162,22 @@ def from_frame(
     groups: Sequence[str] = (),
     source: str = "frame",
 ) -> Dataset:
-    """Dataset of a polars frame; the arguments are those of `read`.
+    """Dataset of a frame of polars, pandas or Arrow; the arguments are those of `read`.
 
     Raises:
         DataError: as `read`.
     """
     said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
-    return _checked(from_table(tables.from_frame(frame, source), said), max_bad_ratio)
+    table = tables.from_frame(frames.as_polars(frame), source)
+    return _checked(from_table(table, said), max_bad_ratio)
+
+
+def _read_frame(
+    frame: Any, said: Columns, pairs: str | Path | None, max_bad_ratio: float
+) -> Dataset:
+    table = tables.from_frame(frames.as_polars(frame), "frame")
+    dataset = _checked(from_table(table, said), max_bad_ratio)
+    return dataset if pairs is None else _with_pairs(dataset, Path(pairs), max_bad_ratio)
 
 
 _IDENTITY_NAMES = (

@@ -36,6 +36,7 @@ from gemel.decide.ratio import Likelihood
 from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
+from gemel.figures import brief
 
 Int8 = NDArray[np.int8]
 Category = str | Pair | None
@@ -99,6 +100,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sizes: tuple[SizedBand, ...] = ()
     expires: str | None = None
     classify: ClassPolicy | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32, canonical_json, digest, unit_rows
+from gemel.data.sources import frames
 from gemel.encode import modality
 from gemel.encode.modality import Payload, Prepare
 from gemel.errors import ConfigError, ReleaseError
@@ -81,13 +82,15 @@ class Encoder:
         """Embeddings of the payloads.
 
         Args:
-            payloads: n payloads, already checked (`prepare.check`).
+            payloads: n payloads, already checked (`prepare.check`); or a frame of rows.
             batch: payloads per call of the network; does not change the result.
         Returns:
             (n, d) float32, unit rows.
         Raises:
             InvalidInput: a payload cannot be prepared.
         """
+        if frames.is_frame(payloads):
+            payloads = frames.as_polars(payloads).to_dicts()
         parts = list(self.encode_in_batches(payloads, batch=batch))
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
 

@@ -7,7 +7,7 @@ missed, and where identities are known, how well the clusters agree with them.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
+from gemel.data.dataset import Dataset
 from gemel.decide.sets import Judged
 from gemel.figures import percent
 from gemel.improve import job as jobs
@@ -105,8 +106,26 @@ class Duplicates:
     pairs: pl.DataFrame
     summary: Summary
 
+    def with_columns(self, left: Dataset, right: Dataset | None = None) -> Duplicates:
+        """The same, each record in `clusters` with its identity and values, behind the rest.
+
+        Args:
+            left: the first data set.
+            right: the second, if there was one.
+        """
+        import polars as pl
+
+        sides = {"left": left} | ({} if right is None else {"right": right})
+        frames = [values_of(one, side) for side, one in sides.items()]
+        values = pl.concat(frames, how="diagonal_relaxed")
+        taken = {n: f"{n} of the record" for n in values.columns if n in self.clusters.columns}
+        keys = {"id", "side"}
+        values = values.rename({n: new for n, new in taken.items() if n not in keys})
+        joined = self.clusters.join(values, on=["id", "side"], how="left", maintain_order="left")
+        return replace(self, clusters=joined)
+
     def write(self, clusters: str | Path, pairs: str | Path | None = None) -> None:
-        """Write Parquet files, each there whole or not at all.
+        """Write Parquet files, or CSV where a name ends so, each there whole or not at all.
 
         Raises:
             DataError: one cannot be written there.
@@ -114,8 +133,25 @@ class Duplicates:
         for frame, path in ((self.clusters, clusters), (self.pairs, pairs)):
             if path is not None:
                 sink = io.BytesIO()
-                frame.write_parquet(sink)
+                if Path(path).suffix.lower() == ".csv":
+                    frame.write_csv(sink)
+                else:
+                    frame.write_parquet(sink)
                 jobs.write(Path(path), sink.getvalue())
+
+
+def values_of(dataset: Dataset, side: str) -> pl.DataFrame:
+    """The id, side, known identity and values of each record."""
+    import polars as pl
+
+    frame = pl.DataFrame({"id": dataset.ids.tolist(), "side": [side] * len(dataset)})
+    if dataset.identity_names:
+        names = [dataset.identity_of(i) for i in range(len(dataset))]
+        frame = frame.with_columns(pl.Series("identity", names, dtype=pl.String))
+    if dataset.frame is None:
+        return frame
+    clash = {n: f"{n} of the record" for n in dataset.frame.columns if n in frame.columns}
+    return frame.hstack(dataset.frame.rename(clash))
 
 
 def false_links(release: Release, judged: Judged, n_pairs: int) -> FalseLinks:

@@ -34,6 +34,7 @@ from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.profile import Profile
 from gemel.errors import ReleaseError, SpaceMismatch
+from gemel.figures import html_table
 from gemel.release import folder as folders
 from gemel.release import probes
 from gemel.release.evidence.schema import Evidence
@@ -79,6 +80,17 @@ class Release:
         if verify:
             release.verify()
         return release
+
+    def __repr__(self) -> str:
+        m = self.manifest
+        return f"Release({m.id[:12]}, {m.modality}, {m.name!r}, created {m.created}, {self.folder})"
+
+    def _repr_html_(self) -> str:
+        at = self.policy.verify
+        rows = [("name", self.manifest.name), ("modality", self.modality)]
+        rows += [("created", self.manifest.created), ("space", self.space_id[:12])]
+        rows += [("threshold", f"{at.threshold:.4g}"), ("folder", str(self.folder))]
+        return html_table(f"Release {self.short_id}", rows)
 
     @property
     def id(self) -> str:

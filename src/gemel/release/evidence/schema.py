@@ -24,6 +24,7 @@ from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.curve_measures import CurveSummary
 from gemel.decide.classes import Method
+from gemel.figures import brief
 from gemel.release.evidence.goals import Goals
 from gemel.release.run import Training
 from gemel.tasks.explain import Part
@@ -355,6 +356,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     review: Estimate | None
     sampling: Sampling
     adapted: Feedback | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @property
     def target(self) -> Target:

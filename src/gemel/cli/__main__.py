@@ -1,5 +1,0 @@
-"""`python -m gemel.cli` does what `gemel` does."""
-
-from gemel.cli.main import main
-
-main()

@@ -1,0 +1,33 @@
+"""What a notebook shows of an object is short, whatever the object holds."""
+
+import msgspec
+
+from gemel.data.records import from_rows
+from gemel.decide.bands import Band
+from gemel.decide.policy import Policy
+from gemel.decide.ratio import Pav
+from gemel.figures import brief
+
+
+class Wide(msgspec.Struct):
+    values: tuple[float, ...]
+    nothing: str | None = None
+
+
+def test_long_sequences_are_cut_and_empty_fields_left_out() -> None:
+    assert brief(Wide(tuple(range(1000)))) == "Wide(values=(0, 1, 2, ... 1000 in all))"
+    assert len(brief({str(i): i for i in range(100_000)})) < 100
+
+
+def test_a_policy_with_a_long_curve_is_short() -> None:
+    at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
+    steps = tuple(i / 5000 for i in range(5000))
+    curve = Pav(score=steps, value=steps)
+    policy = Policy(verify=at, search=at, prior=0.1, likelihood=curve)
+    assert len(repr(policy)) < 600 and "threshold=0.5" in repr(policy) and "Pav" in repr(policy)
+
+
+def test_a_data_set_says_what_it_is() -> None:
+    data = from_rows([{"name": "<b>Anna</b>"}, {"name": "Berta"}])
+    assert repr(data) == "Dataset(2 row records of rows, 0 identities, 0 refused)"
+    assert "name (text)" in data._repr_html_() and "<b>" not in data._repr_html_()

@@ -1,0 +1,35 @@
+"""What a setting of 0 or null says that it means is what training does."""
+
+import re
+from dataclasses import asdict
+
+import pytest
+
+from gemel.config import describe
+from gemel.train.towers import trainable
+
+BOTH = r"0: ([\w.]+) for rows, ([\w.]+) for images$"
+SAID = {
+    key: re.findall(BOTH, describe(f"train.{key}"))
+    for key in (
+        "identities_per_batch", "views_per_identity", "max_epochs", "patience", "learning_rate",
+    )
+}  # fmt: skip
+ALIKE = {
+    key: re.findall(r"null: ([\w.]+)$", describe(f"train.{key}"))
+    for key in ("loss", "mining", "margin", "warmup_ratio")
+}
+
+
+@pytest.mark.parametrize("key", SAID)
+def test_defaults_of_a_modality_are_as_described(key: str) -> None:
+    ((rows, images),) = SAID[key]
+    for modality, value in (("row", rows), ("image", images)):
+        assert float(value) == asdict(trainable(modality).defaults)[key]
+
+
+@pytest.mark.parametrize("key", ALIKE)
+def test_defaults_of_every_modality_are_as_described(key: str) -> None:
+    (value,) = ALIKE[key]
+    for modality in ("row", "image"):
+        assert value == str(asdict(trainable(modality).defaults)[key])
