@@ -21,6 +21,7 @@ def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) ->
     clusters, pairs = pl.read_parquet("c.parquet"), pl.read_parquet("p.parquet")
     assert clusters.columns == [
         "id", "side", "cluster", "canonical", "score", "weakest_link", "risk", "size",
+        "identity", "first", "last", "town", "born",
     ]  # fmt: skip
     assert len(clusters) == 180 and clusters["canonical"].sum() == clusters["cluster"].n_unique()
     assert pairs.columns == ["left", "right", "score", "probability", "outcome"]
