@@ -5,6 +5,7 @@ Each row of the table is a command line in a project that was sound until `prepa
 
 import base64
 import io
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -323,6 +324,9 @@ TABLE = [
         hint="c10"),
     Bad("init pictures --force", "broken.png", pictures, hint="mend gemel.toml"),
     Bad("init notes --force", "no images", put("notes/readme.txt", "x"), hint=".tif"),
+    Bad(f"init {os.fsdecode(bytes([99, 233]))}.csv --force",
+        "this name is not UTF-8", hint="rename the file"),
+    Bad(f"gallery search first={os.fsdecode(bytes([233]))}", "this name is not UTF-8"),
     # the environment
     Bad("data check", "GEMEL_TRAIN_SEED sets nothing", hint="GEMEL__TRAIN__SEED",
         environ={"GEMEL_TRAIN_SEED": "1"}),

@@ -35,7 +35,7 @@ from gemel.cli import (
 from gemel.cli.calibrate import calibrate
 from gemel.cli.compare import compare
 from gemel.cli.demo import demo
-from gemel.errors import GemelError
+from gemel.errors import GemelError, InvalidInput
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
@@ -92,6 +92,7 @@ def run(argv: Sequence[str]) -> int:
     """
     debug = "--debug" in argv
     try:
+        _check_text(argv)
         code = typer.main.get_command(app).main(
             args=list(argv), prog_name="gemel", standalone_mode=False
         )
@@ -118,6 +119,14 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
+def _check_text(argv: Sequence[str]) -> None:
+    """Raise unless every word is text: no settings, release or ledger can hold another name."""
+    for word in argv:
+        shown = word.encode("utf-8", "backslashreplace").decode()
+        if any("\udc80" <= c <= "\udcff" for c in word):
+            raise InvalidInput("this name is not UTF-8", where=shown, hint="rename the file")
+
+
 def _usage(e: Any) -> int:
     if type(e).__name__ == "NoArgsIsHelpError":
         show.say(e.format_message())
@@ -134,7 +143,8 @@ def _unexpected(e: Exception, debug: bool) -> int:
         return 1
     handle, name = tempfile.mkstemp(prefix="gemel-error-", suffix=".log")
     os.close(handle)
-    Path(name).write_text(f"gemel {__version__}, {' '.join(sys.argv)}\n{traceback.format_exc()}")
+    text = f"gemel {__version__}, {' '.join(sys.argv)}\n{traceback.format_exc()}"
+    Path(name).write_text(text, encoding="utf-8", errors="backslashreplace")
     show.say(f"error: unexpected {type(e).__name__}: {' '.join(str(e).split())[:300]}")
     show.say(f"hint: this is a bug; the details are in {name}")
     return 1
