@@ -59,7 +59,8 @@ def _settings() -> str:
     for section, struct in SECTIONS.items():
         lines += ["", f"## [{section}]", "", (struct.__doc__ or "").splitlines()[0], ""]
         lines += ["| key | default | meaning |", "|---|---|---|"]
-        for name, default in struct().to_dict().items():
+        for name in struct.__struct_fields__:
+            default = getattr(struct(), name)
             shown = "none" if default is None else repr(default).replace("'", '"')
             shown = "[]" if default == () else shown
             lines.append(f"| `{name}` | `{shown}` | {describe(f'{section}.{name}')} |")
