@@ -24,7 +24,7 @@ def test_names_and_values_that_only_look_alike_are_left_alone() -> None:
 
 def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
     rows = [
-        {"price": f"1.{i:03},50", "cost": f"€ {i},20", "seen": f"0{i % 9 + 1}.03.7{i % 10}"}
+        {"price": f"1'{i:03}.50", "cost": f"€ {i},20", "seen": f"0{i % 9 + 1}.03.7{i % 10}"}
         for i in range(30)
     ]
     found = notes(from_rows(rows))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemel.data import records, schema
-from gemel.data.schema import Field
+from gemel.data.schema import Field, Reading
 from gemel.data.sources import tables
 from gemel.errors import DataError
 
@@ -228,7 +228,7 @@ def test_overrides_and_missing_words_win(tmp_path: Path) -> None:
     text = "code,name\n" + "\n".join(f"{i},{'NA' if i % 2 else 'x'}" for i in range(10))
     path = write(tmp_path / "t.csv", text)
     data = records.read(path, columns={"code": "text"}, missing=["NA"])
-    assert data.fields[0] == Field("code", "text")
+    assert data.fields[0] == Field("code", "text", Reading(("NA",)))
     assert data.payloads([0, 1]) == [{"code": "0", "name": "x"}, {"code": "1", "name": None}]
 
 
@@ -236,11 +236,13 @@ def test_fields_of_a_release_are_kept_and_demanded(tmp_path: Path) -> None:
     fields = [Field("year", "text"), Field("name", "text")]
     path = write(tmp_path / "p.csv", people())
     data = records.read(path, fields=fields)
-    assert data.fields == tuple(fields)
+    assert [(f.name, f.kind) for f in data.fields] == [("year", "text"), ("name", "text")]
     assert data.payloads([0]) == [{"year": "1950", "name": "Name0"}]
     assert any("not used: id, person, born" in n for n in data.notes)
     labelled = records.read(path, fields=fields, identity="name")
-    assert labelled.fields == tuple(fields) and labelled.identity_of(0) == "Name0"
+    assert [f.name for f in labelled.fields] == ["year", "name"] and labelled.identity_of(
+        0
+    ) == "Name0"
     with pytest.raises(DataError, match="no column 'phone'"):
         records.read(path, fields=[Field("phone", "text")])
 

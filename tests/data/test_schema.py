@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from gemel.data import dates, schema
-from gemel.data.schema import Field
+from gemel.data.schema import Field, Reading
 from gemel.errors import DataError
 
 
@@ -48,23 +48,64 @@ def test_one_value_in_a_hundred_may_be_wrong_but_not_two() -> None:
     assert "column x: 98.0% of the values are numbers; kept as text" in notes
 
 
+def column(values: list[str | None], field: Field, override: str = "") -> list[object]:
+    raw = pl.Series(field.name, values)
+    return field.settled(raw, override=override, where="t.csv").column(raw).to_list()
+
+
 def test_the_order_of_day_and_month_is_the_columns_or_the_users() -> None:
-    assert dates.parse(pl.Series(["13/04/1980", "03/04/1980"])).to_list() == [
-        "1980-04-13",
-        "1980-04-03",
-    ]
-    assert dates.parse(pl.Series(["04-13-1980", "03-04-1980"])).to_list() == [
-        "1980-04-13",
-        "1980-03-04",
-    ]
-    open_ = pl.Series("born", ["03/04/1980"])
+    born = Field("born", "date")
+    assert column(["13/04/1980", "03/04/1980"], born) == ["1980-04-13", "1980-04-03"]
+    assert column(["04-13-1980", "03-04-1980"], born) == ["1980-04-13", "1980-03-04"]
     with pytest.raises(DataError, match="do not say whether the day or the month") as e:
-        schema.parse(open_, Field("born", "date"), where="t.csv")
+        column(["03/04/1980"], born)
     assert e.value.where == "t.csv, column born"
     assert "date:dmy" in e.value.hint
     for override, expected in (("date:dmy", "1980-04-03"), ("date:mdy", "1980-03-04")):
-        values = schema.parse(open_, Field("born", "date"), override=override)
-        assert values.to_list() == [expected]
+        assert column(["03/04/1980"], born, override) == [expected]
+
+
+def test_an_order_that_is_settled_is_not_changed_by_other_rows() -> None:
+    values = ["03/04/1980", "04/25/1991", "04/26/1991", "5/5/1955"]
+    day_first = Field("born", "date", Reading(order="dmy"))
+    assert column(values, day_first) == ["1980-04-03", None, None, "1955-05-05"]
+    nobody_knows = Field("born", "date", Reading())
+    assert column(values, nobody_knows) == [None, None, None, "1955-05-05"]
+
+
+WRITTEN = ["1.5", "1,5", "3.400,00", "3,400.00", "1,500", "1.500", "-2e3", "+7", "nan", "1_0", "x"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        Field("n", "number", Reading(("x",))),
+        Field("n", "number", Reading(("x",), decimal=",")),
+        Field("n", "date", Reading(("x",), "dmy")),
+        Field("n", "date", Reading(("x",), "mdy")),
+        Field("n", "date", Reading(("x",))),
+        Field("n", "text", Reading(("x", "1.5"))),
+    ],
+)
+def test_one_value_is_read_as_a_column_of_them(field: Field) -> None:
+    values = [*WRITTEN, "03/04/1980", "25/04/1980", "5/5/1955", "1.2.1980", "2 Jan 1961", " ", None]
+    raw = schema.without_gaps(
+        pl.Series("n", values), field.reading.missing if field.reading else ()
+    )
+    for value, gap, read in zip(values, raw, field.column(raw), strict=True):
+        assert field.value(value) == (value if read is None and gap is not None else read)
+
+
+def test_of_numbers_with_a_comma_only_what_is_wrong_is_none() -> None:
+    price = Field("price", "number")
+    assert column(["88,10", "3.400,00", "5,75", "12.5"], price) == [88.1, 3400.0, 5.75, None]
+    assert column(["88.10", "3,400.00", "5.75", "12,5"], price) == [88.1, 3400.0, 5.75, None]
+
+
+def test_a_typed_value_can_mean_that_there_is_none() -> None:
+    typed = pl.Series([1, -999, None])
+    assert schema.without_gaps(typed, ["-999"]).to_list() == [1, None, None]
+    assert Field("n", "number", Reading(("-999",))).value(-999) is None
 
 
 def test_dates_that_do_not_exist_are_none() -> None:

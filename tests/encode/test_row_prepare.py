@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemel.data.schema import Field
+from gemel.data.schema import Field, Reading
 from gemel.encode.row.prepare import RowPrepare, folded
 from gemel.errors import InvalidInput, ReleaseError
 
@@ -67,6 +67,16 @@ def test_a_spec_is_json_and_says_it_all(prepare: RowPrepare) -> None:
     again = RowPrepare.from_spec(json.loads(json.dumps(prepare.spec())))
     for name, array in prepare(ROWS).items():
         assert (again(ROWS)[name] == array).all()
+
+
+def test_how_values_are_written_is_part_of_the_spec_where_it_is_known() -> None:
+    fields = [Field("born", "date", Reading(("N/A",), "dmy")), Field("size", "number", Reading())]
+    prepare = RowPrepare.fit([{"born": "1980-04-03", "size": 1.0}], fields)
+    again = RowPrepare.from_spec(json.loads(json.dumps(prepare.spec())))
+    assert again.fields == tuple(fields)
+    plain = RowPrepare.fit(ROWS, FIELDS).spec()
+    assert plain["fields"][0] == {"name": "name", "kind": "text"}
+    assert RowPrepare.from_spec(plain).spec() == plain
 
 
 def test_a_spec_of_something_else_is_refused() -> None:

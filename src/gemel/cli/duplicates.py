@@ -159,6 +159,7 @@ def _records(
         id=id,
         identity=identity,
         category=categories.column if categories else None,
+        columns={date: data.columns.get(date, "date")},
         fields=(*fields, Field(date, "date")),
         max_bad_ratio=data.max_bad_ratio,
     )

@@ -88,7 +88,7 @@ def items_of(
             what = f"{quoted(word, 80)} is not {kind.on_command_line}"
             raise InvalidInput(what, where=place, hint="data.path names where ids are looked up")
         else:
-            dataset = dataset or project.dataset()
+            dataset = dataset or project.dataset(release)
             at = _position(dataset, word)
             own = dataset.category.of(at) if dataset.category else None
             found.append((kind.item(dataset.payloads([at])[0]), own))

@@ -20,13 +20,13 @@ from gemel.cli.project import (
     ReleaseName,
     Sets,
 )
-from gemel.data.dates import iso
 from gemel.encode import modality
 from gemel.errors import InvalidInput, quoted
 from gemel.ledger.bodies import Deleted, Enrolled
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
+    from gemel.data.schema import Field
     from gemel.encode.modality import Payload
     from gemel.gallery.gallery import Gallery
     from gemel.release.release import Release
@@ -241,20 +241,28 @@ def parse_item(release: Release, words: Sequence[str]) -> Any:
     return item
 
 
-def typed(release: Release, words: Sequence[str], where: str) -> dict[str, str | float]:
-    """NAME=VALUE words as values of the kinds that the fields of a release have."""
-    kinds = {f.name: f.kind for f in release.encoder.prepare.fields}
-    found: dict[str, str | float] = {}
+def typed(release: Release, words: Sequence[str], where: str) -> dict[str, Any]:
+    """NAME=VALUE words as values, read as the fields of a release read them."""
+    fields = {f.name: f for f in release.encoder.prepare.fields}
+    found: dict[str, Any] = {}
     for word in words:
         name, separator, value = word.partition("=")
         if not separator:
             raise InvalidInput(
                 f"{word!r} is not NAME=VALUE", where=where, hint="for example name=Anna"
             )
-        try:
-            found[name] = float(value) if kinds.get(name) == "number" and value else value
-            if kinds.get(name) == "date":
-                found[name] = iso(value) or value
-        except ValueError as e:
-            raise InvalidInput(f"expected a number, got {value!r}", where=f"{where} {name}") from e
+        field = fields.get(name)
+        found[name] = value if field is None else field.value(value)
+        if field is not None and field.kind == "number" and value and found[name] == value:
+            found[name] = _number(field, value, f"{where} {name}")
     return found
+
+
+def _number(field: Field, text: str, where: str) -> float:
+    """A number of a command line where the field does not say how it is written."""
+    try:
+        if field.reading is None:
+            return float(text)
+    except ValueError:
+        pass
+    raise InvalidInput(f"expected a {field.expected}, got {text!r}", where=where)

@@ -96,10 +96,11 @@ class Project:
         data = self.config.data
         return [self.config.at(p) for p in (data.path, data.pairs) if p]
 
-    def dataset(self, *, most: int = FEW) -> Dataset:
+    def dataset(self, release: Release | None = None, *, most: int = FEW) -> Dataset:
         """The records that `[data]` names; what is refused is told.
 
         Args:
+            release: whose fields are read, as they are written to it; None to look at the columns.
             most: lines of what is refused.
         Raises:
             ConfigError: it names none.
@@ -124,6 +125,7 @@ class Project:
             ignore=data.ignore,
             groups=data.groups,
             missing=data.missing,
+            fields=None if release is None else release.encoder.prepare.fields or None,
             pairs=self.config.at(data.pairs) if data.pairs else None,
             max_bad_ratio=data.max_bad_ratio,
             depth=data.depth,
@@ -157,7 +159,7 @@ class Project:
         if path is None:
             if label is not None:
                 raise ConfigError("a label without a file", hint="[data] names the identity")
-            return self.dataset()
+            return self.dataset(release)
         fields = release.encoder.prepare.fields or None
         categories = release.policy.categories
         category = categories.column if categories else None
@@ -194,12 +196,15 @@ class Project:
 
     def run_folder(self, dataset: Dataset) -> Path:
         """Folder of the run that these records and settings decide."""
+        from gemel.data.schema import readings
         from gemel.release.run import named_by
 
-        settings = {
+        settings: dict[str, Any] = {
             "split": msgspec.to_builtins(self.config.split),
             "train": named_by(self.config.train),
         }
+        if written := readings(dataset.fields):
+            settings["readings"] = written
         return self.state / "runs" / digest(dataset.digest.encode(), canonical_json(settings))[:12]
 
     def sampling(self) -> Sampling:

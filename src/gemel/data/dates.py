@@ -1,15 +1,15 @@
-"""Dates written in the common ways, parsed column by column to ISO text.
+"""Dates written in the common ways, parsed to ISO text.
 
 Most ways of writing a date say themselves what is day and what is month. `03/04/1980` does not:
-there the whole column decides, and if it cannot, the user is asked. A date is never guessed.
+there the order of its field decides, which a user or a whole column has said once (`order_of`). A
+date is never guessed, and no row changes how another one is read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gemel.errors import DataError
 
@@ -33,63 +33,61 @@ _OPEN = {
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
-def parse(values: pl.Series, *, order: Order | None = None, where: str = "") -> pl.Series:
+def parse(values: pl.Series, order: Order | None = None) -> pl.Series:
     """ISO text of each value that is a date, null elsewhere.
 
     Written as year-month-day with `-`, `/` or `.`; `YYYYMMDD`; `DD.MM.YYYY`; day, English month
-    and year; or two numbers and a year with `/` or `-`, whose order the column decides. A time of
-    day behind the date is ignored.
+    and year; or two numbers and a year with `/` or `-`, as the order says. A time of day behind the
+    date is ignored.
 
     Args:
         values: (n,) String.
-        order: what comes first in `03/04/1980`; None lets the column decide.
-        where: file and column, for the error.
+        order: what comes first in `03/04/1980`; None where nobody knows: no such value is a date
+            then, unless both numbers are the same.
     Returns:
         (n,) String, "YYYY-MM-DD" or null.
-    Raises:
-        DataError: the column does not say whether day or month comes first.
     """
     trimmed = values.str.strip_chars()
     out = _first(trimmed, _CERTAIN)
-    rest = trimmed.filter(out.is_null() & trimmed.is_not_null())
-    if not rest.str.contains(_OPEN["dmy"]).any():
+    rest = out.is_null() & trimmed.is_not_null()
+    if not bool(trimmed.filter(rest).str.contains(_OPEN["dmy"]).any()):
         return out
-    chosen = order or _order(rest, where)
-    return _coalesce(out, _first(trimmed, (_OPEN[chosen],)))
+    day_first, month_first = (_first(trimmed, (_OPEN[o],)) for o in ("dmy", "mdy"))
+    if order is not None:
+        return _coalesce(out, day_first if order == "dmy" else month_first)
+    nothing = _nothing(values)
+    same = (day_first == month_first).fill_null(False)
+    return _coalesce(out, day_first.zip_with(same, nothing))
 
 
-def iso(text: str) -> str | None:
-    """ISO text of one date that says itself what is day and what is month; None for any other.
+def iso(text: str, order: Order | None = None) -> str | None:
+    """ISO text of one date as `parse` reads it; None if it is none.
 
     Example:
-        >>> iso("02.01.1961"), iso("2 Jan 1961"), iso("02/01/1961")
-        ('1961-01-02', '1961-01-02', None)
+        >>> iso("02.01.1961"), iso("2 Jan 1961"), iso("02/01/1961"), iso("02/01/1961", "dmy")
+        ('1961-01-02', '1961-01-02', None, '1961-01-02')
     """
     text = text.strip()
     for pattern in _CERTAIN:
         found = re.fullmatch(pattern, text)
-        if found is None:
-            continue
-        name = found["m"].lower()
-        try:
-            month = int(name) if name.isdigit() else _MONTHS.index(name) + 1
-            return date(int(found["y"]), month, int(found["d"])).isoformat()
-        except ValueError:  # no such month or day
-            return None
-    return None
+        if found is not None:
+            return _one(found)
+    both = [
+        None if found is None else _one(found)
+        for found in (re.fullmatch(_OPEN[o], text) for o in ("dmy", "mdy"))
+    ]
+    if order is not None:
+        return both[0] if order == "dmy" else both[1]
+    return both[0] if both[0] == both[1] else None
 
 
-def as_iso(row: Any, names: Iterable[str]) -> Any:
-    """The row with the dates in these fields as ISO text; what is no such date stays as it is.
-
-    Args:
-        row: a mapping of field to value; anything else is returned as it is.
-        names: of the fields that hold dates.
-    """
-    if not isinstance(row, Mapping):
-        return row
-    given = {name: row[name] for name in names if isinstance(row.get(name), str)}
-    return {**row, **{name: iso(value) or value for name, value in given.items()}}
+def _one(found: re.Match[str]) -> str | None:
+    name = found["m"].lower()
+    try:
+        month = int(name) if name.isdigit() else _MONTHS.index(name) + 1
+        return date(int(found["y"]), month, int(found["d"])).isoformat()
+    except ValueError:  # no such month or day
+        return None
 
 
 def looks_like_dates(values: pl.Series) -> bool:
@@ -101,17 +99,27 @@ def looks_like_dates(values: pl.Series) -> bool:
     return hits > len(head) / 2
 
 
-def _order(values: pl.Series, where: str) -> Order:
-    day_first, month_first = (_first(values, (_OPEN[o],)) for o in ("dmy", "mdy"))
+def order_of(values: pl.Series, where: str = "") -> Order | None:
+    """What comes first where a column writes dates like `13/04/1980`; None if it writes none.
+
+    Args:
+        values: (n,) String.
+        where: file and column, for the error.
+    Raises:
+        DataError: the column does not say.
+    """
+    trimmed = values.str.strip_chars().drop_nulls()
+    open_ = trimmed.filter(trimmed.str.contains(_OPEN["dmy"]))
+    day_first, month_first = (_first(open_, (_OPEN[o],)) for o in ("dmy", "mdy"))
     only_day = int((day_first.is_not_null() & month_first.is_null()).sum())
     only_month = int((month_first.is_not_null() & day_first.is_null()).sum())
     if only_day != only_month:
         return "dmy" if only_day > only_month else "mdy"
-    if only_day == 0 and bool((day_first == month_first).all()):
-        return "dmy"
-    example = values.drop_nulls()[0]
+    unsure = open_.filter(day_first.ne_missing(month_first))
+    if not len(unsure):
+        return None
     raise DataError(
-        f"dates such as {example!r} do not say whether the day or the month comes first",
+        f"dates such as {unsure[0]!r} do not say whether the day or the month comes first",
         where=where,
         hint='set the column to "date:dmy" or "date:mdy"',
     )
@@ -120,7 +128,7 @@ def _order(values: pl.Series, where: str) -> Order:
 def _first(values: pl.Series, patterns: tuple[str, ...]) -> pl.Series:
     import polars as pl
 
-    out = pl.Series(values.name, [None] * len(values), dtype=pl.String)
+    out = _nothing(values)
     for pattern in patterns:
         if not bool(values.str.contains(pattern).any()):
             continue
@@ -135,6 +143,12 @@ def _first(values: pl.Series, patterns: tuple[str, ...]) -> pl.Series:
         parsed = text.str.strptime(pl.Date, "%Y-%m-%d", strict=False)
         out = _coalesce(out, parsed.dt.strftime("%Y-%m-%d"))
     return out
+
+
+def _nothing(values: pl.Series) -> pl.Series:
+    import polars as pl
+
+    return pl.Series(values.name, [None], dtype=pl.String).new_from_index(0, len(values))
 
 
 def _coalesce(first: pl.Series, second: pl.Series) -> pl.Series:

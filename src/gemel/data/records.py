@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
-from gemel.data.schema import Field
+from gemel.data.schema import Field, as_text
 from gemel.data.sources import frames, images, tables
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.rows import Columns, from_table, plain
@@ -128,8 +128,8 @@ def from_rows(
     if not rows:
         raise DataError("no rows")
     names = list(dict.fromkeys(n for row in rows for n in row))
-    values = [[tables.as_text(row.get(n)) for row in rows] for n in names]
-    dataset = from_table(tables.from_columns(names, values, "rows"), Columns(fields=fields))
+    table = tables.of_values({n: [row.get(n) for row in rows] for n in names}, "rows")
+    dataset = from_table(table, Columns(fields=fields))
     name, values_of = categories or ("", None)
     for label, given in (("identities", identities), ("ids", ids), ("categories", values_of)):
         if given is not None and len(given) != len(rows):
@@ -140,10 +140,10 @@ def from_rows(
         if len(set(dataset.ids.tolist())) != len(dataset):
             raise DataError("ids are not unique")
     if identities is not None:
-        code, identity_names = codes([tables.as_text(v) for v in identities])
+        code, identity_names = codes([as_text(v) for v in identities])
         dataset = replace(dataset, identities=code, identity_names=identity_names)
     if values_of is not None:
-        column = CategoryColumn(name, *codes([tables.as_text(v) for v in values_of]))
+        column = CategoryColumn(name, *codes([as_text(v) for v in values_of]))
         dataset = replace(dataset, category=column)
     return dataset
 

@@ -1,18 +1,21 @@
 """What the columns of a table are: text, number, category or date.
 
-A kind is inferred from the values of the whole column, shown to the user and overridable. Reading
-a value never guesses: it either fits its kind or is reported. What a network makes of a value is
-decided in `encode`, not here.
+A kind is inferred from the values of the whole column, shown to the user and overridable, and so is
+how its values are written. From then on both belong to the field, and with it to a release: files,
+requests, commands and scripts read a value by its field alone. Reading never guesses: a value fits
+or is reported. What a network makes of it is decided in `encode`, not here.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from gemel.data import dates
+import numpy as np
+
+from gemel.data import dates, numbers
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,52 +28,176 @@ OVERRIDES = (*KINDS, "date:dmy", "date:mdy")
 MOST = 0.99
 """A column is of a kind when at least this share of its values is; the others are reported."""
 
-_NUMBER = r"^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?\s*$"
-_COMMA_NUMBER = r"^\s*[+-]?\d+(?:,\d+)?\s*$"
-_COMMA_CERTAIN = r",(?:\d{1,2}|\d{4,})\s*$"
 _LEADING_ZERO = r"^\s*[+-]?0\d"
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How the values of a field are written.
+
+    Attributes:
+        missing: texts that mean "no value", besides blank ones.
+        order: what comes first in dates like `03/04/1980`; None: such a value is no date.
+        decimal: sign of numbers.
+    """
+
+    missing: tuple[str, ...] = ()
+    order: dates.Order | None = None
+    decimal: numbers.Decimal = "."
+
+    def spec(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        return {**asdict(self), "missing": list(self.missing)}
+
+
+@dataclass(frozen=True)
 class Field:
-    """A named column and what its values are.
+    """A named column, what its values are and how they are written.
 
     Values in a payload: text and category `str`, number `float`, date `"YYYY-MM-DD"`; None where
     the value is missing.
+
+    Attributes:
+        name: of the column.
+        kind: of its values.
+        reading: how they are written; None (of releases before 0.2, or not known yet): the column
+            of a file says it (`settled`), and a single value must be of its kind already.
     """
 
     name: str
     kind: Kind
+    reading: Reading | None = None
+
+    def settled(
+        self, values: pl.Series, *, override: str = "", missing: Sequence[str] = (), where: str = ""
+    ) -> Field:
+        """The field with a reading: its own, or the one that a column asks for.
+
+        Args:
+            values: (n,) of the column, with missing values already null.
+            override: `date:dmy` or `date:mdy` settles what comes first.
+            missing: texts that mean "no value".
+            where: file, for errors.
+        Raises:
+            DataError: a date column does not say whether day or month comes first.
+        """
+        if self.reading is not None:
+            return self
+        order: dates.Order | None = None
+        decimal: numbers.Decimal = "."
+        if self.kind == "date" and not values.dtype.is_temporal():
+            said = {"date:dmy": "dmy", "date:mdy": "mdy"}.get(override)
+            place = f"{where}, column {self.name}"
+            order = said or dates.order_of(as_strings(values), place)  # type: ignore[assignment]
+        if self.kind == "number" and not values.dtype.is_numeric():
+            decimal = numbers.decimal_of(as_strings(values).drop_nulls())
+        return Field(self.name, self.kind, Reading(tuple(missing), order, decimal))
+
+    def column(self, values: pl.Series) -> pl.Series:
+        """The values of a column as the kind says; null where one is missing or does not fit.
+
+        Args:
+            values: (n,) String with missing values already null, or typed by the file.
+        Returns:
+            (n,) Float64 for numbers, String for all else (dates as ISO text).
+        """
+        import polars as pl
+
+        reading = self.reading or Reading()
+        if self.kind == "number":
+            numeric = values.dtype.is_numeric()
+            return numbers.parse(values if numeric else as_strings(values), reading.decimal)
+        if self.kind == "date":
+            if isinstance(values.dtype, pl.Date | pl.Datetime):
+                return values.cast(pl.Date).dt.strftime("%Y-%m-%d")
+            return dates.parse(as_strings(values), reading.order)
+        return as_strings(values)
+
+    def value(self, value: Any) -> Any:
+        """One value as `column` reads it: None where it is missing, itself where it does not fit.
+
+        Example:
+            >>> Field("born", "date", Reading(("N/A",), "dmy")).value("03/04/1980")
+            '1980-04-03'
+        """
+        if self.reading is None:
+            is_day = self.kind == "date" and isinstance(value, str)
+            return (dates.iso(value) or value) if is_day else value
+        text = as_text(value)
+        if text is None or not text.strip() or text.strip() in self.reading.missing:
+            return None
+        if not isinstance(value, str):
+            return value
+        if self.kind == "number":
+            number = numbers.one(value, self.reading.decimal)
+            return value if number is None else number
+        if self.kind == "date":
+            return dates.iso(value, self.reading.order) or value
+        return value
+
+    @property
+    def expected(self) -> str:
+        """What a value that does not fit is not."""
+        first = {"dmy": " with the day first", "mdy": " with the month first"}
+        comma = " with a decimal comma" if self.reading and self.reading.decimal == "," else ""
+        order = first.get(self.reading.order or "", "") if self.reading else ""
+        return f"{self.kind}{order}{comma}"
+
+
+def without_gaps(values: pl.Series, missing: Sequence[str]) -> pl.Series:
+    """The values; null where one is blank, or one of the texts that mean "no value"."""
+    import polars as pl
+
+    if values.dtype != pl.String and (not missing or values.dtype.is_nested()):
+        return values
+    text = as_strings(values).str.strip_chars()
+    there = ((text != "") & ~text.is_in(list(missing))).fill_null(False)
+    return values.zip_with(
+        there, pl.Series([None], dtype=values.dtype).new_from_index(0, len(values))
+    )
+
+
+def readings(fields: Sequence[Field]) -> dict[str, Any]:
+    """How fields are written, by name as JSON values; those written plainly are left out."""
+    said = {f.name: f.reading for f in fields if f.reading is not None}
+    return {name: reading.spec() for name, reading in said.items() if reading != Reading()}
 
 
 def infer(
-    frame: pl.DataFrame, overrides: Mapping[str, str] | None = None
+    frame: pl.DataFrame,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    missing: Sequence[str] = (),
+    where: str = "",
 ) -> tuple[tuple[Field, ...], tuple[str, ...]]:
-    """What each column is, and what a user should know about it.
+    """What each column is, how it is written, and what a user should know about it.
 
     A column is a number or a date when 99 % of its values are; values with leading zeros, or long
     whole numbers of one length, are codes and stay text; at most 25 values that each come back ten
     times are categories; all else is text.
 
     Args:
-        frame: raw columns: String, or as typed by the file.
+        frame: raw columns, missing values null: String, or as typed by the file.
         overrides: column name to kind, or `date:dmy` / `date:mdy`.
+        missing: texts that meant "no value".
+        where: file, for errors.
     Returns:
         Fields in column order, and notes of one sentence each.
     Raises:
-        DataError: an override names no column or no kind.
+        DataError: an override names no column or no kind, or a column of dates does not say whether
+            day or month comes first.
     """
     overrides = check_overrides(frame.columns, overrides)
     fields: list[Field] = []
     notes: list[str] = []
     for name in frame.columns:
-        given = overrides.get(name)
-        if given is not None:
-            fields.append(Field(name, kind_of(given)))
-        else:
-            kind, note = _kind(frame[name])
-            fields.append(Field(name, kind))
-            notes += [f"column {name}: {note}"] if note else []
+        given = overrides.get(name, "")
+        kind, note = (kind_of(given), "") if given else _kind(frame[name])
+        field = Field(name, kind).settled(frame[name], override=given, missing=missing, where=where)
+        fields.append(field)
+        notes += [f"column {name}: {note}"] if note else []
+        if field.expected != kind and not given:
+            notes.append(f"column {name}: read as {field.expected}")
         notes += [f"column {name}: {n}" for n in _shape_notes(frame[name])]
     return tuple(fields), tuple(notes)
 
@@ -101,40 +228,32 @@ def kind_of(override: str) -> Kind:
     return kind
 
 
-def parse(values: pl.Series, field: Field, *, override: str = "", where: str = "") -> pl.Series:
-    """The values as their kind says; null where a value is missing or does not fit.
-
-    Args:
-        values: (n,) String with missing values already null, or typed by the file.
-        field: name and kind.
-        override: `date:dmy` or `date:mdy` settles what comes first.
-        where: file, for errors.
-    Returns:
-        (n,) Float64 for numbers, String for all else (dates as ISO text).
-    Raises:
-        DataError: a date column does not say whether day or month comes first.
-    """
-    import polars as pl
-
-    if field.kind == "number":
-        return _numbers(values)
-    if field.kind == "date":
-        if isinstance(values.dtype, pl.Date | pl.Datetime):
-            return values.cast(pl.Date).dt.strftime("%Y-%m-%d")
-        order: dates.Order | None = "dmy" if override == "date:dmy" else None
-        order = "mdy" if override == "date:mdy" else order
-        place = f"{where}, column {field.name}"
-        return dates.parse(as_strings(values), order=order, where=place)
-    return as_strings(values)
-
-
 def as_strings(values: pl.Series) -> pl.Series:
-    """The values as String; whole numbers held as floats lose their `.0`."""
+    """The values as String; whole numbers held as floats lose their `.0`, as in `as_text`."""
     import polars as pl
 
-    if values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all()):
-        values = values.cast(pl.Int64, strict=False)
+    if values.dtype.is_float():
+        whole = ((values % 1 == 0) & (values.abs() < 2**53)).fill_null(False)
+        digits = values.cast(pl.Int64, strict=False).cast(pl.String)
+        return digits.zip_with(whole, values.cast(pl.String))
     return values.cast(pl.String, strict=False)
+
+
+def as_text(value: object) -> str | None:
+    """A single value as the text it would have in a CSV file; None stays None.
+
+    Example:
+        >>> as_text(True), as_text(2.0), as_text(None)
+        ('true', '2', None)
+    """
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else str(number)
+    return str(value)
 
 
 def _kind(values: pl.Series) -> tuple[Kind, str]:
@@ -161,12 +280,13 @@ def _kind(values: pl.Series) -> tuple[Kind, str]:
 def _kind_by_pattern(present: pl.Series) -> tuple[Kind | None, str]:
     if dates.looks_like_dates(present):
         try:
-            share = dates.parse(present).is_not_null().mean()
+            share = dates.parse(present, dates.order_of(present)).is_not_null().mean()
         except DataError as e:
             return "text", f"{e.what}; kept as text; {e.hint}"
         if _float(share) >= MOST:
             return "date", ""
-    share = _float(_numbers(present).is_not_null().mean())
+    decimal = numbers.decimal_of(present)
+    share = _float(numbers.parse(present, decimal).is_not_null().mean())
     if share < MOST:
         near = share > 0.9
         return None, f"{share:.1%} of the values are numbers; kept as text" if near else ""
@@ -176,24 +296,6 @@ def _kind_by_pattern(present: pl.Series) -> tuple[Kind | None, str]:
     if lengths.min() == lengths.max() and _float(lengths.min()) >= 6 and present.n_unique() > 50:
         return "text", "long numbers of one length are taken as codes and kept as text"
     return "number", ""
-
-
-def _numbers(values: pl.Series) -> pl.Series:
-    import polars as pl
-
-    if values.dtype.is_numeric():
-        plain = values.cast(pl.Float64, strict=False)
-    else:
-        values = as_strings(values)
-        commas = values.str.contains(_COMMA_CERTAIN).any() and not values.str.contains(r"\.").any()
-        pattern = _COMMA_NUMBER if commas else _NUMBER
-        nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(values))
-        fitting = values.zip_with(values.str.contains(pattern), nothing)
-        text = fitting.str.strip_chars().str.strip_prefix("+")
-        text = text.str.replace(",", ".", literal=True) if commas else text
-        plain = text.cast(pl.Float64, strict=False)
-    gaps = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(values))
-    return plain.zip_with(plain.is_finite(), gaps)
 
 
 def _shape_notes(values: pl.Series) -> list[str]:

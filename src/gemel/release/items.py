@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gemel.data.sources.tables import as_text
+from gemel.data.schema import as_text
 from gemel.decide.categories import Categories
 from gemel.encode import modality
 from gemel.encode.modality import Modality, Payload, Prepare

@@ -20,6 +20,7 @@ from torch import nn
 from gemel.arrays import Float32, Int64, canonical_json, digest
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.sampler import PxK
+from gemel.data.schema import readings
 from gemel.data.splits import Splits
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
@@ -123,6 +124,8 @@ def _key(dataset: Dataset, splits: Splits, settings: RunSettings) -> str:
     """Digest of everything that decides the result."""
     said = named_by(settings)
     described = {"format": FORMAT, "settings": said, "splits": splits.as_dict()}
+    if written := readings(dataset.fields):
+        described["readings"] = written
     return digest(canonical_json(described), dataset.digest.encode())
 
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Int64, canonical_json, digest
 from gemel.data import schema, wordbags
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
-from gemel.data.schema import Field
-from gemel.data.sources.tables import Table, as_text
+from gemel.data.schema import Field, as_text
+from gemel.data.sources.tables import Table
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ class Columns:
     def labels(self) -> list[str]:
         """Columns that say something about a record."""
         return [c for c in (self.identity, self.id, self.category) if c is not None]
+
+    @property
+    def gaps(self) -> list[str]:
+        """Texts that mean "no value", of the settings and of the fields of a release."""
+        own = (f.reading.missing for f in self.fields or () if f.reading is not None)
+        return list(dict.fromkeys([*self.missing, *(text for texts in own for text in texts)]))
 
     @property
     def hidden(self) -> list[str]:
@@ -139,9 +145,9 @@ def from_table(table: Table, said: Columns) -> Dataset:
             where=table.file,
             hint="name a column that groups many identities",
         )
-    unused = set(said.ignore) - set(said.groups)
-    frame = _without_gaps(table.frame.drop(unused), said.missing)
-    grouped = {c: schema.as_strings(frame[c]) for c in said.groups}
+    frame = table.frame.drop(set(said.ignore) - set(said.groups))
+    grouped = {c: _labels(frame, c, said) for c in said.groups}
+    labels = {c: _labels(frame, c, said) for c in said.labels}
     raw, fields, notes = _raw_fields(table, frame.drop(set(said.hidden)), said)
     refusals = _Refusals(table)
     for column, nested in table.nested.items():
@@ -151,7 +157,6 @@ def from_table(table: Table, said: Columns) -> Dataset:
         refusals.where(
             _mask(raw.select(pl.all_horizontal(pl.all().is_null()))), None, "empty record"
         )
-    labels = {c: schema.as_strings(frame[c]) for c in said.labels}
     for column, values in labels.items():
         if column == said.category:
             continue
@@ -164,10 +169,9 @@ def from_table(table: Table, said: Columns) -> Dataset:
             refusals.where(np.arange(len(frame)) == i, said.id, f"id {fault}", labels[said.id])
     typed = []
     for f in fields:
-        order = said.kinds.get(f.name, "")
-        values = schema.parse(raw[f.name], f, override=order, where=table.file)
+        values = f.column(raw[f.name])
         unfit = raw[f.name].is_not_null() & values.is_null()
-        refusals.where(unfit.to_numpy(), f.name, f"not a {f.kind}", raw[f.name])
+        refusals.where(unfit.to_numpy(), f.name, f"not a {f.expected}", raw[f.name])
         typed.append(values.rename(f.name))
     found = _assemble(table, said, (fields, typed, labels), refusals, notes)
     kept = np.flatnonzero(refusals.fine)
@@ -239,7 +243,8 @@ def _raw_fields(
     """Raw columns that become fields, what they are, and notes."""
     if said.fields is None:
         _require_flat(frame, table)
-        fields, notes = schema.infer(frame, said.kinds)
+        frame = frame.select(schema.without_gaps(c, said.missing) for c in frame)
+        fields, notes = schema.infer(frame, said.kinds, missing=said.missing, where=table.file)
         if not fields:
             raise DataError("no columns are left to compare", where=table.file)
         return frame, fields, notes
@@ -249,11 +254,21 @@ def _raw_fields(
         hint = f"the table has {', '.join(frame.columns)}"
         what = f"no column {absent[0]!r}, which the fields ask for"
         raise DataError(what, where=table.file, hint=hint)
-    raw = frame.select(names)
-    _require_flat(raw, table)
+    _require_flat(frame.select(names), table)
+    columns, settled = [], []
+    for f in said.fields:
+        missing = said.gaps if f.reading is None else f.reading.missing
+        columns.append(schema.without_gaps(frame[f.name], missing))
+        order = said.kinds.get(f.name, "")
+        settled.append(f.settled(columns[-1], override=order, missing=missing, where=table.file))
     others = [c for c in frame.columns if c not in names]
     notes = (f"columns that are not used: {', '.join(others)}",) if others else ()
-    return raw, tuple(said.fields), notes
+    return frame.select(columns), tuple(settled), notes
+
+
+def _labels(frame: pl.DataFrame, column: str, said: Columns) -> pl.Series:
+    """What a column says about each record, as text; null where it says nothing."""
+    return schema.as_strings(schema.without_gaps(frame[column], said.gaps))
 
 
 def _require(table: Table, columns: Sequence[str]) -> None:
@@ -284,15 +299,6 @@ def _require_flat(frame: pl.DataFrame, table: Table) -> None:
             hint=f"leave {'them' if several else 'it'} out with data.ignore = "
             f"{json.dumps(unfit, ensure_ascii=False)}, or turn each into text",
         )
-
-
-def _without_gaps(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
-    """Blank texts, and those that mean a missing value, become null."""
-    import polars as pl
-
-    text = pl.col(pl.String)
-    gap = (text.str.strip_chars() == "") | text.str.strip_chars().is_in(list(missing))
-    return frame.with_columns(pl.when(gap).then(None).otherwise(text).name.keep())
 
 
 def _mask(frame: pl.DataFrame) -> Bool:

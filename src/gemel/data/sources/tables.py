@@ -20,6 +20,7 @@ import numpy as np
 
 from gemel.arrays import Bool, Int64
 from gemel.data.dataset import BadRecord
+from gemel.data.schema import as_text
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _spoilt(row: Sequence[str]) -> int | None:
 def _read_json_lines(path: Path) -> Table:
     bad: list[BadRecord] = []
     numbers: list[int] = []
-    columns: dict[str, list[str | None]] = {}
+    columns: dict[str, list[Any]] = {}
     nested: dict[str, set[int]] = {}
     for number, line in enumerate(_physical_lines(text_of(path)), 1):
         record = _json_record(line)
@@ -244,12 +245,11 @@ def _read_json_lines(path: Path) -> Table:
                 nested.setdefault(name, set()).add(number)
                 record[name] = None
         for name, values in columns.items():
-            values.append(as_text(record.get(name)))
+            values.append(record.get(name))
         numbers.append(number)
     if bad and not numbers:
         raise DataError(f"no line is a JSON object; the first: {bad[0].reason}", where=str(path))
-    order = list(columns)
-    frame = _frame(order, [columns[n] for n in order])
+    frame = of_values(columns, str(path)).frame
     masks = {name: np.isin(numbers, sorted(lines)) for name, lines in nested.items()}
     n_read = len(numbers) + len(bad)
     return Table(str(path), frame, _int64(numbers), tuple(bad), n_read, nested=masks)
@@ -266,23 +266,6 @@ def _json_record(line: str) -> dict[str, Any] | str:
     except msgspec.DecodeError as e:
         return f"bad JSON: {e}"
     return value if isinstance(value, dict) else "not a JSON object"
-
-
-def as_text(value: object) -> str | None:
-    """A single value as the text it would have in a CSV file; None stays None.
-
-    Example:
-        >>> as_text(True), as_text(2.0), as_text(None)
-        ('true', '2', None)
-    """
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return None
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else str(number)
-    return str(value)
 
 
 def _read_parquet(path: Path) -> Table:
@@ -310,6 +293,31 @@ def from_frame(frame: pl.DataFrame, file: str) -> Table:
 
     frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
     return Table(file, frame, np.arange(1, frame.height + 1), (), frame.height)
+
+
+def of_values(columns: Mapping[str, Sequence[Any]], file: str) -> Table:
+    """A table of columns of single values of any type: text, but for numbers with fractions.
+
+    A number with a fraction is one whatever the decimal sign of texts is.
+    """
+    import polars as pl
+
+    def column(name: str, values: Sequence[Any]) -> pl.Series:
+        if _are_fractions(values):
+            return pl.Series(name, values, dtype=pl.Float64, strict=False).fill_nan(None)
+        return pl.Series(name, [as_text(v) for v in values], dtype=pl.String)
+
+    frame = pl.DataFrame([column(name, values) for name, values in columns.items()])
+    return Table(file, frame, np.arange(1, frame.height + 1), (), frame.height)
+
+
+def _are_fractions(values: Sequence[Any]) -> bool:
+    """Whether all that is there are numbers, and one is not whole."""
+    kinds = {type(v) for v in values if v is not None}
+    if not any(issubclass(kind, float | np.floating) for kind in kinds):
+        return False
+    plain = all(issubclass(k, int | float | np.number) and k is not bool for k in kinds)
+    return plain and any(v is not None and v == v and v % 1 != 0 for v in values)
 
 
 def from_columns(names: list[str], columns: Sequence[Sequence[str | None]], file: str) -> Table:

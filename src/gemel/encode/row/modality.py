@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from gemel.data.dataset import Dataset
-from gemel.data.dates import as_iso
 from gemel.data.sources import tables
 from gemel.data.sources.rows import Columns, from_table
 from gemel.encode import modality
@@ -15,7 +14,7 @@ from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.row.baseline import ngrams
 from gemel.encode.row.numbers import MEANS, NumbersPrepare
 from gemel.encode.row.parts import RowParts
-from gemel.encode.row.prepare import RowPrepare
+from gemel.encode.row.prepare import RowPrepare, read_row
 from gemel.errors import InvalidInput
 
 JSON_TYPES = {"text": "string", "category": "string", "number": "number", "date": "string"}
@@ -53,19 +52,25 @@ class RowModality(modality.Modality):
         return payload
 
     def payload(self, prepare: Prepare, item: Any) -> Payload:
-        """The row, its dates as ISO text where they are written in another certain way."""
+        """The row, each value as its field reads it."""
         if isinstance(item, str):
             item = _of_text(prepare, item)
-        row = _iso(prepare, item)
+        row = read_row(prepare.fields, item) if isinstance(item, Mapping) else item
         prepare.check(row)
         return row
 
     def schema(self, prepare: Prepare) -> dict[str, Any]:
-        """An object of the fields; any of them may be missing."""
+        """An object of the fields; any of them may be missing.
+
+        A number or a date may be a text as in a file where the field says how that is written.
+        """
         properties: dict[str, Any] = {}
         for field in prepare.fields:
-            properties[field.name] = {"type": [JSON_TYPES[field.kind], "null"], "title": field.kind}
-            if field.kind == "date":
+            types = [JSON_TYPES[field.kind], "null"]
+            if field.kind == "number" and field.reading is not None:
+                types.insert(1, "string")
+            properties[field.name] = {"type": types, "title": field.kind}
+            if field.kind == "date" and field.reading is None:
                 properties[field.name]["format"] = "date"
         return {"type": "object", "properties": properties, "additionalProperties": False}
 
@@ -83,16 +88,11 @@ class RowModality(modality.Modality):
 
     def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
         """The values of a row."""
-        return dict(_iso(prepare, item)) if isinstance(item, Mapping) else {}
+        return read_row(prepare.fields, item) if isinstance(item, Mapping) else {}
 
     def values(self, payload: Payload) -> dict[str, Any]:
         """Its values."""
         return dict(payload)
-
-
-def _iso(prepare: Prepare, item: Any) -> Any:
-    days = [field.name for field in prepare.fields if field.kind == "date"]
-    return as_iso(item, days) if days else item
 
 
 def _of_text(prepare: Prepare, text: str) -> dict[str, Any]:

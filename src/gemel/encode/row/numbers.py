@@ -31,7 +31,7 @@ class NumbersPrepare:
     def __init__(self, means: Mapping[str, float]) -> None:
         self.means = {str(name): float(value) for name, value in means.items()}
         self.fields = tuple(Field(name, "number") for name in self.means)
-        self._kinds = dict.fromkeys(self.means, "number")
+        self._by_name = {field.name: field for field in self.fields}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> NumbersPrepare:
@@ -55,7 +55,7 @@ class NumbersPrepare:
         Raises:
             InvalidInput: not an object, an unknown field, no finite number, or no value at all.
         """
-        check_row(self._kinds, payload)
+        check_row(self._by_name, payload)
 
     def __call__(self, payloads: Sequence[Row]) -> dict[str, NDArray[Any]]:
         """Arrays of n rows: `vector` (n, d) float32."""

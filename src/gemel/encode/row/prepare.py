@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,7 +85,7 @@ class RowPrepare:
         self.quantiles = {name: [float(v) for v in q] for name, q in quantiles.items()}
         self.strips = tuple(self._strips())
         self.numbers = tuple(f.name for f in self.fields if f.kind == "number")
-        self._kinds = {f.name: f.kind for f in self.fields}
+        self._by_name = {f.name: f for f in self.fields}
         self._columns = tuple((f.name, f.kind, self.widths.get(f.name, 0)) for f in self.fields)
         self._length = sum(s.width for s in self.strips)
         self._curves = {
@@ -131,16 +132,16 @@ class RowPrepare:
             ReleaseError: the spec is not one of rows.
         """
         try:
-            fields = tuple(Field(f["name"], f["kind"]) for f in spec["fields"])
+            fields = msgspec.convert(spec["fields"], tuple[Field, ...])
             return cls(fields, spec["widths"], spec["quantiles"])
-        except (KeyError, TypeError) as e:
+        except (KeyError, TypeError, msgspec.ValidationError) as e:
             raise ReleaseError(f"not a row specification: {e!r}", where="prepare.json") from e
 
     def spec(self) -> dict[str, Any]:
         """Everything that decides the result, as JSON values."""
         return {
             "modality": self.modality,
-            "fields": [{"name": f.name, "kind": f.kind} for f in self.fields],
+            "fields": [_described(f) for f in self.fields],
             "widths": self.widths,
             "quantiles": self.quantiles,
             "text": "NFKC, case folded, blanks collapsed, UTF-8",
@@ -153,7 +154,7 @@ class RowPrepare:
             InvalidInput: not an object, an unknown field, a value of the wrong type, or a row
                 without any value.
         """
-        check_row(self._kinds, payload)
+        check_row(self._by_name, payload)
 
     def __call__(self, payloads: Sequence[Row]) -> dict[str, NDArray[Any]]:
         """Arrays of n rows: `text` (n, L) uint8, `number` (n, m) float32 in [0, 1]."""
@@ -186,8 +187,23 @@ class RowPrepare:
         return out
 
 
-def check_row(kinds: Mapping[str, str], payload: Any) -> None:
-    """Raise unless a payload is a row of these fields, given by name and kind.
+def _described(field: Field) -> dict[str, Any]:
+    """A field as JSON values; spaces that were made without a reading stay what they are."""
+    reading = {} if field.reading is None else {"reading": field.reading.spec()}
+    return {"name": field.name, "kind": field.kind, **reading}
+
+
+def read_row(fields: Sequence[Field], row: Row) -> dict[str, Any]:
+    """The values of a row, each as its field reads it; what does not fit stays as it is."""
+    by_name = {f.name: f for f in fields}
+    return {
+        name: by_name[name].value(value) if name in by_name else value
+        for name, value in row.items()
+    }
+
+
+def check_row(fields: Mapping[str, Field], payload: Any) -> None:
+    """Raise unless a payload is a row of these fields, given by name.
 
     Raises:
         InvalidInput: as `RowPrepare.check`.
@@ -195,28 +211,29 @@ def check_row(kinds: Mapping[str, str], payload: Any) -> None:
     if not isinstance(payload, Mapping):
         raise InvalidInput(
             f"a row is an object of fields, not {type(payload).__name__}",
-            hint=f"fields: {', '.join(kinds)}",
+            hint=f"fields: {', '.join(fields)}",
         )
     empty = True
     for name, value in payload.items():
-        kind = kinds.get(name)
-        if kind is None:
-            near = difflib.get_close_matches(str(name), kinds, 1)
+        field = fields.get(name)
+        if field is None:
+            near = difflib.get_close_matches(str(name), fields, 1)
             hint = f"did you mean {near[0]!r}?" if near else ""
             raise InvalidInput(
                 "unknown field",
                 where=str(name),
-                hint=hint or f"fields: {', '.join(kinds)}",
+                hint=hint or f"fields: {', '.join(fields)}",
             )
         if value is not None:
-            _check_value(name, kind, value)
+            _check_value(field, value)
             empty = empty and value == ""
     if empty:
-        raise InvalidInput("the row has no value", hint=f"fields: {', '.join(kinds)}")
+        raise InvalidInput("the row has no value", hint=f"fields: {', '.join(fields)}")
 
 
-def _check_value(name: str, kind: str, value: Any) -> None:
+def _check_value(field: Field, value: Any) -> None:
     """Raise InvalidInput unless the value is of its field's kind."""
+    name, kind = field.name, field.kind
     if kind == "number":
         ok = isinstance(value, int | float) and not isinstance(value, bool)
         if not (ok and math.isfinite(value)):
@@ -232,7 +249,13 @@ def _check_value(name: str, kind: str, value: Any) -> None:
                 raise ValueError
         except ValueError:
             raise InvalidInput(
-                f"expected a date YYYY-MM-DD, got {value!r}",
-                where=name,
-                hint="write YYYY-MM-DD: 03/04/1980 does not say which is the month",
+                f"expected a date YYYY-MM-DD, got {value!r}", where=name, hint=_date_hint(field)
             ) from None
+
+
+def _date_hint(field: Field) -> str:
+    order = field.reading.order if field.reading is not None else None
+    first = {"dmy": "day", "mdy": "month"}.get(order or "")
+    if first is None:
+        return "write YYYY-MM-DD: 03/04/1980 does not say which is the month"
+    return f"write YYYY-MM-DD; in dates like 03/04/1980 the {first} comes first here"
