@@ -156,7 +156,7 @@ def test_a_service_answers_as_it_did(service: gemel.Service) -> None:
 
 @pytest.mark.parametrize("release", ["first"], indirect=True)
 def test_http_answers_as_it_did(service: gemel.Service) -> None:
-    with TestClient(gemel.create_app(service)) as client:
+    with TestClient(gemel.create_app(service), base_url="http://gemel.localhost") as client:
         for then in EXPECTED["http"]:
             method, path, body = then["request"]
             reply = client.request(method, path, json=body, headers={"x-request-id": "kept"})
