@@ -6,8 +6,8 @@
       TrainingError       > CollapseError
       ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
                             PointerMoved
-      GalleryError        > UnknownRecord DuplicateRecord
-      LedgerError         > RowRefused
+      GalleryError        > UnknownRecord DuplicateRecord GalleryUnavailable
+      LedgerError         > RowRefused LedgerUnavailable
       RequestError        > InvalidInput UnknownDecision NotAllowed RateLimited Overloaded
                             DeadlineExceeded MalformedBody UnknownPath WrongMethod NoGallery
                             NoLedger BodyTooLarge WrongMediaType WrongHost
@@ -170,6 +170,13 @@ class DuplicateRecord(GalleryError):
     status = 409
 
 
+class GalleryUnavailable(GalleryError):
+    """The file of the gallery was taken away; what is in memory is still searched."""
+
+    code = "gallery_unavailable"
+    status = 503
+
+
 class LedgerError(GemelError):
     """The ledger cannot be written or its chain is broken."""
 
@@ -180,6 +187,13 @@ class RowRefused(LedgerError):
     """The table refuses this entry; others may well be taken."""
 
     code = "row_refused"
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger does not take entries at the moment; nothing is decided or changed unnoted."""
+
+    code = "ledger_unavailable"
+    status = 503
 
 
 class RequestError(GemelError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gemel.arrays import Float32
 from gemel.data.dataset import MAX_ID_LENGTH, fault_of_id
@@ -22,11 +22,35 @@ class Record:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """What an enroll did, in records."""
+    """What an enroll did, in records.
+
+    Attributes:
+        added: that were not there.
+        updated: that were there otherwise.
+        unchanged: that were there just so.
+        written: id of each record that was added or updated, to a digest of what is stored; empty
+            from a gallery that keeps none.
+    """
 
     added: int
     updated: int
     unchanged: int
+    written: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Rows that were read and are as they were written.
+
+    Attributes:
+        digests: id of each live record to the digest of its row.
+        n_sealed: rows of an older version that were given their digest now.
+        n_without: rows of an older version that have none, since this was opened read-only.
+    """
+
+    digests: Mapping[str, bytes]
+    n_sealed: int
+    n_without: int
 
 
 @dataclass(frozen=True)

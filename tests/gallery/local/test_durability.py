@@ -1,14 +1,16 @@
 """Locks, full disks, damaged caches, and other processes beside the writer."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from gemel.errors import GalleryError
+from gemel.errors import GalleryError, GalleryUnavailable, GemelError, UnknownRecord
 from gemel.gallery.local.gallery import LocalGallery
 from gemel.gallery.local.indexer import Indexing
 
@@ -171,12 +173,98 @@ def test_a_place_that_cannot_be_written_is_named():
 
 
 def test_a_row_that_something_else_changed_is_named(gallery, folder, rows):
-    import sqlite3
-
     gallery.enroll(names(3), rows[:3])
     gallery.close()
     with sqlite3.connect(folder / "gallery.db") as connection:
         connection.execute("UPDATE rows SET embedding = x'00ff' WHERE id = 'r1'")
     connection.close()
-    with pytest.raises(GalleryError, match="record 'r1' has an embedding of 2 bytes, expected 64"):
+    with pytest.raises(GalleryError, match="record 'r1' is not as it was written"):
         LocalGallery.open(folder)
+
+
+def content(folder):
+    """Every record, its embedding and its attributes, as a search sees and as the disk says."""
+    with LocalGallery.open(folder, write=False) as gallery:
+        hits = gallery.search(np.eye(16, dtype=np.float32)[0], 500)[0]
+        found = [gallery.get(hit.id) for hit in hits]
+        return [(r.id, r.embedding.tobytes(), r.attributes) for r in found]
+
+
+def test_no_flipped_byte_changes_an_answer(gallery, folder, rows):
+    gallery.enroll(names(150), rows[:150], [{"town": f"town {i}", "n": i} for i in range(150)])
+    gallery.delete(names(10))
+    gallery.close()
+    before, path = content(folder), folder / "gallery.db"
+    whole, rng = path.read_bytes(), np.random.default_rng(3)
+    n_found = 0
+    for at in rng.choice(np.flatnonzero(np.frombuffer(whole, np.uint8)), 300, replace=False):
+        broken = bytearray(whole)
+        broken[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(broken)
+        try:
+            assert content(folder) == before, f"byte {at}"
+        except GemelError as e:
+            assert type(e) is not UnknownRecord
+            n_found += 1
+    assert n_found > 150
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "embedding = (SELECT embedding FROM rows WHERE id = 'r2')",
+        "attributes = '{\"n\":7}'",
+        "id = 'r9'",
+        "seq = 99",
+        "live = 0",
+        "live = 0, embedding = NULL, attributes = NULL",
+        "digest = zeroblob(16)",
+    ],
+)
+def test_a_row_that_was_changed_is_found_when_it_is_loaded(gallery, folder, rows, change):
+    gallery.enroll(names(3), rows[:3], [{"n": i} for i in range(3)])
+    gallery.close()
+    with sqlite3.connect(folder / "gallery.db") as connection:
+        connection.execute(f"UPDATE rows SET {change} WHERE id = 'r1'")
+    connection.close()
+    with pytest.raises(GalleryError, match=r"'r[19]' is not as it was written"):
+        LocalGallery.open(folder)
+
+
+def test_a_row_that_is_changed_while_it_is_served_is_found_by_a_check(gallery, folder, rows):
+    gallery.enroll(names(3), rows[:3])
+    assert len(gallery.check().digests) == 3
+    with sqlite3.connect(folder / "gallery.db") as connection:
+        connection.execute("UPDATE rows SET attributes = '{}' WHERE id = 'r1'")
+    connection.close()
+    for act in (gallery.check, lambda: gallery.get("r1")):
+        with pytest.raises(GalleryError, match="'r1' is not as it was written"):
+            act()
+    assert gallery.get("r2").id == "r2"
+
+
+def test_a_gallery_made_before_opens_and_gets_digests(gallery, folder, rows):
+    gallery.enroll(names(3), rows[:3])
+    gallery.close()
+    with sqlite3.connect(folder / "gallery.db") as connection:
+        connection.execute("ALTER TABLE rows DROP COLUMN digest")
+        connection.execute("DELETE FROM meta WHERE key = 'digest'")
+        connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    with LocalGallery.open(folder, write=False) as reader:
+        assert reader.search(rows[1], 1)[0][0].id == "r1"
+        assert (reader.check().n_without, reader.check().n_sealed) == (3, 0)
+    with LocalGallery.open(folder) as writer:
+        writer.enroll(["new"], rows[3:4])
+        assert (writer.check().n_sealed, writer.check().n_sealed) == (3, 0)
+        assert len(writer.check().digests) == 4
+
+
+@pytest.mark.parametrize("name", ["gallery.db", "gallery.db-wal"])
+def test_nothing_is_acknowledged_into_a_file_that_was_deleted(gallery, folder, rows, name):
+    gallery.enroll(names(3), rows[:3])
+    (folder / name).unlink()
+    for change in (lambda: gallery.enroll(["new"], rows[3:4]), lambda: gallery.delete(["r1"])):
+        with pytest.raises(GalleryUnavailable, match="deleted or replaced"):
+            change()
+    assert gallery.count() == 3 and gallery.search(rows[1], 1)[0][0].id == "r1"

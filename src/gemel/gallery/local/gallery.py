@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Float32, Int64, check_embeddings
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
-from gemel.errors import DataError, GalleryError, InvalidInput, UnknownRecord
+from gemel.errors import DataError, GalleryError, InvalidInput, UnknownRecord, quoted
 from gemel.gallery.attributes import (
     Attributes,
     Scalar,
@@ -33,8 +33,9 @@ from gemel.gallery.groups import Groups
 from gemel.gallery.local.indexer import Indexer, Indexing
 from gemel.gallery.local.memory import Memory, grouped
 from gemel.gallery.local.opening import Opened, open_folder
+from gemel.gallery.local.rows import DAMAGED
 from gemel.gallery.local.search import Search
-from gemel.gallery.record import Enrolled, Record, Stats, check_ids
+from gemel.gallery.record import Checked, Enrolled, Record, Stats, check_ids
 
 SAME_EMBEDDING = 1e-6
 
@@ -109,10 +110,9 @@ class LocalGallery:
             checked = check_attributes(given, ids, memory.attribute_names())
             slots = np.array([memory.slots.get(i, -1) for i in ids], np.int64)
             change = np.flatnonzero(~self._are_same(slots, rows, checked))
-            if change.size:
-                self._put(change, ids, rows, checked)
+            written = self._put(change, ids, rows, checked) if change.size else {}
         n_known = int((slots[change] >= 0).sum())
-        return Enrolled(len(change) - n_known, n_known, len(ids) - len(change))
+        return Enrolled(len(change) - n_known, n_known, len(ids) - len(change), written)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Take records out; ids that are not there are no error.
@@ -157,6 +157,12 @@ class LocalGallery:
         """What is enrolled under an id, read from disk."""
         self._check_open()
         found = self._rows.get(record, self.dim)
+        if found is None and record in self._memory.slots:
+            with self._writing:  # a delete is on disk before it is in memory
+                found, is_known = self._rows.get(record, self.dim), record in self._memory.slots
+            if found is None and is_known:
+                what = f"record {quoted(record)} is not found on disk any more"
+                raise GalleryError(what, where=str(self.path), hint=DAMAGED)
         if found is None:
             raise UnknownRecord(f"no record {record!r}", where=str(self.path))
         return Record(record, *found)
@@ -191,6 +197,21 @@ class LocalGallery:
             index_recall=index.recall if index else None,
             index_problem=self._indexer.problem,
         )
+
+    def check(self) -> Checked:
+        """Read every row from disk and compare it with its digest.
+
+        A writer gives rows a digest that were written before there were any.
+
+        Raises:
+            GalleryError: a row is not as it was written.
+        """
+        self._check_open()
+        with self._writing:
+            n_sealed = self._rows.seal() if self._opened.lock is not None else 0
+        digests = dict(self._rows.digests())
+        n_without = sum(digest is None for digest in digests.values())
+        return Checked({i: d for i, d in digests.items() if d is not None}, n_sealed, n_without)
 
     def refresh(self) -> int:
         """Read what another process changed; how many changes there were."""
@@ -238,11 +259,12 @@ class LocalGallery:
 
     def _put(
         self, change: Int64, ids: list[str], rows: Float32, attributes: list[Attributes]
-    ) -> None:
+    ) -> dict[str, bytes]:
         seqs = self._memory.last_seq + 1 + np.arange(len(change), dtype=np.int64)
         changed = [ids[i] for i in change], rows[change], [attributes[i] for i in change]
-        self._rows.put(seqs, *changed)
+        digests = self._rows.put(seqs, *changed)
         self._memory.put(seqs, *changed)
+        return dict(zip(changed[0], digests, strict=True))
 
     def _are_same(self, slots: Int64, rows: Float32, attributes: list[Attributes]) -> Bool:
         """Which records are stored just so already; embeddings are equal within rounding."""

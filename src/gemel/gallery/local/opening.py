@@ -52,6 +52,7 @@ def open_folder(folder: Path, *, space_id: str | None, dim: int | None, write: b
         meta = rows.meta()
         if not meta and write and space_id is not None and dim is not None:
             rows.note({"format": truth.FORMAT, "space_id": space_id, "dim": str(dim)})
+            rows.seal()
             meta = rows.meta()
         check_meta(meta, folder, space_id, dim)
     except BaseException:

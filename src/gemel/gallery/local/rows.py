@@ -2,14 +2,20 @@
 
 Every change gets a number (`seq`), so whoever has read up to one number can ask for the rest. A
 deleted record stays as a numbered mark without embedding or attributes. What a call returns has
-been committed with `synchronous=FULL`.
+been committed with `synchronous=FULL`. Each row has a digest, looked at whenever the row is read,
+and all of them together have one, looked at when all are: they show what a disk or a program
+changed or lost by accident. Who changes a row on purpose can change digests as well, which shows
+against the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from gemel.arrays import Float32, Int64
-from gemel.errors import GalleryError
+from gemel.errors import GalleryError, GalleryUnavailable, quoted
 from gemel.gallery.attributes import Attributes
 from gemel.sqlite import Database, Kind
 
@@ -40,10 +46,28 @@ ROWS = sa.Table(
     sa.Column("live", sa.Boolean, nullable=False),
     sa.Column("embedding", sa.LargeBinary),
     sa.Column("attributes", sa.String),
+    sa.Column("digest", sa.LargeBinary),
 )
 # Counts deleted records without reading embeddings.
 sa.Index("rows_deleted", ROWS.c.live, sqlite_where=ROWS.c.live.is_(sa.false()))
-KIND = Kind(_tables, GalleryError, GalleryError)
+KIND = Kind(
+    _tables,
+    GalleryError,
+    GalleryError,
+    lost=GalleryUnavailable,
+    schema=1,
+    upgrades={0: "ALTER TABLE rows ADD COLUMN digest BLOB"},
+)
+DIGEST_BYTES = 16
+KINDS = {(str, bytes, str), (str, bytes, type(None)), (str, type(None), type(None))}
+"""Of id, embedding and attributes: SQLite gives what it finds, whatever the column says."""
+HEX = re.compile(f"[0-9a-f]{{{2 * DIGEST_BYTES}}}")
+DAMAGED = (
+    "the disk or another program changed the file: restore it from a copy, or move it away and "
+    "enroll again"
+)
+TOTAL = "digest"
+"""Key in the meta table: all digests of rows by XOR; not there while some row has none."""
 
 
 @dataclass(frozen=True)
@@ -97,56 +121,94 @@ class Rows:
 
     def put(
         self, seqs: Int64, ids: Sequence[str], rows: Float32, attributes: Sequence[Attributes]
-    ) -> None:
-        """Write records, new or changed, in one transaction; they are durable on return."""
+    ) -> list[bytes]:
+        """Write records, new or changed, in one transaction; they are durable on return.
+
+        Returns:
+            The digest of each row.
+        """
         statement = insert(ROWS)
         statement = statement.on_conflict_do_update(
             index_elements=["id"],
             set_={
                 name: statement.excluded[name]
-                for name in ("seq", "live", "embedding", "attributes")
+                for name in ("seq", "live", "embedding", "attributes", "digest")
             },
         )
         encode = msgspec.json.Encoder(order="sorted").encode
-        values = [
-            {
-                "seq": seq,
-                "id": record,
-                "live": True,
-                "embedding": row.tobytes(),
-                "attributes": encode(row_attributes).decode() if row_attributes else None,
-            }
-            for seq, record, row, row_attributes in zip(
-                seqs.tolist(), ids, rows, attributes, strict=True
-            )
-        ]
+        values = []
+        for seq, record, row, named in zip(seqs.tolist(), ids, rows, attributes, strict=True):
+            stored = row.tobytes(), encode(named).decode() if named else None
+            value = {"seq": seq, "id": record, "live": True}
+            value |= {"embedding": stored[0], "attributes": stored[1]}
+            values.append(value | {"digest": row_digest(seq, record, *stored)})
+        digests = [value["digest"] for value in values]
         with self._database.transaction(write=True) as connection:
+            _replace(connection, ids, digests)
             connection.execute(statement, values)
+        return digests
 
     def delete(self, seqs: Int64, ids: Sequence[str]) -> None:
         """Mark records as deleted and forget what they held, in one transaction."""
         statement = (
             sa.update(ROWS)
             .where(ROWS.c.id == sa.bindparam("record"))
-            .values(seq=sa.bindparam("new_seq"), live=False, embedding=None, attributes=None)
+            .values(
+                seq=sa.bindparam("new_seq"),
+                live=False,
+                embedding=None,
+                attributes=None,
+                digest=sa.bindparam("new_digest"),
+            )
         )
         values = [
-            {"record": record, "new_seq": seq}
+            {
+                "record": record,
+                "new_seq": seq,
+                "new_digest": row_digest(seq, record, None, None),
+            }
             for seq, record in zip(seqs.tolist(), ids, strict=True)
         ]
         with self._database.transaction(write=True) as connection:
+            _replace(connection, ids, [value["new_digest"] for value in values])
             connection.execute(statement, values)
 
     def get(self, record: str, dim: int) -> tuple[Float32, Attributes] | None:
         """Embedding (d,) and attributes of one record, or None."""
-        question = sa.select(ROWS.c.embedding, ROWS.c.attributes)
-        question = question.where(ROWS.c.id == record, ROWS.c.live)
         with self._database.transaction() as connection:
-            found = connection.execute(question).one_or_none()
-        if found is None:
+            found = connection.exec_driver_sql(
+                f"SELECT {self._columns()} FROM rows WHERE id = ?", (record,)
+            ).one_or_none()
+        if found is None or not found[2]:
             return None
-        embedding = _matrix([found.embedding], [record], dim, self.path)[0]
-        return embedding, _decoded([found.attributes])[0]
+        self._check([found])
+        embedding = _matrix([found[3]], [record], dim, self.path)[0]
+        return embedding, _decoded([found[4]])[0]
+
+    def seal(self) -> int:
+        """Give a digest to rows that have none, as they are now; how many there were."""
+        with self._database.transaction(write=True) as connection:
+            bare = connection.exec_driver_sql(
+                f"SELECT {self._columns()} FROM rows WHERE digest IS NULL"
+            ).all()
+            for seq, record, _, embedding, attributes, _ in bare:
+                digest = row_digest(seq, record, embedding, attributes)
+                connection.exec_driver_sql(
+                    "UPDATE rows SET digest = ? WHERE seq = ?", (digest, seq)
+                )
+            if bare or _total(connection) is None:
+                total = _combined(connection.exec_driver_sql("SELECT digest FROM rows").scalars())
+                connection.exec_driver_sql(SET_TOTAL, (TOTAL, total.hex()))
+        return len(bare)
+
+    def digests(self) -> Iterator[tuple[str, bytes | None]]:
+        """Id and digest of every live row, all rows being looked at; None where there is none.
+
+        Raises:
+            GalleryError: a row is not as it was written.
+        """
+        for found in self._read(0):
+            yield from ((row[1], row[5]) for row in found if row[2])
 
     def changes(self, after: int, dim: int) -> Iterator[Page]:
         """Everything that changed after a number, as of one moment, a page at a time.
@@ -154,27 +216,100 @@ class Rows:
         Raises:
             GalleryError: the database is damaged.
         """
-        question = (
-            f"SELECT seq, id, live, embedding, attributes FROM rows WHERE seq > {int(after)} "
-            "ORDER BY seq"
-        )
-        with self._database.transaction() as connection:
-            cursor = connection.exec_driver_sql(question)
-            while found := cursor.fetchmany(PAGE):
-                live = [row for row in found if row[2]]
-                ids = [row[1] for row in live]
-                yield Page(
-                    np.array([row[0] for row in live], np.int64),
-                    ids,
-                    _matrix([row[3] for row in live], ids, dim, self.path),
-                    _decoded([row[4] for row in live]),
-                    [row[1] for row in found if not row[2]],
-                    int(found[-1][0]),
-                )
+        for found in self._read(after):
+            live = [row for row in found if row[2]]
+            ids = [row[1] for row in live]
+            yield Page(
+                np.array([row[0] for row in live], np.int64),
+                ids,
+                _matrix([row[3] for row in live], ids, dim, self.path),
+                _decoded([row[4] for row in live]),
+                [row[1] for row in found if not row[2]],
+                int(found[-1][0]),
+            )
 
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
+
+    def _read(self, after: int) -> Iterator[Sequence[Any]]:
+        """Rows behind a number, as of one moment, page by page, each compared with its digest.
+
+        Raises:
+            GalleryError: a row is not as it was written, or, of all rows, one is missing.
+        """
+        with self._database.transaction() as connection:
+            total, seen = None if after else _total(connection), bytes(DIGEST_BYTES)
+            cursor = connection.exec_driver_sql(
+                f"SELECT {self._columns()} FROM rows WHERE seq > {int(after)} ORDER BY seq"
+            )
+            while found := cursor.fetchmany(PAGE):
+                self._check(found)
+                if total is not None:
+                    seen = _combined((row[5] for row in found), seen)
+                yield found
+        if total is not None and seen != total:
+            raise GalleryError(
+                "rows are missing, or are not those that were written",
+                where=str(self.path),
+                hint=DAMAGED,
+            )
+
+    def _columns(self) -> str:
+        """What is read of a row; a file of an older version has no digests."""
+        digest = "digest" if self._database.schema else "NULL"
+        return f"seq, id, live, embedding, attributes, {digest}"
+
+    def _check(self, rows: Sequence[Any]) -> None:
+        """Raise unless rows are as they were written; a row without a digest may be anything."""
+        for seq, record, live, embedding, attributes, digest in rows:
+            kinds = type(record), type(embedding), type(attributes)
+            if (
+                kinds not in KINDS
+                or not (digest is None or digest == row_digest(seq, record, embedding, attributes))
+                or bool(live) != (embedding is not None)
+            ):
+                raise GalleryError(
+                    f"record {quoted(record)} is not as it was written",
+                    where=str(self.path),
+                    hint=DAMAGED,
+                )
+
+
+def row_digest(seq: int, record: str, embedding: bytes | None, attributes: str | None) -> bytes:
+    """16 bytes of SHA-256 over all of a row; that it is live shows by its embedding."""
+    name, content, more = record.encode(), embedding or b"", (attributes or "").encode()
+    head = b"%d %d %d %d " % (seq, embedding is not None, len(name), len(content))
+    return hashlib.sha256(b"".join((head, name, content, more))).digest()[:DIGEST_BYTES]
+
+
+SET_TOTAL = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
+
+
+def _total(connection: sa.Connection) -> bytes | None:
+    """All digests together, as they were when the last change was written."""
+    text = connection.scalar(sa.select(META.c.value).where(META.c.key == TOTAL))
+    return None if text is None else bytes.fromhex(text) if HEX.fullmatch(str(text)) else b""
+
+
+def _combined(digests: Iterable[bytes | None], start: bytes = bytes(DIGEST_BYTES)) -> bytes:
+    total = int.from_bytes(start)
+    for one in digests:
+        total ^= int.from_bytes(one or b"")
+    return total.to_bytes(DIGEST_BYTES)
+
+
+def _replace(connection: sa.Connection, ids: Sequence[str], digests: Iterable[bytes]) -> None:
+    """Take the digests of rows that are about to be written into the one of all."""
+    total = _total(connection)
+    if total is None:
+        return
+    before = connection.exec_driver_sql(
+        "SELECT digest FROM rows WHERE id IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(ids).decode(),),
+    ).scalars()
+    total = _combined([*before, *digests], total)
+    connection.exec_driver_sql(SET_TOTAL, (TOTAL, total.hex()))
 
 
 def _matrix(blobs: list[bytes | None], ids: list[str], dim: int, path: Path) -> Float32:
