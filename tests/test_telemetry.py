@@ -9,7 +9,7 @@ import gemel
 from gemel.telemetry import EVENTS, METRICS, Metrics, log_to
 
 SOURCE = Path(gemel.__file__).parent
-UNITS = ("_total", "_seconds", "_bytes", "_ratio", "_payloads", "_ready")
+UNITS = ("_total", "_seconds", "_bytes", "_ratio", "_payloads", "_ready", "_entries")
 
 
 def test_every_metric_has_a_prefix_a_unit_and_exists_from_the_start() -> None:

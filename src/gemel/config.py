@@ -23,6 +23,7 @@ from gemel.settings import (
     CalibrateSettings,
     DataSettings,
     GallerySettings,
+    LedgerSettings,
     Proven,
     ServeSettings,
     SplitSettings,
@@ -59,6 +60,7 @@ class Config(msgspec.Struct, frozen=True):
     train: TrainSettings = TrainSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     store: StoreSettings = StoreSettings()
+    ledger: LedgerSettings = LedgerSettings()
     gallery: GallerySettings = GallerySettings()
     serve: ServeSettings = ServeSettings()
     adapt: AdaptSettings = AdaptSettings()

@@ -233,6 +233,18 @@ class StoreSettings(Settings, frozen=True):
     ] = ".gemel"
 
 
+class LedgerSettings(Settings, frozen=True):
+    """The record of decisions and changes."""
+
+    head_file: Annotated[
+        str,
+        Meta(
+            description="File, out of reach of who can write to store.path, that the last entry is "
+            "kept in at each promotion and every hour; gemel ledger verify --head FILE reads it"
+        ),
+    ] = ""
+
+
 class GallerySettings(Settings, frozen=True):
     """The enrolled records that are searched."""
 
@@ -307,6 +319,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "calibrate": CalibrateSettings,
     "store": StoreSettings,
+    "ledger": LedgerSettings,
     "gallery": GallerySettings,
     "serve": ServeSettings,
     "adapt": AdaptSettings,

@@ -120,6 +120,8 @@ METRICS = (
         (("result", ("switched", "failed")),),
     ),
     Metric("gemel_ready", "gauge", "1 while the service is ready for requests."),
+    Metric("gemel_ledger_ready", "gauge", "1 while the ledger takes entries, else 0."),
+    Metric("gemel_ledger_waiting_entries", "gauge", "Entries that are not on disk yet."),
 )
 
 EVENTS = {
@@ -130,6 +132,10 @@ EVENTS = {
     "release_switched": "the pointer moved and the new release is live",
     "release_refused": "the pointer moved, but the release there cannot be served",
     "pointer_unreadable": "the store could not be asked where the pointer is",
+    "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",
+    "ledger_recovered": "the ledger takes entries again",
+    "ledger_head": "the last entry of the ledger; what stands before it cannot be rewritten unseen",
+    "ledger_unwritten": "an entry that was not on disk when the service ended, as it was to be",
     "request_failed": "a request met an error that is not its own fault",
     "batch_failed": "a batch failed as a whole and is run again item by item",
     "server_message": "the HTTP server says something",

@@ -1,5 +1,6 @@
 """The life of a project, as its commands show it."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -123,7 +124,8 @@ def test_promote_and_roll_back_move_the_pointer_and_leave_a_trace(
     moves = json.loads(gemel("release", "history", "--json").out)
     assert [m["release_id"] for m in moves] == [first, new, first]
     assert "was better" in gemel("release", "history").out
-    kinds = [e["kind"] for e in json.loads(gemel("ledger", "list", "--json").out)]
+    noted = json.loads(gemel("ledger", "list", "--json").out)
+    kinds = [kind for kind, _ in itertools.groupby(noted, key=lambda e: e["kind"])]
     assert kinds == ["release.point", "enroll", "release.point", "release.rollback"]
     assert gemel("ledger", "verify").code == 0
 

@@ -147,7 +147,7 @@ def test_a_rewritten_chain_shows_against_a_head_kept_elsewhere(tmp_path):
         fill(forged)
         assert forged.verify().ok
         report = forged.verify(kept)
-        assert (report.seq, report.problem) == (10, "the chain was rewritten")
+        assert report.seq == 10 and "the chain was rewritten" in report.problem
     with Ledger.open(tmp_path / "short.db") as short:
         assert "rows 1 to 10 are missing" in short.verify(kept).problem
 

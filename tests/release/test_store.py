@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gemel.errors import DigestMismatch, NotFound, PointerMoved, ReleaseError
-from gemel.release.moves import Decide, Move
+from gemel.release.moves import Decide, Move, Note
 from gemel.release.release import Release
 from gemel.release.store import Store
 
@@ -281,10 +281,11 @@ def test_moves_may_be_kept_elsewhere(store: Store, three: tuple[str, str, str]) 
         def all(self, pointer: str | None = None) -> list[Move]:
             return [m for m in self.moves if pointer in (None, m.pointer)]
 
-        def change(self, pointer: str, decide: Decide) -> Move:
+        def change(self, pointer: str, decide: Decide, note: Note) -> Move:
             move = decide(self.all(pointer))
             if move is not None:
                 self.moves.append(replace(move, seq=len(self.moves) + 1))
+                note(self.moves[-1])
             return self.moves[-1]
 
     elsewhere = Store(store.path, moves=Listed())

@@ -134,10 +134,13 @@ def _promote(project: Project, release: Release) -> None:
 
 
 def _enroll(project: Project, release: Release, dataset: Dataset) -> None:
-    with project.gallery(release, write=True) as gallery:
+    from gemel.serve.service import Service
+
+    with project.gallery(release, write=True) as gallery, project.ledger() as ledger:
         if gallery.count() < len(dataset):
+            service = Service(release, gallery, ledger, caller=project.caller)
             enroll_dataset(
-                release, gallery, dataset, batch=project.config.gallery.batch, label=project.label()
+                service, dataset, batch=project.config.gallery.batch, label=project.label()
             )
         show.say(f"{gallery.count():,} records are enrolled")
 

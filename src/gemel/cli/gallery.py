@@ -21,15 +21,14 @@ from gemel.cli.project import (
     Sets,
 )
 from gemel.encode import modality
-from gemel.errors import InvalidInput, quoted
-from gemel.ledger.bodies import Deleted, Enrolled
+from gemel.errors import GalleryError, InvalidInput, quoted
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.data.schema import Field
     from gemel.encode.modality import Payload
-    from gemel.gallery.gallery import Gallery
     from gemel.release.release import Release
+    from gemel.serve.service import Service
 
 app = typer.Typer(no_args_is_help=True, help="The enrolled records that are searched.")
 
@@ -64,18 +63,20 @@ def enroll(
 
     The class of a record becomes an attribute, named like its column (class for images).
     """
+    from gemel.serve.service import Service
+
     project = Project.open(config, sets)
     live = project.release(release)
     dataset = project.records_for(live, path, id=id, label=label)
     if dry_run:
         show.say(f"would enroll {len(dataset):,} records into space {live.space_id[:12]}")
         return
-    with project.gallery(live, write=True) as gallery:
+    with project.gallery(live, write=True) as gallery, project.ledger() as ledger:
+        service = Service(live, gallery, ledger, caller=project.caller)
         done = enroll_dataset(
-            live, gallery, dataset, batch=project.config.gallery.batch, label=project.label(label)
+            service, dataset, batch=project.config.gallery.batch, label=project.label(label)
         )
         count = gallery.count()
-    project.note("enroll", msgspec.convert({**done, "release": live.id}, Enrolled))
     done["records in the gallery"] = count
     if json:
         show.as_json(done)
@@ -161,9 +162,11 @@ def delete(
         project.gallery(live).close()
         show.say(f"would delete {len(ids)} records from space {live.space_id[:12]}")
         return
-    with project.gallery(live, write=True, make=False) as gallery:
-        deleted = Service(live, gallery).delete(ids).deleted
-    project.note("delete", Deleted(deleted=deleted, release=live.id))
+    with (
+        project.gallery(live, write=True, make=False) as gallery,
+        project.ledger() as ledger,
+    ):
+        deleted = Service(live, gallery, ledger, caller=project.caller).delete(ids).deleted
     show.say(f"deleted {deleted} of {len(ids)}")
 
 
@@ -181,22 +184,56 @@ def stats(
         show.pairs([(k, v) for k, v in vars(found).items() if v is not None])
 
 
-def enroll_dataset(
-    release: Release, gallery: Gallery, dataset: Dataset, *, batch: int, label: str
-) -> dict[str, int]:
+@app.command()
+def check(
+    release: ReleaseName = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
+) -> None:
+    """Read every row, compare it with its digest, and with what the ledger accounts for.
+
+    A gallery of an older version gets its digests, unless a service is writing to it.
+    """
+    from gemel.ledger.changes import Accounted
+    from gemel.ledger.ledger import Ledger
+    from gemel.release import audit
+
+    project = Project.open(config, sets)
+    live = project.release(release)
+    with project.gallery_to_check(live) as gallery:
+        found = gallery.check()
+    facts = {"rows": len(found.digests) + found.n_without, "given a digest": found.n_sealed}
+    facts["without a digest"] = found.n_without
+    problems: tuple[str, ...] = ()
+    if project.ledger_file.is_file():
+        with Ledger.open(project.ledger_file, write=False) as ledger:
+            said = Accounted(live.space_id, ledger.masks)
+            said.take(ledger.each())
+            audited = audit.rows(said, ledger.masks, found)
+        problems, facts["older than the ledger"] = audited.problems, audited.n_before
+    if json:
+        show.as_json({**facts, "problems": problems})
+    if problems:
+        raise GalleryError(
+            "; ".join(problems[:5]),
+            where=str(project.gallery_folder(live.space_id)),
+            hint="restore it from a copy, or take out and enroll again what is named",
+        )
+    if not json:
+        show.pairs(list(facts.items()))
+    show.say("every row is as it was written")
+
+
+def enroll_dataset(service: Service, dataset: Dataset, *, batch: int, label: str) -> dict[str, int]:
     """Embed and enroll records batch by batch; how many were added, updated, unchanged.
 
     Args:
-        release: what encodes.
-        gallery: of its space.
+        service: with the gallery, and the ledger that each batch is noted in.
         dataset: the records.
         batch: of them per transaction.
         label: attribute for the identity of a row, where it is known; that of an image is `class`.
     """
-    from gemel.serve.service import Service
     from gemel.serve.verbs.records import NewRecord
 
-    service, done = Service(release, gallery), {"added": 0, "updated": 0, "unchanged": 0}
+    release, done = service.pick().release, {"added": 0, "updated": 0, "unchanged": 0}
     with show.progress("enrolling the gallery", "records") as tick:
         for start in range(0, len(dataset), batch):
             part = range(start, min(start + batch, len(dataset)))

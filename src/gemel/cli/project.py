@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,18 +21,20 @@ import typer
 from gemel.arrays import canonical_json, digest
 from gemel.cli import show
 from gemel.config import FILE, Config
-from gemel.errors import ConfigError, NotFound
+from gemel.errors import ConfigError, GalleryError, NotFound
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
     from gemel.gallery.local.gallery import LocalGallery
     from gemel.ledger.bodies import Body
+    from gemel.ledger.entries import Draft
     from gemel.ledger.ledger import Ledger
     from gemel.release.evidence.goals import Goals
     from gemel.release.evidence.schema import Sampling
     from gemel.release.release import Release
     from gemel.release.store import Store
+    from gemel.serve.context import Caller
 
 ConfigFile = Annotated[
     Path | None,
@@ -298,6 +300,13 @@ class Project:
             indexing=Indexing(engine=self.config.gallery.engine),
         )
 
+    def gallery_to_check(self, release: Release) -> LocalGallery:
+        """The gallery of a release's space, to be changed if nobody else is doing so."""
+        try:
+            return self.gallery(release, write=True, make=False)
+        except GalleryError:
+            return self.gallery(release)
+
     def enrolled(self, release: Release) -> int:
         """How many records the gallery of a release's space has."""
         from gemel.gallery.local.opening import n_records
@@ -308,16 +317,38 @@ class Project:
         """Where the gallery of a space is."""
         return self.state / "gallery" / space_id[:12]
 
-    def ledger(self) -> Ledger:
-        """The record of decisions and changes."""
+    def ledger(self, *, on_lost: Callable[[Draft], None] | None = None) -> Ledger:
+        """The record of decisions and changes.
+
+        Args:
+            on_lost: told what could not be written by the end.
+        """
         from gemel.ledger.ledger import Ledger
 
-        return Ledger.open(self.ledger_file)
+        return Ledger.open(self.ledger_file, on_lost=on_lost)
 
     def note(self, kind: str, body: Body) -> None:
         """Put a change that a person made into the ledger; on return it is on disk."""
         with self.ledger() as ledger:
             ledger.append_durable(kind, msgspec.structs.replace(body, actor=self.actor))
+
+    def keep_head(self) -> None:
+        """Keep the last entry in the file that `ledger.head_file` names, if it names one.
+
+        Raises:
+            LedgerError: it cannot be written.
+        """
+        if self.head_file is not None:
+            from gemel.ledger import heads
+
+            with self.ledger() as ledger:
+                heads.keep(ledger.head(), self.head_file)
+
+    @property
+    def head_file(self) -> Path | None:
+        """Where heads of the ledger are kept besides the store."""
+        named = self.config.ledger.head_file
+        return self.config.at(named) if named else None
 
     @property
     def actor(self) -> str:
@@ -326,6 +357,13 @@ class Project:
             return getpass.getuser()
         except (KeyError, OSError):  # a user id without a name
             return f"user {os.getuid()}"
+
+    @property
+    def caller(self) -> Caller:
+        """Who runs this command, as a service knows callers."""
+        from gemel.serve.context import ROLES, Caller
+
+        return Caller(self.actor, frozenset(ROLES))
 
     @property
     def ledger_file(self) -> Path:

@@ -11,7 +11,6 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
-from gemel.ledger.bodies import Pointed
 
 if TYPE_CHECKING:
     from gemel.release.gates import GateReport
@@ -247,12 +246,6 @@ def summary(release: Release) -> list[tuple[str, Any]]:
 
 
 def note_move(project: Project, move: Move) -> None:
-    """Put a pointer's move into the ledger and say where it points now."""
-    body = Pointed(
-        pointer=move.pointer,
-        release=move.release_id,
-        previous=move.previous,
-        reason=move.reason,
-    )
-    project.note(f"release.{move.action}", body)
+    """Keep the head of the ledger where the user wants it, and say where the pointer points."""
+    project.keep_head()
     show.say(f"{move.pointer} points at {(move.release_id or 'nothing')[:12]}")

@@ -46,6 +46,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
     """
     from gemel.console import pages
     from gemel.serve.http.app import create_app
+    from gemel.serve.keeping import Keeper
     from gemel.serve.rollout import Rollout
     from gemel.serve.service import Service
 
@@ -53,7 +54,12 @@ def application(project: Project, log: Any) -> Iterator[Front]:
     with ExitStack() as opened:
         release = project.release()
         gallery = opened.enter_context(project.gallery(release, write=True))
-        ledger = opened.enter_context(project.ledger())
+        ledger = opened.enter_context(
+            project.ledger(on_lost=lambda draft: log.error("ledger_unwritten", entry=draft))
+        )
+        keeper = Keeper(ledger, log, head_file=project.head_file)
+        keeper.start()
+        opened.callback(keeper.stop)
         store = project.store()
         service = Service(
             release,

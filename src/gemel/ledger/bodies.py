@@ -88,18 +88,40 @@ class Grouped(Body, frozen=True, kw_only=True):
     matches: int
 
 
-class Enrolled(Body, frozen=True, kw_only=True):
-    """What an enroll did, in records."""
+class Change(Body, frozen=True, kw_only=True):
+    """What changes of a gallery may say; one that is too long for an entry goes on in the next.
+
+    Attributes:
+        space: that the gallery is of.
+        key: name of the key that the records are masked with.
+    """
+
+    space: str | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+
+
+class Enrolled(Change, frozen=True, kw_only=True):
+    """What an enroll did, in records.
+
+    Attributes:
+        records: of each record that was written, its id to the digest of its row, both masked.
+    """
 
     added: int
     updated: int
     unchanged: int
+    records: dict[str, str] | UnsetType = UNSET
 
 
-class Deleted(Body, frozen=True, kw_only=True):
-    """How many records were taken out."""
+class Deleted(Change, frozen=True, kw_only=True):
+    """How many records were taken out.
+
+    Attributes:
+        records: masked ids of all that were asked for.
+    """
 
     deleted: int
+    records: list[str] | UnsetType = UNSET
 
 
 class Answered(Body, frozen=True, kw_only=True):
@@ -111,11 +133,17 @@ class Answered(Body, frozen=True, kw_only=True):
 
 
 class Pointed(Body, frozen=True, kw_only=True):
-    """Where a pointer was moved to (`release`, None for nowhere), from where, and why."""
+    """Where a pointer was moved to (`release`, None for nowhere), from where, and why.
+
+    Attributes:
+        move: its number in the history of the pointers; one that a later entry has as well was
+            noted, and then not carried out.
+    """
 
     pointer: str
     previous: str | None
     reason: str
+    move: int | UnsetType = UNSET
 
 
 class Accepted(Body, frozen=True, kw_only=True):

@@ -2,13 +2,13 @@
 
 Each hash covers its entry and the hash before it. So a change, a removal, an insertion or another
 order inside the chain shows; rows cut off at the end show against the stored head. Who can write
-the file can also rewrite all hashes and the head: against that, keep a head elsewhere and give it
-to `verify`.
+the file can also rewrite all hashes and the head: against that, heads are kept elsewhere (`heads`)
+and given to `verify`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -89,26 +89,29 @@ def entry_hash(prev: str, seq: int, record: str, time_us: int, kind: str, text: 
     return digest(*(str(part).encode() for part in parts))
 
 
-def walk(entries: Iterable[Entry], stored: Head, known: Head | None = None) -> LedgerReport:
+def walk(entries: Iterable[Entry], stored: Head, known: Collection[Head] = ()) -> LedgerReport:
     """Follow the chain from its first entry to the stored head.
 
     Args:
         entries: all of them, by `seq`.
         stored: the head that the ledger keeps.
-        known: a head seen earlier and kept elsewhere.
+        known: heads seen earlier and kept elsewhere.
     Returns:
         The first thing that is wrong, or the head of a whole chain.
     """
     last = Head()
+    kept: dict[int, set[str]] = {}
+    for head in known:
+        kept.setdefault(head.seq, set()).add(head.hash)
     for entry in entries:
         problem = _fault(entry, last)
-        if problem is None and known is not None and entry.seq == known.seq:
-            problem = None if entry.hash == known.hash else "the chain was rewritten"
+        if problem is None and kept.get(entry.seq, {entry.hash}) != {entry.hash}:
+            problem = "the chain was rewritten: a head that was kept names another entry"
         if problem is not None:
             seq = last.seq + 1 if entry.seq > last.seq + 1 else entry.seq
             return LedgerReport(last.seq, last, problem, seq)
         last = Head(entry.seq, entry.hash)
-    expected = max(stored.seq, known.seq if known else 0)
+    expected = max([stored.seq, *kept])
     if last.seq < expected:
         problem = f"rows {last.seq + 1} to {expected} are missing at the end"
         return LedgerReport(last.seq, last, problem, last.seq + 1)

@@ -29,6 +29,9 @@ class Entries(Protocol):
             LedgerError: the place does not take them at the moment.
         """
 
+    def problem(self) -> str | None:
+        """Why the place takes no entries, as far as that shows without trying; None if not."""
+
     def head(self) -> Head:
         """The last entry, as the place says."""
 

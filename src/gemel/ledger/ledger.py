@@ -2,35 +2,57 @@
 
 `append` gives an id at once; a background thread commits what has gathered, in the order of the
 calls. Nothing is dropped: when the disk does not keep up the caller waits, and in the end gets an
-error. A body holds ids and figures, never payloads, embeddings or raw identities.
+error. What the disk did not take by the end of the process is handed to `on_lost`. A body holds
+ids and figures, never payloads, embeddings or raw identities.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from gemel.errors import LedgerError
+from gemel.errors import LedgerError, LedgerUnavailable
+from gemel.ledger import heads
 from gemel.ledger.bodies import Body, written
 from gemel.ledger.chain import Entry, Head, LedgerReport, walk
-from gemel.ledger.entries import Entries
+from gemel.ledger.entries import Draft, Entries
+from gemel.ledger.masks import Masks
 from gemel.ledger.table import SqliteEntries
 from gemel.ledger.writer import MAX_QUEUE, WAIT_SECONDS, Writer
 
 MAX_BODY_BYTES = 8_192
+GRACE_SECONDS = 5.0
+GRACE_ENTRIES = 5_000
+"""How long, and how many, decisions are still taken while the disk takes no entries."""
 BINARY = frozenset({bytes, bytearray, memoryview})
 
 
 class Ledger:
-    """Entries in one file. Open one with `Ledger.open` and close it, or use it in a `with`."""
+    """Entries in one file. Open one with `Ledger.open` and close it, or use it in a `with`.
 
-    def __init__(self, entries: Entries, writer: Writer, clock: Callable[[], int]) -> None:
+    Attributes:
+        path: of the file; `.key` and `.heads` lie beside it.
+        masks: what entries hold in place of ids.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        entries: Entries,
+        writer: Writer,
+        clock: Callable[[], int],
+        on_lost: Callable[[Draft], None] | None,
+    ) -> None:
+        self.path = path
+        self.masks = Masks.beside(path)
         self._entries = entries
         self._writer = writer
         self._clock = clock
+        self._on_lost = on_lost
+        self._since: float | None = None
 
     @classmethod
     def open(
@@ -38,24 +60,38 @@ class Ledger:
         path: str | Path,
         *,
         create: bool = True,
+        write: bool = True,
         max_queue: int = MAX_QUEUE,
         clock: Callable[[], int] = time.time_ns,
+        on_lost: Callable[[Draft], None] | None = None,
     ) -> Self:
         """The ledger in a file.
 
         Args:
             path: the file.
             create: make it if there is none.
+            write: to append; else nothing beside the file is touched, and it may be a copy that
+                cannot be written.
             max_queue: entries that may wait for the disk before callers do.
             clock: nanoseconds since 1970, UTC.
+            on_lost: told each entry that could not be written when the ledger is closed.
         Raises:
-            LedgerError: there is none, or it cannot be opened.
+            LedgerError: there is none, it cannot be opened, or it is to be written and lacks an
+                entry that a head kept beside it names.
         """
         path = Path(path)
-        if not create and not path.is_file():
+        if (not create or not write) and not path.is_file():
             raise LedgerError("there is no ledger here", where=str(path))
-        entries = SqliteEntries(path)
-        return cls(entries, Writer(entries, max_queue=max_queue), clock)
+        kept = heads.newest(heads.beside(path)) if write and heads.beside(path).exists() else Head()
+        if kept.seq and not path.is_file():
+            raise _gone("the ledger is gone", path, kept)
+        entries = SqliteEntries(path, write=write)
+        if kept.seq:
+            named = entries.some(kept.seq - 1, None, 1)
+            if not named or named[0].hash != kept.hash:
+                entries.close()
+                raise _gone("the ledger is not the one that was written here", path, kept)
+        return cls(path, entries, Writer(entries, max_queue=max_queue), clock, on_lost)
 
     def append(self, kind: str, body: Body | dict[str, Any]) -> str:
         """Note something soon; returns without waiting for the disk.
@@ -81,9 +117,19 @@ class Ledger:
         Raises:
             LedgerError: it cannot be noted.
         """
-        record, time_us, text = self._drafted(kind, body)
-        self._writer.put_durably((record, time_us, kind, text))
-        return record
+        return self.append_all_durable(kind, [body])
+
+    def append_all_durable(self, kind: str, bodies: Sequence[Body | dict[str, Any]]) -> str:
+        """Note several things of a kind, one behind the other, and wait until all are on disk.
+
+        Returns:
+            The id of the first entry.
+        Raises:
+            LedgerError: one cannot be noted.
+        """
+        drafted = [self._drafted(kind, body) for body in bodies]
+        self._writer.put_durably([(record, at, kind, text) for record, at, text in drafted])
+        return drafted[0][0]
 
     def flush(self, timeout: float = WAIT_SECONDS) -> None:
         """Wait until everything appended before is on disk.
@@ -95,8 +141,38 @@ class Ledger:
 
     @property
     def problem(self) -> str | None:
-        """Why the disk does not take entries at the moment; None when it does."""
-        return None if self._writer.problem is None else str(self._writer.problem)
+        """Why the disk does not take entries at the moment; None when it does.
+
+        Looks at the file, so that one that was deleted is noticed without an append.
+        """
+        problem = self._writer.trouble() or self._entries.problem()
+        if problem is None:
+            self._since = None
+        elif self._since is None:
+            self._since = time.monotonic()
+        return problem
+
+    def check(self, *, change: bool = False) -> None:
+        """Return if something may be acknowledged now.
+
+        While the disk takes no entries, changes are refused at once, and decisions after
+        `GRACE_SECONDS` or when `GRACE_ENTRIES` wait in memory.
+
+        Args:
+            change: it is one that must be on disk before it is acknowledged.
+        Raises:
+            LedgerUnavailable: it may not.
+        """
+        problem, since = self.problem, self._since
+        if problem is None or since is None:
+            return
+        is_late = time.monotonic() - since > GRACE_SECONDS or self.n_waiting >= GRACE_ENTRIES
+        if change or is_late:
+            raise LedgerUnavailable(
+                f"the ledger takes no entries: {problem}",
+                where=str(self.path),
+                hint="nothing is decided or changed that cannot be noted; try again later",
+            )
 
     @property
     def n_waiting(self) -> int:
@@ -124,23 +200,41 @@ class Ledger:
         """Entries on disk in order, behind number `after`, of one kind if named."""
         return self._entries.some(after, kind, limit)
 
+    def each(self) -> Iterator[Entry]:
+        """Every entry on disk in order, as of one moment."""
+        with self._entries.all() as (entries, _):
+            yield from entries
+
     def head(self) -> Head:
         """The last entry on disk; keep it elsewhere to find a rewritten chain later."""
         return self._entries.head()
 
-    def verify(self, known: Head | None = None) -> LedgerReport:
+    def keep_head(self) -> Head:
+        """The last entry on disk, kept beside the ledger.
+
+        Raises:
+            LedgerError: the file of heads cannot be written.
+        """
+        head = self.head()
+        heads.keep(head, heads.beside(self.path))
+        return head
+
+    def verify(self, *known: Head) -> LedgerReport:
         """Follow the whole chain, as of one moment, in blocks.
 
         Args:
-            known: a head that was noted elsewhere; shows a chain that was rewritten as a whole.
+            known: heads that were noted elsewhere, besides those kept beside the ledger; they show
+                a chain that was rewritten, cut or replaced as a whole.
         Returns:
             The first row that is changed, missing or out of order, or the head of a whole chain.
         Raises:
             LedgerError: the file cannot be read.
         """
         self.flush()
+        beside = heads.beside(self.path)
+        kept = heads.known(str(beside)) if beside.is_file() else []
         with self._entries.all() as (entries, stored):
-            return walk(entries, stored, known)
+            return walk(entries, stored, [*known, *kept])
 
     def close(self) -> None:
         """Write what waits and close the file. Closing twice is no error.
@@ -151,6 +245,9 @@ class Ledger:
         try:
             self._writer.close()
         finally:
+            if self._on_lost is not None:
+                for draft in self._writer.unwritten():
+                    self._on_lost(draft)
             self._entries.close()
 
     def __enter__(self) -> Self:
@@ -176,3 +273,12 @@ class Ledger:
                 hint="note ids and figures; payloads and embeddings have no place here",
             )
         return f"{now // 1_000_000:012x}{os.urandom(10).hex()}", now // 1_000, text
+
+
+def _gone(what: str, path: Path, kept: Head) -> LedgerError:
+    file = heads.beside(path)
+    return LedgerError(
+        f"{what}: {file.name} says that it had {kept.seq} entries",
+        where=str(path),
+        hint=f"restore it from a copy; to begin a new one, move {file.name} away with what is left",
+    )

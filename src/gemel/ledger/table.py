@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gemel.errors import LedgerError, RowRefused
+from gemel.errors import LedgerError, LedgerUnavailable, RowRefused
 from gemel.ledger.chain import Entry, Head, entry_hash
 from gemel.ledger.entries import Draft
 from gemel.sqlite import Database, Kind
@@ -42,30 +42,33 @@ HEAD = sa.Table(
     sa.Column("hash", sa.String, nullable=False),
 )
 
-KIND = Kind(_tables, LedgerError, RowRefused)
+KIND = Kind(_tables, LedgerError, RowRefused, LedgerUnavailable)
 
 
 class SqliteEntries:
     """The `Entries` in one file.
 
     Args:
-        path: the file; made if it is not there.
+        path: the file.
+        write: to append, and to make it if it is not there; else it may be on a disk or in a
+            folder that cannot be written.
 
     Raises:
         LedgerError: it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, write: bool = True) -> None:
         self.where = str(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if write:
+                path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise LedgerError(
                 f"cannot make the directory: {e.strerror}",
                 where=str(path.parent),
                 hint="choose another place, or make the one above writable",
             ) from e
-        self._database = Database(path, KIND, write=True)
+        self._database = Database(path, KIND, write=write)
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Append all drafts in one transaction, or none; durable on return.
@@ -87,6 +90,10 @@ class SqliteEntries:
             connection.exec_driver_sql(f"{INSERT} {rows}", tuple(values))
             move = sa.update(HEAD) if head.seq else sa.insert(HEAD)
             connection.execute(move.values(one=1, seq=head.seq + len(drafts), hash=last))
+
+    def problem(self) -> str | None:
+        """Why the file takes no entries, as far as that shows without writing."""
+        return self._database.problem()
 
     def head(self) -> Head:
         """The last entry, as the file says."""

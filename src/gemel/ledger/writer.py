@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
-from gemel.errors import LedgerError, RowRefused
+from gemel.errors import LedgerError, LedgerUnavailable, RowRefused
 from gemel.ledger.bodies import Refused, written
 from gemel.ledger.entries import Draft, Entries
 
@@ -21,6 +22,7 @@ MAX_BATCH = 2_000
 GATHER_SECONDS = 0.02
 RETRY_SECONDS = 0.5
 WAIT_SECONDS = 10.0
+SLOW_SECONDS = 0.75
 REFUSED = "ledger.refused"
 
 
@@ -50,6 +52,17 @@ class Writer:
         self._is_closed = False
         self._has_stopped = False
         self._n_careful = 0
+        self._begun: float | None = None
+
+    def trouble(self) -> str | None:
+        """Why entries do not get to their place at the moment; None if they do."""
+        if self.problem is not None:
+            return self.problem.what
+        begun = self._begun
+        seconds = 0.0 if begun is None else time.monotonic() - begun
+        if seconds > SLOW_SECONDS:
+            return f"entries have waited {seconds:.1f} s for the disk, or for who holds the file"
+        return None
 
     @property
     def n_waiting(self) -> int:
@@ -75,21 +88,23 @@ class Writer:
                 self._start()
             return self._n_put
 
-    def put_durably(self, draft: Draft) -> None:
-        """Queue a draft and wait until it is on disk.
+    def put_durably(self, drafts: Sequence[Draft]) -> None:
+        """Queue drafts and wait until all are on disk.
 
         Raises:
-            LedgerError: it is refused, or not on disk in time (it may still get there).
+            LedgerError: one is refused, or they are not on disk in time (they may still get there).
         """
-        self._awaited[draft[0]] = None
+        ids = [draft[0] for draft in drafts]
+        self._awaited.update(dict.fromkeys(ids))
         try:
-            number = self.put(draft)
+            number = [self.put(draft) for draft in drafts][-1]
             with self._work:
                 self._wait(lambda: self._n_settled >= number, WAIT_SECONDS)
-            error = self._awaited[draft[0]]
+            errors = [self._awaited[record] for record in ids]
         finally:
-            del self._awaited[draft[0]]
-        if error is not None:
+            for record in ids:
+                del self._awaited[record]
+        for error in filter(None, errors):
             raise error
 
     def flush(self, timeout: float) -> None:
@@ -119,6 +134,10 @@ class Writer:
                 where=self._entries.where,
             )
 
+    def unwritten(self) -> list[Draft]:
+        """What a closed writer could not get to its place, in order."""
+        return list(self._queue)
+
     def _start(self) -> None:
         # A daemon: a process that forgets to close still ends; what it flushed is on disk.
         self._thread = threading.Thread(target=self._run, name="gemel-ledger", daemon=True)
@@ -132,7 +151,7 @@ class Writer:
         self._work.notify()
         self._settled.wait_for(lambda: is_done() or self._has_stopped, timeout)
         if not is_done():
-            raise LedgerError(
+            raise LedgerUnavailable(
                 f"not on disk after {timeout:g} s: {self.problem or 'the disk is too slow'}",
                 where=self._entries.where,
                 hint="look at free space and at who else holds the file",
@@ -165,6 +184,7 @@ class Writer:
 
     def _append(self, batch: list[Draft]) -> int:
         """Write drafts; how many are settled. None are if one of several is refused."""
+        self._begun = time.monotonic()
         try:
             self._entries.append(batch)
         except RowRefused as e:
@@ -173,6 +193,8 @@ class Writer:
             raise
         except Exception as e:  # whatever one entry does to the database layer, others go on
             return self._refused(batch, RowRefused(f"{type(e).__name__}: {e}"))
+        finally:
+            self._begun = None
         return len(batch)
 
     def _refused(self, batch: list[Draft], error: RowRefused) -> int:

@@ -37,6 +37,8 @@ class Move:
 
 Decide = Callable[[Sequence[Move]], Move | None]
 """From the moves of a pointer so far, oldest first, to the next one, or None to leave it."""
+Note = Callable[[Move], None]
+"""Told a move that has its number, just before it is kept; what it raises keeps it from that."""
 
 
 class Moves(Protocol):
@@ -48,11 +50,13 @@ class Moves(Protocol):
     def all(self, pointer: str | None = None) -> list[Move]:
         """Every move of one pointer or of all, oldest first."""
 
-    def change(self, pointer: str, decide: Decide) -> Move:
+    def change(self, pointer: str, decide: Decide, note: Note) -> Move:
         """Append what is decided, as one step that no other process comes between.
 
+        A move that was noted and then not kept leaves its number to the next one.
+
         Returns:
-            The newest move of the pointer. What `decide` raises changes nothing.
+            The newest move of the pointer. What `decide` or `note` raises changes nothing.
         """
 
 
@@ -97,7 +101,7 @@ class SqliteMoves:
         """Every move of one pointer or of all, oldest first."""
         return self._read(_of(pointer))
 
-    def change(self, pointer: str, decide: Decide) -> Move:
+    def change(self, pointer: str, decide: Decide, note: Note) -> Move:
         """Append what is decided, as one step that no other process comes between."""
         if not self._path.exists():
             self._create()
@@ -109,7 +113,9 @@ class SqliteMoves:
             row = asdict(move)
             del row["seq"]
             key = c.execute(sa.insert(MOVES).values(row)).inserted_primary_key
-            return replace(move, seq=key[0] if key else 0)
+            kept = replace(move, seq=key[0] if key else 0)
+            note(kept)
+            return kept
 
     def _read(self, query: sa.Select[tuple[object, ...]]) -> list[Move]:
         if not self._path.exists():

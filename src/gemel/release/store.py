@@ -1,6 +1,7 @@
 """The shelf of releases and the pointers that make one of them live.
 
-`releases/` is the shelf, `store.db` the history of the pointers. A move is compare-and-set.
+`releases/` is the shelf, `store.db` the history of the pointers. A move is compare-and-set, and
+stands in the ledger of the folder before it is made.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from types import EllipsisType
 from typing import Literal
 
 from gemel.errors import NotFound, PointerMoved
+from gemel.ledger.bodies import Pointed
+from gemel.ledger.ledger import Ledger
 from gemel.release.folder import Manifest
 from gemel.release.moves import Move, Moves, SqliteMoves
 from gemel.release.release import Release
@@ -21,6 +24,9 @@ from gemel.release.shelf import EMPTY, Shelf
 Pointer = Literal["stable", "canary", "shadow"]
 POINTERS: tuple[Pointer, ...] = ("stable", "canary", "shadow")
 FILE = "store.db"
+LEDGER = "ledger.db"
+MOVED = "release."
+"""Kinds of the entries about moves begin like this; the action follows."""
 
 
 class Store:
@@ -109,6 +115,7 @@ class Store:
         Raises:
             NotFound: no such release or pointer.
             PointerMoved: the pointer stands elsewhere than expected.
+            LedgerError: the move cannot be noted, and is not made.
         """
         _check_pointer(pointer)
         target = None if release_id is None else self.get(release_id).id
@@ -120,7 +127,7 @@ class Store:
                 return None
             return Move(0, pointer, "point", target, current, actor, reason, _time(now))
 
-        return self._moves.change(pointer, decide)
+        return self._moves.change(pointer, decide, self._note)
 
     def rollback(
         self,
@@ -155,13 +162,27 @@ class Store:
             self.get(before)
             return Move(0, pointer, "rollback", before, current, actor, reason, _time(now))
 
-        return self._moves.change(pointer, decide)
+        return self._moves.change(pointer, decide, self._note)
 
     def history(self, pointer: str | None = None) -> Sequence[Move]:
         """Every move of one pointer or of all, oldest first."""
         if pointer is not None:
             _check_pointer(pointer)
         return self._moves.all(pointer)
+
+    def _note(self, move: Move) -> None:
+        """Put a move into the ledger, and keep its head."""
+        body = Pointed(
+            pointer=move.pointer,
+            release=move.release_id,
+            previous=move.previous,
+            reason=move.reason,
+            actor=move.actor,
+            move=move.seq,
+        )
+        with Ledger.open(self.path / LEDGER) as ledger:
+            ledger.append_durable(f"{MOVED}{move.action}", body)
+            ledger.keep_head()
 
 
 def _check_pointer(name: str) -> None:

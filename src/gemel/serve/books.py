@@ -34,14 +34,38 @@ class Books:
             for operation in OPERATIONS
             for outcome in OUTCOMES
         }
+        if ledger is not None:
+            works, waits = ("gemel_ledger_ready", "gemel_ledger_waiting_entries")
+            metrics.gauge(works).set_function(lambda: float(ledger.problem is None))
+            metrics.gauge(waits).set_function(lambda: float(ledger.n_waiting))
 
     def count(self, operation: str, outcome: str) -> None:
         """Count a decision."""
         self._decisions[operation, outcome].inc()
 
     def note(self, kind: str, entry: Body) -> str | None:
-        """Enter it into the ledger; the id of the entry, None without a ledger."""
-        return None if self.ledger is None else self.ledger.append(kind, entry)
+        """Enter a decision into the ledger; the id of the entry, None without a ledger.
+
+        Raises:
+            LedgerUnavailable: the ledger has taken no entries for longer than it may.
+        """
+        if self.ledger is None:
+            return None
+        self.ledger.check()
+        return self.ledger.append(kind, entry)
+
+    def note_change(self, kind: str, entries: Sequence[Body]) -> str | None:
+        """Enter a change into the ledger; on disk on return.
+
+        Raises:
+            LedgerUnavailable: it is not, though it may get there yet.
+        """
+        return None if self.ledger is None else self.ledger.append_all_durable(kind, entries)
+
+    @property
+    def problem(self) -> str | None:
+        """Why decisions and changes cannot be noted at the moment; None if they can."""
+        return None if self.ledger is None else self.ledger.problem
 
     def review_probability(self, outcome: str) -> float:
         """With which probability a decision is asked about."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -82,6 +83,32 @@ class Context:
         return self.books.ledger
 
     def note(self, kind: str, body: Body) -> str | None:
-        """Enter what was decided or changed into the ledger; the id, None without a ledger."""
+        """Enter what was decided into the ledger; the id, None without a ledger.
+
+        Raises:
+            LedgerUnavailable: the ledger has taken no entries for longer than it may.
+        """
         release, request = self.live.release.id, self.request_id
         return self.books.note(kind, replace(body, release=release, request_id=request))
+
+    def check_change(self) -> None:
+        """Return if a change can be noted, so that it may be made.
+
+        Raises:
+            LedgerUnavailable: it cannot.
+        """
+        if self.books.ledger is not None:
+            self.books.ledger.check(change=True)
+
+    def note_change(self, kind: str, bodies: Sequence[Body]) -> str | None:
+        """Enter what was changed, and by whom, into the ledger; on disk on return.
+
+        Returns:
+            The id of the first entry, None without a ledger.
+        Raises:
+            LedgerUnavailable: it is not; the change was made, and is noted when the ledger can.
+        """
+        said = {"release": self.live.release.id, "request_id": self.request_id}
+        return self.books.note_change(
+            kind, [replace(body, actor=self.caller.name, **said) for body in bodies]
+        )

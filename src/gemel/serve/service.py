@@ -55,6 +55,7 @@ class Service:
         metrics: what is counted.
         adapt: which decisions people are asked about.
         shelf: gives the releases whose decisions count for a proposal, such as `Store.list`.
+        caller: who asks through the methods here.
         today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
@@ -71,6 +72,7 @@ class Service:
         metrics: Metrics | None = None,
         adapt: AdaptSettings | None = None,
         shelf: Shelf = tuple,
+        caller: Caller = LOCAL,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
@@ -78,6 +80,7 @@ class Service:
         self._lives = {STABLE: Live.open(release, gallery, threads=threads)}
         self._books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
         self._threads = threads
+        self._caller = caller
         self._today = today
 
     def pick(self, subject: str = "") -> Live:
@@ -105,6 +108,11 @@ class Service:
         """What a person should look at: of the rollout, and of the live policy."""
         return [*filter(None, [self.warning]), *self.pick().warnings(self._today())]
 
+    @property
+    def ledger_problem(self) -> str | None:
+        """Why decisions and changes cannot be noted at the moment; None if they can."""
+        return self._books.problem
+
     def context(
         self, request_id: str = "", caller: Caller = LOCAL, deadline: float = math.inf
     ) -> Context:
@@ -123,7 +131,7 @@ class Service:
 
     def ask_all(self, verb: Verb[Body, Reply], bodies: Sequence[Body]) -> list[Reply]:
         """Replies to many bodies, from one release; what they encode is encoded together."""
-        context = self.context()
+        context = self.context(caller=self._caller)
         return answers([verb(context, body) for body in bodies], context.deadline)
 
     def verify(self, left: Any, right: Any, category: Category = None) -> verifying.VerifyReply:

@@ -66,6 +66,7 @@ class Door:
             lanes.permit(route.lanes)
             context = service.context(call.request_id)
             call.live, call.timing = context.live, context.timing
+            call.ledger_fails = service.ledger_problem is not None
             asked = body if read is None else read(call)
             return await lanes.answer(context, verb(context, asked))
 

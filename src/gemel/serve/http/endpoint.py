@@ -60,6 +60,7 @@ class Call:
         live: the bundle that answers; its ids go into the headers.
         timing: for `Server-Timing`: names and seconds.
         query: names and values of the query string; of names that come twice, the last.
+        ledger_fails: what is decided cannot be noted at the moment, and the headers say so.
     """
 
     scope: Scope
@@ -67,6 +68,7 @@ class Call:
     live: Live | None = None
     timing: list[tuple[str, float]] = field(default_factory=list)
     query: dict[str, str] = field(default_factory=dict)
+    ledger_fails: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,6 +282,8 @@ def _headers(
     if call.timing:
         timing = ", ".join([f"{name};dur={seconds * 1000:.2f}" for name, seconds in call.timing])
         headers.append((b"server-timing", timing.encode()))
+    if call.ledger_fails:
+        headers.append((b"x-gemel-ledger", b"failing"))
     if status in RETRY_AFTER:
         headers.append((b"retry-after", RETRY_AFTER[status]))
     return headers

@@ -9,7 +9,7 @@ from msgspec import Struct
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from gemel.errors import NotFound, Overloaded
+from gemel.errors import LedgerUnavailable, NotFound, Overloaded
 from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.live import Live
 from gemel.serve.service import Service
@@ -77,10 +77,13 @@ class State:
         return HealthReply("alive")
 
     async def ready(self, call: Call, _: None) -> HealthReply:
-        """The service takes requests; a warning does not change that."""
+        """The service takes requests; a warning does not change that, a ledger that fails does."""
         live = call.live = self._service.pick(call.request_id)
         if self.is_stopping:
             raise Overloaded("the service is stopping", hint="try another replica")
+        problem = self._service.ledger_problem
+        if problem is not None:
+            raise LedgerUnavailable(f"the ledger takes no entries: {problem}")
         warning = "; ".join(self._service.warnings()) or None
         return HealthReply("ready", live.release.id, live.release.space_id, warning)
 

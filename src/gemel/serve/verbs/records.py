@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from gemel.ledger.bodies import Deleted, Enrolled
+from gemel.ledger import changes
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Scalar
@@ -80,9 +80,13 @@ def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     encoded: Encoded = yield Encode(live, items)
     yield Move("change", "enroll")
     attributes = [_attributes(context, record) for record in body.records]
+    context.check_change()
     done = gallery.enroll([record.id for record in body.records], encoded.rows, attributes)
-    entry = Enrolled(added=done.added, updated=done.updated, unchanged=done.unchanged)
-    noted = context.note("enroll", entry)
+    noted = None
+    if context.books.ledger is not None:
+        counts = done.added, done.updated, done.unchanged
+        said = changes.enrolled(context.ledger.masks, gallery.space_id, counts, done.written)
+        noted = context.note_change(changes.ENROLL, said)
     return EnrollReply(done.added, done.updated, done.unchanged, gallery.count(), noted)
 
 
@@ -90,8 +94,13 @@ def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:
     """Take records out of the gallery; ids that are not there are no error."""
     gallery = context.gallery
     yield Move("change")
+    context.check_change()
     deleted = gallery.delete(body.ids)
-    return DeleteReply(deleted, gallery.count(), context.note("delete", Deleted(deleted=deleted)))
+    noted = None
+    if context.books.ledger is not None:
+        said = changes.deleted(context.ledger.masks, gallery.space_id, deleted, body.ids)
+        noted = context.note_change(changes.DELETE, said)
+    return DeleteReply(deleted, gallery.count(), noted)
 
 
 def get(context: Context, body: IdBody) -> Steps[RecordReply]:

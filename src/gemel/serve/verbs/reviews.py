@@ -65,6 +65,7 @@ class ProposalBody(Body):
 def verdict(context: Context, body: VerdictBody) -> Steps[VerdictReply]:
     """Note what a decision should have been; on disk on return."""
     yield Move("review")
+    context.check_change()
     noted = answer(
         context.ledger,
         body.decision_id,

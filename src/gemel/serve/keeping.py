@@ -1,0 +1,86 @@
+"""Looks after the ledger of a service: says when it fails, and keeps its heads elsewhere.
+
+A head goes to the log, to the file beside the ledger, and to the file that `ledger.head_file`
+names, at the start, at the end, and every hour in between.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gemel.errors import GemelError
+from gemel.ledger import heads
+from gemel.ledger.chain import Head
+from gemel.ledger.ledger import Ledger
+
+INTERVAL_SECONDS = 0.5
+HEAD_SECONDS = 3600.0
+
+
+class Keeper:
+    """The one who looks.
+
+    Args:
+        ledger: that is looked after.
+        log: a logger.
+        head_file: where heads are kept as well; None for nowhere else.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        log: Any,
+        *,
+        head_file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger, self._log, self._head_file, self._clock = ledger, log, head_file, clock
+        self._problem: str | None = None
+        self._said, self._due = Head(), clock()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gemel-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking, after a last head."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._due = self._clock()
+        self.look()
+
+    def look(self) -> None:
+        """Look once."""
+        problem = self._ledger.problem
+        if (problem is None) != (self._problem is None):
+            if problem is None:
+                self._log.info("ledger_recovered", waiting=self._ledger.n_waiting)
+            else:
+                self._log.error("ledger_failed", problem=problem, waiting=self._ledger.n_waiting)
+        self._problem = problem
+        if problem is None and self._clock() >= self._due:
+            self._keep()
+
+    def _keep(self) -> None:
+        try:
+            self._ledger.flush()
+            head = self._ledger.keep_head()
+            if head != self._said:
+                self._log.info("ledger_head", head=heads.word(head))
+            self._said, self._due = head, self._clock() + HEAD_SECONDS
+            if self._head_file is not None:
+                heads.keep(head, self._head_file)
+        except GemelError as error:
+            self._log.error("ledger_failed", problem=str(error), waiting=self._ledger.n_waiting)
+
+    def _run(self) -> None:
+        while not self._end.wait(INTERVAL_SECONDS):
+            self.look()
