@@ -35,7 +35,7 @@ class Enrolled:
     added: int
     updated: int
     unchanged: int
-    written: Mapping[str, bytes] = field(default_factory=dict)
+    written: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
