@@ -34,6 +34,12 @@ def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
     assert said.code == 0 and (project / "clusters.parquet").is_file()
     for words in ("false matches, expected", "false matches, at most", "B-cubed", "FMR on eval"):
         assert words in said.out, said.out
+    for words in (
+        "where the release was calibrated",
+        "in the release; nothing is proven",
+        "probability above",
+    ):
+        assert words in said.out, said.out
     assert "looking for duplicates" in said.err and "wrote clusters.parquet" in said.err
 
 
@@ -67,6 +73,10 @@ def test_two_files_are_linked_and_measured_by_a_column(project: Path, gemel: Gem
     assert summary["agreement"]["n_identities"] == 120
     assert summary["agreement"]["pairwise"]["recall"] > 0.9
     assert set(pl.read_parquet("clusters.parquet")["side"]) == {"left", "right"}
+    one = json.loads(gemel(*words, "--one-to-one").out)
+    assert one["largest"] == 2 and one["n_matches"] + one["n_given_up"] == summary["n_matches"]
+    rare = gemel(*words[:-1], "--prior", "1e-6")
+    assert "nothing is proven at this share" in rare.out, rare.out
 
 
 def test_the_newest_by_a_column_that_the_release_does_not_know(project: Path, gemel: Gemel) -> None:

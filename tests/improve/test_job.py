@@ -159,5 +159,5 @@ def test_the_finished_blocks_are_parquet(
 ) -> None:
     got = gemel.duplicates(release, strangers, folder=tmp_path)
     blocks = pl.read_parquet(tmp_path / "pairs" / "*.parquet")
-    assert len(blocks) == len(got.pairs) and blocks.columns == ["left", "right", "score"]
+    assert len(blocks) >= len(got.pairs) > 100 and blocks.columns == ["left", "right", "score"]
     assert not list((tmp_path / "rows").iterdir())

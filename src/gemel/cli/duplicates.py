@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NEWEST = "newest:"
 TABLES = ".parquet .csv"
+LIKELY = 0.99
 
 
 def duplicates(
@@ -45,6 +46,17 @@ def duplicates(
             min=0, max=1, help="Cut clusters whose links are false with more probability."
         ),
     ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of genuine pairs among all pairs, if you know it; moves the threshold.",
+        ),
+    ] = None,
+    one_to_one: Annotated[
+        bool, typer.Option("--one-to-one", help="Two clean files: one partner each at most.")
+    ] = False,
     engine: Annotated[
         str, typer.Option(help="exact, flat, hnsw; auto: exact up to 20,000 records.")
     ] = "auto",
@@ -73,11 +85,11 @@ def duplicates(
     files.check(out, TABLES, reads, "--out")
     if pairs is not None:
         files.check(pairs, TABLES, [*reads, out], "--pairs")
-    Clustering(method, canonical, max_risk)  # type: ignore[arg-type]  # refuses unknown ones
+    Clustering(method, canonical, max_risk, prior, one_to_one)  # type: ignore[arg-type]  # refuses unknown ones
     field = canonical.removeprefix(NEWEST) if canonical.startswith(NEWEST) else None
     left = _records(project, live, path, id, identity, field)
     right = None if other is None else _records(project, live, other, id, identity, field)
-    plan = planned(live, Compared.of(live, left, right), engine)
+    plan = planned(live, Compared.of(live, left, right), engine, prior)
     place = folder or project.state / "duplicates" / name_of(plan)
     if dry_run:
         n = len(left) + (len(right) if right is not None else 0)
@@ -92,6 +104,8 @@ def duplicates(
             method=method,  # type: ignore[arg-type]  # unknown ones are refused there
             canonical=canonical,
             max_risk=max_risk,
+            prior=prior,
+            one_to_one=one_to_one,
             engine=engine,
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),
@@ -112,6 +126,9 @@ def in_words(summary: Summary) -> list[tuple[str, Any]]:
         ("pairs", summary.n_pairs),
         ("matches", summary.n_matches),
         ("for review", summary.n_review),
+        ("left out to link one to one", summary.n_given_up or None),
+        ("share of genuine pairs", _share(summary)),
+        ("threshold", _threshold(summary)),
         ("clusters of two or more", summary.n_clusters),
         ("redundant records", summary.n_redundant),
         ("largest cluster", summary.largest),
@@ -134,6 +151,27 @@ def in_words(summary: Summary) -> list[tuple[str, Any]]:
             rows.append((f"{name}: precision, recall, F1", three))
         rows.append(("adjusted Rand index", summary.agreement.adjusted_rand))
     return [(name, value) for name, value in rows if value is not None]
+
+
+def _share(summary: Summary) -> str:
+    """How rare genuine pairs are here, beside the data that the release was chosen on."""
+    said = f"{summary.prior:.2g}, and {summary.release_prior:.2g} where the release was calibrated"
+    if summary.most_sure is not None and summary.most_sure < LIKELY:
+        said += (
+            f"; so no match has a probability above {summary.most_sure:.2g}: calibration held too "
+            "few comparisons to show that a score is rarer"
+        )
+    return said
+
+
+def _threshold(summary: Summary) -> str:
+    """What decides here, and why it is not what the release says."""
+    if summary.threshold == summary.release_threshold:
+        return f"{summary.threshold:.4g}, as the release says"
+    return (
+        f"{summary.threshold:.4g} for the same goal at this share, {summary.release_threshold:.4g} "
+        "in the release; nothing is proven at this share"
+    )
 
 
 def _records(

@@ -67,6 +67,15 @@ class Band(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 where=FILE,
             )
 
+    def moved(self, threshold: float) -> Band:
+        """The band around another threshold, as wide on both sides as before."""
+        shift = threshold - self.threshold
+        return Band(
+            threshold=threshold,
+            review_low=min(self.review_low + shift, threshold),
+            review_high=max(self.review_high + shift, threshold),
+        )
+
     def outcomes(self, score: Any, for_review: Any = False) -> Any:
         """Code in `OUTCOMES` of a score, or of each of an array: int8.
 

@@ -1,8 +1,8 @@
 """Many scores of one set of records, judged by a policy, with probabilities that fit the set.
 
-How rare genuine pairs are depends on the set: with ten times the records it is ten times the
-impostors for each genuine pair. The prior of a policy is that of the data it was chosen on, so
-here it is estimated from the scores themselves. What becomes of the pairs is not known here.
+The prior of the policy is the share of genuine pairs in this set: with ten times the records it is
+ten times the impostors for each genuine pair. Who knows it, and what becomes of the pairs, is not
+known here.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.decide.bands import MATCH, OUTCOMES, Outcome
 from gemel.decide.categories import Pair
 from gemel.decide.policy import Policy
 
-MAX_STEPS = 500
-PRECISION = 1e-6
-MOST = 0.99
 APART = np.float32(-1e12)
 """Score of two records that a rule keeps apart, in a cluster of any size."""
 
@@ -32,14 +30,20 @@ class Judged:
     Attributes:
         outcome: p outcomes.
         match: (p,) bool.
-        probability: (p,) float64 of a match at `prior`; NaN without a calibrated likelihood.
-        prior: share of genuine pairs among all pairs of the set.
+        probability: (p,) float64 of a match at the policy's prior; NaN without a likelihood.
     """
 
     outcome: list[Outcome]
     match: Bool
     probability: Float64
-    prior: float
+
+    def kept(self, which: Bool) -> Judged:
+        """The same, with no match where `which` is false: (p,) bool."""
+        left = self.match & ~which
+        outcome: list[Outcome] = [
+            "no_match" if out else o for o, out in zip(self.outcome, left.tolist(), strict=True)
+        ]
+        return Judged(outcome, self.match & which, self.probability)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +58,7 @@ class Rows:
 def judge(
     policy: Policy,
     score: Float64,
-    n_pairs: int,
     *,
-    recall: float = 1.0,
     categories: Sequence[Pair] | None = None,
     rows: Rows | None = None,
 ) -> Judged:
@@ -65,8 +67,6 @@ def judge(
     Args:
         policy: decides each score as it decides one comparison.
         score: (p,) of every pair that may match or be for review, see `lowest`.
-        n_pairs: pairs in all, those not in `score` included.
-        recall: share of genuine pairs that are in `score`, as far as it is known.
         categories: p pairs of categories; None where none is known.
         rows: of each pair, for rules to look at; None for no rules.
     """
@@ -77,10 +77,9 @@ def judge(
             code[fired] = np.minimum(code[fired], OUTCOMES.index(rule.then))
     outcome, match = [OUTCOMES[c] for c in code.tolist()], code == MATCH
     if policy.likelihood is None or not len(score):
-        return Judged(outcome, match, np.full(len(score), np.nan), policy.prior)
-    ratio = np.exp(policy.likelihood.llrs(policy.levels(score, categories)))
-    prior = estimated_prior(ratio, n_pairs, policy.prior, recall)
-    return Judged(outcome, match, _probability(ratio, prior), prior)
+        return Judged(outcome, match, np.full(len(score), np.nan))
+    llr = policy.likelihood.llrs(policy.levels(score, categories))
+    return Judged(outcome, match, expit(llr + logit(policy.prior)))
 
 
 def lowest(policy: Policy, levelled: float) -> float:
@@ -125,33 +124,3 @@ def scored(
     for rule in rules:
         found[rule.fires_on(rows, left, right).reshape(found.shape)] = APART
     return found
-
-
-def estimated_prior(ratio: Float64, n_pairs: int, prior: float, recall: float = 1.0) -> float:
-    """Share of genuine pairs that the likelihood ratios of a set without labels speak for.
-
-    One genuine pair at the prior is taken for seen already, which decides sets of a few records
-    and is nothing in large ones. Ratios that are too modest give too low a share, hence cautious
-    probabilities: few records were calibrated on, and they say little about the rarest scores.
-
-    Args:
-        ratio: (p,) likelihood ratios of the pairs that may be genuine.
-        n_pairs: pairs in all.
-        prior: where to start.
-        recall: share of genuine pairs that are among the given ones.
-    Source: Saerens, Latinne and Decaestecker 2002, Adjusting the outputs of a classifier to new a
-        priori probabilities.
-    """
-    share = prior
-    for _ in range(MAX_STEPS):
-        found = float(_probability(ratio, share).sum()) / recall
-        new = min((found + 1) / (n_pairs + 1 / prior), MOST)
-        if abs(new - share) <= PRECISION * share:
-            return new
-        share = new
-    return share
-
-
-def _probability(ratio: Float64, prior: float) -> Float64:
-    odds = ratio * prior / (1 - prior)
-    return odds / (1 + odds)

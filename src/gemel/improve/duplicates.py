@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,12 @@ from gemel.improve.result import (
     Summary,
     cluster_frame,
     false_links,
-    known_recall,
+    most_sure,
     pair_frame,
 )
+from gemel.release.for_set import before, for_set
 from gemel.release.release import Release
+from gemel.tasks import assignment
 from gemel.tasks import canonical as canonicals
 from gemel.tasks.agreement import agreement
 from gemel.tasks.clusters import METHODS, Method
@@ -67,6 +69,8 @@ def duplicates(
     method: Method = "average",
     canonical: str = "complete",
     max_risk: float | None = None,
+    prior: float | None = None,
+    one_to_one: bool = False,
     engine: str = "auto",
     folder: str | Path | None = None,
     progress: Progress | None = None,
@@ -80,6 +84,9 @@ def duplicates(
         method: how matches become clusters, see `tasks.clusters`.
         canonical: `complete`, `central` or `newest:FIELD`, see `tasks.canonical`.
         max_risk: probability of a false link that no cluster may exceed; None for no limit.
+        prior: share of genuine pairs among all pairs, if it is known; it moves the threshold where
+            the goal depends on it. None estimates it, and only raises the threshold.
+        one_to_one: two clean data sets: a record is linked to one of the other at most.
         engine: `exact`, the name of an engine, or `auto`: exact up to `EXACT_RECORDS`.
         folder: of the job, kept; a job that was stopped goes on there. None: a temporary one.
         progress: called with what is done now, how much of it, and how much in all.
@@ -89,10 +96,12 @@ def duplicates(
         GalleryError: an unknown engine.
     """
     tell = progress or (lambda stage, done, total: None)
-    how = Clustering(method, canonical, max_risk)
+    how = Clustering(method, canonical, max_risk, prior, one_to_one)
+    if one_to_one and other is None:
+        raise ConfigError("one to one links two data sets", hint="give a second one")
     compared = Compared.of(release, dataset, other)
     canonicals.check(canonical, compared.frame(), where=compared.left.source)
-    plan = planned(release, compared, engine)
+    plan = planned(release, compared, engine, prior)
     with _folder(folder) as place, jobs.opened(place, plan) as job:
         comparison = _compare(release, compared, job, plan, tell)
         tell("clustering", 0, 1)
@@ -112,6 +121,8 @@ class Clustering:
     method: Method
     canonical: str
     max_risk: float | None
+    prior: float | None = None
+    one_to_one: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -133,10 +144,13 @@ class Comparison:
     recall: CandidateRecall | None
 
 
-def planned(release: Release, compared: Compared, engine: str = "auto") -> dict[str, Any]:
+def planned(
+    release: Release, compared: Compared, engine: str = "auto", prior: float | None = None
+) -> dict[str, Any]:
     """Everything that decides the pairs of a job; its digest names the job.
 
     Raises:
+        ConfigError: the prior is none.
         GalleryError: an unknown engine.
     """
     if engine not in ("auto", EXACT, *engines.REGISTRY.names()):
@@ -146,9 +160,16 @@ def planned(release: Release, compared: Compared, engine: str = "auto") -> dict[
         engine = EXACT if compared.n_pairs <= EXACT_RECORDS**2 / 2 else "hnsw"
     is_exact = engine == EXACT
     block = max(1, BLOCK_PAIRS // len(compared)) if is_exact else BLOCK_RECORDS
-    parameters = {"encoded": ENCODED_AT_ONCE, "block": block, "partners": MAX_PARTNERS}
+    parameters: dict[str, Any] = {
+        "encoded": ENCODED_AT_ONCE,
+        "block": block,
+        "partners": MAX_PARTNERS,
+    }
     if not is_exact:
         parameters["candidates"] = CANDIDATES
+    least = floor(before(release, prior))
+    if least < floor(release.policy):
+        parameters["floor"] = least
     return {
         "format": FORMAT,
         "release": release.id,
@@ -186,7 +207,7 @@ def _compare(
     n, size, tick = compared.n_left, plan["parameters"]["block"], partial(tell, "comparing")
     blocks = [range(start, min(start + size, n)) for start in range(0, n, size)]
     comparator, first = release.comparator, compared.first_right
-    least = floor(release.policy)
+    least = plan["parameters"].get("floor", floor(release.policy))
     if plan["engine"] == EXACT:
         find = partial(scan, rows, comparator, first_right=first, floor=least)
         pairs = job.all_pairs(len(blocks), lambda i: find(blocks[i]), tick)
@@ -204,15 +225,21 @@ def _clustered(
     release: Release, compared: Compared, comparison: Comparison, how: Clustering
 ) -> Duplicates:
     """Decide the pairs, cluster the matches, choose canonical records and count."""
-    pairs, policy = comparison.pairs, release.policy
+    pairs = comparison.pairs
     records = Records(
-        policy=policy,
+        policy=release.policy,
         comparator=release.comparator,
         rows=comparison.rows,
         categories=compared.categories(),
-        values=compared.rows([rule.field for rule in policy.rules]),
+        values=compared.rows([rule.field for rule in release.policy.rules]),
     )
-    judged = records.judged(pairs, compared.n_pairs, recall=known_recall(release))
+    decided = for_set(release, records.levelled(pairs), compared.n_pairs, share=how.prior)
+    policy = decided.policy
+    records = replace(records, policy=policy)
+    judged = records.judged(pairs)
+    n_matches = int(judged.match.sum())
+    if how.one_to_one:
+        judged = judged.kept(_best_links(records, pairs, judged.match))
     found = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
     rows = records.rows
     label, identities = found.label, compared.identities()
@@ -224,11 +251,15 @@ def _clustered(
         engine=comparison.engine,
         candidate_recall=comparison.recall,
         threshold=policy.verify.threshold,
-        prior=judged.prior,
+        release_threshold=release.policy.verify.threshold,
+        prior=policy.prior,
+        release_prior=release.policy.prior,
+        most_sure=most_sure(policy),
         n_matches=int(judged.match.sum()),
+        n_given_up=n_matches - int(judged.match.sum()),
         n_review=judged.outcome.count("review"),
         n_full=pairs.n_full,
-        false_links=false_links(release, judged, compared.n_pairs),
+        false_links=false_links(release, decided, judged, compared.n_pairs),
         method=how.method,
         max_risk=how.max_risk,
         n_clusters=int((found.size > 1).sum()),
@@ -242,6 +273,16 @@ def _clustered(
         pair_frame(compared, pairs, judged),
         summary,
     )
+
+
+def _best_links(records: Records, pairs: Pairs, match: Bool) -> Bool:
+    """Which matches stay where a record may have one partner at most: those that gain most."""
+    kept, at = np.zeros(len(pairs), np.bool_), np.flatnonzero(match)
+    gain = records.levelled(pairs.take(at)) - records.policy.verify.threshold
+    # A match that just reaches the threshold is better than none.
+    gain = np.maximum(gain, np.finfo(np.float32).eps)
+    kept[at] = assignment.one_to_one(pairs.left[at], pairs.right[at], gain)
+    return kept
 
 
 def _to_canonical(release: Release, rows: Float32, label: Int64, chosen: Bool) -> Float64:

@@ -7,6 +7,7 @@ missed, and where identities are known, how well the clusters agree with them.
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,15 @@ import numpy as np
 
 from gemel.arrays import Bool, Float64
 from gemel.data.dataset import Dataset
+from gemel.decide.bands import matches
+from gemel.decide.policy import Policy
 from gemel.decide.sets import Judged
 from gemel.figures import percent
 from gemel.improve import job as jobs
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.records import Compared
-from gemel.release.evidence.schema import Evidence
-from gemel.release.release import EVIDENCE, Release
+from gemel.release.for_set import ForSet, evidence_of
+from gemel.release.release import Release
 from gemel.tasks.agreement import Agreement
 from gemel.tasks.clusters import Clusters
 from gemel.tasks.pairs import Pairs
@@ -35,7 +38,7 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the matches are false, before anything is known about these records.
 
     Args:
-        expected: by the probabilities of the matches; None if the release gives none.
+        expected: matches that the genuine pairs of the set do not explain; None without evidence.
         by_fmr: pairs times the FMR of the release on eval; None without evidence.
         at_most: pairs times the highest FMR that the evidence leaves possible, or all matches.
             A false match joins two clusters at most, so it bounds the false merges as well.
@@ -57,9 +60,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         n_pairs: that could match.
         engine: `exact`, or what proposed pairs.
         candidate_recall: of the engine; None when exact.
-        threshold: of a match.
-        prior: share of genuine pairs, estimated from the scores; of every probability here.
+        threshold: of a match, in this set.
+        release_threshold: of the release, at the share that it was chosen for.
+        prior: share of genuine pairs, named or estimated; of every probability here.
+        release_prior: the share that the release was chosen for.
+        most_sure: highest probability that a match can have here, since the data that the release
+            was calibrated on show no rarer scores; None without probabilities.
         n_matches: pairs.
+        n_given_up: matches that one-to-one linking left out.
         n_review: pairs for a person to decide; they link nothing.
         n_full: records with so many partners that only the best were kept.
         false_links: how many of the matches are expected to be false.
@@ -77,8 +85,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     candidate_recall: CandidateRecall | None
     threshold: float
+    release_threshold: float
     prior: float
+    release_prior: float
+    most_sure: float | None
     n_matches: int
+    n_given_up: int
     n_review: int
     n_full: int
     false_links: FalseLinks
@@ -154,12 +166,14 @@ def values_of(dataset: Dataset, side: str) -> pl.DataFrame:
     return frame.hstack(dataset.frame.rename(clash))
 
 
-def false_links(release: Release, judged: Judged, n_pairs: int) -> FalseLinks:
+def false_links(release: Release, decided: ForSet, judged: Judged, n_pairs: int) -> FalseLinks:
     """How many matches are expected to be false, and a bound from the evidence of the release."""
-    risk = 1 - judged.probability[judged.match]
-    expected = None if np.isnan(risk).any() else float(risk.sum())
-    evidence = _evidence(release)
-    if evidence is None:
+    n_matches, threshold = int(judged.match.sum()), decided.policy.verify.threshold
+    expected = None
+    if decided.expected is not None:
+        expected = min(decided.expected.false_at(threshold), float(n_matches))
+    evidence, own = evidence_of(release), release.policy.verify.threshold
+    if evidence is None or not matches(threshold, own):
         basis = "no evidence at this threshold"
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     point, target = evidence.eval, evidence.target
@@ -170,23 +184,15 @@ def false_links(release: Release, judged: Judged, n_pairs: int) -> FalseLinks:
     return FalseLinks(
         expected=expected,
         by_fmr=point.fmr.value * n_pairs,
-        at_most=min(highest * n_pairs, float(len(risk))),
+        at_most=min(highest * n_pairs, float(n_matches)),
         basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
     )
 
 
-def known_recall(release: Release) -> float:
-    """Share of genuine pairs that match, as measured on eval; 1 where it is not known."""
-    evidence = _evidence(release)
-    return 1.0 if evidence is None else evidence.eval.recall.value or 1.0
-
-
-def _evidence(release: Release) -> Evidence | None:
-    """What was measured at the threshold that decides; None if nothing was."""
-    if EVIDENCE not in release.manifest.files:
-        return None
-    evidence = release.evidence
-    return evidence if evidence.eval.threshold == release.policy.verify.threshold else None
+def most_sure(policy: Policy) -> float | None:
+    """The highest probability that a policy can give; None if it gives none."""
+    likelihood = policy.likelihood
+    return None if likelihood is None else likelihood.probability(math.inf, policy.prior)
 
 
 def cluster_frame(

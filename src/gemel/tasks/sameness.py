@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gemel.arrays import Float32, Int64
+from gemel.arrays import Float32, Float64, Int64
 from gemel.decide.policy import Policy
 from gemel.decide.sets import Judged, Rows, judge, lowest, scored
 from gemel.encode.comparators import Comparator
@@ -36,23 +36,22 @@ class Records:
     categories: Sequence[str | None]
     values: Sequence[Any]
 
-    def judged(self, pairs: Pairs, n_pairs: int, *, recall: float = 1.0) -> Judged:
-        """Decisions about pairs of these records.
+    def levelled(self, pairs: Pairs) -> Float64:
+        """Scores of pairs of these records as one threshold for all categories takes them."""
+        return self.policy.levels(pairs.score, self._categories(pairs))
 
-        Args:
-            pairs: all that may match or be for review, see `floor`.
-            n_pairs: pairs in all.
-            recall: share of genuine pairs that are among them, as far as it is known.
-        """
-        names, values = self.categories, self.values
+    def judged(self, pairs: Pairs) -> Judged:
+        """Decisions about pairs of these records: all that may match or be for review."""
         return judge(
             self.policy,
             pairs.score,
-            n_pairs,
-            recall=recall,
-            categories=[(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)],
-            rows=Rows(values, pairs.left, pairs.right),
+            categories=self._categories(pairs),
+            rows=Rows(self.values, pairs.left, pairs.right),
         )
+
+    def _categories(self, pairs: Pairs) -> list[tuple[str | None, str | None]]:
+        names = self.categories
+        return [(names[i], names[j]) for i, j in zip(pairs.left, pairs.right, strict=True)]
 
     def scored(self, members: Int64) -> Float32:
         """Scores of all pairs of some records: (m,) positions -> (m, m), as `sets.scored`."""

@@ -76,6 +76,18 @@ def test_pairs_are_decided_like_verify(client: httpx.Client) -> None:
     assert got["threshold"] == one["threshold"]
 
 
+def test_probabilities_are_those_at_a_named_share(client: httpx.Client) -> None:
+    some, few = (
+        client.post("/v1/duplicates", json=body(*small.ROWS, prior=share)).json()
+        for share in (0.2, 1e-5)
+    )
+    assert some["prior"] == pytest.approx(0.2) and few["prior"] == pytest.approx(1e-5)
+    assert some["pairs"][0]["probability"] > 10 * few["pairs"][0]["probability"]
+    # The evidence of this release is for another threshold, so that no share moves it.
+    assert some["threshold"] == few["threshold"] == 0.5
+    assert client.post("/v1/duplicates", json=body(ANNA, BERT, prior=0)).status_code == 422
+
+
 def test_the_most_complete_record_stands_for_its_cluster(client: httpx.Client) -> None:
     sparse = {**ANNA, "born": None}
     got = client.post("/v1/duplicates", json=body(sparse, ANNA)).json()

@@ -116,7 +116,7 @@ def propose(
         shown = f"[{interval[0]:.4g}, {interval[1]:.4g}]"
         return said("keep", f"the present threshold lies within {shown}", interval=interval)
     threshold, is_limited = _limited(answers, present.threshold, wanted, limits.max_changed)
-    band = _moved(present, threshold)
+    band = present.moved(threshold)
     return said(
         "move",
         "the interval of the better threshold leaves the present one out",
@@ -229,13 +229,3 @@ def _limited(
             break
         best = step
     return best, True
-
-
-def _moved(band: Band, threshold: float) -> Band:
-    """The band around another threshold, as wide on both sides as before."""
-    shift = threshold - band.threshold
-    return Band(
-        threshold=threshold,
-        review_low=min(band.review_low + shift, threshold),
-        review_high=max(band.review_high + shift, threshold),
-    )

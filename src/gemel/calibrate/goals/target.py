@@ -251,6 +251,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         """A rate is asked for, which is proven or refused."""
         return bool(self.goal.proof)
 
+    @property
+    def by_share(self) -> bool:
+        """Which threshold reaches it depends on how rare genuine comparisons are."""
+        return self.goal.risk is not None or self.goal.proof == "precision"
+
     def is_alike(self, other: Target) -> bool:
         """Both ask for the same, whatever confidence, prior and costs are stated."""
         return (self.kind, self.value) == (other.kind, other.value)

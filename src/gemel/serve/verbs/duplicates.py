@@ -5,6 +5,7 @@ For as many records as a request may hold; larger sets are a job for `gemel dupl
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -15,6 +16,7 @@ from gemel.decide.bands import Outcome
 from gemel.decide.sets import Judged
 from gemel.errors import DuplicateRecord, InvalidInput
 from gemel.ledger.bodies import Grouped
+from gemel.release.for_set import before, for_set
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
@@ -48,6 +50,10 @@ class DuplicatesBody(Body):
     max_risk: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description="Probability of a false link that no cluster may exceed"),
+    ] = None
+    prior: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Meta(description="Share of genuine pairs among them, if known; it moves the threshold"),
     ] = None
 
 
@@ -95,8 +101,9 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
     # In the order of the ids, so that the order of the request changes nothing.
     order = sorted(range(len(ids)), key=lambda i: ids[i])
     read, ids = [encoded.items[i] for i in order], [ids[i] for i in order]
+    policy = before(live.release, body.prior)
     records = Records(
-        policy=live.policy,
+        policy=policy,
         comparator=live.comparator,
         rows=np.ascontiguousarray(encoded.rows[order]),
         categories=[item.category for item in read],
@@ -108,11 +115,14 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         if start:
             yield Move("group")
         block = range(start, min(start + STRIDE, n))
-        found.append(scan(records.rows, live.comparator, block, floor=floor(live.policy)))
+        found.append(scan(records.rows, live.comparator, block, floor=floor(policy)))
         _check_room(sum(map(len, found)))
     yield Move("group", "cluster")
     pairs = joined(found)
-    judged = records.judged(pairs, n * (n - 1) // 2)
+    levelled, n_pairs = records.levelled(pairs), n * (n - 1) // 2
+    policy = for_set(live.release, levelled, n_pairs, share=body.prior).policy
+    records = replace(records, policy=policy)
+    judged = records.judged(pairs)
     if body.max_risk is not None and np.isnan(judged.probability).any():
         raise InvalidInput("the release gives no probabilities", where="max_risk")
     yield Move("group")
@@ -120,8 +130,8 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
     reply = DuplicatesReply(
         clusters=_clusters(clusters, records, ids),
         pairs=_pairs(pairs, judged, ids),
-        threshold=live.policy.verify.threshold,
-        prior=judged.prior,
+        threshold=policy.verify.threshold,
+        prior=policy.prior,
         release=live.release.id,
         space=live.release.space_id,
         decision_id=None,

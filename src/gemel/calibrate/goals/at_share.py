@@ -1,0 +1,169 @@
+"""The threshold of one set of records, from its own scores and the share of genuine pairs in it.
+
+A goal such as the best F1 asks for another threshold where genuine pairs are rarer than they were
+in the data that it was chosen on. How many pairs of the set reach each score is counted; what those
+data say about false matches is continued to scores that they are too few to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.arrays import Float64
+from gemel.calibrate.goals.choose import observed
+from gemel.calibrate.goals.target import Target
+from gemel.calibrate.probability.precision_recall import precision_at
+from gemel.calibrate.scores.sweep import Sweep
+
+TAIL = 100
+"""Impostor comparisons that tell how fast their share falls: the mean excess within 10 %."""
+BINS = 40
+MAX_STEPS = 500
+PRECISION = 1e-4
+MOST = 0.99
+TINY = 1e-300
+
+
+class Curve(Protocol):
+    """Genuine comparisons that were measured: how many, and which share misses each threshold."""
+
+    @property
+    def n_genuine(self) -> int:
+        """Genuine comparisons."""
+
+    @property
+    def n_impostor(self) -> int:
+        """Impostor comparisons."""
+
+    @property
+    def threshold(self) -> Sequence[float]:
+        """(m,) falling."""
+
+    @property
+    def fnmr(self) -> Sequence[float]:
+        """(m,) share of genuine comparisons below each."""
+
+    @property
+    def fmr(self) -> Sequence[float]:
+        """(m,) share of impostor comparisons that reach each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What a set of pairs holds, at each of its scores from the highest on.
+
+    Attributes:
+        share: of genuine pairs among all pairs of the set.
+        curve: pairs expected to be genuine and false, at each threshold.
+    """
+
+    share: float
+    curve: Sweep
+
+    def false_at(self, threshold: float) -> float:
+        """False matches that are expected at a threshold."""
+        return float(self.curve.n_false_match[self.curve.point(threshold)])
+
+    def threshold(self, target: Target) -> float | None:
+        """The threshold that reaches a goal here; None if none does, or the share changes nothing.
+
+        A proven goal is reached in expectation only: what was proven holds at the share that it
+        was proven for.
+        """
+        n_points = len(self.curve.threshold)
+        if not target.by_share or n_points == 1:
+            return None
+        if not target.is_proven:
+            return observed(self.curve, target, self.share)
+        precision = precision_at(self.curve.fmr(), self.curve.fnmr(), self.share)
+        enough = np.flatnonzero(precision[1:] >= (target.value or 0))
+        return self.curve.between(int(enough[-1]) + 1) if enough.size else None
+
+
+def expected(
+    score: Float64, n_pairs: int, measured: Sequence[Curve], prior: float, share: float | None
+) -> Expected:
+    """What a set of pairs holds, by the scores of its best ones.
+
+    The counts are explained by genuine pairs and false matches that score as measured; how many of
+    either is fitted. False matches count as often as measured and genuine pairs once in 1 / prior,
+    which decides sets of a few records and is little in large ones.
+
+    Args:
+        score: (p,) of every pair that reaches some score.
+        n_pairs: pairs in all.
+        measured: comparisons of other data; at least one curve.
+        prior: share of genuine pairs where nothing is known of the set.
+        share: of genuine pairs, where it is known; None estimates it.
+    Source: Shepp and Vardi 1982 (expectation maximization of Poisson counts).
+    """
+    values, counts = np.unique(score.astype(np.float32), return_counts=True)
+    values, reach = values[::-1], np.cumsum(counts[::-1]).astype(np.float64)
+    if not len(values):
+        share = share or 1 / (n_pairs + 1 / prior)
+        return Expected(share, Sweep(np.full(1, np.inf, np.float32), np.zeros(1), np.zeros(1)))
+    found, fmr = _genuine(values, measured), _false(values, measured)
+    edges = np.unique(np.linspace(0, len(values) - 1, BINS + 1).astype(int)[1:])
+    seen, true, false = (np.diff(x[edges], prepend=0.0) for x in (reach, found, fmr * n_pairs))
+    n_genuine, times = (share or prior) * n_pairs, 1.0
+    n_events = fmr[-1] * sum(curve.n_impostor for curve in measured)
+    for _ in range(MAX_STEPS):
+        of_genuine = n_genuine * true
+        part = seen * of_genuine / np.maximum(of_genuine + times * false, TINY)
+        times = (n_events + 1 + float((seen - part).sum())) / (n_events + 1 + float(false.sum()))
+        if share is None:
+            least = n_pairs * (float(part.sum()) + 1) / (n_pairs * float(true.sum()) + 1 / prior)
+            before, n_genuine = n_genuine, min(least, MOST * n_pairs)
+            if abs(n_genuine - before) <= PRECISION * before:
+                break
+    wrong = np.minimum.accumulate(np.minimum(times * fmr * n_pairs, reach)[::-1])[::-1]
+    right = np.maximum.accumulate(reach - wrong)
+    # All that was not scored lies below.
+    last = np.nextafter(values[-1:], np.float32(-np.inf))
+    threshold = np.concatenate([[np.float32(np.inf)], values, last])
+    right = np.concatenate([[0.0], right, [max(n_genuine, right[-1])]])
+    wrong = np.concatenate([[0.0], wrong, [max(n_pairs - n_genuine, wrong[-1])]])
+    return Expected(n_genuine / n_pairs, Sweep(threshold, wrong, right))
+
+
+def _genuine(score: NDArray[np.floating], measured: Sequence[Curve]) -> Float64:
+    """Share of genuine comparisons that reach each of (p,) scores."""
+    total = np.zeros(len(score))
+    for curve in measured:
+        at, missed = np.asarray(curve.threshold)[::-1], np.asarray(curve.fnmr)[::-1]
+        total += curve.n_genuine * (1 - np.interp(score, at, missed))
+    return total / sum(curve.n_genuine for curve in measured)
+
+
+def _false(score: NDArray[np.floating], measured: Sequence[Curve]) -> Float64:
+    """Share of impostor comparisons that reach each of (p,) scores, told beyond the last ones seen.
+
+    Above the score that `TAIL` impostor comparisons reach, the share falls as a generalised Pareto
+    distribution with the mean and the spread of the excesses that were seen there.
+
+    Source: Pickands 1975; Hosking and Wallis 1987 for the moments.
+    """
+    n = sum(curve.n_impostor for curve in measured)
+    at = np.unique(np.concatenate([curve.threshold for curve in measured]))
+    fmr = np.zeros(len(at))
+    for curve in measured:
+        rising = np.asarray(curve.threshold)[::-1]
+        rate = np.interp(at, rising, np.asarray(curve.fmr)[::-1], right=0.0)
+        fmr += curve.n_impostor / n * rate
+    start = max(int(np.searchsorted(-fmr, -TAIL / n, side="right")) - 1, 0)
+    over, excess = fmr[start:] / max(fmr[start], TINY), at[start:] - at[start]
+    mean = float(np.trapezoid(over, excess))
+    spread = 2 * float(np.trapezoid(over * excess, excess)) - mean**2
+    # By the method of moments, between an exponential tail and one that ends where a line does.
+    shape = float(np.clip((1 - mean**2 / max(spread, TINY)) / 2, -0.5, -1e-6))
+    scale = max(mean * (1 - shape), TINY)
+    told: Float64 = np.interp(score, at, fmr)
+    beyond = score > at[start]
+    left = np.maximum(1 + shape * (score[beyond] - at[start]) / scale, 0.0)
+    told[beyond] = fmr[start] * left ** (-1 / shape)
+    return told

@@ -1,0 +1,98 @@
+"""The policy of a release for one set of records: at the share of genuine pairs in that set.
+
+A goal that depends on how rare genuine pairs are, such as the best F1, has another threshold in a
+larger set. A share that is estimated only raises the threshold, so that what was proven about false
+matches still holds; one that a person names moves it either way.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+
+from gemel.arrays import Float64
+from gemel.calibrate.goals.at_share import Expected, expected
+from gemel.decide.bands import Band
+from gemel.decide.policy import Policy
+from gemel.decide.ratio import Likelihood
+from gemel.errors import ConfigError
+from gemel.release.evidence.schema import Evidence
+from gemel.release.release import EVIDENCE, Release
+
+
+@dataclass(frozen=True, eq=False)
+class ForSet:
+    """How a set of records is decided.
+
+    Attributes:
+        policy: its threshold, and the share of genuine pairs as its prior.
+        expected: what the set holds at each score; None where the release has no evidence for it.
+    """
+
+    policy: Policy
+    expected: Expected | None
+
+
+def before(release: Release, share: float | None = None) -> Policy:
+    """The policy that says which pairs to look at, before any is scored.
+
+    Where a named share is above the one in calibration, a lower threshold may be chosen: down to
+    the score that has the same probability there.
+
+    Raises:
+        ConfigError: the share is none.
+    """
+    policy, likelihood = release.policy, release.policy.likelihood
+    if share is None:
+        return policy
+    if not 0 < share < 1:
+        raise ConfigError(f"the share is {share}, must lie between 0 and 1", where="prior")
+    if likelihood is None or share <= policy.prior or not _by_share(release):
+        return policy
+    threshold = min(policy.verify.threshold, _same(likelihood, policy, share))
+    return msgspec.structs.replace(policy, verify=policy.verify.moved(threshold))
+
+
+def for_set(
+    release: Release, levelled: Float64, n_pairs: int, *, share: float | None = None
+) -> ForSet:
+    """The policy for a set whose best pairs were scored.
+
+    Args:
+        release: whose evidence says how genuine pairs score, and which goal the threshold has.
+        levelled: (p,) scores of all pairs that may match by `before`, as one threshold takes them.
+        n_pairs: pairs in all.
+        share: of genuine pairs, where a person names it; None estimates it.
+    """
+    policy, evidence = release.policy, evidence_of(release)
+    if evidence is None:
+        return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
+    measured = evidence.dev_curve, evidence.eval_curve
+    held = expected(levelled, n_pairs, measured, policy.prior, share)
+    best, band = held.threshold(evidence.target), policy.verify
+    if best is not None:
+        band = band.moved(max(best, band.threshold) if share is None else best)
+    return ForSet(msgspec.structs.replace(policy, verify=band, prior=held.share), held)
+
+
+def evidence_of(release: Release) -> Evidence | None:
+    """What was measured at the threshold that decides; None if nothing was."""
+    if EVIDENCE not in release.manifest.files:
+        return None
+    evidence = release.evidence
+    return evidence if evidence.eval.threshold == release.policy.verify.threshold else None
+
+
+def _by_share(release: Release) -> bool:
+    evidence = evidence_of(release)
+    return evidence is not None and evidence.target.by_share
+
+
+def _same(likelihood: Likelihood, policy: Policy, share: float) -> float:
+    """The score with the probability at a share that the threshold has at the policy's prior."""
+    band: Band = policy.verify
+    wanted = likelihood.probability(band.threshold, policy.prior)
+    score = likelihood.score_at(wanted, share) if 0 < wanted < 1 else band.threshold
+    return score if math.isfinite(score) else band.threshold

@@ -1,0 +1,90 @@
+"""The threshold of a set follows how rare genuine pairs are in it, as its own scores tell."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from gemel.calibrate.goals.at_share import Expected, expected
+from gemel.calibrate.goals.target import Target
+
+N_PAIRS = 1_000_000
+FLOOR = 2.0
+AT = np.linspace(4.2, -4, 400)
+"""Impostor scores were measured up to 4.2, about as far as 100,000 of them reach."""
+MEASURED = SimpleNamespace(
+    n_genuine=500,
+    n_impostor=100_000,
+    threshold=[12.0, 8.0, 7.0, 6.0, 5.0, *AT.tolist()],
+    fnmr=norm.cdf([12.0, 8.0, 7.0, 6.0, 5.0, *AT], 6.0).tolist(),
+    fmr=[0.0] * 5 + norm.sf(AT).tolist(),
+)
+
+
+def world(share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and truth of the pairs that reach a floor: impostors N(0, 1), genuine ones N(6, 1)."""
+    rng = np.random.default_rng(seed)
+    genuine = np.arange(N_PAIRS) < share * N_PAIRS
+    score = rng.normal(np.where(genuine, 6.0, 0.0), 1.0)
+    return score[score >= FLOOR], genuine[score >= FLOOR]
+
+
+def of(share: float, told: float | None = None, seed: int = 0) -> Expected:
+    return expected(world(share, seed)[0], N_PAIRS, [MEASURED], 0.1, told)
+
+
+@pytest.mark.parametrize("share", [1e-4, 1e-3, 1e-2])
+def test_the_share_is_found_without_labels(share: float) -> None:
+    found = [of(share, seed=seed).share for seed in range(5)]
+    assert np.mean(found) == pytest.approx(share, rel=0.2)
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("share", [5e-5, 1e-3, 1e-2])
+def test_the_threshold_is_nearly_the_best_of_the_set(share: float, told: bool) -> None:
+    score, genuine = world(share)
+    n = share * N_PAIRS
+
+    def f1(threshold: float) -> float:
+        match = score >= threshold
+        return float(2 * genuine[match].sum() / (match.sum() + n))
+
+    found = of(share, share if told else None)
+    threshold = found.threshold(Target(kind="f1"))
+    assert threshold is not None
+    assert f1(threshold) >= max(f1(t) for t in np.unique(score)[::20]) - 0.05
+    false = (~genuine & (score >= threshold)).sum()
+    assert found.false_at(threshold) == pytest.approx(false, abs=8 + 0.1 * n)
+
+
+def test_a_precision_is_reached_and_rates_do_not_depend_on_the_share() -> None:
+    score, genuine = world(1e-3)
+    found = of(1e-3)
+    threshold = found.threshold(Target(kind="precision", value=0.9))
+    assert threshold is not None
+    assert genuine[score >= threshold].mean() == pytest.approx(0.9, abs=0.06)
+    assert found.threshold(Target(kind="fmr", value=0.01)) is None
+    assert found.threshold(Target(kind="eer")) is None
+
+
+def test_a_set_whose_pairs_are_more_alike_gets_a_safe_threshold_all_the_same() -> None:
+    """Genuine pairs that score higher than those that were measured."""
+    rng = np.random.default_rng(0)
+    score = np.concatenate([rng.normal(8, 0.5, 60), rng.normal(0, 1, N_PAIRS)])
+    found = expected(score[score >= FLOOR], N_PAIRS, [MEASURED], 0.1, None)
+    threshold = found.threshold(Target(kind="f1"))
+    assert threshold is not None
+    match = score >= threshold
+    assert 2 * match[:60].sum() / (match.sum() + 60) > 0.95
+
+
+def test_a_set_without_scores_moves_nothing_and_a_few_keep_about_the_prior() -> None:
+    empty = expected(np.empty(0), 10, [MEASURED], 0.1, None)
+    assert empty.threshold(Target(kind="f1")) is None
+    assert empty.share == pytest.approx(1 / 20)
+    assert expected(np.array([6.0]), 1, [MEASURED], 0.1, None).share == pytest.approx(
+        0.19, abs=0.01
+    )

@@ -1,0 +1,43 @@
+"""One-to-one links are the best there are, by comparison with every way to link."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from gemel.tasks.assignment import one_to_one
+
+
+def best_of_all(gain: np.ndarray) -> float:
+    """Most gain of links that share no record, over all of them; 0 where there is no link."""
+    n, m = gain.shape
+    padded = np.hstack([gain, np.zeros((n, n))])
+    ways = itertools.permutations(range(m + n), n)
+    return max(float(padded[range(n), way].sum()) for way in ways)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_other_way_to_link_gains_more(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    gain = rng.random((3, 3)) * (rng.random((3, 3)) < 0.6)
+    left, right = np.nonzero(gain)
+    kept = one_to_one(left, right + 10, gain[left, right])
+    assert len(set(left[kept])) == len(set(right[kept])) == kept.sum()
+    assert gain[left, right][kept].sum() == pytest.approx(best_of_all(gain))
+
+
+def test_many_links_are_as_good_as_those_of_a_full_matrix() -> None:
+    rng = np.random.default_rng(0)
+    gain = rng.random((80, 60)) * (rng.random((80, 60)) < 0.2)
+    left, right = np.nonzero(gain)
+    kept = one_to_one(left, right + 80, gain[left, right])
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    assert gain[left, right][kept].sum() == pytest.approx(gain[rows, columns].sum())
+    assert len(set(right[kept])) == kept.sum() > 40
+
+
+def test_the_best_link_alone_is_not_taken_where_two_gain_more() -> None:
+    kept = one_to_one(np.array([0, 0, 1]), np.array([2, 3, 2]), np.array([1.0, 0.9, 0.8]))
+    assert kept.tolist() == [False, True, True]
+    assert one_to_one(*np.zeros((2, 0), np.int64), np.zeros(0)).tolist() == []
