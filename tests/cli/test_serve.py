@@ -70,7 +70,7 @@ def test_a_proposal_is_the_same_over_http_and_on_the_command_line(
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_service_with_success(project: Path, sent: signal.Signals) -> None:
-    command = [sys.executable, "-m", "gemel.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "gemel", "serve", "--port", "0"]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ}
     ) as process:
