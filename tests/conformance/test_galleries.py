@@ -32,8 +32,8 @@ class Unfiltered(LocalGallery):
 
 
 class Deaf(LocalGallery):
-    def search(self, query, k=10, where=None, *, comparator=None, first=None):
-        return super().search(query, k, where, first=first)
+    def search(self, query, k=10, where=None, *, comparator=None):
+        return super().search(query, k, where)
 
 
 @pytest.mark.parametrize("broken", [Forgetful, Unfiltered, Deaf])
