@@ -79,3 +79,8 @@ def test_the_citation_names_the_version() -> None:
     import gemel
 
     assert f"version: {gemel.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_decisions_are_numbered_one_by_one() -> None:
+    names = [path.name for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
