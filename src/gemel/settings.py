@@ -14,6 +14,7 @@ Mining = Literal["all", "semi-hard", "hard"]
 Margin = Literal["hard", "soft"]
 ByCategory = Literal["off", "report", "worst", "per_category"]
 RatioShape = Literal["logistic", "pav", "beta"]
+SameRecord = Literal["note", "refuse"]
 FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
 Observed = Literal["eer", "f1", "accuracy", "cost"]
 Proven = Literal["fmr", "fnmr", "recall", "precision"]
@@ -71,6 +72,13 @@ class DataSettings(Settings, frozen=True):
         Count,
         Meta(description="Sub-folders that name the class of an image: 1, the first; 0, all"),
     ] = 1
+    same_record: Annotated[
+        SameRecord | None,
+        Meta(
+            description="Where one record, or nearly, stands under two identities on two sides of "
+            "a split: note or refuse; null: note for rows, refuse for images"
+        ),
+    ] = None
     max_bad_ratio: Annotated[
         Ratio, Meta(description="Share of unreadable rows above which reading stops")
     ] = 0.01

@@ -228,7 +228,11 @@ TABLE = [
     Bad('data check --set data.columns={"nme":"text"}', "nme"),
     Bad('data check --set data.columns={"first":"txt"}', "data.columns"),
     Bad("data check --set data.identity=prson", "prson"),
-    Bad("data check --set data.path=leak.csv --set data.id=", "the splits leak", two_sides),
+    Bad(
+        "data check --set data.path=leak.csv --set data.id= --set data.same_record=refuse",
+        "the splits leak",
+        two_sides,
+    ),
     Bad("data check --set split.eval_identities=[\"nobody\"]", "no identity 'nobody'"),
     # pairs
     Bad("data check --set data.path=p.csv --set data.identity= --set data.id=", "",

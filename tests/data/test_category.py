@@ -51,7 +51,7 @@ def test_a_part_keeps_its_categories_and_the_digest_does_not_know_them(people: P
 
 
 def test_refused_rows_shift_no_category(people: Path) -> None:
-    people.write_text(TABLE.replace("p1,,Name2\n", ",,Name2\n"))
+    people.write_text(TABLE.replace("p1,,Name2\n", "p1,,Name2,more\n"))
     data = records.read(people, identity="person", category="country", max_bad_ratio=0.1)
     assert data.category is not None and data.n_bad == 1
     assert [data.category.of(i) for i in range(3)] == ["de", "fr", "de"]

@@ -66,8 +66,31 @@ def test_a_copy_in_other_case_width_and_spacing_is_the_same_record() -> None:
     assert (example.left_side, example.right_side) == ("eval", "train")
     with pytest.raises(LeakageError, match=r"1 records that are the same .* \(eval\) and") as e:
         found.check()
-    assert "allow same_record" in e.value.hint
+    assert 'data.same_record = "note"' in e.value.hint
     found.check(allow=["same_record"])
+
+
+def test_rows_that_are_the_same_are_told_and_images_refused_unless_it_is_set(
+    tmp_path: Path,
+) -> None:
+    homonyms = [{"name": f"N{i // 2 % 40} Meyer"} for i in range(400)]
+    data = dataset(homonyms)
+    found = leakage.find(data, splits.by_identity(data))
+    allow = leakage.accepted(data, None)
+    found.check(allow)
+    (note,) = found.notes(allow)
+    assert note.startswith(f"{found.same_record.n_records} records that are the same")
+    assert 'data.same_record = "refuse"' in note
+    with pytest.raises(LeakageError, match=r"Meyer.* and .*Meyer"):
+        found.check(leakage.accepted(data, "refuse"))
+    pixels = RNG.integers(0, 255, (6, 16, 16), dtype=np.uint8)
+    for i in range(12):
+        place = tmp_path / f"brand{i // 2}"
+        place.mkdir(exist_ok=True)
+        Image.fromarray(pixels[0 if i in (2, 8) else i // 2]).save(place / f"{i}.png")
+    pictures = records.read(tmp_path)
+    assert leakage.accepted(pictures, None) == ()
+    assert leakage.accepted(pictures, "note") == ("same_record", "near_record")
 
 
 def tickets(n: int = 400) -> list[dict[str, object]]:

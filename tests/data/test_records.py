@@ -61,7 +61,6 @@ def test_each_faulty_row_is_reported_with_line_column_and_reason(tmp_path: Path)
         (11, "year", "not a number: '19x5'"),
         (21, None, "6 fields, the header has 5"),
         (31, None, "2 fields, the header has 5"),
-        (41, "person", "missing identity"),
         (51, "id", "duplicate id: '48'"),
         (61, "born", "not a date: '31.02.1980'"),
         (71, None, "empty record"),

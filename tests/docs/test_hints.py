@@ -161,7 +161,7 @@ def test_what_a_hint_names_exists(place: str, text: str) -> None:
         ("set calibrate.valu", "calibrate.valu"),
         ("use minning = 'all'", "minning"),
         ("their [splits]", "[splits]"),
-        ("allow same_record", "same_record"),
+        ("allow same_name", "same_name"),
         ("pip install 'gemel[trainer]'", "gemel[trainer]"),
         ("use gemel.arrays.unit_row", "gemel.arrays.unit_row"),
         ("send it to /v1/verfy", "/v1/verfy"),

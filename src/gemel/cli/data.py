@@ -82,8 +82,9 @@ def check(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
         show.as_json({**_facts(dataset, splits), "leakage": found})
     else:
         show_dataset(dataset, splits)
-    found.check()
-    show.say("no identity and no record stands on both sides of a split")
+    project.judge(dataset, found)
+    if found.clean:
+        show.say("no identity and no record stands on both sides of a split")
 
 
 def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.out) -> None:

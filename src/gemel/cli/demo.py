@@ -108,7 +108,7 @@ def _check(project: Project) -> Dataset:
 
     dataset = project.dataset()
     splits = project.splits(dataset)
-    leakage.find(dataset, splits).check()
+    project.judge(dataset, leakage.find(dataset, splits))
     show_dataset(dataset, splits, write=show.say)
     return dataset
 

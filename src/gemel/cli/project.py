@@ -24,6 +24,7 @@ from gemel.config import FILE, Config
 from gemel.errors import ConfigError, GalleryError, NotFound
 
 if TYPE_CHECKING:
+    from gemel.data.leakage import Leakage
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
     from gemel.gallery.local.gallery import LocalGallery
@@ -195,6 +196,19 @@ class Project:
             dev_identities=split.dev_identities,
             eval_identities=split.eval_identities,
         )
+
+    def judge(self, dataset: Dataset, found: Leakage) -> None:
+        """Tell of what stands on two sides of a split, as `data.same_record` says.
+
+        Raises:
+            LeakageError: something does that may not.
+        """
+        from gemel.data.leakage import accepted
+
+        allow = accepted(dataset, self.config.data.same_record)
+        found.check(allow)
+        for note in found.notes(allow):
+            show.say(f"note: {note}")
 
     def run_folder(self, dataset: Dataset) -> Path:
         """Folder of the run that these records and settings decide."""

@@ -80,9 +80,11 @@ def look_at(path: Path, said: Mapping[str, Any], environ: Mapping[str, str]) -> 
         if "data.kind" not in known:
             settings["data.kind"] = "images" if path.is_dir() else "rows"
         if path.is_file() and given.data.kind in ("auto", "rows", "pairs"):
+            from gemel.data.sources.pairs import are_pairs
+
             frame = _frame(path)
             columns = tuple(frame.columns)
-            if sorted(columns) == ["left", "right", "same"]:
+            if are_pairs(columns):
                 settings["data.kind"] = "pairs"
             else:
                 settings |= _labels(frame, given, known, notes)

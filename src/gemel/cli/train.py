@@ -11,6 +11,7 @@ from gemel.errors import TrainingError
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
+    from gemel.data.splits import Splits
     from gemel.release.run import Run
     from gemel.train.loop import Step
 
@@ -22,6 +23,7 @@ def train(
     project = Project.open(config, sets)
     dataset = project.dataset()
     if dry_run:
+        checked_splits(project, dataset)
         show.say(f"would train on {len(dataset):,} records into {project.run_folder(dataset)}")
         return
     run = train_run(project, dataset)
@@ -39,13 +41,10 @@ def train_run(project: Project, dataset: Dataset) -> Run:
         LeakageError: the splits leak.
         TrainingError: training is not installed, or failed.
     """
-    from gemel.data import leakage
-
     check_installed()
     from gemel.train import fit
 
-    splits = project.splits(dataset)
-    leakage.find(dataset, splits).check()
+    splits = checked_splits(project, dataset)
     stopped = "gemel train goes on from the last finished epoch"
     with show.resumable(stopped), show.progress("training", "steps") as tick:
         return fit.train(
@@ -55,6 +54,19 @@ def train_run(project: Project, dataset: Dataset) -> Run:
             project.run_folder(dataset),
             progress=lambda step: _tick(step, tick),
         )
+
+
+def checked_splits(project: Project, dataset: Dataset) -> Splits:
+    """The splits, once what stands on two sides of them is told.
+
+    Raises:
+        LeakageError: the splits leak.
+    """
+    from gemel.data import leakage
+
+    splits = project.splits(dataset)
+    project.judge(dataset, leakage.find(dataset, splits))
+    return splits
 
 
 def check_installed() -> None:

@@ -1,7 +1,9 @@
 """Whether something on one side of a split is known on another already.
 
 Three findings: an identity on two sides, the same record on two sides, a nearly same record on two
-sides. Any of them makes a measured error rate too good, so each fails unless it is allowed.
+sides. Any of them can make a measured error rate too good. An identity on two sides always fails.
+Records that are the same are one thing under two names, or two things that look alike, such as
+people of one name: whether that is told or refused is a setting (`accepted`).
 """
 
 from __future__ import annotations
@@ -18,9 +20,12 @@ from gemel.data import wordbags
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import SIDES, Splits
 from gemel.errors import DataError, LeakageError
+from gemel.settings import SameRecord
 
 Kind = Literal["same_identity", "same_record", "near_record"]
 KINDS: tuple[Kind, ...] = ("same_identity", "same_record", "near_record")
+SHOWN = 3
+"""Examples in a message."""
 _WHAT = {
     "same_identity": "records of an identity of an earlier side",
     "same_record": "records that are the same as one of an earlier side",
@@ -79,15 +84,24 @@ class Leakage:
         found = [k for k in KINDS if k not in allow and self._of(k).n_records]
         if not found:
             return
-        parts = [
-            f"{self._of(k).n_records:,} {_WHAT[k]}, such as {self._of(k).examples[0]}"
-            for k in found
+        hint = "give such records one identity or remove one of them"
+        if "same_identity" not in found:
+            hint += '; if they are two that look alike: data.same_record = "note"'
+        raise LeakageError("the splits leak: " + "; ".join(map(self._said, found)), hint=hint)
+
+    def notes(self, allow: Collection[Kind]) -> list[str]:
+        """What a user should know of the findings that are accepted, one sentence each."""
+        return [
+            f"{self._said(kind)}. Strangers that look alike, or one under two identities? Then "
+            'rates are too good; data.same_record = "refuse" stops here'
+            for kind in KINDS
+            if kind in allow and self._of(kind).n_records
         ]
-        raise LeakageError(
-            "the splits leak: " + "; ".join(parts),
-            hint="give such records one identity or remove one of them; if the data is meant to "
-            f"be like that, allow {', '.join(found)}",
-        )
+
+    def _said(self, kind: Kind) -> str:
+        found = self._of(kind)
+        shown = "; ".join(map(str, found.examples[:SHOWN]))
+        return f"{found.n_records:,} {_WHAT[kind]}, such as {shown}"
 
     def _of(self, kind: Kind) -> Finding:
         return {
@@ -95,6 +109,17 @@ class Leakage:
             "same_record": self.same_record,
             "near_record": self.near_record,
         }[kind]
+
+
+def accepted(dataset: Dataset, same_record: SameRecord | None) -> tuple[Kind, ...]:
+    """The findings that are told and no fault.
+
+    Args:
+        dataset: the records.
+        same_record: as set; None: told of rows, since people share names, and else refused.
+    """
+    said = same_record or ("note" if dataset.fields else "refuse")
+    return ("same_record", "near_record") if said == "note" else ()
 
 
 def find(dataset: Dataset, splits: Splits, *, near: bool = True, n_examples: int = 5) -> Leakage:

@@ -90,7 +90,7 @@ def read(
         raise DataError("a file, expected a folder of images", where=str(path))
     else:
         table = tables.read(path)
-        is_pairs = sorted(table.frame.columns) == sorted(labelled.COLUMNS)
+        is_pairs = labelled.are_pairs(table.frame.columns)
         if kind == "pairs" or (kind == "auto" and is_pairs):
             plain(said, path)
             return _from_pairs(table, path, max_bad_ratio)

@@ -51,11 +51,29 @@ def test_faulty_pairs_are_reported(tmp_path: Path) -> None:
     data = read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,maybe\n", ratio=0.9)
     assert [(b.row, b.column, b.reason) for b in data.bad] == [
         (4, "left", "missing value"),
-        (5, "same", "expected 0, 1, true or false, not 'maybe'"),
+        (5, "same", "expected 0, 1, true, false, yes or no, not 'maybe'"),
         (3, "right", "no record 'x' was read"),
     ]
     with pytest.raises(DataError, match="3 of 4 records cannot be used"):
         read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,maybe\n")
+
+
+def test_answers_in_words_and_headers_in_capitals_are_read(tmp_path: Path) -> None:
+    text = "Left,Right,Same\na b,a c,yes\na b,d,No\n"
+    data = records.read(write(tmp_path / "p.csv", text))
+    assert groups(data) == {"1": "a b", "2": "a b", "3": "d"}
+
+
+def test_grades_and_ids_that_lost_their_zeros_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = write(tmp_path / "z.csv", "id,name\n007,x\n008,y\n")
+    labelled = write(tmp_path / "p.csv", "left,right,same\n7,8,1\n007,008,0.8\n")
+    data = records.read(path, id="id", pairs=labelled, max_bad_ratio=1.0)
+    assert [b.reason for b in data.bad] == [
+        "expected 0, 1, true, false, yes or no, not '0.8'; of grades, say from which on two are "
+        "the same, and write 1 or 0",
+        "no record '7' was read; did you mean '007'? zeros in front were lost",
+        "no record '8' was read; did you mean '008'? zeros in front were lost",
+    ]
 
 
 def test_a_file_without_the_three_columns_is_no_pair_file(tmp_path: Path) -> None:

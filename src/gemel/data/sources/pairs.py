@@ -7,8 +7,9 @@ identities of their own; two identities count as different people unless a pair 
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,10 @@ from gemel.data.sources.tables import Table
 from gemel.errors import DataError
 
 COLUMNS = ("left", "right", "same")
-_SAME = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+_SAME = {
+    **dict.fromkeys(("1", "1.0", "true", "yes", "y"), True),
+    **dict.fromkeys(("0", "0.0", "false", "no", "n"), False),
+}
 _CHAINS_SHOWN = 20
 
 
@@ -53,17 +57,18 @@ class Pairs:
 
 
 def parse(table: Table) -> Pairs:
-    """The pairs of a table with the columns `left`, `right` and `same` (0, 1, true or false).
+    """The pairs of a table with the columns `left`, `right` and `same` (1 or 0, yes or no...).
 
     Raises:
         DataError: a column is missing.
     """
-    missing = [c for c in COLUMNS if c not in table.frame.columns]
+    named = {c.strip().lower(): c for c in reversed(table.frame.columns)}
+    missing = [c for c in COLUMNS if c not in named]
     if missing:
         found = ", ".join(table.frame.columns)
         hint = f"a pair file has the columns left,right,same; this one has {found}"
         raise DataError(f"no column {missing[0]!r}", where=table.file, hint=hint)
-    columns = [as_strings(table.frame[c]).to_list() for c in COLUMNS]
+    columns = [as_strings(table.frame[named[c]]).to_list() for c in COLUMNS]
     bad = list(table.bad)
     kept: list[tuple[str, str, bool, int]] = []
     for left, right, same, row in zip(*columns, table.rows.tolist(), strict=True):
@@ -83,6 +88,11 @@ def parse(table: Table) -> Pairs:
     )
 
 
+def are_pairs(columns: Sequence[str]) -> bool:
+    """Whether a table has the columns of labelled pairs and no other, in whatever case."""
+    return sorted(c.strip().lower() for c in columns) == sorted(COLUMNS)
+
+
 def identities(ids: Sequence[str], pairs: Pairs) -> tuple[list[str | None], list[BadRecord]]:
     """Identity name of each record, and the pairs that could not be used.
 
@@ -96,8 +106,9 @@ def identities(ids: Sequence[str], pairs: Pairs) -> tuple[list[str | None], list
     place = {name: i for i, name in enumerate(ids)}
     left, right = (_places(side, place) for side in (pairs.left, pairs.right))
     known = (left != UNKNOWN) & (right != UNKNOWN)
+    zeros = {name.lstrip("0"): name for name in reversed(ids)} if not known.all() else {}
     bad = [
-        BadRecord(pairs.file, int(pairs.rows[i]), column, f"no record {side[i]!r} was read")
+        BadRecord(pairs.file, int(pairs.rows[i]), column, _unread(side[i], zeros))
         for i in np.flatnonzero(~known).tolist()
         for column, side, at in (("left", pairs.left, left), ("right", pairs.right, right))
         if at[i] == UNKNOWN
@@ -111,6 +122,13 @@ def identities(ids: Sequence[str], pairs: Pairs) -> tuple[list[str | None], list
     first: dict[int, str] = {}
     names = [first.setdefault(c, ids[i]) for i, c in enumerate(component.tolist())]
     return [n if known_ else None for n, known_ in zip(names, named, strict=True)], bad
+
+
+def _unread(name: str, zeros: Mapping[str, str]) -> str:
+    """Why a pair of an unknown record is refused; spreadsheets take zeros off the front of ids."""
+    near = zeros.get(name.lstrip("0"))
+    hint = "" if near is None else f"; did you mean {near!r}? zeros in front were lost"
+    return f"no record {name!r} was read{hint}"
 
 
 def closure(n: int, left: Int64, right: Int64) -> Int64:
@@ -133,8 +151,14 @@ def _fault(left: str | None, right: str | None, same: str | None) -> tuple[str, 
         if value is None or not value.strip():
             return column, "missing value"
     if same is not None and same.strip().lower() not in _SAME:
-        return "same", f"expected 0, 1, true or false, not {same[:40]!r}"
+        return "same", f"expected 0, 1, true, false, yes or no, not {same[:40]!r}{_grade(same)}"
     return None
+
+
+def _grade(same: str) -> str:
+    """What to do where the answer is a grade."""
+    is_grade = re.fullmatch(r"\s*\d+([.,]\d+)?\s*", same) is not None
+    return "; of grades, say from which on two are the same, and write 1 or 0" if is_grade else ""
 
 
 def _places(names: Sequence[str], place: dict[str, int]) -> Int64:

@@ -1,7 +1,8 @@
 """From the raw columns of a table to typed records.
 
-Every value is parsed as its column's kind. A row with a value that does not fit, without an
-identity or with an id that was there before is refused and reported; the first reason counts.
+Every value is parsed as its column's kind. A row with a value that does not fit, without an id or
+with one that was there before is refused and reported; the first reason counts. A row without an
+identity is a record of unknown identity.
 """
 
 from __future__ import annotations
@@ -157,12 +158,8 @@ def from_table(table: Table, said: Columns) -> Dataset:
         refusals.where(
             _mask(raw.select(pl.all_horizontal(pl.all().is_null()))), None, "empty record"
         )
-    for column, values in labels.items():
-        if column == said.category:
-            continue
-        what = "missing identity" if column == said.identity else "missing id"
-        refusals.where(values.is_null().to_numpy(), column, what)
     if said.id is not None:
+        refusals.where(labels[said.id].is_null().to_numpy(), said.id, "missing id")
         again = labels[said.id].is_not_null() & ~labels[said.id].is_first_distinct()
         refusals.where(again.to_numpy(), said.id, "duplicate id", labels[said.id])
         for i, fault in _unfit_ids(labels[said.id]).items():
@@ -173,8 +170,14 @@ def from_table(table: Table, said: Columns) -> Dataset:
         unfit = raw[f.name].is_not_null() & values.is_null()
         refusals.where(unfit.to_numpy(), f.name, f"not a {f.expected}", raw[f.name])
         typed.append(values.rename(f.name))
-    found = _assemble(table, said, (fields, typed, labels), refusals, notes)
     kept = np.flatnonzero(refusals.fine)
+    n_unknown = labels[said.identity][kept].null_count() if said.identity is not None else 0
+    if n_unknown:
+        notes += (
+            f"{n_unknown:,} records without {said.identity}: of unknown identity, so they are read "
+            "and stand on no side of a split",
+        )
+    found = _assemble(table, said, (fields, typed, labels), refusals, notes)
     return replace(found, groups={c: codes(v[kept].to_list())[0] for c, v in grouped.items()})
 
 

@@ -8,7 +8,9 @@ Python's own `csv`, since the place of a fault must be known to the line.
 from __future__ import annotations
 
 import csv
+import gzip
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,13 +30,19 @@ if TYPE_CHECKING:
 
 DELIMITED = (".csv", ".tsv", ".txt")
 JSON_LINES = (".jsonl", ".ndjson")
+JSON = (".json",)
 PARQUET = (".parquet", ".pq")
-SUFFIXES = (*DELIMITED, *JSON_LINES, *PARQUET)
+SUFFIXES = (*DELIMITED, *JSON_LINES, *JSON, *PARQUET)
+EXCEL = (".xlsx", ".xls", ".ods")
+GZIP = ".gz"
+"""May stand behind the ending of a text file."""
 
 NOT_UTF_8 = "not UTF-8 text"
 
 _DELIMITERS = ",;\t|"
 _SURROGATES = re.compile("[\udc80-\udcff]")
+_STATED = re.compile(r'"?sep=(.)"?\s*')
+"""First line of a file that is made for Excel."""
 _GIVE_UP = 10_000
 
 
@@ -68,27 +76,32 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """The table in a CSV, TSV, JSONL or Parquet file.
+    """The table in a CSV, TSV, JSON (an array), JSONL or Parquet file; text may be in gzip.
 
     Raises:
         DataError: no such file, unknown type, unreadable, or without a header or a record.
     """
     readers: dict[str, Callable[[Path], Table]] = {
         **dict.fromkeys(DELIMITED, _read_delimited),
-        **dict.fromkeys(JSON_LINES, _read_json_lines),
+        **dict.fromkeys((*JSON_LINES, *JSON), _read_json),
         **dict.fromkeys(PARQUET, _read_parquet),
     }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(
-            f"unknown file type {path.suffix or path.name}",
-            where=str(path),
-            hint=f"known: {' '.join(SUFFIXES)}, or a folder of images",
-        )
+    reader = readers.get(_ending(path))
+    if reader is None or (reader is _read_parquet and path.suffix.lower() == GZIP):
+        hint = f"known: {' '.join(SUFFIXES)}, text in {GZIP} as well, or a folder of images"
+        if _ending(path) in EXCEL:
+            hint = "in the spreadsheet, save the sheet as CSV UTF-8, and name that file"
+        raise DataError(f"unknown file type {path.suffix or path.name}", where=str(path), hint=hint)
     table = reader(path)
     if table.n_read == 0:
         raise DataError("the file has no records", where=str(path))
     return table
+
+
+def _ending(path: Path) -> str:
+    """The suffix of a file, in small letters; that of what is inside for gzip."""
+    inner = path.with_suffix("") if path.suffix.lower() == GZIP else path
+    return inner.suffix.lower()
 
 
 def text_of(path: Path) -> str:
@@ -103,6 +116,11 @@ def text_of(path: Path) -> str:
         data = path.read_bytes()
     except OSError as e:
         raise DataError(f"cannot read the file: {e.strerror}", where=str(path)) from e
+    if path.suffix.lower() == GZIP:
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as e:
+            raise DataError(f"cannot unpack the file: {e}", where=str(path)) from e
     if not data.strip():
         raise DataError("the file is empty", where=str(path))
     if data[:4] in (b"PK\x03\x04", b"PAR1") or data[:2] == b"\x1f\x8b":
@@ -116,8 +134,12 @@ def text_of(path: Path) -> str:
 def _read_delimited(path: Path) -> Table:
     text = text_of(path)
     lines = _physical_lines(text)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _sniff(lines[:50])
-    parsed = _Rows(str(path), lines, delimiter)
+    stated = _STATED.fullmatch(lines[0]) if lines else None
+    if stated is not None:
+        delimiter = stated[1]
+    else:
+        delimiter = "\t" if _ending(path) == ".tsv" else _sniff(lines[:50])
+    parsed = _Rows(str(path), lines, delimiter, start=0 if stated is None else 1)
     header = next(parsed.numbered, (0, list[str]()))[1]
     names, notes = _names([] if parsed.bad else header, str(path))
     rows: list[list[str]] = []
@@ -149,11 +171,12 @@ def _fault(row: Sequence[str], names: Sequence[str]) -> tuple[str | None, str] |
 class _Rows:
     """Parsed rows, `numbered` by the line each starts on; one that cannot be parsed is refused."""
 
-    def __init__(self, file: str, lines: list[str], delimiter: str) -> None:
+    def __init__(self, file: str, lines: list[str], delimiter: str, start: int = 0) -> None:
         self.bad: list[BadRecord] = []
         self._file = file
         self._lines = lines
         self._delimiter = delimiter
+        self._start = start
         self.numbered = self._parse()
 
     def refuse(self, row: int, column: str | None, reason: str) -> None:
@@ -167,7 +190,7 @@ class _Rows:
             )
 
     def _parse(self) -> Iterator[tuple[int, list[str]]]:
-        first = 0
+        first = self._start
         while first < len(self._lines):
             rest = (self._lines[i] for i in range(first, len(self._lines)))
             reader = csv.reader(rest, delimiter=self._delimiter, strict=True)
@@ -229,13 +252,12 @@ def _spoilt(row: Sequence[str]) -> int | None:
     return next((i for i, v in enumerate(row) if "\0" in v or _SURROGATES.search(v)), None)
 
 
-def _read_json_lines(path: Path) -> Table:
+def _read_json(path: Path) -> Table:
     bad: list[BadRecord] = []
     numbers: list[int] = []
     columns: dict[str, list[Any]] = {}
     nested: dict[str, set[int]] = {}
-    for number, line in enumerate(_physical_lines(text_of(path)), 1):
-        record = _json_record(line)
+    for number, record in enumerate(_json_records(path), 1):
         if isinstance(record, str):
             bad.append(BadRecord(str(path), number, None, record))
             continue
@@ -248,11 +270,26 @@ def _read_json_lines(path: Path) -> Table:
             values.append(record.get(name))
         numbers.append(number)
     if bad and not numbers:
-        raise DataError(f"no line is a JSON object; the first: {bad[0].reason}", where=str(path))
+        each = "element" if _ending(path) in JSON else "line"
+        raise DataError(f"no {each} is a JSON object; the first: {bad[0].reason}", where=str(path))
     frame = of_values(columns, str(path)).frame
     masks = {name: np.isin(numbers, sorted(lines)) for name, lines in nested.items()}
     n_read = len(numbers) + len(bad)
     return Table(str(path), frame, _int64(numbers), tuple(bad), n_read, nested=masks)
+
+
+def _json_records(path: Path) -> Iterator[dict[str, Any] | str]:
+    """Each object of an array or on a line, or why there is none."""
+    text = text_of(path)
+    if _ending(path) not in JSON or not text.lstrip().startswith("["):
+        yield from map(_json_record, _physical_lines(text))
+        return
+    try:
+        values = msgspec.json.decode(text.encode(errors="surrogateescape"), type=list[Any])
+    except msgspec.DecodeError as e:
+        raise DataError(f"bad JSON: {e}", where=str(path)) from e
+    for value in values:
+        yield value if isinstance(value, dict) else "not a JSON object"
 
 
 def _json_record(line: str) -> dict[str, Any] | str:

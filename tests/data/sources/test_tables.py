@@ -1,0 +1,60 @@
+"""Files as programs write them: a first line for Excel, gzip, JSON arrays, spreadsheets."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from gemel.data import records
+from gemel.data.sources import tables
+from gemel.errors import DataError
+
+
+def test_a_first_line_for_excel_names_the_delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("sep=;\nid;name,first\n1;anna, eva\n2\n3;bo\n")
+    table = tables.read(path)
+    assert table.frame.columns == ["id", "name,first"]
+    assert table.rows.tolist() == [3, 5]
+    assert [(b.row, b.reason) for b in table.bad] == [(4, "1 fields, the header has 2")]
+
+
+def test_gzip_and_arrays_of_json_hold_the_same_records(tmp_path: Path) -> None:
+    plain = tmp_path / "t.csv"
+    plain.write_text("a,b\nx,1.5\ny,2.5\n")
+    packed = tmp_path / "t.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    array = tmp_path / "t.json"
+    array.write_text('[{"a": "x", "b": 1.5}, {"a": "y", "b": 2.5}]')
+    digests = {records.read(path).digest for path in (plain, packed, array)}
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what", "hint"),
+    [
+        ("t.csv.gz", b"a,b\n1,2\n", "cannot unpack the file", ""),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-9], "cannot unpack the file", ""),
+        ("t.parquet.gz", gzip.compress(b"x"), "unknown file type", "known:"),
+        ("t.xlsx", b"PK", "unknown file type .xlsx", "save the sheet as CSV UTF-8"),
+        ("t.json", b"[1, 2", "bad JSON", ""),
+        ("t.json", b"[1, 2]", "no element is a JSON object", ""),
+    ],
+)
+def test_what_cannot_be_read_says_so(
+    tmp_path: Path, name: str, content: bytes, what: str, hint: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=what) as caught:
+        tables.read(path)
+    assert hint in caught.value.hint
+
+
+def test_rows_without_identity_are_of_unknown_identity(tmp_path: Path) -> None:
+    rows = [f"p{i // 2},name {i}" for i in range(20)] + [f",name {i}" for i in range(20, 30)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["person,name", *rows]))
+    data = records.read(path, identity="person")
+    assert (len(data), data.n_bad, int((data.identities == -1).sum())) == (30, 0, 10)
+    assert any("10 records without person: of unknown identity" in note for note in data.notes)
