@@ -121,7 +121,7 @@ def test_searches_are_measured_on_eval_for_each_size(
     [
         (Target(kind="fmr", value=0.05), "Of 100 pairs that do not belong together, at most 5 are"),
         (Target(kind="recall", value=0.5), "Of 10 pairs that belong together, at most 5 are miss"),
-        (Target(kind="f1"), "counted on eval, not proven."),
+        (Target(kind="f1"), "counted on eval, not proven"),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
