@@ -109,3 +109,12 @@ def test_groups_that_join_everything_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="dev would have 0 identities") as refused:
         splits.by_identity(data)
     assert "device may join too many" in refused.value.hint
+
+
+def test_too_few_identities_with_two_records_are_told_by_side() -> None:
+    data = mixed(500)  # 50 with two records: 10 in dev, 10 in eval
+    said = splits.too_few(data, splits.by_identity(data))
+    assert said.startswith("10 identities have two records or more in dev: below about 30")
+    assert splits.too_few(data).startswith("50 identities have two records or more: below")
+    enough = mixed(1500)
+    assert splits.too_few(enough) == splits.too_few(enough, splits.by_identity(enough)) == ""

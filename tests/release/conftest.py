@@ -100,7 +100,7 @@ def write_run(folder: Path, dataset: Dataset, *, seed: int = 0) -> Path:
 
 
 def report(dataset: Dataset, sides: Splits) -> RunReport:
-    """What a run that learned nothing says."""
+    """What a run says whose one epoch helped."""
     return RunReport(
         key="",
         dataset=dataset.digest,
@@ -123,7 +123,7 @@ def report(dataset: Dataset, sides: Splits) -> RunReport:
                 size="small",
                 seed=0,
             ),
-            history=(Epoch(0, None, 0.5, 0.1, 9.5),),
+            history=(Epoch(0, None, 0.4, 0.1, 9.5), Epoch(1, 1.0, 0.5, 0.1, 9.5)),
             parity=0.0,
             learning_seconds=0.0,
             n_weights=256 * DIM,

@@ -58,6 +58,7 @@ def test_a_good_release_passes_every_gate(release: Release) -> None:
         "evidence",
         "in date",
         "target holds on eval",
+        "training helped",
         "matches are right",
     ]
     assert all(g.detail for g in report.gates)
@@ -165,6 +166,43 @@ def test_errors_in_force_are_compared_with_those_of_stable(
     report = gates.run(changed(release, tmp_path / "strict", traded), release)
     assert report.passed, "fewer pairs found is the price of the precision that was asked for"
     assert "recall 0.3 [0.25, 0.35], stable has" in detail(report, "errors not worse than stable")
+
+
+def test_an_interval_that_says_nothing_is_no_evidence(release: Release, tmp_path: Path) -> None:
+    """Two identities of eval: F1 .739, and anything from 0 to 1."""
+    evidence = release.evidence
+    vague = msgspec.structs.replace(evidence.eval, f1=rate(0.739, 0.0, 1.0))
+    side = msgspec.structs.replace(evidence.data.sides["eval"], n_multiple=2)
+    data = msgspec.structs.replace(evidence.data, sides={**evidence.data.sides, "eval": side})
+    few = msgspec.structs.replace(evidence, eval=vague, data=data)
+    report = gates.run(changed(release, tmp_path / "child", few))
+    assert failed(report) == ["evidence"]
+    said = detail(report, "evidence")
+    assert said == "F1 on eval 0.739 [0, 1] says nothing: 2 of its identities have two records"
+
+
+def test_training_that_did_not_help_fails(release: Release, tmp_path: Path) -> None:
+    """The best epoch is none, and characters compared without learning do as well."""
+    evidence, replace = release.evidence, msgspec.structs.replace
+    untrained, *later = evidence.training.history
+    best = replace(untrained, metric=0.9)
+    idle = replace(evidence, training=replace(evidence.training, history=(best, *later)))
+    ours, theirs = evidence.candidates[:2]
+    assert ours.point.f1.value < theirs.point.f1.value, "letters at random are no better"
+    above = replace(ours, point=replace(ours.point, f1=theirs.point.f1))
+    for seen, first, gates_failed in (
+        ("no difference shown", ours, ["training helped"]),
+        ("worse", ours, ["training helped"]),
+        ("better", above, []),
+        ("no difference shown", above, []),
+    ):
+        against = tuple(replace(d, seen=seen) if d.measure == "F1" else d for d in evidence.against)
+        said = replace(idle, against=against, candidates=(first, theirs))
+        child = changed(release, tmp_path / f"{seen} {first is ours}", said)
+        report = gates.run(child)
+        assert failed(report) == gates_failed, seen
+        assert "no epoch was better than the untrained" in detail(report, "training helped")
+        assert "TF-IDF without any learning" in detail(report, "training helped")
 
 
 def test_other_eval_records_are_not_compared(release: Release, tmp_path: Path) -> None:

@@ -258,6 +258,7 @@ def render(release: Release, *, details: bool = False) -> None:
     from rich.console import Console
 
     from gemel.release.words.expected import warning
+    from gemel.release.words.learned import was_worth_it
     from gemel.release.words.promise import kept_promise, sentence
 
     evidence = release.evidence
@@ -267,6 +268,8 @@ def render(release: Release, *, details: bool = False) -> None:
         show.say(f"warning: eval contradicts this: {broken}")
     if few := warning(evidence):
         show.say(f"warning: {few}")
+    helped, compared = was_worth_it(evidence)
+    show.say(f"{'' if helped else 'warning: training did not help: '}{compared}")
     show_categories(evidence.categories)
     for note in evidence.notes:
         show.say(f"note: {note}")

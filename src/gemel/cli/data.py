@@ -105,15 +105,17 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
         [[name, *counts.values()] for name, counts in facts["splits"].items()],
         write,
     )
-    for note in notes_on(dataset):
+    for note in notes_on(dataset, splits):
         show.say(f"note: {note}")
 
 
-def notes_on(dataset: Dataset) -> list[str]:
+def notes_on(dataset: Dataset, splits: Splits | None = None) -> list[str]:
     """What a user should know about the records, one sentence each."""
     from gemel.data import placeholders
+    from gemel.data.splits import too_few
 
-    return [*dataset.notes, *placeholders.notes(dataset)]
+    few = too_few(dataset, splits)
+    return [*dataset.notes, *placeholders.notes(dataset), *([few] if few else [])]
 
 
 def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
         "digest": dataset.digest[:12],
         "fields": [{"name": f.name, "kind": f.kind} for f in dataset.fields],
         "bad": [str(b) for b in dataset.bad],
-        "notes": notes_on(dataset),
+        "notes": notes_on(dataset, splits),
         "splits": {name: _counts(dataset, idx) for name, idx in parts.items()},
     }
 

@@ -12,7 +12,7 @@ from gemel.errors import TrainingError
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
-    from gemel.release.run import Run
+    from gemel.release.run import Run, Training
     from gemel.train.loop import Step
 
 
@@ -20,6 +20,8 @@ def train(
     config: ConfigFile = None, sets: Sets = None, dry_run: DryRun = False, json: AsJson = False
 ) -> None:
     """Train an encoder and export it; a killed run goes on, a finished one is not repeated."""
+    from gemel.release.evidence.against_baseline import on_dev
+
     project = Project.open(config, sets)
     dataset = project.dataset()
     if dry_run:
@@ -27,10 +29,14 @@ def train(
         show.say(f"would train on {len(dataset):,} records into {project.run_folder(dataset)}")
         return
     run = train_run(project, dataset)
+    reached = on_dev(run, dataset)
+    facts = run_facts(run, reached)
     if json:
-        show.as_json(run_facts(run))
+        show.as_json(facts)
     else:
-        show.pairs(list(run_facts(run).items()))
+        show.pairs(list(facts.items()))
+    if doubt := _doubt(run.training, reached):
+        show.say(f"warning: training did not help: {doubt}")
     show.say("next: gemel calibrate")
 
 
@@ -63,8 +69,11 @@ def checked_splits(project: Project, dataset: Dataset) -> Splits:
         LeakageError: the splits leak.
     """
     from gemel.data import leakage
+    from gemel.data.splits import too_few
 
     splits = project.splits(dataset)
+    if few := too_few(dataset, splits):
+        show.say(f"warning: {few}")
     project.judge(dataset, leakage.find(dataset, splits))
     return splits
 
@@ -80,14 +89,29 @@ def check_installed() -> None:
         raise TrainingError(what, hint="pip install 'gemel[train]'")
 
 
-def run_facts(run: Run) -> dict[str, Any]:
-    """A run in a few lines."""
+def _doubt(training: Training, reached: dict[str, float]) -> str:
+    """Why the run is not worth its while, in words; empty if it seems to be."""
+    from gemel.figures import share
+    from gemel.release.words.learned import over_untrained
+
+    (_, ours), (plain, theirs) = reached.items()
+    helped, phrase = over_untrained(training)
+    if ours < theirs:
+        beside = f"{share(theirs)} of {plain}, which learns nothing"
+        return f"MAP@R on dev is {share(ours)}, below {beside}"
+    return "" if helped else phrase
+
+
+def run_facts(run: Run, reached: dict[str, float]) -> dict[str, Any]:
+    """A run in a few lines: what it reached on dev, beside no training and no learning at all."""
     training = run.training
     return {
         "folder": str(run.folder),
         "epochs": len(training.history) - 1,
         "best epoch": training.best.epoch,
         "dev MAP@R": training.best.metric,
+        "dev MAP@R, untrained": training.history[0].metric,
+        **{f"dev MAP@R, {name}": value for name, value in reached.items()},
         **({"image size": size} if (size := training.settings.image_size) else {}),
         "seconds": training.seconds,
     }

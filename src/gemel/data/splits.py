@@ -20,6 +20,10 @@ from gemel.data.units import units
 from gemel.errors import DataError
 
 SIDES = ("train", "dev", "eval")
+SHARE = 0.2
+"""Of the identities, for dev and for eval, where none is stated."""
+FEW = 30
+"""With fewer identities of two records on a side, intervals of missed pairs say little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,46 @@ class Splits:
             raise DataError(f"no splits: {e!r}") from e
 
 
+def too_few(dataset: Dataset, splits: Splits | None = None) -> str:
+    """What little can be said of so few identities, in words; empty where there are enough.
+
+    Args:
+        dataset: with identities.
+        splits: of it; None: none yet, and dev and eval will get `SHARE` of the identities each.
+    Example:
+        >>> from gemel.data import records
+        >>> two = records.from_rows([{"a": "x"}] * 4, identities=["p", "p", "q", "q"])
+        >>> too_few(two).partition(":")[0]
+        '2 identities have two records or more'
+    """
+    if splits is None:
+        n = _n_multiple(dataset.identities)
+        text, few = f"{n:,} {_have(n)} two records or more", n * SHARE < FEW
+    else:
+        counts = {name: _n_multiple(dataset.identities[splits.sides()[name]]) for name in SIDES[1:]}
+        name, n = min(counts.items(), key=lambda item: item[1])
+        text, few = f"{n:,} {_have(n)} two records or more in {name}", n < FEW
+    advice = (
+        f"below about {FEW} in dev and in eval ({round(FEW / SHARE)} in all) the intervals of what "
+        "is missed say little, and little can be proven"
+    )
+    return f"{text}: {advice}" if few else ""
+
+
+def _have(n: int) -> str:
+    return "identity has" if n == 1 else "identities have"
+
+
+def _n_multiple(identities: Int64) -> int:
+    sizes = np.unique(identities[identities != UNKNOWN], return_counts=True)[1]
+    return int(np.count_nonzero(sizes > 1))
+
+
 def by_identity(
     dataset: Dataset,
     *,
-    dev: float = 0.2,
-    eval: float = 0.2,
+    dev: float = SHARE,
+    eval: float = SHARE,
     seed: int = 0,
     dev_identities: Sequence[str] = (),
     eval_identities: Sequence[str] = (),

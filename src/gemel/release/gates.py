@@ -20,8 +20,11 @@ from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
 from gemel.release.words.expected import HALF, at_prior, warning
+from gemel.release.words.learned import was_worth_it
 from gemel.release.words.promise import NAMES, kept_promise
 
+SAYS_NOTHING = 0.8
+"""An interval as wide as this, of all there is between 0 and 1, is no evidence."""
 IN_FORCE = ("f1", "precision", "recall")
 """What the threshold in force is compared by."""
 
@@ -89,6 +92,7 @@ def run(
         _gate("evidence", lambda: _evidence(candidate)),
         _gate("in date", lambda: _in_date(candidate, today)),
         _gate("target holds on eval", lambda: _promised(candidate)),
+        _gate("training helped", lambda: was_worth_it(candidate.evidence)),
         _gate("matches are right", lambda: _mostly_right(candidate)),
     ]
     if candidate.policy.rules:
@@ -192,6 +196,11 @@ def _evidence(candidate: Release) -> tuple[bool, str]:
     if shared:
         return False, "dev and eval are the same records"
     point = evidence.eval
+    for name, seen in (("F1", point.f1), ("FNMR", point.fnmr)):
+        if seen.high - seen.low >= SAYS_NOTHING:
+            few = evidence.data.sides["eval"].n_multiple
+            said = f"{name} on eval {seen.span()} says nothing"
+            return False, f"{said}: {few} of its identities have two records"
     return True, (
         f"eval: {point.n_identities:,} identities, {point.n_genuine:,} genuine and "
         f"{point.n_impostor:,} impostor comparisons"

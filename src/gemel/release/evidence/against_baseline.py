@@ -18,15 +18,19 @@ from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores import curve_measures
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band
-from gemel.encode import modality
+from gemel.encode import comparators, modality
+from gemel.encode.encoder import Encoder
 from gemel.encode.modality import Payload
 from gemel.release.evidence import differences
 from gemel.release.evidence.differences import Contender, Stakes
-from gemel.release.evidence.part import Origin, Part, Sides
+from gemel.release.evidence.part import Origin, Part, Sides, encode, whole_identities
 from gemel.release.evidence.schema import Candidate, Sampling
+from gemel.release.run import Run
 from gemel.tasks.retrieval import retrieve
 
 COMPARED_RECORDS = 20_000
+TOLD_RECORDS = 2000
+"""Of dev, that `on_dev` looks at."""
 BATCH = 256
 """Payloads that are in memory at a time."""
 
@@ -64,6 +68,25 @@ def candidates(
         *differences.of_curves(both, stakes.confidence),
         *differences.of_searches(both, stakes.confidence),
     )
+
+
+def on_dev(run: Run, dataset: Dataset) -> dict[str, float]:
+    """MAP@R on dev of an exported encoder with its comparator, and of the baseline, by name.
+
+    Args:
+        run: finished.
+        dataset: the one it was trained on.
+    """
+    origin = Origin(run, dataset, Encoder.open(run.encoder))
+    idx = run.splits.dev
+    idx = idx[whole_identities(dataset.identities[idx], TOLD_RECORDS)]
+    plain = modality.named(dataset.modality).baseline(
+        origin.encoder.prepare, _payloads(dataset, run.splits.train), _payloads(dataset, idx)
+    )
+    rows, codes = encode(origin.encoder, dataset, idx), dataset.identities[idx]
+    ours = retrieve(rows, codes, comparators.load(run.encoder), k=(1,))
+    theirs = retrieve(plain.rows, codes, plain.comparator, k=(1,))
+    return {"as exported": ours.map_at_r, plain.name: theirs.map_at_r}
 
 
 def _of_some(part: Part, kept: Int64) -> Part:

@@ -13,6 +13,7 @@ import msgspec
 from gemel.figures import one_in, share
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import at_prior
+from gemel.release.words.learned import against_baseline
 from gemel.release.words.promise import Promise, everywhere, kept_promise
 
 Tone = Literal["good", "unsure", "bad"]
@@ -38,7 +39,7 @@ def headline(evidence: Evidence, things: str) -> Headline:
     """The opening of a report; things are what people call the records."""
     promise = kept_promise(evidence)
     kept = promise.kept
-    better, comparison = _comparison(evidence)
+    better, comparison = against_baseline(evidence)
     tone: Tone = "good" if kept and better > 0 else "bad" if not kept or better < 0 else "unsure"
     said = {1: "Clearly better than", 0: "Not clearly better than", -1: "Worse than"}[better]
     name = evidence.candidates[1].name if len(evidence.candidates) > 1 else "no baseline"
@@ -61,27 +62,6 @@ def _found(evidence: Evidence, things: str) -> str:
         f"belong together, and {share(at.precision.value)} of the pairs it calls a match are right "
         f"(F1 {share(at.f1.value)}). Of pairs that do not belong together it matches "
         f"{one_in(at.fmr.value)}.{review}"
-    )
-
-
-def _comparison(evidence: Evidence) -> tuple[int, str]:
-    """1 clearly better than the baseline, -1 clearly worse, 0 neither; and a sentence."""
-    if len(evidence.candidates) < 2:
-        return 0, "It was not compared with a baseline."
-    ours, theirs = evidence.candidates[0], evidence.candidates[1]
-    new, old = ours.point.f1, theirs.point.f1
-    apart = next(d for d in evidence.against if d.measure == "F1")
-    better = {"better": 1, "worse": -1}.get(apart.seen, 0)
-    span = f"{100 * apart.low:+.1f} to {100 * apart.high:+.1f} points"
-    means = {
-        1: f"; the difference, {span}, is beyond chance",
-        0: f"; the difference, {span}, may be chance",
-        -1: f"; the difference, {span}, is beyond chance: this release should not replace it",
-    }[better]
-    name = theirs.name[:1].upper() + theirs.name[1:]
-    return better, (
-        f"{name} without any learning, tuned the same way, reaches F1 {share(old.value)} "
-        f"where this release reaches {share(new.value)}{means}."
     )
 
 

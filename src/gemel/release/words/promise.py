@@ -53,12 +53,14 @@ class Promise:
 def kept_promise(evidence: Evidence) -> Promise:
     """Whether eval keeps what dev promised.
 
-    Eval contradicts a promise only where its whole interval lies on the wrong side. Held to it are:
+    Eval contradicts a promise where its whole interval lies on the wrong side. Held to it are:
 
     - a proven rate: against what was asked for;
     - a goal that proves nothing: the measures that its choice looked at (F1 of `f1`, both rates of
       `eer` and `cost`), against dev's interval. A rate may move beyond chance and leave F1 as it
       was: the choice was for F1, and nothing was said about the rate;
+    - the same, where fewer is worse, by its value: less than half of dev's is no promise kept, even
+      if so little was measured that chance might have done it;
     - measures that depend on the prior: at the prior of dev. Where eval has fewer genuine
       comparisons, precision and F1 are lower without anything being worse;
     - one threshold for the worst category: the FMR in every category, beside that of all, since one
@@ -80,7 +82,9 @@ def _rates(evidence: Evidence) -> Iterator[Check]:
             limit, text = target.value, f"{text}, promised {most} {target.value:.3g}"
         else:
             limit, text = then.high if goal.falls else then.low, f"{text}, on dev {then.span()}"
-        yield Check("rate", seen.low <= limit if goal.falls else seen.high >= limit, text)
+        kept = seen.low <= limit if goal.falls else seen.high >= limit
+        halved = target.value is None and not goal.falls and seen.value < then.value / 2
+        yield Check("rate", kept and not halved, f"{text}, less than half" if halved else text)
 
 
 def _categories(evidence: Evidence) -> Iterator[Check]:

@@ -1,0 +1,60 @@
+"""Whether training was worth it: the release beside itself untrained and beside no learning.
+
+Asked here by headline, gates, `gemel train` and `gemel calibrate`.
+"""
+
+from __future__ import annotations
+
+from gemel.figures import share
+from gemel.release.evidence.schema import Evidence
+from gemel.release.run import Training
+
+
+def against_baseline(evidence: Evidence) -> tuple[int, str]:
+    """1 clearly better than the baseline, -1 clearly worse, 0 neither; and a sentence."""
+    if len(evidence.candidates) < 2:
+        return 0, "It was not compared with a baseline."
+    ours, theirs = evidence.candidates[0], evidence.candidates[1]
+    new, old = ours.point.f1, theirs.point.f1
+    apart = next(d for d in evidence.against if d.measure == "F1")
+    better = {"better": 1, "worse": -1}.get(apart.seen, 0)
+    span = f"{100 * apart.low:+.1f} to {100 * apart.high:+.1f} points"
+    means = {
+        1: f"; the difference, {span}, is beyond chance",
+        0: f"; the difference, {span}, may be chance",
+        -1: f"; the difference, {span}, is beyond chance: this release should not replace it",
+    }[better]
+    name = theirs.name[:1].upper() + theirs.name[1:]
+    return better, (
+        f"{name} without any learning, tuned the same way, reaches F1 {share(old.value)} "
+        f"where this release reaches {share(new.value)}{means}."
+    )
+
+
+def over_untrained(training: Training) -> tuple[bool, str]:
+    """Whether an epoch was better than none, and a phrase with both figures."""
+    best, untrained = training.best, training.history[0]
+    if untrained.metric == 1:
+        return True, "the untrained network had nothing left to learn: MAP@R on dev 100 %"
+    if best.epoch == 0:
+        return False, (
+            "no epoch was better than the untrained network: MAP@R on dev "
+            f"{share(untrained.metric)}"
+        )
+    return True, (
+        f"training took MAP@R on dev from {share(untrained.metric)} (untrained) to "
+        f"{share(best.metric)}"
+    )
+
+
+def was_worth_it(evidence: Evidence) -> tuple[bool, str]:
+    """Whether there is anything that learning gave, and what was compared.
+
+    It is not where the release is clearly worse than the baseline, nor where no epoch helped and
+    its F1 is the lower one. A learned comparator may help where no epoch did.
+    """
+    better, sentence = against_baseline(evidence)
+    helped, phrase = over_untrained(evidence.training)
+    ours, *theirs = (c.point.f1.value for c in evidence.candidates)
+    level = helped or all(ours >= f1 for f1 in theirs)
+    return better >= 0 and level, f"{phrase}. {sentence}"
