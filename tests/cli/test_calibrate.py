@@ -182,5 +182,7 @@ def test_identify_names_the_record_or_nobody(project: Path, gemel: Gemel) -> Non
     got = json.loads(gemel("gallery", "identify", *words, "--json").out)
     assert (got["outcome"], got["record"]) == ("match", str(dataset.ids[5]))
     assert (got["gallery_size"], got["attributes"]["last"]) == (180, words[1].split("=")[1])
+    given = [*words[:-1], f"{words[-1].partition('=')[0]}="]
+    assert "warning: nothing given for born" in gemel("gallery", "identify", *given).err
     stranger = ["first=xq", "last=zzyzxvvv", "town=qqqqqqqq", "born=1931-02-03"]
     assert "unknown" in gemel("gallery", "identify", *stranger).out

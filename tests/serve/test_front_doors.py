@@ -308,6 +308,27 @@ def by_http(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
     yield client.request("DELETE", "/v1/records", json=ids).json()
 
 
+def test_several_who_are_as_good_are_ambiguous_through_every_door(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twins = [NewRecord(f"twin/{i}", NEAR, {**NEAR, "person": f"twin {i}"}) for i in range(2)]
+    with opened(folder, "first", write=True) as service:
+        service.enroll(twins)
+        said = plain(service.identify(NEAR, label="person"))
+        assert service.identify(NEAR).outcome == "match", "without labels the two are one"
+    assert said["outcome"] == "ambiguous" and said["record"] is None
+    assert [one["record"] for one in said["candidates"]] == ["twin/0", "twin/1"]
+    with (
+        opened(folder, "first") as service,
+        running(gemel.create_app(service)) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        body = {"query": NEAR, "label": "person"}
+        same(said, client.post("/v1/identify", json=body).json())
+        house = House(folder, service, client, capsys)
+        same(said, house.cli("gallery", "identify", json.dumps(NEAR)))
+
+
 DOORS: dict[str, Callable[[gemel.Service, httpx.Client], Iterator[Any]]] = {
     "python": by_python,
     "http": by_http,

@@ -11,13 +11,12 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.gallery import Where, parse_item, typed
-from gemel.cli.project import CLASS, AsJson, ConfigFile, IdColumn, Project, ReleaseName, Sets
+from gemel.cli.project import AsJson, ConfigFile, IdColumn, Project, ReleaseName, Sets
 from gemel.encode import modality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gemel.release.release import Release
     from gemel.serve.service import Service
     from gemel.serve.verbs.classify import ClassifyReply
 
@@ -48,7 +47,7 @@ def classify(
 
     project = Project.open(config, sets)
     live = project.release(release)
-    named, only = _label(project, live, label), typed(live, where or [], "--where")
+    named, only = project.label_of(live, label), typed(live, where or [], "--where")
     path = Path(query[0])
     is_item = modality.named(live.modality).word(query[0], "query") is not None
     is_file = len(query) == 1 and not is_item and path.exists()
@@ -81,7 +80,7 @@ def classes(
     project = Project.open(config, sets)
     live = project.release(release)
     with project.gallery(live) as gallery:
-        found = Service(live, gallery).classes(_label(project, live, label))
+        found = Service(live, gallery).classes(project.label_of(live, label))
     if json:
         show.as_json(found)
     else:
@@ -104,10 +103,6 @@ def _of_file(
             for i, reply in zip(part, service.ask_all(classify, bodies), strict=True):
                 yield str(dataset.ids[i]), reply
             tick(part.stop, len(dataset))
-
-
-def _label(project: Project, release: Release, asked: str | None) -> str:
-    return asked or (project.label() if release.encoder.prepare.fields else CLASS)
 
 
 def _show(reply: ClassifyReply) -> None:

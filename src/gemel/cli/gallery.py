@@ -120,29 +120,43 @@ def identify(
     query: Query,
     where: Where = None,
     category: CategoryOfQuery = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Attribute that says whose a record is; data.identity if left out."),
+    ] = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
     json: AsJson = False,
 ) -> None:
-    """Say which record is the same as one, or that none is; the threshold goes by the size."""
+    """Say which record is the same as one, or that none is, or that several are as good."""
     from gemel.serve.service import Service
 
     project = Project.open(config, sets)
     live = project.release(release)
     item = parse_item(live, query)
     with project.gallery(live) as gallery:
-        service = Service(live, gallery)
+        service = Service(live, gallery, label=project.label_of(live, label))
         reply = service.identify(item, typed(live, where or [], "--where"), category)
         for warning in service.warnings():
             show.say(f"warning: {warning}")
-    facts = msgspec.structs.asdict(reply)
     if json:
-        show.as_json(facts)
-    else:
-        known = reply.attributes or {}
-        shown = [(k, v) for k, v in facts.items() if v is not None and k != "attributes"]
-        show.pairs([*shown, *known.items()])
+        show.as_json(reply)
+        return
+    shown = [
+        (name, value)
+        for name, value in msgspec.structs.asdict(reply).items()
+        if value is not None and name not in ("attributes", "candidates", "not_compared")
+    ]
+    show.pairs([*shown, *(reply.attributes or {}).items()])
+    for one in reply.candidates:
+        values = ", ".join(f"{name} {value}" for name, value in one.attributes.items())
+        show.out(f"as good: {one.record}  score {show.number(one.score)}  {values}")
+    if reply.not_compared:
+        show.say(
+            f"warning: nothing given for {', '.join(reply.not_compared)}: thresholds were measured "
+            "on records as full as those of the data"
+        )
 
 
 @app.command()

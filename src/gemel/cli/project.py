@@ -183,6 +183,10 @@ class Project:
         """The attribute with the class of an enrolled row: as asked, or as `[data]` says."""
         return asked or self.config.data.identity or CLASS
 
+    def label_of(self, release: Release, asked: str | None = None) -> str:
+        """The attribute with the class of a record in the gallery of a release."""
+        return asked or (self.label() if release.encoder.prepare.fields else CLASS)
+
     def splits(self, dataset: Dataset) -> Splits:
         """The identity-disjoint splits that `[split]` describes."""
         from gemel.data import splits

@@ -68,6 +68,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
             threads=settings.threads,
             adapt=project.config.adapt,
             shelf=store.list,
+            label=project.label_of(release),
         )
         rollout = Rollout(
             service,

@@ -9,6 +9,7 @@ because false positives of a search grow with it. Many scores are decided by the
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -38,6 +39,10 @@ from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 from gemel.figures import brief
 
+CLEARLY = 3.0
+"""How many times as likely the best identity must be as another, to be the answer alone."""
+EQUAL = 1e-3
+"""Scores that differ by less, relative to the larger, are equal where no likelihood tells."""
 Int8 = NDArray[np.int8]
 Category = str | Pair | None
 """Of both records, or of the left and the right one; None = unknown."""
@@ -158,6 +163,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if OUTCOMES.index(decision.outcome) > most:
             return msgspec.structs.replace(decision, outcome=OUTCOMES[most])
         return decision
+
+    def as_good(self, best: float, other: float) -> bool:
+        """Whether the score of another identity leaves open which of the two it is.
+
+        It does where it is not clearly less likely; where both are beyond what the data can tell,
+        or nothing was calibrated, where the scores are equal.
+
+        Args:
+            best: of the best candidate, levelled.
+            other: of another candidate, levelled.
+        """
+        equal = best - other <= EQUAL * max(1.0, abs(best))
+        if self.likelihood is None:
+            return equal
+        first, second = self.likelihood.llr(best), self.likelihood.llr(other)
+        return equal if first == second else first - second < math.log(CLEARLY)
 
     def _band_of_search(self, gallery_size: int | None) -> tuple[Band, np.int8]:
         """The band of a candidate, and the most that it may become."""

@@ -18,6 +18,9 @@ from gemel.release.items import Items
 from gemel.release.release import Release
 from gemel.serve.class_index import Classes
 
+CLASS = "class"
+"""Attribute that says whose a record is, where nobody named another."""
+
 
 @dataclass(frozen=True, eq=False)
 class Live:
@@ -30,6 +33,7 @@ class Live:
         policy: of the release.
         items: reads what requests send.
         gallery: of the same space, or None to serve without search.
+        label: attribute that says whose a record is, if a request names none.
         classes: of that gallery, as far as they were asked for.
     """
 
@@ -39,6 +43,7 @@ class Live:
     policy: Policy
     items: Items
     gallery: Gallery | None
+    label: str = CLASS
     classes: Classes = field(default_factory=Classes)
 
     @classmethod
@@ -49,6 +54,7 @@ class Live:
         *,
         previous: Live | None = None,
         threads: int = 1,
+        label: str = CLASS,
     ) -> Live:
         """The bundle of a release, ready to answer.
 
@@ -57,6 +63,7 @@ class Live:
             gallery: of its space, or None.
             previous: a bundle whose encoder is used again if it is of the same space.
             threads: of a new encoder, inside one call.
+            label: attribute that says whose a record is, if a request names none.
         Raises:
             SpaceMismatch: the gallery is of another space.
             ParityError: the golden probes do not give what they gave.
@@ -74,7 +81,7 @@ class Live:
             encoder = release.open_encoder(threads=threads)
             release.check_parity(encoder)
         items = Items.of(release, encoder.prepare)
-        return cls(release, encoder, release.comparator, release.policy, items, gallery)
+        return cls(release, encoder, release.comparator, release.policy, items, gallery, label)
 
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""

@@ -23,7 +23,7 @@ from gemel.release.release import Release
 from gemel.release.words.card import Card
 from gemel.serve.books import Books, Shelf
 from gemel.serve.context import LOCAL, Caller, Context
-from gemel.serve.live import Live
+from gemel.serve.live import CLASS, Live
 from gemel.serve.steps import Encode, Encoded, Steps, answers
 from gemel.serve.verbs import card as cards
 from gemel.serve.verbs import classify as classifying
@@ -56,6 +56,7 @@ class Service:
         adapt: which decisions people are asked about.
         shelf: gives the releases whose decisions count for a proposal, such as `Store.list`.
         caller: who asks through the methods here.
+        label: attribute that says whose a record is, if nobody names one.
         today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
@@ -73,11 +74,12 @@ class Service:
         adapt: AdaptSettings | None = None,
         shelf: Shelf = tuple,
         caller: Caller = LOCAL,
+        label: str = CLASS,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.warning: str | None = None
-        self._lives = {STABLE: Live.open(release, gallery, threads=threads)}
+        self._lives = {STABLE: Live.open(release, gallery, threads=threads, label=label)}
         self._books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
         self._threads = threads
         self._caller = caller
@@ -101,7 +103,9 @@ class Service:
             GemelError: it cannot be served here.
         """
         previous = self._lives[STABLE]
-        live = Live.open(release, gallery, previous=previous, threads=self._threads)
+        live = Live.open(
+            release, gallery, previous=previous, threads=self._threads, label=previous.label
+        )
         self._lives[STABLE] = live
 
     def warnings(self) -> list[str]:
@@ -173,15 +177,28 @@ class Service:
         return self.ask(searching.search, searching.SearchBody(query, k, where, category))
 
     def identify(
-        self, query: Any, where: Where = None, category: str | None = None
+        self,
+        query: Any,
+        where: Where = None,
+        category: str | None = None,
+        *,
+        label: str | None = None,
     ) -> identifying.IdentifyReply:
-        """Who in the gallery an item is, or that it is unknown; arguments as for `search`.
+        """Who in the gallery an item is, or that it is unknown or may be several.
+
+        Args:
+            query: as for `search`, and so are where and category.
+            where: see query.
+            category: see query.
+            label: the attribute that says whose a record is, None for that of the service; where
+                records have none, two are of one identity if the release decides that they match.
 
         Raises:
             InvalidInput: the item cannot be encoded, or where is not valid.
             NoGallery: there is none.
         """
-        return self.ask(identifying.identify, identifying.IdentifyBody(query, where, category))
+        body = identifying.IdentifyBody(query, where, category, label)
+        return self.ask(identifying.identify, body)
 
     def explain(
         self,

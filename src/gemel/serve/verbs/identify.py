@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from gemel.decide.policy import Decision
+from gemel.gallery.candidates import Hit
 from gemel.ledger.bodies import Identified
+from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import Body, CategoryOfQuery, Item, Where
@@ -22,12 +27,30 @@ class IdentifyBody(Body):
     query: Item
     where: Where = None
     category: CategoryOfQuery = None
+    label: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Attribute that says whose a record is; null: that of the service"),
+    ] = None
 
 
-class IdentifyReply(Struct):
-    """Who it is; the record is null for `unknown`, the score for an empty gallery."""
+class Candidate(Struct):
+    """A record that it may be as well as another."""
 
-    outcome: Literal["match", "review", "unknown"]
+    record: str
+    score: float
+    probability: float | None
+    attributes: dict[str, Any]
+
+
+class IdentifyReply(Struct, omit_defaults=True):
+    """Who it is; the record is null for `unknown`, the score for an empty gallery.
+
+    `ambiguous` where another identity is as good: then the record is null too, and `candidates`
+    has the best record of each. `not_compared` names what the query leaves empty and a record that
+    is answered has: thresholds were measured on records as full as those of the data.
+    """
+
+    outcome: Literal["match", "review", "unknown", "ambiguous"]
     record: str | None
     attributes: dict[str, Any] | None
     score: float | None
@@ -38,36 +61,93 @@ class IdentifyReply(Struct):
     release: str
     space: str
     decision_id: str | None
+    candidates: list[Candidate] = []
+    not_compared: list[str] = []
+
+
+@dataclass(frozen=True)
+class Look:
+    """A query and how its hits are decided about.
+
+    Attributes:
+        context: of the request.
+        query: as it was read.
+        label: attribute that says whose a record is.
+        gallery_size: records that were searched.
+    """
+
+    context: Context
+    query: Read
+    label: str
+    gallery_size: int
+
+    def decide(self, hit: Hit | None) -> Decision:
+        """What the score of a hit means, after the rules; of none, that nothing matches."""
+        policy = self.context.live.policy
+        if hit is None:
+            return policy.identify(-math.inf, self.gallery_size)
+        found = policy.identify(hit.score, self.gallery_size, self._category(hit))
+        return policy.ruled(found, self.query.payload, hit.attributes)
+
+    def rivals(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The best record of each other identity that is as good as the first hit."""
+        policy = self.context.live.policy
+        best, *level = [policy.level(hit.score, self._category(hit)) for hit in hits]
+        found = [hits[0]]
+        for hit, score in zip(hits[1:], level, strict=True):
+            if not policy.as_good(best, score) or self.decide(hit).rule is not None:
+                continue
+            if not any(self._is_same(one, hit) for one in found):
+                found.append(hit)
+        return found[1:]
+
+    def not_compared(self, hits: Sequence[Hit]) -> list[str]:
+        """Fields that the query leaves empty and one of the hits has."""
+        fields = [field.name for field in self.context.live.encoder.prepare.fields]
+        empty = [name for name in fields if self.query.payload.get(name) is None]
+        return [n for n in empty if any(hit.attributes.get(n) is not None for hit in hits)]
+
+    def _category(self, hit: Hit) -> tuple[str | None, str | None]:
+        return self.query.category, self.context.live.items.category(hit.attributes)
+
+    def _is_same(self, one: Hit, other: Hit) -> bool:
+        """Whether two records are of one identity: by label, else as the release decides."""
+        names = one.attributes.get(self.label), other.attributes.get(self.label)
+        if None not in names:
+            return names[0] == names[1]
+        live, gallery = self.context.live, self.context.gallery
+        left, right = (gallery.get(hit.id).embedding[None] for hit in (one, other))
+        category = live.items.category(one.attributes), live.items.category(other.attributes)
+        decision = live.policy.decide(float(live.comparator.score(left, right)[0]), category)
+        return live.policy.ruled(decision, one.attributes, other.attributes).outcome == "match"
 
 
 def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
-    """Who the best candidate says it is; nobody if it does not match."""
+    """Who the best candidate says it is; nobody if it does not match or another is as good."""
     live, gallery = context.live, context.gallery
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
     yield Move("find", "search")
-    (query,), policy = encoded.items, live.policy
     (hits,) = gallery.search(encoded.rows, K, body.where, comparator=live.comparator)
-    size, best = gallery.count(), hits[0] if hits else None
-    category = query.category, None if best is None else live.items.category(best.attributes)
-    decision = policy.identify(-math.inf if best is None else best.score, size, category)
-    if best is not None:
-        decision = policy.ruled(decision, query.payload, best.attributes)
-    known = best if decision.outcome != "no_match" else None
+    look = Look(context, encoded.items[0], body.label or live.label, gallery.count())
+    best = hits[0] if hits else None
+    decision = look.decide(best)
     context.books.count("identify", decision.outcome)
     reply = IdentifyReply(
         outcome="unknown" if decision.outcome == "no_match" else decision.outcome,
-        record=None if known is None else known.id,
-        attributes=None if known is None else known.attributes,
+        record=None,
+        attributes=None,
         score=None if best is None else best.score,
         threshold=decision.threshold,
         probability=None if best is None else decision.probability,
-        gallery_size=size,
-        largest_gallery=policy.largest_gallery,
+        gallery_size=look.gallery_size,
+        largest_gallery=live.policy.largest_gallery,
         release=live.release.id,
         space=live.release.space_id,
         decision_id=None,
     )
-    entry = Identified(
+    if best is not None and reply.outcome != "unknown":
+        _name(reply, look, hits)
+    noted = Identified(
         outcome=reply.outcome,
         record=reply.record,
         score=reply.score,
@@ -75,5 +155,19 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         probability=reply.probability,
         gallery_size=reply.gallery_size,
     )
-    reply.decision_id = context.note("identify", entry)
+    reply.decision_id = context.note("identify", noted)
     return reply
+
+
+def _name(reply: IdentifyReply, look: Look, hits: Sequence[Hit]) -> None:
+    """Put into a reply which record it is, or which are as good."""
+    best, *rivals = [hits[0], *(look.rivals(hits) if reply.outcome == "match" else [])]
+    if rivals:
+        reply.outcome = "ambiguous"
+        reply.candidates = [
+            Candidate(hit.id, hit.score, look.decide(hit).probability, hit.attributes)
+            for hit in (best, *rivals)
+        ]
+    else:
+        reply.record, reply.attributes = best.id, best.attributes
+    reply.not_compared = look.not_compared([best, *rivals])
