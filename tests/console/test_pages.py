@@ -84,8 +84,10 @@ def test_an_unchanged_file_is_not_sent_again(url: str) -> None:
 
 
 def test_examples_are_records_that_the_service_takes(url: str) -> None:
-    examples = httpx.get(f"{url}/console/examples").json()["examples"]
+    given = httpx.get(f"{url}/console/examples").json()
+    examples, (low, high) = given["examples"], given["range"]
     assert examples == small.ROWS
+    assert low < high
     body = {"left": examples[0], "right": examples[1]}
     assert httpx.post(f"{url}/v1/verify", json=body).status_code == 200
 
@@ -101,6 +103,8 @@ def test_a_browser_shows_decisions_and_hostile_values_as_text(url: str, tmp_path
     assert page.count('data-field="born"') == 3
     assert re.search(r'class="outcome (match|no_match|review)"', page)
     assert page.count('class="hit"') == 5
+    marks = re.findall(r'<b style="left: ([^;"]+)', page)
+    assert (len(marks), set(marks)) == (6, {"50%"}), "one threshold stands at one place"
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert "<img src=x" not in page
     assert 'class="problem"' not in page.split("<main>")[1]

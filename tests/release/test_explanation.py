@@ -104,11 +104,26 @@ def test_the_nearest_precedents_are_the_nearest(release: Release, score: float) 
         expected = np.sort(np.abs(known.score[known.genuine == same] - score))[:3]
         got = [abs(p.score - score) for p in found if p.genuine == same]
         np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("score", [-2.0, 0.0, 0.7, 0.95, 2.0])
+def test_only_comparisons_with_scores_like_it_stand_around_a_score(
+    release: Release, score: float
+) -> None:
+    known = release.precedents
+    assert known is not None
+    genuine, impostor = known.score[known.genuine], known.score[~known.genuine]
+    reach = 0.05 * (np.quantile(genuine, 0.95) - np.quantile(impostor, 0.05))
+    distance = np.sort(np.abs(known.score - score))
+    near = min(np.count_nonzero(distance <= reach), N_AROUND)
     around = known.around(score)
-    assert around is not None and around.n == N_AROUND
-    distance = np.abs(known.score - score)
-    assert around.within == pytest.approx(np.sort(distance)[N_AROUND - 1], abs=1e-6)
-    assert around.n_genuine <= np.count_nonzero(known.genuine[distance <= around.within + 1e-6])
+    assert (around is None) == (near < 10)
+    assert (around is None) == (abs(score) > 1)
+    if around is not None:
+        assert around.n == near
+        assert around.within == pytest.approx(distance[near - 1], abs=1e-6)
+        inside = np.abs(known.score - score) <= around.within + 1e-6
+        assert around.n_genuine <= np.count_nonzero(known.genuine[inside])
 
 
 def test_a_gold_set_of_one_identity_or_none_is_no_error(release: Release) -> None:
@@ -117,8 +132,7 @@ def test_a_gold_set_of_one_identity_or_none_is_no_error(release: Release) -> Non
         some = type(gold)(gold.embeddings[idx], gold.identities[idx], gold.ids[idx])
         known = Precedents.of(some, release.comparator)
         assert not (~known.genuine).any()
-        around = known.around(0.5)
-        assert (around is None) == (len(known.score) == 0)
+        assert known.around(0.5) is None
 
 
 def test_a_release_without_evidence_and_gold_explains_the_parts(tmp_path: Path) -> None:

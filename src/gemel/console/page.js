@@ -4,7 +4,8 @@
 const OUTCOMES = { match: "Match", review: "For review", no_match: "No match" };
 let live = null;
 let picture = null; // of an item's properties, the one that is an image file
-let examples = null;
+let examples = [];
+let range = [-1, 1]; // of the scores on eval
 let nextExample = 0;
 
 const byId = (id) => document.getElementById(id);
@@ -147,24 +148,21 @@ function fill(fieldset, item) {
 
 // ---- results
 
-function scale(scores, threshold) {
-  const all = [...scores, threshold];
-  let low = Math.min(...all), high = Math.max(...all);
-  if (low >= -1.001 && high <= 1.001) {
-    low = Math.min(0, low);
-    high = 1;
-  } else {
-    const margin = Math.max(high - low, 1e-6) * 0.15;
-    low -= margin;
-    high += margin;
-  }
-  return (value) => `${Math.max(1, Math.min(99, ((value - low) / (high - low)) * 100))}%`;
+// Every threshold stands in the middle of its bar; the ends are the ends of the scores on eval.
+const MIDDLE = 50;
+
+function place(score, threshold) {
+  const [low, high] = range;
+  const end = score < threshold ? Math.min(low, threshold - 1e-9) : Math.max(high, threshold + 1e-9);
+  const share = Math.min(1, (score - threshold) / (end - threshold));
+  const at = score < threshold ? MIDDLE * (1 - share) : MIDDLE + (100 - MIDDLE) * share;
+  return `${Math.max(1, Math.min(99, at))}%`;
 }
 
-function bar(score, threshold, outcome, at) {
+function bar(score, threshold, outcome) {
   const value = make("i", outcome), mark = make("b");
-  value.style.width = at(score);
-  mark.style.left = at(threshold);
+  value.style.width = place(score, threshold);
+  mark.style.left = `${MIDDLE}%`;
   const box = make("div", "bar", value, mark);
   box.setAttribute("role", "img");
   box.setAttribute("aria-label", `score ${figure(score)}, threshold ${figure(threshold)}`);
@@ -187,7 +185,7 @@ function showDecision(section, reply, left, right) {
   section.querySelector(".result").replaceChildren(
     make("p", `outcome ${reply.outcome}`, OUTCOMES[reply.outcome] || reply.outcome),
     figures,
-    bar(reply.score, reply.threshold, reply.outcome, scale([reply.score], reply.threshold)),
+    bar(reply.score, reply.threshold, reply.outcome),
     make("p", "quiet legend", noted(reply)),
     why,
   );
@@ -303,7 +301,6 @@ function showHits(section, reply, query) {
   }
   const threshold = reply.hits[0].threshold;
   const matches = reply.hits.filter((hit) => hit.decision === "match").length;
-  const at = scale(reply.hits.map((hit) => hit.score), threshold);
   const list = make("ol", "hits");
   for (const hit of reply.hits) {
     list.append(make(
@@ -314,7 +311,7 @@ function showHits(section, reply, query) {
         "div", "score", figure(hit.score),
         make("div", `chip ${hit.decision}`, OUTCOMES[hit.decision] || hit.decision),
       ),
-      bar(hit.score, threshold, hit.decision, at),
+      bar(hit.score, hit.threshold, hit.decision),
     ));
   }
   result.replaceChildren(
@@ -361,7 +358,6 @@ async function submit(section, event) {
 
 async function example(section) {
   try {
-    examples ||= (await ask("GET", "/console/examples")).examples;
     if (!examples.length) return;
     const [first, second] = section.querySelectorAll("fieldset[data-item]");
     const [item, mate] = second ? await pair() : [take(), null];
@@ -421,6 +417,7 @@ async function start() {
   const { properties } = (await ask("GET", "/openapi.json")).components.schemas.Payload;
   const isPicture = (name) => (properties[name].contentMediaType || "").startsWith("image/");
   picture = Object.keys(properties || {}).find(isPicture) || null;
+  ({ examples, range } = await ask("GET", "/console/examples"));
   showRelease();
   for (const fieldset of document.querySelectorAll("fieldset[data-item]")) {
     (picture ? buildImage : live.fields.length ? buildRow : buildJson)(fieldset);

@@ -15,6 +15,8 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from gemel.errors import NotFound
+from gemel.release.release import Release
 from gemel.serve.service import Service
 
 POLICY = (
@@ -43,15 +45,27 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
 
     @get("/console/examples", sync_to_thread=True)
     def examples() -> Response[bytes]:
-        """Records that the live release was checked with, as they would be sent to it."""
+        """Records that the live release was checked with, and from where to where scores go."""
         live = service.pick()
         payloads, _ = live.release.probe_payloads()
         body = msgspec.json.encode(
-            {"examples": [live.items.modality.item(payload) for payload in payloads]}
+            {
+                "examples": [live.items.modality.item(payload) for payload in payloads],
+                "range": _range(live.release),
+            }
         )
         return Response(body, media_type="application/json", headers={**SAFE})
 
     return [*(_file(*row) for row in FILES), examples]
+
+
+def _range(release: Release) -> tuple[float, float]:
+    """The lowest and the highest score on eval; of a release without evidence, those of cosines."""
+    try:
+        edges = release.evidence.eval_curve.bin_edge
+    except NotFound:
+        return -1.0, 1.0
+    return edges[0], edges[-1]
 
 
 def _file(path: str, name: str, media_type: str) -> HTTPRouteHandler:

@@ -62,7 +62,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         probability: of a match, None without a calibrated likelihood.
         stage: which stage decided.
         margin: None if the release has no evidence.
-        around: gold comparisons with scores like this one; None without a gold set.
+        around: gold comparisons with scores like this one; None where there are too few.
         nearest: the nearest genuine and impostor ones of them.
         nothing: score of the pair with everything taken away.
         lost_in_sum: what the parts lose together; need not be `score - nothing`.

@@ -6,6 +6,7 @@ Made from the gold set of a release, with its comparator. Nothing is decided her
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -20,6 +21,9 @@ MAX_RECORDS = 500
 """About 125,000 comparisons, a third of a second: whoever asks first waits for them."""
 N_NEAREST = 3
 N_AROUND = 100
+LEAST_AROUND = 10
+REACH = 0.05
+"""Of the span of scores: comparisons farther away say nothing of a score."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Precedent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
-    """The gold comparisons nearest to a score.
+    """The gold comparisons with scores like one.
 
     Attributes:
         within: how far their scores are from it at most.
@@ -110,15 +114,24 @@ class Precedents:
         )
 
     def around(self, score: float, n: int = N_AROUND) -> Around | None:
-        """What became of the n comparisons nearest to a score; None if there are none at all."""
+        """What became of the n comparisons nearest to a score; None if too few score like it."""
         idx = self._near(np.arange(len(self.score)), score, n)
-        if not len(idx):
+        distance = np.abs(self.score[idx] - score)
+        idx = idx[distance <= REACH * self._span]
+        if len(idx) < LEAST_AROUND:
             return None
         return Around(
-            within=float(np.abs(self.score[idx] - score).max()),
+            within=float(distance[len(idx) - 1]),
             n=len(idx),
             n_genuine=int(np.count_nonzero(self.genuine[idx])),
         )
+
+    @cached_property
+    def _span(self) -> float:
+        """From where nearly all impostor scores begin to where nearly all genuine ones end."""
+        parts = (self.score[self.genuine == same] for same in (False, True))
+        ends = [np.quantile(p, q) for p, q in zip(parts, (0.05, 0.95), strict=True) if len(p)]
+        return float(ends[1] - ends[0]) if len(ends) == 2 else 0.0
 
     def _near(self, among: Int64, score: float, n: int) -> Int64:
         """The n nearest to a score among ascending positions, nearest first."""

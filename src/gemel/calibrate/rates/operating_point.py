@@ -162,8 +162,8 @@ def measure(
         fnmr=fnmr,
         precision=_precision(spread, pi, confidence),
         recall=_complement(fnmr),
-        f1=_overall(spread, lambda c: f1_at(c.fmr(), c.fnmr(), pi), confidence),
-        accuracy=_overall(spread, lambda c: accuracy_at(c.fmr(), c.fnmr(), pi), confidence),
+        f1=overall(spread, lambda c: f1_at(c.fmr(), c.fnmr(), pi), confidence),
+        accuracy=overall(spread, lambda c: accuracy_at(c.fmr(), c.fnmr(), pi), confidence),
         n_failures=scores.n_failures,
         far=far,
         frr=frr,
@@ -227,7 +227,7 @@ def _rates(spread: Spread, confidence: float) -> tuple[Estimate, Estimate]:
     return fmr, spread.estimate(Counts.fnmr, in_genuine, sample, confidence)
 
 
-def _overall(spread: Spread, statistic: Statistic, confidence: float) -> Estimate:
+def overall(spread: Spread, statistic: Statistic, confidence: float) -> Estimate:
     """A statistic of both rates, over all units."""
     unit = spread.by_unit
     part = (unit.impostor + unit.genuine) > 0
@@ -308,7 +308,7 @@ def review_share(
         prior: share of genuine comparisons in use.
         confidence: level of the interval.
     """
-    return _overall(
+    return overall(
         Spread(scores, in_review(scores.score, *review)),
         lambda c: prior * (1 - c.fnmr()) + (1 - prior) * c.fmr(),
         confidence,

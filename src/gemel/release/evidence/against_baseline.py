@@ -14,6 +14,7 @@ from gemel.arrays import Int64
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.difference import Difference
+from gemel.calibrate.rates.equal_error import equal_error
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores import curve_measures
 from gemel.data.dataset import UNKNOWN, Dataset
@@ -113,6 +114,7 @@ def _candidate(name: str, how: str, sides: Sides, prior: float | None) -> Candid
         point=measure(eval.scores, threshold, prior=prior),
         retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
         curve=curve_measures.summary(eval.scores),
+        eer=equal_error(eval.scores),
     )
 
 

@@ -123,6 +123,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         point: on eval.
         retrieval: on eval.
         curve: on eval.
+        eer: on eval, with its interval; None in releases from before it had one.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     point: OperatingPoint
     retrieval: Retrieval
     curve: CurveSummary
+    eer: Estimate | None = None
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
