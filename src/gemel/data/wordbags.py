@@ -60,11 +60,11 @@ def record_keys(frame: pl.DataFrame, fields: Sequence[Field]) -> UInt64:
     """(n,) keys that are equal where all values of two rows are, after `normalised`."""
     total = np.zeros(frame.height, dtype=np.uint64)
     for i, f in enumerate(fields):
-        code, values = _distinct(frame, f)
+        code, values = distinct(frame[f.name])
         seen: dict[str, int] = {}
         same = [seen.setdefault(normalised(v), len(seen) + 1) for v in values]
         table = np.array([*same, 0], dtype=np.uint64)
-        total += _mixed(table[code] + np.uint64((i + 1) << 40))
+        total += mixed(table[code] + np.uint64((i + 1) << 40))
     return total
 
 
@@ -73,7 +73,7 @@ def bags(frame: pl.DataFrame, fields: Sequence[Field]) -> Bags:
     vocabulary: dict[str, int] = {}
     rows, words = [], []
     for f in fields:
-        code, values = _distinct(frame, f)
+        code, values = distinct(frame[f.name])
         lists = [[vocabulary.setdefault(w, len(vocabulary)) for w in _words(v, f)] for v in values]
         sizes = np.array([*map(len, lists), 0], dtype=np.int64)
         flat = np.array([w for words_ in lists for w in words_], dtype=np.int64)
@@ -141,7 +141,7 @@ def _keys(found: Bags) -> tuple[UInt64, Int64, Int64, Float64]:
         np.unique(np.stack([found.row, found.word]), axis=1)[1], minlength=len(found.words)
     )
     bits_of = np.log2(found.n_rows / np.maximum(frequency, 1))
-    hashes = _mixed(np.arange(len(found.words), dtype=np.uint64))[found.word]
+    hashes = mixed(np.arange(len(found.words), dtype=np.uint64))[found.word]
     present, starts = np.unique(found.row, return_index=True)
     sums = np.zeros(found.n_rows, dtype=np.uint64)
     if len(present):
@@ -194,11 +194,11 @@ def _words(value: str, field: Field) -> list[str]:
     return _WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
 
 
-def _distinct(frame: pl.DataFrame, field: Field) -> tuple[Int64, list[str]]:
+def distinct(column: pl.Series) -> tuple[Int64, list[str]]:
     """Code of each value and the distinct values as text; -1 (the last place) if missing."""
     import polars as pl
 
-    column = frame[field.name].cast(pl.String)
+    column = column.cast(pl.String)
     values = column.drop_nulls().unique(maintain_order=True)
     code = column.replace_strict(
         values, pl.arange(len(values), eager=True), default=-1, return_dtype=pl.Int64
@@ -206,7 +206,7 @@ def _distinct(frame: pl.DataFrame, field: Field) -> tuple[Int64, list[str]]:
     return code.to_numpy(), values.to_list()
 
 
-def _mixed(values: NDArray[Any]) -> UInt64:
+def mixed(values: NDArray[Any]) -> UInt64:
     """Well-spread 64-bit hashes of integers (splitmix64)."""
     x = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
