@@ -68,6 +68,51 @@ def points(value: float, digits: int = 3) -> str:
     return plain(100 * value, digits)
 
 
+def known(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """A share and its limits as points of a hundred, with no more digits than are known.
+
+    The last one is the first of the interval's half width, or its second if that starts with 1. A
+    share that is not quite none or all is never rounded to it.
+
+    Example:
+        >>> known(0.98512, 0.96412, 0.99431), known(0.0000025, 0.0000009, 0.000007)
+        (('98.5', '96.4', '99.4'), ('0.0003', '0.0001', '0.0007'))
+        >>> known(0.5, 0.2, 0.8), known(0.0, 0.0, 0.0149)
+        (('50', '20', '80'), ('0', '0', '1.5'))
+    """
+    place = _place(high - low)
+    first, last = (_bare(f"{100 * limit:.{place}f}") for limit in (low, high))
+    return with_spread(value, high - low), first, last
+
+
+def with_spread(value: float, width: float) -> str:
+    """A share as points of a hundred, with the digits that an interval so wide leaves.
+
+    Example:
+        >>> with_spread(0.999993, 0.000013), with_spread(0.9999996, 0.01), with_spread(-0.3, 0.1)
+        ('99.9993', '99.99996', '-30')
+    """
+    points, digits = 100 * abs(value), _place(width)
+    while digits < 12 and round(points, digits) in (0, 100) and points not in (0, 100):
+        digits += 1
+    text = _bare(f"{points:,.{digits}f}")
+    return f"-{text}" if value < 0 else text
+
+
+def _place(width: float) -> int:
+    """Decimals of points of a hundred that are known within an interval so wide."""
+    half = 50 * abs(width)
+    if half <= 0:
+        return 2
+    place = -math.floor(math.log10(half))
+    return max(0, place + 1 if half * 10**place < 2 else place)
+
+
+def _bare(text: str) -> str:
+    """None and all without decimals."""
+    return {0.0: "0", 100.0: "100"}.get(float(text.replace(",", "")), text)
+
+
 def signed(value: float) -> str:
     """A difference of two shares in points, with its sign.
 

@@ -47,3 +47,14 @@ def test_the_page_is_written_whole_or_announced(project: Path, gemel: Gemel) -> 
     assert gemel("report", "-o", "out.html").code == 0
     assert Path("out.html").read_text().startswith("<!doctype html>")
     assert not list(Path().glob("*.draft"))
+
+
+def test_a_report_is_named_by_its_release_and_says_what_it_replaces(
+    project: Path, gemel: Gemel
+) -> None:
+    name = f"report-{Store('.gemel').get('stable').short_id}.html"
+    first, again = gemel("report"), gemel("report")
+    assert (first.code, again.code) == (0, 0)
+    assert f"wrote {name}\n" in first.err
+    assert f"wrote {name} over the file that is there" in again.err
+    assert Path(name).stat().st_size > 10_000

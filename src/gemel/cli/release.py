@@ -167,9 +167,10 @@ def history(
 
 def report(
     name: Maybe = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path(
-        "report.html"
-    ),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write; report-ID.html if left out."),
+    ] = None,
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
@@ -186,12 +187,14 @@ def report(
 
         show.as_json(card(release))
         return
-    files.check(output, ".html", project.reads)
+    path = output or Path(f"report-{release.short_id}.html")
+    files.check(path, ".html", project.reads)
+    replaced = " over the file that is there" if path.exists() else ""
     if dry_run:
-        show.say(f"would write the report of {release.short_id} to {output}")
+        show.say(f"would write the report of {release.short_id} to {path}{replaced}")
         return
-    write_report(release, output)
-    show.say(f"wrote {output}")
+    write_report(release, path)
+    show.say(f"wrote {path}{replaced}")
 
 
 def write_report(release: Release, output: Path) -> None:

@@ -21,6 +21,7 @@ from gemel.watch.drawing import (
     OURS,
     bars,
     clipped,
+    logarithmic,
     spaced,
     svg,
 )
@@ -37,7 +38,7 @@ def det(
     points: Sequence[OperatingPoint],
     baseline: tuple[str, CurveSummary] | None = None,
 ) -> str:
-    """DET curves on probit axes, with operating points on eval and their intervals.
+    """DET curves on probit axes, with operating points on eval, the first with its intervals.
 
     Args:
         dev: dotted.
@@ -58,8 +59,12 @@ def det(
             axes.plot(ndtri(x), ndtri(y), line, color=colour, label=label)
         _probit_axes(axes)
         for point in points[1:]:
-            _cross(axes, point, eval, OURS)
-        _cross(axes, points[0], eval, LIMIT)
+            x, y = (
+                clipped(point.fmr.value, eval.n_impostor),
+                clipped(point.fnmr.value, eval.n_genuine),
+            )
+            axes.plot(ndtri(x), ndtri(y), "o", color=OURS, markersize=3.5, clip_on=False)
+        _cross(axes, points[0], eval)
         axes.set_xlabel("false match rate")
         axes.set_ylabel("false non-match rate")
         axes.legend(loc="best")
@@ -108,8 +113,7 @@ def rates(curve: CurveSummary, points: Sequence[OperatingPoint]) -> str:
         for colour, name in ((IMPOSTOR, "fmr"), (GENUINE, "fnmr")):
             bars(axes, [p.threshold for p in points], [getattr(p, name) for p in points], colour)
         _threshold(axes, points[0])
-        axes.set_yscale("log")
-        axes.set_ylim(floor, 1.5)
+        logarithmic(axes, floor)
         axes.set_xlim(at.min(), at.max())
         axes.set_xlabel("threshold")
         axes.set_ylabel("error rate")
@@ -118,18 +122,15 @@ def rates(curve: CurveSummary, points: Sequence[OperatingPoint]) -> str:
     return svg("rates", draw, "False match and false non-match rate at every threshold")
 
 
-def _cross(axes: Axes, point: OperatingPoint, curve: CurveSummary, colour: str) -> None:
-    """An operating point with both intervals, as far as the axes go."""
+def _cross(axes: Axes, point: OperatingPoint, curve: CurveSummary) -> None:
+    """The operating point of the release with both intervals, as far as the axes go."""
     x, y = (
         ndtri(clipped([e.value, e.low, e.high], n))
         for e, n in ((point.fmr, curve.n_impostor), (point.fnmr, curve.n_genuine))
     )
-    axes.plot([x[1], x[2]], [y[0], y[0]], color=colour, linewidth=1, scalex=False, scaley=False)
-    axes.plot([x[0], x[0]], [y[1], y[2]], color=colour, linewidth=1, scalex=False, scaley=False)
-    if colour == LIMIT:
-        axes.plot(
-            x[0], y[0], "o", color=colour, markersize=4.5, label="this release", clip_on=False
-        )
+    axes.plot([x[1], x[2]], [y[0], y[0]], color=LIMIT, linewidth=1, scalex=False, scaley=False)
+    axes.plot([x[0], x[0]], [y[1], y[2]], color=LIMIT, linewidth=1, scalex=False, scaley=False)
+    axes.plot(x[0], y[0], "o", color=LIMIT, markersize=4.5, label="this release", clip_on=False)
 
 
 def _threshold(axes: Axes, point: OperatingPoint) -> None:

@@ -52,7 +52,7 @@ def matrix(cells: Sequence[Cell], reference: float) -> str:
         axes.tick_params(length=0)
         axes.grid(visible=False)
 
-    return svg("groups", draw, "False match rate of every two categories", (4.8, 4.4))
+    return svg("groups", draw, "False match rate of every two categories", (4.2, 3.9))
 
 
 def _tint(fmr: float, reference: float) -> tuple[str, float]:

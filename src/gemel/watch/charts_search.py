@@ -9,7 +9,7 @@ import numpy as np
 
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.searches import SearchPoint
-from gemel.watch.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, bars, svg
+from gemel.watch.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, bars, logarithmic, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,9 +54,8 @@ def false(points: Sequence[SearchPoint], fmr: float | None) -> str:
         if fmr:
             expected = -np.expm1(size * np.log1p(-fmr))
             axes.plot(size, expected, "--", color=LIMIT, linewidth=1, label="1 - (1 - FMR)^N")
-        axes.set_yscale("log")
         least = [v for v in (*seen, fmr or 0.0) if v > 0] + [p.fpir.high for p in points]
-        axes.set_ylim(min(least) / 3, 1.5)
+        logarithmic(axes, min(least) / 3)
         _sizes(axes, size.tolist())
         axes.set_ylabel("share of strangers matched")
         axes.legend(loc="best")

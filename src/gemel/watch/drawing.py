@@ -7,6 +7,7 @@ dark and paper. Text stays text. Knows no curve.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from html import escape
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.calibrate.rates.intervals import Estimate
+from gemel.figures import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,9 +31,9 @@ VARIABLES = {
     IMPOSTOR: "--impostor",
     LIMIT: "--ink",
 }
-SIZE = (4.4, 3.5)
-"""Inches; all charts have the shape of it."""
-MIN_GAP = 0.15
+SIZE = (3.7, 3.1)
+"""Inches; so small that text is read on a phone, where a chart is as wide as the page."""
+MIN_GAP = 0.18
 """Of an axis between two labels, so that they do not touch."""
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -48,11 +50,13 @@ STYLE: Any = {
     "grid.linewidth": 0.6,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
     "text.color": INK,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9,
+    "legend.handlelength": 1.4,
+    "legend.borderaxespad": 0.2,
     "lines.linewidth": 1.6,
 }
 
@@ -112,8 +116,23 @@ def spaced(
     axis.set_ticks([place for place, _ in kept], [name for _, name in kept])
 
 
+def logarithmic(axes: Axes, low: float) -> None:
+    """An upright axis of rates from a low one to all, with powers of ten in per cent.
+
+    Args:
+        axes: whose y axis it is.
+        low: above 0.
+    """
+    axes.set_yscale("log")
+    axes.set_ylim(low, 1.5)
+    lowest = math.ceil(math.log10(low))
+    powers = range(0, lowest - 1, -1 if lowest >= -4 else -2)
+    axes.set_yticks([10.0**p for p in powers], [f"{plain(100 * 10.0**p, 1)}%" for p in powers])
+    axes.minorticks_off()
+
+
 def bars(axes: Axes, x: Sequence[float], estimates: Sequence[Estimate], colour: str) -> None:
-    """Intervals as upright bars.
+    """Intervals as upright bars; where nothing was seen, a mark at what it may be at most.
 
     Args:
         axes: to draw on.
@@ -122,7 +141,10 @@ def bars(axes: Axes, x: Sequence[float], estimates: Sequence[Estimate], colour: 
         colour: of the bars.
     """
     for at, e in zip(x, estimates, strict=True):
-        axes.plot([at, at], [e.low, e.high], color=colour, linewidth=1, alpha=0.8)
+        if e.value > 0:
+            axes.plot([at, at], [e.low, e.high], color=colour, linewidth=1, alpha=0.8)
+        else:
+            axes.plot(at, e.high, "v", color=colour, markersize=5)
 
 
 def clipped(values: Any, n: int) -> Any:

@@ -7,9 +7,15 @@ from html import escape
 
 from markupsafe import Markup
 
+from gemel import figures
+from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.hard_identities import Kind
 from gemel.calibrate.rates.intervals import Estimate
-from gemel.figures import points, share
+
+
+def known(e: Estimate) -> tuple[str, str, str]:
+    """A share and its limits in points of a hundred, as far as they are known."""
+    return figures.known(e.value, e.low, e.high)
 
 
 def estimate(e: Estimate) -> Markup:
@@ -19,8 +25,14 @@ def estimate(e: Estimate) -> Markup:
         >>> str(estimate(Estimate(value=0.5, low=0.4, high=0.6, n_effective=9, method="")))
         '50\xa0% <span class="interval">40–60</span>'
     """
-    low, high = points(e.low), points(e.high)
-    return Markup(f'{share(e.value)} <span class="interval">{low}–{high}</span>')
+    value, low, high = known(e)
+    return Markup(f'{value}\N{NO-BREAK SPACE}% <span class="interval">{low}–{high}</span>')
+
+
+def apart(d: Difference) -> tuple[str, str]:
+    """Both sides of a difference in points of a hundred, as far as it tells them apart."""
+    width = d.high - d.low
+    return figures.with_spread(d.before, width), figures.with_spread(d.after, width)
 
 
 def value_of(value: object) -> str:

@@ -1,7 +1,8 @@
 """One release as one HTML file: what it is, what was measured, and what to make of it.
 
-Made from the release's files alone and complete in itself: no script, no font, no picture is
-loaded from anywhere. Everything that came from data is escaped.
+Made from the release's files alone and complete in itself: nothing is loaded from anywhere. Its
+script folds, and moves a threshold over what was measured; without it all can be read. Everything
+that came from data is escaped.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from gemel.watch import (
     charts_search,
     heatmap,
     html,
+    sections,
+    slider,
     training,
 )
 
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 N_ORDINARY = 3
 """Identities that are shown although nothing is beyond chance with them."""
+N_OPEN = 6
+"""Errors of a kind that are shown at once; the others are folded."""
 MAP = 96
 """Pixels of the longer side of a tinted picture."""
 TEMPLATES = Path(__file__).parent / "templates"
@@ -67,6 +72,9 @@ def render(release: Release) -> str:
         mistakes=wrong,
         zoo=_zoo(evidence, wrong),
         training=training.facts(evidence.training),
+        sections=sections.of(evidence),
+        slider=slider.data(evidence),
+        n_open=N_OPEN,
     )
 
 
@@ -166,6 +174,8 @@ def _template() -> Template:
         size=figures.size,
         one_in=figures.one_in,
         estimate=html.estimate,
+        known=html.known,
+        apart=html.apart,
         n="{:,}".format,
     )
     return environment.get_template("report.html")
