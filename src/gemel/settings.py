@@ -306,6 +306,17 @@ class AdaptSettings(Settings, frozen=True):
     audit_ratio: Annotated[
         Ratio, Meta(description="Share of decisions outside the review band that are asked about")
     ] = 0.02
+    second_ratio: Annotated[
+        Ratio, Meta(description="Share of answered decisions that a second person is asked about")
+    ] = 0.1
+    wrong_ratio: Annotated[
+        Annotated[float, Meta(ge=0, le=0.2)],
+        Meta(description="Share of wrong answers until second ones tell; 0 trusts every answer"),
+    ] = 0.03
+    enough: Annotated[
+        Annotated[float, Meta(ge=1)],
+        Meta(description="Effective answers of each class from which older ones are left out"),
+    ] = 300.0
     min_age_days: Annotated[
         Annotated[float, Meta(ge=0)],
         Meta(description="Age from which a decision counts, so that its answer had time to come"),

@@ -77,3 +77,18 @@ def test_an_answer_to_nothing_is_refused(ledger: Ledger) -> None:
     for record in ("0" * 32, other):
         with pytest.raises(UnknownDecision, match="no decision"):
             answer(ledger, record, True, reviewer="ann")
+
+
+def test_a_second_person_is_asked_about_a_share_and_about_answers_against(ledger: Ledger) -> None:
+    ids = decide(ledger, 200, 1.0)
+    for i, decision in enumerate(ids):
+        answer(ledger, decision, i >= 5, reviewer="ann")
+    assert waiting(ledger) == []
+    assert waiting(ledger, reviewer="ann", second=1.0) == []
+    assert [a.id for a in waiting(ledger, reviewer="bob")] == ids[:5]  # ann said no to a match
+    assert len(waiting(ledger, reviewer="bob", second=1.0, limit=1000)) == 200
+    some = waiting(ledger, reviewer="bob", second=0.2, limit=1000)
+    assert 5 + 20 <= len(some) <= 5 + 60
+    for decision in ids[:5]:
+        answer(ledger, decision, decision != ids[0], reviewer="bob")
+    assert [a.id for a in waiting(ledger, reviewer="cid")] == ids[1:5]  # ann and bob differ

@@ -24,6 +24,10 @@ app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and
 @app.command("list")
 def list_(
     limit: Annotated[int, typer.Option(min=1, help="Decisions at most.")] = 100,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(help="Also what others answered and this person should answer too."),
+    ] = None,
     config: ConfigFile = None,
     sets: Sets = None,
     json: AsJson = False,
@@ -31,8 +35,11 @@ def list_(
     """List the decisions that wait for an answer, the oldest first."""
     from gemel.ledger.verdicts import waiting
 
-    with Project.open(config, sets).ledger() as ledger:
-        found = waiting(ledger, limit=limit)
+    project = Project.open(config, sets)
+    with project.ledger() as ledger:
+        found = waiting(
+            ledger, limit=limit, reviewer=reviewer, second=project.config.adapt.second_ratio
+        )
     if json:
         show.as_json([{"decision_id": a.id, "outcome": a.outcome, "score": a.score} for a in found])
     else:

@@ -61,6 +61,20 @@ class Asked:
         no = len(self.answers) - yes
         return None if yes == no else yes > no
 
+    def wants_another(self, second: float) -> bool:
+        """Whether another answer would tell more about errors of the one that is there.
+
+        An answer against a decision that people only look at by chance stands for many, so it is
+        confirmed; of all others a share is, by other digits of the id than who is asked.
+
+        Args:
+            second: that share.
+        """
+        if len(self.answers) > 1:
+            return len(self.answers) == 2 and self.genuine is None
+        against = self.outcome != "review" and self.genuine != (self.outcome == "match")
+        return against or is_asked(self.id[:-RANDOM_DIGITS], second)
+
 
 @dataclass(frozen=True)
 class Noted:
@@ -160,24 +174,33 @@ def decisions(
     return list(asked.values()), n_decisions
 
 
-def waiting(ledger: Ledger, *, kind: str = DECISION, limit: int = 100) -> list[Asked]:
+def waiting(
+    ledger: Ledger, *, limit: int = 100, reviewer: str | None = None, second: float = 0.0
+) -> list[Asked]:
     """Decisions that nobody has answered yet, the oldest first.
 
     Args:
         ledger: to read.
-        kind: of decision.
         limit: decisions at most.
+        reviewer: also those where this person's answer would tell how often others err.
+        second: share of answered decisions that a second person is asked about.
     """
-    answered = {entry.read(Answered).decision for entry in _pages(ledger, VERDICT)}
+    answers: dict[str, dict[str, bool]] = {}
+    for entry in _pages(ledger, VERDICT):
+        said = entry.read(Answered)
+        answers.setdefault(said.decision, {})[said.reviewer] = said.genuine
     found: list[Asked] = []
-    for entry in _pages(ledger, kind):
-        if entry.id in answered:
+    for entry in _pages(ledger, DECISION):
+        given = answers.get(entry.id, {})
+        if given and (reviewer is None or reviewer in given):
             continue
         asked = _asked(entry, entry.read(Verified))
         if asked is not None:
-            found.append(asked)
-            if len(found) == limit:
-                break
+            asked.answers.update(given)
+            if not given or asked.wants_another(second):
+                found.append(asked)
+        if len(found) == limit:
+            break
     return found
 
 

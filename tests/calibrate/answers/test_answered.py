@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemel.calibrate.answers.answered import Answers, answered_sweep, fmr_bounds, rates
+from gemel.calibrate.answers.answered import Answers, answered_sweep, fmr_bounds, newest, rates
 from gemel.calibrate.goals.choose import observed
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import upper_bound
@@ -95,6 +95,20 @@ def test_an_unseen_error_leaves_an_upper_bound() -> None:
     found = rates(answers, 0.7, band=BAND)
     assert found.fmr.value == 0
     assert found.fmr.high == pytest.approx(0.00994, abs=1e-5)  # the rule of three
+
+
+def test_old_answers_are_left_out_once_newer_ones_are_enough() -> None:
+    answers, _, _ = world(0, prior=0.2)
+    sides = answers.score >= BAND[1], answers.score < BAND[0]
+    start = newest(answers, 50, sides=sides, audited=10)
+    kept = answers.taken(slice(start, None))
+    assert 0 < start < len(answers)
+    for part in (kept.true, kept.false):
+        assert part.sum() ** 2 >= 50 * np.square(part).sum()
+    assert all((side[start:] & kept.audited).sum() >= 10 for side in sides)
+    later = answers.taken(slice(start + 1, None))
+    assert newest(later, 50, sides=(sides[0][start + 1 :], sides[1][start + 1 :]), audited=10) == 0
+    assert newest(answers, 1e9, sides=sides, audited=10) == 0
 
 
 def test_contradictions_are_refused() -> None:

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
-from gemel.arrays import Bool, Float64
+from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.rates.intervals import Estimate, upper_bound, wilson
 from gemel.calibrate.scores.sweep import Sweep, weighted_sweep
 from gemel.decide.bands import in_review, matches
@@ -31,7 +31,7 @@ class Answers:
 
     Args:
         score: (n,) float64, finite.
-        genuine: (n,) bool, the answer.
+        genuine: (n,) bool, the answer; or float64, the probability that it is right to say genuine.
         weight: (n,) float64 >= 1, one over the probability that this decision was asked about and
             answered.
         audited: (n,) bool, drawn at random outside of the review band.
@@ -40,7 +40,7 @@ class Answers:
     """
 
     score: Float64
-    genuine: Bool
+    genuine: Bool | Float64
     weight: Float64
     audited: Bool
 
@@ -56,15 +56,51 @@ class Answers:
     def __len__(self) -> int:
         return len(self.score)
 
+    def taken(self, which: Int64 | slice) -> Answers:
+        """Some of the answers, in another order if so asked."""
+        return Answers(
+            self.score[which], self.genuine[which], self.weight[which], self.audited[which]
+        )
+
     @cached_property
     def prior(self) -> float:
         """Estimated share of genuine comparisons in use."""
-        return float(self.weight[self.genuine].sum() / max(self.weight.sum(), 1e-300))
+        return float(self.true.sum() / max(self.weight.sum(), 1e-300))
 
-    def n_effective(self, kept: Bool | None = None) -> float:
-        """Answers of equal weight that would be as informative (Kish)."""
-        weight = self.weight if kept is None else self.weight[kept]
-        return float(weight.sum() ** 2 / np.square(weight).sum()) if weight.size else 0.0
+    @cached_property
+    def true(self) -> Float64:
+        """(n,) genuine comparisons that each answer stands for."""
+        return self.weight * self.genuine
+
+    @cached_property
+    def false(self) -> Float64:
+        """(n,) impostor comparisons that each answer stands for."""
+        return self.weight - self.true
+
+
+def n_effective(weight: Float64) -> float:
+    """Answers of equal weight that would be as informative (Kish)."""
+    squares = float(np.square(weight).sum())
+    return float(weight.sum() ** 2) / squares if squares else 0.0
+
+
+def newest(answers: Answers, enough: float, *, sides: tuple[Bool, Bool], audited: int) -> int:
+    """Where the newest answers start that say as much as is needed.
+
+    Args:
+        answers: the oldest first.
+        enough: effective answers of each class that are needed.
+        sides: (n,) bool, above and below the review band.
+        audited: answers outside of the band that are needed from each side.
+    """
+    audits = [(side & answers.audited).astype(np.float64) for side in sides]
+    needed = [(answers.true, enough), (answers.false, enough), *((a, audited) for a in audits)]
+    start = len(answers)
+    for part, n in needed:
+        total, squares = np.cumsum(part[::-1]), np.cumsum(np.square(part[::-1]))
+        held = np.flatnonzero((total > 0) & (total**2 >= n * squares))
+        start = min(start, len(answers) - 1 - int(held[0]) if held.size else 0)
+    return start
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,38 +144,39 @@ def rates(
     """
     if not len(answers):
         raise DataError("there is no answer yet", hint="send verdicts on what is asked about")
-    match, genuine = matches(answers.score, threshold), answers.genuine
+    match, weight = matches(answers.score, threshold), answers.weight
+    said = answers.genuine.astype(np.float64)
     inside = in_review(answers.score, *band)
     return Rates(
         threshold=threshold,
-        fmr=share(match, answers.weight, ~genuine, confidence),
-        fnmr=share(~match, answers.weight, genuine, confidence),
-        precision=share(genuine, answers.weight, match, confidence),
-        prior=share(genuine, answers.weight, np.ones_like(genuine), confidence),
+        fmr=share(match.astype(np.float64), answers.false, confidence),
+        fnmr=share((~match).astype(np.float64), answers.true, confidence),
+        precision=share(said[match], weight[match], confidence),
+        prior=share(said, weight, confidence),
         review_share=float(answers.weight[inside].sum() / answers.weight.sum()),
     )
 
 
-def share(hit: Bool, weight: Float64, among: Bool, confidence: float) -> Estimate:
+def share(hit: Float64, weight: Float64, confidence: float) -> Estimate:
     """A weighted share with its interval.
 
     Args:
-        hit: (n,) bool, what is counted.
-        weight: (n,) float64.
-        among: (n,) bool, what it is a share of.
+        hit: (n,) in [0, 1], what is counted.
+        weight: (n,) float64 >= 0, what it is a share of.
         confidence: level of the interval.
     """
-    y, w = hit[among], weight[among]
+    y, w = hit[weight > 0], weight[weight > 0]
     if not w.size:
         return Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="nothing observed")
     total = float(w.sum())
-    value = float(w[y].sum() / total)
+    value = min(float((w * y).sum() / total), 1.0)
     kish = total**2 / float(np.square(w).sum())
-    if y.all() or not y.any():
+    if value in (0.0, 1.0):
         bound = upper_bound(0, kish, confidence)
-        low, high = (1 - bound, 1.0) if y.all() else (0.0, bound)
+        low, high = (1 - bound, 1.0) if value else (0.0, bound)
         return Estimate(value=value, low=low, high=high, n_effective=kish, method=NONE_SEEN)
-    variance = float(np.square(w * (y - value)).sum()) / total**2
+    # A hit that is only likely is one or none.
+    variance = float((w**2 * (y * (1 - value) ** 2 + (1 - y) * value**2)).sum()) / total**2
     n = min(value * (1 - value) / variance, float(w.size))
     low, high = wilson(value, n, float(ndtri((1 + confidence) / 2)))
     return Estimate(value=value, low=low, high=high, n_effective=n, method=WEIGHTED)
@@ -154,18 +191,17 @@ def answered_sweep(answers: Answers, times: Float64 | None = None) -> Sweep:
     Raises:
         DataError: nobody answered for one of the classes.
     """
-    curve = _swept(answers, answers.weight if times is None else answers.weight * times)
+    n = np.ones(len(answers)) if times is None else times
+    curve = _swept(answers, answers.true * n, answers.false * n)
     if not (curve.n_genuine and curve.n_impostor):
         raise DataError("all answers are of one kind", hint="both need to be asked about")
     return curve
 
 
-def _swept(answers: Answers, weight: Float64) -> Sweep:
+def _swept(answers: Answers, true: Float64, false: Float64) -> Sweep:
     order = np.argsort(-answers.score, kind="stable")
-    order = order[weight[order] > 0]
-    genuine, weight = answers.genuine[order], weight[order]
-    true, false = np.where(genuine, weight, 0.0), np.where(genuine, 0.0, weight)
-    return weighted_sweep(answers.score[order].astype(np.float32), true, false)
+    order = order[(true + false)[order] > 0]
+    return weighted_sweep(answers.score[order].astype(np.float32), true[order], false[order])
 
 
 def fmr_bounds(answers: Answers, confidence: float) -> Float64:
@@ -173,8 +209,9 @@ def fmr_bounds(answers: Answers, confidence: float) -> Float64:
 
     Source: variance as for `rates`; Clopper and Pearson 1934 with effective numbers.
     """
-    curve = _swept(answers, answers.weight)
-    squares, fmr = _swept(answers, np.square(answers.weight)).n_false_match, curve.fmr()
+    curve = _swept(answers, answers.true, answers.false)
+    squared = answers.weight * answers.true, answers.weight * answers.false
+    squares, fmr = _swept(answers, *squared).n_false_match, curve.fmr()
     # Σ w²(y - f)² over both sides of the threshold
     spread = squares * (1 - fmr) ** 2 + (squares[-1] - squares) * fmr**2
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -14,16 +14,18 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from gemel.arrays import Bool, Float64
-from gemel.calibrate.answers.answered import Answers, Rates, answered_sweep, fmr_bounds, rates
-from gemel.calibrate.goals.choose import observed
+from gemel.arrays import Bool
+from gemel.calibrate.answers.answered import Answers, Rates, answered_sweep, fmr_bounds, n_effective
+from gemel.calibrate.answers.resampled import Resampled, reached
+from gemel.calibrate.answers.reviewers import Reviewers
 from gemel.calibrate.goals.target import Target
-from gemel.calibrate.probability.precision_recall import precision_at
-from gemel.calibrate.scores.sweep import Sweep
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.decide.bands import Band, in_review, matches
 from gemel.errors import ConfigError
+from gemel.figures import percent
 
-N_RESAMPLES = 200
+RESOLVED = 2.0
+"""Times the least share of genuine comparisons that fits the answers, the greatest one at most."""
 
 Advice = Literal["wait", "keep", "move"]
 
@@ -75,7 +77,13 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def propose(
-    answers: Answers, present: Band, target: Target, limits: Limits, *, seed: int = 0
+    answers: Answers,
+    present: Band,
+    target: Target,
+    limits: Limits,
+    *,
+    reviewers: Reviewers | None = None,
+    seed: int = 0,
 ) -> Proposal:
     """Whether the answers ask for another threshold, and which.
 
@@ -84,6 +92,7 @@ def propose(
         present: the thresholds in force.
         target: the goal they serve; its prior, where None, is estimated from the answers.
         limits: what a move needs.
+        reviewers: who gave these answers, and how often they may be wrong; None trusts them.
         seed: of the resampling.
     Raises:
         ConfigError: a goal that answers cannot judge.
@@ -92,7 +101,11 @@ def propose(
         raise ConfigError(
             f"answers cannot judge the goal {target.kind!r}", where="calibrate.target"
         )
-    of_class = answers.n_effective(answers.genuine), answers.n_effective(~answers.genuine)
+    drawn = Resampled.of(answers, reviewers, seed)
+    # Right answers taken for wrong ones would prove too much.
+    trusted = answers if reviewers is None or reviewers.n_missing else drawn.answers
+    answers = drawn.answers
+    of_class = n_effective(answers.true), n_effective(answers.false)
 
     def said(verdict: Advice, reason: str, **more: object) -> Proposal:
         facts = {"n_answers": len(answers), "n_genuine": of_class[0], "n_impostor": of_class[1]}
@@ -103,15 +116,18 @@ def propose(
             from_attributes=True,
         )
 
-    now = _rates(answers, present, target) if min(of_class) > 0 else None
+    now = drawn.rates(present, target.confidence) if min(of_class) > 0 else None
     missing = _missing(answers, of_class, present, limits)
+    if not missing and reviewers is not None and now is not None:
+        missing = _unresolved(reviewers, drawn.wrong, now.prior)
     if missing:
         return said("wait", missing)
-    bounds = fmr_bounds(answers, target.confidence)
-    wanted = _threshold(answered_sweep(answers), bounds, target, _prior(answers, target))
+    chosen = trusted if target.is_proven else answers
+    bounds = fmr_bounds(chosen, target.confidence)
+    wanted = reached(answered_sweep(chosen), bounds, target, _prior(answers, target))
     if wanted is None:
         return said("wait", f"the answers cannot prove {target.kind} {target.value:g} yet")
-    interval = _interval(answers, target, seed)
+    interval = drawn.interval(target)
     if interval[0] <= present.threshold <= interval[1]:
         shown = f"[{interval[0]:.4g}, {interval[1]:.4g}]"
         return said("keep", f"the present threshold lies within {shown}", interval=interval)
@@ -120,7 +136,7 @@ def propose(
     return said(
         "move",
         "the interval of the better threshold leaves the present one out",
-        proposed=_rates(answers, band, target),
+        proposed=drawn.rates(band, target.confidence),
         band=band,
         interval=interval,
         changed=_changed(answers, present.threshold, threshold),
@@ -130,11 +146,6 @@ def propose(
 
 def _prior(answers: Answers, target: Target) -> float:
     return answers.prior if target.prior is None else target.prior
-
-
-def _rates(answers: Answers, band: Band, target: Target) -> Rates:
-    edges = band.review_low, band.review_high
-    return rates(answers, band.threshold, band=edges, confidence=target.confidence)
 
 
 def _missing(answers: Answers, of_class: tuple[float, float], present: Band, limits: Limits) -> str:
@@ -159,50 +170,21 @@ def _missing(answers: Answers, of_class: tuple[float, float], present: Band, lim
     return ""
 
 
-def _threshold(curve: Sweep, fmr: Float64, target: Target, prior: float) -> float | None:
-    """The threshold that reaches a goal; None if none does.
-
-    Args:
-        curve: of the answers.
-        fmr: at each of its points: bounds that prove a rate, or what is observed.
-        target: the goal.
-        prior: share of genuine comparisons in use.
-    """
-    if not target.is_proven:
-        return observed(curve, target, prior)
-    if target.kind == "fmr":
-        held = np.flatnonzero(fmr <= (target.value or 0))
-        return curve.between(int(held[-1])) if held.size else None
-    # Precision need not fall with the threshold: from strict to loose, the first failure ends it.
-    reached = precision_at(fmr, curve.fnmr(), prior) >= (target.value or 0)
-    reached[0] = False
-    if not reached.any():
-        return None
-    first = int(np.argmax(reached))
-    failures = np.flatnonzero(~reached[first:])
-    return curve.between(first + int(failures[0]) - 1 if failures.size else len(reached) - 1)
-
-
-def _interval(answers: Answers, target: Target, seed: int) -> tuple[float, float]:
-    """Percentile interval of the threshold that looks best, over resampled answers."""
-    rng = np.random.default_rng(seed)
-    order = np.argsort(-answers.score, kind="stable")  # sorted once, so that each sweep is linear
-    answers = Answers(
-        answers.score[order], answers.genuine[order], answers.weight[order], answers.audited[order]
+def _unresolved(reviewers: Reviewers, wrong: float, prior: Estimate) -> str:
+    """Why wrong answers cannot be told from rare genuine comparisons; empty if they can."""
+    if prior.high <= RESOLVED * prior.low:
+        return ""
+    n, share = reviewers.n_missing, f"between {prior.low:.2g} and {prior.high:.2g}"
+    if not n:
+        return (
+            f"the share of genuine comparisons is {share}, too uncertain where {percent(wrong, 2)} "
+            "of answers about impostors are wrong: a larger adapt.audit_ratio asks about more"
+        )
+    return (
+        f"the share of genuine comparisons is {share}: if {percent(reviewers.assumed, 2)} of "
+        "answers are wrong (adapt.wrong_ratio), they look like missed matches. About "
+        f"{n:,} second answers would tell: gemel review list --reviewer NAME"
     )
-    n, found = len(answers), []
-    for _ in range(N_RESAMPLES):
-        times = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
-        if not (times[answers.genuine].any() and times[~answers.genuine].any()):
-            continue
-        curve = answered_sweep(answers, times)
-        prior = target.prior
-        if prior is None:
-            prior = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
-        threshold = _threshold(curve, curve.fmr(), target, prior)
-        found.append(float(answers.score.max()) if threshold is None else threshold)
-    low, high = np.quantile(found, [(1 - target.confidence) / 2, (1 + target.confidence) / 2])
-    return float(low), float(high)
 
 
 def _changed(answers: Answers, present: float, other: float) -> float:

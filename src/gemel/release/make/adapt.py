@@ -2,8 +2,9 @@
 
 Decisions of every release with the same space and comparator count, since their scores are the same
 scale, whatever threshold was in force. Only decisions old enough that an answer had time to come
-are used; those that were asked about and not answered are stood for by the answered ones of their
-kind. A child is put on the shelf; what is live is moved by a pointer, as always.
+are used, and no older ones than needed, since the world moves; those that were asked about and not
+answered are stood for by the answered ones of their kind. A child is put on the shelf; what is live
+is moved by a pointer, as always.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from gemel.arrays import Bool, Float64
-from gemel.calibrate.answers.answered import Answers
+from gemel.arrays import Bool, Float64, Int64
+from gemel.calibrate.answers.answered import Answers, newest
 from gemel.calibrate.answers.proposal import Limits, propose
+from gemel.calibrate.answers.reviewers import Reviewers
 from gemel.data.dataset import Dataset
+from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
 from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
@@ -60,14 +63,14 @@ def feedback(
     asked, n_decisions = decisions(ledger, releases=counted)
     until = (now or datetime.now(UTC)) - timedelta(days=settings.min_age_days)
     ripe = [a for a in asked if a.time_us <= until.timestamp() * 1e6]
-    answered = [a for a in ripe if a.genuine is not None]
-    double = [a for a in ripe if len(a.answers) > 1]
+    found, said = answers(ripe, release.policy, settings)
+    answered = [a for a in ripe if a.answers][-len(found) :] if len(found) else []
+    double = [a for a in answered if len(a.answers) > 1]
     limits = Limits(
         min_effective=settings.min_effective,
         min_audited=settings.min_audited,
         max_changed=settings.max_changed,
     )
-    found = answers(ripe, release.policy)
     return Feedback(
         release=release.id,
         n_decisions=n_decisions,
@@ -77,28 +80,48 @@ def feedback(
         n_agreed=sum(len(set(a.answers.values())) == 1 for a in double),
         first=_time(answered[0]) if answered else "",
         last=_time(answered[-1]) if answered else "",
-        proposal=propose(found, release.policy.verify, release.evidence.target, limits),
+        proposal=propose(
+            found, release.policy.verify, release.evidence.target, limits, reviewers=said
+        ),
     )
 
 
-def answers(asked: Sequence[Asked], policy: Policy) -> Answers:
-    """The answered decisions, weighted for those that were not asked about or not answered.
+def answers(
+    asked: Sequence[Asked], policy: Policy, settings: AdaptSettings
+) -> tuple[Answers, Reviewers | None]:
+    """The newest answered decisions, weighted for those not asked about or not answered.
 
     Args:
-        asked: decisions that were asked about, answered or not.
+        asked: decisions that were asked about, answered or not, the oldest first.
         policy: levels scores by category, if it does, so that one threshold fits all.
+        settings: how many are enough, and how often reviewers may err.
+    Returns:
+        The answers, and who gave them; None where reviewers are taken to be always right.
     """
-    audited: Bool = np.array([a.outcome != "review" for a in asked], bool)
     kinds = np.array([a.outcome for a in asked], "U8")
-    done: Bool = np.array([a.genuine is not None for a in asked], bool)
+    done: Bool = np.array([bool(a.answers) for a in asked], bool)
     weight: Float64 = 1 / np.array([a.probability for a in asked], np.float64)
     for kind in np.unique(kinds):
         of_kind = kinds == kind
         if done[of_kind].any():
             weight[of_kind] /= done[of_kind].mean()
     score: Float64 = np.array([policy.level(a.score, a.category) for a in asked], np.float64)
-    genuine: Bool = np.array([bool(a.genuine) for a in asked], bool)
-    return Answers(score[done], genuine[done], weight[done], audited[done])
+    yes: Int64 = np.array([sum(a.answers.values()) for a in asked], np.int64)
+    no: Int64 = np.array([len(a.answers) for a in asked], np.int64) - yes
+    inside: Bool = kinds == "review"
+    against: Bool = ((kinds == "match") & (no > 0)) | ((kinds == "no_match") & (yes > 0))
+    used = np.flatnonzero(done)
+    share = yes[used] / (yes + no)[used]
+    found = Answers(score[used], share, weight[used], ~inside[used])
+    band = policy.verify
+    sides = matches(found.score, band.review_high), ~matches(found.score, band.review_low)
+    start = newest(found, settings.enough, sides=sides, audited=settings.min_audited)
+    found, used = found.taken(slice(start, None)), used[start:]
+    if not settings.wrong_ratio:
+        return found, None
+    return found, Reviewers(
+        found.score, yes[used], no[used], inside[used], against[used], settings.wrong_ratio
+    )
 
 
 def accept(

@@ -37,7 +37,7 @@ def _record(call: Call) -> str:
 
 
 def _review(call: Call) -> reviews.ReviewBody:
-    """As many as a query string asks for.
+    """As many as a query string asks for, for the reviewer that it names.
 
     Raises:
         InvalidInput: it is no whole number in range.
@@ -46,7 +46,7 @@ def _review(call: Call) -> reviews.ReviewBody:
     is_number = word.isdecimal() and len(word) <= len(str(most))
     if not is_number or not 1 <= int(word) <= most:
         raise InvalidInput(f"limit {quoted(word, 20)} is no number from 1 to {most}", where="limit")
-    return reviews.ReviewBody(int(word))
+    return reviews.ReviewBody(int(word), call.query.get("reviewer"))
 
 
 RELEASE = Route(
@@ -236,12 +236,12 @@ TABLE: tuple[Route, ...] = (
         method="GET",
         path="/v1/review",
         reply=reviews.ReviewReply,
-        summary="Decisions that wait for a person's answer, the oldest first; ?limit=100",
+        summary="Decisions that wait for a person's answer, the oldest first; ?limit=100&reviewer=",
         role="reviewer",
         verb=reviews.review,
         lanes=("review",),
         read=_review,
-        query=("limit",),
+        query=("limit", "reviewer"),
     ),
     Route(
         method="GET",

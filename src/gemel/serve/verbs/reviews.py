@@ -40,10 +40,11 @@ class ReviewBody(Body):
     """Which decisions wait for an answer?"""
 
     limit: Annotated[int, Meta(ge=1, le=MAX_WAITING)] = 100
+    reviewer: str | None = None
 
 
 class WaitingReply(Struct):
-    """A decision that nobody has answered yet."""
+    """A decision that nobody has answered yet, or that the reviewer should answer too."""
 
     decision_id: str
     outcome: str
@@ -80,6 +81,8 @@ def verdict(context: Context, body: VerdictBody) -> Steps[VerdictReply]:
 def review(context: Context, body: ReviewBody) -> Steps[ReviewReply]:
     """Decisions that wait for an answer, the oldest first."""
     yield Move("review")
+    second = context.books.adapt.second_ratio
+    found = waiting(context.ledger, limit=body.limit, reviewer=body.reviewer, second=second)
     return ReviewReply(
         [
             WaitingReply(
@@ -89,7 +92,7 @@ def review(context: Context, body: ReviewBody) -> Steps[ReviewReply]:
                 release=a.release,
                 time=datetime.fromtimestamp(a.time_us / 1e6, UTC).isoformat(),
             )
-            for a in waiting(context.ledger, limit=body.limit)
+            for a in found
         ]
     )
 
