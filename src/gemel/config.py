@@ -24,6 +24,7 @@ from gemel.settings import (
     DataSettings,
     GallerySettings,
     LedgerSettings,
+    OtherSettings,
     Proven,
     ServeSettings,
     SplitSettings,
@@ -56,6 +57,7 @@ class Config(msgspec.Struct, frozen=True):
     """
 
     data: DataSettings = DataSettings()
+    other: OtherSettings = OtherSettings()
     split: SplitSettings = SplitSettings()
     train: TrainSettings = TrainSettings()
     calibrate: CalibrateSettings = CalibrateSettings()

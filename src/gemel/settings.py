@@ -15,6 +15,7 @@ Margin = Literal["hard", "soft"]
 ByCategory = Literal["off", "report", "worst", "per_category"]
 RatioShape = Literal["logistic", "pav", "beta"]
 SameRecord = Literal["note", "refuse"]
+Links = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many"]
 FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
 Observed = Literal["eer", "f1", "accuracy", "cost"]
 Proven = Literal["fmr", "fnmr", "recall", "precision"]
@@ -51,7 +52,22 @@ class DataSettings(Settings, frozen=True):
     ] = None
     pairs: Annotated[
         str | None,
-        Meta(description="File left,right,same with record ids; gives identities to the records"),
+        Meta(description="File of pairs of record ids; gives identities to the records"),
+    ] = None
+    left: Annotated[
+        str, Meta(description="Column of the first record, in a file of pairs (of ids, or texts)")
+    ] = "left"
+    right: Annotated[str, Meta(description="Its column of the second record")] = "right"
+    same: Annotated[
+        str,
+        Meta(
+            description="Its column that says whether they are the same: 1 or 0, yes or no; "
+            "empty: all are"
+        ),
+    ] = "same"
+    same_from: Annotated[
+        float | None,
+        Meta(description="Grade from which on two are the same, where that column holds grades"),
     ] = None
     ignore: Annotated[tuple[str, ...], Meta(description="Columns that are not used")] = ()
     groups: Annotated[
@@ -82,6 +98,38 @@ class DataSettings(Settings, frozen=True):
     max_bad_ratio: Annotated[
         Ratio, Meta(description="Share of unreadable rows above which reading stops")
     ] = 0.01
+
+
+class OtherSettings(Settings, frozen=True):
+    """A second file, to link with data.path; only pairs across the two are compared."""
+
+    path: Annotated[str, Meta(description="The other file; empty: there is one file only")] = ""
+    id: Annotated[
+        str | None, Meta(description="Its column with a unique id; without one, the row number")
+    ] = None
+    identity: Annotated[
+        str | None,
+        Meta(description="Its column that says which records belong together; null: data.identity"),
+    ] = None
+    names: Annotated[
+        dict[str, str],
+        Meta(
+            description="Column of data.path = column of the other file, of those that are "
+            "compared; none: columns of one name"
+        ),
+    ] = {}
+    columns: Annotated[
+        dict[str, Literal["date:dmy", "date:mdy"]],
+        Meta(description="What comes first in dates of the other file, by its own column"),
+    ] = {}
+    links: Annotated[
+        Links,
+        Meta(
+            description="How many records of one file a record of the other belongs to: "
+            "one-to-one, one-to-many (one of data.path, many of the other), many-to-one, "
+            "many-to-many"
+        ),
+    ] = "many-to-many"
 
 
 class SplitSettings(Settings, frozen=True):
@@ -334,6 +382,7 @@ class AdaptSettings(Settings, frozen=True):
 
 SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
+    "other": OtherSettings,
     "split": SplitSettings,
     "train": TrainSettings,
     "calibrate": CalibrateSettings,

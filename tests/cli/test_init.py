@@ -1,5 +1,6 @@
 """`gemel init` always leaves a file that can be mended; it heeds flags and the environment."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -148,3 +149,64 @@ def test_the_demo_asks_for_training_before_it_does_anything(
     said = gemel("demo", "--no-serve")
     assert said.code == 1 and "pip install 'gemel[train]'" in said.err
     assert not list(empty.iterdir())
+
+
+def two_files(folder: Path) -> None:
+    """The people in two files that call and write things differently."""
+    people = list(csv.DictReader((folder / "people.csv").read_text().splitlines()))
+    with (folder / "shop.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["nr", "person", "nachname", "ort", "vorname", "geboren"])
+        for i, row in enumerate(p for p in people if p["id"].endswith(".1")):
+            y, m, d = row["born"].split("-")
+            who = row["person"], row["last"], row["town"], row["first"]
+            writer.writerow([i, *who, f"{d}/{m}/{y}"])
+    firsts = [p for p in people if p["id"].endswith(".0")]
+    with (folder / "crm.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, firsts[0].keys())
+        writer.writeheader()
+        writer.writerows(firsts)
+
+
+MAP = {"first": "vorname", "last": "nachname", "town": "ort", "born": "geboren"}
+
+
+def test_two_files_get_a_map_of_their_columns(empty: Path, people: Path, gemel: Gemel) -> None:
+    two_files(empty)
+    said = gemel("init", "crm.csv", "shop.csv", "--other-id", "nr")
+    assert said.code == 0, said.err
+    assert "born = geboren: 100% of the values stand in both" in said.err
+    config = Config.load(empty / "gemel.toml")
+    assert config.other.names == MAP
+    assert (config.data.identity, config.data.id, config.other.id) == ("person", "id", "nr")
+    assert (config.other.links, config.other.columns) == ("one-to-one", {"geboren": "date:dmy"})
+    assert config.calibrate.prior == pytest.approx(1 / 120, rel=0.02)
+    check = gemel("data", "check")
+    assert check.code == 0 and "records     180" in check.out, check.err
+
+
+def test_two_files_with_a_file_of_pairs(empty: Path, people: Path, gemel: Gemel) -> None:
+    two_files(empty)
+    shop = list(csv.DictReader((empty / "shop.csv").read_text().splitlines()))
+    lines = [f"{p['nr']};r{p['person'][1:]}.0" for p in shop]
+    (empty / "links.csv").write_text("\n".join(["shop;customer", *lines]) + "\n")
+    named = ("--other-id", "nr", "--pairs", "links.csv", "--set", 'data.ignore=["person"]')
+    said = gemel("init", "crm.csv", "shop.csv", *named)
+    assert said.code == 0, said.err
+    config = Config.load(empty / "gemel.toml")
+    assert (config.data.left, config.data.right, config.data.same) == ("customer", "shop", "")
+    assert config.other.names == MAP
+
+
+def test_pairs_of_texts_are_recognised(empty: Path, gemel: Gemel) -> None:
+    rows = [
+        f"{i},how does one do thing {i} well,way to do thing {i},{['no', 'yes'][i % 2]}"
+        for i in range(60)
+    ]
+    (empty / "q.csv").write_text("\n".join(["id,question1,question2,is_duplicate", *rows]) + "\n")
+    said = gemel("init", "q.csv")
+    assert said.code == 0, said.err
+    assert "pairs: columns 'question1' and 'question2'; 'is_duplicate' says" in said.err
+    data = Config.load(empty / "gemel.toml").data
+    assert (data.kind, data.left, data.right) == ("pairs", "question1", "question2")
+    assert data.same == "is_duplicate"

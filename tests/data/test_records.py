@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemel.data import records, schema
+from gemel.data.proposals import labels
 from gemel.data.schema import Field, Reading
 from gemel.data.sources import tables
 from gemel.errors import DataError
@@ -277,8 +278,8 @@ def test_rows_in_memory() -> None:
 
 def test_an_identity_column_is_proposed_by_name_only_when_its_values_come_back() -> None:
     frame = pl.DataFrame({"label": [1, 2, 3], "entity_id": ["a", "a", "b"]})
-    assert records.guess_identity(frame) == "entity_id"
-    assert records.guess_identity(frame.drop("entity_id")) is None
+    assert labels.identity_of(frame) == "entity_id"
+    assert labels.identity_of(frame.drop("entity_id")) is None
 
 
 VALUES = st.text(

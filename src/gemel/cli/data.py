@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, show, template
+from gemel.cli.guess import look_at
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets, words
 from gemel.config import FILE
 from gemel.errors import ConfigError, DataError
@@ -23,6 +24,9 @@ app = typer.Typer(no_args_is_help=True, help="The records that everything starts
 
 def init(
     path: Annotated[Path, typer.Argument(help="File of records or pairs, or folder of images.")],
+    other: Annotated[
+        Path | None, typer.Argument(help="A second file, to link its records with the first's.")
+    ] = None,
     kind: Annotated[
         str | None, typer.Option(help="Modality that reads the path, if a package added it.")
     ] = None,
@@ -30,8 +34,14 @@ def init(
         str | None, typer.Option(help="Column that says which records belong together.")
     ] = None,
     id: Annotated[str | None, typer.Option("--id", help="Column with a unique record id.")] = None,
+    other_identity: Annotated[
+        str | None, typer.Option(help="The same in the second file, if it has another name there.")
+    ] = None,
+    other_id: Annotated[
+        str | None, typer.Option("--other-id", help="Its column with a unique record id.")
+    ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="File left,right,same that says which records match.")
+        Path | None, typer.Option(help="File of pairs of ids that says which records match.")
     ] = None,
     sets: Sets = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path(FILE),
@@ -42,12 +52,20 @@ def init(
     over = force or dry_run or template.is_unfinished(output)
     if output.exists() and not over:
         raise ConfigError("already exists", where=str(output), hint="overwrite it with --force")
-    files.check(output, ".toml", [path, *([pairs] if pairs else [])])
-    if not path.exists():
-        raise DataError("no such file or folder", where=str(path), hint="name records that exist")
-    flags = {"kind": kind, "identity": identity, "id": id, "pairs": str(pairs) if pairs else None}
-    said = {**words(sets or []), **{f"data.{k}": v for k, v in flags.items()}}
-    guess = template.look_at(path, said, os.environ)
+    files.check(output, ".toml", [p for p in (path, other, pairs) if p is not None])
+    for one in (path, other):
+        if one is not None and not one.exists():
+            what = "no such file or folder"
+            raise DataError(what, where=str(one), hint="name records that exist")
+    flags = {
+        "data.kind": kind,
+        "data.identity": identity,
+        "data.id": id,
+        "data.pairs": str(pairs) if pairs else None,
+        "other.identity": other_identity,
+        "other.id": other_id,
+    }
+    guess = look_at(path, {**words(sets or []), **flags}, os.environ, other)
     text = template.render(guess, output.parent)
     if dry_run:
         show.out(text.rstrip())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.cli import show, template
+from gemel.cli.guess import look_at
 from gemel.cli.project import Project
 from gemel.config import FILE
 from gemel.files import write_whole
@@ -39,7 +40,7 @@ def prepare(folder: Path, rows: int, port: int, fetch: Fetch) -> Project:
         write(some(dataset, rows), source)
     if not settings.is_file():
         said = {"data.identity": "identity", "data.id": "record"}
-        guess = template.look_at(source, said, {})
+        guess = look_at(source, said, {})
         settings.write_text(template.render(guess, folder), encoding="utf-8")
     return Project.open(settings, flags={"data.path": source.name, "serve.port": port})
 

@@ -96,8 +96,8 @@ class Project:
     @property
     def reads(self) -> list[Path]:
         """Files and folders that `[data]` names; nothing may be written over them."""
-        data = self.config.data
-        return [self.config.at(p) for p in (data.path, data.pairs) if p]
+        data, other = self.config.data, self.config.other
+        return [self.config.at(p) for p in (data.path, other.path, data.pairs) if p]
 
     def dataset(self, release: Release | None = None, *, most: int = FEW) -> Dataset:
         """The records that `[data]` names; what is refused is told.
@@ -109,30 +109,9 @@ class Project:
             ConfigError: it names none.
             DataError: they cannot be read, or too many are bad.
         """
-        from gemel.data import records
+        from gemel.cli import reading
 
-        data = self.config.data
-        if not data.path:
-            raise ConfigError(
-                "no records are named",
-                where="data.path",
-                hint="write settings with: gemel init FILE",
-            )
-        dataset = records.read(
-            self.config.at(data.path),
-            kind=data.kind,
-            identity=data.identity,
-            id=data.id,
-            category=data.category,
-            columns=dict(data.columns),
-            ignore=data.ignore,
-            groups=data.groups,
-            missing=data.missing,
-            fields=None if release is None else release.encoder.prepare.fields or None,
-            pairs=self.config.at(data.pairs) if data.pairs else None,
-            max_bad_ratio=data.max_bad_ratio,
-            depth=data.depth,
-        )
+        dataset = reading.read(self.config, release)
         show.refused(dataset.bad, most=most, all_in="gemel data check --json lists all")
         return dataset
 

@@ -9,21 +9,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gemel.arrays import digest
-from gemel.cli.project import Project
-from gemel.config import Config, describe
+from gemel.cli.guess import Guess
+from gemel.config import describe
 from gemel.errors import GemelError
 from gemel.settings import SECTIONS
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from gemel.data.records import Dataset
-    from gemel.data.splits import Splits
 
 SHOWN = {
     "data": ("path", "kind", "identity", "id", "category", "pairs", "ignore", "groups", "missing",
@@ -34,75 +27,15 @@ SHOWN = {
     "serve": ("host", "port"),
 }  # fmt: skip
 """The settings that a first project is likely to change, of all that there are."""
+TABLES = ("columns", "names")
+"""Settings that are tables of their own."""
 UNFINISHED = "# Unfinished, and written over by gemel init as long as nothing below is changed: "
-_ID_NAMES = ("id", "record_id", "rec_id", "uid", "key")
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What the records look like.
-
-    Attributes:
-        settings: `section.key` to value, of those that are written.
-        columns: names in the file, as far as they are known.
-        notes: what a user should know, one sentence each.
-        dataset: the records, if they can be read.
-        splits: of the records, if they can be split.
-        fault: what stopped reading or splitting.
-    """
-
-    settings: Mapping[str, Any]
-    columns: tuple[str, ...]
-    notes: tuple[str, ...]
-    dataset: Dataset | None = None
-    splits: Splits | None = None
-    fault: GemelError | None = None
-
-
-def look_at(path: Path, said: Mapping[str, Any], environ: Mapping[str, str]) -> Guess:
-    """What the settings for a file or folder should say.
-
-    Args:
-        path: file of records or pairs, or folder of images; there is one.
-        said: `section.key` to value, as text or not, from flags; these are written.
-        environ: settings in it count, and are not written.
-    Raises:
-        ConfigError: what is said is no setting, or does not fit.
-    """
-    said = {"data.path": str(path), **{k: v for k, v in said.items() if v is not None}}
-    given = Config.load(None, environ, said)
-    known = {key for key, _, origin in given.items() if origin != "default"}
-    settings = {key: value for key, value, origin in given.items() if origin.startswith("flag")}
-    columns: tuple[str, ...] = ()
-    notes: list[str] = []
-    dataset = splits = fault = None
-    try:
-        if "data.kind" not in known:
-            settings["data.kind"] = "images" if path.is_dir() else "rows"
-        if path.is_file() and given.data.kind in ("auto", "rows", "pairs"):
-            from gemel.data.sources.pairs import are_pairs
-
-            frame = _frame(path)
-            columns = tuple(frame.columns)
-            if are_pairs(columns):
-                settings["data.kind"] = "pairs"
-            else:
-                settings |= _labels(frame, given, known, notes)
-        project = Project(Config.load(None, environ, settings))
-        dataset = project.dataset(most=0)
-        splits = project.splits(dataset)
-    except GemelError as e:
-        fault = e
-    if dataset is not None:
-        named = len(dataset.identity_names)
-        notes.insert(0, f"{len(dataset):,} records of {named:,} identities")
-    return Guess(settings, columns, tuple(notes), dataset, splits, fault)
 
 
 def render(guess: Guess, folder: Path) -> str:
     """The text of a settings file in `folder`; what is commented out is the default."""
     values = dict(guess.settings)
-    for key in ("data.path", "data.pairs"):
+    for key in ("data.path", "other.path", "data.pairs"):
         if values.get(key):
             values[key] = _seen_from(Path(values[key]), folder)
     lines = [
@@ -111,12 +44,17 @@ def render(guess: Guess, folder: Path) -> str:
     ]
     for section, struct in SECTIONS.items():
         written = [n for n in struct.__struct_fields__ if f"{section}.{n}" in values]
-        if section in SHOWN or written:
+        if SHOWN.get(section) or written:
             names = [*SHOWN.get(section, ()), *written]
             lines += ["", f"# {(struct.__doc__ or '').splitlines()[0]}", f"[{section}]"]
-            lines += [_line(section, n, values) for n in dict.fromkeys(names) if n != "columns"]
+            lines += [_line(section, n, values) for n in dict.fromkeys(names) if n not in TABLES]
         if section == "data":
             lines += _columns(guess, values.get("data.columns") or {})
+        if section == "other" and values.get("other.path"):
+            lines += _map(guess, values.get("other.names") or {})
+            if orders := values.get("other.columns"):
+                lines += ["", f"# {describe('other.columns')}.", "[other.columns]"]
+                lines += [f"{json.dumps(n)} = {json.dumps(k)}" for n, k in orders.items()]
     return "\n".join([*_stopped(guess.fault), *lines]) + "\n"
 
 
@@ -133,35 +71,6 @@ def is_unfinished(path: Path) -> bool:
         return False
     first, _, rest = text.partition("\n")
     return unfinished(rest).partition("\n")[0] == first
-
-
-def _labels(
-    frame: pl.DataFrame, given: Config, known: set[str], notes: list[str]
-) -> dict[str, str | None]:
-    """Identity and id, as said or as the names of columns propose; adds notes."""
-    from gemel.data import records
-
-    found: dict[str, str | None] = {}
-    data = given.data
-    identity = data.identity
-    if "data.identity" not in known and data.pairs is None:
-        identity = records.guess_identity(frame.drop(set(data.ignore) & set(frame.columns)))
-        if identity is not None:
-            found["data.identity"] = identity
-            notes.append(f"identity is column {identity!r}: change data.identity if not")
-    if "data.id" not in known:
-        taken = {identity, *data.ignore, *data.groups}
-        proposed, note = _propose_id(frame, taken, data.max_bad_ratio)
-        notes.append(note)
-        if proposed is not None:
-            found["data.id"] = proposed
-    return found
-
-
-def _frame(path: Path) -> pl.DataFrame:
-    from gemel.data.sources import tables
-
-    return tables.read(path).frame
 
 
 def _line(section: str, name: str, values: Mapping[str, Any]) -> str:
@@ -182,32 +91,29 @@ def _columns(guess: Guess, said: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _map(guess: Guess, names: Mapping[str, str]) -> list[str]:
+    """Which columns of two files correspond, and which have no counterpart."""
+    lines = ["", f"# {describe('other.names')}.", "[other.names]"]
+    for left, right in names.items():
+        line = f"{json.dumps(left)} = {json.dumps(right)}"
+        said = guess.remarks.get(left)
+        lines.append(f"{line:<36} # {said}" if said else line)
+    rest = (
+        ("of the first file", guess.columns, names),
+        ("of the other", guess.others, names.values()),
+    )
+    for where, columns, taken in rest:
+        if left_out := [c for c in columns if c not in taken]:
+            lines.append(f"# not compared, {where}: {', '.join(left_out)}")
+    return lines
+
+
 def _stopped(fault: GemelError | None) -> list[str]:
     if fault is None:
         return []
     said = [f"gemel init stopped: {fault}", f"hint: {fault.hint}"] if fault.hint else [str(fault)]
     said.append("Mend it here; until then gemel data check says the same.")
     return [f"# {' '.join(line.split())}" for line in said]
-
-
-def _propose_id(
-    frame: pl.DataFrame, taken: set[str | None], max_bad_ratio: float
-) -> tuple[str | None, str]:
-    """The column that is called like an id and, but for a few rows, unique; and a note on it.
-
-    One with more repeats than may be refused is left among the fields, and the note says so.
-    """
-    note = "no column is called an id: records are known by the number of their row"
-    for column in frame.columns:
-        name = column.strip().lower()
-        if column in taken or not (name in _ID_NAMES or name.endswith("_id")):
-            continue
-        n = len(frame) - frame[column].drop_nulls().n_unique()
-        if n <= max_bad_ratio * len(frame):
-            rows = f"{n:,} row{'s' * (n > 1)} without or with a repeated one will be refused"
-            return column, f"id is column {column!r}" + (f": {rows}" if n else "")
-        note = f"column {column!r} repeats values: it is a field and no id; --id names another"
-    return None, note
 
 
 def _seen_from(path: Path, folder: Path) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Int64, digest
+from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import Field
 from gemel.errors import DataError
 from gemel.figures import html_table
@@ -174,6 +175,7 @@ class Dataset:
         notes: what a user should know about columns, one sentence each.
         category: of each record, if a column says so; no encoder sees it unless it is a field too.
         groups: per column that joins identities (see `units`), (n,) int64 codes; -1 where unknown.
+        pairing: which pairs of the records are compared.
     """
 
     modality: str
@@ -188,6 +190,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     category: CategoryColumn | None = None
     groups: Mapping[str, Int64] = field(default_factory=dict)
+    pairing: Pairing = ALL
 
     def __repr__(self) -> str:
         known = f"{len(self.identity_names):,} identities, {self.n_bad:,} refused"
@@ -214,9 +217,12 @@ class Dataset:
         """Digest of the content as 64 hex digits: fields, ids, identities and values.
 
         It does not depend on the file format that the records came in, nor on categories, since no
-        training does. Groups count where given.
+        training does. Groups count where given, and so does which pairs are compared.
         """
-        return self.contents.digest(self)
+        content = self.contents.digest(self)
+        if self.pairing.is_all:
+            return content
+        return digest(content.encode(), self.pairing.digest.encode())
 
     @property
     def frame(self) -> pl.DataFrame | None:
@@ -246,6 +252,7 @@ class Dataset:
             contents=self.contents.take(chosen),
             category=None if self.category is None else self.category.take(chosen),
             groups={name: codes[chosen] for name, codes in self.groups.items()},
+            pairing=self.pairing.take(chosen),
         )
 
     def identity_of(self, i: int) -> str | None:

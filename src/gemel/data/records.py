@@ -10,23 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
+from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
-from gemel.data.sources import frames, images, tables
+from gemel.data.sources import frames, images, linked, tables
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.rows import Columns, from_table, plain
 from gemel.data.sources.tables import NOT_UTF_8
 from gemel.errors import DataError
 from gemel.registry import MODALITIES
 
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "guess_identity", "read"]
+__all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "read", "read_two", "to_link"]
 
 KINDS = ("auto", "rows", "images", "pairs")
 """What a path can hold; all else is the name of a modality that reads its own files."""
@@ -48,6 +47,7 @@ def read(
     max_bad_ratio: float = MAX_BAD_RATIO,
     groups: Sequence[str] = (),
     depth: int = 1,
+    pair_columns: labelled.PairColumns | None = None,
 ) -> Dataset:
     """The records in a file or folder, validated, with what was refused.
 
@@ -70,6 +70,7 @@ def read(
         groups: columns of a table that join identities, such as device or family: what they join
             is not independent (see `units`). They are not compared.
         depth: sub-folders that name the identity of an image: 1, the first; 0, all of them.
+        pair_columns: of a file of pairs; None: left, right and same.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
         ConfigError: no kind, and no modality of that name.
@@ -93,15 +94,62 @@ def read(
         is_pairs = labelled.are_pairs(table.frame.columns)
         if kind == "pairs" or (kind == "auto" and is_pairs):
             plain(said, path)
-            return _from_pairs(table, path, max_bad_ratio)
+            return _from_pairs(table, path, max_bad_ratio, pair_columns)
         dataset = from_table(table, said)
     dataset = _checked(dataset, max_bad_ratio)
     if pairs is None:
         return dataset
-    if identity is not None and (dataset.identities != UNKNOWN).any():
-        hint = "name an identity column or give pairs, not both"
-        raise DataError("the records have identities already", where=dataset.source, hint=hint)
-    return _with_pairs(dataset, Path(pairs), max_bad_ratio)
+    if identity is not None:
+        _one_source(dataset)
+    return _with_pairs(dataset, Path(pairs), max_bad_ratio, pair_columns)
+
+
+def read_two(
+    path: str | Path, said: Columns, other: linked.Other, *, max_bad_ratio: float = MAX_BAD_RATIO
+) -> tuple[Dataset, Dataset]:
+    """The records of two files that are to be linked, each validated, under the names of the first.
+
+    Args:
+        path: the first file.
+        said: about its columns.
+        other: the second file.
+        max_bad_ratio: share of refused rows of one above which reading stops.
+    Raises:
+        DataError: as `read`, or the files have no column in common.
+    """
+    for one in (Path(path), other.path):
+        if not one.is_file():
+            what = "a folder, expected a file of rows" if one.is_dir() else "no such file"
+            raise DataError(what, where=str(one), hint="two tables of records can be linked")
+    left, right = linked.read_two(Path(path), said, other)
+    return _checked(left, max_bad_ratio), _checked(right, max_bad_ratio)
+
+
+def to_link(
+    left: Dataset,
+    right: Dataset,
+    pairs: str | Path | None = None,
+    *,
+    pair_columns: labelled.PairColumns | None = None,
+    max_bad_ratio: float = MAX_BAD_RATIO,
+) -> Dataset:
+    """Both files of `read_two` as one dataset that is compared across them only.
+
+    Args:
+        left: the first file.
+        right: the second.
+        pairs: file of pairs of an id of the first and one of the second; gives identities.
+        pair_columns: of that file; None: left, right and same.
+        max_bad_ratio: share of refused pairs above which reading stops.
+    Raises:
+        DataError: the pairs cannot be read, or the records have identities already.
+    """
+    dataset = linked.joined(left, right)
+    if pairs is None:
+        return dataset
+    _one_source(dataset)
+    found = linked.named_pairs(_pairs_of(Path(pairs), pair_columns), left, right)
+    return _with_identities(dataset, dataset.ids.tolist(), found, max_bad_ratio)
 
 
 def from_rows(
@@ -180,37 +228,16 @@ def _read_frame(
     return dataset if pairs is None else _with_pairs(dataset, Path(pairs), max_bad_ratio)
 
 
-_IDENTITY_NAMES = (
-    "identity", "entity_id", "entity", "person_id", "person", "customer_id", "cluster_id",
-    "cluster", "group_id", "group", "match_id", "label", "class",
-)  # fmt: skip
-
-
-def guess_identity(frame: pl.DataFrame) -> str | None:
-    """The column most likely to say which rows belong together, as a proposal to the user.
-
-    It goes by the name alone, and the values must come back: at least one identity with two rows,
-    at least two identities. Nothing in the library acts on it without being told to.
-    """
-    by_name = {c.strip().lower(): c for c in reversed(frame.columns)}
-    for name in _IDENTITY_NAMES:
-        column = by_name.get(name)
-        if column is None:
-            continue
-        values = frame[column].drop_nulls()
-        if 2 <= values.n_unique() < len(values):
-            return column
-    return None
-
-
 def kind_of(modality: str) -> str:
     """As what files of a modality are read: its own name if a package added it, else by looks."""
     return "auto" if modality in MODALITIES.built_in else modality
 
 
-def _from_pairs(table: tables.Table, path: Path, max_bad_ratio: float) -> Dataset:
+def _from_pairs(
+    table: tables.Table, path: Path, max_bad_ratio: float, columns: labelled.PairColumns | None
+) -> Dataset:
     """The things that a pair file itself names: images relative to it, or texts."""
-    found = labelled.parse(table)
+    found = labelled.parse(table, columns)
     named = found.names()
     are_images = bool(named) and all(n.lower().endswith(images.SUFFIXES) for n in named)
     if are_images:
@@ -220,14 +247,46 @@ def _from_pairs(table: tables.Table, path: Path, max_bad_ratio: float) -> Datase
         dataset = from_table(text, Columns(fields=[Field("text", "text")]))
     dataset = _checked(dataset, max_bad_ratio)
     handles = dataset.ids.tolist() if are_images else named
-    return _with_identities(dataset, handles, found, max_bad_ratio)
+    dataset = _with_identities(dataset, handles, found, max_bad_ratio)
+    if found.same.all():
+        return dataset
+    # Somebody said of both kinds what they are: these are the comparisons that are meant.
+    return replace(dataset, pairing=Pairing(given=_usable(dataset, handles, found)))
 
 
-def _with_pairs(dataset: Dataset, path: Path, max_bad_ratio: float) -> Dataset:
+def _usable(dataset: Dataset, handles: Sequence[str], found: labelled.Pairs) -> Int64:
+    """(p, 2) positions of the given pairs that were not refused."""
+    place = {name: i for i, name in enumerate(handles)}
+    refused = {(b.file, b.row) for b in dataset.bad}
+    ends = [
+        (place[left], place[right])
+        for left, right, row in zip(found.left, found.right, found.rows.tolist(), strict=True)
+        if (found.file, row) not in refused
+    ]
+    return np.array(ends, np.int64).reshape(-1, 2)
+
+
+def _with_pairs(
+    dataset: Dataset,
+    path: Path,
+    max_bad_ratio: float,
+    columns: labelled.PairColumns | None = None,
+) -> Dataset:
+    found = _pairs_of(path, columns)
+    return _with_identities(dataset, dataset.ids.tolist(), found, max_bad_ratio)
+
+
+def _pairs_of(path: Path, columns: labelled.PairColumns | None) -> labelled.Pairs:
     if not path.exists():
         raise DataError("no such file", where=str(path))
-    found = labelled.parse(tables.read(path))
-    return _with_identities(dataset, dataset.ids.tolist(), found, max_bad_ratio)
+    return labelled.parse(tables.read(path), columns)
+
+
+def _one_source(dataset: Dataset) -> None:
+    """Raise where identities are known already, and pairs are to give them."""
+    if (dataset.identities != UNKNOWN).any():
+        hint = "name an identity column or give pairs, not both"
+        raise DataError("the records have identities already", where=dataset.source, hint=hint)
 
 
 def _with_identities(

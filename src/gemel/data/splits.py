@@ -16,12 +16,15 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.sources.pairs import closure
 from gemel.data.units import units
 from gemel.errors import DataError
 
 SIDES = ("train", "dev", "eval")
 SHARE = 0.2
 """Of the identities, for dev and for eval, where none is stated."""
+LARGEST = 0.1
+"""Share of the identities that given pairs may join to one."""
 FEW = 30
 """With fewer identities of two records on a side, intervals of missed pairs say little."""
 
@@ -171,8 +174,22 @@ def _units(dataset: Dataset) -> tuple[Int64, Int64]:
     joined = units(dataset)
     if joined is None:
         joined = np.arange(len(dataset.identity_names))
+    joined = _with_given(dataset, joined)
     _, first, unit = np.unique(joined, return_index=True, return_inverse=True)
     return first.astype(np.int64), unit.reshape(-1).astype(np.int64)
+
+
+def _with_given(dataset: Dataset, unit: Int64) -> Int64:
+    """Units that given pairs join, so that no pair is lost between two sides.
+
+    Where that would join much of the data to one, they are left apart, and the pairs are lost.
+    """
+    given = dataset.pairing.given
+    if given is None:
+        return unit
+    ends = unit[dataset.identities[given]]
+    joined = closure(int(unit.max(initial=-1)) + 1, ends[:, 0], ends[:, 1])[unit]
+    return joined if np.bincount(joined).max(initial=0) <= LARGEST * len(unit) else unit
 
 
 def _named(dataset: Dataset, unit: Int64, dev: Sequence[str], eval: Sequence[str]) -> Int64:

@@ -183,7 +183,10 @@ def _run(
         session,
     )
     learning = time.monotonic() - started
-    comparator = half.comparator(tower, arrays, identities, views, seed=settings.seed)
+    pairing = dataset.pairing.take(splits.train)
+    comparator = half.comparator(
+        tower, arrays, identities, views, seed=settings.seed, pairing=pairing
+    )
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     return Training(
         settings=settings,

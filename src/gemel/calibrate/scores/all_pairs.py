@@ -2,7 +2,8 @@
 
 Every genuine and every impostor comparison is made, each once. Above a limit whole identities (or
 records within identities) are left out at random, never single comparisons: what remains is again
-"all comparisons of some records", so that intervals by identity stay right.
+"all comparisons of some records", so that intervals by identity stay right. Which pairs are
+comparisons at all, the records say: all, those across two files, or those that were given.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Float32, Int64
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import CategoryColumn
+from gemel.data.pairing import ALL, Pairing
 from gemel.encode.comparators import Scorer
 from gemel.errors import DataError
 
@@ -37,6 +39,7 @@ def all_pairs(
     max_comparisons: int = 20_000_000,
     seed: int = 0,
     units: Int64 | None = None,
+    pairing: Pairing = ALL,
 ) -> Scores:
     """Scores of all genuine and all impostor comparisons.
 
@@ -51,6 +54,7 @@ def all_pairs(
         seed: of that random choice.
         units: (n_codes,) unit of chance of each identity code, where identities depend on each
             other; None: each identity is one.
+        pairing: of the records: which pairs of them are comparisons.
     Returns:
         The scores; `note` says what was left out, `prior` is that of all comparisons.
     Raises:
@@ -65,6 +69,15 @@ def all_pairs(
         raise DataError(
             "fewer than two records have an identity", hint="name the identity column or folder"
         )
+    labels: Labels = [identities.astype(np.int32)]
+    if categories is not None:
+        labels.append(categories.codes.astype(np.int16))
+    described: dict[str, Any] = {
+        "unit_of": None if units is None else units.astype(np.int32),
+        "category_names": categories.names if categories else (),
+    }
+    if pairing.given is not None:
+        return _of_given(embeddings, labels, comparator, pairing.given, described)
     known = known[np.argsort(identities[known], kind="stable")]
     rng = np.random.default_rng(seed)
     size = np.bincount(identities[known])
@@ -72,23 +85,64 @@ def all_pairs(
     left = _n_genuine(np.bincount(identities[known[genuine]]))
     impostor = _within_limit(identities[known], max_comparisons - left, rng, _n_impostor)
     kept = known[genuine], known[impostor]
-    labels: Labels = [identities.astype(np.int32)]
-    if categories is not None:
-        labels.append(categories.codes.astype(np.int16))
+    if pairing.files is not None:
+        labels.append(pairing.files.astype(np.int16))
     score, is_genuine, sides = _score(embeddings, labels, comparator, *kept)
-    n_all = _n_genuine(size) + _n_impostor(size)
-    left_category, right_category = sides[1] if categories else (None, None)
-    return Scores(
+    if pairing.files is None:
+        prior = _n_genuine(size) / (_n_genuine(size) + _n_impostor(size))
+    else:
+        of_left, of_right = sides.pop()
+        is_across = of_left != of_right
+        score, is_genuine = score[is_across], is_genuine[is_across]
+        sides = [(left[is_across], right[is_across]) for left, right in sides]
+        prior = _share_across(identities[known], pairing.files[known])
+    return _scores(
         score,
         is_genuine,
-        *sides[0],
-        population_prior=_n_genuine(size) / n_all,
+        sides,
+        population_prior=prior,
         note=_note(identities, known, kept, seed, units),
-        unit_of=None if units is None else units.astype(np.int32),
+        **described,
+    )
+
+
+def _scores(
+    score: Float32, genuine: Bool, sides: list[tuple[Any, Any]], **described: Any
+) -> Scores:
+    """Scores with what is known of both sides: identities and, if there are, categories."""
+    left_category, right_category = sides[1] if len(sides) > 1 else (None, None)
+    return Scores(
+        score,
+        genuine,
+        *sides[0],
         left_category=left_category,
         right_category=right_category,
-        category_names=categories.names if categories else (),
+        **described,
     )
+
+
+def _of_given(
+    embeddings: Float32,
+    labels: Labels,
+    comparator: Scorer,
+    given: Int64,
+    described: dict[str, Any],
+) -> Scores:
+    """Scores of pairs that were given; arguments otherwise as those of `_score`."""
+    ids = labels[0]
+    pairs = given[(ids[given] >= 0).all(axis=1)]
+    left, right = pairs[:, 0], pairs[:, 1]
+    rows = max(1, CELLS // max(embeddings.shape[1], 1))
+    score = np.concatenate(
+        [np.zeros(0, np.float32)]
+        + [
+            comparator.score(embeddings[left[i : i + rows]], embeddings[right[i : i + rows]])
+            for i in range(0, len(pairs), rows)
+        ]
+    )
+    sides = [(label[left], label[right]) for label in labels]
+    note = f"the {len(pairs):,} given pairs and no others"
+    return _scores(score, ids[left] == ids[right], sides, note=note, **described)
 
 
 def genuine_blocks(
@@ -140,6 +194,13 @@ def _n_genuine(size: Int64) -> int:
 def _n_impostor(size: Int64) -> int:
     """Impostor comparisons among identities with `size` records each."""
     return (int(size.sum()) ** 2 - int((size * size).sum())) // 2
+
+
+def _share_across(ids: Int64, files: Int64) -> float:
+    """Share of genuine comparisons among all across two files."""
+    of_each = [np.bincount(ids[files == file], minlength=int(ids.max()) + 1) for file in (0, 1)]
+    n = int(of_each[0].sum()) * int(of_each[1].sum())
+    return int((of_each[0] * of_each[1]).sum()) / max(n, 1)
 
 
 def _within_limit(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,10 +22,39 @@ from gemel.errors import DataError
 
 COLUMNS = ("left", "right", "same")
 _SAME = {
-    **dict.fromkeys(("1", "1.0", "true", "yes", "y"), True),
-    **dict.fromkeys(("0", "0.0", "false", "no", "n"), False),
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y", "ja", "oui", "si"), True),
+    **dict.fromkeys(("same", "match", "duplicate", "equal", "similar", "gleich"), True),
+    **dict.fromkeys(("0", "0.0", "-1", "-1.0", "false", "f", "no", "n", "nein", "non"), False),
+    **dict.fromkeys(("different", "no match", "nonmatch", "non-match", "no_match"), False),
+    **dict.fromkeys(("distinct", "not same", "not duplicate", "dissimilar", "anders"), False),
 }
 _CHAINS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class PairColumns:
+    """The columns of a file of pairs.
+
+    Attributes:
+        left, right: of the two records.
+        same: whether they are the same (1 or 0, yes or no...); empty: all are.
+        same_from: `same` holds grades, and from this one on they are.
+    """
+
+    left: str = "left"
+    right: str = "right"
+    same: str = "same"
+    same_from: float | None = None
+
+    def is_same(self, answer: str) -> bool | None:
+        """What an answer says; None where it says nothing that is known."""
+        if self.same_from is None:
+            return _SAME.get(answer.strip().lower())
+        try:
+            grade = float(answer.replace(",", "."))
+        except ValueError:
+            return None
+        return grade >= self.same_from if grade == grade else None
 
 
 @dataclass(frozen=True)
@@ -56,25 +85,35 @@ class Pairs:
         )
 
 
-def parse(table: Table) -> Pairs:
-    """The pairs of a table with the columns `left`, `right` and `same` (1 or 0, yes or no...).
+def parse(table: Table, named: PairColumns | None = None) -> Pairs:
+    """The pairs of a table.
 
+    Args:
+        table: of pairs.
+        named: its columns; None: left, right and same.
     Raises:
         DataError: a column is missing.
     """
-    named = {c.strip().lower(): c for c in reversed(table.frame.columns)}
-    missing = [c for c in COLUMNS if c not in named]
+    named = named or PairColumns()
+    there = {c.strip().lower(): c for c in reversed(table.frame.columns)}
+    wanted = [n for n in (named.left, named.right, named.same) if n]
+    missing = [c for c in wanted if c.strip().lower() not in there]
     if missing:
-        found = ", ".join(table.frame.columns)
-        hint = f"a pair file has the columns left,right,same; this one has {found}"
+        hint = (
+            f"it has {', '.join(table.frame.columns)}; name those of both records and of the "
+            "answer in data.left, data.right and data.same"
+        )
         raise DataError(f"no column {missing[0]!r}", where=table.file, hint=hint)
-    columns = [as_strings(table.frame[named[c]]).to_list() for c in COLUMNS]
+    columns = [as_strings(table.frame[there[c.strip().lower()]]).to_list() for c in wanted]
+    if not named.same:
+        columns.append(["1"] * table.frame.height)
+        named = replace(named, same_from=None)
     bad = list(table.bad)
     kept: list[tuple[str, str, bool, int]] = []
-    for left, right, same, row in zip(*columns, table.rows.tolist(), strict=True):
-        fault = _fault(left, right, same)
+    for left, right, answer, row in zip(*columns, table.rows.tolist(), strict=True):
+        fault = _fault(left, right, answer, named)
         if fault is None:
-            kept.append((left, right, _SAME[same.strip().lower()], row))
+            kept.append((left, right, bool(named.is_same(answer)), row))
         else:
             bad.append(BadRecord(table.file, row, *fault))
     return Pairs(
@@ -86,6 +125,11 @@ def parse(table: Table) -> Pairs:
         bad=tuple(bad),
         n_read=table.n_read,
     )
+
+
+def is_answer(text: str) -> bool:
+    """Whether a text says that two are the same, or that they are not."""
+    return text.strip().lower() in _SAME
 
 
 def are_pairs(columns: Sequence[str]) -> bool:
@@ -146,19 +190,22 @@ def closure(n: int, left: Int64, right: Int64) -> Int64:
     return component
 
 
-def _fault(left: str | None, right: str | None, same: str | None) -> tuple[str, str] | None:
-    for column, value in (("left", left), ("right", right), ("same", same)):
+def _fault(
+    left: str | None, right: str | None, answer: str | None, named: PairColumns
+) -> tuple[str, str] | None:
+    for column, value in ((named.left, left), (named.right, right), (named.same, answer)):
         if value is None or not value.strip():
             return column, "missing value"
-    if same is not None and same.strip().lower() not in _SAME:
-        return "same", f"expected 0, 1, true, false, yes or no, not {same[:40]!r}{_grade(same)}"
-    return None
+    if answer is None or named.is_same(answer) is not None:
+        return None
+    expected = "a grade" if named.same_from is not None else "0, 1, true, false, yes or no"
+    return named.same, f"expected {expected}, not {answer[:40]!r}{_grade(answer)}"
 
 
 def _grade(same: str) -> str:
     """What to do where the answer is a grade."""
     is_grade = re.fullmatch(r"\s*\d+([.,]\d+)?\s*", same) is not None
-    return "; of grades, say from which on two are the same, and write 1 or 0" if is_grade else ""
+    return "; of grades, data.same_from says from which on two are the same" if is_grade else ""
 
 
 def _places(names: Sequence[str], place: dict[str, int]) -> Int64:

@@ -57,7 +57,14 @@ def candidates(
     rows = (plain.rows[: len(kept[0])], plain.rows[len(kept[0]) :])
     ours = [_of_some(p, k) for p, k in zip(parts, kept, strict=True)]
     theirs = [
-        Part.of(r, p.identities[k], plain.comparator, units=p.units, sampling=mine.sampling)
+        Part.of(
+            r,
+            p.identities[k],
+            plain.comparator,
+            units=p.units,
+            sampling=mine.sampling,
+            pairing=p.pairing.take(k),
+        )
         for p, k, r, mine in zip(parts, kept, rows, ours, strict=True)
     ]
     first = _candidate("gemel", "this release", Sides(*ours), target.prior)
@@ -101,6 +108,7 @@ def _of_some(part: Part, kept: Int64) -> Part:
         part.comparator,
         units=part.units,
         sampling=sampling,
+        pairing=part.pairing.take(kept),
     )
 
 

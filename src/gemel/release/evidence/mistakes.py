@@ -15,6 +15,7 @@ import numpy as np
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
 from gemel.data.dataset import Dataset
+from gemel.data.pairing import ALL, Pairing
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
 from gemel.encode import modality
@@ -43,6 +44,7 @@ def nearest(
     threshold: float,
     *,
     level: Level | None = None,
+    pairing: Pairing = ALL,
     n: int = 20,
     seed: int = 0,
 ) -> tuple[list[Pair], list[Pair]]:
@@ -54,21 +56,47 @@ def nearest(
         comparator: what scores a pair.
         threshold: a score at or above it matches.
         level: makes levelled scores of scores and both positions; None = they are as they are.
+        pairing: of the records: which pairs of them are comparisons.
         n: mistakes of each kind.
         seed: above 6,000 records, that many are looked at, whole identities drawn at random.
     """
     kept = whole_identities(identities, MAX_RECORDS, seed)
     kept = kept[np.argsort(identities[kept], kind="stable")]
-    x, codes = embeddings[kept], identities[kept]
-    genuine = (
-        (score, left, right, ~matches(score, threshold))
-        for score, left, right in _levelled(genuine_blocks(x, codes, comparator), kept, level)
+    x, codes, only = embeddings[kept], identities[kept], pairing.take(kept)
+    missed, false = (
+        (
+            (score, left, right, matches(score, threshold) != genuine)
+            for score, left, right in _levelled(
+                _comparisons(x, codes, comparator, only, genuine), kept, level
+            )
+        )
+        for genuine in (True, False)
     )
-    impostor = (
-        (score, np.full(len(score), i), np.arange(at.start, at.stop), matches(score, threshold))
-        for score, i, at in _levelled(impostor_blocks(x, codes, comparator), kept, level)
-    )
-    return _keep(impostor, threshold, n, kept), _keep(genuine, threshold, n, kept)
+    return _keep(false, threshold, n, kept), _keep(missed, threshold, n, kept)
+
+
+def _comparisons(
+    x: Float32, codes: Int64, comparator: Scorer, only: Pairing, genuine: bool
+) -> Iterator[tuple[Float32, Int64, Int64]]:
+    """Scores and both positions of all genuine, or of all impostor comparisons."""
+    if only.given is not None:
+        left, right = only.given.T
+        wanted = (codes[left] == codes[right]) == genuine
+        left, right = left[wanted], right[wanted]
+        yield comparator.score(x[left], x[right]), left, right
+        return
+    blocks = (genuine_blocks if genuine else _impostors)(x, codes, comparator)
+    for score, left, right in blocks:
+        at = slice(None) if only.files is None else only.files[left] != only.files[right]
+        yield score[at], left[at], right[at]
+
+
+def _impostors(
+    x: Float32, codes: Int64, comparator: Scorer
+) -> Iterator[tuple[Float32, Int64, Int64]]:
+    """The blocks of impostors, with a left position for each score."""
+    for score, i, at in impostor_blocks(x, codes, comparator):
+        yield score, np.full(len(score), i), np.arange(at.start, at.stop)
 
 
 def of_policy(origin: Origin, idx: Int64, eval: Part, policy: Policy) -> tuple[Mistake, ...]:
@@ -107,6 +135,7 @@ def of_policy(origin: Origin, idx: Int64, eval: Part, policy: Policy) -> tuple[M
         eval.comparator,
         policy.verify.threshold,
         level=eval.leveller(),
+        pairing=eval.pairing,
         seed=eval.sampling.seed,
     )
     return (*told("false_match", false), *told("false_non_match", missed))

@@ -22,6 +22,7 @@ from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.categories import level_scores
 from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import CategoryColumn, Dataset
+from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import Field
 from gemel.data.units import units
 from gemel.decide.bands import Band
@@ -72,6 +73,7 @@ class Part:
         category: of the records, if they have one.
         levelled: how the scores of each category were levelled; None = they were not.
         sampling: of the comparisons.
+        pairing: which pairs of the records are comparisons.
     """
 
     embeddings: Float32
@@ -82,6 +84,7 @@ class Part:
     category: CategoryColumn | None = None
     levelled: Categories | None = None
     sampling: Sampling = DEFAULT_SAMPLING
+    pairing: Pairing = ALL
 
     @classmethod
     def of(
@@ -93,6 +96,7 @@ class Part:
         category: CategoryColumn | None = None,
         units: Int64 | None = None,
         sampling: Sampling = DEFAULT_SAMPLING,
+        pairing: Pairing = ALL,
     ) -> Part:
         """Embeddings of one side with all their comparisons; arguments as the attributes."""
         scores = all_pairs(
@@ -103,8 +107,18 @@ class Part:
             max_comparisons=sampling.max_comparisons,
             seed=sampling.seed,
             units=units,
+            pairing=pairing,
         )
-        return cls(embeddings, identities, comparator, scores, units, category, sampling=sampling)
+        return cls(
+            embeddings,
+            identities,
+            comparator,
+            scores,
+            units,
+            category,
+            sampling=sampling,
+            pairing=pairing,
+        )
 
     @classmethod
     def of_records(
@@ -118,6 +132,7 @@ class Part:
             category=records.category,
             units=units(records),
             sampling=sampling,
+            pairing=records.pairing,
         )
 
     def point(self, band: Band, target: Target) -> OperatingPoint:

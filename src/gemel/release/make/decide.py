@@ -30,6 +30,7 @@ from gemel.decide.bands import SizedBand
 from gemel.decide.policy import Policy
 from gemel.decide.rules import bound
 from gemel.errors import ConfigError, DataError
+from gemel.figures import percent
 from gemel.release.evidence import classes
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Part
@@ -81,6 +82,7 @@ def decide(
         DataError: the data cannot support a goal; says what is missing.
         ConfigError: a goal asks for categories, and there are none; a rule that cannot fire.
     """
+    _require_share(dev, goals.verify)
     rules = bound(goals.rules, {field.name: field.kind for field in fields})
     dev = _levelled(dev, goals)
     fitted = fit.fit(dev.scores, goals.verify.prior or dev.scores.prior, goals.likelihood)
@@ -104,6 +106,25 @@ def decide(
     of_classes = classes.fit(dev, alpha=goals.alpha, shots=goals.shots)
     policy = msgspec.structs.replace(policy, classify=of_classes.policy, rules=rules)
     return Decided(goals, policy, chosen, dev, of_classes)
+
+
+def _require_share(dev: Part, target: Target) -> None:
+    """Raise where a goal depends on how rare genuine pairs are, and nobody knows.
+
+    Raises:
+        ConfigError: pairs were given, whose share says how they were chosen.
+    """
+    if dev.pairing.given is None or target.prior is not None or not target.by_share:
+        return
+    of_given = percent(float(f"{dev.scores.prior:.2g}"))
+    raise ConfigError(
+        f"{of_given} of the given pairs are genuine, which says how they were chosen and not how "
+        f"rare genuine pairs are in use; the goal {target.kind} depends on it",
+        where="calibrate.prior",
+        hint=f"--prior {dev.scores.prior:.2g} where pairs are asked about that come like these; "
+        "--prior 0.001 where one of 1,000 is genuine; or a goal that does not depend on it: "
+        "--fmr, --recall",
+    )
 
 
 def _levelled(dev: Part, goals: Goals) -> Part:

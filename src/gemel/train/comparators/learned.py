@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gemel.arrays import Float32, Int64
+from gemel.data.pairing import ALL, Pairing
 from gemel.encode.comparators.blocks import Blocks
 from gemel.train.comparators import additive
 from gemel.train.comparators import pairs as comparator_pairs
@@ -19,7 +20,14 @@ def enough(identities: Int64) -> bool:
     return int((counts * (counts - 1) // 2).sum()) >= MIN_GENUINE
 
 
-def fit(embeddings: Float32, identities: Int64, layout: Layout, *, seed: int = 0) -> Blocks:
+def fit(
+    embeddings: Float32,
+    identities: Int64,
+    layout: Layout,
+    *,
+    seed: int = 0,
+    pairing: Pairing = ALL,
+) -> Blocks:
     """The comparator that fits these records.
 
     Args:
@@ -27,9 +35,10 @@ def fit(embeddings: Float32, identities: Int64, layout: Layout, *, seed: int = 0
         identities: (n,) codes, one per person or thing.
         layout: how an embedding is made of blocks.
         seed: of the pairs that are looked at.
+        pairing: which pairs of the rows may be.
     Returns:
         Learned weights of the evidence in each block; its scores are about log-odds.
     """
-    pairs = comparator_pairs.draw(embeddings, identities, np.random.default_rng(seed))
+    pairs = comparator_pairs.draw(embeddings, identities, np.random.default_rng(seed), pairing)
     seen = comparator_pairs.evidence_of(embeddings, layout, pairs)
     return Blocks(layout.blocks, layout.swaps, additive.fit(seen, pairs, layout))

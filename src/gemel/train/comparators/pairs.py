@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gemel.arrays import Float32, Int64
+from gemel.arrays import Bool, Float32, Int64
+from gemel.data.pairing import ALL, Pairing
 from gemel.encode.comparators.blocks import agreement, evidence, take_apart
 
 N_NEAREST = 30
@@ -42,15 +43,21 @@ class Candidates(NamedTuple):
     start: Int64
 
 
-def draw(embeddings: Float32, identities: Int64, rng: np.random.Generator) -> Candidates:
+def draw(
+    embeddings: Float32, identities: Int64, rng: np.random.Generator, pairing: Pairing = ALL
+) -> Candidates:
     """Candidates of up to 8,000 records, those with mates first.
 
     Args:
         embeddings: (n, d) unit rows.
         identities: (n,) codes.
         rng: draws queries, mates where there are very many, and the rest.
+        pairing: of the rows: what is of the same file is no candidate; given pairs are the
+            candidates.
     """
-    n = len(embeddings)
+    if pairing.given is not None:
+        return _of_given(identities, pairing.given)
+    n, files = len(embeddings), pairing.files
     has_mate = np.bincount(identities)[identities] > 1
     queries = rng.permutation(n)
     queries = queries[np.argsort(~has_mate[queries], kind="stable")][:MAX_QUERIES]
@@ -58,7 +65,8 @@ def draw(embeddings: Float32, identities: Int64, rng: np.random.Generator) -> Ca
     for part in np.array_split(queries, max(1, len(queries) // 256)):
         cosines = embeddings[part] @ embeddings.T
         for i, row in zip(part, cosines, strict=True):
-            rows.append(_of_one(int(i), row, identities, rng))
+            out = None if files is None else files == files[i]
+            rows.append(_of_one(int(i), row, identities, rng, out))
     sizes = np.array([len(r[0]) for r in rows])
     return Candidates(
         np.repeat(queries, sizes),
@@ -69,13 +77,29 @@ def draw(embeddings: Float32, identities: Int64, rng: np.random.Generator) -> Ca
     )
 
 
+def _of_given(identities: Int64, given: Int64) -> Candidates:
+    """The given pairs from both ends, all of one weight."""
+    query, candidate = np.concatenate([given, given[:, ::-1]]).T
+    order = np.argsort(query, kind="stable")
+    query, candidate = query[order], candidate[order]
+    genuine = (identities[query] == identities[candidate]).astype(np.float32)
+    start = np.append(np.flatnonzero(np.diff(query, prepend=-1)), len(query))
+    return Candidates(query, candidate, genuine, np.ones(len(query), np.float32), start)
+
+
 def _of_one(
-    i: int, cosines: Float32, identities: Int64, rng: np.random.Generator
+    i: int,
+    cosines: Float32,
+    identities: Int64,
+    rng: np.random.Generator,
+    out: Bool | None = None,
 ) -> tuple[Int64, Float32, Float32]:
-    """Candidates of record i with label and weight."""
+    """Candidates of record i with label and weight; none of those that are out."""
     mate = identities == identities[i]
-    all_mates = np.flatnonzero(mate)
+    all_mates = np.flatnonzero(mate if out is None else mate & ~out)
     all_mates = all_mates[all_mates != i]
+    if out is not None:
+        mate |= out
     mates = all_mates
     if len(mates) > MAX_MATES:
         mates = rng.choice(mates, MAX_MATES, replace=False)

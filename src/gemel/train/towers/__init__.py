@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from gemel.arrays import Int64
+from gemel.data.pairing import Pairing
 from gemel.data.schema import Field
 from gemel.encode import modality as modalities
 from gemel.encode.comparators import Comparator
@@ -89,9 +90,19 @@ class FitComparator(Protocol):
     """What scores embeddings of the trained space."""
 
     def __call__(
-        self, tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
+        self,
+        tower: nn.Module,
+        arrays: Arrays,
+        identities: Int64,
+        views: Views,
+        *,
+        seed: int,
+        pairing: Pairing,
     ) -> Comparator:
-        """Fitted on the training records, arrays of n rows with (n,) codes."""
+        """Fitted on the training records, arrays of n rows with (n,) codes.
+
+        `pairing` says which pairs of them are comparisons.
+        """
 
 
 def plain(
@@ -102,7 +113,13 @@ def plain(
 
 
 def cosine(
-    tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
+    tower: nn.Module,
+    arrays: Arrays,
+    identities: Int64,
+    views: Views,
+    *,
+    seed: int,
+    pairing: Pairing,
 ) -> Comparator:
     """The cosine, whatever the records."""
     return Cosine()

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gemel.arrays import Int64
+from gemel.data.pairing import Pairing
 from gemel.data.schema import Field
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
@@ -255,7 +256,13 @@ def _aim(
 
 
 def _comparator(
-    tower: nn.Module, arrays: Arrays, identities: Int64, views: Views, *, seed: int
+    tower: nn.Module,
+    arrays: Arrays,
+    identities: Int64,
+    views: Views,
+    *,
+    seed: int,
+    pairing: Pairing,
 ) -> Comparator:
     """Fitted on the records and on one view of each; the cosine if genuine pairs are few."""
     if not learned.enough(identities):
@@ -266,7 +273,8 @@ def _comparator(
     varied = views(arrays, np.random.default_rng(seed))
     rows = np.concatenate([embed(tower, arrays), embed(tower, varied)])
     layout = Layout(tuple(tower.blocks), swaps)
-    return learned.fit(rows, np.concatenate([identities, identities]), layout, seed=seed)
+    both = np.concatenate([identities, identities])
+    return learned.fit(rows, both, layout, seed=seed, pairing=pairing.twice())
 
 
 ROW = Trainable(

@@ -1,0 +1,253 @@
+"""What `gemel init` takes a file, or two, to be: settings to write down, and notes on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemel.cli.project import Project
+from gemel.config import Config
+from gemel.data.schema import as_strings
+from gemel.errors import GemelError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from gemel.data.records import Dataset
+    from gemel.data.sources.pairs import PairColumns
+    from gemel.data.splits import Splits
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the records look like.
+
+    Attributes:
+        settings: `section.key` to value, of those that are written.
+        columns: names in the file, as far as they are known.
+        others: names in the second file, if there is one.
+        remarks: on each column of the file that has a counterpart in the second.
+        notes: what a user should know, one sentence each.
+        dataset: the records, if they can be read.
+        splits: of the records, if they can be split.
+        fault: what stopped reading or splitting.
+    """
+
+    settings: Mapping[str, Any]
+    columns: tuple[str, ...]
+    notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    dataset: Dataset | None = None
+    splits: Splits | None = None
+    fault: GemelError | None = None
+
+
+@dataclass
+class _Draft:
+    """A guess in the making.
+
+    Attributes:
+        given: the settings that were said.
+        known: keys of those that are no default.
+        settings: that will be written.
+    """
+
+    given: Config
+    known: set[str]
+    settings: dict[str, Any]
+    columns: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    remarks: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def propose(self, key: str, value: Any) -> bool:
+        """Whether a setting was free, and is now the value."""
+        free = key not in self.known and value is not None
+        if free:
+            self.settings[key] = value
+        return free
+
+
+def look_at(
+    path: Path, said: Mapping[str, Any], environ: Mapping[str, str], other: Path | None = None
+) -> Guess:
+    """What the settings for a file or folder, or for two files, should say.
+
+    Args:
+        path: file of records or pairs, or folder of images; there is one.
+        said: `section.key` to value, as text or not, from flags; these are written.
+        environ: settings in it count, and are not written.
+        other: a second file, whose records are to be linked with those of the first.
+    Raises:
+        ConfigError: what is said is no setting, or does not fit.
+    """
+    paths = {"data.path": str(path), **({} if other is None else {"other.path": str(other)})}
+    said = {**paths, **{k: v for k, v in said.items() if v is not None}}
+    given = Config.load(None, environ, said)
+    known = {key for key, _, origin in given.items() if origin != "default"}
+    flags = {key: value for key, value, origin in given.items() if origin.startswith("flag")}
+    draft = _Draft(given, known, flags)
+    dataset = splits = fault = None
+    try:
+        _columns(draft, path, other)
+        project = Project(Config.load(None, environ, draft.settings))
+        dataset = project.dataset(most=0)
+        _of_records(draft, dataset)
+        splits = project.splits(dataset)
+    except GemelError as e:
+        fault = e
+    if dataset is not None:
+        named = len(dataset.identity_names)
+        draft.notes.insert(0, f"{len(dataset):,} records of {named:,} identities")
+    return Guess(
+        draft.settings,
+        draft.columns,
+        tuple(draft.notes),
+        draft.others,
+        draft.remarks,
+        dataset,
+        splits,
+        fault,
+    )
+
+
+def _columns(draft: _Draft, path: Path, other: Path | None) -> None:
+    """Proposals from the columns of the files."""
+    from gemel.data.proposals.given import pairs_of_records
+
+    draft.propose("data.kind", "images" if path.is_dir() else "rows")
+    if other is not None:
+        _of_two(draft, _frame(path), _frame(other))
+    elif path.is_file() and draft.given.data.kind in ("auto", "rows", "pairs"):
+        frame = _frame(path)
+        draft.columns = tuple(frame.columns)
+        is_said = draft.given.data.identity is not None or draft.given.data.pairs is not None
+        pairs = None if is_said else pairs_of_records(frame)
+        if pairs is not None and draft.settings["data.kind"] in ("rows", "pairs"):
+            draft.settings["data.kind"] = "pairs"
+            _of_pairs(draft, pairs)
+        elif draft.settings["data.kind"] != "pairs":
+            _of_one(draft, frame)
+
+
+def _of_pairs(draft: _Draft, pairs: PairColumns) -> None:
+    """Which columns of a file of pairs are what."""
+    named = {"left": pairs.left, "right": pairs.right, "same": pairs.same}
+    for key, column in named.items():
+        if column != key:
+            draft.propose(f"data.{key}", column)
+    answer = f"{pairs.same!r} says whether they are the same" if pairs.same else "all are the same"
+    draft.notes.append(f"pairs: columns {pairs.left!r} and {pairs.right!r}; {answer}")
+    if pairs.same_from is not None and draft.propose("data.same_from", pairs.same_from):
+        draft.notes.append(
+            f"{pairs.same!r} holds grades: from {pairs.same_from:g} on two count as the same; "
+            "change data.same_from if not"
+        )
+
+
+def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
+    """Identity and id of one table."""
+    from gemel.data.proposals import labels
+
+    data = draft.given.data
+    identity = data.identity
+    if identity is None and data.pairs is None:
+        identity = labels.identity_of(frame.drop(set(data.ignore) & set(frame.columns)))
+        if draft.propose("data.identity", identity):
+            draft.notes.append(f"identity is column {identity!r}: change data.identity if not")
+    taken = {identity, *data.ignore, *data.groups}
+    _id(draft, "data.id", frame, taken)
+    if data.pairs is not None and "data.id" in {*draft.settings, *draft.known}:
+        ids = frame[draft.settings.get("data.id") or data.id or ""]
+        _pairs_file(draft, ids, ids)
+
+
+def _id(draft: _Draft, key: str, frame: pl.DataFrame, taken: set[str | None]) -> None:
+    from gemel.data.proposals import labels
+
+    if key not in draft.known:
+        proposed, note = labels.id_of(frame, taken, draft.given.data.max_bad_ratio)
+        draft.propose(key, proposed)
+        draft.notes.append(note)
+
+
+def _of_two(draft: _Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
+    """Identities, ids and corresponding columns of two tables."""
+    from gemel.data.proposals import correspondence, labels
+
+    data, other = draft.given.data, draft.given.other
+    draft.columns, draft.others = tuple(left.columns), tuple(right.columns)
+    identities: tuple[str | None, str | None] = (data.identity, other.identity or data.identity)
+    if data.identity is None and data.pairs is None:
+        ours = left.drop(set(data.ignore) & set(left.columns))
+        both = labels.identity_of_both(ours, right)
+        if both is not None and draft.propose("data.identity", both[0]):
+            identities = both[:2]
+            draft.propose("other.identity", both[1])
+            draft.notes.append(
+                f"identity is column {both[0]!r} and, in the other file, {both[1]!r}: "
+                f"{both[2]:.0%} of its values stand in both; change if not"
+            )
+    for key, frame, identity in (
+        ("data.id", left, identities[0]),
+        ("other.id", right, identities[1]),
+    ):
+        _id(draft, key, frame, {identity, *data.ignore})
+    ids = [draft.settings.get(k) for k in ("data.id", "other.id")]
+    ours, theirs = (
+        frame.drop({c for c in named if c} & set(frame.columns))
+        for frame, named in (
+            (left, {identities[0], ids[0], *data.ignore, *data.groups}),
+            (right, {identities[1], ids[1]}),
+        )
+    )
+    matches = correspondence.propose(ours, theirs)
+    if matches and draft.propose("other.names", {m.left: m.right for m in matches}):
+        for match in matches:
+            draft.remarks[match.left] = f"{match.shared:.0%} of the values stand in both"
+            draft.notes.append(f"{match.left} = {match.right}: {draft.remarks[match.left]}")
+    orders = {m.right: o for m in matches if (o := correspondence.order_of(theirs[m.right]))}
+    if orders:
+        draft.propose("other.columns", orders)
+    if data.pairs is not None and ids[0] and ids[1]:
+        _pairs_file(draft, left[ids[0]], right[ids[1]])
+
+
+def _pairs_file(draft: _Draft, left: pl.Series, right: pl.Series) -> None:
+    """Which columns of `data.pairs` hold these ids, and which the answer."""
+    from gemel.data.proposals.given import pairs_of_ids
+
+    path = draft.given.at(draft.given.data.pairs or "")
+    if not path.is_file():
+        return
+    frame = _frame(path)
+    sides = [set(as_strings(ids).drop_nulls().to_list()) for ids in (left, right)]
+    if found := pairs_of_ids(frame, *sides):
+        _of_pairs(draft, found)
+
+
+def _of_records(draft: _Draft, dataset: Dataset) -> None:
+    """What two files say once they are read: who links to how many, and how rare links are."""
+    from gemel.data.proposals import links
+
+    if dataset.pairing.files is None:
+        return
+    found = links.of(dataset)
+    if found is None:
+        return
+    if draft.propose("other.links", found.kind):
+        draft.notes.append(f"links are {found.kind}, as in the labels: change other.links if not")
+    if draft.propose("calibrate.prior", found.share):
+        draft.notes.append(
+            f"of {1 / found.share:,.0f} comparisons across the files one is expected to be a "
+            "link: change calibrate.prior if not"
+        )
+
+
+def _frame(path: Path) -> pl.DataFrame:
+    from gemel.data.sources import tables
+
+    return tables.read(path).frame

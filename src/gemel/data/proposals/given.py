@@ -1,0 +1,139 @@
+"""Tables of labelled pairs, recognised by what their columns hold: two records and an answer."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from gemel.data.numbers import parse
+from gemel.data.schema import as_strings
+from gemel.data.sources.pairs import PairColumns, are_pairs, is_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import polars as pl
+
+ANSWERS = {
+    "same", "label", "match", "is_match", "ismatch", "matched", "duplicate", "is_duplicate",
+    "isduplicate", "dup", "similar", "is_similar", "similarity", "similarity_score", "score",
+    "relatedness", "relatedness_score", "paraphrase", "is_paraphrase", "quality", "target", "y",
+    "gold", "gold_label", "grade", "equal", "gleich", "treffer",
+}  # fmt: skip
+"""Names of columns that say whether two are the same."""
+HIGHEST = 10
+"""Grade above which a column holds no grades."""
+SAME_FROM = 0.8
+"""Share of the highest grade from which on two are proposed to be the same: 4 of 5."""
+_MARKS = (("1", "2"), ("a", "b"), ("left", "right"), ("first", "second"), ("l", "r"), ("x", "y"))
+
+
+def pairs_of_records(frame: pl.DataFrame) -> PairColumns | None:
+    """The columns of two records and of the answer in a table of pairs; None: it seems to be none.
+
+    Two columns that differ in a mark (question1, question2), or the only two texts; and a column of
+    answers (yes and no, 1 and 0, or grades) that is called like one, or is the only other.
+    """
+    if are_pairs(frame.columns):
+        lower = {c.strip().lower(): c for c in frame.columns}
+        same = lower["same"]
+        return PairColumns(lower["left"], lower["right"], same, grade_of(frame[same]))
+    texts = [c for c in frame.columns if _is_text(frame[c]) and not _is_id(c)]
+    marked = next(((a, b) for a, b in combinations(texts, 2) if _differ_in_a_mark(a, b)), None)
+    ends = marked or (tuple(texts) if len(texts) == 2 else None)
+    if ends is None:
+        return None
+    others = [c for c in frame.columns if c not in ends and not _is_id(c)]
+    answers = [c for c in others if _is_answer(frame[c])]
+    called = [c for c in answers if c.strip().lower() in ANSWERS]
+    if called:
+        same = called[0]
+    elif marked and len(others) == len(answers) == 1:
+        same = answers[0]
+    else:
+        return None
+    return PairColumns(ends[0], ends[1], same, grade_of(frame[same]))
+
+
+def pairs_of_ids(
+    frame: pl.DataFrame, left: Collection[str], right: Collection[str]
+) -> PairColumns | None:
+    """The columns of a file of pairs that hold ids of the left, ids of the right, and the answer.
+
+    Args:
+        frame: the file of pairs.
+        left: ids of the records that a pair names first.
+        right: ids of those that it names second.
+    """
+    if are_pairs(frame.columns):
+        return pairs_of_records(frame)
+    ids = [set(left), set(right)]
+    share = {
+        (c, side): len(ids[side].intersection(as_strings(frame[c]).to_list()))
+        / max(1, frame[c].n_unique())
+        for c in frame.columns
+        for side in (0, 1)
+    }
+    pairs = [(a, b) for a in frame.columns for b in frame.columns if a != b]
+    if not pairs:
+        return None
+    one, two = max(pairs, key=lambda p: share[p[0], 0] + share[p[1], 1])
+    if min(share[one, 0], share[two, 1]) < 0.5:
+        return None
+    others = [c for c in frame.columns if c not in (one, two) and _is_answer(frame[c])]
+    called = [c for c in others if c.strip().lower() in ANSWERS] or others
+    same = called[0] if called else ""
+    return PairColumns(one, two, same, grade_of(frame[same]) if same else None)
+
+
+def grade_of(answers: pl.Series) -> float | None:
+    """From which grade on two are the same, as a proposal; None where answers are no grades."""
+    present = as_strings(answers).drop_nulls()
+    if not len(present) or all(is_answer(text) for text in present.unique().to_list()):
+        return None
+    grades = parse(present, ".")
+    highest = float(grades.to_numpy().max())
+    if grades.null_count() or not 0 < highest <= HIGHEST:
+        return None
+    return round(SAME_FROM * highest, 3)
+
+
+def _is_answer(values: pl.Series) -> bool:
+    """Whether a column holds two answers, or grades."""
+    present = as_strings(values).drop_nulls()
+    if present.n_unique() < 2:
+        return False
+    if present.n_unique() <= 4 and all(is_answer(v) for v in present.unique().to_list()):
+        return True
+    return grade_of(values) is not None
+
+
+def _is_text(values: pl.Series) -> bool:
+    """Whether a column holds texts that are no answers and no numbers."""
+    present = as_strings(values).drop_nulls()
+    return bool(len(present)) and not _is_answer(values) and parse(present, ".").null_count() > 0
+
+
+def _is_id(column: str) -> bool:
+    return (
+        re.fullmatch(r"(.*_)?q?(id|uid|key|index)s?_?[12ab]?", column.strip().lower()) is not None
+    )
+
+
+def _differ_in_a_mark(a: str, b: str) -> bool:
+    """Whether two names are one but for a mark, such as question1 and question2."""
+    return any(None is not _without(a, m) == _without(b, n) for m, n in _MARKS)
+
+
+def _without(column: str, mark: str) -> str | None:
+    """A name with a star for a mark, which stands apart or behind letters; None if it has none."""
+    name, n = re.subn(
+        rf"(?<![a-z0-9]){mark}(?![a-z0-9])|(?<=[a-z]){mark}$"
+        if mark.isdigit() or len(mark) == 1
+        else rf"(?<![a-z]){mark}(?![a-z])|^{mark}|{mark}$",
+        "*",
+        column.strip().lower(),
+        count=1,
+    )
+    return name if n else None

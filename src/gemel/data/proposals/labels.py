@@ -1,0 +1,86 @@
+"""Which columns of tables hold ids and identities, by their names and by what repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from gemel.data.schema import as_strings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+IDENTITY_NAMES = (
+    "identity", "entity_id", "entity", "person_id", "person", "customer_id", "cluster_id",
+    "cluster", "group_id", "group", "match_id", "label", "class",
+)  # fmt: skip
+ID_NAMES = ("id", "record_id", "rec_id", "uid", "key")
+SHARED = 0.05
+"""Share of the smaller file's values that both must have for a column to be the identity."""
+
+
+def identity_of(frame: pl.DataFrame) -> str | None:
+    """The column most likely to say which rows belong together, as a proposal to the user.
+
+    It goes by the name alone, and the values must come back: at least one identity with two rows,
+    at least two identities. Nothing in the library acts on it without being told to.
+    """
+    by_name = {c.strip().lower(): c for c in reversed(frame.columns)}
+    for name in IDENTITY_NAMES:
+        column = by_name.get(name)
+        if column is None:
+            continue
+        values = frame[column].drop_nulls()
+        if 2 <= values.n_unique() < len(values):
+            return column
+    return None
+
+
+def identity_of_both(left: pl.DataFrame, right: pl.DataFrame) -> tuple[str, str, float] | None:
+    """The columns of two files most likely to say which rows belong together, and what they share.
+
+    Names like those of `identity_of` in both, and the same values: the third number is the share
+    of the different values of the file with fewer that the other has too.
+    """
+    found: list[tuple[float, str, str]] = []
+    for one in left.columns:
+        for two in right.columns:
+            names = {c.strip().lower() for c in (one, two)}
+            if not names <= set(IDENTITY_NAMES):
+                continue
+            few, many = sorted(
+                (as_strings(f[c]).drop_nulls().unique() for f, c in ((left, one), (right, two))),
+                key=len,
+            )
+            share = float(few.is_in(many.implode()).mean() or 0.0) if len(few) else 0.0  # type: ignore[arg-type]
+            if share >= SHARED:
+                found.append((share, one, two))
+    if not found:
+        return None
+    share, one, two = max(found)
+    return one, two, share
+
+
+def id_of(
+    frame: pl.DataFrame, taken: Collection[str | None], max_bad_ratio: float
+) -> tuple[str | None, str]:
+    """The column that is called like an id and, but for a few rows, unique; and a note on it.
+
+    One with more repeats than may be refused is left among the fields, and the note says so.
+
+    Args:
+        frame: the table.
+        taken: columns that are something else.
+        max_bad_ratio: share of rows that may be refused.
+    """
+    note = "no column is called an id: records are known by the number of their row"
+    for column in frame.columns:
+        name = column.strip().lower()
+        if column in taken or not (name in ID_NAMES or name.endswith("_id")):
+            continue
+        n = len(frame) - frame[column].drop_nulls().n_unique()
+        if n <= max_bad_ratio * len(frame):
+            rows = f"{n:,} row{'s' * (n > 1)} without or with a repeated one will be refused"
+            return column, f"id is column {column!r}" + (f": {rows}" if n else "")
+        note = f"column {column!r} repeats values: it is a field and no id; --id names another"
+    return None, note
