@@ -6,11 +6,12 @@
       TrainingError       > CollapseError
       ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
                             PointerMoved
-      GalleryError        > UnknownRecord DuplicateRecord GalleryUnavailable
+      GalleryError        > UnknownRecord DuplicateRecord GalleryFull GalleryUnavailable
       LedgerError         > RowRefused LedgerUnavailable
       RequestError        > InvalidInput UnknownDecision NotAllowed RateLimited Overloaded
                             DeadlineExceeded MalformedBody UnknownPath WrongMethod NoGallery
-                            NoLedger BodyTooLarge WrongMediaType WrongHost
+                            NoLedger BodyTooLarge WrongMediaType WrongHost HeadTooLarge
+                            TooSlow
       InternalError
 
 A message says what and where; the hint says what to do. How an error is shown (a line on a
@@ -170,6 +171,13 @@ class DuplicateRecord(GalleryError):
     status = 409
 
 
+class GalleryFull(GalleryError):
+    """The disk has no room for a change; nothing of it was stored."""
+
+    code = "gallery_full"
+    status = 507
+
+
 class GalleryUnavailable(GalleryError):
     """The file of the gallery was taken away; what is in memory is still searched."""
 
@@ -298,6 +306,20 @@ class WrongHost(RequestError):
 
     code = "wrong_host"
     status = 421
+
+
+class HeadTooLarge(RequestError):
+    """The headers are more, or larger, than the service takes."""
+
+    code = "head_too_large"
+    status = 431
+
+
+class TooSlow(RequestError):
+    """The request did not come in time."""
+
+    code = "too_slow"
+    status = 408
 
 
 class InternalError(GemelError):

@@ -36,6 +36,7 @@ HINTS = (
     ("no such table", "something else made this file"),
     ("locked", "another program holds the database; close it there"),
 )
+FULL = "the disk is full"
 GONE = "the file was deleted or replaced while it was open"
 LOST = (
     "stop what uses it, restore it from a copy and start again: what is written now would be lost"
@@ -52,6 +53,7 @@ class Kind:
         tables: made in a new file, with what listens to their creation.
         error: raised when the disk, a lock or the file is at fault.
         refused: raised when the rows of a change are.
+        full: raised when the disk is full; `error` if left out.
         lost: raised when the open file is no longer the one of its name; `error` if left out.
         schema: number that the file carries (`user_version`); another one is refused.
         upgrades: statement that makes the schema of a number the next one; a file of such a
@@ -61,6 +63,7 @@ class Kind:
     tables: sa.MetaData
     error: type[GemelError]
     refused: type[GemelError]
+    full: type[GemelError] | None = None
     lost: type[GemelError] | None = None
     schema: int = 0
     upgrades: Mapping[int, str] = field(default_factory=dict)
@@ -108,11 +111,17 @@ class Database:
         except sa.exc.DBAPIError as e:
             # These two are about the disk, a lock or the file; others, below them, about the rows.
             is_file = type(e) in (sa.exc.OperationalError, sa.exc.DatabaseError)
-            raise (self._kind.error if is_file else self._kind.refused)(
+            found = self._kind.error if is_file else self._kind.refused
+            if is_file and self._kind.full is not None and self._is_full(e):
+                found = self._kind.full
+            raise found(
                 f"the database says: {e.orig}",
                 where=str(self.path),
                 hint=next((hint for sign, hint in HINTS if sign in str(e.orig)), ""),
             ) from e
+
+    def _is_full(self, error: sa.exc.DBAPIError) -> bool:
+        return "is full" in str(error.orig) or self.problem() == FULL
 
     def problem(self) -> str | None:
         """Why nothing can be written, as far as that shows without writing; None if nothing shows.
@@ -128,7 +137,7 @@ class Database:
         if disk.f_flag & os.ST_RDONLY:
             return "the disk is read-only"
         n_free = disk.f_bavail if os.geteuid() else disk.f_bfree
-        return "the disk is full" if disk.f_blocks and not n_free else None
+        return FULL if disk.f_blocks and not n_free else None
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,8 +1,8 @@
 """Every metric and every log event, once, and what turns the tables into counters and JSON lines.
 
-A metric's labels have closed sets of values and every series exists from the start, so an alert
-can tell "zero" from "never reported". The registry and the stream are arguments: nothing here is
-global. Log lines never hold payloads, embeddings or identities.
+A metric's labels have closed sets of values and every series that an alert asks for exists from the
+start, so that "zero" is not "never reported". The registry and the stream are arguments: nothing
+here is global. Log lines never hold payloads, embeddings or identities.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import Metric as MetricFamily
 
 ROUTES = (
     "/v1/verify",
@@ -40,7 +42,10 @@ ROUTES = (
 )
 STATUSES = tuple(
     str(code)
-    for code in (200, 204, 304, 400, 403, 404, 405, 409, 413, 415, 421, 422, 429, 500, 503, 504)
+    for code in (
+        *(200, 204, 304, 400, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431),
+        *(500, 503, 504, 507),
+    )
 )
 LANES = ("encode", "find", "change", "review", "explain", "group", "read")
 OPERATIONS = ("verify", "search", "identify", "classify")
@@ -59,6 +64,8 @@ class Metric:
         help: what it counts, in one sentence.
         labels: each label with all values that it can have.
         buckets: upper bounds, for a histogram.
+        from_start: values of the last label whose series are there before anything happens; all
+            if left out.
     """
 
     name: str
@@ -66,6 +73,7 @@ class Metric:
     help: str
     labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     buckets: tuple[float, ...] = ()
+    from_start: tuple[str, ...] = ()
 
 
 METRICS = (
@@ -74,6 +82,7 @@ METRICS = (
         "counter",
         "Requests answered.",
         (("route", ROUTES), ("status", STATUSES)),
+        from_start=("200", "500", "503"),
     ),
     Metric(
         "gemel_request_seconds",
@@ -90,6 +99,7 @@ METRICS = (
         (("operation", OPERATIONS), ("outcome", OUTCOMES)),
     ),
     Metric("gemel_queue_payloads", "gauge", "Payloads that wait.", (("lane", LANES),)),
+    Metric("gemel_body_bytes", "gauge", "Bytes that large bodies hold until they are answered."),
     Metric(
         "gemel_refused_total",
         "counter",
@@ -169,8 +179,14 @@ class Metrics:
                 )
                 self._histograms[row.name] = metric
             if names:
-                for values in itertools.product(*(values for _, values in row.labels)):
+                choices = [values for _, values in row.labels]
+                choices[-1] = row.from_start or choices[-1]
+                for values in itertools.product(*choices):
                     metric.labels(*values)
+
+    def text(self) -> bytes:
+        """All of them as Prometheus reads them, without the times at which series were made."""
+        return generate_latest(_WithoutTimes(self.registry))
 
     def counter(self, name: str, *labels: str) -> Counter:
         """The counter of that name, or its series with these label values."""
@@ -186,6 +202,19 @@ class Metrics:
         """The histogram of that name, or its series with these label values."""
         metric = self._histograms[name]
         return metric.labels(*labels) if labels else metric
+
+
+class _WithoutTimes:
+    """A registry without the `_created` series, which nobody asks for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[MetricFamily]:
+        """Every metric with its samples."""
+        for family in self._registry.collect():
+            family.samples = [s for s in family.samples if not s.name.endswith("_created")]
+            yield family
 
 
 def log_to(

@@ -308,3 +308,18 @@ def test_the_package_is_a_command_too() -> None:
         [sys.executable, "-m", "gemel", "--version"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 and done.stdout.startswith("gemel ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_full_disk_is_no_bug() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gemel", "config", "show"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        ["error: no space left on device", "hint: free some space"],
+    )

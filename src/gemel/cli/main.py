@@ -6,6 +6,7 @@ gate failed. 130: stopped by Ctrl-C. A traceback is shown only with `--debug`.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -39,6 +40,17 @@ from gemel.errors import GemelError, InvalidInput
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
+DISK = {
+    errno.EACCES: "look at the permissions of the folder",
+    errno.EPERM: "look at the permissions of the folder",
+    errno.EROFS: "choose a folder that can be written",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EIO: "look at the disk",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+"""What the system refuses that is nobody's mistake in here, and what to do about it."""
 
 app = typer.Typer(
     name="gemel",
@@ -111,6 +123,9 @@ def run(argv: Sequence[str]) -> int:
         show.error(e)
         return e.exit_code
     except Exception as e:
+        if isinstance(e, OSError) and e.errno in DISK:
+            show.error(_of_disk(e))
+            return 1
         return _unexpected(e, debug)
 
 
@@ -125,6 +140,12 @@ def _check_text(argv: Sequence[str]) -> None:
         shown = word.encode("utf-8", "backslashreplace").decode()
         if any("\udc80" <= c <= "\udcff" for c in word):
             raise InvalidInput("this name is not UTF-8", where=shown, hint="rename the file")
+
+
+def _of_disk(e: OSError) -> GemelError:
+    return GemelError(
+        (e.strerror or str(e)).lower(), where=str(e.filename or ""), hint=DISK[e.errno or 0]
+    )
 
 
 def _usage(e: Any) -> int:

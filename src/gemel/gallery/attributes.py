@@ -39,13 +39,12 @@ def check_attributes(
         for name, value in (row or {}).items():
             if not isinstance(name, str):
                 raise DataError(f"attribute name {name!r} is not a string", where=record)
-            if not isinstance(value, SCALARS) or (
-                isinstance(value, float) and not math.isfinite(value)
-            ):
+            if not isinstance(value, SCALARS) or not _is_kept(value):
                 raise DataError(
                     f"attribute {name!r} is {type(value).__name__} {quoted(value)}",
                     where=record,
-                    hint="attributes are strings, finite numbers, booleans or null",
+                    hint="attributes are strings, finite numbers, booleans or null; whole numbers "
+                    "have at most 64 bits",
                 )
             names.add(name)
         checked.append(dict(row or {}))
@@ -80,6 +79,13 @@ def check_where(where: Where | None) -> Where:
 def options_of(wanted: Scalar | Sequence[Scalar]) -> list[Scalar]:
     """The values that a filter accepts for one attribute."""
     return list(wanted) if isinstance(wanted, list | tuple) else [cast(Scalar, wanted)]
+
+
+def _is_kept(value: Scalar) -> bool:
+    """It comes back from JSON as it is: a number is finite, a whole one has at most 64 bits."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**64
 
 
 def same_attributes(left: Attributes, right: Attributes) -> bool:

@@ -195,3 +195,19 @@ def test_a_closed_or_read_only_gallery_says_so(gallery, rows, folder):
     gallery.close()
     with pytest.raises(GalleryError, match="closed"):
         gallery.search(rows[0])
+
+
+def test_names_of_attributes_that_no_record_has_any_more_are_free_again(gallery, rows):
+    gallery.enroll(["a", "b"], rows[:2], [{f"x{i}": i for i in range(250)}, {"town": "Bonn"}])
+    with pytest.raises(DataError, match="different attribute names"):
+        gallery.enroll(["c"], rows[2:3], [{f"y{i}": i for i in range(250)}])
+    gallery.delete(["a"])
+    assert gallery.enroll(["c"], rows[2:3], [{f"y{i}": i for i in range(250)}]).added == 1
+    assert gallery.get("c").attributes["y249"] == 249
+    assert [h.id for h in gallery.search(rows[1], 9, where={"town": "Bonn"})[0]] == ["b"]
+
+
+@pytest.mark.parametrize("number", [10**400, -(2**64), float("inf")])
+def test_an_attribute_that_json_would_not_give_back_is_refused(gallery, rows, number):
+    with pytest.raises(DataError, match="attribute 'n' is"):
+        gallery.enroll(["a"], rows[:1], [{"n": number}])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.serve.small import DIM, ROWS
 
+from gemel import sqlite
 from gemel.gallery.local.gallery import LocalGallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
@@ -162,7 +163,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str]] = [
     ("POST", "/v1/verify", {"content": b"", "headers": JSON}, 400, "malformed_json", ""),
     ("POST", "/v1/verify", {"content": b"{", "headers": JSON}, 400, "malformed_json", ""),
     ("POST", "/v1/verify", {"content": b"\xff\xfe", "headers": JSON}, 400, "malformed_json", ""),
-    ("POST", "/v1/verify", {"content": b"[" * 90_000, "headers": JSON}, 422, "invalid_input", ""),
+    ("POST", "/v1/verify", {"content": b"[" * 90_000, "headers": JSON}, 400, "malformed_json", ""),
     (
         "POST",
         "/v1/verify",
@@ -363,6 +364,7 @@ def test_metrics_count_what_happened(client: httpx.Client) -> None:
         'gemel_requests_total{route="/v1/verify",status="200"} 1.0',
         'gemel_requests_total{route="/v1/verify",status="400"} 1.0',
         'gemel_requests_total{route="/v1/search",status="200"} 0.0',
+        'gemel_requests_total{route="/v1/search",status="500"} 0.0',
         'gemel_requests_total{route="other",status="404"} 1.0',
         'gemel_batch_payloads_sum{lane="encode"} 2.0',
         "gemel_ready 1.0",
@@ -405,3 +407,35 @@ def test_a_fault_is_logged_with_the_request_id_and_not_shown(
     assert line["request_id"] == bad.headers["x-request-id"]
     assert line["release"] == release.id
     assert "ZeroDivisionError" in line["exception"]
+
+
+def test_a_full_disk_is_507_with_what_to_do(
+    release: Release, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(sqlite, "DURABLE", (*sqlite.DURABLE, "max_page_count=12"))
+    with (
+        LocalGallery.open(tmp_path / "g", space_id=release.space_id, dim=DIM) as gallery,
+        running(create_app(Service(release, gallery))) as url,
+    ):
+        records = [{"id": f"{i}", "payload": {**ANNA, "born": i}} for i in range(900)]
+        reply = httpx.post(f"{url}/v1/records", json={"records": records}, timeout=20)
+        count = httpx.get(f"{url}/v1/records").json()["count"]
+    assert (reply.status_code, reply.json()["code"]) == (507, "gallery_full")
+    assert "free some space" in reply.json()["hint"]
+    assert count == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_description_says_what_an_item_is_and_which_shape_errors_have(
+    client: httpx.Client,
+) -> None:
+    document = client.get("/openapi.json").json()
+    body = document["components"]["schemas"]["VerifyBody"]["properties"]["left"]
+    assert '"#/components/schemas/Payload"' in msgspec.json.encode(body).decode()
+    errors = {
+        path: next(iter(operation["responses"]["default"]["content"]))
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+    }
+    assert errors.pop("/v1/embeddings") == "application/json"
+    assert set(errors.values()) == {"application/problem+json"}

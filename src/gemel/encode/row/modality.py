@@ -17,6 +17,8 @@ from gemel.encode.row.parts import RowParts
 from gemel.encode.row.prepare import RowPrepare, read_row
 from gemel.errors import InvalidInput
 
+MAX_TEXT = 100_000
+"""Characters of one value in a request; networks read far fewer."""
 JSON_TYPES = {"text": "string", "category": "string", "number": "number", "date": "string"}
 
 
@@ -55,7 +57,13 @@ class RowModality(modality.Modality):
         """The row, each value as its field reads it."""
         if isinstance(item, str):
             item = _of_text(prepare, item)
-        row = read_row(prepare.fields, item) if isinstance(item, Mapping) else item
+        row = item
+        if isinstance(item, Mapping):
+            for name, value in item.items():
+                if isinstance(value, str) and len(value) > MAX_TEXT:
+                    what = f"a text of {len(value):,} characters, at most {MAX_TEXT:,} are read"
+                    raise InvalidInput(what, where=str(name)[:60])
+            row = read_row(prepare.fields, item)
         prepare.check(row)
         return row
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Float32
 from gemel.data.schema import Field
-from gemel.errors import InvalidInput, ReleaseError
+from gemel.errors import InvalidInput, ReleaseError, quoted
 
 START, END = b"\x02", b"\x03"
 MAX_WIDTH = 256
@@ -221,7 +222,7 @@ def check_row(fields: Mapping[str, Field], payload: Any) -> None:
             hint = f"did you mean {near[0]!r}?" if near else ""
             raise InvalidInput(
                 "unknown field",
-                where=str(name),
+                where=str(name)[:60],
                 hint=hint or f"fields: {', '.join(fields)}",
             )
         if value is not None:
@@ -236,8 +237,8 @@ def _check_value(field: Field, value: Any) -> None:
     name, kind = field.name, field.kind
     if kind == "number":
         ok = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (ok and math.isfinite(value)):
-            raise InvalidInput(f"expected a finite number, got {value!r}", where=name)
+        if not (ok and abs(value) <= sys.float_info.max):  # false for what is no number
+            raise InvalidInput(f"expected a finite number, got {quoted(value)}", where=name)
     elif not isinstance(value, str):
         raise InvalidInput(
             f"expected text, got {type(value).__name__}", where=name, hint="quote the value"

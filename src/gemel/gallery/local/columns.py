@@ -95,6 +95,16 @@ class AttributeTable:
         """Every attribute that some row had."""
         return frozenset(self._columns)
 
+    def forget(self, live: Bool) -> None:
+        """Drop the columns in which no live row has a value; views keep theirs.
+
+        Args:
+            live: (n,), of all slots in use.
+        """
+        for name, column in list(self._columns.items()):
+            if not (column.codes[: len(live)][live] != MISSING).any():
+                del self._columns[name]
+
     def view(self, n: int) -> AttributeView:
         """The first n slots, as they are and will be."""
         frozen = {

@@ -21,6 +21,7 @@ from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError, GalleryError, InvalidInput, UnknownRecord, quoted
 from gemel.gallery.attributes import (
+    MAX_NAMES,
     Attributes,
     Scalar,
     Where,
@@ -107,6 +108,9 @@ class LocalGallery:
                 f"{len(ids)} ids, {len(rows)} embeddings and {len(given)} attributes do not match"
             )
         with self._changing() as memory:
+            names = {name for row in given for name in row or ()}
+            if len(names | memory.attribute_names()) > MAX_NAMES:
+                memory.forget_attributes()
             checked = check_attributes(given, ids, memory.attribute_names())
             slots = np.array([memory.slots.get(i, -1) for i in ids], np.int64)
             change = np.flatnonzero(~self._are_same(slots, rows, checked))
@@ -164,7 +168,7 @@ class LocalGallery:
                 what = f"record {quoted(record)} is not found on disk any more"
                 raise GalleryError(what, where=str(self.path), hint=DAMAGED)
         if found is None:
-            raise UnknownRecord(f"no record {record!r}", where=str(self.path))
+            raise UnknownRecord(f"no record {quoted(record, 80)}", where=str(self.path))
         return Record(record, *found)
 
     def count(self, where: Where | None = None) -> int:

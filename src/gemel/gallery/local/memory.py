@@ -129,6 +129,10 @@ class Memory:
         """Every attribute that some row had."""
         return self._attributes.names()
 
+    def forget_attributes(self) -> None:
+        """Give up the names of attributes that no record has any more."""
+        self._attributes.forget(self._live)
+
     def is_sparse(self) -> bool:
         """More slots are dead than live."""
         n_dead = len(self._ids) - len(self.slots)

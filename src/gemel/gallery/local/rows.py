@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from gemel.arrays import Float32, Int64
-from gemel.errors import GalleryError, GalleryUnavailable, quoted
+from gemel.errors import GalleryError, GalleryFull, GalleryUnavailable, quoted
 from gemel.gallery.attributes import Attributes
 from gemel.sqlite import Database, Kind
 
@@ -54,6 +54,7 @@ KIND = Kind(
     _tables,
     GalleryError,
     GalleryError,
+    full=GalleryFull,
     lost=GalleryUnavailable,
     schema=1,
     upgrades={0: "ALTER TABLE rows ADD COLUMN digest BLOB"},

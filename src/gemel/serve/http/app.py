@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -14,7 +15,7 @@ from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.front import Front
 from gemel.serve.http.guard import Guard
-from gemel.serve.http.problems import render
+from gemel.serve.http.problems import rendered
 from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
@@ -43,8 +44,8 @@ def create_app(
     door = Door(service, settings, log)
     endpoints: dict[str, dict[str, Endpoint]] = {}
     for route in TABLE:
-        answer, limit = door.answer_to(route), settings.max_body_bytes
-        endpoint = Endpoint(route, answer, limit, service.metrics, log)
+        permit, answer = partial(door.permit, route), door.answer_to(route)
+        endpoint = Endpoint(route, permit, answer, door.intake, service.metrics, log)
         endpoints.setdefault(route.path, {})[route.method] = endpoint
 
     def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -54,14 +55,13 @@ def create_app(
         known = _explained(error, request)
         if known.status == 500:
             log.error("request_failed", route="other", request_id=request_id, exc_info=error)
-        content_type, body = render(known, "other", request_id)
+        lines, body = rendered(known, "other", request_id)
         front.count("other", known.status)
-        headers = {"x-request-id": request_id}
+        headers = {k.decode(): v.decode() for k, v in lines if k != b"content-length"}
         if isinstance(error, HTTPException) and error.headers:
             headers.update({k.lower(): v for k, v in error.headers.items()})
-        return Response(
-            body, status_code=known.status, media_type=content_type.decode(), headers=headers
-        )
+        media_type = headers.pop("content-type")
+        return Response(body, status_code=known.status, media_type=media_type, headers=headers)
 
     others = Litestar(
         list(pages),

@@ -6,9 +6,11 @@ from typing import Any
 
 from gemel.serve.http import table
 from gemel.serve.http.endpoint import Answer, Call, Raw, Route
+from gemel.serve.http.intake import Intake
 from gemel.serve.http.openapi import document
 from gemel.serve.http.problems import JSON
 from gemel.serve.http.state import State
+from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
@@ -26,7 +28,9 @@ class Door:
     def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
         self._service = service
         self._lanes = Lanes(settings, service.metrics, log)
-        self._state = State(service)
+        self.intake = Intake(settings.max_body_bytes, service.metrics)
+        self._state = State(service, self.intake)
+        self._described: tuple[Live, Raw] | None = None
         self._is_ready = service.metrics.gauge("gemel_ready")
         self._told: dict[Route, Answer] = {
             table.RELEASE: self._state.release,
@@ -54,7 +58,16 @@ class Door:
     async def stop(self) -> None:
         """Finish what is in the queues and end."""
         self.begin_stop()
+        self.intake.close()
         await self._lanes.stop()
+
+    def permit(self, route: Route) -> None:
+        """Return if a request of this route may be read.
+
+        Raises:
+            Overloaded: too much is waiting, or the service is stopping.
+        """
+        self._lanes.permit(route.lanes)
 
     def answer_to(self, route: Route) -> Answer:
         """What answers a route."""
@@ -74,4 +87,7 @@ class Door:
 
     async def _description(self, call: Call, _: None) -> Raw:
         """The routes, as OpenAPI 3.1."""
-        return Raw(JSON, document(table.TABLE, self._service.pick(call.request_id)))
+        live = self._service.pick(call.request_id)
+        if self._described is None or self._described[0] is not live:
+            self._described = live, Raw(JSON, document(table.TABLE, live))
+        return self._described[1]

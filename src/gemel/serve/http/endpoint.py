@@ -7,6 +7,7 @@ little more than its own overhead.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 import time
@@ -18,23 +19,24 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from litestar.types import Receive, Scope, Send
+from prometheus_client import Counter
 
 from gemel.errors import (
     BodyTooLarge,
     GemelError,
     InternalError,
     InvalidInput,
-    MalformedBody,
     WrongMediaType,
     quoted,
 )
 from gemel.serve.context import Role
-from gemel.serve.http.error_path import told
-from gemel.serve.http.problems import JSON, RETRY_AFTER, render
+from gemel.serve.http.body import SMALL, Body
+from gemel.serve.http.intake import Intake
+from gemel.serve.http.problems import JSON, RETRY_AFTER, SAFE, render
 from gemel.serve.live import Live
 from gemel.serve.service import Verb
 from gemel.serve.steps import Lane
-from gemel.telemetry import STATUSES, Metrics
+from gemel.telemetry import Metrics
 
 MAX_ID = 128
 _PREFIX = secrets.token_hex(4)
@@ -61,6 +63,7 @@ class Call:
         timing: for `Server-Timing`: names and seconds.
         query: names and values of the query string; of names that come twice, the last.
         ledger_fails: what is decided cannot be noted at the moment, and the headers say so.
+        n_held: bytes of a large body, as `Intake` counts them.
     """
 
     scope: Scope
@@ -69,6 +72,7 @@ class Call:
     timing: list[tuple[str, float]] = field(default_factory=list)
     query: dict[str, str] = field(default_factory=dict)
     ledger_fails: bool = False
+    n_held: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,56 +119,65 @@ class Endpoint:
 
     Args:
         route: what it answers to.
+        permit: raises where the answer would be refused, before a body is read for it.
         answer: takes the call and its decoded body, gives the reply.
-        max_body: bytes of a body, at most.
+        intake: bounds of bodies.
         metrics: what is counted.
         log: a logger.
     """
 
     def __init__(
-        self, route: Route, answer: Answer, max_body: int, metrics: Metrics, log: Any
+        self,
+        route: Route,
+        permit: Callable[[], None],
+        answer: Answer,
+        intake: Intake,
+        metrics: Metrics,
+        log: Any,
     ) -> None:
         self.route = route
+        self._permit = permit
         self._answer = answer
-        self._decode = None if route.body is None else msgspec.json.Decoder(route.body).decode
-        self._max_body = max_body
+        self._body = None if route.body is None else Body(route.body)
+        self._intake = intake
         self._log = log
         self._seconds = metrics.histogram("gemel_request_seconds", route.label)
-        self._statuses = {
-            int(status): metrics.counter("gemel_requests_total", route.label, status)
-            for status in STATUSES
-        }
+        self._metrics = metrics
+        self._statuses: dict[int, Counter] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
         call = Call(scope, "")
-        status, content_type, sent = 200, JSON, b""
+        status, content_type = 200, JSON
         try:
-            length = self._read_headers(call)
+            self._read_headers(call)
             if scope["query_string"] and self.route.query is not None:
                 call.query = _query(scope["query_string"], self.route.query)
-            if self._decode is None:
-                reply = await self._answer(call, None)
-            else:
-                sent = await self._body(length, receive)
-                reply = await self._answer(call, self._decode(sent))
+            self._permit()
+            body = None if self._body is None else await self._read(self._body, call, receive)
+            reply = await self._answer(call, body)
             if reply.__class__ is Raw:
                 content_type, content = reply.content_type, reply.body
             else:
                 content = _encode(reply)
         except Exception as e:
-            error = self._explained(e, call, sent)
+            error = self._explained(e, call)
             status = error.status
             content_type, content = render(error, self.route.label, call.request_id)
+        finally:
+            self._intake.give_back(call.n_held)
         headers = _headers(call, status, content_type, len(content))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": False})
+        if status not in self._statuses:
+            counter = self._metrics.counter("gemel_requests_total", self.route.label, str(status))
+            self._statuses[status] = counter
         self._statuses[status].inc()
         self._seconds.observe(time.perf_counter() - started)
 
-    def _read_headers(self, call: Call) -> int:
-        """Take the request id; the length that is announced, -1 if none is.
+    def _read_headers(self, call: Call) -> None:
+        """Take the request id, and look at what is announced.
 
         Raises:
             WrongMediaType: a body that is not announced as JSON.
@@ -179,45 +192,46 @@ class Endpoint:
             elif name == b"x-request-id":
                 call.request_id = accepted_id(value)
         call.request_id = call.request_id or new_id()
-        if self._decode is not None and not (len(kinds) == 1 and _is_json(kinds[0])):
+        if self._body is not None and not (len(kinds) == 1 and _is_json(kinds[0])):
             # Without a type, or as text, a page of any site may send it and ask nobody.
             shown = quoted(b", ".join(kinds).decode("latin-1"), 80) if kinds else "no type"
             raise WrongMediaType(f"a body of {shown}", hint="send Content-Type: application/json")
-        if length > self._max_body:
+        if length > self._intake.max_body:
             raise self._too_large(length)
-        return length
 
-    async def _body(self, length: int, receive: Receive) -> bytes:
-        """The whole body.
+    async def _read(self, kind: Body[Any], call: Call, receive: Receive) -> Any:
+        """The body, decoded; a large one aside.
 
         Raises:
             BodyTooLarge: it is longer than the limit.
+            Overloaded: there is no room for it.
+            asyncio.CancelledError: the client has gone.
         """
-        message: Any = await receive()
-        body: bytes = message.get("body", b"")
-        parts, size = [body], len(body)
-        while message.get("more_body") and size <= self._max_body:
-            message = await receive()
-            part = message.get("body", b"")
+        parts, size, more = [], 0, True
+        while more:
+            message: Any = await receive()
+            if message["type"] == "http.disconnect":
+                raise asyncio.CancelledError
+            part: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
             size += len(part)
+            if size > self._intake.max_body:
+                raise self._too_large(size)
+            if size > SMALL:
+                self._intake.take(size - call.n_held)
+                call.n_held = size
             parts.append(part)
-        if size > self._max_body:
-            raise self._too_large(max(size, length))
-        return body if len(parts) == 1 else b"".join(parts)
+        sent = parts[0] if len(parts) == 1 else b"".join(parts)
+        return await self._intake.aside(lambda: kind.read(sent)) if call.n_held else kind.read(sent)
 
     def _too_large(self, size: int) -> BodyTooLarge:
         return BodyTooLarge(
-            f"the body has {size} bytes, the limit is {self._max_body}",
+            f"the body has {size} bytes, the limit is {self._intake.max_body}",
             hint="send less, or raise serve.max_body_bytes",
         )
 
-    def _explained(self, error: Exception, call: Call, sent: bytes) -> GemelError:
+    def _explained(self, error: Exception, call: Call) -> GemelError:
         """The error as a client may see it."""
-        if isinstance(error, msgspec.ValidationError):
-            what, where = told(error, sent)
-            return InvalidInput(what, where=where, hint="see /openapi.json")
-        if isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError):
-            return MalformedBody(f"the body is not JSON: {error}", hint="send one JSON object")
         if isinstance(error, GemelError) and error.status != 500:
             return error
         self._log.error(
@@ -275,6 +289,7 @@ def _headers(
         (b"content-type", content_type),
         (b"content-length", b"%d" % length),
         (b"x-request-id", call.request_id.encode()),
+        *SAFE,
     ]
     if call.live is not None:
         release = call.live.release

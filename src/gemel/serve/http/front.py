@@ -6,7 +6,9 @@ taken with or without a slash at its end.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -17,7 +19,7 @@ from gemel.errors import GemelError, WrongMethod
 from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.guard import Guard
-from gemel.serve.http.problems import render
+from gemel.serve.http.problems import SAFE, rendered
 from gemel.serve.http.table import LIVE, METRICS, READY, RECORD, RECORDS
 from gemel.telemetry import STATUSES, Metrics
 
@@ -54,7 +56,8 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or start and stop."""
         if scope["type"] == ScopeType.HTTP:
-            await self._answer(scope, receive, send)
+            with suppress(asyncio.CancelledError):  # the client has gone, or the service ends
+                await self._answer(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 
@@ -92,12 +95,7 @@ class Front:
         label = next(iter(found.values())).route.label if found else "other"
         sent = next((v for k, v in scope["headers"] if k == b"x-request-id"), b"")
         request_id = accepted_id(sent) or new_id()
-        content_type, body = render(error, label, request_id)
-        headers = [
-            (b"content-type", content_type),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", request_id.encode()),
-        ]
+        headers, body = rendered(error, label, request_id)
         if error.status == 405 and found:
             headers.append((b"allow", methods(found).encode()))
         self.count(label, error.status)
@@ -106,7 +104,7 @@ class Front:
 
     async def _tell_methods(self, send: Send, found: ByMethod) -> None:
         self.count(next(iter(found.values())).route.label, 204)
-        headers = [(b"allow", methods(found).encode())]
+        headers = [(b"allow", methods(found).encode()), *SAFE]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

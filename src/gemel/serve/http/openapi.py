@@ -9,8 +9,9 @@ import msgspec
 
 import gemel
 from gemel.serve.http.endpoint import Route
-from gemel.serve.http.problems import PROBLEM, Problem
+from gemel.serve.http.problems import JSON, OPENAI_ROUTES, PROBLEM, OpenAIProblem, Problem
 from gemel.serve.live import Live
+from gemel.serve.verbs.wire import PAYLOAD
 
 
 def document(table: Sequence[Route], live: Live) -> bytes:
@@ -19,9 +20,10 @@ def document(table: Sequence[Route], live: Live) -> bytes:
         t for route in table for t in (route.body, route.reply) if t and _is_struct(t)
     ]
     _, components = msgspec.json.schema_components(
-        [*dict.fromkeys(types), Problem], ref_template="#/components/schemas/{name}"
+        [*dict.fromkeys(types), Problem, OpenAIProblem], ref_template="#/components/schemas/{name}"
     )
     components["Payload"] = live.items.schema()
+    _name_items(components)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.label, {})[route.method.lower()] = _operation(route)
@@ -44,8 +46,10 @@ def document(table: Sequence[Route], live: Live) -> bytes:
 
 def _operation(route: Route) -> dict[str, Any]:
     good = {"description": "OK", "content": _content(route.reply)}
-    problem = {"$ref": f"#/components/schemas/{Problem.__name__}"}
-    bad = {"description": "An error", "content": {PROBLEM.decode(): {"schema": problem}}}
+    is_openai = route.label in OPENAI_ROUTES
+    media, shape = (JSON, OpenAIProblem) if is_openai else (PROBLEM, Problem)
+    schema = {"$ref": f"#/components/schemas/{shape.__name__}"}
+    bad = {"description": "An error", "content": {media.decode(): {"schema": schema}}}
     words = route.label.replace("{id}", "one").strip("/").split("/")
     operation: dict[str, Any] = {
         "operationId": "_".join([route.method.lower(), *words]).replace(".", "_"),
@@ -64,6 +68,19 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters:
         operation["parameters"] = parameters
     return operation
+
+
+def _name_items(node: Any) -> None:
+    """Leave of every item's schema its reference to what the release says of it, or a text."""
+    if isinstance(node, dict):
+        if node.get("$ref") == PAYLOAD and "anyOf" in node:
+            del node["$ref"]
+            node["anyOf"] = [{"$ref": PAYLOAD}, {"type": "string"}]
+            return
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            _name_items(child)
 
 
 def _content(kind: type[Any]) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from gemel.errors import DataError, GemelError, RequestError
 RETRY_AFTER = {429: b"1", 503: b"1"}
 PROBLEM = b"application/problem+json"
 JSON = b"application/json"
+SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""Of every answer but pages: it is what it says, and nobody keeps it."""
 OPENAI_ROUTES = ("/v1/embeddings",)
 
+Header = tuple[bytes, bytes]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -32,6 +35,22 @@ class Problem(Struct, omit_defaults=True):
     request_id: str
     where: str = ""
     hint: str = ""
+
+
+class OpenAIError(Struct):
+    """What went wrong, with the fields of OpenAI's API and our code and id."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    request_id: str
+
+
+class OpenAIProblem(Struct):
+    """An error in the shape of OpenAI's API."""
+
+    error: OpenAIError
 
 
 def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes]:
@@ -49,8 +68,8 @@ def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes
     if route in OPENAI_ROUTES:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"
         message = ". ".join(part for part in (error.what, hint) if part)
-        body = {"message": message, "type": kind, "param": where or None, "code": error.code}
-        return JSON, _encode({"error": {**body, "request_id": request_id}})
+        said = OpenAIError(message, kind, where or None, error.code, request_id)
+        return JSON, _encode(OpenAIProblem(said))
     problem = Problem(
         type=f"urn:gemel:error:{error.code}",
         title=HTTPStatus(error.status).phrase,
@@ -62,3 +81,30 @@ def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes
         hint=hint,
     )
     return PROBLEM, _encode(problem)
+
+
+def rendered(error: GemelError, route: str, request_id: str) -> tuple[list[Header], bytes]:
+    """Headers and body of that reply, where no endpoint gives them."""
+    content_type, body = render(error, route, request_id)
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode()),
+        *SAFE,
+    ]
+    if error.status in RETRY_AFTER:
+        headers.append((b"retry-after", RETRY_AFTER[error.status]))
+    return headers, body
+
+
+def whole(error: GemelError, request_id: str) -> bytes:
+    """The reply to what did not become a request, as it is sent."""
+    headers, body = rendered(error, "other", request_id)
+    status = HTTPStatus(error.status)
+    lines = [b"%b: %b\r\n" % header for header in (*headers, (b"connection", b"close"))]
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (
+        status,
+        status.phrase.encode(),
+        b"".join(lines),
+        body,
+    )

@@ -12,6 +12,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -19,13 +20,16 @@ from typing import Any
 import uvicorn
 
 from gemel.errors import ConfigError
+from gemel.serve.http.connection import Connection
 from gemel.serve.http.front import Front
 from gemel.serve.http.guard import is_local
 from gemel.settings import ServeSettings
 from gemel.telemetry import Forward, log_to
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-GRACE_SECONDS = 30
+GRACE_SECONDS = 4
+"""In which what has come whole is answered after a signal."""
+MAX_CONNECTIONS = 2000
 START_SECONDS = 30.0
 
 
@@ -160,7 +164,7 @@ class _Server(uvicorn.Server):
         for name in ("uvicorn", "uvicorn.error"):
             logger = logging.getLogger(name)
             logger.handlers = [Forward(log)] if name == "uvicorn" else []
-            logger.setLevel(logging.WARNING)
+            logger.setLevel(logging.ERROR)  # below that, anybody could fill a disk
         logging.getLogger("uvicorn").propagate = False
         super().__init__(
             uvicorn.Config(
@@ -171,6 +175,8 @@ class _Server(uvicorn.Server):
                 lifespan="on",
                 ws="none",
                 proxy_headers=False,
+                http=Connection,
+                limit_concurrency=min(MAX_CONNECTIONS, _n_files() // 2),
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
@@ -180,11 +186,30 @@ class _Server(uvicorn.Server):
         """Signals are handled by `run`, which ends with success after one."""
         return nullcontext()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Close connections whose clients are late, twice a second."""
+        if counter % 5 == 0:
+            now = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the service, then tell whoever waits."""
         await super().startup(sockets)
         if self.started and self.on_started is not None:
             self.on_started()
+
+
+def _n_files() -> int:
+    """Files and sockets that this process may have open."""
+    try:
+        import resource
+    except ImportError:  # not on this platform
+        return 2 * MAX_CONNECTIONS
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 2 * MAX_CONNECTIONS if limit == resource.RLIM_INFINITY else limit
 
 
 def _loop() -> Callable[[], asyncio.AbstractEventLoop]:

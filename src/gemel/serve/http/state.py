@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from gemel.errors import LedgerUnavailable, NotFound, Overloaded
 from gemel.serve.http.endpoint import Call, Raw
+from gemel.serve.http.intake import Intake
 from gemel.serve.live import Live
 from gemel.serve.service import Service
 
@@ -50,10 +50,11 @@ class State:
 
     Args:
         service: of which they tell.
+        intake: whose thread writes the figures.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, intake: Intake) -> None:
+        self._service, self._intake = service, intake
         self.is_stopping = False
 
     async def release(self, call: Call, _: None) -> ReleaseReply:
@@ -89,7 +90,7 @@ class State:
 
     async def figures(self, _call: Call, _: None) -> Raw:
         """Metrics as text."""
-        text = generate_latest(self._service.metrics.registry)
+        text = await self._intake.aside(self._service.metrics.text)
         return Raw(CONTENT_TYPE_PLAIN_0_0_4.encode(), text)
 
 

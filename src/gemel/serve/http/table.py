@@ -43,7 +43,7 @@ def _review(call: Call) -> reviews.ReviewBody:
         InvalidInput: it is no whole number in range.
     """
     most, word = reviews.MAX_WAITING, call.query.get("limit", "100")
-    is_number = word.isdecimal() and len(word) <= len(str(most))
+    is_number = word.isascii() and word.isdecimal() and len(word) <= len(str(most))
     if not is_number or not 1 <= int(word) <= most:
         raise InvalidInput(f"limit {quoted(word, 20)} is no number from 1 to {most}", where="limit")
     return reviews.ReviewBody(int(word), call.query.get("reviewer"))

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from gemel.ledger import changes
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Scalar
+from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Value
 
 
 class NewRecord(Body):
@@ -17,7 +17,7 @@ class NewRecord(Body):
 
     id: Annotated[str, Meta(min_length=1, max_length=1024)]
     payload: Item
-    attributes: dict[str, Scalar | bool] | None = None
+    attributes: dict[str, Value | None] | None = None
 
 
 class RecordsBody(Body):

@@ -16,7 +16,11 @@ MAX_VIEWS = 8
 """Of one thing; all views of the left are compared with all of the right."""
 
 Scalar = str | int | float | None
-Item = dict[str, Any] | str
+Value = Annotated[str, Meta(max_length=100_000)] | int | float | bool
+"""Of an attribute."""
+PAYLOAD = "#/components/schemas/Payload"
+"""Where the description of a service says what an item is to its release."""
+Item = Annotated[dict[str, Any] | str, Meta(extra_json_schema={"$ref": PAYLOAD})]
 Views = Annotated[list[Item], Meta(min_length=1, max_length=MAX_VIEWS)]
 Pair = tuple[str | None, str | None]
 Category = str | Pair | None

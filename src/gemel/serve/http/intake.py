@@ -1,0 +1,59 @@
+"""What bodies may hold at one time, and the thread in which large ones are decoded, one by one.
+
+Small bodies are always taken, so that large ones, or halves of them, shut nobody out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from gemel.errors import Overloaded
+from gemel.telemetry import Metrics
+
+T = TypeVar("T")
+MAX_HELD = 64 << 20
+"""Bytes that large bodies hold together, from their first byte until they are answered."""
+
+
+class Intake:
+    """The bounds of one service.
+
+    Args:
+        max_body: bytes of one body, at most.
+        metrics: what is counted.
+    """
+
+    def __init__(self, max_body: int, metrics: Metrics) -> None:
+        self.max_body = max_body
+        self._room = max(MAX_HELD, 2 * max_body)
+        self._held = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gemel-decode")
+        metrics.gauge("gemel_body_bytes").set_function(lambda: self._held)
+
+    def take(self, n_bytes: int) -> None:
+        """Hold so many bytes more.
+
+        Raises:
+            Overloaded: there is no room.
+        """
+        if self._held + n_bytes > self._room:
+            raise Overloaded(
+                f"large bodies hold {self._held:,} bytes, the limit is {self._room:,}",
+                hint="try again after the time in Retry-After, or send less at a time",
+            )
+        self._held += n_bytes
+
+    def give_back(self, n_bytes: int) -> None:
+        """Hold so many bytes less."""
+        self._held -= n_bytes
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """What work comes to that would hold up the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def close(self) -> None:
+        """Take no more work."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
