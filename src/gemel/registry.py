@@ -67,6 +67,10 @@ class Registry:
 MODALITIES = Registry(
     "modality",
     "gemel.modalities",
-    {"row": "gemel.encode.row.modality:ROW", "image": "gemel.encode.image.modality:IMAGE"},
+    {
+        "row": "gemel.encode.row.modality:ROW",
+        "image": "gemel.encode.image.modality:IMAGE",
+        "text": "gemel.encode.text.modality:TEXT",
+    },
 )
 """What can be compared. It stands here since data, which knows none, reads what a package adds."""

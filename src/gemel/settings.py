@@ -32,10 +32,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DataSettings(Settings, frozen=True):
     """Where the records are and how to read them."""
 
-    path: Annotated[str, Meta(description="File of records or pairs, or folder of images")] = ""
+    path: Annotated[
+        str, Meta(description="File of records, texts or pairs, or folder of images or texts")
+    ] = ""
     kind: Annotated[
         str,
-        Meta(description="What the path holds: rows, images, pairs, or a modality; auto looks"),
+        Meta(
+            description="What the path holds: rows, images, pairs, text, or a modality; auto looks"
+        ),
     ] = "auto"
     identity: Annotated[
         str | None, Meta(description="Column that says which records belong together")
@@ -172,24 +176,26 @@ class TrainSettings(Settings, frozen=True):
         Meta(description="hard: a hinge at a distance; soft: a softplus without one; null: hard"),
     ] = None
     identities_per_batch: Annotated[
-        Count, Meta(description="P of a P x K batch; 0: 64 for rows, 16 for images")
+        Count, Meta(description="P of a P x K batch; 0: 64 for rows, 16 for images, 64 for texts")
     ] = 0
     views_per_identity: Annotated[
-        Count, Meta(description="K of a P x K batch; 0: 4 for rows, 8 for images")
+        Count, Meta(description="K of a P x K batch; 0: 4 for rows, 8 for images, 2 for texts")
     ] = 0
     max_epochs: Annotated[
-        Count, Meta(description="Epochs at most; 0: 8 for rows, 30 for images")
+        Count, Meta(description="Epochs at most; 0: 8 for rows, 30 for images, 20 for texts")
     ] = 0
     patience: Annotated[
         Count,
         Meta(
             description="Epochs without a better dev metric before training stops; 0: 3 for rows, "
-            "15 for images"
+            "15 for images, 4 for texts"
         ),
     ] = 0
     learning_rate: Annotated[
         Annotated[float, Meta(ge=0)],
-        Meta(description="Peak learning rate; 0: 0.01 for rows, 0.0003 for images"),
+        Meta(
+            description="Peak learning rate; 0: 0.01 for rows, 0.0003 for images, 0.003 for texts"
+        ),
     ] = 0.0
     warmup_ratio: Annotated[
         Ratio | None, Meta(description="Share of the steps in which the rate rises; null: 0.1")

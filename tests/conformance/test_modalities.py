@@ -16,6 +16,8 @@ from gemel.encode.image.prepare import ImagePrepare
 from gemel.encode.modality import Modality, Payload, Prepare
 from gemel.encode.row.modality import ROW, RowModality
 from gemel.encode.row.prepare import RowPrepare
+from gemel.encode.text.modality import TEXT
+from gemel.encode.text.prepare import TextPrepare
 from gemel.testing import check_modality
 
 FIELDS = (Field("name", "text"), Field("born", "date"), Field("height", "number"))
@@ -47,7 +49,14 @@ def series(folder: Path) -> tuple[Modality, Prepare, list[Payload], Path]:
     return SERIES, SeriesPrepare(10), drawn, folder / "series.json"
 
 
-@pytest.mark.parametrize("make", [rows, images, series])
+def texts(folder: Path) -> tuple[Modality, Prepare, list[Payload], Path]:
+    said = ["The printer does not print.", "Il pleut \u00e0 verse", "\u6771\u4eac", "x" * 5000]
+    lines = ["body,who", "the printer is broken,a", "no printer works,a", "my mail is gone,b"]
+    (folder / "texts.csv").write_text("\n".join([*lines, ""]))
+    return TEXT, TextPrepare.fit(said[:2]), [*said], folder / "texts.csv"
+
+
+@pytest.mark.parametrize("make", [rows, images, texts, series])
 def test_it_is_whole(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     kind, prepare, payloads, path = make(tmp_path)
     identity = None if kind is IMAGE else "who"

@@ -8,9 +8,9 @@ import pytest
 from gemel.config import describe
 from gemel.train.towers import trainable
 
-BOTH = r"0: ([\w.]+) for rows, ([\w.]+) for images$"
+EACH = r"0: ([\w.]+) for rows, ([\w.]+) for images, ([\w.]+) for texts$"
 SAID = {
-    key: re.findall(BOTH, describe(f"train.{key}"))
+    key: re.findall(EACH, describe(f"train.{key}"))
     for key in (
         "identities_per_batch", "views_per_identity", "max_epochs", "patience", "learning_rate",
     )
@@ -23,13 +23,13 @@ ALIKE = {
 
 @pytest.mark.parametrize("key", SAID)
 def test_defaults_of_a_modality_are_as_described(key: str) -> None:
-    ((rows, images),) = SAID[key]
-    for modality, value in (("row", rows), ("image", images)):
+    (values,) = SAID[key]
+    for modality, value in zip(("row", "image", "text"), values, strict=True):
         assert float(value) == asdict(trainable(modality).defaults)[key]
 
 
 @pytest.mark.parametrize("key", ALIKE)
 def test_defaults_of_every_modality_are_as_described(key: str) -> None:
     (value,) = ALIKE[key]
-    for modality in ("row", "image"):
+    for modality in ("row", "image", "text"):
         assert value == str(asdict(trainable(modality).defaults)[key])

@@ -229,8 +229,8 @@ def _read_frame(
 
 
 def kind_of(modality: str) -> str:
-    """As what files of a modality are read: its own name if a package added it, else by looks."""
-    return "auto" if modality in MODALITIES.built_in else modality
+    """As what files of a modality are read: by looks, or its own name if looks do not tell."""
+    return "auto" if f"{modality}s" in KINDS else modality
 
 
 def _from_pairs(

@@ -24,7 +24,7 @@ from gemel.decide.categories import Categories, Line
 from gemel.encode.comparators.as_norm import AsNorm
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.image.prepare import ImagePrepare
-from gemel.encode.row.baseline import Sparse
+from gemel.encode.ngrams import Sparse
 from gemel.errors import DataError, ReleaseError, SpaceMismatch
 from gemel.release.evidence import mistakes
 from gemel.release.evidence.goals import Goals

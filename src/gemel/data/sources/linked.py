@@ -95,8 +95,8 @@ def _names(first: Sequence[str], theirs: Table, other: Other) -> dict[str, str]:
         raise DataError(
             "the two files have no column of one name",
             where=theirs.file,
-            hint="say under [other.names] which correspond: column of the first file = "
-            f"column of the other, one of {', '.join(columns)}",
+            hint="say under [other.names] which column of the other file each of the first "
+            f"corresponds to, one of {', '.join(columns)}",
         )
     return found
 

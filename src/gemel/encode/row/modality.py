@@ -11,7 +11,7 @@ from gemel.data.sources import tables
 from gemel.data.sources.rows import Columns, from_table
 from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
-from gemel.encode.row.baseline import ngrams
+from gemel.encode.ngrams import ngrams
 from gemel.encode.row.numbers import MEANS, NumbersPrepare
 from gemel.encode.row.parts import RowParts
 from gemel.encode.row.prepare import RowPrepare, read_row
@@ -92,7 +92,7 @@ class RowModality(modality.Modality):
         self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]
     ) -> Baseline:
         """Character n-grams of all fields together, weighted by TF-IDF."""
-        return ngrams(train, payloads)
+        return ngrams(map(_as_text, train), map(_as_text, payloads), of="all fields together")
 
     def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
         """The values of a row."""
@@ -111,6 +111,12 @@ def _of_text(prepare: Prepare, text: str) -> dict[str, Any]:
         "expected an object of fields, got a string",
         hint=f"fields: {', '.join(field.name for field in fields)}",
     )
+
+
+def _as_text(row: Payload) -> str:
+    """All values in one text; a number as it would be typed."""
+    values = (v for v in row.values() if v is not None)
+    return " ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
 
 
 ROW = RowModality()

@@ -1,4 +1,4 @@
-"""Rows compared without learning: character n-grams of all fields together, weighted by TF-IDF."""
+"""Texts compared without learning: character n-grams, weighted by TF-IDF."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.encode.modality import Baseline, Payload
+from gemel.encode.modality import Baseline
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,22 +34,22 @@ class Sparse:
         return self.vectors[rows[:, 0].astype(np.int64)]
 
 
-def ngrams(train: Iterable[Payload], payloads: Iterable[Payload]) -> Baseline:
-    """The rows as TF-IDF sees them, with weights of the training rows."""
+def ngrams(train: Iterable[str], texts: Iterable[str], *, of: str) -> Baseline:
+    """Texts as TF-IDF sees them.
+
+    Args:
+        train: what the weights are counted on.
+        texts: n texts to describe.
+        of: what a text is, for the report.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), dtype=np.float32)
-    vectorizer.fit(_text(p) for p in train)
-    vectors = vectorizer.transform(_text(p) for p in payloads).tocsr()
+    vectorizer.fit(train)
+    vectors = vectorizer.transform(texts).tocsr()
     return Baseline(
         "TF-IDF",
-        "cosine of character 2- to 4-grams of all fields together, weighted by TF-IDF",
+        f"cosine of character 2- to 4-grams of {of}, weighted by TF-IDF",
         np.arange(vectors.shape[0], dtype=np.float32)[:, None],
         Sparse(vectors),
     )
-
-
-def _text(row: dict[str, Any]) -> str:
-    """All values in one text; a number as it would be typed."""
-    values = (v for v in row.values() if v is not None)
-    return " ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)

@@ -1,0 +1,1 @@
+"""Texts: what is counted of them, what they are made of, and their modality."""

@@ -1,0 +1,84 @@
+"""Texts, as everything outside training knows them: a payload is a str of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gemel.data.dataset import Dataset
+from gemel.data.sources import texts
+from gemel.data.sources.rows import Columns
+from gemel.encode import modality
+from gemel.encode.modality import Baseline, Payload, Prepare
+from gemel.encode.ngrams import ngrams
+from gemel.encode.text.parts import TextParts
+from gemel.encode.text.prepare import HINT, TextPrepare
+from gemel.errors import InvalidInput
+
+SHOWN = 400
+"""Characters of a text that people are shown."""
+
+
+class TextModality(modality.Modality):
+    """An item of a request is `{"text": "..."}`, or the text alone."""
+
+    name = "text"
+    nouns = ("text", "texts")
+    training = "gemel.train.towers.text:TEXT"
+    on_command_line = "a text file, or a text of several words"
+
+    def read(self, path: Path, said: Columns) -> Dataset:
+        """The texts of a table, or the text files below a folder."""
+        return texts.read(path, said)
+
+    def prepare(self, spec: Mapping[str, Any]) -> TextPrepare:
+        """How many n-grams of a text are looked at, as fitted."""
+        return TextPrepare.from_spec(spec)
+
+    def pack(self, payload: Payload) -> Any:
+        """The text itself."""
+        return payload
+
+    def unpack(self, packed: Any) -> Payload:
+        """The text itself, if it is one."""
+        if not isinstance(packed, str):
+            raise InvalidInput("no text", where=self.name, hint=HINT)
+        return packed
+
+    def payload(self, prepare: Prepare, item: Any) -> Payload:
+        """The text, checked."""
+        return super().payload(prepare, {self.name: item} if isinstance(item, str) else item)
+
+    def schema(self, prepare: Prepare) -> dict[str, Any]:
+        """An object with the text."""
+        text = {"type": "string", "minLength": 1}
+        return {"type": "object", "properties": {self.name: text}, "required": [self.name]}
+
+    def parts(self, prepare: Prepare, payload: Payload) -> TextParts:
+        """Runs of words, and words."""
+        if not isinstance(payload, str):
+            raise InvalidInput("that is no text")
+        return TextParts(payload)
+
+    def baseline(
+        self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]
+    ) -> Baseline:
+        """Character n-grams, weighted by TF-IDF."""
+        return ngrams(train, payloads, of="the text")
+
+    def word(self, word: str, where: str) -> Any | None:
+        """The text file that the word is the path of, or a text of several words."""
+        path = Path(word)
+        if word.lstrip().startswith("{"):
+            return super().word(word, where)
+        if len(word) < 1024 and path.is_file():
+            return self.item(texts.text_of(path))
+        return self.item(word) if len(word.split()) > 1 else None
+
+    def values(self, payload: Payload) -> dict[str, Any]:
+        """Its first characters."""
+        return {"text": payload if len(payload) <= SHOWN else f"{payload[:SHOWN]}..."}
+
+
+TEXT = TextModality()

@@ -1,0 +1,133 @@
+"""Texts to arrays: which character n-grams, words and pairs of words a text has, and how often.
+
+A text becomes a set of hashes of fixed width, so that length costs nothing in training. Of a text
+with more different ones than the width, the smallest hashes count: a sample that does not depend on
+where in the text they stand and is the same for the same n-gram in every text, so that the overlap
+of two samples estimates the overlap of the texts (a bottom-k sketch: Cohen and Kaplan, 2007).
+Nothing is cut off at the end. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.arrays import Int64
+from gemel.data.schema import Field
+from gemel.encode.row.prepare import folded
+from gemel.errors import DataError, InvalidInput, ReleaseError
+
+SIZES = (3, 4, 5)
+"""Bytes of an n-gram; none goes over the edge of a word by more than the blank there."""
+MIN_WIDTH, MAX_WIDTH = 16, 2048
+MAX_BYTES = 1 << 20
+FACTOR = np.uint64(1_099_511_628_211)
+MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
+BLANK = ord(" ")
+HINT = 'send {"text": "..."}'
+
+
+class TextPrepare:
+    """Texts to `gram` (n, width) int32, increasing hashes and zeros, and `count` (n, width) uint8.
+
+    Args:
+        width: different n-grams and words of a text that are looked at.
+    """
+
+    modality = "text"
+    fields: tuple[Field, ...] = ()
+
+    def __init__(self, width: int) -> None:
+        if not MIN_WIDTH <= width <= MAX_WIDTH:
+            raise DataError(f"a width of {width}, expected {MIN_WIDTH} to {MAX_WIDTH}")
+        self.width = width
+
+    @classmethod
+    def fit(cls, texts: Sequence[str]) -> TextPrepare:
+        """The preprocessing of which 99 of 100 of these texts use no more than the width."""
+        widths = [len(hashes(text)[0]) for text in texts] or [MIN_WIDTH]
+        width = math.ceil(float(np.percentile(widths, 99)))
+        return cls(min(MAX_WIDTH, max(MIN_WIDTH, width)))
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> TextPrepare:
+        """The preprocessing that `spec()` described.
+
+        Raises:
+            ReleaseError: the spec is not one of texts.
+        """
+        try:
+            return cls(int(spec["width"]))
+        except (KeyError, TypeError, ValueError, DataError) as e:
+            raise ReleaseError(f"this is no preprocessing of texts: {e}") from e
+
+    def spec(self) -> dict[str, Any]:
+        """Everything that decides the arrays, as JSON values."""
+        return {
+            "modality": self.modality,
+            "width": self.width,
+            "sizes": list(SIZES),
+            "text": "NFKC, case folded, blanks collapsed, UTF-8",
+        }
+
+    def check(self, payload: Any) -> None:
+        """Raise InvalidInput if the payload is no text, has no word, or is longer than 1 MiB."""
+        if not isinstance(payload, str):
+            raise InvalidInput(f"a {type(payload).__name__} is no text", where="text", hint=HINT)
+        try:
+            n_bytes = len(payload.encode())
+        except UnicodeEncodeError as e:
+            raise InvalidInput("half a character (a lone surrogate)", where="text") from e
+        if n_bytes > MAX_BYTES:
+            hint = "split it, and enroll the parts as records of one identity"
+            raise InvalidInput(
+                f"a text of {n_bytes:,} bytes, at most {MAX_BYTES:,}", where="text", hint=hint
+            )
+        if not folded(payload):
+            raise InvalidInput("an empty text", where="text", hint=HINT)
+
+    def __call__(self, payloads: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """`gram` (n, width) int32 and `count` (n, width) uint8, both zero where there is none."""
+        gram = np.zeros((len(payloads), self.width), np.int32)
+        count = np.zeros((len(payloads), self.width), np.uint8)
+        for i, text in enumerate(payloads):
+            found, times = hashes(text)
+            n = min(len(found), self.width)
+            gram[i, :n], count[i, :n] = found[:n], times[:n]
+        return {"gram": gram, "count": count}
+
+
+def hashes(text: str) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """What a text has: different hashes, increasing and above 0, and how often, at most 255."""
+    words = folded(text).encode().split(b" ")
+    found = [_mixed(zlib.crc32(word), 1) for word in words]
+    found += [_mixed(zlib.crc32(b" ".join(pair)), 2) for pair in pairwise(words)]
+    line = np.frombuffer(b"".join([b" ", b" ".join(words), b" "]), np.uint8).astype(np.uint64)
+    parts = [np.array(found, np.int64), *(_ngrams(line, n) for n in SIZES)]
+    values, counts = np.unique(np.concatenate(parts), return_counts=True)
+    return values.astype(np.int32), np.minimum(counts, 255).astype(np.uint8)
+
+
+def _mixed(value: int, salt: int) -> int:
+    mixed = ((value + (salt << 32)) * int(MIX)) & 0xFFFF_FFFF_FFFF_FFFF
+    return max(1, mixed >> 33)
+
+
+def _ngrams(line: NDArray[np.uint64], n: int) -> Int64:
+    """Hashes of the n-grams of a line of bytes that have no blank but at their ends."""
+    if len(line) < n:
+        return np.zeros(0, np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view(line, n)
+    inside = (windows[:, 1:-1] != BLANK).all(axis=1)
+    hashed = np.full(len(windows), n, np.uint64)
+    for j in range(n):
+        hashed = hashed * FACTOR + windows[:, j]
+    mixed = (hashed[inside] * MIX) >> np.uint64(33)
+    out: Int64 = np.maximum(mixed, np.uint64(1)).astype(np.int64)
+    return out

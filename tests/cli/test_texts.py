@@ -1,0 +1,144 @@
+"""Texts on the command line, from a file of them to a served release.
+
+The texts are docstrings of the standard library: those of one class belong together.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+import gemel
+from gemel.cli.main import run
+from gemel.release.store import Store
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
+from gemel.serve.service import Service
+
+MODULES = """
+argparse calendar codecs collections configparser csv datetime decimal difflib fractions ftplib gzip
+http.client imaplib io ipaddress json logging lzma mailbox pathlib pdb pickle queue random sched
+selectors shelve smtplib socket sqlite3 ssl statistics string subprocess tarfile tempfile textwrap
+threading trace uuid wave weakref zipfile
+"""
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """The class and the text of each docstring of a method; an inherited one is of one class."""
+    seen: set[str] = set()
+    for module in MODULES.split():
+        found = importlib.import_module(module)
+        for name, kind in sorted(vars(found).items()):
+            if not inspect.isclass(kind) or kind.__module__ != module:
+                continue
+            texts = {
+                " ".join(text.split())
+                for member in vars(kind).values()
+                if callable(member) and len(text := inspect.getdoc(member) or "") > 60
+            } - seen
+            seen |= texts
+            if len(texts) > 1:
+                yield from ((f"{module}.{name}", text) for text in sorted(texts)[:6])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `texts.csv` and a promoted release of it."""
+    folder = tmp_path_factory.mktemp("texts")
+    with (folder / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("of", "text"), *docstrings()])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run(["init", "texts.csv", "--kind", "text", "--identity", "of"]) == 0
+        assert run(["data", "check"]) == 0
+        few = ["--set", "train.max_epochs=2"]
+        assert run(["train", *few]) == 0
+        assert run(["calibrate", *few]) == 0
+        (path,) = (folder / ".gemel" / "releases").iterdir()
+        promote = ["release", "promote", path.name, "--force", "--reason", "a test"]
+        assert run(promote) == 0
+        assert run(["gallery", "enroll"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    code = run([*words])
+    out = capsys.readouterr()
+    assert code == 0, out.err
+    return out.out
+
+
+def test_the_release_is_one_of_texts(project: Path) -> None:
+    release = Store(project / ".gemel").get("stable")
+    assert release.modality == "text"
+    compared = {c.name: c for c in release.evidence.candidates}
+    assert set(compared) == {"gemel", "TF-IDF"}
+
+
+def test_a_text_finds_itself_and_what_speaks_for_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = gemel.read("texts.csv", kind="text", identity="of")
+    one = texts.payloads([5])[0]
+    hits = json.loads(said(capsys, "gallery", "search", one, "--json"))
+    assert hits[0]["id"] == texts.ids[5] and hits[0]["class"] == texts.identity_of(5)
+    assert said(capsys, "verify", one, str(texts.ids[5])).startswith("match")
+    (project / "note.txt").write_text(one, "utf-8")
+    assert said(capsys, "verify", "note.txt", str(texts.ids[5])).startswith("match")
+    why = json.loads(said(capsys, "explain", one, one.upper() + " Or not.", "--json"))
+    assert why["parts"] and all(part["name"] in one.casefold() for part in why["parts"][:1])
+
+
+def test_duplicates_and_report(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "duplicates")
+    said(capsys, "report", "-o", "report.html")
+    assert "TF-IDF" in (project / "report.html").read_text()
+
+
+def test_it_is_served(project: Path) -> None:
+    release = Store(project / ".gemel").get("stable")
+    with (
+        gemel.Gallery.open(
+            project / "served", space_id=release.space_id, dim=release.encoder.dim
+        ) as gallery,
+        running(create_app(Service(release, gallery))) as url,
+    ):
+        texts = ["Remove all items from D.", "Return the local hour of this date."]
+        records = [{"id": str(i), "payload": {"text": t}} for i, t in enumerate(texts)]
+        httpx.post(f"{url}/v1/records", json={"records": records}).raise_for_status()
+        found = httpx.post(f"{url}/v1/search", json={"query": "the hour of a date"}).json()
+        assert found["hits"][0]["id"] == "1"
+        for wrong in ({"text": ""}, {"text": 5}, {"body": "x"}, {}):
+            reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": "a b"})
+            assert reply.status_code == 422, wrong
+
+
+def test_a_folder_of_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in (("a/1.txt", "one text"), ("a/2.md", "another"), ("b/3.txt", "a third")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "b" / "empty.txt").write_text(" \n")
+    (tmp_path / "b" / "latin.txt").write_bytes("é".encode("latin-1"))
+    texts = gemel.read(tmp_path, kind="text", max_bad_ratio=0.5)
+    assert texts.ids.tolist() == ["a/1.txt", "a/2.md", "b/3.txt"]
+    assert [texts.identity_of(i) for i in range(3)] == ["a", "a", "b"]
+    assert {bad.reason for bad in texts.bad} == {"an empty text", "not UTF-8"}
+
+
+def test_a_table_without_a_text(tmp_path: Path) -> None:
+    (tmp_path / "numbers.csv").write_text("of,height\na,1.5\nb,2.5\n")
+    with pytest.raises(gemel.GemelError, match="height is a number"):
+        gemel.read(tmp_path / "numbers.csv", kind="text", identity="of")

@@ -1,0 +1,79 @@
+"""Texts to hashes: what is the same text, what a long one keeps, and what is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gemel.encode.text.parts import TextParts
+from gemel.encode.text.prepare import MAX_BYTES, TextPrepare, hashes
+from gemel.errors import InvalidInput, ReleaseError
+
+
+def test_case_blanks_and_forms_of_unicode_do_not_matter() -> None:
+    one, times = hashes("Die  STRASSE\u00a0\ufb01ndet\n")
+    other, again = hashes("die strasse findet")
+    assert np.array_equal(one, other) and np.array_equal(times, again)
+    assert (np.diff(one) > 0).all() and one[0] > 0
+
+
+def test_words_and_their_order_count() -> None:
+    one, other = (set(hashes(text)[0].tolist()) for text in ("dog bites man", "man bites dog"))
+    assert one != other and len(one & other) > 0.7 * len(one)
+    assert not set(hashes("abc def")[0].tolist()) >= set(hashes("c d")[0].tolist())
+
+
+def test_what_comes_often_is_counted() -> None:
+    found, times = hashes("ha ha ha")
+    assert times.max() == 3 and hashes("ha " * 1000)[1].max() == 255
+    assert len(found) == len(hashes("ha " * 1000)[0])
+
+
+def test_a_long_text_keeps_a_sample_that_estimates_overlap() -> None:
+    rng = np.random.default_rng(0)
+    words = [f"w{n}" for n in rng.integers(0, 10**9, 6000)]
+    prepare = TextPrepare(1024)
+    left, right = " ".join(words[:4000]), " ".join(words[2000:])
+    whole = [set(hashes(text)[0].tolist()) for text in (left, right)]
+    some = [set(row[row > 0].tolist()) for row in prepare([left, right])["gram"]]
+    true = len(whole[0] & whole[1]) / len(whole[0] | whole[1])
+    smallest = sorted(some[0] | some[1])[:1024]
+    estimated = len(some[0] & some[1] & set(smallest)) / len(smallest)
+    assert abs(estimated - true) < 0.06  # four standard errors
+    # What stands at the end is as likely to count as what stands in front.
+    changed = prepare([left + " " + " ".join(words[4000:])])["gram"]
+    assert not np.array_equal(changed[0], prepare([left])["gram"][0])
+
+
+def test_the_width_is_what_most_texts_need() -> None:
+    texts = ["a few words", "some more words that are here"] * 50
+    assert TextPrepare.fit(texts).width == len(hashes(texts[1])[0])
+    assert TextPrepare.from_spec(TextPrepare(64).spec()).width == 64
+    with pytest.raises(ReleaseError, match="no preprocessing of texts"):
+        TextPrepare.from_spec({"modality": "text", "width": 0})
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (5, "a int is no text"),
+        (b"text", "a bytes is no text"),
+        ("", "an empty text"),
+        (" \u00a0\n\t ", "an empty text"),
+        ("\ud800", "half a character"),
+        ("x" * (MAX_BYTES + 1), "1,048,577 bytes"),
+    ],
+)
+def test_what_is_no_text(payload: object, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says) as caught:
+        TextPrepare(64).check(payload)
+    assert caught.value.where == "text"
+
+
+def test_parts_are_runs_of_words() -> None:
+    text = " ".join(f"word{i}" for i in range(60))
+    coarse = TextParts(text).coarse()
+    assert len(coarse) == 12 and coarse[0].name == "word0 word1 word2 word3 word4"
+    assert coarse[0].without.startswith("word5 ")
+    assert [cut.name for cut in TextParts(text).finer(coarse[0])] == [f"word{i}" for i in range(5)]
+    assert len(TextParts("no no no no").coarse()) == 4
