@@ -131,11 +131,12 @@ class Config(msgspec.Struct, frozen=True):
                 where=self._where("calibrate.categories"),
                 hint="name it in data.category",
             )
-        if self.calibrate.gallery_size is not None and self.calibrate.fpir is None:
+        goal = self.calibrate
+        if goal.gallery_size is not None and goal.fpir is None and goal.use is None:
             raise ConfigError(
-                "a gallery size without an FPIR means nothing",
+                "a gallery size without a use or an FPIR means nothing",
                 where=self._where("calibrate.gallery_size"),
-                hint="set calibrate.fpir, for example 0.01, or leave the size out",
+                hint="set calibrate.use to search or duplicates, or leave the size out",
             )
 
     def _where(self, *names: str) -> str:

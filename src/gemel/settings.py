@@ -20,6 +20,7 @@ FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"
 Observed = Literal["eer", "f1", "accuracy", "cost"]
 Proven = Literal["fmr", "fnmr", "recall", "precision"]
 """Goals of a comparison: without a rate, and with one, which is proven."""
+For = Literal["verify", "search", "duplicates"]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -209,6 +210,14 @@ class TrainSettings(Settings, frozen=True):
 class CalibrateSettings(Settings, frozen=True):
     """Which operating point is wanted, and how sure it has to be."""
 
+    use: Annotated[
+        For | None,
+        Meta(
+            description="What decisions are for: verify, are these two the same; search, which of "
+            "a gallery is this; duplicates, which of a set are the same. It decides which errors "
+            "are spoken of, and how rare genuine pairs are; null: nobody said"
+        ),
+    ] = None
     target: Annotated[
         Literal[Observed, Proven],
         Meta(description="Goal: eer, f1, accuracy, cost; proven: fmr, fnmr, recall, precision"),
@@ -221,7 +230,7 @@ class CalibrateSettings(Settings, frozen=True):
     ] = 0.95
     prior: Annotated[
         Annotated[float, Meta(gt=0, lt=1)] | None,
-        Meta(description="Share of genuine comparisons in use; null: as in the data"),
+        Meta(description="Share of genuine comparisons in use; null: by use, or as in the data"),
     ] = None
     false_match_cost: Annotated[
         Annotated[float, Meta(gt=0)], Meta(description="Cost of accepting a wrong pair")
@@ -258,7 +267,10 @@ class CalibrateSettings(Settings, frozen=True):
     ] = None
     gallery_size: Annotated[
         Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Records the FPIR must hold for; null: as many as the data can prove"),
+        Meta(
+            description="Records of the gallery, or of the set in which duplicates are looked for; "
+            "null: as many as there are in the data, for an FPIR as many as they can prove"
+        ),
     ] = None
     valid_days: Annotated[
         Annotated[int, Meta(ge=1, le=36_500)],

@@ -148,7 +148,32 @@ def test_a_flag_overrules_the_goal_of_the_file(project: Path, gemel: Gemel) -> N
     assert got["stability"]["regret"] >= 0
 
 
-def test_a_size_without_an_fpir_is_refused(project: Path, gemel: Gemel) -> None:
+@pytest.mark.parametrize(
+    ("words", "prior", "said"),
+    [
+        (["--for", "verify"], 0.5, "pairs that do not belong together"),
+        (["--for", "duplicates"], None, "are right among 180 records"),
+        (["--for", "duplicates", "--gallery-size", "1800"], None, "are right among 1,800 records"),
+        (["--for", "search"], None, "searches for something that is among"),
+        (["--for", "search", "--prior", "0.01"], 0.01, "searches for something that is among"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
+def test_a_use_decides_what_is_spoken_of_and_how_rare_genuine_pairs_are(
+    project: Path, gemel: Gemel, words: list[str], prior: float | None, said: str
+) -> None:
+    got = json.loads(gemel("calibrate", *words, "--json").out)
+    assert said in got["sentence"]
+    here = got["operating_points"][0]["eval"]
+    assert here["prior_source"] == "stated"
+    shown = json.loads(gemel("release", "show", got["manifest"]["id"], "--json").out)["evidence"]
+    use = shown["goals"]["use"]
+    assert use["kind"] == words[1]
+    mates = 2 / 3  # every other identity has two records, the others have one
+    assert here["prior"] == pytest.approx(prior or mates / (use["records"] - 1), rel=0.01)
+
+
+def test_a_size_without_a_use_or_an_fpir_is_refused(project: Path, gemel: Gemel) -> None:
     said = gemel("calibrate", "--gallery-size", "100")
     assert said.code == 1 and "FPIR" in said.err
 

@@ -14,6 +14,7 @@ from gemel.cli import show
 from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.errors import ReleaseError, TargetRefused
+from gemel.settings import For
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -42,6 +43,15 @@ def _goal(help: str, panel: str = GOAL) -> Any:
 
 def calibrate(
     name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    use: Annotated[
+        For | None,
+        typer.Option(
+            "--for",
+            help="verify: are these two the same? search: which of a gallery is this? duplicates: "
+            "which of a set are the same? Decides which errors are spoken of.",
+            rich_help_panel=USE,
+        ),
+    ] = None,
     fmr: Annotated[float | None, _goal("False matches among impostors at most, proven.")] = None,
     fnmr: Annotated[float | None, _goal("Missed genuine pairs at most, proven.")] = None,
     recall: Annotated[float | None, _goal("Found genuine pairs at least, proven.")] = None,
@@ -62,7 +72,7 @@ def calibrate(
     ] = None,
     gallery_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Records it must hold for.", rich_help_panel=SEARCH),
+        typer.Option(min=1, help="Records of the gallery, or of the set.", rich_help_panel=USE),
     ] = None,
     confidence: Annotated[
         float | None, typer.Option(help="Of proofs and intervals.", rich_help_panel=USE)
@@ -90,6 +100,7 @@ def calibrate(
     rates = {"fmr": fmr, "fnmr": fnmr, "recall": recall, "precision": precision}
     flags = _target(rates, f1=f1, cost=cost, sets=sets or [])
     flags |= {
+        "calibrate.use": use,
         "calibrate.fpir": fpir,
         "calibrate.gallery_size": gallery_size,
         "calibrate.confidence": confidence,
@@ -97,8 +108,8 @@ def calibrate(
         "calibrate.review_cost": review_cost,
     }
     project = Project.open(config, sets, flags)
-    project.goals()  # refuses what no data can reach
     dataset = project.dataset()
+    project.goals(dataset)  # refuses what no data can reach
     if dry_run:
         show.say(f"would calibrate the run in {finished_run(project, dataset)}")
         return
@@ -161,7 +172,7 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
     folder = finished_run(project, dataset)
     first = next(iter(_siblings(project, dataset)), None)
     how: dict[str, Any] = {
-        "goals": project.goals(),
+        "goals": project.goals(dataset),
         "name": name,
         "sampling": project.sampling(),
     }
@@ -200,7 +211,7 @@ def find_release(project: Project, dataset: Dataset, name: str = "") -> Release 
         dataset: of the run.
         name: that it must have; empty takes any.
     """
-    wanted, today = (project.goals(), project.sampling()), datetime.now(UTC).date()
+    wanted, today = (project.goals(dataset), project.sampling()), datetime.now(UTC).date()
     for release in reversed(_siblings(project, dataset)):
         evidence, policy = release.evidence, release.policy
         chosen = evidence.adapted is None and policy.verify.threshold == evidence.dev.threshold
@@ -273,6 +284,8 @@ def render(release: Release, *, details: bool = False) -> None:
     show_categories(evidence.categories)
     for note in evidence.notes:
         show.say(f"note: {note}")
+    if evidence.goals.use is None:
+        show.say("--for verify, search or duplicates says what matters in that use")
     if details:
         console.print()
         _render_details(release)
@@ -336,7 +349,9 @@ def _holds(release: Release) -> list[str]:
 
     evidence = release.evidence
     at, stability, validity = evidence.dev, evidence.stability, evidence.validity
-    source = "stated" if at.prior_source == "stated" else "as in the data"
+    source = "as in the data"
+    if at.prior_source == "stated":
+        source = "stated" if evidence.goals.use is None else f"for {evidence.goals.use.kind}"
     n, count = out_of(at.prior)
     share = f"{count} of {n} comparisons genuine, {source}"
     lines = [f"chosen on {at.n_identities:,} identities; {share}"]

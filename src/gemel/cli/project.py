@@ -24,6 +24,7 @@ from gemel.config import FILE, Config
 from gemel.errors import ConfigError, GalleryError, NotFound
 
 if TYPE_CHECKING:
+    from gemel.calibrate.goals.use import Use
     from gemel.data.leakage import Leakage
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
@@ -213,18 +214,22 @@ class Project:
         goal = self.config.calibrate
         return Sampling(goal.max_comparisons, goal.seed)
 
-    def goals(self) -> Goals:
-        """What `[calibrate]` asks of the decisions."""
+    def goals(self, dataset: Dataset) -> Goals:
+        """What `[calibrate]` asks of the decisions.
+
+        Args:
+            dataset: says how rare genuine pairs are, where a use is named and no share.
+        """
         from gemel.calibrate.goals.target import Target
         from gemel.decide.rules import parse
         from gemel.release.evidence.goals import Goals
 
-        goal = self.config.calibrate
+        goal, use = self.config.calibrate, self._use(len(dataset))
         verify = Target(
             kind=goal.target,
             value=goal.value,
             confidence=goal.confidence,
-            prior=goal.prior,
+            prior=goal.prior if use is None or goal.prior else use.share(dataset.identities),
             false_match_cost=goal.false_match_cost,
             false_non_match_cost=goal.false_non_match_cost,
             review_cost=goal.review_cost,
@@ -248,7 +253,18 @@ class Project:
             alpha=goal.alpha,
             shots=goal.shots,
             cohort=goal.cohort,
+            use=use,
         )
+
+    def _use(self, n_records: int) -> Use | None:
+        """What decisions are for, with the size of gallery or set unless a share is named."""
+        from gemel.calibrate.goals.use import Use
+
+        goal = self.config.calibrate
+        if goal.use is None:
+            return None
+        size = goal.gallery_size if goal.use == "verify" or goal.prior else n_records
+        return Use(kind=goal.use, records=goal.gallery_size or size)
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""

@@ -23,7 +23,7 @@ SHOWN = {
              "depth", "max_bad_ratio"),
     "split": ("dev", "eval", "seed"),
     "train": ("size", "image_size", "max_epochs", "seed"),
-    "calibrate": ("target", "value", "prior", "review_cost", "categories", "fpir"),
+    "calibrate": ("use", "target", "value", "prior", "review_cost", "categories", "fpir"),
     "serve": ("host", "port"),
 }  # fmt: skip
 """The settings that a first project is likely to change, of all that there are."""

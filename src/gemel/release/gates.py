@@ -14,19 +14,18 @@ from datetime import UTC, date, datetime
 from types import EllipsisType
 
 from gemel.calibrate.goals.target import in_words
+from gemel.calibrate.goals.use import MEASURES
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.errors import GateFailed, GemelError
 from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
-from gemel.release.words.expected import HALF, at_prior, warning
+from gemel.release.words.expected import HALF, at_prior, expected, warning
 from gemel.release.words.learned import was_worth_it
 from gemel.release.words.promise import NAMES, kept_promise
 
 SAYS_NOTHING = 0.8
 """An interval as wide as this, of all there is between 0 and 1, is no evidence."""
-IN_FORCE = ("f1", "precision", "recall")
-"""What the threshold in force is compared by."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,7 @@ def _mostly_right(candidate: Release) -> tuple[bool, str]:
     """
     evidence = candidate.evidence
     precision, goal = evidence.eval.precision, evidence.target.goal
-    seen = f"precision {precision.span()} at prior {evidence.eval.prior:.3g}"
+    seen = f"precision {precision.span()} {expected(evidence)[0].among}"
     if goal.proof == "fnmr" or evidence.target.kind == "cost":
         return True, f"{seen}; the goal is {in_words(evidence.target)}"
     if precision.high >= HALF or not evidence.eval.n_false_match:
@@ -258,10 +257,11 @@ def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
         new, old = (at_prior(e.eval, measure, prior) for e in (ours, theirs))
         return new, old
 
-    judged = {"f1", *([goal.leaves_open] if alike else [])} & set(IN_FORCE)
+    shown = MEASURES[ours.goals.use.kind if ours.goals.use is not None else None]
+    judged = {"f1", *([goal.leaves_open] if alike else [])} & {"f1", "precision", "recall"}
     seen = [
         f"{NAMES.get(m, m)} {new.span()}, stable has {old.span()}"
-        for m, (new, old) in ((m, both(m)) for m in IN_FORCE)
+        for m, (new, old) in ((m, both(m)) for m in dict.fromkeys((*shown, *sorted(judged))))
     ]
     worse = [m for m in judged if both(m)[0].high < both(m)[1].low]
     asked = [both(m) for m in goal.measures if goal.proof and m != "fpir"]

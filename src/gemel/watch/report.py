@@ -29,6 +29,7 @@ from gemel.watch import (
     html,
     sections,
     slider,
+    tiles,
     training,
 )
 
@@ -72,6 +73,7 @@ def render(release: Release) -> str:
         mistakes=wrong,
         zoo=_zoo(evidence, wrong),
         training=training.facts(evidence.training),
+        tiles=tiles.tiles(evidence),
         sections=sections.of(evidence),
         slider=slider.data(evidence),
         n_open=N_OPEN,
@@ -174,7 +176,6 @@ def _template() -> Template:
         size=figures.size,
         one_in=figures.one_in,
         estimate=html.estimate,
-        known=html.known,
         apart=html.apart,
         n="{:,}".format,
     )

@@ -43,7 +43,7 @@ def test_few_right_matches_are_warned_about(mostly_false: Evidence) -> None:
     said = warning(mostly_false)
     assert "of 100 matches only about 10 are right" in said
     assert "--precision 0.95" in said
-    assert "--prior 0.5" in said
+    assert "--for verify" in said
     good = replace(mostly_false, eval=replace(mostly_false.eval, precision=rate(0.95)))
     assert not warning(good)
     thinned = replace(mostly_false, eval=replace(mostly_false.eval, precision=rate(0.6)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gemel.calibrate.goals.target import Target
+from gemel.calibrate.goals.use import Use
 from gemel.calibrate.probability.fit import Kind
 from gemel.decide.rules import Rule
 from gemel.errors import ConfigError
@@ -29,6 +30,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         alpha: share of items of known classes that may be called unknown.
         shots: supports of a class that unknown items are calibrated for.
         rules: that take matches away.
+        use: what decisions are for; None: nobody said.
         cohort: identities of train whose scores normalise all others (as-norm); 0 = none.
         valid_days: days until the thresholds should be measured again, 1 to `MAX_DAYS`.
     Raises:
@@ -45,6 +47,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = 0.05
     shots: tuple[int, ...] = (1, 5)
     cohort: int = 0
+    use: Use | None = None
 
     def __post_init__(self) -> None:
         if self.verify.kind == "fpir":

@@ -47,16 +47,33 @@ def expected(evidence: Evidence) -> tuple[Expected, ...]:
     Each record has about as many mates whatever the size of a file, so that the share of genuine
     comparisons falls as one over the number of records.
     """
-    at = evidence.eval
+    at, use = evidence.eval, evidence.goals.use
     n, n_eval = evidence.data.n_records, evidence.data.sides["eval"].n_records
+    if use is not None and use.records is not None and at.prior_source == "stated":
+        return (Expected(at.prior, at.precision, f"among {use.records:,} records"),)
     if at.prior_source == "stated":
-        of, count = out_of(at.prior)
-        return (Expected(at.prior, at.precision, f"if {count} of {of} compared are genuine"),)
+        return (Expected(at.prior, at.precision, f"if {where(at.prior)}"),)
     here = Expected(at.prior, at.precision, f"among the {n_eval:,} records of eval")
     prior = max(at.prior * (n_eval - 1) / max(n - 1, 1), LEAST_PRIOR)
     if n <= n_eval:
         return (here,)
     return here, Expected(prior, at_prior(at, "precision", prior), f"among all {n:,}")
+
+
+def where(prior: float) -> str:
+    """How many of those compared are genuine.
+
+    Example:
+        >>> where(0.5), where(0.001)
+        ('half of those compared belong together', '1 of 1,000 compared are genuine')
+    """
+    of, count = out_of(prior)
+    same = count == "5" and of == "10"
+    return (
+        "half of those compared belong together"
+        if same
+        else f"{count} of {of} compared are genuine"
+    )
 
 
 def right_matches(evidence: Evidence) -> str:
@@ -68,15 +85,15 @@ def right_matches(evidence: Evidence) -> str:
     if not (evidence.eval.n_false_match or evidence.eval.recall.value):
         return "nothing is called a match"
     first, *more = expected(evidence)
-    n = _enough([e.precision.value for e in (first, *more)])
-    text = f"of {n:,} matches {_about(first.precision.value, n)} are right {first.among}"
-    text += "".join(f", {_about(e.precision.value, n)} {e.among}" for e in more)
-    if evidence.galleries and evidence.goals.search is None:
+    n = enough([e.precision.value for e in (first, *more)])
+    text = f"of {n:,} matches {about(first.precision.value, n)} are right {first.among}"
+    text += "".join(f", {about(e.precision.value, n)} {e.among}" for e in more)
+    if evidence.galleries and evidence.goals.search is None and evidence.goals.use is None:
         seen = evidence.galleries[-1]
-        k = _enough([seen.fpir.value])
+        k = enough([seen.fpir.value])
         text += (
             f"; of {k:,} searches for something that is not among {seen.gallery_size:,} records, "
-            f"{_about(seen.fpir.value, k)} find a match"
+            f"{about(seen.fpir.value, k)} find a match"
         )
     return text
 
@@ -86,13 +103,12 @@ def warning(evidence: Evidence) -> str:
     low = [e for e in expected(evidence) if e.precision.value < HALF]
     if not low or not evidence.eval.n_false_match:
         return ""
-    text = f"of 100 matches only {_about(low[0].precision.value, 100)} are right {low[0].among}"
+    text = f"of 100 matches only {about(low[0].precision.value, 100)} are right {low[0].among}"
     if evidence.eval.prior_source == "stated":
         return f"{text}; a goal for that is --precision 0.95"
     return (
         f"{text}: to search or to find duplicates, take --precision 0.95 as the goal; if each "
-        "comparison is asked about on its own (1:1 verification), say how many of them are "
-        "genuine: --prior 0.5"
+        "comparison is asked about on its own (1:1 verification), say so: --for verify"
     )
 
 
@@ -121,19 +137,24 @@ def at_prior(point: OperatingPoint, measure: str, prior: float) -> Estimate:
     )
 
 
-def _about(rate: float, n: int) -> str:
+def about(rate: float, n: int) -> str:
     """A rate as so many of n things.
 
     Example:
-        >>> _about(0.0987, 100), _about(0.0, 100), _about(1.0, 100)
-        ('about 10', 'none', 'all')
+        >>> about(0.0987, 100), about(0.0, 100), about(1.0, 100), about(0.999999, 100)
+        ('about 10', 'none', 'all', 'nearly all')
     """
-    return {0.0: "none", 1.0: "all"}.get(rate, f"about {round(n * rate):,}")
+    named = {0.0: "none", 1.0: "all"}.get(rate)
+    if named is None and round(n * rate) in (0, n):
+        named = "hardly any" if rate < 0.5 else "nearly all"
+    return named or f"about {round(n * rate):,}"
 
 
-def _enough(rates: list[float]) -> int:
+def enough(rates: list[float]) -> int:
     """So many that none of the rates is rounded to none or to all, within reason."""
     n = 100
+    if all(r in (0, 1) or min(r, 1 - r) < 5e-5 for r in rates):
+        return n
     while n < 10_000 and any(0 < r < 1 and round(n * r) in (0, n) for r in rates):
         n *= 10
     return n

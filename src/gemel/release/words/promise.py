@@ -14,6 +14,7 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.figures import out_of, percent
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import at_prior, right_matches
+from gemel.release.words.in_use import in_use
 
 NAMES = {"fmr": "FMR", "fnmr": "FNMR", "f1": "F1", "fpir": "FPIR"}
 
@@ -129,7 +130,10 @@ def _rules(evidence: Evidence) -> Iterator[Check]:
 def sentence(evidence: Evidence) -> str:
     """What is promised, and how many matches are right, for someone who knows no statistics."""
     target, seen = evidence.target, evidence.eval
-    if target.value is None:
+    use = evidence.goals.use
+    if use is not None and target.value is None:
+        text = f"{in_use(evidence, use)}: counted on eval, not proven"
+    elif target.value is None:
         text = f"{_strangers(seen)}, and {_missed(seen)}: counted on eval, not proven"
     else:
         text = _promise(evidence, target.value)
@@ -150,7 +154,11 @@ def sentence(evidence: Evidence) -> str:
             f"{'finds' if count == '1' else 'find'} a match, with {percent(search.confidence)} "
             f"confidence, in galleries of up to {largest:,} records"
         )
-    return f"{text[:1].upper()}{text[1:]}; {right_matches(evidence)}."
+    if use is None:
+        text += f"; {right_matches(evidence)}"
+    elif target.value is not None:
+        text += f"; {in_use(evidence, use)}"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def everywhere(evidence: Evidence) -> str:

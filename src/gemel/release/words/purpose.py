@@ -8,6 +8,7 @@ from gemel.calibrate.goals.target import in_words
 from gemel.encode import modality
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
+from gemel.release.words.in_use import asked
 
 NOT_FOR = (
     "records of another source, form, camera or population than those measured",
@@ -52,13 +53,15 @@ def use(release: Release, evidence: Evidence) -> Use:
     things = modality.named(release.modality).nouns[1]
     largest = evidence.validity.largest_gallery
     search = f", in galleries of up to {largest:,} records" if largest else ""
+    purpose = evidence.goals.use
     column = evidence.categories and evidence.categories.column
     return Use(
         intended=(
             f"telling whether two {things} are of one identity, and finding {things} of the same "
             f"identity in a gallery{search}, among records like those of {evidence.data.source}"
         ),
-        goal=in_words(evidence.target),
+        goal=in_words(evidence.target)
+        + (f", for {asked(purpose, evidence.eval.prior)}" if purpose else ""),
         fields=evidence.data.fields,
         categories=column or None,
         not_for=NOT_FOR,

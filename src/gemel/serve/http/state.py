@@ -9,6 +9,7 @@ from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from gemel.errors import LedgerUnavailable, NotFound, Overloaded
+from gemel.release.words.promise import sentence
 from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.http.intake import Intake
 from gemel.serve.live import Live
@@ -114,4 +115,6 @@ def _operating_points(live: Live) -> Any:
     except NotFound:
         return None
     names = ("dev", "eval", "smallest_fmr", "searches", "validity", "categories")
-    return msgspec.to_builtins({name: getattr(evidence, name) for name in names})
+    facts = {name: getattr(evidence, name) for name in names}
+    said = {"sentence": sentence(evidence), "use": evidence.goals.use}
+    return msgspec.to_builtins(facts | said)

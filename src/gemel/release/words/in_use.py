@@ -1,0 +1,63 @@
+"""What a release does in the use that was named: the errors that matter there, and no others.
+
+All numbers were counted on eval; where they are told for more records than that has, they say so.
+"""
+
+from __future__ import annotations
+
+import math
+
+from gemel.calibrate.goals.target import APART, TOGETHER
+from gemel.calibrate.goals.use import Use
+from gemel.calibrate.rates.searches import SearchPoint
+from gemel.release.evidence.schema import Evidence
+from gemel.release.words.expected import about, enough, right_matches, where
+
+
+def in_use(evidence: Evidence, use: Use) -> str:
+    """What to expect of decisions in their use, as one sentence without its end.
+
+    Example: of 100 matches about 89 are right among 10,000 records; of 1,000 pairs that belong
+        together, about 5 are missed
+    """
+    if use.kind == "search" and evidence.galleries:
+        return _searches(evidence.galleries[-1], use.records)
+    at = evidence.eval
+    missed = _counted(at.fnmr.value, TOGETHER, "missed")
+    if use.kind == "verify":
+        called = _counted(at.fmr.value, APART, "called a match")
+        return f"{called}; {missed}; {right_matches(evidence)}"
+    return f"{right_matches(evidence)}; {missed}"
+
+
+def _counted(rate: float, things: str, what: str) -> str:
+    n = enough([rate])
+    count = about(rate, n)
+    return f"of {n:,} {things}, {count} {'is' if count in ('none', 'about 1') else 'are'} {what}"
+
+
+def _searches(seen: SearchPoint, records: int | None) -> str:
+    """Both ways in which a search may fail, in the largest gallery measured and in one named."""
+    found, size = 1 - seen.fnir.value, seen.gallery_size
+    told = _told(seen, records) if records is not None and records > size else None
+    k = enough([found])
+    n = enough([seen.fpir.value, *([told] if told is not None else [])])
+    text = (
+        f"of {k:,} searches for something that is among {size:,} records, {about(found, k)} find "
+        f"it; of {n:,} for something that is not, {about(seen.fpir.value, n)} find a match"
+    )
+    return text if told is None else f"{text}, {about(told, n)} among {records:,}"
+
+
+def _told(seen: SearchPoint, records: int) -> float:
+    """The share of strangers that match in a larger gallery, if its records are alike."""
+    return -math.expm1(records / seen.gallery_size * math.log1p(-min(seen.fpir.value, 1 - 1e-12)))
+
+
+def asked(use: Use, prior: float) -> str:
+    """A use in a few words, with what it was calibrated for."""
+    return {
+        "verify": f"telling whether two things are the same, where {where(prior)}",
+        "search": "finding something in a gallery",
+        "duplicates": "finding what is the same in a set",
+    }[use.kind] + (f" of {use.records:,} records" if use.records is not None else "")

@@ -1,0 +1,79 @@
+"""The use that is named decides which errors a release speaks of."""
+
+import re
+
+import msgspec
+import pytest
+
+from gemel.calibrate.goals.use import Use
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.schema import Evidence
+from gemel.release.release import Release
+from gemel.release.words.promise import sentence
+
+replace = msgspec.structs.replace
+
+
+def rate(value: float) -> Estimate:
+    return Estimate(value=value, low=value / 2, high=value, n_effective=1000.0, method="")
+
+
+def used(release: Release, use: Use, prior: float) -> Evidence:
+    """Three of 100 pairs are missed, one of 1,000 others matched, 97 of 100 matches are right."""
+    at = replace(
+        release.evidence.eval,
+        precision=rate(0.97),
+        fnmr=rate(0.03),
+        fmr=rate(0.001),
+        n_false_match=9,
+        prior=prior,
+        prior_source="stated",
+    )
+    seen = replace(release.evidence.galleries[-1], fpir=rate(0.02), fnir=rate(0.04))
+    return replace(
+        release.evidence,
+        eval=at,
+        goals=Goals(use=use),
+        galleries=(replace(seen, gallery_size=100),),
+    )
+
+
+def test_duplicates_are_right_or_wrong_and_found_or_missed(release: Release) -> None:
+    found = used(release, Use(kind="duplicates", records=10_000), 0.0001)
+    assert sentence(found) == (
+        "Of 100 matches about 97 are right among 10,000 records; of 100 pairs that belong "
+        "together, about 3 are missed: counted on eval, not proven."
+    )
+
+
+def test_a_verification_is_told_by_both_kinds_of_pairs(release: Release) -> None:
+    found = used(release, Use(kind="verify"), 0.5)
+    assert sentence(found) == (
+        "Of 1,000 pairs that do not belong together, about 1 is called a match; of 100 pairs that "
+        "belong together, about 3 are missed; of 100 matches about 97 are right if half of those "
+        "compared belong together: counted on eval, not proven."
+    )
+
+
+@pytest.mark.parametrize(("records", "told"), [(100, None), (1_000, 18)])
+def test_a_search_finds_or_finds_a_stranger(
+    release: Release, records: int, told: int | None
+) -> None:
+    """Ten times the gallery: 1 - 0.98 ** 10 = 18 % of strangers."""
+    text = sentence(used(release, Use(kind="search", records=records), 0.001))
+    assert text.startswith(
+        "Of 100 searches for something that is among 100 records, about 96 find it; of 100 for "
+        "something that is not, about 2 find a match"
+    )
+    assert "matches" not in text and "pairs" not in text
+    among = re.search(r"about (\d+) among 1,000", text)
+    assert (int(among[1]) if among else None) == told
+
+
+def test_what_was_proven_is_said_before_what_was_counted(release: Release) -> None:
+    found = used(release, Use(kind="duplicates", records=10_000), 0.0001)
+    target = replace(found.target, kind="precision", value=0.9)
+    text = sentence(replace(found, goals=Goals(verify=target, use=found.goals.use)))
+    assert text.startswith("Of 10 matches, at most 1 is wrong, with 95 % confidence")
+    assert "about 97 are right among 10,000 records" in text
