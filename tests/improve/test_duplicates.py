@@ -238,13 +238,13 @@ def test_one_to_one_links_give_each_record_one_partner(release: Release) -> None
         for side in (0, 1)
     )
     several = gemel.duplicates(release, left, right)
-    one = gemel.duplicates(release, left, right, one_to_one=True)
+    one = gemel.duplicates(release, left, right, links="one-to-one")
     match = one.pairs.filter(pl.col("outcome") == "match")
     assert match["left"].is_unique().all() and match["right"].is_unique().all()
     assert one.clusters["size"].max() == 2
     assert one.summary.n_given_up == several.summary.n_matches - one.summary.n_matches > 30
     with pytest.raises(ConfigError, match="two data sets"):
-        gemel.duplicates(release, left, one_to_one=True)
+        gemel.duplicates(release, left, links="one-to-one")
 
 
 def test_an_engine_misses_little_and_says_how_much(

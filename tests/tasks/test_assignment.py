@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from gemel.tasks.assignment import one_to_one
+from gemel.tasks.assignment import kept, one_to_one
 
 
 def best_of_all(gain: np.ndarray) -> float:
@@ -41,3 +41,12 @@ def test_the_best_link_alone_is_not_taken_where_two_gain_more() -> None:
     kept = one_to_one(np.array([0, 0, 1]), np.array([2, 3, 2]), np.array([1.0, 0.9, 0.8]))
     assert kept.tolist() == [False, True, True]
     assert one_to_one(*np.zeros((2, 0), np.int64), np.zeros(0)).tolist() == []
+
+
+def test_one_to_many_lets_one_side_keep_all() -> None:
+    left, right = np.array([0, 0, 1, 1]), np.array([5, 6, 5, 7])
+    gain = np.array([1.0, 2.0, 3.0, 4.0])
+    assert kept(left, right, gain, "one-to-many").tolist() == [False, True, True, True]
+    assert kept(left, right, gain, "many-to-one").tolist() == [False, True, False, True]
+    assert kept(left, right, gain, "many-to-many").all()
+    assert kept(left, right, gain, "one-to-one").tolist() == one_to_one(left, right, gain).tolist()

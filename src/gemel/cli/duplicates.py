@@ -85,7 +85,7 @@ def duplicates(
     files.check(out, TABLES, reads, "--out")
     if pairs is not None:
         files.check(pairs, TABLES, [*reads, out], "--pairs")
-    Clustering(method, canonical, max_risk, prior, one_to_one)  # type: ignore[arg-type]  # refuses unknown ones
+    Clustering(method, canonical, max_risk)  # type: ignore[arg-type]  # refuses unknown ones
     field = canonical.removeprefix(NEWEST) if canonical.startswith(NEWEST) else None
     left = _records(project, live, path, id, identity, field)
     right = None if other is None else _records(project, live, other, id, identity, field)
@@ -105,7 +105,7 @@ def duplicates(
             canonical=canonical,
             max_risk=max_risk,
             prior=prior,
-            one_to_one=one_to_one,
+            links="one-to-one" if one_to_one else "many-to-many",
             engine=engine,
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),

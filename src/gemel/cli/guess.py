@@ -241,9 +241,10 @@ def _of_records(draft: _Draft, dataset: Dataset) -> None:
     if draft.propose("other.links", found.kind):
         draft.notes.append(f"links are {found.kind}, as in the labels: change other.links if not")
     if draft.propose("calibrate.prior", found.share):
+        rare = float(f"{1 / found.share:.2g}")
         draft.notes.append(
-            f"of {1 / found.share:,.0f} comparisons across the files one is expected to be a "
-            "link: change calibrate.prior if not"
+            f"of about {rare:,.0f} comparisons across the files one is expected to be a link: "
+            "change calibrate.prior if not"
         )
 
 

@@ -25,6 +25,7 @@ from gemel.cli import (
     explain,
     gallery,
     ledger,
+    link,
     release,
     review,
     serve,
@@ -85,6 +86,7 @@ gallery.app.command()(classes.classify)
 gallery.app.command()(classes.classes)
 app.add_typer(gallery.app, name="gallery")
 app.command("duplicates")(duplicates.duplicates)
+app.command("link")(link.link)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
 app.command("verify")(verify.verify)

@@ -53,6 +53,29 @@ def read(config: Config, release: Release | None = None) -> Dataset:
     )
 
 
+def paths_of_two(config: Config, left: Path | None, right: Path | None) -> tuple[Path, Path]:
+    """The two files: as named, or as the settings name them.
+
+    Raises:
+        ConfigError: no second file is named.
+    """
+    if left is not None and right is None:
+        raise ConfigError(
+            "one file is named, two are linked",
+            where=str(left),
+            hint="name both, or none where gemel.toml names them",
+        )
+    if left is not None and right is not None:
+        return left, right
+    if not config.other.path:
+        raise ConfigError(
+            "no second file is named",
+            where="other.path",
+            hint="gemel link FILE OTHER, or write settings for both with: gemel init FILE OTHER",
+        )
+    return _first(config), config.at(config.other.path)
+
+
 def read_two(
     config: Config, release: Release | None = None, paths: tuple[Path, Path] | None = None
 ) -> tuple[Dataset, Dataset]:
@@ -61,7 +84,8 @@ def read_two(
     Args:
         config: says what columns are what.
         release: whose fields are read; None to look at the columns.
-        paths: other files of the same columns; None: those of the settings.
+        paths: other files with these columns; None: those of the settings. Without the columns of
+            identities, these are not known.
     Raises:
         ConfigError: no second file is named.
         DataError: they cannot be read, or too many are bad.
@@ -71,27 +95,22 @@ def read_two(
     from gemel.data.sources.rows import Columns
 
     data, other = config.data, config.other
-    if paths is None:
-        if not other.path:
-            raise ConfigError(
-                "no second file is named",
-                where="other.path",
-                hint="write settings for two files with: gemel init FILE OTHER",
-            )
-        paths = _first(config), config.at(other.path)
-    has_pairs = data.pairs is not None
+    own = paths_of_two(config, None, None) if other.path else None
+    paths = paths or paths_of_two(config, None, None)
+    identity = other.identity or (None if data.pairs is not None else data.identity)
+    is_own = paths == own
     said = Columns(
-        identity=data.identity,
+        identity=data.identity if is_own else None,
         id=data.id,
         kinds=dict(data.columns),
-        ignore=data.ignore,
+        ignore=data.ignore if release is None else (),
         missing=data.missing,
         fields=None if release is None else release.encoder.prepare.fields or None,
         category=data.category,
         groups=data.groups,
     )
-    identity = other.identity or (None if has_pairs else data.identity)
-    second = Other(paths[1], other.id, identity, dict(other.names), dict(other.columns))
+    of_other = identity if is_own else None
+    second = Other(paths[1], other.id, of_other, dict(other.names), dict(other.columns))
     return records.read_two(paths[0], said, second, max_bad_ratio=data.max_bad_ratio)
 
 

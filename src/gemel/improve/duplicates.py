@@ -42,6 +42,7 @@ from gemel.improve.result import (
 )
 from gemel.release.for_set import before, for_set
 from gemel.release.release import Release
+from gemel.settings import Links
 from gemel.tasks import assignment
 from gemel.tasks import canonical as canonicals
 from gemel.tasks.agreement import agreement
@@ -52,6 +53,7 @@ from gemel.tasks.sameness import Records, clustered, floor
 EXACT_RECORDS = 20_000
 """Up to so many (two data sets: so many squared pairs) all are compared: some minutes of a core."""
 EXACT = "exact"
+EVERY: Links = "many-to-many"
 ENGINE = "engine"
 ENCODED_AT_ONCE = 4096
 BLOCK_PAIRS = 1 << 23
@@ -70,7 +72,7 @@ def duplicates(
     canonical: str = "complete",
     max_risk: float | None = None,
     prior: float | None = None,
-    one_to_one: bool = False,
+    links: Links = EVERY,
     engine: str = "auto",
     folder: str | Path | None = None,
     progress: Progress | None = None,
@@ -86,7 +88,8 @@ def duplicates(
         max_risk: probability of a false link that no cluster may exceed; None for no limit.
         prior: share of genuine pairs among all pairs, if it is known; it moves the threshold where
             the goal depends on it. None estimates it, and only raises the threshold.
-        one_to_one: two clean data sets: a record is linked to one of the other at most.
+        links: two data sets: how many partners a record may have; `one-to-many`, say, where one of
+            the first has many in the second, each of which has one.
         engine: `exact`, the name of an engine, or `auto`: exact up to `EXACT_RECORDS`.
         folder: of the job, kept; a job that was stopped goes on there. None: a temporary one.
         progress: called with what is done now, how much of it, and how much in all.
@@ -96,9 +99,9 @@ def duplicates(
         GalleryError: an unknown engine.
     """
     tell = progress or (lambda stage, done, total: None)
-    how = Clustering(method, canonical, max_risk, prior, one_to_one)
-    if one_to_one and other is None:
-        raise ConfigError("one to one links two data sets", hint="give a second one")
+    how = Clustering(method, canonical, max_risk, prior, links)
+    if links != EVERY and other is None:
+        raise ConfigError(f"{links} links two data sets", hint="give a second one")
     compared = Compared.of(release, dataset, other)
     canonicals.check(canonical, compared.frame(), where=compared.left.source)
     plan = planned(release, compared, engine, prior)
@@ -122,7 +125,7 @@ class Clustering:
     canonical: str
     max_risk: float | None
     prior: float | None = None
-    one_to_one: bool = False
+    links: Links = EVERY
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -238,8 +241,8 @@ def _clustered(
     records = replace(records, policy=policy)
     judged = records.judged(pairs)
     n_matches = int(judged.match.sum())
-    if how.one_to_one:
-        judged = judged.kept(_best_links(records, pairs, judged.match))
+    if how.links != EVERY:
+        judged = judged.kept(_best_links(records, pairs, judged.match, how.links))
     found = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
     rows = records.rows
     label, identities = found.label, compared.identities()
@@ -275,13 +278,13 @@ def _clustered(
     )
 
 
-def _best_links(records: Records, pairs: Pairs, match: Bool) -> Bool:
-    """Which matches stay where a record may have one partner at most: those that gain most."""
+def _best_links(records: Records, pairs: Pairs, match: Bool, links: Links) -> Bool:
+    """Which matches stay where records may have one partner at most: those that gain most."""
     kept, at = np.zeros(len(pairs), np.bool_), np.flatnonzero(match)
     gain = records.levelled(pairs.take(at)) - records.policy.verify.threshold
     # A match that just reaches the threshold is better than none.
     gain = np.maximum(gain, np.finfo(np.float32).eps)
-    kept[at] = assignment.one_to_one(pairs.left[at], pairs.right[at], gain)
+    kept[at] = assignment.kept(pairs.left[at], pairs.right[at], gain, links)
     return kept
 
 

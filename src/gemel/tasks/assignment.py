@@ -1,10 +1,42 @@
-"""One-to-one links between two clean files: each record is linked to one of the other at most."""
+"""Links between two files where a record of one, or of both, has one partner at most."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gemel.arrays import Bool, Float64, Int64
+from gemel.settings import Links
+
+
+def kept(left: Int64, right: Int64, gain: Float64, links: Links) -> Bool:
+    """Which links to keep, where records have so many partners: (p,) bool.
+
+    Args:
+        left: (p,) positions in the first file.
+        right: (p,) positions, none of them a left one; no pair twice.
+        gain: (p,) of each link, > 0.
+        links: `one-to-many`: each right record keeps its best link, a left one any number.
+    """
+    if links == "one-to-one":
+        return one_to_one(left, right, gain)
+    if links == "many-to-many":
+        return np.ones(len(left), np.bool_)
+    return best(right if links == "one-to-many" else left, gain)
+
+
+def best(record: Int64, gain: Float64) -> Bool:
+    """The link that gains most of each record, the first of equal ones: (p,) bool.
+
+    Args:
+        record: (p,) that each link is of.
+        gain: (p,) of each link.
+    """
+    order = np.lexsort((-gain, record))
+    first = np.ones(len(record), np.bool_)
+    first[1:] = record[order][1:] != record[order][:-1]
+    found = np.zeros(len(record), np.bool_)
+    found[order[first]] = True
+    return found
 
 
 def one_to_one(left: Int64, right: Int64, gain: Float64) -> Bool:
@@ -23,9 +55,9 @@ def one_to_one(left: Int64, right: Int64, gain: Float64) -> Bool:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-    kept = np.zeros(len(left), np.bool_)
+    found = np.zeros(len(left), np.bool_)
     if not len(left):
-        return kept
+        return found
     _, row = np.unique(left, return_inverse=True)
     names, column = np.unique(right, return_inverse=True)
     n = int(row.max()) + 1
@@ -37,5 +69,5 @@ def one_to_one(left: Int64, right: Int64, gain: Float64) -> Bool:
     taken_rows, taken = min_weight_full_bipartite_matching(graph)
     partner = np.empty(n, np.int64)
     partner[taken_rows] = taken
-    kept[:] = partner[row] == column
-    return kept
+    found[:] = partner[row] == column
+    return found

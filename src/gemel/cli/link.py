@@ -1,0 +1,179 @@
+"""`gemel link`: which records of two files belong together, a row for each link."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import files, reading, show
+from gemel.cli.duplicates import TABLES, in_words
+from gemel.cli.project import AsJson, ConfigFile, DryRun, IdColumn, Project, ReleaseName, Sets
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from gemel.data.records import Dataset
+    from gemel.improve.result import Duplicates
+
+OF_CLUSTERS = (
+    "clusters",
+    "redundant",
+    "largest",
+    "pairwise",
+    "B-cubed",
+    "exact clusters",
+    "adjusted",
+)
+
+
+def link(
+    left: Annotated[
+        Path | None, typer.Argument(help="Records; those of data.path if both are left out.")
+    ] = None,
+    right: Annotated[
+        Path | None, typer.Argument(help="Records to link them with; of other.path if left out.")
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="CSV or Parquet file: a row for each link, both records."),
+    ] = Path("links.csv"),
+    links: Annotated[
+        str | None,
+        typer.Option(help="one-to-one, one-to-many, many-to-one, many-to-many; else other.links."),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of links among all pairs across, if you know it; moves the threshold.",
+        ),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="exact, flat, hnsw; auto: exact up to 200 million pairs.")
+    ] = "auto",
+    id: IdColumn = None,
+    other_id: Annotated[
+        str | None, typer.Option("--other-id", help="The same of the second file.")
+    ] = None,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:
+    """Find which records of two files belong together; stopped, it goes on when run again."""
+    from gemel.improve.duplicates import duplicates as find
+    from gemel.improve.duplicates import name_of, planned
+    from gemel.improve.records import Compared
+
+    flags = {"data.id": id, "other.id": other_id, "other.links": links}
+    project = Project.open(config, sets, flags)
+    paths = reading.paths_of_two(project.config, left, right)
+    files.check(out, TABLES, [*project.reads, *paths], "--out")
+    live = project.release(release)
+    both = reading.read_two(project.config, live, paths)
+    for one in both:
+        show.refused(one.bad)
+    place = (
+        project.state
+        / "duplicates"
+        / name_of(planned(live, Compared.of(live, *both), engine, prior))
+    )
+    if dry_run:
+        n = f"{len(both[0]):,} with {len(both[1]):,} records"
+        show.say(f"would compare {n}, with work in {place}")
+        return
+    with (
+        show.resumable("gemel link goes on where it was"),
+        show.progress("looking for links") as tick,
+    ):
+        found = find(
+            live,
+            *both,
+            links=project.config.other.links,
+            prior=prior,
+            engine=engine,
+            folder=place,
+            progress=lambda stage, done, total: tick(done, total, stage),
+        )
+    rows = side_by_side(found, both, (project.config.data.id, project.config.other.id))
+    files.write(out, _as_file(rows, out))
+    known = agreement(found, both)
+    if json:
+        show.as_json({"summary": found.summary, "known": known})
+        return
+    words = [row for row in in_words(found.summary) if not row[0].startswith(OF_CLUSTERS)]
+    if known is not None:
+        words += [
+            ("links among records of known identity", known["links"]),
+            ("of these right (precision)", known["precision"]),
+            ("of all there are found (recall)", known["recall"]),
+        ]
+    show.pairs([(name.replace("matches", "links"), value) for name, value in words])
+    show.say(f"wrote {out}")
+
+
+def side_by_side(
+    found: Duplicates, both: tuple[Dataset, Dataset], ids: tuple[str | None, str | None]
+) -> pl.DataFrame:
+    """A row for each link and pair for review, best first, with all columns of both files.
+
+    Args:
+        found: the pairs.
+        both: the records that were linked.
+        ids: the id column of each file; None: the number of the row.
+    """
+    import polars as pl
+
+    from gemel.data.schema import as_strings
+    from gemel.data.sources import tables
+    from gemel.data.sources.linked import file_names
+
+    names = file_names(both[0].source, both[1].source)
+    rows = found.pairs.sort("score", descending=True, maintain_order=True)
+    for side, name, one, id in zip(("left", "right"), names, both, ids, strict=True):
+        table = tables.read(Path(one.source))
+        numbers = pl.Series(side, table.ordinals).cast(pl.String)
+        key = numbers if id is None else as_strings(table.frame[id]).alias(side)
+        theirs = table.frame.rename({c: f"{name}.{c}" for c in table.frame.columns})
+        theirs = theirs.with_columns(key).unique(side, keep="first", maintain_order=True)
+        rows = rows.join(theirs, on=side, how="left", maintain_order="left")
+    return rows.rename({"left": f"{names[0]} id", "right": f"{names[1]} id"})
+
+
+def agreement(found: Duplicates, both: tuple[Dataset, Dataset]) -> dict[str, Any] | None:
+    """How right the links are among records of known identity; None where none is known."""
+    import polars as pl
+
+    frames = []
+    for side, one in zip(("left", "right"), both, strict=True):
+        names = [one.identity_of(i) for i in range(len(one))]
+        frame = pl.DataFrame({side: one.ids.tolist(), "identity": names})
+        frames.append(frame.drop_nulls("identity"))
+    left, right = frames
+    if not len(left) or not len(right):
+        return None
+    n_there = left.join(right, on="identity").height
+    links = found.pairs.filter(pl.col("outcome") == "match").select("left", "right")
+    links = links.join(left, on="left").join(right, on="right", suffix="_right")
+    n_right = int((links["identity"] == links["identity_right"]).sum())
+    return {
+        "links": links.height,
+        "right": n_right,
+        "there": n_there,
+        "precision": n_right / max(1, links.height),
+        "recall": n_right / max(1, n_there),
+    }
+
+
+def _as_file(rows: pl.DataFrame, path: Path) -> bytes:
+    sink = io.BytesIO()
+    if path.suffix.lower() == ".csv":
+        rows.write_csv(sink)
+    else:
+        rows.write_parquet(sink)
+    return sink.getvalue()

@@ -1,0 +1,104 @@
+"""`gemel link`: two files, from what they are to a row for each link with the columns of both."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+Gemel = Callable[..., Any]
+
+
+@pytest.fixture
+def two(project: Path) -> Path:
+    """The people of a finished project in two files that call and write things differently."""
+    people = list(csv.DictReader((project / "people.csv").read_text().splitlines()))
+    later = [p for p in people if p["id"].endswith(".1")]
+    lines = ["nr;nachname;ort;vorname;geboren;person;note"]
+    for i, p in enumerate(later):
+        y, m, d = p["born"].split("-")
+        lines.append(f"{i};{p['last']};{p['town']};{p['first']};{d}.{m}.{y};{p['person']};n{i}")
+    (project / "shop.csv").write_text("\n".join(lines) + "\n")
+    with (project / "crm.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, people[0].keys())
+        writer.writeheader()
+        writer.writerows(p for p in people if p["id"].endswith(".0"))
+    return project
+
+
+SETTINGS = """[data]
+path = "crm.csv"
+id = "id"
+[other]
+path = "shop.csv"
+id = "nr"
+links = "one-to-one"
+[other.names]
+first = "vorname"
+last = "nachname"
+town = "ort"
+born = "geboren"
+"""
+
+
+def test_a_row_for_each_link_has_the_columns_of_both_files(two: Path, gemel: Gemel) -> None:
+    known = SETTINGS.replace("[other]", 'identity = "person"\n[other]')
+    (two / "gemel.toml").write_text(known)
+    said = gemel("link", "--json")
+    assert said.code == 0, said.err
+    known = json.loads(said.out)["known"]
+    assert known["there"] == 60 and known["precision"] > 0.9 and known["recall"] > 0.9
+    rows = pl.read_csv(two / "links.csv", infer_schema=False)
+    assert rows.columns[:5] == ["crm id", "shop id", "score", "probability", "outcome"]
+    assert {"crm.person", "crm.born", "shop.geboren", "shop.note"} <= set(rows.columns)
+    assert (rows["crm.person"] == rows["shop.person"]).mean() > 0.9  # type: ignore[operator]
+    assert (rows["crm.born"] == rows["shop.geboren"]).sum() == 0, "as written, each"
+    assert rows["crm id"].is_unique().all() and rows["shop id"].is_unique().all()
+    person = gemel("link", "-o", "links.parquet")
+    assert "of these right (precision)" in person.out and "clusters" not in person.out
+    assert len(pl.read_parquet(two / "links.parquet")) == len(rows)
+
+
+def test_other_files_of_the_same_columns_are_linked_without_identities(
+    two: Path, gemel: Gemel
+) -> None:
+    (two / "gemel.toml").write_text(SETTINGS.replace("[other]", 'identity = "person"\n[other]'))
+    for name, column in (("crm", "person"), ("shop", "person")):
+        separator = ";" if name == "shop" else ","
+        frame = pl.read_csv(two / f"{name}.csv", infer_schema=False, separator=separator)
+        frame.drop(column).write_csv(two / f"new-{name}.csv")
+    said = gemel("link", "new-crm.csv", "new-shop.csv", "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["known"] is None and found["summary"]["n_matches"] > 50
+    assert "new-shop.note" in pl.read_csv(two / "links.csv").columns
+
+
+def test_files_with_the_names_of_the_release_need_no_settings(two: Path, gemel: Gemel) -> None:
+    people = pl.read_csv(two / "people.csv", infer_schema=False)
+    later = pl.col("id").str.ends_with(".1")
+    people.filter(~later).write_csv(two / "a.csv")
+    people.filter(later).rename({"id": "key"}).write_csv(two / "b.csv")
+    said = gemel("link", "a.csv", "b.csv", "--id", "id", "--other-id", "key", "--dry-run")
+    assert said.code == 0 and "would compare 120 with 60 records" in said.err, said.err
+    assert not (two / "links.csv").exists()
+
+
+def test_two_files_live_through_all_commands(two: Path, gemel: Gemel) -> None:
+    (two / "gemel.toml").unlink()
+    before = set((two / ".gemel" / "releases").iterdir())
+    for command in (
+        "init crm.csv shop.csv --other-id nr --id id",
+        "data check",
+        "train",
+        "calibrate",
+    ):
+        said = gemel(*command.split())
+        assert said.code == 0, f"{command}: {said.err}"
+    (made,) = set((two / ".gemel" / "releases").iterdir()) - before
+    assert gemel("release", "promote", made.name, "--force", "--reason", "test").code == 0
+    found = json.loads(gemel("link", "--json").out)
+    assert found["known"]["precision"] > 0.9 and found["known"]["recall"] > 0.9
