@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from html import unescape
+from importlib.resources import files
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from tests.serve import small
 
 from gemel.console import pages
 from gemel.gallery.gallery import Gallery
+from gemel.ledger.ledger import Ledger
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
@@ -72,9 +77,10 @@ def test_the_page_loads_nothing_from_elsewhere_and_its_policy_forbids_it(url: st
 
 
 def test_the_script_never_writes_markup(url: str) -> None:
-    script = httpx.get(f"{url}/console/page.js").text
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
-        assert way not in script
+    for name in ("page.js", "api.js"):
+        script = httpx.get(f"{url}/console/{name}").text
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert way not in script
 
 
 def test_an_unchanged_file_is_not_sent_again(url: str) -> None:
@@ -101,6 +107,7 @@ def test_an_unknown_page_is_a_problem_like_any_other(url: str) -> None:
 def test_a_browser_shows_decisions_and_hostile_values_as_text(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/?example=1", tmp_path)
     assert page.count('data-field="born"') == 3
+    assert page.count(">Born<input") == 3, "a label, not the name of a column"
     assert re.search(r'class="outcome (match|no_match|review)"', page)
     assert page.count('class="hit"') == 5
     marks = re.findall(r'<b style="left: ([^;"]+)', page)
@@ -108,6 +115,53 @@ def test_a_browser_shows_decisions_and_hostile_values_as_text(url: str, tmp_path
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert "<img src=x" not in page
     assert 'class="problem"' not in page.split("<main>")[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_begins_with_an_example_that_leaves_no_trace(tmp_path: Path) -> None:
+    release = small.release(tmp_path / "release")
+    ledger = Ledger.open(tmp_path / "ledger.db")
+    service = Service(release, ledger=ledger)
+    with running(create_app(service, pages=pages.handlers(service))) as url:
+        page = dumped(url, tmp_path / "profile")
+        left, right = httpx.get(f"{url}/console/examples").json()["alike"]
+    assert re.search(r'class="outcome (match|no_match|review)"', page)
+    assert 'class="problem"' not in page.split("<main>")[1]
+    assert not [entry for entry in ledger.entries() if entry.kind == "verify"]
+    rows = release.encoder.encode(small.ROWS)
+    alike = rows @ rows.T - 2 * np.eye(len(rows))
+    assert alike[left, right] == pytest.approx(alike.max(), abs=1e-6)
+    shown = page.split("Details</summary>")
+    assert len(shown) == 2 and "score" in shown[1] and ">threshold<" not in shown[0]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_reads_a_file_as_it_comes(tmp_path: Path) -> None:
+    """Quotes, a separator within them, a mark at the start, lines of Windows, an empty cell."""
+    text = '\ufefflast;born;first\r\nO\'Neil;1970;"An;na ""B"""\r\nMeyer;;Bert\r\n\r\n'
+    script = (files("gemel.console") / "page.js").read_text().removesuffix("start();\n")
+    (tmp_path / "page.html").write_text(
+        f"<pre id=out></pre><script>{script}\n"
+        'live = {fields: [{name: "first"}, {name: "last"}, {name: "born"}]};\n'
+        f"byId('out').textContent = JSON.stringify(records({json.dumps(text)}));</script>",
+        encoding="utf-8",
+    )
+    page = dumped((tmp_path / "page.html").as_uri(), tmp_path / "profile")
+    read = json.loads(unescape(page.split('<pre id="out">')[1].split("</pre>")[0]))
+    assert read == [
+        {"id": "row 2", "payload": {"first": 'An;na "B"', "last": "O'Neil", "born": "1970"}},
+        {"id": "row 3", "payload": {"first": "Bert", "last": "Meyer", "born": None}},
+    ]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_shows_the_routes(url: str, tmp_path: Path) -> None:
+    page = dumped(f"{url}/console/api.html", tmp_path)
+    routes = httpx.get(f"{url}/openapi.json").json()["paths"]
+    for path in routes:
+        assert f'<code class="">{path}</code>' in page or f"<code>{path}</code>" in page, path
+    assert "<dt><code>left</code></dt>" in page
+    assert 'class="problem"' not in page.split("<main")[1]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

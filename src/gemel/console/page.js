@@ -5,6 +5,7 @@ const OUTCOMES = { match: "Match", review: "For review", no_match: "No match" };
 let live = null;
 let picture = null; // of an item's properties, the one that is an image file
 let examples = [];
+let alike = []; // positions of the two examples that are most alike
 let range = [-1, 1]; // of the scores on eval
 let nextExample = 0;
 
@@ -22,9 +23,10 @@ const figure = (value) =>
 
 function percent(value) {
   if (value === null || value === undefined) return "–";
-  const share = value * 100;
-  if (share !== 0 && Math.abs(share) < 0.01) return `${share.toPrecision(2)} %`;
-  return `${share.toFixed(share < 1 ? 3 : share > 99 && share < 100 ? 2 : 1)} %`;
+  const share = value * 100, left = 100 - share;
+  if (share === 0 || left === 0) return `${share} %`;
+  if (share < 1 || left < 0.1) return `${Number(share.toPrecision(share < 1 ? 2 : 3 - Math.floor(Math.log10(left))))} %`;
+  return `${share.toFixed(1)} %`;
 }
 
 async function ask(method, path, body) {
@@ -58,6 +60,12 @@ function showProblem(section, problem) {
 
 // ---- forms
 
+// The name of a column as people write it: fname_c1 is Fname c1.
+function labelled(name) {
+  const words = name.replace(/[_.-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").trim() || name;
+  return words[0].toUpperCase() + words.slice(1);
+}
+
 function buildRow(fieldset) {
   const fields = make("div", "fields");
   for (const field of live.fields) {
@@ -68,7 +76,8 @@ function buildRow(fieldset) {
     input.spellcheck = false;
     input.dataset.field = field.name;
     input.dataset.kind = field.kind;
-    fields.append(make("label", "", field.name, input));
+    input.title = field.name;
+    fields.append(make("label", "", labelled(field.name), input));
   }
   fieldset.append(fields);
 }
@@ -176,18 +185,17 @@ function named(name, value) {
 function showDecision(section, reply, left, right) {
   const figures = make(
     "div", "figures",
-    named("score", figure(reply.score)),
-    named("threshold", figure(reply.threshold)),
-    reply.probability === null ? null : named("probability", percent(reply.probability)),
-    reply.interval ? named("interval", reply.interval.map(percent).join(" to ")) : null,
+    reply.probability === null ? null : named("probability of a match", percent(reply.probability)),
+    reply.interval ? named("between", reply.interval.map(percent).join(" and ")) : null,
   );
   const why = whyButton(section, left, right);
   section.querySelector(".result").replaceChildren(
     make("p", `outcome ${reply.outcome}`, OUTCOMES[reply.outcome] || reply.outcome),
     figures,
     bar(reply.score, reply.threshold, reply.outcome),
-    make("p", "quiet legend", noted(reply)),
+    make("p", "quiet legend", "The line marks the threshold: right of it is a match."),
     why,
+    details(reply),
   );
   if (new URLSearchParams(location.search).get("example") === "why") why.click();
 }
@@ -288,9 +296,12 @@ function maps(parts, left, right) {
   return make("div", "", pair, legend);
 }
 
-function noted(reply) {
-  const decision = reply.decision_id ? ` · decision ${reply.decision_id}` : "";
-  return `The line marks the threshold. Release ${reply.release.slice(0, 12)}${decision}`;
+// What whoever looks into a decision wants to know.
+function details(reply) {
+  const box = make("details", "quiet", make("summary", "", "Details"));
+  const facts = [["score", figure(reply.score)], ["threshold", figure(reply.threshold)], ["release", reply.release.slice(0, 12)], ["decision", reply.decision_id]];
+  for (const [name, value] of facts) if (value !== undefined && value !== null && value !== "–") box.append(named(name, value));
+  return box;
 }
 
 function showHits(section, reply, query) {
@@ -315,9 +326,10 @@ function showHits(section, reply, query) {
     ));
   }
   result.replaceChildren(
-    make("p", "", `${reply.hits.length} hits, ${matches} at or above the threshold of ${figure(threshold)}`),
+    make("p", "", matches ? `${matches} of the ${reply.hits.length} most alike ${matches === 1 ? "matches" : "match"}` : `None of the ${reply.hits.length} most alike matches`),
     list,
-    make("p", "quiet legend", noted(reply)),
+    make("p", "quiet legend", "The line marks the threshold: right of it is a match."),
+    details({ ...reply, threshold }),
   );
 }
 
@@ -331,6 +343,83 @@ function values(attributes, query) {
     line.append(make("span", same ? "same" : "", String(value)), " ");
   }
   return line;
+}
+
+// ---- a file
+
+// Rows of a delimited text: the separator is what the first line has most of.
+function table(text) {
+  const first = text.slice(0, text.indexOf("\n") + 1 || undefined);
+  const comma = [",", ";", "\t", "|"].reduce((a, b) => (first.split(b).length > first.split(a).length ? b : a));
+  const rows = [[""]];
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i], row = rows[rows.length - 1];
+    if (quoted && c === '"' && text[i + 1] === '"') row[row.length - 1] += text[++i];
+    else if (c === '"' && (quoted || row[row.length - 1] === "")) quoted = !quoted;
+    else if (!quoted && c === comma) row.push("");
+    else if (!quoted && c === "\n") rows.push([""]);
+    else if (quoted || c !== "\r") row[row.length - 1] += c;
+  }
+  return rows.filter((row) => row.some((cell) => cell !== ""));
+}
+
+function records(text) {
+  const [head, ...rows] = table(text.replace(/^\ufeff/, ""));
+  const names = live.fields.map((field) => field.name);
+  const missing = names.filter((name) => !head.includes(name));
+  if (missing.length === names.length) throw { detail: `no column of the file is called ${names.join(", ")}` };
+  if (rows.length < 2 || rows.length > 1000) throw { detail: `${rows.length} records`, hint: "2 to 1,000; for more: gemel duplicates FILE" };
+  return rows.map((row, i) => ({
+    id: `row ${i + 2}`,
+    payload: Object.fromEntries(names.map((name) => [name, row[head.indexOf(name)] || null])),
+  }));
+}
+
+async function takeTable(section, file) {
+  const result = section.querySelector(".result");
+  try {
+    const given = records(await file.text());
+    result.replaceChildren(make("p", "quiet", `comparing ${given.length} records…`));
+    showClusters(section, await ask("POST", "/v1/duplicates", { records: given }), given);
+  } catch (problem) {
+    showProblem(section, problem);
+  }
+}
+
+function showClusters(section, reply, given) {
+  const payloads = new Map(given.map((record) => [record.id, record.payload]));
+  const asked = reply.pairs.filter((pair) => pair.outcome === "review").length;
+  const inClusters = reply.clusters.reduce((n, cluster) => n + cluster.records.length, 0);
+  const list = make("ol", "hits");
+  for (const cluster of reply.clusters) {
+    const first = payloads.get(cluster.canonical);
+    const box = make("li", "cluster");
+    for (const id of cluster.records) {
+      box.append(make("div", "who", make("strong", "", id), values(payloads.get(id), id === cluster.canonical ? null : first)));
+    }
+    if (cluster.risk !== null) box.append(make("p", "quiet", `chance that a link is false: ${percent(cluster.risk)}`));
+    list.append(box);
+  }
+  const review = asked ? `; ${asked} pairs are for a person to decide` : "";
+  section.querySelector(".result").replaceChildren(
+    make("p", "", reply.clusters.length ? `${inClusters} of ${given.length} records are ${reply.clusters.length} things${review}` : `No two of ${given.length} records match${review}`),
+    list,
+    details(reply),
+  );
+}
+
+function offerFile() {
+  const section = byId("duplicates"), drop = byId("file"), input = drop.querySelector("input");
+  section.hidden = picture !== null || !live.fields.length;
+  input.addEventListener("change", () => input.files[0] && takeTable(section, input.files[0]));
+  for (const name of ["dragover", "drop"]) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      const file = name === "drop" && event.dataTransfer.files[0];
+      if (file) takeTable(section, file);
+    });
+  }
 }
 
 // ---- what the page does
@@ -369,6 +458,24 @@ async function example(section) {
   }
 }
 
+// At the start: the two examples that are most alike, decided without a trace in the ledger.
+async function begin() {
+  const section = byId("verify");
+  const [left, right] = section.querySelectorAll("fieldset[data-item]");
+  const query = byId("search").querySelector("fieldset[data-item]");
+  if (examples.length) fill(query, examples[alike[0] || 0]);
+  if (alike.length < 2) return;
+  const pair = alike.map((i) => examples[i]);
+  fill(left, pair[0]);
+  fill(right, pair[1]);
+  try {
+    const body = { left: pair[0], right: pair[1], parts: "none" };
+    showDecision(section, await ask("POST", "/v1/explain", body), ...pair);
+  } catch (problem) {
+    showProblem(section, problem);
+  }
+}
+
 const take = () => examples[nextExample++ % examples.length];
 
 // The next example whose nearest other record in the gallery is a match; else any two examples.
@@ -396,12 +503,18 @@ function showRelease() {
   document.title = `${live.name || "gemel"} · ${live.release.slice(0, 12)}`;
   byId("about").textContent = `release ${live.release.slice(0, 12)} · ${live.created.slice(0, 10)}`;
   byId("ids").textContent = `space ${live.space.slice(0, 12)}`;
-  const facts = [fact("Threshold", figure(live.policy.verify.threshold))];
-  const point = live.operating_points && live.operating_points.eval;
+  const facts = [];
+  const { eval: point, use, sentence: promise } = live.operating_points || {};
   if (point) {
-    facts.push(fact("False matches (FMR)", percent(point.fmr.value), point.fmr));
-    facts.push(fact("Missed matches (FNMR)", percent(point.fnmr.value), point.fnmr));
+    const oneToOne = use && use.kind === "verify";
+    facts.push(
+      oneToOne ? fact("False matches", percent(point.fmr.value), point.fmr)
+        : fact("Right matches", percent(point.precision.value), point.precision),
+      fact("Missed pairs", percent(point.fnmr.value), point.fnmr),
+    );
   }
+  byId("promise").hidden = !promise;
+  byId("promise").textContent = promise || "";
   if (live.records !== null) facts.push(fact("Gallery", live.records.toLocaleString("en")));
   byId("facts").replaceChildren(...facts);
   byId("search").hidden = live.records === null;
@@ -417,20 +530,22 @@ async function start() {
   const { properties } = (await ask("GET", "/openapi.json")).components.schemas.Payload;
   const isPicture = (name) => (properties[name].contentMediaType || "").startsWith("image/");
   picture = Object.keys(properties || {}).find(isPicture) || null;
-  ({ examples, range } = await ask("GET", "/console/examples"));
+  ({ examples, alike, range } = await ask("GET", "/console/examples"));
   showRelease();
   for (const fieldset of document.querySelectorAll("fieldset[data-item]")) {
     (picture ? buildImage : live.fields.length ? buildRow : buildJson)(fieldset);
   }
-  for (const section of document.querySelectorAll("section")) {
+  for (const section of document.querySelectorAll("section:has(form)")) {
     section.querySelector("form").addEventListener("submit", (event) => submit(section, event));
     section.querySelector("[data-example]").addEventListener("click", () => example(section));
   }
   const ready = await ask("GET", "/readyz").catch((problem) => ({ warning: problem.detail }));
   byId("warning").hidden = !ready.warning;
   byId("warning").textContent = ready.warning || "";
+  offerFile();
   const wanted = new URLSearchParams(location.search).get("example");
-  for (const section of document.querySelectorAll("section")) {
+  if (!wanted) await begin();
+  for (const section of document.querySelectorAll("section:has(form)")) {
     if (wanted && !section.hidden) await example(section);
   }
 }

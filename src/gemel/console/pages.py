@@ -1,20 +1,24 @@
-"""One page to try the live release: verify two records, search with one.
+"""Pages to try the live release: verify two records, search with one, look at the routes.
 
-The page is plain HTML, CSS and JavaScript shipped with the package; it asks the same routes as
-every other client and writes whatever they answer as text, never as markup. Its policy allows
+They are plain HTML, CSS and JavaScript shipped with the package; they ask the same routes as every
+other client and write whatever they answer as text, never as markup. Their policy allows
 nothing from anywhere else.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 import msgspec
+import numpy as np
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from gemel.arrays import Float32
+from gemel.encode.comparators import Comparator, score_pairs
 from gemel.errors import NotFound
 from gemel.release.release import Release
 from gemel.serve.service import Service
@@ -27,6 +31,8 @@ FILES = (
     ("/", "page.html", "text/html"),
     ("/console/page.css", "page.css", "text/css"),
     ("/console/page.js", "page.js", "text/javascript"),
+    ("/console/api.html", "api.html", "text/html"),
+    ("/console/api.js", "api.js", "text/javascript"),
     ("/console/icon.svg", "icon.svg", "image/svg+xml"),
 )
 SAFE = {
@@ -45,18 +51,34 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
 
     @get("/console/examples", sync_to_thread=True)
     def examples() -> Response[bytes]:
-        """Records that the live release was checked with, and from where to where scores go."""
+        """Records that the live release was checked with, and from where to where scores go.
+
+        `alike` are positions of the two that are most alike: what to begin with.
+        """
         live = service.pick()
-        payloads, _ = live.release.probe_payloads()
+        payloads, rows = live.release.probe_payloads()
         body = msgspec.json.encode(
             {
                 "examples": [live.items.modality.item(payload) for payload in payloads],
+                "alike": _alike(live.comparator, rows, payloads),
                 "range": _range(live.release),
             }
         )
         return Response(body, media_type="application/json", headers={**SAFE})
 
     return [*(_file(*row) for row in FILES), examples]
+
+
+def _alike(comparator: Comparator, rows: Float32, payloads: Sequence[Any]) -> list[int]:
+    """Positions of the two most alike of n records that are not equal; empty if there are none."""
+    left, right = np.triu_indices(len(rows), 1)
+    apart = (rows[left] != rows[right]).any(1)
+    pairs = np.stack([left, right], 1)[apart]
+    if not len(pairs):
+        return []
+    scores = score_pairs(comparator, rows, payloads, *pairs.T.tolist())
+    best: list[int] = pairs[scores.argmax()].tolist()
+    return best
 
 
 def _range(release: Release) -> tuple[float, float]:
