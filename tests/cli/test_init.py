@@ -28,12 +28,6 @@ def nested(folder: Path) -> None:
     (folder / "x.jsonl").write_text("\n".join(lines) + "\n")
 
 
-def unlabelled(folder: Path) -> None:
-    head = ",".join(f"column{i}" for i in range(12))
-    rows = [",".join(f"v{i}.{j}" for j in range(12)) for i in range(30)]
-    (folder / "x.csv").write_text("\n".join([head, *rows]) + "\n")
-
-
 def ragged(folder: Path) -> None:
     rows = [f"p{i // 2},name {i // 2} x{i}" for i in range(40)]
     (folder / "x.csv").write_text("\n".join(["person,name", *rows, "p1", "p2"]) + "\n")
@@ -45,7 +39,6 @@ def few(folder: Path) -> None:
 
 CASES = [
     (nested, "x.jsonl", "columns tags, at: lists", ("--set", 'data.ignore=["tags","at"]')),
-    (unlabelled, "x.csv", "nothing says which records belong together", ()),
     (ragged, "x.csv", "2 of 42 records cannot be used", ("--set", "data.max_bad_ratio=0.1")),
     (few, "x.csv", "", ()),
 ]
@@ -73,18 +66,12 @@ def test_a_file_that_cannot_be_read_yet_leaves_settings_that_say_so(
 
 
 def test_what_somebody_changed_is_not_written_over(empty: Path, gemel: Gemel) -> None:
-    unlabelled(empty)
+    ragged(empty)
     assert gemel("init", "x.csv").code == 1
     path = empty / "gemel.toml"
     path.write_text(path.read_text() + "# mine\n")
     said = gemel("init", "x.csv")
     assert said.code == 1 and "already exists" in said.err and "# mine" in path.read_text()
-
-
-def test_every_column_is_named_in_the_hint(empty: Path, gemel: Gemel) -> None:
-    unlabelled(empty)
-    said = gemel("init", "x.csv")
-    assert all(f"column{i}" in said.err.splitlines()[-1] for i in range(12))
 
 
 def test_settings_that_are_given_are_used_and_written(

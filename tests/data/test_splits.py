@@ -86,6 +86,13 @@ def test_what_cannot_be_split_is_refused() -> None:
         splits.by_identity(mixed(), dev_identities=["p1"], eval_identities=["p1"])
 
 
+def test_without_labels_all_records_are_learned_from_and_none_is_measured_on() -> None:
+    found = splits.without_labels(of([None] * 50), seed=1)
+    assert (len(found.train), len(found.dev), len(found.eval)) == (50, 10, 0)
+    with pytest.raises(DataError, match="too few to tell"):
+        splits.without_labels(of([None] * 5))
+
+
 def test_identities_that_share_a_device_stay_together(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     lines = [f"p{i},name {i} {j},d{i // 3}" for i in range(60) for j in range(2)]

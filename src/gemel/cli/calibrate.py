@@ -166,6 +166,7 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
         ReleaseError: the run is not finished.
         TargetRefused: the data cannot support the goal of the threshold.
     """
+    from gemel.release.make import unproven
     from gemel.release.make.build import build
     from gemel.release.make.recalibrate import recalibrate
 
@@ -178,7 +179,9 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
     }
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         how |= {"into": Path(draft) / "release", "progress": tick}
-        if first is None:
+        if not dataset.has_identities:
+            release = unproven.build(folder, dataset, **how)
+        elif first is None:
             release = build(folder, dataset, **how)
         else:
             release = recalibrate(first, folder, dataset, **how)
@@ -275,6 +278,8 @@ def render(release: Release, *, details: bool = False) -> None:
     evidence = release.evidence
     console = Console(highlight=False)
     console.print(sentence(evidence), style="bold")
+    if evidence.unproven:
+        return
     if broken := kept_promise(evidence).broken:
         show.say(f"warning: eval contradicts this: {broken}")
     if few := warning(evidence):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, show, template
-from gemel.cli.guess import look_at
+from gemel.cli.guess import NO_LABELS, look_at
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets, words
 from gemel.config import FILE
 from gemel.errors import ConfigError, DataError
@@ -83,7 +83,9 @@ def init(
         guess.fault.hint = "; ".join(part for part in (guess.fault.hint, mend) if part)
         raise guess.fault
     if not dry_run:
-        show.say(f"wrote {output}; look at it, then: gemel data check{named}")
+        labelled = guess.dataset is not None and guess.dataset.has_identities
+        then = "gemel data check" if labelled else "gemel train"
+        show.say(f"wrote {output}; look at it, then: {then}{named}")
 
 
 @app.command()
@@ -95,13 +97,16 @@ def check(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
     with show.progress("reading the records"):
         dataset = project.dataset(most=show.SHOWN)
         splits = project.splits(dataset)
-    found = leakage.find(dataset, splits)
+    labelled = dataset.has_identities
+    found = leakage.find(dataset, splits) if labelled else leakage.Leakage()
     if json:
         show.as_json({**_facts(dataset, splits), "leakage": found})
     else:
         show_dataset(dataset, splits)
     project.judge(dataset, found)
-    if found.clean:
+    if not labelled:
+        show.say(NO_LABELS)
+    elif found.clean:
         show.say("no identity and no record stands on both sides of a split")
 
 

@@ -120,11 +120,12 @@ def duplicates(
 
 def in_words(summary: Summary) -> list[tuple[str, Any]]:
     """The summary as names and values for a person."""
-    false = summary.false_links
+    false, unproven = summary.false_links, summary.unproven
     rows: list[tuple[str, Any]] = [
         ("records", summary.n_records),
         ("pairs", summary.n_pairs),
         ("matches", summary.n_matches),
+        ("these are", "estimated, not measured: the release is unproven" if unproven else None),
         ("for review", summary.n_review),
         ("left out to link one to one", summary.n_given_up or None),
         ("share of genuine pairs", _share(summary)),

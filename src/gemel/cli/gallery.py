@@ -130,6 +130,7 @@ def identify(
     json: AsJson = False,
 ) -> None:
     """Say which record is the same as one, or that none is, or that several are as good."""
+    from gemel.release.words import unproven
     from gemel.serve.service import Service
 
     project = Project.open(config, sets)
@@ -139,7 +140,8 @@ def identify(
         service = Service(live, gallery, label=project.label_of(live, label))
         reply = service.identify(item, typed(live, where or [], "--where"), category)
         for warning in service.warnings():
-            show.say(f"warning: {warning}")
+            if warning != unproven.WARNING:  # said when the release was opened
+                show.say(f"warning: {warning}")
     if json:
         show.as_json(reply)
         return

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from gemel.data.sources.pairs import PairColumns
     from gemel.data.splits import Splits
 
+NO_LABELS = (
+    "nothing says which records belong together: gemel train estimates it from how they agree, and "
+    "makes a release that is marked as unproven; if a column says it, --identity COLUMN"
+)
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -97,11 +102,14 @@ def look_at(
         dataset = project.dataset(most=0)
         _of_records(draft, dataset)
         splits = project.splits(dataset)
+        if not dataset.has_identities:
+            draft.notes.append(NO_LABELS)
     except GemelError as e:
         fault = e
     if dataset is not None:
         named = len(dataset.identity_names)
-        draft.notes.insert(0, f"{len(dataset):,} records of {named:,} identities")
+        of = f"of {named:,} identities" if dataset.has_identities else "of unknown identity"
+        draft.notes.insert(0, f"{len(dataset):,} records {of}")
     return Guess(
         draft.settings,
         draft.columns,

@@ -168,10 +168,13 @@ class Project:
         return asked or (self.label() if release.encoder.prepare.fields else CLASS)
 
     def splits(self, dataset: Dataset) -> Splits:
-        """The identity-disjoint splits that `[split]` describes."""
+        """The identity-disjoint splits that `[split]` describes; without labels, what learns."""
         from gemel.data import splits
+        from gemel.encode import modality
 
         split = self.config.split
+        if not dataset.has_identities and modality.named(dataset.modality).without_labels:
+            return splits.without_labels(dataset, dev=split.dev, seed=split.seed)
         return splits.by_identity(
             dataset,
             dev=split.dev,
@@ -279,6 +282,7 @@ class Project:
             NotFound: there is none of that name.
         """
         from gemel.release.shelf import EMPTY
+        from gemel.release.words import unproven
 
         store, wanted = self.store(), name or self.config.serve.pointer
         if name is None and store.pointer(wanted) is None:
@@ -289,7 +293,10 @@ class Project:
                 if store.shelf.ids()
                 else EMPTY,
             )
-        return store.get(wanted)
+        release = store.get(wanted)
+        if release.is_unproven:
+            show.say(f"warning: {unproven.WARNING}")
+        return release
 
     def gallery(self, release: Release, *, write: bool = False, make: bool = True) -> LocalGallery:
         """The gallery of a release's space.

@@ -13,6 +13,7 @@ from gemel.cli.categories import show_categories
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 
 if TYPE_CHECKING:
+    from gemel.calibrate.rates.operating_point import OperatingPoint
     from gemel.release.gates import GateReport
     from gemel.release.moves import Move
     from gemel.release.release import Release
@@ -29,17 +30,27 @@ Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 @app.command("list")
 def list_(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) -> None:
     """List the releases on the shelf, oldest first, and where the pointers stand."""
+    from gemel.release.words.unproven import MARK
+
     store = Project.open(config, sets).store()
     at = store.pointers()
     found = [(m, [name for name, i in at.items() if i == m.id]) for m in store.list()]
     if json:
         show.as_json([{"manifest": m, "pointers": names} for m, names in found])
         return
-    head = ["release", "space", "parent", "created", "name", "pointers"]
-    show.table(
+    head = ["release", "space", "parent", "created", "name", "pointers", "evidence"]
+    show.filled_table(
         head,
         [
-            [m.id[:12], m.space_id[:12], (m.parent or "")[:12], m.created, m.name, " ".join(names)]
+            [
+                m.id[:12],
+                m.space_id[:12],
+                (m.parent or "")[:12],
+                m.created,
+                m.name,
+                " ".join(names),
+                MARK if m.unproven else None,
+            ]
             for m, names in found
         ],
     )
@@ -213,6 +224,7 @@ def show_gates(report: GateReport) -> None:
 def summary(release: Release) -> list[tuple[str, Any]]:
     """A release in a few lines: what it is, how it decides, what was measured on eval."""
     from gemel.release.words.promise import kept_promise
+    from gemel.release.words.unproven import MARK, WHY
 
     manifest, evidence = release.manifest, release.evidence
     seen, categories = evidence.eval, release.policy.categories
@@ -220,8 +232,11 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     expires = release.policy.expires or ""
     if release.policy.has_expired(datetime.now(UTC).date()):
         expires += ": expired, calibrate again"
+    promise = "promise", f"eval contradicts it: {broken}" if broken else "eval agrees"
+    provable = "smallest FMR provable", evidence.smallest_fmr
     lines = [
         ("release", release.id),
+        *([("evidence", f"{MARK}: {WHY}")] if evidence.unproven else []),
         ("space", release.space_id),
         ("name", manifest.name),
         ("modality", manifest.modality),
@@ -230,12 +245,8 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("goal", evidence.target.kind),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),
-        ("FMR on eval", seen.fmr.span(4)),
-        ("FNMR on eval", seen.fnmr.span(4)),
-        ("precision on eval", seen.precision.span(4)),
-        ("F1 on eval", seen.f1.span(4)),
-        ("promise", f"eval contradicts it: {broken}" if broken else "eval agrees"),
-        ("smallest FMR provable", evidence.smallest_fmr),
+        *(_estimates(seen) if evidence.unproven else _rates(seen)),
+        *([] if evidence.unproven else [promise, provable]),
         ("valid until", expires),
     ]
     classes, policy = evidence.classes, release.policy.classify
@@ -246,6 +257,22 @@ def summary(release: Release) -> list[tuple[str, Any]]:
             lines.append((f"right {of}", level.accuracy.span(4)))
             lines.append((f"known called unknown {of}", level.false_unknown.span(4)))
     return lines
+
+
+def _rates(seen: OperatingPoint) -> list[tuple[str, Any]]:
+    return [
+        ("FMR on eval", seen.fmr.span(4)),
+        ("FNMR on eval", seen.fnmr.span(4)),
+        ("precision on eval", seen.precision.span(4)),
+        ("F1 on eval", seen.f1.span(4)),
+    ]
+
+
+def _estimates(seen: OperatingPoint) -> list[tuple[str, Any]]:
+    return [
+        ("precision, estimated", seen.precision.value),
+        ("recall, estimated", seen.recall.value),
+    ]
 
 
 def note_move(project: Project, move: Move) -> None:

@@ -6,7 +6,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from gemel.cli import show
+from gemel.cli.calibrate import build_release, find_release, render
+from gemel.cli.calibrate import facts as calibrated
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.release import note_move
 from gemel.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ def train(
         show.say(f"would train on {len(dataset):,} records into {project.run_folder(dataset)}")
         return
     run = train_run(project, dataset)
+    if run.training.estimate is not None:
+        _begin(project, dataset, json=json)
+        return
     reached = on_dev(run, dataset)
     facts = run_facts(run, reached)
     if json:
@@ -38,6 +44,33 @@ def train(
     if doubt := _doubt(run.training, reached):
         show.say(f"warning: training did not help: {doubt}")
     show.say("next: gemel calibrate")
+
+
+def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
+    """Put the release of a run without labels on the shelf, live if nothing proven is."""
+    from gemel.release import gates
+
+    release = find_release(project, dataset) or build_release(project, dataset)
+    if json:
+        show.as_json(calibrated(release))
+    else:
+        render(release)
+    store = project.store()
+    live = store.pointer("stable")
+    if live is not None and not store.get(live).is_unproven:
+        show.say(f"stable stays at {live[:12]}, which was measured; this is {release.short_id}")
+        return
+    _, move = gates.promote(
+        store,
+        release.id,
+        actor=project.actor,
+        reason="start without labels",
+        enrolled=None,
+    )
+    note_move(project, move)
+    show.say("next: gemel duplicates --pairs pairs.csv")
+    show.say("or: gemel gallery enroll, then gemel gallery search NAME=VALUE")
+    show.say("to have it measured, say of some records whether they belong together: data.pairs")
 
 
 def train_run(project: Project, dataset: Dataset) -> Run:
@@ -72,6 +105,8 @@ def checked_splits(project: Project, dataset: Dataset) -> Splits:
     from gemel.data.splits import too_few
 
     splits = project.splits(dataset)
+    if not dataset.has_identities:
+        return splits
     if few := too_few(dataset, splits):
         show.say(f"warning: {few}")
     project.judge(dataset, leakage.find(dataset, splits))

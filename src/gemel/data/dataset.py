@@ -212,6 +212,11 @@ class Dataset:
         """Number of input rows (or image files) that were refused."""
         return len({(b.file, b.row) for b in self.bad})
 
+    @property
+    def has_identities(self) -> bool:
+        """Whether the identity of any record is known."""
+        return bool((self.identities != UNKNOWN).any())
+
     @cached_property
     def digest(self) -> str:
         """Digest of the content as 64 hex digits: fields, ids, identities and values.

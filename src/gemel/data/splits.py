@@ -34,7 +34,7 @@ class Splits:
     """Positions of the records of each side, ascending.
 
     Attributes:
-        train, dev, eval: int64 positions in the dataset, disjoint.
+        train, dev, eval: int64 positions in the dataset, disjoint where there are labels.
         seed: what they were drawn with.
     """
 
@@ -77,6 +77,8 @@ def too_few(dataset: Dataset, splits: Splits | None = None) -> str:
         >>> too_few(two).partition(":")[0]
         '2 identities have two records or more'
     """
+    if not dataset.has_identities:
+        return ""
     if splits is None:
         n = _n_multiple(dataset.identities)
         text, few = f"{n:,} {_have(n)} two records or more", n * SHARE < FEW
@@ -126,12 +128,7 @@ def by_identity(
     known = dataset.identities != UNKNOWN
     sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
     if not known.any():
-        raise DataError(
-            "nothing says which records belong together",
-            where=dataset.source,
-            hint=f"name the column in data.identity{_choices(dataset)}, or a file of labelled "
-            "pairs in data.pairs",
-        )
+        raise unlabelled(dataset)
     if not (dev >= 0 and eval >= 0 and dev + eval < 1):
         raise DataError(f"shares dev = {dev} and eval = {eval} leave nothing to train on")
     first, unit = _units(dataset)
@@ -155,6 +152,42 @@ def by_identity(
     splits = Splits(train_idx, dev_idx, eval_idx, seed)
     _check_sides(dataset, splits)
     return splits
+
+
+def unlabelled(dataset: Dataset) -> DataError:
+    """What to raise where labels are needed and there are none."""
+    return DataError(
+        "nothing says which records belong together",
+        where=dataset.source,
+        hint=f"name the column in data.identity{_choices(dataset)}, or a file of labelled pairs in "
+        "data.pairs",
+    )
+
+
+def without_labels(dataset: Dataset, *, dev: float = SHARE, seed: int = 0) -> Splits:
+    """All records for train, some of them for dev as well, and none for eval.
+
+    Without labels nothing is measured, so that nothing need be held back; dev only tells when the
+    network knows a record from its variants.
+
+    Args:
+        dataset: no identity is known.
+        dev: share of the records.
+        seed: other seeds, other records.
+    Raises:
+        DataError: so few records that how they agree tells nothing.
+    """
+    n = len(dataset)
+    if n < FEW:
+        raise DataError(
+            f"{n} records are too few to tell from how they agree which belong together",
+            where=dataset.source,
+            hint=f"give {FEW} or more, or name the column that says it in data.identity"
+            f"{_choices(dataset)}",
+        )
+    order = np.random.default_rng(seed).permutation(n)
+    some = np.sort(order[: max(2, round(n * dev))])
+    return Splits(np.arange(n, dtype=np.int64), some.astype(np.int64), np.zeros(0, np.int64), seed)
 
 
 def _least(sizes: Int64) -> int:

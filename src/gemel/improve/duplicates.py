@@ -269,6 +269,7 @@ def _clustered(
         n_redundant=len(compared) - len(found.size),
         largest=int(found.size.max()),
         agreement=None if (identities == UNKNOWN).all() else agreement(label, identities),
+        unproven=release.is_unproven,
     )
     score = _to_canonical(release, rows, label, chosen)
     return Duplicates(

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
+from gemel.calibrate.goals.estimated import METHOD
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
@@ -77,6 +78,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         n_redundant: records that are not the canonical one of their cluster.
         largest: records of the largest cluster.
         agreement: with known identities; None if none is known.
+        unproven: the release was made without labels: its threshold is estimated, not measured.
     """
 
     release: str
@@ -100,6 +102,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     n_redundant: int
     largest: int
     agreement: Agreement | None
+    unproven: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +175,8 @@ def false_links(release: Release, decided: ForSet, judged: Judged, n_pairs: int)
     expected = None
     if decided.expected is not None:
         expected = min(decided.expected.false_at(threshold), float(n_matches))
+    if release.is_unproven:
+        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=METHOD)
     evidence, own = evidence_of(release), release.policy.verify.threshold
     if evidence is None or not matches(threshold, own):
         basis = "no evidence at this threshold"

@@ -56,6 +56,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         gemel: version that built it.
         tolerance: of the golden probes.
         files: path inside the folder (`/` between parts) to SHA-256, 64 hex digits.
+        unproven: nothing of it was measured, since there were no labels; written where it is so.
     """
 
     format: int
@@ -69,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gemel: str
     tolerance: Tolerance
     files: dict[str, str]
+    unproven: bool = False
 
     @property
     def scale_id(self) -> str:

@@ -20,6 +20,7 @@ from gemel.errors import GateFailed, GemelError
 from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
+from gemel.release.words import unproven
 from gemel.release.words.expected import HALF, at_prior, expected, warning
 from gemel.release.words.learned import was_worth_it
 from gemel.release.words.promise import NAMES, kept_promise
@@ -88,15 +89,21 @@ def run(
         _gate("integrity", lambda: _integrity(candidate)),
         _gate("parity", lambda: _parity(candidate)),
         _gate("not collapsed", lambda: _not_collapsed(candidate)),
+    ]
+    in_date = _gate("in date", lambda: _in_date(candidate, today))
+    if candidate.is_unproven:
+        gates += [in_date, _gate("nothing proven is live", lambda: _unproven(stable))]
+        return GateReport(candidate.id, tuple(gates))
+    gates += [
         _gate("evidence", lambda: _evidence(candidate)),
-        _gate("in date", lambda: _in_date(candidate, today)),
+        in_date,
         _gate("target holds on eval", lambda: _promised(candidate)),
         _gate("training helped", lambda: was_worth_it(candidate.evidence)),
         _gate("matches are right", lambda: _mostly_right(candidate)),
     ]
     if candidate.policy.rules:
         gates.append(_gate("rules", lambda: _promised(candidate, rules=True)))
-    if stable is not None and stable.id != candidate.id:
+    if stable is not None and stable.id != candidate.id and not stable.is_unproven:
         gates.append(_gate("errors not worse than stable", lambda: _not_worse(candidate, stable)))
         if enrolled is not None and stable.space_id != candidate.space_id:
             counts = enrolled(candidate), enrolled(stable)
@@ -177,6 +184,16 @@ def _not_collapsed(candidate: Release) -> tuple[bool, str]:
     reason = profile.collapsed(n_identities=n_identities)
     rank = f"effective rank {profile.effective_rank:.1f} of {profile.dim}"
     return reason is None, reason or rank
+
+
+def _unproven(stable: Release | None) -> tuple[bool, str]:
+    """A release without labels may be the first one, with its mark; it takes no proven one's place.
+
+    The other questions are about what was measured, and nothing was.
+    """
+    if stable is None or stable.is_unproven:
+        return True, f"this release is {unproven.MARK} and says so: {unproven.WHY}"
+    return False, f"{stable.short_id} was measured, this release is {unproven.MARK}: {unproven.WHY}"
 
 
 def _evidence(candidate: Release) -> tuple[bool, str]:

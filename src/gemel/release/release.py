@@ -41,6 +41,7 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.folder import Manifest, Tolerance
 from gemel.release.precedents import Gold, Precedents
 from gemel.release.run import ENCODER
+from gemel.release.words.unproven import MARK
 
 POLICY = "policy.json"
 EVIDENCE = "evidence.json"
@@ -88,6 +89,7 @@ class Release:
     def _repr_html_(self) -> str:
         at = self.policy.verify
         rows = [("name", self.manifest.name), ("modality", self.modality)]
+        rows += [("evidence", MARK)] if self.is_unproven else []
         rows += [("created", self.manifest.created), ("space", self.space_id[:12])]
         rows += [("threshold", f"{at.threshold:.4g}"), ("folder", str(self.folder))]
         return html_table(f"Release {self.short_id}", rows)
@@ -116,6 +118,11 @@ class Release:
     def scale_id(self) -> str:
         """Whether thresholds are comparable with those of another release, see `Manifest`."""
         return self.manifest.scale_id
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether its rates are estimates, since there were no labels."""
+        return self.manifest.unproven
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -259,6 +266,7 @@ class Release:
             licence=self.manifest.licence,
             parent=self.id,
             tolerance=self.manifest.tolerance,
+            unproven=self.is_unproven if evidence is None else evidence.unproven,
         )
         with folders.draft(Path(into)) as draft:
             kept = [f for f in self.manifest.files if f not in changed]
@@ -285,11 +293,16 @@ class Head:
     licence: str = ""
     parent: str | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
+    unproven: bool = False
+
+    def keys(self) -> dict[str, Any]:
+        """What is written; that nothing is wanting goes without saying."""
+        return {k: v for k, v in vars(self).items() if k != "unproven" or v}
 
 
 def seal(draft: Path, into: Path, head: Head, *, now: datetime | None = None) -> Release:
     """Turn a filled draft (see `folder.draft`) into a release with its final name."""
     created = (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
-    manifest = folders.seal(draft, {**vars(head), "created": created, "gemel": gemel.__version__})
+    manifest = folders.seal(draft, {**head.keys(), "created": created, "gemel": gemel.__version__})
     folders.publish(draft, into)
     return Release(into, manifest)

@@ -61,6 +61,24 @@ def named_by(settings: msgspec.Struct) -> dict[str, Any]:
     return {name: v for name, v in said.items() if name not in LATER or v}
 
 
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scores of a run without labels are expected to hold; nothing of it was measured.
+
+    Attributes:
+        n_records: whose pairs these are, all of them.
+        share: of pairs that belong together.
+        threshold: (m,) falling; the last one is the lowest score.
+        right: (m,) pairs that belong together among those that reach each.
+        wrong: (m,) pairs that do not.
+    """
+
+    n_records: int
+    share: float
+    threshold: tuple[float, ...]
+    right: tuple[float, ...]
+    wrong: tuple[float, ...]
+
+
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """What a run says about itself; part of the evidence of its releases.
 
@@ -74,6 +92,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         n_dev: records of dev.
         seconds: of the whole run.
         torch: its version.
+        estimate: what its scores hold, of records without labels; None with labels.
     """
 
     settings: RunSettings
@@ -85,6 +104,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     n_dev: int
     seconds: float
     torch: str
+    estimate: Estimate | None = None
 
     @property
     def best(self) -> Epoch:

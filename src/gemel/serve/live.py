@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from msgspec import UNSET, UnsetType
+
 from gemel.decide.policy import Policy
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
@@ -16,6 +18,7 @@ from gemel.errors import SpaceMismatch
 from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
 from gemel.release.release import Release
+from gemel.release.words import unproven
 from gemel.serve.class_index import Classes
 
 CLASS = "class"
@@ -83,9 +86,16 @@ class Live:
         items = Items.of(release, encoder.prepare)
         return cls(release, encoder, release.comparator, release.policy, items, gallery, label)
 
+    @property
+    def mark(self) -> bool | UnsetType:
+        """What replies say of the release: that it is unproven, or nothing."""
+        return self.release.is_unproven or UNSET
+
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""
         found, policy = [], self.policy
+        if self.release.is_unproven:
+            found.append(unproven.WARNING)
         if policy.has_expired(today):
             found.append(f"the thresholds of {self.release.short_id} expired on {policy.expires}")
         largest, gallery = policy.largest_gallery, self.gallery

@@ -21,7 +21,7 @@ from gemel.arrays import Float32, Int64, canonical_json, digest
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.sampler import PxK
 from gemel.data.schema import readings
-from gemel.data.splits import Splits
+from gemel.data.splits import Splits, unlabelled
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
@@ -44,7 +44,7 @@ from gemel.tasks.retrieval import retrieve
 from gemel.train import export, loop, losses, towers
 from gemel.train.arrays import Arrays
 from gemel.train.checkpoint import only_writer
-from gemel.train.towers import Trainable
+from gemel.train.towers import FitUnlabelled, Trainable
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -60,7 +60,7 @@ def train(
     """Train, export and describe an encoder; skip or resume what a former call has done.
 
     Args:
-        dataset: records with identities.
+        dataset: records with identities, or without any: then it is told from how they agree.
         splits: train is learned from, dev selects; eval is not touched.
         settings: 0 and null mean the measured default of the modality.
         folder: becomes `encoder/{prepare.json,encoder.onnx,comparator.json}` and `train.json`.
@@ -147,7 +147,9 @@ def _run(
 ) -> Training:
     """Train and write the encoder; returns what there is to say about it."""
     begun = time.monotonic()
-    _check(dataset, splits)
+    tell = _unlabelled(dataset, half)
+    if tell is None:
+        _check(dataset, splits)
     payloads = dataset.payloads(splits.train)
     prepare = half.fitted(payloads, dataset.fields, settings.image_size)
     identities = _known(dataset.identities[splits.train])
@@ -157,10 +159,15 @@ def _run(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         tower = half.tower(prepare, arrays, size=settings.size)
+    pairing = dataset.pairing.take(splits.train)
+    if tell is not None:
+        identities = tell(tower, arrays, seed=settings.seed, pairing=pairing).identities
     loss = losses.named(settings.loss, mining=settings.mining, margin=settings.margin)
     supervision, labels = half.aim(tower, arrays, identities, loss)
     views = half.views(prepare)
     dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
+    if tell is not None:
+        dev_identities = _known(dev_identities)
     if half.judge_views:
         varied = views(dev, np.random.default_rng(settings.seed))
         dev = {name: np.concatenate([a, varied[name]]) for name, a in dev.items()}
@@ -183,10 +190,15 @@ def _run(
         session,
     )
     learning = time.monotonic() - started
-    pairing = dataset.pairing.take(splits.train)
-    comparator = half.comparator(
-        tower, arrays, identities, views, seed=settings.seed, pairing=pairing
-    )
+    comparator: Comparator
+    estimate = None
+    if tell is None:
+        comparator = half.comparator(
+            tower, arrays, identities, views, seed=settings.seed, pairing=pairing
+        )
+    else:
+        found = tell(tower, arrays, seed=settings.seed, pairing=pairing)
+        comparator, estimate = found.comparator, found.estimate
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     return Training(
         settings=settings,
@@ -198,6 +210,7 @@ def _run(
         n_dev=len(splits.dev),
         seconds=round(time.monotonic() - begun, 1),
         torch=str(torch.__version__),
+        estimate=estimate,
     )
 
 
@@ -220,6 +233,19 @@ def write_encoder(
 def map_at_r(rows: Float32, identities: Int64) -> float:
     """The dev metric: mean average precision at R of the cosine, in [0, 1]."""
     return retrieve(rows, identities, Cosine(), k=(1,)).map_at_r
+
+
+def _unlabelled(dataset: Dataset, half: Trainable) -> FitUnlabelled | None:
+    """What tells of records without labels which belong together; None where there are labels.
+
+    Raises:
+        DataError: no record has one, and the modality cannot do without.
+    """
+    if dataset.has_identities:
+        return None
+    if half.unlabelled is None:
+        raise unlabelled(dataset)
+    return half.unlabelled
 
 
 def _check(dataset: Dataset, splits: Splits) -> None:

@@ -59,8 +59,11 @@ SECTIONS = (
     Section("words", "How to read this"),
     Section("digests", "Digests"),
 )
+UNMEASURED = ("what", "time", "training", "digests")
+"""Sections that say nothing of what was measured on labels."""
 
 
 def of(evidence: Evidence) -> list[Section]:
-    """The sections that there is evidence for, in order."""
-    return [section for section in SECTIONS if section.has(evidence)]
+    """The sections that there is evidence for, in order; without labels there is none."""
+    found = [section for section in SECTIONS if section.has(evidence)]
+    return [s for s in found if s.name in UNMEASURED] if evidence.unproven else found

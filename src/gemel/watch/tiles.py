@@ -19,7 +19,9 @@ NAMES = {
 
 
 def tiles(evidence: Evidence) -> list[Tile]:
-    """The figures of eval at the threshold of the release, by use."""
+    """The figures of eval at the threshold of the release, by use; none without labels."""
+    if evidence.unproven:
+        return []
     use, at = evidence.goals.use, evidence.eval
     found = [_tile(NAMES[m], getattr(at, m)) for m in MEASURES[use.kind if use else None]]
     if use is None or use.kind == "duplicates":

@@ -137,7 +137,7 @@ class Blocks:
         """Score of row i of left with row i of right: (n,) float32, about log-odds."""
         sides = take_apart(np.concatenate([left, right]), self.blocks)
         a, b = sides.take(slice(len(left))), sides.take(slice(len(left), None))
-        return self._network(evidence(agreement(a, b, self.swaps), a.mass, b.mass))
+        return self.of_evidence(evidence(agreement(a, b, self.swaps), a.mass, b.mass))
 
     def matrix(self, left: Float32, right: Float32) -> Float32:
         """Score of every left row with every right row: (n, m) float32."""
@@ -151,9 +151,10 @@ class Blocks:
 
     def _piece(self, a: Side, b: Side) -> Float32:
         seen = evidence(agreement(a, b, self.swaps, _all), a.mass[:, None], b.mass[None])
-        return self._network(seen.reshape(len(a) * len(b), -1)).reshape(len(a), len(b))
+        return self.of_evidence(seen.reshape(len(a) * len(b), -1)).reshape(len(a), len(b))
 
-    def _network(self, x: Float32) -> Float32:
+    def of_evidence(self, x: Float32) -> Float32:
+        """Scores of pairs whose `evidence` is at hand, (n, A + 2 B) -> (n,) float32."""
         for matrix, bias in self.weights[:-1]:
             x = x @ matrix
             x += bias

@@ -326,6 +326,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         review: share of comparisons in use that go to a person; None without a review band.
         cohort_id: SHA-256 of the cohort that scores are normalised by; None if they are not.
         sampling: which comparisons were made.
+        unproven: there were no labels: rates are estimates, and what takes labels is left empty.
     """
 
     data: DataSummary
@@ -358,6 +359,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     review: Estimate | None
     sampling: Sampling
     adapted: Feedback | None = None
+    unproven: bool = False
 
     def __repr__(self) -> str:
         return brief(self)

@@ -72,11 +72,11 @@ def build(
         decided = decide(sides.dev, goals, created.date(), fields=origin.fields)
         tick()
         evidence = measured(origin, sides, decided, tick)
-        _write_parts(draft, run.encoder, comparator, decided.policy)
+        write_parts(draft, run.encoder, comparator, decided.policy)
         _write_samples(draft, origin, sides.dev)
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
-        (draft / EVIDENCE).write_bytes(_json(evidence))
+        (draft / EVIDENCE).write_bytes(as_json(evidence))
         head = Head(origin.encoder.space_id, origin.encoder.modality, name, licence)
         release = seal(draft, Path(into), head, now=created)
     release.check_parity()
@@ -95,7 +95,7 @@ def _comparator(origin: Origin, cohort: int, seed: int) -> Comparator:
     return as_norm.normalised(plain, rows)
 
 
-def _write_parts(draft: Path, source: Path, comparator: Comparator, policy: Policy) -> None:
+def write_parts(draft: Path, source: Path, comparator: Comparator, policy: Policy) -> None:
     """Encoder, comparator and policy: what it takes to decide."""
     (draft / ENCODER).mkdir()
     for file in (PREPARE, NETWORK):
@@ -107,7 +107,7 @@ def _write_parts(draft: Path, source: Path, comparator: Comparator, policy: Poli
 def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
     """Profile, golden probes and gold set, all of dev."""
     dataset, idx = origin.dataset, origin.run.splits.dev
-    (draft / PROFILE).write_bytes(_json(Profile.of(dev.embeddings)))
+    (draft / PROFILE).write_bytes(as_json(Profile.of(dev.embeddings)))
     picked = probes.choose(len(idx), dev.sampling.seed)
     kind = modality.named(dataset.modality)
     probes.write(draft, kind, dataset.payloads(idx[picked]), dev.embeddings[picked])
@@ -121,5 +121,6 @@ def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
     )
 
 
-def _json(value: Any) -> bytes:
+def as_json(value: Any) -> bytes:
+    """A struct as a file of a release."""
     return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

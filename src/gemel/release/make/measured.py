@@ -92,7 +92,7 @@ def measured(
     wrong = mistakes.of_policy(origin, idx, eval, policy)
     tick()
     return Evidence(
-        data=_data_summary(origin),
+        data=data_summary(origin),
         training=origin.run.training,
         goals=goals,
         dev=chosen,
@@ -115,7 +115,7 @@ def measured(
         zoo=zoo(eval.scores, chosen.threshold, _who(origin.dataset, idx)),
         against=against,
         review=_review(eval.scores, on_eval, sure),
-        validity=_validity(policy, chosen, origin.encoder.space_id),
+        validity=validity(policy, chosen, origin.encoder.space_id),
         reliability=reliability(eval.scores, policy),
         views=beyond_pairs.views(eval, chosen.threshold, sure),
         rules=beyond_pairs.rule_costs(
@@ -133,7 +133,7 @@ def _like_or_anew(
     if like is not None and like.target.prior == target.prior:
         return like.candidates, like.against, like.timing
     payloads = origin.dataset.payloads(origin.run.splits.eval[:TIMED_RECORDS])
-    return *candidates(origin, sides, target), _timing(origin.encoder, payloads)
+    return *candidates(origin, sides, target), timing(origin.encoder, payloads)
 
 
 def _points(
@@ -223,7 +223,7 @@ def _who(dataset: Dataset, idx: Int64) -> Callable[[int], tuple[str, tuple[str, 
     return who
 
 
-def _validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
+def validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
     """For what, and how long, the thresholds of a policy hold.
 
     Args:
@@ -250,7 +250,7 @@ def _validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity
     )
 
 
-def _timing(encoder: Encoder, payloads: Sequence[Any]) -> Timing:
+def timing(encoder: Encoder, payloads: Sequence[Any]) -> Timing:
     """How long these payloads take to encode, one by one and in batches."""
     encoder.encode(payloads[:1])
     single = []
@@ -282,7 +282,8 @@ def _machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {platform.system()}"
 
 
-def _data_summary(origin: Origin) -> DataSummary:
+def data_summary(origin: Origin) -> DataSummary:
+    """What a release was made from."""
     dataset, splits = origin.dataset, origin.run.splits
     return DataSummary(
         source=Path(dataset.source).name or dataset.source,

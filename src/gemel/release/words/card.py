@@ -155,6 +155,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """The card of a release; plain JSON values.
 
     Attributes:
+        unproven: rates are estimates, since there were no labels.
         headline: what a reader in a hurry takes away.
         promise: what the threshold promises, in one sentence.
         operating_points: goals with threshold and rates, the chosen one first; a refused goal says
@@ -164,6 +165,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         validity: for what they hold, and when to calibrate again.
     """
 
+    unproven: bool
     headline: Headline = msgspec.field(name="verdict")
     promise: str
     details: Details
@@ -189,6 +191,7 @@ def card(release: Release) -> Card:
     """
     evidence = release.evidence
     return Card(
+        unproven=evidence.unproven,
         headline=headline(evidence, modality.named(release.modality).nouns[1]),
         promise=sentence(evidence),
         details=_details(release, evidence),

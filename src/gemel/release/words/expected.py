@@ -100,6 +100,8 @@ def right_matches(evidence: Evidence) -> str:
 
 def warning(evidence: Evidence) -> str:
     """What to say where fewer than half of the matches are right; empty where more are."""
+    if evidence.unproven:
+        return ""
     low = [e for e in expected(evidence) if e.precision.value < HALF]
     if not low or not evidence.eval.n_false_match:
         return ""

@@ -12,6 +12,7 @@ import msgspec
 
 from gemel.figures import one_in, share
 from gemel.release.evidence.schema import Evidence
+from gemel.release.words import unproven
 from gemel.release.words.expected import at_prior
 from gemel.release.words.learned import against_baseline
 from gemel.release.words.promise import Promise, everywhere, kept_promise
@@ -37,6 +38,9 @@ class Headline(msgspec.Struct, frozen=True):
 
 def headline(evidence: Evidence, things: str) -> Headline:
     """The opening of a report; things are what people call the records."""
+    if evidence.unproven:
+        sentences = (unproven.sentence(evidence), unproven.found(evidence, things))
+        return Headline("unsure", unproven.HEADLINE, sentences)
     promise = kept_promise(evidence)
     kept = promise.kept
     better, comparison = against_baseline(evidence)

@@ -53,6 +53,8 @@ def was_worth_it(evidence: Evidence) -> tuple[bool, str]:
     It is not where the release is clearly worse than the baseline, nor where no epoch helped and
     its F1 is the lower one. A learned comparator may help where no epoch did.
     """
+    if evidence.unproven:
+        return True, "without labels nothing says whether training helped"
     better, sentence = against_baseline(evidence)
     helped, phrase = over_untrained(evidence.training)
     ours, *theirs = (c.point.f1.value for c in evidence.candidates)

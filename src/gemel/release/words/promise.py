@@ -13,6 +13,7 @@ from typing import Literal
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.figures import out_of, percent
 from gemel.release.evidence.schema import Evidence
+from gemel.release.words import unproven
 from gemel.release.words.expected import at_prior, right_matches
 from gemel.release.words.in_use import in_use
 
@@ -68,7 +69,11 @@ def kept_promise(evidence: Evidence) -> Promise:
       far above the limit is hidden by many below it;
     - an FPIR: searches at every size of the gallery that was certified;
     - false non-matches or recall: with the genuine matches that rules take away.
+
+    Without labels nothing is promised.
     """
+    if evidence.unproven:
+        return Promise(())
     checks = [*_rates(evidence), *_categories(evidence), *_searches(evidence), *_rules(evidence)]
     return Promise(tuple(checks))
 
@@ -129,6 +134,8 @@ def _rules(evidence: Evidence) -> Iterator[Check]:
 
 def sentence(evidence: Evidence) -> str:
     """What is promised, and how many matches are right, for someone who knows no statistics."""
+    if evidence.unproven:
+        return unproven.sentence(evidence)
     target, seen = evidence.target, evidence.eval
     use = evidence.goals.use
     if use is not None and target.value is None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from gemel.arrays import Float64
 from gemel.decide.bands import Outcome
@@ -19,7 +19,7 @@ from gemel.ledger.bodies import Grouped
 from gemel.release.for_set import before, for_set
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
+from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Mark
 from gemel.tasks.canonical import centrality, foremost
 from gemel.tasks.clusters import Clusters, Method, groups
 from gemel.tasks.pairs import Pairs, joined, scan
@@ -86,6 +86,7 @@ class DuplicatesReply(Struct):
     release: str
     space: str
     decision_id: str | None
+    unproven: Mark = UNSET
 
 
 def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]:
@@ -135,6 +136,7 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         release=live.release.id,
         space=live.release.space_id,
         decision_id=None,
+        unproven=live.mark,
     )
     noted = Grouped(
         records=n,

@@ -63,6 +63,7 @@ class IdentifyReply(Struct, omit_defaults=True):
     decision_id: str | None
     candidates: list[Candidate] = []
     not_compared: list[str] = []
+    unproven: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         release=live.release.id,
         space=live.release.space_id,
         decision_id=None,
+        unproven=live.release.is_unproven,
     )
     if best is not None and reply.outcome != "unknown":
         _name(reply, look, hits)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from gemel.decide.bands import Outcome
 from gemel.ledger.bodies import Searched
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_K, Body, CategoryOfQuery, Item, Pair, Where
+from gemel.serve.verbs.wire import MAX_K, Body, CategoryOfQuery, Item, Mark, Pair, Where
 
 
 class SearchBody(Body):
@@ -45,6 +45,7 @@ class SearchReply(Struct):
     release: str
     space: str
     decision_id: str | None
+    unproven: Mark = UNSET
 
 
 def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
@@ -82,4 +83,5 @@ def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
         best=(best.id, best.score, best.decision) if best else None,
         k=body.k,
     )
-    return SearchReply(replies, release.id, release.space_id, context.note("search", noted))
+    noted_as = context.note("search", noted)
+    return SearchReply(replies, release.id, release.space_id, noted_as, live.mark)

@@ -14,7 +14,7 @@ from gemel.ledger.bodies import Verified
 from gemel.ledger.verdicts import is_asked
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Steps
-from gemel.serve.verbs.wire import MAX_VIEWS, Body, Category, Item, Pair, Views
+from gemel.serve.verbs.wire import MAX_VIEWS, Body, Category, Item, Mark, Pair, Views
 
 ORDER = {"no_match": 0, "review": 1, "match": 2}
 ONE_PAIR = ((0, 1),)
@@ -49,6 +49,7 @@ class VerifyReply(Struct):
     interval: tuple[float, float] | None = None
     rule: str | None = None
     asked: bool = False
+    unproven: Mark = UNSET
 
 
 def verify(context: Context, body: VerifyBody) -> Steps[VerifyReply]:
@@ -79,6 +80,7 @@ def verify(context: Context, body: VerifyBody) -> Steps[VerifyReply]:
         category=decision.category,
         interval=decision.interval,
         rule=decision.rule,
+        unproven=live.mark,
     )
     probability = context.books.review_probability(reply.outcome)
     entry = Verified(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, UnsetType
 
 MAX_ITEMS = 1000
 MAX_K = 1000
@@ -26,6 +26,10 @@ Pair = tuple[str | None, str | None]
 Category = str | Pair | None
 Filter = dict[str, str | int | float | bool | list[str | int | float | bool | None] | None]
 
+Mark = Annotated[
+    bool | UnsetType,
+    Meta(description="True where the release is unproven: estimated without labels, not measured"),
+]
 Where = Annotated[
     Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
 ]

@@ -24,6 +24,7 @@ from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.registry import MODALITIES
 from gemel.train.arrays import Arrays, Mix, Views
+from gemel.train.comparators.unlabelled import Found
 from gemel.train.loop import Supervision
 from gemel.train.losses import ByIdentity, Loss
 
@@ -105,6 +106,16 @@ class FitComparator(Protocol):
         """
 
 
+class FitUnlabelled(Protocol):
+    """What can be told of records without any label."""
+
+    def __call__(self, tower: nn.Module, arrays: Arrays, *, seed: int, pairing: Pairing) -> Found:
+        """A comparator, guessed identities and an estimate, of arrays of n rows.
+
+        Only pairs that `pairing` allows are looked at.
+        """
+
+
 def plain(
     tower: nn.Module, arrays: Arrays, identities: Int64, loss: Loss
 ) -> tuple[Supervision, Int64]:
@@ -139,6 +150,7 @@ class Trainable:
         judge_views: dev consists of its records and one view of each, instead of records alone.
         comparator: fits what scores.
         mix: makes new identities of a batch of old ones, or None.
+        unlabelled: tells of records without labels; None: they cannot be trained on.
         defaults: of the settings.
     """
 
@@ -152,6 +164,7 @@ class Trainable:
     mix: Mix | None = None
     defaults: Defaults = field(default_factory=Defaults)
     sized: FitSized | None = None
+    unlabelled: FitUnlabelled | None = None
 
     def fitted(self, payloads: Sequence[Any], fields: tuple[Field, ...], size: int) -> Prepare:
         """The preprocessing of training payloads, at a size if one is asked for.

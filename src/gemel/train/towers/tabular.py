@@ -28,7 +28,7 @@ from gemel.encode.modality import Prepare
 from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays, Views, embed
-from gemel.train.comparators import learned
+from gemel.train.comparators import learned, unlabelled
 from gemel.train.comparators.pairs import Layout
 from gemel.train.loop import Supervision
 from gemel.train.losses import InfoNCE, Loss
@@ -268,13 +268,37 @@ def _comparator(
     if not learned.enough(identities):
         return Cosine()
     tower = _row_tower(tower)
-    texts = tower.text_strips if len(tower.text_strips) <= MAX_SWAPPED else []
-    swaps = tuple((i, j) for k, i in enumerate(texts) for j in texts[k + 1 :])
     varied = views(arrays, np.random.default_rng(seed))
     rows = np.concatenate([embed(tower, arrays), embed(tower, varied)])
-    layout = Layout(tuple(tower.blocks), swaps)
     both = np.concatenate([identities, identities])
-    return learned.fit(rows, both, layout, seed=seed, pairing=pairing.twice())
+    return learned.fit(rows, both, _layout(tower), seed=seed, pairing=pairing.twice())
+
+
+def _layout(tower: RowTower) -> Layout:
+    texts = tower.text_strips if len(tower.text_strips) <= MAX_SWAPPED else []
+    swaps = tuple((i, j) for k, i in enumerate(texts) for j in texts[k + 1 :])
+    return Layout(tuple(tower.blocks), swaps)
+
+
+def _unlabelled(
+    tower: nn.Module, arrays: Arrays, *, seed: int, pairing: Pairing
+) -> unlabelled.Found:
+    """By the levels to which the texts of fields agree; where a number lies counts for nothing."""
+    tower = _row_tower(tower)
+    fields: dict[str, list[int]] = {}
+    for block, strip in enumerate(tower.strips):
+        fields.setdefault(strip.field, []).append(block)
+    share = []
+    for blocks in fields.values():
+        strips = [tower.strips[block] for block in blocks]
+        value = [arrays["text"][:, s.start : s.start + s.width] for s in strips]
+        _, of, count = np.unique(
+            np.concatenate(value, 1), axis=0, return_inverse=True, return_counts=True
+        )
+        share.append(count[of.reshape(-1)] / len(of))
+    rows, values = embed(tower, arrays), np.stack(share, 1)
+    levels = list(fields.values())
+    return unlabelled.fit(rows, _layout(tower), levels, values, seed=seed, pairing=pairing)
 
 
 ROW = Trainable(
@@ -285,6 +309,7 @@ ROW = Trainable(
     aim=_aim,
     judge_views=True,
     comparator=_comparator,
+    unlabelled=_unlabelled,
     defaults=Defaults(
         identities_per_batch=64,
         views_per_identity=4,

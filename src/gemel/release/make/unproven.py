@@ -1,0 +1,177 @@
+"""The release of a run without labels: everything that serves, and estimates instead of evidence.
+
+Its thresholds come from what the run expects its scores to hold. It says so in its manifest, and
+whoever decides by it says it too; nothing in it counts as measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from gemel.calibrate.goals import estimated
+from gemel.calibrate.goals.policy import policy_of
+from gemel.calibrate.goals.stability import Stability
+from gemel.calibrate.goals.target import in_words
+from gemel.calibrate.rates.hard_identities import Kind, Zoo
+from gemel.calibrate.rates.operating_point import OperatingPoint
+from gemel.calibrate.scores.sweep import Sweep
+from gemel.data.dataset import Dataset
+from gemel.decide.policy import Policy
+from gemel.decide.ratio import Logistic, bounds
+from gemel.decide.rules import bound
+from gemel.encode import comparators, modality
+from gemel.encode.encoder import Encoder
+from gemel.encode.profile import Profile
+from gemel.errors import ReleaseError
+from gemel.release import folder as folders
+from gemel.release import probes
+from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.part import Origin, encode
+from gemel.release.evidence.schema import DEFAULT_SAMPLING, Evidence, Point, Sampling
+from gemel.release.make.build import as_json, write_parts
+from gemel.release.make.measured import TIMED_RECORDS, data_summary, timing, validity
+from gemel.release.make.progress import Progress, ticker
+from gemel.release.release import EVIDENCE, PROFILE, Head, Release, seal
+from gemel.release.run import Run
+
+N_STEPS = 3
+LOOKED_AT = 2000
+"""Records whose embeddings the profile describes."""
+
+
+def build(
+    run_folder: str | Path,
+    dataset: Dataset,
+    *,
+    goals: Goals,
+    into: str | Path,
+    name: str = "",
+    licence: str = "",
+    sampling: Sampling = DEFAULT_SAMPLING,
+    now: datetime | None = None,
+    progress: Progress | None = None,
+) -> Release:
+    """The unproven release of a run without labels; arguments as for `make.build.build`.
+
+    Raises:
+        DataError: other records than the run's, or no threshold is expected to reach a goal.
+        ReleaseError: no finished run without labels, a goal that takes labels, or `into` exists.
+    """
+    tick, created = ticker(progress, N_STEPS), now or datetime.now(UTC)
+    run = Run.open(run_folder, dataset)
+    expected = run.training.estimate
+    if expected is None:
+        raise ReleaseError("the run has labels", where=str(run.folder), hint="gemel calibrate")
+    _check(goals)
+    origin = Origin(run, dataset, Encoder.open(run.encoder))
+    curve = estimated.sweep_of(expected)
+    point = estimated.choose(curve, goals.verify)
+    policy = _policy(point, curve, origin, goals, created.date())
+    tick()
+    some = np.sort(np.random.default_rng(sampling.seed).permutation(len(dataset))[:LOOKED_AT])
+    rows = encode(origin.encoder, dataset, some)
+    evidence = _evidence(origin, goals, sampling, curve, point, policy)
+    tick()
+    with folders.draft(Path(into)) as draft:
+        write_parts(draft, run.encoder, comparators.load(run.encoder), policy)
+        (draft / PROFILE).write_bytes(as_json(Profile.of(rows)))
+        picked = probes.choose(len(some), sampling.seed)
+        kind = modality.named(dataset.modality)
+        probes.write(draft, kind, dataset.payloads(some[picked]), rows[picked])
+        sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
+        evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
+        (draft / EVIDENCE).write_bytes(as_json(evidence))
+        head = Head(origin.encoder.space_id, dataset.modality, name, licence, unproven=True)
+        release = seal(draft, Path(into), head, now=created)
+    release.check_parity()
+    tick()
+    return release
+
+
+def _check(goals: Goals) -> None:
+    """Raise where a goal needs labels.
+
+    Raises:
+        ReleaseError: it does.
+    """
+    needed: list[tuple[str, Callable[[Goals], bool]]] = [
+        ("calibrate.fpir", lambda g: g.search is not None),
+        ("calibrate.cohort", lambda g: bool(g.cohort)),
+        ("calibrate.review_width", lambda g: g.review_width is not None),
+    ]
+    for where, asks in needed:
+        if asks(goals):
+            what = "that takes labels, and nothing says which records belong together"
+            raise ReleaseError(what, where=where, hint="leave it out, or name data.identity")
+
+
+def _policy(
+    point: OperatingPoint, curve: Sweep, origin: Origin, goals: Goals, today: date
+) -> Policy:
+    """Scores are about log-odds among the pairs of the records."""
+    share = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
+    low, high = bounds(round(curve.n_genuine), round(curve.n_impostor))
+    policy = policy_of(
+        point,
+        likelihood=Logistic(1.0, -math.log(share / (1 - share)), low, high),
+        expires=(today + timedelta(goals.valid_days)).isoformat(),
+    )
+    rules = bound(goals.rules, {field.name: field.kind for field in origin.fields})
+    return msgspec.structs.replace(policy, rules=rules)
+
+
+def _evidence(
+    origin: Origin,
+    goals: Goals,
+    sampling: Sampling,
+    curve: Sweep,
+    point: OperatingPoint,
+    policy: Policy,
+) -> Evidence:
+    """What is expected, in the places of what is measured; the rest is left empty."""
+    lines, nobody = estimated.summary(curve), Kind(n_identities=0, n_beyond_chance=0, worst=())
+    goal = in_words(goals.verify)
+    payloads = origin.dataset.payloads(np.arange(min(len(origin.dataset), TIMED_RECORDS)))
+    return Evidence(
+        data=data_summary(origin),
+        training=origin.run.training,
+        goals=goals,
+        dev=point,
+        eval=point,
+        points=(Point(goal=goal, chosen=True, dev=point, eval=point),),
+        dev_curve=lines,
+        eval_curve=lines,
+        smallest_fmr=1.0,
+        candidates=(),
+        mistakes=(),
+        dim=origin.encoder.dim,
+        timing=timing(origin.encoder, payloads),
+        file_bytes={},
+        classes=None,
+        notes=(),
+        rules=(),
+        views=None,
+        categories=None,
+        stability=Stability(
+            low=lines.threshold[-1],
+            high=lines.threshold[0],
+            confidence=goals.verify.confidence,
+            method=estimated.METHOD,
+        ),
+        searches=(),
+        validity=validity(policy, point, origin.encoder.space_id),
+        reliability=None,
+        cohort_id=None,
+        galleries=(),
+        zoo=Zoo(wolves=nobody, goats=nobody),
+        against=(),
+        review=None,
+        sampling=sampling,
+        unproven=True,
+    )

@@ -1,0 +1,123 @@
+"""Which candidate pairs belong together, told without labels: a mixture of two kinds of pairs.
+
+Each field of a pair agrees to some level. Pairs that belong together agree more often than others;
+how often either kind reaches each level, and how many of either there are, is what explains best
+what was seen. Fields are taken as independent within a kind. To share a rare value says more than
+to share a common one; a value that one side lacks says nothing.
+
+Source: Fellegi and Sunter 1969; Winkler 1988 for the estimate by expectation maximization, and 2000
+for values by their frequency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemel.arrays import Float32, Float64, Int64
+from gemel.encode.comparators.blocks import Side
+from gemel.train.comparators.pairs import Candidates
+
+CUTS = (0.2, 0.4, 0.6, 0.8, 0.95, 0.999)
+"""Cosines at which a field reaches the next level; at the last one values are the same."""
+N_LEVELS = len(CUTS) + 1
+START = (0.02, 0.02, 0.02, 0.04, 0.05, 0.05, 0.8)
+"""Shares of the levels among pairs that belong together, before anything was seen."""
+PSEUDO = 0.5
+"""Pairs added to each level of those that belong together."""
+LEAST_U = 1e-9
+MAX_STEPS = 300
+TOLERANCE = 1e-4
+MAX_LOG_ODDS = 50.0
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """How pairs agree.
+
+    Attributes:
+        level: (n, F) int64 of each field, `N_LEVELS` - 1 for the same value; -1: one side has none.
+        chance: (n, F) share of records with the value of the left record, where both have the same.
+    """
+
+    level: Int64
+    chance: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """What explains the patterns best.
+
+    Attributes:
+        posterior: (n,) probability that a pair belongs together.
+        share: of pairs that belong together among all that the weights stand for.
+    """
+
+    posterior: Float64
+    share: float
+
+
+def patterns(
+    side: Side, fields: Sequence[Sequence[int]], share: Float64, pairs: Candidates
+) -> Patterns:
+    """How candidate pairs agree in each field.
+
+    Args:
+        side: embeddings of n records, taken apart.
+        fields: blocks of each of F fields; what a field's blocks say counts alike.
+        share: (n, F) of the records that have the value of each record.
+        pairs: of them.
+    """
+    level, chance = [], []
+    for blocks, of_value in zip(fields, share.T, strict=True):
+        cosine = np.zeros(len(pairs.query), np.float32)
+        there = np.ones(len(pairs.query), np.bool_)
+        for block in blocks:
+            unit, mass = side.unit[block], side.mass[:, block] > 0
+            cosine += np.einsum("ij,ij->i", unit[pairs.query], unit[pairs.candidate])
+            there &= mass[pairs.query] & mass[pairs.candidate]
+        reached = np.searchsorted(np.array(CUTS, np.float32), cosine / len(blocks), side="right")
+        level.append(np.where(there, reached, -1))
+        chance.append(of_value[pairs.query])
+    return Patterns(np.stack(level, 1).astype(np.int64), np.stack(chance, 1))
+
+
+def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
+    """The mixture that explains the patterns.
+
+    Args:
+        seen: of n pairs.
+        weight: (n,) how many pairs each stands for.
+        n_records: that the pairs are of; one mate each is the first guess.
+    """
+    weights, n_fields = weight.astype(np.float64), seen.level.shape[1]
+    together = np.tile(np.array(START), (n_fields, 1))
+    apart = _levels(seen, weights, LEAST_U * weights.sum())
+    share, posterior = 1 / n_records, np.zeros(len(weights))
+    same = seen.level == N_LEVELS - 1
+    by_chance = np.log(np.maximum(seen.chance, 1 / n_records))
+    for _ in range(MAX_STEPS):
+        odds = np.full(len(weights), np.log(share / (1 - share)))
+        for field in range(n_fields):
+            # One more level, for a value that is missing.
+            says = np.append(np.log(together[field] / apart[field]), 0.0)[seen.level[:, field]]
+            rare = np.log(together[field, -1]) - by_chance[:, field]
+            odds += np.where(same[:, field], rare, says)
+        posterior = 1 / (1 + np.exp(-np.clip(odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
+        before, share = share, float(weights @ posterior / weights.sum())
+        together = _levels(seen, weights * posterior, PSEUDO)
+        apart = _levels(seen, weights * (1 - posterior), LEAST_U * weights.sum())
+        if abs(share - before) <= TOLERANCE * before:
+            break
+    return Mixture(posterior, share)
+
+
+def _levels(seen: Patterns, weight: Float64, pseudo: float) -> Float64:
+    """Share of each level among pairs with a value on both sides: (F, levels)."""
+    found = np.empty((seen.level.shape[1], N_LEVELS))
+    for field, level in enumerate(seen.level.T):
+        there = level >= 0
+        found[field] = np.bincount(level[there], weight[there], N_LEVELS) + pseudo
+    return np.asarray(found / found.sum(1, keepdims=True))

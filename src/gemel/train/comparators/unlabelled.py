@@ -1,0 +1,107 @@
+"""The comparator of records that nobody has labelled, and what its scores are expected to hold.
+
+The mixture of agreement patterns says how probable it is that each candidate pair belongs together.
+These probabilities stand where labels would: the curves of the comparator are fitted to them, so
+that it serves like any other. What comes out is an estimate: it holds as far as fields agree
+independently of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemel.arrays import Float32, Float64, Int64
+from gemel.data.pairing import ALL, Pairing
+from gemel.data.sources.pairs import closure
+from gemel.encode.comparators.blocks import Blocks, take_apart
+from gemel.release.run import Estimate
+from gemel.train.comparators import additive, mixture
+from gemel.train.comparators import pairs as candidates
+from gemel.train.comparators.pairs import Candidates, Layout
+
+SURE = 0.9
+"""Pairs at least as probable as this count as one identity while the network is trained."""
+N_POINTS = 200
+"""Points of the curve by each of the two kinds of pairs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was told without labels.
+
+    Attributes:
+        comparator: its scores are about log-odds among all pairs of the records.
+        identities: (n,) codes; records that surely belong together share one.
+        estimate: of what its scores hold.
+    """
+
+    comparator: Blocks
+    identities: Int64
+    estimate: Estimate
+
+
+def fit(
+    embeddings: Float32,
+    layout: Layout,
+    fields: Sequence[Sequence[int]],
+    share: Float64,
+    *,
+    seed: int = 0,
+    pairing: Pairing = ALL,
+) -> Found:
+    """What the agreement of records tells of which belong together.
+
+    Args:
+        embeddings: (n, 1 + sum(blocks)) unit rows.
+        layout: how an embedding is made of blocks.
+        fields: blocks of each of F fields.
+        share: (n, F) of the records that have the value of each record.
+        seed: of the pairs that are looked at.
+        pairing: which pairs of the rows may be.
+    """
+    n = len(embeddings)
+    alone = np.arange(n, dtype=np.int64)
+    pairs = candidates.draw(embeddings, alone, np.random.default_rng(seed), pairing)
+    agreed = mixture.patterns(take_apart(embeddings, layout.blocks), fields, share, pairs)
+    told = mixture.fit(agreed, pairs.weight, n)
+    labelled = pairs._replace(genuine=told.posterior.astype(np.float32))
+    seen = candidates.evidence_of(embeddings, layout, labelled)
+    comparator = Blocks(layout.blocks, layout.swaps, additive.fit(seen, labelled, layout))
+    sure = told.posterior >= SURE
+    return Found(
+        comparator,
+        closure(n, pairs.query[sure], pairs.candidate[sure]),
+        _estimate(comparator.of_evidence(seen), labelled, n, _n_pairs(n, pairing)),
+    )
+
+
+def _n_pairs(n: int, pairing: Pairing) -> int:
+    """Pairs of n records that are compared."""
+    if pairing.files is None:
+        return n * (n - 1) // 2
+    n_right = int(pairing.files.sum())
+    return (n - n_right) * n_right
+
+
+def _estimate(score: Float32, pairs: Candidates, n: int, n_pairs: int) -> Estimate:
+    """Pairs expected to belong together, and not to, that reach each of some scores."""
+    order = np.argsort(-score, kind="stable")
+    weight = pairs.weight[order].astype(np.float64)
+    weight *= n_pairs / weight.sum()
+    value, genuine = score[order], pairs.genuine[order].astype(np.float64)
+    right, wrong = np.cumsum(weight * genuine), np.cumsum(weight * (1 - genuine))
+    by_right = np.searchsorted(right, np.linspace(0, right[-1], N_POINTS))
+    by_wrong = np.searchsorted(wrong, np.geomspace(min(0.01, wrong[-1]), wrong[-1], N_POINTS))
+    last = np.append(np.flatnonzero(np.diff(value)), len(value) - 1)
+    at = np.minimum(np.concatenate([by_right, by_wrong]), len(value) - 1)
+    at = last[np.unique(np.searchsorted(last, at))]
+    return Estimate(
+        n_records=n,
+        share=float(right[-1] / (right[-1] + wrong[-1])),
+        threshold=tuple(value[at].tolist()),
+        right=tuple(right[at].tolist()),
+        wrong=tuple(wrong[at].tolist()),
+    )

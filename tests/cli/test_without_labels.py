@@ -1,0 +1,136 @@
+"""A file of customers in which no column says who is who: from init to duplicates and searches."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.cli.conftest import SETTINGS, Gemel, write_people
+
+from gemel.cli.main import run
+from gemel.release.release import Release
+from gemel.watch.report import render
+
+
+@pytest.fixture(scope="module")
+def unproven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of which nothing but the records is known, after init and train."""
+    folder = tmp_path_factory.mktemp("unproven")
+    write_people(folder / "all.csv")
+    frame = pl.read_csv(folder / "all.csv")
+    frame.drop("person").write_csv(folder / "people.csv")
+    before, environ = Path.cwd(), dict(os.environ)
+    os.chdir(folder)
+    os.environ.update(SETTINGS)
+    try:
+        assert run(["init", "people.csv"]) == 0
+        assert run(["train"]) == 0
+    finally:
+        os.chdir(before)
+        os.environ.clear()
+        os.environ.update(environ)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def inside(unproven: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(unproven)
+
+
+def test_init_says_what_can_be_done_without_labels_and_check_says_the_same(
+    gemel: Gemel, tmp_path: Path
+) -> None:
+    said = gemel("init", "people.csv", "-o", tmp_path / "gemel.toml")
+    assert said.code == 0
+    assert "nothing says which records belong together: gemel train estimates it" in said.err
+    assert "then: gemel train" in said.err
+    assert "0 identities" not in said.err
+
+    checked = gemel("data", "check")
+    assert checked.code == 0
+    assert "marked as unproven" in checked.err
+
+
+def test_a_folder_of_pictures_without_classes_is_still_refused(
+    gemel: Gemel, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    for i in range(4):
+        Image.new("RGB", (8, 8), (40 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    said = gemel("init", tmp_path, "-o", tmp_path / "gemel.toml")
+    assert said.code == 1
+    assert "nothing says which records belong together" in said.err
+
+
+def test_duplicates_are_found_without_a_single_label(gemel: Gemel, tmp_path: Path) -> None:
+    out = tmp_path / "pairs.csv"
+    said = gemel("duplicates", "-o", tmp_path / "clusters.csv", "--pairs", out, "--json")
+    summary = json.loads(said.out)
+    with out.open(newline="") as file:
+        found = {(p["left"], p["right"]) for p in csv.DictReader(file)}
+    right = {(a, b) for a, b in found if a.split(".")[0] == b.split(".")[0]}
+    assert len(right) >= 55  # of 60
+    assert len(right) >= 0.9 * len(found)
+    assert summary["unproven"] is True
+    assert summary["false_links"]["at_most"] is None
+    assert "estimated" in summary["false_links"]["basis"]
+
+
+def test_whoever_decides_by_it_says_that_it_is_unproven(gemel: Gemel) -> None:
+    pair = ['{"first": "anna", "town": "aa"}', '{"first": "anna", "town": "aa"}']
+    said = gemel("verify", *pair, "--json")
+    assert json.loads(said.out)["unproven"] is True
+    assert "warning: unproven release" in said.err
+    assert gemel("gallery", "enroll").code == 0
+    for word in ("search", "identify"):
+        seen = gemel("gallery", word, "first=anna", "last=muellerkoch")
+        assert seen.code == 0
+        assert seen.err.count("unproven release") == 1
+    assert "unproven" in gemel("release", "list").out
+    shown = gemel("release", "show").out
+    assert "unproven: nothing says which records belong together" in shown
+    assert "on eval" not in shown
+
+
+def test_card_and_report_promise_nothing(gemel: Gemel, unproven: Path) -> None:
+    card = json.loads(gemel("report", "--json").out)
+    assert card["unproven"] is True
+    assert card["promise"].startswith("Unproven: estimated from how records agree, not measured.")
+    assert card["operating_points"][0]["dev"]["certified"] is False
+    folder = next((unproven / ".gemel" / "releases").iterdir())
+    page = render(Release.open(folder))
+    assert "Unproven: an estimate without labels" in page
+    assert "Key figures on eval" not in page
+
+
+def test_another_goal_is_estimated_too_and_may_follow_an_unproven_release(gemel: Gemel) -> None:
+    said = gemel("calibrate", "--precision", "0.99", "--json")
+    facts = json.loads(said.out)
+    assert said.code == 0
+    assert facts["manifest"]["unproven"] is True
+    point = facts["operating_points"][0]["dev"]
+    assert point["precision"]["value"] >= 0.99
+    assert (point["precision"]["low"], point["precision"]["high"]) == (0, 1)
+    moved = gemel("release", "promote", facts["manifest"]["id"], "--dry-run")
+    assert moved.code == 0
+    assert "pass  nothing proven is live" in moved.err
+    refused = gemel("calibrate", "--fpir", "0.01")
+    assert refused.code == 1
+    assert "that takes labels" in refused.err
+
+
+def test_no_unproven_release_takes_the_place_of_a_measured_one(
+    gemel: Gemel, unproven: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gemel.release import gates
+
+    estimated = next((unproven / ".gemel" / "releases").iterdir())
+    measured = next((finished / ".gemel" / "releases").iterdir())
+    report = gates.run(Release.open(estimated), Release.open(measured))
+    assert not report.passed
+    assert [g.name for g in report.gates if not g.passed] == ["nothing proven is live"]
+    back = gates.run(Release.open(measured), Release.open(estimated))
+    assert "errors not worse than stable" not in {g.name for g in back.gates}

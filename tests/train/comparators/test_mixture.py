@@ -1,0 +1,59 @@
+"""Mixtures of agreement patterns: simulated pairs of which the truth is known."""
+
+import numpy as np
+import pytest
+
+from gemel.arrays import Bool, Float32, Float64, Int64
+from gemel.train.comparators.mixture import N_LEVELS, Patterns, fit
+
+N_RECORDS = 2000
+TOP = N_LEVELS - 1
+
+
+def simulated(
+    n_fields: int = 4, missing: float = 0.1, seed: int = 0
+) -> tuple[Patterns, Float32, Bool]:
+    """600 pairs that belong together and 30,000 that do not, each of these standing for 60."""
+    rng = np.random.default_rng(seed)
+    genuine = np.arange(30_600) < 600
+    same = np.where(genuine[:, None], rng.random((30_600, n_fields)) < 0.85, 0)
+    same = same.astype(bool) | (rng.random(same.shape) < 0.02)
+    typo = np.where(genuine[:, None], TOP - 2, 0)
+    level: Int64 = np.where(same, TOP, np.maximum(typo - rng.integers(0, 2, same.shape), 0))
+    level = np.where(rng.random(level.shape) < missing, -1, level).astype(np.int64)
+    chance: Float64 = np.full(level.shape, 0.02)
+    weight = np.where(genuine, 1.0, 60.0).astype(np.float32)
+    return Patterns(level, chance), weight, genuine
+
+
+def test_pairs_that_belong_together_are_told_and_counted() -> None:
+    seen, weight, genuine = simulated()
+    told = fit(seen, weight, N_RECORDS)
+    expected = 600 / float(weight.sum())
+    assert told.share == pytest.approx(expected, rel=0.1)
+    assert told.posterior[genuine].mean() > 0.9
+    assert told.posterior[~genuine].mean() < 0.001
+
+
+def test_a_rare_value_in_common_says_more_than_a_common_one() -> None:
+    seen, weight, _ = simulated(n_fields=3, missing=0.0)
+    level = np.concatenate([seen.level, [[TOP, TOP, -1]] * 2])
+    chance = np.concatenate([seen.chance, [[0.2, 0.2, 0.02], [0.001, 0.001, 0.02]]])
+    told = fit(Patterns(level, chance), np.append(weight, [1, 1]).astype(np.float32), N_RECORDS)
+    common, rare = told.posterior[-2:]
+    assert rare > 0.9 > 0.1 > common
+
+
+def test_a_value_that_one_side_lacks_says_nothing() -> None:
+    seen, weight, _ = simulated(n_fields=3)
+    level = np.concatenate([seen.level, [[-1, -1, -1]]])
+    chance = np.concatenate([seen.chance, [[0.02] * 3]])
+    told = fit(Patterns(level, chance), np.append(weight, 1).astype(np.float32), N_RECORDS)
+    assert told.posterior[-1] == pytest.approx(told.share, rel=1e-3)
+
+
+def test_where_no_two_records_agree_hardly_any_are_expected_to_belong_together() -> None:
+    rng = np.random.default_rng(3)
+    level = rng.integers(0, 2, (5000, 4)).astype(np.int64)
+    told = fit(Patterns(level, np.full(level.shape, 0.001)), np.ones(5000, np.float32), 1000)
+    assert told.share * 5000 < 5
