@@ -7,6 +7,7 @@ import numpy as np
 import gemel
 from gemel.data import records
 from gemel.data.schema import Field
+from gemel.improve import by_keys
 from gemel.improve import duplicates as module
 
 FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))
@@ -23,6 +24,7 @@ def main(release: str, table: str, engine: str, folder: str, out: str) -> None:
     module.BLOCK_PAIRS = 1 << 15
     module.BLOCK_RECORDS = 24
     module.ENCODED_AT_ONCE = 24
+    by_keys.SCORED = 24
     dataset = records.read(table, id="id", fields=FIELDS)
     print("ready", flush=True)
     sys.stdin.readline()

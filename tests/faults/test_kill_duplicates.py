@@ -37,7 +37,7 @@ def go(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["exact", "hnsw"])
+@pytest.mark.parametrize("engine", ["exact", "keys", "hnsw"])
 def test_killed_again_and_again_the_result_is_the_same(tmp_path: Path, engine: str) -> None:
     rng = random.Random(5)
     found, names = small.rows(150)

@@ -274,14 +274,61 @@ def test_few_candidates_show_in_the_recall(
     assert recall is not None and recall.n_found == len(got.pairs) == 0 and recall.value == 0
 
 
-def test_large_sets_go_through_an_engine(release: Release, strangers: Dataset) -> None:
+def test_keys_propose_few_pairs_and_say_what_they_reach(
+    release: Release, strangers: Dataset, found: Duplicates
+) -> None:
+    got = gemel.duplicates(release, strangers, engine="keys")
+    exact, pairs = (set(f.pairs.select("left", "right").rows()) for f in (found, got))
+    who = dict(zip(strangers.ids.tolist(), strangers.identities.tolist(), strict=True))
+    genuine = {pair for pair in exact if who[pair[0]] == who[pair[1]]}
+    reach = got.summary.reach
+    assert reach is not None and reach.n_pairs > 100 and reach.passes
+    assert reach.basis == "genuine pairs of eval"
+    assert pairs <= exact and len(genuine & pairs) >= reach.low * len(genuine)
+    assert 0.9 < reach.value == reach.n_found / reach.n_pairs
+    assert reach.n_candidates < got.summary.n_pairs / 10
+    assert set(got.clusters["id"]) == set(found.clusters["id"])
+    counted = got.clusters["cluster"].unique(maintain_order=True).to_list()
+    assert counted == list(range(len(counted)))
+
+
+def test_what_keys_reach_is_told_for_releases_from_before_too(
+    release: Release, strangers: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemel.release.genuine.FILE", "none.json")
+    reach = gemel.duplicates(release, strangers, engine="keys").summary.reach
+    assert reach is not None and reach.basis == "rows of this set typed again with errors"
+    assert reach.n_pairs == len(strangers) and reach.value > 0.9
+
+
+def test_keys_link_two_data_sets_across_only(release: Release, strangers: Dataset) -> None:
+    left, right = (strangers.take(range(start, 400, 2)) for start in (0, 1))
+    exact = gemel.duplicates(release, left, right, engine="exact")
+    got = gemel.duplicates(release, left, right, engine="keys")
+    of = [set(f.pairs.select("left", "right").rows()) for f in (exact, got)]
+    assert of[1] <= of[0] and len(of[1]) > 150
+    assert set(got.pairs["left"]) <= set(left.ids) and set(got.pairs["right"]) <= set(right.ids)
+
+
+def test_a_great_many_equal_records_are_one_cluster(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemel.data.blocking.collisions.MAX_BLOCK", 20)
+    row = {"first": "anna", "last": "meyer", "born": 1980.0}
+    others, _ = small.rows(20, seed=3)
+    dataset = records.from_rows([row] * 60 + others, fields=small.FIELDS)
+    got = gemel.duplicates(release, dataset, engine="keys")
+    assert got.summary.largest == 60
+
+
+def test_large_sets_of_rows_go_by_keys(release: Release, strangers: Dataset) -> None:
     from gemel.improve.records import Compared
 
     compared = Compared.of(release, strangers, None)
     assert module.planned(release, compared)["engine"] == "exact"
     big = Compared(replace(strangers, ids=np.zeros(30_000, np.str_)))
     big.__dict__["digests"] = [""]
-    assert module.planned(release, big)["engine"] == "hnsw"
+    assert module.planned(release, big)["engine"] == "keys"
 
 
 def test_the_newest_record_can_stand_for_its_cluster(release: Release) -> None:

@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 import gemel
 from gemel.data.dataset import Dataset
 from gemel.errors import DataError
+from gemel.improve import by_keys
 from gemel.improve import duplicates as module
 from gemel.improve import job as jobs
 from gemel.improve.result import Duplicates
@@ -23,6 +24,7 @@ from gemel.release.release import Release
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_PAIRS", 40 * 400)
     monkeypatch.setattr(module, "BLOCK_RECORDS", 40)
+    monkeypatch.setattr(by_keys, "SCORED", 40)
     monkeypatch.setattr(module, "ENCODED_AT_ONCE", 50)
 
 
@@ -30,7 +32,7 @@ class Stopped(Exception):
     """Somebody pulled the plug."""
 
 
-@pytest.mark.parametrize("engine", ["exact", "hnsw"])
+@pytest.mark.parametrize("engine", ["exact", "keys", "hnsw"])
 def test_a_stopped_job_goes_on_and_finds_the_same(
     release: Release, strangers: Dataset, tmp_path: Path, engine: str
 ) -> None:

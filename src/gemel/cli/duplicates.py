@@ -9,6 +9,7 @@ import typer
 
 from gemel.cli import files, show
 from gemel.cli.project import AsJson, ConfigFile, DryRun, IdColumn, Project, ReleaseName, Sets
+from gemel.figures import percent
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -140,6 +141,11 @@ def in_words(summary: Summary) -> list[tuple[str, Any]]:
     if summary.candidate_recall is not None:
         recall = summary.candidate_recall
         rows.append(("candidate recall", f"{recall.value:.4g} of {recall.n_pairs:,} pairs"))
+    if summary.reach is not None:
+        reach = summary.reach
+        rows.append(("proposed by shared keys", f"{reach.n_candidates:,} pairs"))
+        share = f"{percent(reach.value, 4)} (at least {percent(reach.low, 3)})"
+        rows.append(("proposals reach", f"{share} of {reach.n_pairs:,} {reach.basis}"))
     if summary.n_full:
         rows.append(("records with more partners than kept", summary.n_full))
     if summary.agreement is not None:

@@ -1,9 +1,9 @@
 """Duplicates within a data set or between two: compare, decide, cluster, and say what it is worth.
 
-Every pair is compared exactly, or above `EXACT_RECORDS` those that an engine proposes. The
-comparator scores, the policy of the release decides. Comparing is the long part: it is done in
-blocks that stay in a job folder, so a job that was stopped goes on, and another method of
-clustering compares nothing again.
+Every pair is compared exactly, or in large sets those that keys of rows, or an engine, propose. The
+comparator scores, the policy of the release decides. Encoding and comparing are the long part: they
+are done on all cores in parts that stay in a job folder, so a job that was stopped goes on, and
+another method of clustering compares nothing again.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
+from gemel.data.blocking.passes import PER_RECORD
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.sets import lowest
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
+from gemel.improve import by_keys
 from gemel.improve import job as jobs
+from gemel.improve.by_keys import KEYS, Candidates, Reach, proposed
 from gemel.improve.proposals import (
     CANDIDATES,
     CandidateRecall,
@@ -40,6 +45,7 @@ from gemel.improve.result import (
     most_sure,
     pair_frame,
 )
+from gemel.release import genuine
 from gemel.release.for_set import before, for_set
 from gemel.release.release import Release
 from gemel.settings import Links
@@ -52,6 +58,8 @@ from gemel.tasks.sameness import Records, clustered, floor
 
 EXACT_RECORDS = 20_000
 """Up to so many (two data sets: so many squared pairs) all are compared: some minutes of a core."""
+EXACT_ROWS = 2_000
+"""The same where keys propose: some seconds."""
 EXACT = "exact"
 EVERY: Links = "many-to-many"
 ENGINE = "engine"
@@ -90,7 +98,8 @@ def duplicates(
             the goal depends on it. None estimates it, and only raises the threshold.
         links: two data sets: how many partners a record may have; `one-to-many`, say, where one of
             the first has many in the second, each of which has one.
-        engine: `exact`, the name of an engine, or `auto`: exact up to `EXACT_RECORDS`.
+        engine: `exact`, `keys` (of rows), the name of an engine, or `auto`: all of a small set
+            (`EXACT_ROWS`, `EXACT_RECORDS`), else keys where there are, else an engine.
         folder: of the job, kept; a job that was stopped goes on there. None: a temporary one.
         progress: called with what is done now, how much of it, and how much in all.
     Raises:
@@ -139,12 +148,23 @@ class Clustering:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Embeddings of all records, the pairs that match or are for review, and what was missed."""
+    """The pairs that match or are for review, and what was missed.
 
+    Attributes:
+        at: (t,) positions of the records that were encoded, ascending.
+        rows: (t, d) float32, their embeddings.
+        pairs: of positions.
+        engine: what proposed them, or `exact`.
+        recall: of an engine.
+        reach: of keys.
+    """
+
+    at: Int64
     rows: Float32
     pairs: Pairs
     engine: str
-    recall: CandidateRecall | None
+    recall: CandidateRecall | None = None
+    reach: Reach | None = None
 
 
 def planned(
@@ -156,20 +176,22 @@ def planned(
         ConfigError: the prior is none.
         GalleryError: an unknown engine.
     """
-    if engine not in ("auto", EXACT, *engines.REGISTRY.names()):
-        known = ", ".join(("auto", EXACT, *engines.REGISTRY.names()))
-        raise GalleryError(f"unknown engine {engine!r}", hint=f"one of: {known}")
+    has_keys = genuine.has_keys(release.encoder.prepare)
+    known = ("auto", EXACT, *([KEYS] if has_keys else []), *engines.REGISTRY.names())
+    if engine not in known:
+        raise GalleryError(f"unknown engine {engine!r}", hint=f"one of: {', '.join(known)}")
     if engine == "auto":
-        engine = EXACT if compared.n_pairs <= EXACT_RECORDS**2 / 2 else "hnsw"
-    is_exact = engine == EXACT
-    block = max(1, BLOCK_PAIRS // len(compared)) if is_exact else BLOCK_RECORDS
-    parameters: dict[str, Any] = {
-        "encoded": ENCODED_AT_ONCE,
-        "block": block,
-        "partners": MAX_PARTNERS,
-    }
-    if not is_exact:
-        parameters["candidates"] = CANDIDATES
+        limit, large = (EXACT_ROWS, KEYS) if has_keys else (EXACT_RECORDS, "hnsw")
+        engine = EXACT if compared.n_pairs <= limit**2 / 2 else large
+    parameters: dict[str, Any] = {"encoded": ENCODED_AT_ONCE}
+    if engine == KEYS:
+        parameters |= {"block": by_keys.SCORED, "candidates": PER_RECORD}
+    elif engine == EXACT:
+        block = max(1, BLOCK_PAIRS // len(compared))
+        parameters |= {"block": block, "partners": MAX_PARTNERS}
+    else:
+        block = BLOCK_RECORDS
+        parameters |= {"block": block, "partners": MAX_PARTNERS, "candidates": CANDIDATES}
     least = floor(before(release, prior))
     if least < floor(release.policy):
         parameters["floor"] = least
@@ -200,41 +222,84 @@ def _compare(
     release: Release, compared: Compared, job: jobs.Job, plan: dict[str, Any], tell: Progress
 ) -> Comparison:
     """Encode and compare; whatever is finished in the job is not done again."""
-    rows = job.rows(
-        digest(release.space_id.encode(), *(d.encode() for d in compared.digests)),
-        len(compared),
-        plan["parameters"]["encoded"],
-        lambda part: release.encoder.encode(compared.payloads(part)),
-        partial(tell, "encoding"),
-    )
-    n, size, tick = compared.n_left, plan["parameters"]["block"], partial(tell, "comparing")
+    if plan["engine"] == KEYS:
+        return _by_keys(release, compared, job, plan, tell)
+    n, everything = compared.n_left, np.arange(len(compared))
+    rows = _encoded(release, compared, everything, job, plan, tell)
+    size, tick = plan["parameters"]["block"], partial(tell, "comparing")
     blocks = [range(start, min(start + size, n)) for start in range(0, n, size)]
-    comparator, first = release.comparator, compared.first_right
-    least = plan["parameters"].get("floor", floor(release.policy))
+    comparator, first, least = release.comparator, compared.first_right, _least(release, plan)
     if plan["engine"] == EXACT:
         find = partial(scan, rows, comparator, first_right=first, floor=least)
         pairs = job.all_pairs(len(blocks), lambda i: find(blocks[i]), tick)
-        return Comparison(rows, pairs, EXACT, None)
+        return Comparison(everything, rows, pairs, EXACT)
     fill = partial(tell, "indexing")
     proposer = open_proposer(job.folder / ENGINE, plan["engine"], rows, comparator, first, fill)
     pairs = job.all_pairs(len(blocks), lambda i: proposer.pairs(blocks[i], least), tick)
     pairs = unique(pairs)
     cut = lowest(release.policy, release.policy.verify.review_high)
     recall = measured(proposer, pairs, first_right=first, n_left=n, cut=cut)
-    return Comparison(rows, pairs, plan["engine"], recall)
+    return Comparison(everything, rows, pairs, plan["engine"], recall)
+
+
+def _by_keys(
+    release: Release, compared: Compared, job: jobs.Job, plan: dict[str, Any], tell: Progress
+) -> Comparison:
+    """Propose by keys, encode what is proposed, and score it."""
+
+    def propose() -> tuple[NDArray[np.int32], bytes]:
+        pairs, reach = proposed(release, compared)
+        return pairs, msgspec.json.encode(reach)
+
+    tell("proposing", 0, 1)
+    pairs, said = job.candidates(propose)
+    tell("proposing", 1, 1)
+    found = Candidates.of(pairs, len(compared))
+    rows = _encoded(release, compared, found.at, job, plan, tell)
+    score = partial(found.scored, release, rows, floor=_least(release, plan))
+    scored = job.all_pairs(found.n_parts, score, partial(tell, "comparing"))
+    reach = msgspec.json.decode(said, type=Reach)
+    return Comparison(found.at, rows, scored, KEYS, reach=reach)
+
+
+def _encoded(
+    release: Release,
+    compared: Compared,
+    at: Int64,
+    job: jobs.Job,
+    plan: dict[str, Any],
+    tell: Progress,
+) -> Float32:
+    """Embeddings of the records at some positions."""
+    which = [] if len(at) == len(compared) else [at.tobytes()]
+    return job.rows(
+        digest(release.space_id.encode(), *(d.encode() for d in compared.digests), *which),
+        len(at),
+        plan["parameters"]["encoded"],
+        lambda part: release.encoder.encode(compared.payloads(at[part.start : part.stop])),
+        partial(tell, "encoding"),
+    )
+
+
+def _least(release: Release, plan: dict[str, Any]) -> float:
+    """The lowest score of interest."""
+    least: float = plan["parameters"].get("floor", floor(release.policy))
+    return least
 
 
 def _clustered(
     release: Release, compared: Compared, comparison: Comparison, how: Clustering
 ) -> Duplicates:
     """Decide the pairs, cluster the matches, choose canonical records and count."""
-    pairs = comparison.pairs
+    # Only records in a pair can be anything but alone.
+    at = np.unique(np.concatenate([comparison.pairs.left, comparison.pairs.right]))
+    pairs = comparison.pairs.among(at)
     records = Records(
         policy=release.policy,
         comparator=release.comparator,
-        rows=comparison.rows,
-        categories=compared.categories(),
-        values=compared.rows([rule.field for rule in release.policy.rules]),
+        rows=comparison.rows[np.searchsorted(comparison.at, at)],
+        categories=compared.categories(at),
+        values=compared.rows([rule.field for rule in release.policy.rules], at),
     )
     decided = for_set(release, records.levelled(pairs), compared.n_pairs, share=how.prior)
     policy = decided.policy
@@ -243,16 +308,23 @@ def _clustered(
     n_matches = int(judged.match.sum())
     if how.links != EVERY:
         judged = judged.kept(_best_links(records, pairs, judged.match, how.links))
-    found = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
-    rows = records.rows
-    label, identities = found.label, compared.identities()
-    chosen = canonicals.choose(how.canonical, label, rows, compared.frame())
+    some = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
+    frame = compared.frame()
+    picked = canonicals.choose(
+        how.canonical, some.label, records.rows, None if frame is None else frame[at]
+    )
+    found, score = some.among(at, len(compared)), np.full(len(compared), np.nan)
+    score[at] = _to_canonical(release, records.rows, some.label, picked)
+    chosen = np.ones(len(compared), np.bool_)
+    chosen[at] = picked
+    identities = compared.identities()
     summary = Summary(
         release=release.id,
         n_records=len(compared),
         n_pairs=compared.n_pairs,
         engine=comparison.engine,
         candidate_recall=comparison.recall,
+        reach=comparison.reach,
         threshold=policy.verify.threshold,
         release_threshold=release.policy.verify.threshold,
         prior=policy.prior,
@@ -268,13 +340,12 @@ def _clustered(
         n_clusters=int((found.size > 1).sum()),
         n_redundant=len(compared) - len(found.size),
         largest=int(found.size.max()),
-        agreement=None if (identities == UNKNOWN).all() else agreement(label, identities),
+        agreement=None if (identities == UNKNOWN).all() else agreement(found.label, identities),
         unproven=release.is_unproven,
     )
-    score = _to_canonical(release, rows, label, chosen)
     return Duplicates(
         cluster_frame(compared, found, chosen, score),
-        pair_frame(compared, pairs, judged),
+        pair_frame(compared, comparison.pairs, judged),
         summary,
     )
 

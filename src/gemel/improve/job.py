@@ -3,6 +3,7 @@
     manifest.json        release, digests of the data, parameters; a job of other ones is refused
     rows/000012.npy      finished parts of the embeddings, until all are in
     rows-<key>.npy       all embeddings
+    candidates.npy       pairs that keys propose, if they do; proposal.json: which keys
     pairs/000012.parquet finished blocks of pairs
 
 A file gets its name after its content is on disk, so whatever stops a job, a part is there whole
@@ -14,14 +15,17 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from gemel.arrays import Float32, canonical_json
 from gemel.errors import DataError
@@ -32,9 +36,12 @@ MANIFEST = "manifest.json"
 LOCK = ".lock"
 ROWS = "rows"
 PAIRS = "pairs"
+CANDIDATES = "candidates.npy"
+PROPOSAL = "proposal.json"
 FULL = b"records with more partners"
 
 Tick = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -117,11 +124,13 @@ class Job:
         path = self.folder / f"{ROWS}-{key[:12]}.npy"
         if not path.exists():
             parts = [range(start, min(start + size, n)) for start in range(0, n, size)]
-            for number, part in enumerate(parts):
+
+            def finish(number: int) -> None:
                 file = self.folder / ROWS / f"{number:06}.npy"
                 if not file.exists():
-                    write(file, _npy(encode(part)))
-                tick(part.stop, n)
+                    write(file, _npy(encode(parts[number])))
+
+            on_all_cores(finish, len(parts), lambda done, _: tick(parts[done - 1].stop, n))
             self._join(path, n, len(parts))
         for file in (self.folder / ROWS).iterdir():
             file.unlink()
@@ -169,12 +178,47 @@ class Job:
         return self.folder / PAIRS / f"{number:06}.parquet"
 
     def all_pairs(self, n_blocks: int, find: Callable[[int], Pairs], tick: Tick) -> Pairs:
-        """The pairs of all blocks, finished ones first read and the others found."""
-        parts = []
-        for number in range(n_blocks):
-            parts.append(self.pairs(number, partial(find, number)))
-            tick(number + 1, n_blocks)
+        """The pairs of all blocks, finished ones read and the others found, on all cores."""
+        parts = on_all_cores(lambda i: self.pairs(i, partial(find, i)), n_blocks, tick)
         return joined(parts)
+
+    def candidates(
+        self, propose: Callable[[], tuple[NDArray[np.int32], bytes]]
+    ) -> tuple[NDArray[np.int32], bytes]:
+        """Proposed pairs, (2, m) int32, and what is said of them: read, or proposed and kept."""
+        path, said = self.folder / CANDIDATES, self.folder / PROPOSAL
+        if not said.exists():
+            pairs, words = propose()
+            write(path, _npy(pairs))
+            write(said, words)
+        return _load(path), said.read_bytes()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux knows
+        return os.cpu_count() or 1
+
+
+def on_all_cores(work: Callable[[int], T], n: int, tick: Tick) -> list[T]:
+    """Results of `work(0)` to `work(n - 1)`; when something stops it, no further one begins.
+
+    Args:
+        work: gives the GIL back most of the time, as numpy and ONNX Runtime do.
+        n: how often.
+        tick: called with the number done and n, in order.
+    """
+    found: list[T] = []
+    pool = ThreadPoolExecutor(min(cores(), max(n, 1)))
+    try:
+        for result in pool.map(work, range(n)):
+            found.append(result)
+            tick(len(found), n)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found
 
 
 def write(path: Path, content: bytes) -> None:
@@ -201,19 +245,19 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"cannot be written: {e.strerror}", where=str(path), hint=_PLACE) from e
 
 
-def _load(path: Path, *, mapped: bool = False) -> Float32:
+def _load(path: Path, *, mapped: bool = False) -> NDArray[Any]:
     try:
-        rows: Float32 = np.load(path, mmap_mode="r" if mapped else None)
+        rows: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None)
     except (OSError, ValueError, EOFError) as e:
         raise DataError(
-            f"finished embeddings cannot be read: {e}",
+            f"a finished part cannot be read: {e}",
             where=str(path),
-            hint="delete the file; its records are then encoded again",
+            hint="delete the file; what it held is then made again",
         ) from e
     return rows
 
 
-def _npy(rows: Float32) -> bytes:
+def _npy(rows: NDArray[Any]) -> bytes:
     sink = io.BytesIO()
     np.save(sink, rows, allow_pickle=False)
     return sink.getvalue()

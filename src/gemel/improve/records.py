@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.arrays import Int64
-from gemel.data.dataset import UNKNOWN, Dataset, codes
+from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.errors import DataError
 from gemel.release.release import Release
 
@@ -92,41 +93,46 @@ class Compared:
             replace(d, identities=np.full(len(d), UNKNOWN, np.int64)).digest for d in self._each()
         ]
 
-    def payloads(self, part: range) -> list[Any]:
-        """What an encoder takes, of these positions."""
+    def payloads(self, idx: Int64) -> list[Any]:
+        """What an encoder takes, of these positions, which ascend."""
         found: list[Any] = []
         start = 0
         for one in self._each():
-            inside = range(max(part.start - start, 0), min(part.stop - start, len(one)))
+            inside = idx[(idx >= start) & (idx < start + len(one))] - start
             if len(inside):
                 found += one.payloads(inside)
             start += len(one)
         return found
 
-    def ids(self) -> list[str]:
+    def ids(self) -> NDArray[np.str_]:
         """Id of each record, unique within its data set."""
-        return [i for one in self._each() for i in one.ids.tolist()]
+        return np.concatenate([one.ids for one in self._each()])
 
     def identities(self) -> Int64:
         """Code of each record's identity, over both data sets; -1 where it is not known."""
-        if all((one.identities == UNKNOWN).all() for one in self._each()):
-            return np.full(len(self), UNKNOWN, np.int64)
-        return codes([one.identity_of(i) for one in self._each() for i in range(len(one))])[0]
+        seen: dict[str, int] = {}
+        found = []
+        for one in self._each():
+            code = [seen.setdefault(name, len(seen)) for name in one.identity_names]
+            found.append(np.array([*code, UNKNOWN], np.int64)[one.identities])
+        return np.concatenate(found)
 
-    def categories(self) -> list[str | None]:
-        """Category of each record, None where it is not known."""
-        found: list[str | None] = []
+    def categories(self, idx: Int64) -> list[str | None]:
+        """Category of records, None where it is not known."""
+        if all(one.category is None for one in self._each()):
+            return [None] * len(idx)
+        names: list[str | None] = []
         for one in self._each():
             column = one.category
-            found += [None if column is None else column.of(i) for i in range(len(one))]
-        return found
+            names += [None if column is None else column.of(i) for i in range(len(one))]
+        return [names[i] for i in idx]
 
-    def rows(self, fields: Sequence[str]) -> list[dict[str, Any]]:
-        """Values of some fields of each record, for rules; empty rows without fields."""
+    def rows(self, fields: Sequence[str], idx: Int64) -> list[dict[str, Any]]:
+        """Values of some fields of records, for rules; empty rows without fields."""
         frame = self.frame() if fields else None
         if frame is None:
-            return [{}] * len(self)
-        return frame.select(list(dict.fromkeys(fields))).to_dicts()
+            return [{}] * len(idx)
+        return frame.select(list(dict.fromkeys(fields)))[idx].to_dicts()
 
     def frame(self) -> pl.DataFrame | None:
         """Values of the rows; None for images."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from gemel.arrays import Bool, Float64
 from gemel.calibrate.goals.estimated import METHOD
@@ -23,6 +22,7 @@ from gemel.decide.policy import Policy
 from gemel.decide.sets import Judged
 from gemel.figures import percent
 from gemel.improve import job as jobs
+from gemel.improve.by_keys import Reach
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, evidence_of
@@ -60,7 +60,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         n_records: compared, of both data sets.
         n_pairs: that could match.
         engine: `exact`, or what proposed pairs.
-        candidate_recall: of the engine; None when exact.
+        candidate_recall: of the engine; None when exact, or where keys proposed.
+        reach: of the keys that proposed; None where none did.
         threshold: of a match, in this set.
         release_threshold: of the release, at the share that it was chosen for.
         prior: share of genuine pairs, named or estimated; of every probability here.
@@ -86,6 +87,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     n_pairs: int
     engine: str
     candidate_recall: CandidateRecall | None
+    reach: Reach | None
     threshold: float
     release_threshold: float
     prior: float
@@ -216,7 +218,7 @@ def cluster_frame(
     label = found.label
     frame = pl.DataFrame(
         {
-            "id": compared.ids(),
+            "id": pl.Series(compared.ids(), dtype=pl.String),
             "side": ["left"] * compared.n_left + ["right"] * compared.n_right,
             "cluster": label,
             "canonical": chosen,
@@ -233,11 +235,11 @@ def pair_frame(compared: Compared, pairs: Pairs, judged: Judged) -> pl.DataFrame
     """A row per match and pair for review, in the order of the ids."""
     import polars as pl
 
-    ids = np.array(compared.ids())
+    ids = compared.ids()
     frame = pl.DataFrame(
         {
-            "left": ids[pairs.left],
-            "right": ids[pairs.right],
+            "left": pl.Series(ids[pairs.left], dtype=pl.String),
+            "right": pl.Series(ids[pairs.right], dtype=pl.String),
             "score": pairs.score,
             "probability": judged.probability,
             "outcome": pl.Series(judged.outcome, dtype=pl.String),

@@ -12,6 +12,7 @@ threshold is a child in the same space; a new encoder is a release of another sp
     profile.json      what the embeddings look like
     probes.json/.npy  payloads with their embeddings, for the parity check
     gold.npz          labelled embeddings of dev, for later comparisons
+    genuine.json      of rows: which keys genuine pairs share, see `release.genuine`
 """
 
 from __future__ import annotations

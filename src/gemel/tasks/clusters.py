@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.errors import ConfigError
@@ -69,6 +70,31 @@ class Clusters:
     size: Int64
     weakest: Float64
     risk: Float64
+
+    def among(self, at: Int64, n: int) -> Clusters:
+        """The same clusters among n records, those that are not here each alone.
+
+        Args:
+            at: position of each of these records, ascending.
+            n: records in all.
+        """
+        whole = np.arange(len(self.size), len(self.size) + n)
+        whole[at] = self.label
+        label = in_order(whole)
+
+        def of_clusters(values: NDArray[Any], alone: float) -> NDArray[Any]:
+            of_records = np.full(n, alone, values.dtype)
+            of_records[at] = values[self.label]
+            found = np.empty(label.max(initial=-1) + 1, values.dtype)
+            found[label] = of_records
+            return found
+
+        return Clusters(
+            label,
+            of_clusters(self.size, 1),
+            of_clusters(self.weakest, np.nan),
+            of_clusters(self.risk, 0.0),
+        )
 
 
 def cluster(

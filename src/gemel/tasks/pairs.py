@@ -45,6 +45,11 @@ class Pairs:
         """Some of the pairs."""
         return Pairs(self.left[which], self.right[which], self.score[which], self.n_full)
 
+    def among(self, at: Int64) -> Pairs:
+        """The same pairs by place in `at`, ascending positions that hold all of theirs."""
+        left, right = np.searchsorted(at, self.left), np.searchsorted(at, self.right)
+        return Pairs(left, right, self.score, self.n_full)
+
 
 def none() -> Pairs:
     """No pairs."""

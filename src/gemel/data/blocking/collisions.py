@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.arrays import Int64
+from gemel.arrays import Bool, Int64
 from gemel.data.blocking.keys import Keys
 
 Int32 = NDArray[np.int32]
@@ -31,6 +31,10 @@ class Blocks(NamedTuple):
     n_left: Int64
     size: Int64
 
+    def some(self, which: Bool) -> Blocks:
+        """Some of the blocks."""
+        return Blocks(self.row, self.start[which], self.n_left[which], self.size[which])
+
 
 def blocks(keys: Keys, first_right: int = 0) -> Blocks:
     """The blocks that hold a pair.
@@ -52,34 +56,64 @@ def blocks(keys: Keys, first_right: int = 0) -> Blocks:
     return Blocks(row, edges[keep], n_left[keep], size[keep])
 
 
-def n_pairs(found: Blocks, first_right: int = 0) -> Int64:
-    """Pairs of each block, (b,)."""
+def count(keys: Keys, first_right: int = 0) -> int:
+    """How many pairs of rows share a key, one that shares several counted for each.
+
+    Args:
+        keys: of rows.
+        first_right: position of the first row of the second data set; 0 for one data set.
+    """
     if first_right:
-        return found.n_left * (found.size - found.n_left)
-    return found.size * found.n_left // 2
+        found = blocks(keys, first_right)
+        return int((found.n_left * (found.size - found.n_left)).sum())
+    key = np.sort(keys.key)
+    size = np.diff(np.flatnonzero(np.append(True, key[1:] != key[:-1])), append=len(key))
+    return int((size * (size - 1) // 2).sum()) if len(key) else 0
 
 
-def pairs(keys: Keys, first_right: int = 0, most: int = MAX_BLOCK) -> tuple[Int32, Int32]:
+def pairs(keys: Keys, first_right: int = 0, most: int | None = None) -> tuple[Int32, Int32]:
     """Pairs of rows that share a key, left < right; one more than once if it shares several.
 
     Args:
         keys: of rows.
         first_right: position of the first row of the second data set; 0 for one data set.
-        most: rows of a block, above which it is left out.
+        most: rows of a block, above which each row meets one other of it and no more; None:
+            `MAX_BLOCK`.
     """
     found = blocks(keys, first_right)
-    keep = found.size <= most
-    start, n_left, size = found.start[keep], found.n_left[keep], found.size[keep]
-    block = np.repeat(np.arange(len(start)), n_left)
-    rank = np.arange(len(block)) - np.repeat(np.cumsum(n_left) - n_left, n_left)
+    small = found.size <= (MAX_BLOCK if most is None else most)
+    parts = [_all_of(found.some(small), first_right), _chains(found.some(~small), first_right)]
+    left, right = (np.concatenate(side).astype(np.int32) for side in zip(*parts, strict=True))
+    apart = left != right
+    return left[apart], right[apart]
+
+
+def _all_of(found: Blocks, first_right: int) -> tuple[Int64, Int64]:
+    start, n_left, size = found.start, found.n_left, found.size
+    block, rank = _places(n_left)
     # Of two data sets a row at the left meets all at the right, of one all that follow it.
     first = start[block] + (n_left[block] if first_right else rank + 1)
     each = start[block] + size[block] - first
     at = np.repeat(start[block] + rank, each)
     other = np.arange(len(at)) + np.repeat(first - (np.cumsum(each) - each), each)
-    left, right = found.row[at].astype(np.int32), found.row[other].astype(np.int32)
-    apart = left != right
-    return left[apart], right[apart]
+    return found.row[at], found.row[other]
+
+
+def _chains(found: Blocks, first_right: int) -> tuple[Int64, Int64]:
+    """Pairs that hold a block together: each row with the next, or with one of the other side."""
+    start, n_left, size = found.start, found.n_left, found.size
+    if not first_right:
+        block, rank = _places(n_left)
+        return found.row[start[block] + rank], found.row[start[block] + rank + 1]
+    block, rank = _places(np.maximum(n_left, size - n_left))
+    left, right = rank % n_left[block], rank % (size - n_left)[block]
+    return found.row[start[block] + left], found.row[start[block] + n_left[block] + right]
+
+
+def _places(n: Int64) -> tuple[Int64, Int64]:
+    """The block, and the place within it, of each of `n` things in every block."""
+    block = np.repeat(np.arange(len(n)), n)
+    return block, np.arange(len(block)) - np.repeat(np.cumsum(n) - n, n)
 
 
 def joined(parts: list[tuple[Int32, Int32]], n: int) -> tuple[Int32, Int32]:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 START = 3
 """Letters of a beginning."""
+FEW = 3
+"""Fields up to which keys of edits are taken."""
+LEAST_LETTERS = 4
+MAX_LETTERS = 16
+"""Letters that edits are looked for among."""
+NONE = np.uint64(0)
 MAX_WORDS = 32
 """Words of a value that are keys of their own, the longest first."""
 
@@ -44,10 +50,12 @@ class Keys(NamedTuple):
     Attributes:
         row: (m,) int64, ascending.
         key: (m,) uint64.
+        single: whether no row has more than one.
     """
 
     row: Int64
     key: UInt64
+    single: bool = False
 
 
 def _value(text: str) -> list[str]:
@@ -70,6 +78,14 @@ def _sorted(text: str) -> list[str]:
     return ["".join(sorted(_letters(text)))]
 
 
+def _less(text: str) -> list[str]:
+    """It, and it with any one letter left out: one is shared where an edit makes one of another."""
+    letters = _letters(text)[:MAX_LETTERS]
+    if len(letters) < LEAST_LETTERS:
+        return [letters]
+    return [letters, *{letters[:i] + letters[i + 1 :] for i in range(len(letters))}]
+
+
 def _words(text: str) -> list[str]:
     words = {w for w in _WORD.findall(text) if len(w) > 1}
     return sorted(words, key=lambda w: (-len(w), w))[:MAX_WORDS]
@@ -89,6 +105,7 @@ HOWS: dict[str, Callable[[str], list[str]]] = {
     "sound": _sound,
     "letters": _sorted,
     "words": _words,
+    "edits": _less,
     "year": _year,
     "day": _day,
 }
@@ -103,8 +120,14 @@ OF_KIND: dict[Kind, tuple[str, ...]] = {
 
 
 def parts(fields: Sequence[Field]) -> list[Part]:
-    """Every way to take a key of these fields."""
-    return [Part(f.name, how) for f in fields for how in OF_KIND[f.kind]]
+    """Ways to take a key of these fields; where there are few, keys that forgive an edit as well.
+
+    Of many fields some have no error; rows have many more keys of edits than of anything else.
+    """
+    found = [Part(f.name, how) for f in fields for how in OF_KIND[f.kind]]
+    return found + [
+        Part(f.name, "edits") for f in fields if f.kind == "text" and len(fields) <= FEW
+    ]
 
 
 @dataclass(eq=False)
@@ -135,6 +158,16 @@ class Rows:
             found = _joined(found, self.keys(part), len(self))
         return found
 
+    def whole(self) -> Keys:
+        """A key of each row that it shares with those that have the same value in each field."""
+        total, there = np.zeros(len(self), np.uint64), np.zeros(len(self), np.bool_)
+        for name in self.frame.columns:
+            keys, own = self.keys(Part(name, "value")), np.zeros(len(self), np.uint64)
+            own[keys.row] = keys.key
+            there[keys.row] = True
+            total = mixed(total ^ own)
+        return Keys(np.flatnonzero(there), total[there], True)
+
     def take(self, idx: Int64) -> Rows:
         """Some of the rows."""
         return Rows(self.frame[idx])
@@ -150,16 +183,24 @@ class Rows:
         start, each = (np.cumsum(size) - size)[code], size[code]
         row = np.repeat(np.arange(len(code)), each)
         within = np.arange(len(row)) - np.repeat(np.cumsum(each) - each, each)
-        return Keys(row, key[start[row] + within])
+        return Keys(row, key[start[row] + within], bool(size.max() <= 1))
 
 
 def _joined(a: Keys, b: Keys, n_rows: int) -> Keys:
     """Every key of a row in `a` with every key it has in `b`."""
+    if b.single:
+        own = np.zeros(n_rows, np.uint64)
+        own[b.row] = b.key
+        other = own[a.row]
+        both = other != NONE
+        if both.all():
+            return Keys(a.row, mixed(a.key) ^ other, a.single)
+        return Keys(a.row[both], mixed(a.key[both]) ^ other[both], a.single)
     size = np.bincount(b.row, minlength=n_rows)
     start, each = (np.cumsum(size) - size)[a.row], size[a.row]
     at = np.repeat(np.arange(len(a.row)), each)
     within = np.arange(len(at)) - np.repeat(np.cumsum(each) - each, each)
-    return Keys(a.row[at], mixed(a.key[at]) ^ b.key[start[at] + within])
+    return Keys(a.row[at], mixed(a.key[at]) ^ b.key[start[at] + within], False)
 
 
 def _hashed(texts: list[str], salt: str) -> UInt64:

@@ -7,7 +7,7 @@ the one that reaches most pairs not reached yet, as long as the candidates of a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,12 +19,16 @@ from gemel.data.blocking.collisions import Int32
 from gemel.data.blocking.keys import Keys, Part, Rows
 from gemel.data.wordbags import mixed
 
-PER_RECORD = 4.0
+PER_RECORD = 1.0
 """Candidates of a record that one pass may propose."""
+LEAST = 50_000
+"""Candidates of a pass that are few however few the records."""
+CHEAP = 0.02
+"""Share of that below which candidates are as good as none."""
 MOST_PASSES = 16
 MAX_PARTS = 5
-SAMPLE = 20_000
-"""Rows on which the pairs of a pass are counted."""
+SAMPLE, SMALL_SAMPLE = 100_000, 20_000
+"""Rows on which the pairs of a pass are counted; the small one where a row has many keys."""
 FLOOR = 0.5
 """Pairs counted where none was seen, so that none is free."""
 
@@ -51,6 +55,10 @@ class Hits:
     parts: tuple[Part, ...]
     shared: Bool
 
+    def with_pairs(self, more: Hits) -> Hits:
+        """The same parts over these pairs and others."""
+        return Hits(self.parts, np.concatenate([self.shared, more.shared], axis=1))
+
     def of(self, passes: Sequence[Pass]) -> Bool:
         """Which of the pairs are proposed by any of the passes: (g,) bool."""
         at = {part: i for i, part in enumerate(self.parts)}
@@ -72,9 +80,9 @@ def hits(rows: Rows, parts: Sequence[Part], left: Int64, right: Int64) -> Hits:
     shared = np.zeros((len(parts), len(left)), np.bool_)
     for i, part in enumerate(parts):
         keys = rows.keys(part)
-        (a, key_a), (b, key_b) = _of_rows(keys, left), _of_rows(keys, right)
-        own_a, own_b = (mixed(k ^ mixed(at)) for at, k in ((a, key_a), (b, key_b)))
-        shared[i, a[np.isin(own_a, own_b)]] = True
+        a, b = _of_rows(keys, left), _of_rows(keys, right)
+        own_a, own_b = (mixed(side.key ^ mixed(side.row)) for side in (a, b))
+        shared[i, a.row[np.isin(own_a, own_b)]] = True
     return Hits(tuple(parts), shared)
 
 
@@ -85,6 +93,38 @@ def _of_rows(keys: Keys, rows: Int64) -> Keys:
     at = np.repeat(np.arange(len(rows)), each)
     within = np.arange(len(at)) - np.repeat(np.cumsum(each) - each, each)
     return Keys(at, keys.key[first[at] + within])
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Some of the rows, and how many times their pairs stand for.
+
+    Attributes:
+        rows: the sample, the first data set above the second.
+        first_right: as for all rows.
+        times: pairs of all rows for each of theirs.
+    """
+
+    rows: Rows
+    first_right: int
+    times: float
+
+    @classmethod
+    def of(cls, rows: Rows, first_right: int, size: int) -> _Sample:
+        """At most so many rows, drawn at random, half of each data set."""
+        rng, n, first = np.random.default_rng(0), len(rows), first_right
+        sides = [(0, first), (first, n)] if first else [(0, n)]
+        picked, times = [], 1.0
+        for start, stop in sides:
+            some = min(stop - start, size // len(sides))
+            picked.append(start + np.sort(rng.choice(stop - start, some, replace=False)))
+            times *= (stop - start) / some
+        sample = rows.take(np.concatenate(picked))
+        return cls(sample, len(picked[0]) if first else 0, times if first else times**2)
+
+    def count(self, parts: Sequence[Part]) -> int:
+        """Pairs that share a key of each part."""
+        return collisions.count(self.rows.together(parts), self.first_right)
 
 
 @dataclass(eq=False)
@@ -101,56 +141,45 @@ class Costs:
     _known: dict[frozenset[Part], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rng, n, first = np.random.default_rng(0), len(self.rows), self.first_right
-        sides = [(0, first), (first, n)] if first else [(0, n)]
-        picked, self._times = [], 1.0
-        for start, stop in sides:
-            size = min(stop - start, SAMPLE // len(sides))
-            picked.append(start + np.sort(rng.choice(stop - start, size, replace=False)))
-            self._times *= (stop - start) / size
-        if not first:
-            self._times **= 2
-        self._sample = self.rows.take(np.concatenate(picked))
-        self._first = len(picked[0]) if first else 0
+        self._large = _Sample.of(self.rows, self.first_right, SAMPLE)
+        self._small = _Sample.of(self.rows, self.first_right, SMALL_SAMPLE)
 
     def of(self, parts: Sequence[Part]) -> float:
         """Pairs that share a key of each part."""
         name = frozenset(parts)
         if name not in self._known:
-            found = collisions.blocks(self._sample.together(sorted(parts)), self._first)
-            count = float(collisions.n_pairs(found, self._first).sum())
-            self._known[name] = self._times * max(count, FLOOR)
+            single = all(self._large.rows.keys(part).single for part in parts)
+            sample = self._large if single else self._small
+            self._known[name] = sample.times * max(sample.count(sorted(parts)), FLOOR)
         return self._known[name]
 
 
 def chosen(known: Hits, costs: Costs, *, per_record: float = PER_RECORD) -> list[Pass]:
-    """Passes that reach the pairs known to belong together, each within its candidates.
+    """Passes that reach the pairs known to belong together, at few candidates each.
 
     Args:
         known: pairs that belong together.
         costs: of passes among the rows at hand.
         per_record: candidates of a record that one pass may propose.
-    Source: Bilenko, Kamath and Mooney 2006, Adaptive blocking (greedy cover); conjunctions grown
+    Source: Bilenko, Kamath and Mooney 2006, Adaptive blocking (weighted cover); conjunctions grown
         one key at a time as there.
     """
-    limit = per_record * len(costs.rows)
-    open_pairs = np.ones(known.shared.shape[1], np.bool_)
+    n = len(costs.rows)
+    growth = _Growth(known, costs, max(LEAST, per_record * n), _prices(known.parts, costs))
+    missing = np.ones(known.shared.shape[1], np.bool_)
     passes: list[Pass] = []
-    price = _prices(known.parts, costs)
-    while open_pairs.any() and len(passes) < MOST_PASSES:
-        best, most = None, 0.0
-        for seed in range(len(known.parts)):
-            grown = _grown(seed, known, costs, open_pairs, price, limit)
-            if grown is None:
-                continue
-            parts, reached = grown
-            worth = reached / (1 + costs.of(parts) / limit)
-            if worth > most:
-                best, most = parts, worth
-        if best is None:
+    while missing.any() and len(passes) < MOST_PASSES:
+        options = [o for seed in range(len(known.parts)) for o in growth.of(seed, missing)]
+        if not options:
             break
-        passes.append(Pass(tuple(sorted(best))))
-        open_pairs &= ~known.of(passes[-1:])
+        _, best = max(options, key=lambda option: option[0])
+        passes.append(Pass(best))
+        missing &= ~known.of(passes[-1:])
+    # What later passes reach as well was proposed twice.
+    for one in list(passes):
+        others = [p for p in passes if p is not one]
+        if np.array_equal(known.of(others), known.of(passes)):
+            passes = others
     return passes
 
 
@@ -162,33 +191,59 @@ def _prices(parts: Sequence[Part], costs: Costs) -> Float64:
     return np.log([max(everything / costs.of((p,)), 1.0) for p in parts])
 
 
-def _grown(
-    seed: int, known: Hits, costs: Costs, open_pairs: Bool, price: Float64, limit: float
-) -> tuple[list[Part], int] | None:
-    """A pass that starts with a part and takes on others until its pairs are few enough."""
-    picked = [seed]
-    hit = known.shared[seed] & open_pairs
-    while hit.any():
-        parts = [known.parts[i] for i in picked]
-        if costs.of(parts) <= limit:
-            return parts, int(hit.sum())
-        if len(picked) == MAX_PARTS:
-            return None
-        kept = (known.shared & hit).sum(axis=1)
-        fields = {p.field for p in parts}
-        lost = np.maximum(hit.sum() - kept, 0.5) / np.maximum(price, 1e-9)
-        lost[[p.field in fields for p in known.parts]] = np.inf
+@dataclass(frozen=True, eq=False)
+class _Growth:
+    """Passes that start with one part and take on others, those that lose least for what they cut.
+
+    Attributes:
+        known: pairs that belong together.
+        costs: of passes.
+        limit: pairs that a pass may propose.
+        price: (p,) how much each part cuts.
+    """
+
+    known: Hits
+    costs: Costs
+    limit: float
+    price: Float64
+
+    def of(self, seed: int, missing: Bool) -> Iterator[tuple[float, tuple[Part, ...]]]:
+        """Passes within the limit, with what they are worth: pairs reached for their candidates.
+
+        Args:
+            seed: the part to start with.
+            missing: (g,) bool, the pairs that no pass reaches yet.
+        """
+        picked, known = [seed], self.known
+        hit = known.shared[seed] & missing
+        while hit.any():
+            parts = tuple(sorted(known.parts[i] for i in picked))
+            cost = self.costs.of(parts)
+            if cost <= self.limit:
+                yield int(hit.sum()) / (cost + CHEAP * self.limit), parts
+            if len(picked) == MAX_PARTS:
+                return
+            following = self._following(picked, hit)
+            if following is None:
+                return
+            picked.append(following)
+            hit = hit & known.shared[following]
+
+    def _following(self, picked: list[int], hit: Bool) -> int | None:
+        """The part to take on: of another field, and losing least for what it cuts."""
+        kept = (self.known.shared & hit).sum(axis=1)
+        fields = {self.known.parts[i].field for i in picked}
+        lost = np.maximum(hit.sum() - kept, 0.5) / np.maximum(self.price, 1e-9)
+        lost[[p.field in fields for p in self.known.parts]] = np.inf
         lost[kept == 0] = np.inf
-        following = int(np.argmin(lost))
-        if not np.isfinite(lost[following]):
-            return None
-        picked.append(following)
-        hit = hit & known.shared[following]
-    return None
+        best = int(np.argmin(lost))
+        return best if np.isfinite(lost[best]) else None
 
 
 def propose(rows: Rows, passes: Sequence[Pass], first_right: int = 0) -> tuple[Int32, Int32]:
-    """Pairs of rows that any pass proposes, each once, left < right, by left and right.
+    """Pairs of rows that any pass proposes, or that are the same in each field.
+
+    Each pair once, left < right, by left and right; too many rows that share a key are but chained.
 
     Args:
         rows: of two data sets, one below the other.
@@ -196,4 +251,5 @@ def propose(rows: Rows, passes: Sequence[Pass], first_right: int = 0) -> tuple[I
         first_right: position of the first row of the second data set; 0 for one data set.
     """
     found = [collisions.pairs(rows.together(p.parts), first_right) for p in passes]
+    found.append(collisions.pairs(rows.whole(), first_right))
     return collisions.joined(found, len(rows))

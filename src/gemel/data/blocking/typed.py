@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.data.blocking.keys import Rows, parts
+from gemel.data.blocking.keys import Part, Rows
 from gemel.data.blocking.passes import Hits, hits
-from gemel.data.schema import Field
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,18 +24,18 @@ GONE = 0.1
 """Chance that a field loses its value instead of a letter."""
 
 
-def survivors(frame: pl.DataFrame, fields: Sequence[Field]) -> Hits:
+def survivors(frame: pl.DataFrame, parts: Sequence[Part]) -> Hits:
     """Which keys of some of the rows survive when they are typed again with errors.
 
     Args:
         frame: at least one row.
-        fields: that keys are taken of.
+        parts: ways to take a key.
     """
-    rows, left, right = typed_again(frame, fields)
-    return hits(Rows(rows), parts(fields), left, right)
+    rows, left, right = typed_again(frame, list(dict.fromkeys(part.field for part in parts)))
+    return hits(Rows(rows), parts, left, right)
 
 
-def typed_again(frame: pl.DataFrame, fields: Sequence[Field]) -> tuple[pl.DataFrame, Int64, Int64]:
+def typed_again(frame: pl.DataFrame, fields: Sequence[str]) -> tuple[pl.DataFrame, Int64, Int64]:
     """Rows with one below the other: some as they are, and the same with errors.
 
     Args:
@@ -48,9 +47,8 @@ def typed_again(frame: pl.DataFrame, fields: Sequence[Field]) -> tuple[pl.DataFr
     import polars as pl
 
     rng = np.random.default_rng(0)
-    names = [f.name for f in fields]
     picked = np.sort(rng.choice(frame.height, min(ROWS, frame.height), replace=False))
-    some = frame.select(pl.col(names).cast(pl.String))[picked]
+    some = frame.select(pl.col(fields).cast(pl.String))[picked]
     rows = [_typed(row, rng) for row in some.to_dicts()]
     n = len(rows)
     again = pl.DataFrame(rows, schema=some.schema)

@@ -21,7 +21,7 @@ from gemel.encode.comparators import Comparator, as_norm
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
 from gemel.release import folder as folders
-from gemel.release import probes
+from gemel.release import genuine, probes
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Origin, Part, compared, encode
 from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
@@ -105,7 +105,7 @@ def write_parts(draft: Path, source: Path, comparator: Comparator, policy: Polic
 
 
 def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
-    """Profile, golden probes and gold set, all of dev."""
+    """Profile, golden probes and gold set, all of dev; and what is known of genuine pairs."""
     dataset, idx = origin.dataset, origin.run.splits.dev
     (draft / PROFILE).write_bytes(as_json(Profile.of(dev.embeddings)))
     picked = probes.choose(len(idx), dev.sampling.seed)
@@ -119,6 +119,8 @@ def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
         identities=dev.identities[gold],
         ids=dataset.ids[idx[gold]],
     )
+    if genuine.has_keys(origin.encoder.prepare):
+        (draft / genuine.FILE).write_bytes(genuine.measured(dataset, origin.run.splits))
 
 
 def as_json(value: Any) -> bytes:
