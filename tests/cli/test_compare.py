@@ -45,6 +45,16 @@ def test_the_table_names_measures_and_flips(child: str, gemel: Gemel) -> None:
     assert "only their thresholds differ" in said.err
 
 
+def test_both_stand_side_by_side_in_a_file(child: str, gemel: Gemel) -> None:
+    said = gemel("compare", "stable", child, "-o", "both.html", "--json")
+    assert said.code == 0, said.err
+    assert "wrote both.html" in said.err
+    page = Path("both.html").read_text()
+    assert page.lstrip().startswith("<!doctype html>")
+    assert msgspec.json.decode(said.out.encode(), type=Comparison).verdict.capitalize() in page
+    assert gemel("compare", "stable", child, "-o", "both.txt").code == 1
+
+
 def test_the_split_of_a_run_is_found_when_settings_have_changed(child: str, gemel: Gemel) -> None:
     plain = gemel("compare", "stable", child, "--json")
     moved = gemel("compare", "stable", child, "--json", "--set", "split.seed=9")

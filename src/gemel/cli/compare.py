@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemel.cli import show
+from gemel.cli import files, show
 from gemel.cli.project import AsJson, ConfigFile, Project, Sets
 from gemel.errors import DataError, GemelError
 
@@ -24,6 +25,10 @@ def compare(
     margin: Annotated[
         float, typer.Option(min=0, max=1, help="How much worse counts as not worse.")
     ] = 0.01,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="An HTML file as well: both side by side."),
+    ] = None,
     config: ConfigFile = None,
     sets: Sets = None,
     json: AsJson = False,
@@ -35,6 +40,8 @@ def compare(
     project = Project.open(config, sets)
     one, two = project.release(before), project.release(after)
     require_comparable(one, two)
+    if output is not None:
+        files.check(output, ".html", project.reads)
     dataset = project.dataset()
     splits = _splits(project, dataset, two)
     with show.progress("comparing", "steps") as tick:
@@ -51,6 +58,11 @@ def compare(
         show.as_json(found)
     else:
         render(found)
+    if output is not None:
+        from gemel.watch.beside import render as page
+
+        files.write(output, page(found, one, two).encode())
+        show.say(f"wrote {output}")
 
 
 def _splits(project: Project, dataset: Dataset, release: Release) -> Splits:

@@ -72,8 +72,14 @@ def det(
     return svg("det", draw, "False non-match rate against false match rate on probit axes")
 
 
-def histograms(curve: CurveSummary, point: OperatingPoint) -> str:
-    """Score densities of genuine and impostor comparisons, with threshold and review band."""
+def histograms(curve: CurveSummary, point: OperatingPoint, name: str = "scores") -> str:
+    """Score densities of genuine and impostor comparisons, with threshold and review band.
+
+    Args:
+        curve: of eval.
+        point: on eval.
+        name: unique on the page.
+    """
 
     def draw(axes: Axes) -> None:
         edges = np.asarray(curve.bin_edge)
@@ -90,7 +96,7 @@ def histograms(curve: CurveSummary, point: OperatingPoint) -> str:
         axes.set_ylabel("share of comparisons")
         axes.legend(loc="best")
 
-    return svg("scores", draw, "Histogram of genuine and impostor scores with the threshold")
+    return svg(name, draw, "Histogram of genuine and impostor scores with the threshold")
 
 
 def rates(curve: CurveSummary, points: Sequence[OperatingPoint]) -> str:

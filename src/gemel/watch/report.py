@@ -7,17 +7,13 @@ that came from data is escaped.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gemel import figures
 from gemel.calibrate.rates.by_category import Cell, Row
 from gemel.encode import modality
-from gemel.release import probes
-from gemel.release.evidence.schema import Evidence, Mistake
+from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.words.card import card
 from gemel.watch import (
@@ -25,24 +21,18 @@ from gemel.watch import (
     charts_groups,
     charts_probability,
     charts_search,
-    heatmap,
     html,
     sections,
     slider,
     tiles,
     training,
 )
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from gemel.watch.pages import pair, template
 
 N_ORDINARY = 3
 """Identities that are shown although nothing is beyond chance with them."""
 N_OPEN = 6
 """Errors of a kind that are shown at once; the others are folded."""
-MAP = 96
-"""Pixels of the longer side of a tinted picture."""
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(release: Release) -> str:
@@ -56,7 +46,7 @@ def render(release: Release) -> str:
     """
     evidence, shown = release.evidence, card(release)
     wrong = _mistakes(evidence)
-    return _template().render(
+    return template("report.html").render(
         release=release,
         nouns=modality.named(release.modality).nouns,
         manifest=release.manifest,
@@ -158,30 +148,6 @@ def _anchors(identity: str, cards: Sequence[dict[str, Any]]) -> list[str]:
     return [at for at, left, right in sides if identity in (left.identity, right.identity)][:3]
 
 
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        share=figures.share,
-        points=figures.points,
-        signed=figures.signed,
-        size=figures.size,
-        one_in=figures.one_in,
-        estimate=html.estimate,
-        apart=html.apart,
-        n="{:,}".format,
-    )
-    return environment.get_template("report.html")
-
-
 def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
     """Both kinds of wrong decisions, with a heading and cards."""
     at = evidence.eval
@@ -195,34 +161,9 @@ def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
             "total": total,
             "meaning": meaning,
             "cards": [
-                _card(m, f"{kind}-{i}")
+                pair(m, f"{kind}-{i}")
                 for i, m in enumerate(m for m in evidence.mistakes if m.kind == kind)
             ],
         }
         for kind, title, total, meaning in kinds
     ]
-
-
-def _card(mistake: Mistake, anchor: str) -> dict[str, Any]:
-    """A wrong decision as the template shows it, with what its parts are worth if that is known."""
-    kind = modality.named(next(iter(mistake.left.payload)))
-    left, right = (probes.unpack(kind, item.payload) for item in (mistake.left, mistake.right))
-    card: dict[str, Any] = {"mistake": mistake, "anchor": anchor}
-    card |= {"rows": [], "images": [], "maps": []}
-    plain = kind.thumbnail(left), kind.thumbnail(right)
-    card["images"] = [base64.b64encode(file).decode() for file in plain if file is not None]
-    if card["images"] and mistake.parts:
-        tinted = heatmap.pictures(kind, (left, right), mistake.parts, MAP) or ()
-        card["maps"] = [base64.b64encode(file).decode() for file in tinted]
-    one, two = kind.values(left), kind.values(right)
-    worth = {part.name: (part.speaks_against, part.speaks_for) for part in mistake.parts}
-    largest = max((max(both) for both in worth.values()), default=0.0) or 1.0
-    card["rows"] = [
-        {
-            "name": name,
-            "values": html.differing(one.get(name), two.get(name)),
-            "bars": [value / largest for value in worth.get(name, (0.0, 0.0))],
-        }
-        for name in {**one, **two}
-    ]
-    return card
