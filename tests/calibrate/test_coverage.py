@@ -105,17 +105,22 @@ def test_a_pair_of_identities_that_was_not_seen_may_err_in_all_comparisons() -> 
     left, right = np.repeat(one, k * k), np.repeat(two, k * k)
     left, right = (np.append(x, np.arange(n)) for x in (left, right))
     genuine = left == right
-    broken = 0
+    broken = n_refused = 0
     for _ in range(40):
         twins = np.append(np.repeat(rng.random(len(one)) < 2e-3, k * k), np.zeros(n, bool))
         score = rng.normal(size=len(left)) + 6 * (twins | genuine)
-        at = choose(labelled(score, genuine, left, right), Target(kind="fmr", value=0.01))
+        try:
+            at = choose(labelled(score, genuine, left, right), Target(kind="fmr", value=0.01))
+        except TargetRefused:  # somebody has two twins
+            n_refused += 1
+            continue
         tail = float(ndtr(-at.threshold))
         broken += 2e-3 * float(ndtr(6 - at.threshold)) + tail > 0.01
         with pytest.raises(TargetRefused) as e:
             choose(labelled(score, genuine, left, right), Target(kind="fmr", value=limit))
         assert e.value.refusal.reach >= 1 / len(one)
     assert broken <= 0.05 * 40
+    assert n_refused <= 0.05 * 40
 
 
 def test_an_extrapolated_threshold_is_near_the_true_one(world: World) -> None:

@@ -331,7 +331,7 @@ def _cells(point: Point) -> list[str]:
     goal = f"* {point.goal}" if point.chosen else f"  {point.goal}"
     seen = point.eval
     if point.dev is None or seen is None:
-        missing = point.refusal.missing_identities if point.refusal else 0
+        missing = point.refusal.missing_in_data if point.refusal else 0
         needed = f"{missing:,} more identities" if missing else "a better encoder"
         return [goal, "refused", "", f"needs {needed}", "", ""]
     rates = [e.span(2) for e in (seen.fmr, seen.fnmr, seen.precision)]

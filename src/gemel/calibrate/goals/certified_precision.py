@@ -2,20 +2,22 @@
 
 Precision need not rise with the threshold. The testing therefore goes from strict to loose and
 stops at the first failure (fixed sequence), so that looking at many thresholds costs no
-confidence. Each test is an exact binomial one on the effective number of matches, by identity, and
-never on more than there are pairs of identities among them.
+confidence. What each threshold proves is `proof.py`'s.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.goals.certificates import Certificate, smallest_fmr
-from gemel.calibrate.goals.refusal import Refusal, refused
-from gemel.calibrate.rates.intervals import effective_n, p_value, trials_needed, upper_bound
+from gemel.calibrate.goals.missing import MARGIN, Grown
+from gemel.calibrate.goals.proof import Clusters, Counted
+from gemel.calibrate.goals.refusal import Refusal, n_joined, refused
+from gemel.calibrate.rates.intervals import trials_needed, upper_bound
 from gemel.calibrate.rates.operating_point import accepted, false_match_odds
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import between
@@ -24,6 +26,43 @@ from gemel.errors import TargetRefused
 N_RANKS = 60
 START = 2
 """A precision test starts where START times the trials that zero errors need are there."""
+
+
+LEAST_JUDGED = 20
+"""Matches from which on it is said that their share of false ones cannot be mended by more data."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Matches:
+    """The comparisons above a threshold, and what they prove of the false ones among them.
+
+    Args:
+        n: matches.
+        share: of false ones.
+        n_effective: independent matches.
+        bound: of the share, over the choice of identities.
+        clusters: matches of each two identities, which may be wrong as one.
+        errors: (k,) false matches of the clusters that have some.
+        of: (k,) matches of these.
+    """
+
+    n: int
+    share: float
+    n_effective: float
+    bound: float
+    clusters: Clusters
+    errors: Int64
+    of: Int64
+
+    def proves(self, limit: float, confidence: float) -> bool:
+        """Whether the share of false ones is at most a limit."""
+        if self.bound > limit:
+            return False
+        return self.clusters.rule_out(self.errors, self.of, self.share, limit, confidence)
+
+    def proven(self, confidence: float) -> float:
+        """The smallest limit that they prove."""
+        return self.clusters.bound(self.errors, self.of, self.share, confidence, self.bound)
 
 
 def precision_threshold(
@@ -43,26 +82,23 @@ def precision_threshold(
         TargetRefused: the data cannot prove it; says what is missing.
     Source: Angelopoulos et al. 2021, arXiv 2110.01052 (Learn then Test, fixed sequence).
     """
-    false_share = (1 - target) / (1 - target + target * false_match_odds(scores, prior))
+    odds = false_match_odds(scores, prior)
+    false_share = (1 - target) / (1 - target + target * odds)
     n_needed = trials_needed(false_share, confidence)
     ranked = _highest(scores, math.ceil(scores.n_genuine / (1 - false_share)))
-    values = scores.score[ranked]
-    n_pairs = _n_pairs_seen(scores, ranked)
     last = None
     for rank in _ranks(scores, ranked, n_needed):
-        errors, n_effective = _false_matches(scores, ranked[:rank])
-        n_effective = min(n_effective, float(n_pairs[rank - 1]))
-        if not p_value(errors * n_effective, n_effective, false_share) <= 1 - confidence:
+        found = _matches(scores, ranked[:rank], confidence)
+        if not found.proves(false_share, confidence):
             break
-        bound = upper_bound(errors * n_effective, n_effective, confidence)
-        last = rank, bound, n_effective
+        last = found
     if last is None:
         raise _precision_refusal(scores, ranked, target, confidence, prior)
-    rank, bound, n_effective = last
-    below = scores.score[scores.score < values[rank - 1]]
-    threshold = between(below.max(), values[rank - 1]) if below.size else float(values[rank - 1])
-    odds = false_match_odds(scores, prior)
-    return Certificate(threshold, (1 - bound) / (1 - bound + odds * bound), n_effective)
+    lowest = scores.score[ranked[last.n - 1]]
+    below = scores.score[scores.score < lowest]
+    threshold = between(below.max(), lowest) if below.size else float(lowest)
+    bound = min(last.proven(confidence), false_share)
+    return Certificate(threshold, (1 - bound) / (1 - bound + odds * bound), last.n_effective)
 
 
 def _highest(scores: Scores, n: int) -> Int64:
@@ -93,42 +129,49 @@ def _n_identities_seen(scores: Scores, ranked: Int64) -> Int64:
     return np.cumsum(np.bincount(first, minlength=len(ranked)))
 
 
-def _n_pairs_seen(scores: Scores, ranked: Int64) -> Int64:
-    """Pairs of identities among the first k comparisons of a ranking, for every k: (n,) int64."""
-    one, two = scores.units(ranked)
-    pair = np.minimum(one, two).astype(np.int64) * scores.n_units + np.maximum(one, two)
-    first = np.unique(pair, return_index=True)[1]
-    return np.cumsum(np.bincount(first, minlength=len(ranked)))
-
-
-def _false_matches(scores: Scores, match: Int64) -> tuple[float, float]:
-    """Share of false matches and effective number of matches."""
+def _matches(scores: Scores, match: Int64, confidence: float) -> _Matches:
+    """What the matches at these positions prove."""
     n, n_false, matches, false = accepted(scores, match)
-    part = matches > 0
+    part, share = matches > 0, n_false / n
+    left, right = scores.left[match].astype(np.int64), scores.right[match]
+    pair = np.minimum(left, right) * scores.n_codes + np.maximum(left, right)
+    _, cluster, of = np.unique(pair, return_inverse=True, return_counts=True)
+    errors = np.bincount(cluster[~scores.genuine[match]], minlength=len(of))
+    some = errors > 0
     if n_false in (0, n):
-        n_identities = int(np.count_nonzero(part))
-        return n_false / n, float(min(n, n_identities))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        left_out = np.true_divide(n_false - false[part], n - matches[part])
-    n_effective = effective_n(n_false / n, left_out, n)
-    return n_false / n, 0.0 if math.isnan(n_effective) else n_effective
+        n_effective = float(min(n, int(np.count_nonzero(part))))
+        bound = upper_bound(share * n_effective, n_effective, confidence)
+    else:
+        chances = scores.impostor_by_identity[part].astype(np.float64)
+        of_each = false[part].astype(np.float64), matches[part].astype(np.float64)
+        seen = Counted(
+            *of_each, n_false, n, meets=True, chances=chances, n_chances=scores.n_impostor
+        )
+        n_effective, bound = seen.effective()[1], seen.bound(confidence)
+    return _Matches(n, share, n_effective, bound, Clusters(of), errors[some], of[some])
 
 
 def _precision_refusal(
     scores: Scores, ranked: Int64, target: float, confidence: float, prior: float
 ) -> TargetRefused:
-    """What is missing for a precision target."""
+    """What is missing for a precision target: matches, if the share of false ones stays."""
     odds = false_match_odds(scores, prior)
-    false_share = (1 - target) / (1 - target + target * odds)
-    needed = START * trials_needed(false_share, confidence)
-    best, n_pairs = 0.0, _n_pairs_seen(scores, ranked)
+    limit = (1 - target) / (1 - target + target * odds)
+    least, n_identities = 1.0, int(np.count_nonzero(scores.genuine_by_identity))
+    growth, hopeless = math.inf, len(ranked) >= LEAST_JUDGED
     for rank in np.unique(np.geomspace(1, len(ranked), N_RANKS).astype(int)).tolist():
-        errors, n = _false_matches(scores, ranked[:rank])
-        n = min(n, float(n_pairs[rank - 1]))
-        bound = upper_bound(errors * n, n, confidence) if n > 0 else 1.0
-        best = max(best, (1 - bound) / (1 - bound + odds * bound))
-    n_identities = int(np.count_nonzero(scores.genuine_by_identity))
-    missing = needed - n_identities if best < target else max(needed - n_identities, n_identities)
+        found = _matches(scores, ranked[:rank], confidence)
+        if found.bound < least and found.proves(least, confidence):
+            least = found.proven(confidence)
+        if found.n >= LEAST_JUDGED:
+            at_least = 1 - upper_bound(found.n * (1 - found.share), found.n, confidence)
+            hopeless = hopeless and at_least > limit
+        if 0 < found.share < limit and found.n_effective:
+            growth = min(growth, _grown(found).growth_at(found.share, limit, confidence))
+    if not math.isfinite(growth):
+        growth = 1.0  # nothing but the number of matches is missing
+    growth = max(growth, START * MARGIN * trials_needed(limit, confidence) / max(n_identities, 1))
+    missing = 0 if hopeless else max(math.ceil(n_identities * (growth - 1)), n_identities // 4, 1)
     return refused(
         Refusal(
             kind="precision",
@@ -137,9 +180,21 @@ def _precision_refusal(
             prior=prior,
             n_identities=n_identities,
             n_comparisons=scores.n_genuine,
-            missing_identities=max(missing, 0),
-            missing_comparisons=max(missing, 0),
-            reach=min(best, target - 0.001),
+            missing_identities=missing,
+            missing_comparisons=missing,
+            reach=min((1 - least) / (1 - least + odds * least), target - 0.001),
             smallest_fmr=smallest_fmr(scores, confidence),
+            n_units=n_joined(scores, scores.genuine_by_identity),
+            share=scores.share,
         )
+    )
+
+
+def _grown(found: _Matches) -> Grown:
+    return Grown(
+        n_comparisons=found.n,
+        n_clusters=len(found.clusters.n_comparisons),
+        spread=max(1 / found.n_effective - 1 / found.n, 0.0) / found.share,
+        power=1,
+        n_errors=0,
     )

@@ -5,14 +5,21 @@ The refusal is an error for people and a struct for programs; both say the same.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
+import numpy as np
 
+from gemel.arrays import Int64
 from gemel.calibrate.goals.extrapolation import TailEstimate
 from gemel.calibrate.goals.target import GOALS
+from gemel.calibrate.scores.scores import Scores
 from gemel.errors import TargetRefused
 from gemel.figures import percent
+
+MOST_OF_DATA = 0.99
+"""Share of the identities from which on nothing is said of the others."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +31,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         confidence: that was asked for.
         n_identities: that have comparisons of the kind.
         n_comparisons: impostor for `fmr`, else genuine.
-        missing_identities: more of them needed, about; 0 if more data alone will not do.
+        missing_identities: more of them needed, about; 0 if more data alone will not do. In the
+            part of the data that proves, see `share`.
         missing_comparisons: more of them needed, about.
         reach: the best value that can be proven: the smallest rate, the highest precision, the
             largest gallery.
@@ -32,6 +40,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         prior: of a precision.
         gallery_size: of an FPIR.
         estimate: where the threshold may lie, extrapolated; no certificate.
+        n_units: groups of identities that count as one each; None: identities are not joined.
+        share: of all identities of the data that the comparisons are of; None in older evidence.
     """
 
     kind: Literal["fmr", "fnmr", "precision", "fpir"]
@@ -46,6 +56,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     prior: float | None = None
     gallery_size: int | None = None
     estimate: TailEstimate | None = None
+    n_units: int | None = None
+    share: float | None = None
+
+    @property
+    def missing_in_data(self) -> int:
+        """Missing identities of all data, if the part that proves keeps its share."""
+        return math.ceil(self.missing_identities / (self.share or 1.0))
 
 
 def refused(refusal: Refusal) -> TargetRefused:
@@ -61,8 +78,8 @@ def _what(r: Refusal) -> str:
     if r.gallery_size is not None:
         goal += f" in a gallery of {r.gallery_size:,}"
     return (
-        f"{r.n_comparisons:,} {_class(r)} comparisons of {r.n_identities:,} identities cannot "
-        f"prove {goal} with {percent(r.confidence)} confidence"
+        f"{r.n_comparisons:,} {_class(r)} comparisons {_whose(r)} cannot prove {goal} with "
+        f"{percent(r.confidence)} confidence"
     )
 
 
@@ -71,11 +88,39 @@ def _missing(r: Refusal) -> str:
         return (
             "more data alone will not do: improve the encoder, lower the target or the confidence"
         )
+    if r.n_units == r.n_comparisons:
+        return f"about {r.missing_comparisons:,} more {_class(r)} comparisons are needed"
     of_several = "" if _class(r) == "impostor" else " with two records or more"
-    return (
-        f"about {r.missing_identities:,} more identities{of_several} are needed "
+    needed = (
+        f"about {r.missing_identities:,} more identities{of_several}{_grouped(r)} are needed "
         f"({r.missing_comparisons:,} more {_class(r)} comparisons)"
     )
+    if r.share is None or r.share > MOST_OF_DATA:
+        return needed
+    return (
+        f"{needed} here: {r.missing_in_data:,} in your data if dev keeps its share of "
+        f"{percent(r.share, 2)} of the identities, or a larger share (split.dev)"
+    )
+
+
+def _grouped(r: Refusal) -> str:
+    """In how many groups the missing identities are, if those at hand are in groups."""
+    if r.n_units is None:
+        return ""
+    groups = math.ceil(r.missing_identities * r.n_units / max(r.n_identities, 1))
+    return f" in {groups:,} more groups"
+
+
+def _whose(r: Refusal) -> str:
+    if r.n_units == r.n_comparisons:
+        return "without identities"
+    joined = "" if r.n_units is None else f" in {r.n_units:,} groups"
+    return f"of {r.n_identities:,} identities{joined}"
+
+
+def n_joined(scores: Scores, by_unit: Int64) -> int | None:
+    """Units with comparisons of a class; None if identities are not joined."""
+    return None if scores.unit_of is None else int(np.count_nonzero(by_unit))
 
 
 def _reach(r: Refusal) -> str:

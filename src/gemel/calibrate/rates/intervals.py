@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, stdtrit
 
-from gemel.arrays import Bool, Float64
+from gemel.arrays import Bool, Float64, Int64
 
 JACKKNIFE = "identity jackknife, Wilson on effective comparisons"
 MEAN = "mean of jackknife and dyadic variance by identity, Wilson on effective comparisons"
@@ -156,7 +156,7 @@ def jackknife_variance(left_out: Float64) -> float:
     return float((n - 1) / n * np.square(left_out - left_out.mean()).sum())
 
 
-def effective_n(value: float, left_out: Float64, n_comparisons: int) -> float:
+def effective_n(value: float, left_out: Float64, n_comparisons: float) -> float:
     """Independent comparisons with the jackknife variance of a proportion; NaN if unknown.
 
     Never more than there are comparisons.
@@ -166,7 +166,7 @@ def effective_n(value: float, left_out: Float64, n_comparisons: int) -> float:
     return effective_of(value, jackknife_variance(left_out), n_comparisons)
 
 
-def effective_of(value: float, variance: float, n_comparisons: int) -> float:
+def effective_of(value: float, variance: float, n_comparisons: float) -> float:
     """Independent comparisons that give a proportion this variance; NaN if it is unknown."""
     if math.isnan(variance):
         return math.nan
@@ -194,6 +194,17 @@ def n_carrying(weight: NDArray[Any]) -> float:
     if not of_squares:
         return 0.0
     return 1 + float(squared.sum()) ** 2 / of_squares * (n - 1) / n
+
+
+def disjoint(by_unit: Int64, n_comparisons: int) -> int:
+    """Comparisons that share no unit: half as many as units, where each is one of two units.
+
+    Args:
+        by_unit: (n,) comparisons of each unit; one within a unit counts once for it.
+        n_comparisons: of these.
+    """
+    n_units = int(np.count_nonzero(by_unit))
+    return n_units * n_comparisons // max(int(by_unit.sum()), 1)
 
 
 @dataclass(frozen=True)

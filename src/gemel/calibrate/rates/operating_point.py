@@ -20,6 +20,7 @@ from gemel.calibrate.rates.intervals import (
     NOT_ABOVE,
     Estimate,
     Sample,
+    disjoint,
 )
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import in_review, matches
@@ -220,10 +221,11 @@ def _rates(spread: Spread, confidence: float) -> tuple[Estimate, Estimate]:
     """FMR and FNMR, each over the units that have comparisons of the class."""
     total, unit = spread.total, spread.by_unit
     in_impostor, in_genuine = unit.impostor > 0, unit.genuine > 0
-    n_impostor, n_genuine = (int(np.count_nonzero(part)) for part in (in_impostor, in_genuine))
-    sample = Sample(total.impostor, spread.carrying(Counts.fmr), n_impostor // 2)
+    apart = disjoint(unit.impostor, total.impostor)
+    sample = Sample(total.impostor, spread.carrying(Counts.fmr), apart)
     fmr = spread.estimate(Counts.fmr, in_impostor, sample, confidence)
-    sample = Sample(total.genuine, spread.carrying(Counts.fnmr), n_genuine)
+    apart = disjoint(unit.genuine, total.genuine)
+    sample = Sample(total.genuine, spread.carrying(Counts.fnmr), apart)
     return fmr, spread.estimate(Counts.fnmr, in_genuine, sample, confidence)
 
 

@@ -56,6 +56,8 @@ class Scores:
         category_names: name of each code.
         unit_of: (n_codes,) int32, unit of chance >= 0 of each identity code; None: each identity
             is one.
+        share: of the identities of the data at large that these comparisons are of, such as the
+            share of dev; for what is said to people about their data.
     Raises:
         DataError: lengths, types, values or labels contradict each other.
     """
@@ -71,6 +73,7 @@ class Scores:
     right_category: Int16 | None = None
     category_names: tuple[str, ...] = ()
     unit_of: Int32 | None = None
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         n = self.score.shape
@@ -254,6 +257,10 @@ def labelled(
     kept = ~np.isnan(values)
     codes = np.unique(np.concatenate([one[kept], two[kept]]), return_inverse=True)[1]
     n = int(np.count_nonzero(kept))
+    unit_of = None
+    if note:
+        unit_of = np.zeros(2 * n, np.int32)  # both records of a comparison
+        unit_of[codes[:n]] = unit_of[codes[n:]] = np.arange(n)
     return Scores(
         values[kept],
         truth[kept],
@@ -261,4 +268,5 @@ def labelled(
         codes[n:].astype(np.int32),
         n_failures=len(values) - n,
         note=note,
+        unit_of=unit_of,
     )

@@ -21,7 +21,7 @@ from gemel.calibrate.rates.operating_point import OperatingPoint, measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.categories import level_scores
 from gemel.calibrate.scores.scores import Scores
-from gemel.data.dataset import CategoryColumn, Dataset
+from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
 from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import Field
 from gemel.data.units import units
@@ -190,10 +190,23 @@ def compared(
     splits, sides = origin.run.splits, []
     rows = embeddings(origin, {"dev": splits.dev, "eval": splits.eval})
     for name, idx in (("dev", splits.dev), ("eval", splits.eval)):
-        records = origin.dataset.take(idx)
-        sides.append(Part.of_records(rows[name], records, comparator, sampling))
+        sides.append(_side(origin.dataset, idx, rows[name], comparator, sampling))
         tick()
     return Sides(*sides)
+
+
+def _side(
+    dataset: Dataset, idx: Int64, rows: Float32, comparator: Scorer, sampling: Sampling
+) -> Part:
+    """The records at these positions, whose embeddings these are; the scores know their share."""
+    records = dataset.take(idx)
+    part = Part.of_records(rows, records, comparator, sampling)
+    share = _n_identities(records) / max(_n_identities(dataset), 1)
+    return replace(part, scores=replace(part.scores, share=share))
+
+
+def _n_identities(records: Dataset) -> int:
+    return len(np.unique(records.identities[records.identities != UNKNOWN]))
 
 
 def encode(encoder: Encoder, dataset: Dataset, idx: Int64) -> Float32:

@@ -238,6 +238,12 @@ def validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
         "people, products, categories or how records come about change",
         f"after {expires}",
     ]
+    if chosen.certified:
+        rare = max(chosen.n_identities // 3, 1)
+        conditions.append(
+            f"a kind of identity turns up that is rarer than about 1 in {rare:,}: dev of "
+            f"{chosen.n_identities:,} may have had none, and nothing is proven for it"
+        )
     if largest is not None:
         conditions.append(f"the gallery grows beyond {largest:,} records")
     return Validity(
