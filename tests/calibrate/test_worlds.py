@@ -51,7 +51,7 @@ def test_naming_families_costs_at_most_twice_the_missed_pairs(worlds: ModuleType
     assert worlds.missed(proof, 4, told=True) <= 2 * worlds.missed(proof, 4)
 
 
-@pytest.mark.parametrize("case", range(7))
+@pytest.mark.parametrize("case", range(8))
 def test_the_number_that_a_refusal_names_is_enough(worlds: ModuleType, case: int) -> None:
     named, enough = worlds.named(worlds.REFUSED[case], 5)
     assert len(named) == 5 and min(named) > 0

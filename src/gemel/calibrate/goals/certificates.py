@@ -9,7 +9,7 @@ is no such rate, has `certified_precision.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,6 +24,7 @@ from gemel.calibrate.rates.intervals import (
     MIN_IMPOSTOR_IDENTITIES,
     disjoint,
     errors_allowed,
+    n_carrying,
     trials_needed,
     upper_bound,
 )
@@ -106,6 +107,8 @@ class _Candidate:
         rate: their share.
         n_effective: independent comparisons.
         bound: of the rate, over the choice of identities.
+        n_carrying: units that carry the errors.
+        worse: share by which one more identity, worse than the worst, raises the rate.
         errors: (k,) of the clusters that have some.
         of: (k,) comparisons of these.
     """
@@ -114,8 +117,18 @@ class _Candidate:
     rate: float
     n_effective: float
     bound: float
+    n_carrying: float
+    worse: float
     errors: Int64
     of: Int64
+
+    def spread(self, alone: float) -> float:
+        """Squared relative deviation of the rate by the choice of identities.
+
+        Args:
+            alone: one over the comparisons that would be as informative if that were none.
+        """
+        return max((1 / self.n_effective - alone) / self.rate, 0.0) if self.n_errors else 0.0
 
     def proves(self, limit: float, clusters: Clusters, confidence: float) -> bool:
         """Whether the rate is at most a limit."""
@@ -174,7 +187,9 @@ def smallest_fmr(scores: Scores, confidence: float = 0.95) -> float:
         confidence: of the proof.
     """
     scores.require_both()
-    return _smallest(_Class(scores, False), confidence)[0]
+    of = _Class(scores, False)
+    candidates = _candidates(of, _worst(of, min(1000, of.n)), confidence)
+    return _smallest(of, candidates, confidence)
 
 
 def _certificates(
@@ -208,14 +223,12 @@ def _beside(of: _Class, kept: np.float32) -> float:
     return between(kept, above.min() if above.size else np.float32(np.inf))
 
 
-def _smallest(of: _Class, confidence: float) -> tuple[float, _Candidate]:
-    """The smallest rate that can be proven, and what proves it."""
-    best: tuple[float, _Candidate] | None = None
-    for candidate in _candidates(of, _worst(of, min(1000, of.n)), confidence):
-        if best is None or candidate.proves(best[0], of.clusters, confidence):
-            best = candidate.proven(of.clusters, confidence), candidate
-    if best is None:
-        raise ValueError("there is always the candidate without errors")
+def _smallest(of: _Class, candidates: Iterable[_Candidate], confidence: float) -> float:
+    """The smallest rate that can be proven."""
+    best = 1.0
+    for candidate in candidates:
+        if candidate.proves(best, of.clusters, confidence):
+            best = candidate.proven(of.clusters, confidence)
     return best
 
 
@@ -247,7 +260,7 @@ def _candidates(of: _Class, worst: Int64, confidence: float) -> Iterator[_Candid
     least = MIN_GENUINE_IDENTITIES if of.genuine else MIN_IMPOSTOR_IDENTITIES
     n_independent, none = disjoint(of.by_unit, of.n), np.zeros(0, np.int64)
     zero = upper_bound(0, n_independent, confidence)
-    yield _Candidate(0, 0.0, float(n_independent), zero, none, none)
+    yield _Candidate(0, 0.0, float(n_independent), zero, math.inf, 0.0, none, none)
     values = scores.score[worst]
     splits = np.flatnonzero(values[1:] != values[:-1]) + 1
     if not splits.size:
@@ -267,22 +280,27 @@ def _candidates(of: _Class, worst: Int64, confidence: float) -> Iterator[_Candid
         seen = Counted(of_each, comparisons, rank, of.n, meets=not of.genuine)
         rate, n_effective = seen.effective()
         bound, some = seen.bound(confidence), by_cluster > 0
-        yield _Candidate(rank, rate, n_effective, bound, by_cluster[some], size[some])
+        carrying, worse = n_carrying(of_each), seen.with_one_more().rate / rate - 1
+        of_clusters = by_cluster[some], size[some]
+        yield _Candidate(rank, rate, n_effective, bound, carrying, worse, *of_clusters)
 
 
 def _refused(scores: Scores, limit: float, confidence: float, *, genuine: bool) -> TargetRefused:
     """What is missing for a target, if the data go on as they are."""
     of = _Class(scores, genuine)
-    reach, best = _smallest(of, confidence)
-    n_identities = int(np.count_nonzero(of.apart.by_identity(scores.genuine == genuine)))
+    candidates = list(_candidates(of, _worst(of, min(1000, of.n)), confidence))
+    reach = _smallest(of, candidates, confidence)
     power = round(of.by_unit.sum() / of.n)  # impostors pair up, genuine comparisons do not
-    rate, n = best.rate, best.n_effective
+    seen = max(candidates, key=lambda c: c.bound / c.rate if c.n_errors else 0.0)
+    n_identities = int(np.count_nonzero(of.apart.by_identity(scores.genuine == genuine)))
     grown = Grown(
         n_comparisons=of.n,
         n_clusters=len(of.clusters.n_comparisons),
-        spread=max((1 / n - power / of.n) / rate, 0.0) if rate else 0.0,
+        spread=seen.spread(power / of.n),
         power=power,
         n_errors=MIN_GENUINE_IDENTITIES if genuine else MIN_IMPOSTOR_IDENTITIES,
+        n_carrying=seen.n_carrying,
+        worse=seen.worse,
     )
     without_errors = trials_needed(limit, confidence) / max(disjoint(of.by_unit, of.n), 1)
     growth = min(grown.growth(limit, confidence), max(without_errors, 1.0))

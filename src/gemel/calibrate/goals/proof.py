@@ -50,6 +50,11 @@ class Counted:
     chances: Float64 | None = None
     n_chances: float = 0.0
 
+    @property
+    def rate(self) -> float:
+        """Share of the comparisons that are errors."""
+        return self.n_errors / self.n_comparisons
+
     def with_one_more(self) -> Counted:
         """The same with another unit that is worse than the worst.
 
@@ -81,9 +86,8 @@ class Counted:
             left_out = np.true_divide(
                 self.n_errors - self.errors, self.n_comparisons - self.comparisons
             )
-        rate = self.n_errors / self.n_comparisons
-        n = effective_n(rate, left_out, self.n_comparisons)
-        return rate, 0.0 if math.isnan(n) else n
+        n = effective_n(self.rate, left_out, self.n_comparisons)
+        return self.rate, 0.0 if math.isnan(n) else n
 
     def bound(self, confidence: float) -> float:
         """Upper bound of the rate over the choice of units, with one more than was seen.

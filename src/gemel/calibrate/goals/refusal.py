@@ -93,7 +93,8 @@ def _missing(r: Refusal) -> str:
     of_several = "" if _class(r) == "impostor" else " with two records or more"
     needed = (
         f"about {r.missing_identities:,} more identities{of_several}{_grouped(r)} are needed "
-        f"({r.missing_comparisons:,} more {_class(r)} comparisons)"
+        f"({r.missing_comparisons:,} more {_class(r)} comparisons), more if a kind turns up that "
+        f"fewer than 1 in {max(r.n_identities // 3, 2):,} are of"
     )
     if r.share is None or r.share > MOST_OF_DATA:
         return needed
