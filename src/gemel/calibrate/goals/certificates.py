@@ -1,9 +1,9 @@
 """Thresholds that prove an error rate: at most so many false matches, or false non-matches.
 
-What counted errors prove is `proof.py`'s. FMR falls with the threshold and FNMR rises, so of the
-candidates that pass the one with the fewest errors of the other kind is taken. Data that cannot
-prove the target are refused with what is missing; nothing is extrapolated here. Precision, which
-is no such rate, has `certified_precision.py`.
+What counted errors prove is `proofs/bounds.py`'s. FMR falls with the threshold and FNMR rises, so
+of the candidates that pass the one with the fewest errors of the other kind is taken. Data that
+cannot prove the target are refused with what is missing; nothing is extrapolated here. Precision,
+which is no such rate, has `certified_precision.py`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.calibrate.goals.extrapolation import extrapolated
-from gemel.calibrate.goals.missing import Grown
-from gemel.calibrate.goals.proof import Clusters, Counted
 from gemel.calibrate.goals.refusal import Refusal, n_joined, refused
+from gemel.calibrate.proofs.bounds import Clusters, Counted
+from gemel.calibrate.proofs.growth import Grown
 from gemel.calibrate.rates.intervals import (
     MIN_IMPOSTOR_IDENTITIES,
     disjoint,

@@ -2,7 +2,7 @@
 
 Precision need not rise with the threshold. The testing therefore goes from strict to loose and
 stops at the first failure (fixed sequence), so that looking at many thresholds costs no
-confidence. What each threshold proves is `proof.py`'s.
+confidence. What each threshold proves is `proofs/bounds.py`'s.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.goals.certificates import Certificate, smallest_fmr
-from gemel.calibrate.goals.missing import MARGIN, Grown
-from gemel.calibrate.goals.proof import Clusters, Counted
 from gemel.calibrate.goals.refusal import Refusal, n_joined, refused
+from gemel.calibrate.proofs.bounds import Clusters, Counted
+from gemel.calibrate.proofs.growth import MARGIN, Grown
 from gemel.calibrate.rates.intervals import trials_needed, upper_bound
 from gemel.calibrate.rates.operating_point import accepted, false_match_odds
 from gemel.calibrate.scores.scores import Scores

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gemel.calibrate.goals.proof import single_errors_borne
+from gemel.calibrate.proofs.bounds import single_errors_borne
 from gemel.calibrate.rates.intervals import upper_bound
 
 RATES = (0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)

@@ -1,0 +1,1 @@
+"""What counted errors prove of an error rate, and how many more identities would prove it."""
