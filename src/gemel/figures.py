@@ -12,22 +12,31 @@ import msgspec
 import numpy as np
 
 
-def brief(value: Any) -> str:
+def brief(value: Any, depth: int = 2) -> str:
     """An object in a line or two: long sequences cut, fields without a value left out.
 
+    Args:
+        value: any.
+        depth: structs within structs that are shown by their fields.
     Example:
-        >>> brief((1, 2, 3, 4, 5, 6)), brief(["a"])
-        ('(1, 2, 3, ... 6 in all)', "['a']")
+        >>> brief((1, 2, 3, 4, 5, 6)), brief(["a"]), brief(b"1234")
+        ('(1, 2, 3, ... 6 in all)', "['a']", '4 bytes')
     """
     if isinstance(value, msgspec.Struct):
+        if not depth:
+            return f"{type(value).__name__}(...)"
         given = [(n, getattr(value, n)) for n in value.__struct_fields__]
-        said = ", ".join(f"{n}={brief(v)}" for n, v in given if v is not None and v != ())
+        kept = [(n, v) for n, v in given if v is not None and v != ()]
+        said = ", ".join(f"{n}={brief(v, depth - 1)}" for n, v in kept)
         return f"{type(value).__name__}({said})"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     if isinstance(value, dict):
         return f"{{{len(value)} entries: {', '.join(map(str, list(value)[:3]))}, ...}}"
     if isinstance(value, tuple | list):
         ends = "()" if isinstance(value, tuple) else "[]"
-        shown = [brief(v) for v in value[:3]] + [f"... {len(value)} in all"] * (len(value) > 3)
+        shown = [brief(v, depth - 1) if depth else "..." for v in value[:3]]
+        shown += [f"... {len(value)} in all"] * (len(value) > 3)
         return f"{ends[0]}{', '.join(shown)}{ends[1]}"
     return f"{value:.6g}" if isinstance(value, float) else repr(value)
 

@@ -37,7 +37,7 @@ from gemel.decide.ratio import Likelihood
 from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
-from gemel.figures import brief
+from gemel.figures import brief, html_table
 
 CLEARLY = 3.0
 """How many times as likely the best identity must be as another, to be the answer alone."""
@@ -108,6 +108,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __repr__(self) -> str:
         return brief(self)
+
+    def _repr_html_(self) -> str:
+        band, levelled = self.verify, self.categories and self.categories.column
+        rows: list[tuple[str, Any]] = [("threshold", f"{band.threshold:.4g}")]
+        if band.review_low < band.review_high:
+            review = f"{band.review_low:.4g} to {band.review_high:.4g}"
+            rows.append(("for a person", f"scores from {review}"))
+        rows += [("share of genuine pairs", f"{self.prior:.2g}"), ("levelled by", levelled or "")]
+        rows += [("rules", len(self.rules) or ""), ("valid until", self.expires or "")]
+        return html_table("Policy", [(name, value) for name, value in rows if value != ""])
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:

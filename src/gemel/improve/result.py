@@ -20,7 +20,7 @@ from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
 from gemel.decide.sets import Judged
-from gemel.figures import percent
+from gemel.figures import html_table, percent
 from gemel.improve import job as jobs
 from gemel.improve.by_keys import Reach
 from gemel.improve.proposals import CandidateRecall
@@ -122,6 +122,17 @@ class Duplicates:
     clusters: pl.DataFrame
     pairs: pl.DataFrame
     summary: Summary
+
+    def __repr__(self) -> str:
+        s = self.summary
+        return f"Duplicates({s.n_clusters:,} clusters of {s.n_records:,} records)"
+
+    def _repr_html_(self) -> str:
+        s, false = self.summary, self.summary.false_links
+        expected = "" if false.expected is None else f", {false.expected:,.0f} of them false"
+        rows = [("matches", f"{s.n_matches:,}{expected}"), ("for a person", f"{s.n_review:,}")]
+        rows += [("records too many", f"{s.n_redundant:,}"), ("threshold", f"{s.threshold:.4g}")]
+        return html_table(f"{s.n_clusters:,} clusters of {s.n_records:,} records", rows)
 
     def with_columns(self, left: Dataset, right: Dataset | None = None) -> Duplicates:
         """The same, each record in `clusters` with its identity and values, behind the rest.

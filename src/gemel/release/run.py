@@ -15,6 +15,7 @@ import msgspec
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
+from gemel.figures import html_table, share
 from gemel.settings import Margin, Mining
 
 ENCODER = "encoder"
@@ -165,6 +166,14 @@ class Run:
 
     folder: Path
     report: RunReport
+
+    def _repr_html_(self) -> str:
+        t = self.training
+        best, untrained = share(t.best.metric), share(t.history[0].metric)
+        rows = [("epochs", f"{len(t.history) - 1}, the best was {t.best.epoch}")]
+        rows += [("MAP@R on dev", f"{best}, untrained {untrained}")]
+        rows += [("seconds", f"{t.seconds:,.0f}"), ("folder", str(self.folder))]
+        return html_table(f"Run of {self.report.modality} records", rows)
 
     @classmethod
     def open(cls, folder: str | Path, dataset: Dataset) -> Run:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int16, Int64
 from gemel.errors import DataError
+from gemel.figures import html_table
 
 Int32 = NDArray[np.int32]
 
@@ -103,6 +104,19 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def __repr__(self) -> str:
+        known = f"{self.n_genuine:,} genuine, {self.n_impostor:,} impostor"
+        return f"Scores({known}, of {self.n_identities:,} identities)"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for name, same in (("genuine", self.genuine), ("impostor", ~self.genuine)):
+            if same.any():
+                low, middle, high = np.quantile(self.score[same], (0.05, 0.5, 0.95))
+                spread = f"median {middle:.3g}, nine of ten from {low:.3g} to {high:.3g}"
+                rows.append((name, f"{np.count_nonzero(same):,}: {spread}"))
+        return html_table(f"Scores of {self.n_identities:,} identities", rows)
 
     def blocks(self) -> Iterator[slice]:
         """Slices that cover all comparisons, for work in bounded memory."""

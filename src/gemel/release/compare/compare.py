@@ -18,7 +18,7 @@ from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
-from gemel.figures import percent
+from gemel.figures import html_table, percent
 from gemel.release.compare.flips import Flip, flips
 from gemel.release.evidence import differences, mistakes
 from gemel.release.evidence.differences import Both, Contender, Stakes
@@ -91,6 +91,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
     flips: tuple[Flip, ...]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.before.id[:12]} -> {self.after.id[:12]}: {self.sentence})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (d.measure, f"{d.before:.4g} -> {d.after:.4g} [{d.low:+.2g}, {d.high:+.2g}] {d.seen}")
+            for d in self.differences
+        ]
+        return html_table(self.sentence, rows)
 
 
 def require_comparable(before: Release, after: Release) -> str:

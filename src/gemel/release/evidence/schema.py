@@ -24,7 +24,7 @@ from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.curve_measures import CurveSummary
 from gemel.decide.classes import Method
-from gemel.figures import brief
+from gemel.figures import brief, html_table
 from gemel.release.evidence.goals import Goals
 from gemel.release.run import Training
 from gemel.tasks.explain import Part
@@ -362,7 +362,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     unproven: bool = False
 
     def __repr__(self) -> str:
-        return brief(self)
+        return brief(self, depth=1)
+
+    def _repr_html_(self) -> str:
+        at = self.eval
+        rows = [
+            (name, getattr(at, name).span(2))
+            for name in ("precision", "recall", "f1", "fmr", "fnmr")
+        ]
+        of = f"{at.n_identities:,} identities of {self.data.source}"
+        return html_table(f"Evidence on {of}", [("threshold", f"{at.threshold:.4g}"), *rows])
 
     @property
     def target(self) -> Target:

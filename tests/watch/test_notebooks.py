@@ -1,0 +1,68 @@
+"""What a notebook shows: a short table for each thing that a person holds, without surprises."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.calibrate.conftest import make_world
+from tests.watch.test_report import Page
+
+from gemel.data.dataset import Dataset
+from gemel.improve.duplicates import duplicates
+from gemel.release.compare.compare import compare
+from gemel.release.release import Release
+from gemel.release.run import Run
+
+LONGEST = 3000
+
+
+@pytest.fixture(scope="module")
+def held(release: Release, stricter: Release, people: Dataset, run_folder: Path) -> dict[str, Any]:
+    import numpy as np
+
+    run = Run.open(run_folder, people)
+    return {
+        "Dataset": people,
+        "Run": run,
+        "Release": release,
+        "Policy": release.policy,
+        "Evidence": release.evidence,
+        "Scores": make_world(np.random.default_rng(0), 20, 3),
+        "Comparison": compare(release, stricter, people, run.splits),
+        "Duplicates": duplicates(release, people.take(run.splits.eval)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Dataset", "first (text)"),
+        ("Run", "the best was"),
+        ("Release", "threshold"),
+        ("Policy", "share of genuine pairs"),
+        ("Evidence", "fnmr"),
+        ("Scores", "genuine"),
+        ("Comparison", "FNMR"),
+        ("Duplicates", "matches"),
+    ],
+)
+def test_a_notebook_shows_a_short_table(held: dict[str, Any], name: str, shown: str) -> None:
+    value = held[name]
+    html = value._repr_html_()
+    page = Page(html)
+    assert [tag for tag, _ in page.tags][:2] == ["table", "caption"]
+    assert shown in page.text
+    assert len(html) < LONGEST and len(repr(value)) < LONGEST
+    assert "array(" not in repr(value) and not re.search(r"object at 0x", repr(value))
+
+
+def test_what_comes_from_data_is_escaped(people: Dataset) -> None:
+    from dataclasses import replace
+
+    evil = replace(people, source="<script>alert(1)</script>")
+    assert "<script" not in evil._repr_html_()
+    assert "<script>" in unescape(evil._repr_html_())
