@@ -63,16 +63,14 @@ def nearest(
     kept = whole_identities(identities, MAX_RECORDS, seed)
     kept = kept[np.argsort(identities[kept], kind="stable")]
     x, codes, only = embeddings[kept], identities[kept], pairing.take(kept)
-    missed, false = (
-        (
-            (score, left, right, matches(score, threshold) != genuine)
-            for score, left, right in _levelled(
-                _comparisons(x, codes, comparator, only, genuine), kept, level
-            )
-        )
-        for genuine in (True, False)
-    )
-    return _keep(false, threshold, n, kept), _keep(missed, threshold, n, kept)
+
+    def wrong(genuine: bool) -> Iterator[Block]:
+        for score, left, right in _levelled(
+            _comparisons(x, codes, comparator, only, genuine), kept, level
+        ):
+            yield score, left, right, matches(score, threshold) != genuine
+
+    return _keep(wrong(False), threshold, n, kept), _keep(wrong(True), threshold, n, kept)
 
 
 def _comparisons(
