@@ -71,6 +71,7 @@ MODALITIES = Registry(
         "row": "gemel.encode.row.modality:ROW",
         "image": "gemel.encode.image.modality:IMAGE",
         "text": "gemel.encode.text.modality:TEXT",
+        "audio": "gemel.encode.audio.modality:AUDIO",
     },
 )
 """What can be compared. It stands here since data, which knows none, reads what a package adds."""

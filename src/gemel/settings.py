@@ -34,12 +34,16 @@ class DataSettings(Settings, frozen=True):
     """Where the records are and how to read them."""
 
     path: Annotated[
-        str, Meta(description="File of records, texts or pairs, or folder of images or texts")
+        str,
+        Meta(
+            description="File of records, texts or pairs, or folder of images, texts or recordings"
+        ),
     ] = ""
     kind: Annotated[
         str,
         Meta(
-            description="What the path holds: rows, images, pairs, text, or a modality; auto looks"
+            description="What the path holds: rows, images, pairs, text, audio, or a modality; "
+            "auto looks"
         ),
     ] = "auto"
     identity: Annotated[
@@ -177,25 +181,36 @@ class TrainSettings(Settings, frozen=True):
         Meta(description="hard: a hinge at a distance; soft: a softplus without one; null: hard"),
     ] = None
     identities_per_batch: Annotated[
-        Count, Meta(description="P of a P x K batch; 0: 64 for rows, 16 for images, 64 for texts")
+        Count,
+        Meta(
+            description="P of a P x K batch; 0: 64 for rows, 16 for images, 64 for texts, 16 "
+            "for audio"
+        ),
     ] = 0
     views_per_identity: Annotated[
-        Count, Meta(description="K of a P x K batch; 0: 4 for rows, 8 for images, 2 for texts")
+        Count,
+        Meta(
+            description="K of a P x K batch; 0: 4 for rows, 8 for images, 2 for texts, 8 for audio"
+        ),
     ] = 0
     max_epochs: Annotated[
-        Count, Meta(description="Epochs at most; 0: 8 for rows, 30 for images, 20 for texts")
+        Count,
+        Meta(
+            description="Epochs at most; 0: 8 for rows, 30 for images, 20 for texts, 15 for audio"
+        ),
     ] = 0
     patience: Annotated[
         Count,
         Meta(
             description="Epochs without a better dev metric before training stops; 0: 3 for rows, "
-            "15 for images, 4 for texts"
+            "15 for images, 4 for texts, 4 for audio"
         ),
     ] = 0
     learning_rate: Annotated[
         Annotated[float, Meta(ge=0)],
         Meta(
-            description="Peak learning rate; 0: 0.01 for rows, 0.0003 for images, 0.003 for texts"
+            description="Peak learning rate; 0: 0.01 for rows, 0.0003 for images, 0.003 for "
+            "texts, 0.0001 for audio"
         ),
     ] = 0.0
     warmup_ratio: Annotated[

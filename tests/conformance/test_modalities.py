@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.conformance.toy_series import SERIES, SeriesPrepare
+from tests.encode import voices
 from tests.serve import small
 
 from gemel.data.schema import Field
+from gemel.encode.audio.modality import AUDIO
+from gemel.encode.audio.prepare import AudioPrepare
 from gemel.encode.image.modality import IMAGE
 from gemel.encode.image.prepare import ImagePrepare
 from gemel.encode.modality import Modality, Payload, Prepare
@@ -56,10 +59,18 @@ def texts(folder: Path) -> tuple[Modality, Prepare, list[Payload], Path]:
     return TEXT, TextPrepare.fit(said[:2]), [*said], folder / "texts.csv"
 
 
-@pytest.mark.parametrize("make", [rows, images, texts, series])
+def recordings(folder: Path) -> tuple[Modality, Prepare, list[Payload], Path]:
+    files = [voices.said(voice, seed) for seed, voice in enumerate((110.0, 180.0, 240.0))]
+    for i, file in enumerate(files):
+        (folder / str(i % 2)).mkdir(exist_ok=True)
+        (folder / str(i % 2) / f"{i}.wav").write_bytes(file)
+    return AUDIO, AudioPrepare.fit(files), [*files], folder
+
+
+@pytest.mark.parametrize("make", [rows, images, texts, recordings, series])
 def test_it_is_whole(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     kind, prepare, payloads, path = make(tmp_path)
-    identity = None if kind is IMAGE else "who"
+    identity = None if kind in (IMAGE, AUDIO) else "who"
     check_modality(kind, prepare, payloads, path=path, identity=identity)
 
 

@@ -7,6 +7,8 @@ and names no kind. Its training half (see `train.towers`) is named here by its p
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -203,6 +205,36 @@ class Modality(Protocol):
     @property
     def _hint(self) -> str:
         return f'send {{"{self.name}": ...}}'
+
+
+def packed_bytes(payload: Payload) -> str:
+    """A file in base64."""
+    return base64.b64encode(payload).decode()
+
+
+def unpacked_bytes(packed: Any, *, where: str, hint: str) -> bytes:
+    """The bytes of base64, which may be a data URL.
+
+    Raises:
+        InvalidInput: that it is not.
+    """
+    if not isinstance(packed, str):
+        raise InvalidInput(f"no {where}", where=where, hint=hint)
+    text = packed.partition(",")[2] if packed.startswith("data:") else packed
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as e:
+        hint = "send the file's bytes in base64"
+        raise InvalidInput("not base64", where=where, hint=hint) from e
+
+
+def file_at(word: str) -> Path | None:
+    """The file that a word of a command line is the path of, if it is one."""
+    try:
+        path = Path(word)
+        return path if path.is_file() else None
+    except (OSError, ValueError):  # longer than a path can be
+        return None
 
 
 @cache

@@ -93,7 +93,7 @@ def test_the_digest_follows_the_content_of_the_files(tmp_path: Path) -> None:
 def test_an_image_that_went_away_is_named(tmp_path: Path) -> None:
     data = records.read(folder_of(tmp_path, {"a/0.png": encoded("PNG")}))
     (tmp_path / "a/0.png").unlink()
-    with pytest.raises(DataError, match=r"0\.png: cannot read the image"):
+    with pytest.raises(DataError, match=r"0\.png: cannot read the file"):
         data.payloads([0])
 
 

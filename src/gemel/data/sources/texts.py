@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gemel.data.dataset import BadRecord, Dataset, Held, codes, fault_of_id, printable
-from gemel.data.sources import tables
-from gemel.data.sources.rows import Columns, from_table, plain
+from gemel.data.dataset import BadRecord, Dataset, Held, printable
+from gemel.data.sources import folders, tables
+from gemel.data.sources.rows import Columns, from_table
 from gemel.errors import DataError
 
 SUFFIXES = (".txt", ".md")
@@ -72,34 +72,16 @@ def _table(path: Path, said: Columns) -> Dataset:
 
 
 def _folder(folder: Path, said: Columns) -> Dataset:
-    plain(said, folder)
-    files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
-    if not files:
-        raise DataError("no texts", where=str(folder), hint=f"known: {' '.join(SUFFIXES)}")
-    read: list[tuple[str, str]] = []
-    bad: list[BadRecord] = []
-    for file in files:
-        name = file.relative_to(folder).as_posix()
-        try:
-            text, wrong = text_of(file), fault_of_id(name)
-            reason = f"its name {wrong}: rename it" if wrong else ""
-            reason = reason or ("" if text.strip() else "an empty text")
-        except DataError as e:
-            text, reason = "", e.what
-        if reason:
-            bad.append(BadRecord(printable(str(file)), None, None, reason))
-        else:
-            read.append((name, text))
-    owners = [name.rpartition("/")[0].split("/")[0] or None for name, _ in read]
-    code, names = codes(owners)
-    return Dataset(
-        modality="text",
-        contents=Held(tuple(text for _, text in read)),
-        fields=(),
-        ids=np.array([name for name, _ in read], dtype=np.str_),
-        identities=code,
-        identity_names=names,
-        bad=tuple(bad),
-        source=str(folder),
-        n_read=len(files),
-    )
+    files = folders.read(folder, said, KIND)
+    texts = tuple(data.decode("utf-8-sig") for data in files.payloads())
+    return replace(files, contents=Held(texts))
+
+
+def _fault(data: bytes) -> str:
+    try:
+        return "" if data.decode("utf-8-sig").strip() else "an empty text"
+    except UnicodeDecodeError:
+        return "not UTF-8"
+
+
+KIND = folders.Kind("text", SUFFIXES, ("text", "texts"), _fault)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -21,7 +19,14 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.image import display
 from gemel.encode.image.parts import ImageParts
 from gemel.encode.image.prepare import ImagePrepare
-from gemel.encode.modality import Baseline, Payload, Prepare, Tint
+from gemel.encode.modality import (
+    Baseline,
+    Payload,
+    Prepare,
+    Tint,
+    packed_bytes,
+    unpacked_bytes,
+)
 from gemel.errors import InvalidInput
 
 BATCH = 256
@@ -47,18 +52,11 @@ class ImageModality(modality.Modality):
 
     def pack(self, payload: Payload) -> Any:
         """The file in base64."""
-        return base64.b64encode(payload).decode()
+        return packed_bytes(payload)
 
     def unpack(self, packed: Any) -> Payload:
         """The bytes of base64, which may be a data URL."""
-        if not isinstance(packed, str):
-            raise InvalidInput("no image", where=self.name, hint=HINT)
-        text = packed.partition(",")[2] if packed.startswith("data:") else packed
-        try:
-            return base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as e:
-            hint = "send the file's bytes in base64"
-            raise InvalidInput("not base64", where=self.name, hint=hint) from e
+        return unpacked_bytes(packed, where=self.name, hint=HINT)
 
     def payload(self, prepare: Prepare, item: Any) -> Payload:
         """The bytes of the file, decoded once to see that they can be."""
@@ -96,8 +94,8 @@ class ImageModality(modality.Modality):
 
     def word(self, word: str, where: str) -> Any | None:
         """The image file that the word is the path of."""
-        path = Path(word)
-        return self.item(path.read_bytes()) if path.is_file() else None
+        path = modality.file_at(word)
+        return None if path is None else self.item(path.read_bytes())
 
     def picture(self, payload: Payload, tints: Sequence[Tint], size: int) -> bytes | None:
         """The image in grey, its regions tinted."""

@@ -69,10 +69,10 @@ class TextModality(modality.Modality):
 
     def word(self, word: str, where: str) -> Any | None:
         """The text file that the word is the path of, or a text of several words."""
-        path = Path(word)
         if word.lstrip().startswith("{"):
             return super().word(word, where)
-        if len(word) < 1024 and path.is_file():
+        path = modality.file_at(word)
+        if path is not None:
             return self.item(texts.text_of(path))
         return self.item(word) if len(word.split()) > 1 else None
 

@@ -1,0 +1,97 @@
+"""Folders of recordings, and the sound in the bytes of one."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gemel.arrays import Float32
+from gemel.data.dataset import Dataset
+from gemel.data.sources import folders
+from gemel.data.sources.rows import Columns
+from gemel.errors import ConfigError
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+UNREAD = (".m4a", ".aac", ".wma", ".amr", ".webm", ".mp4", ".mov", ".mkv")
+MAX_SECONDS = 600
+MIN_SECONDS = 0.1
+MAX_SAMPLES = 1 << 27
+"""Samples of all channels that a file may promise: more is a bomb, or no recording of speech."""
+
+
+class Unusable(Exception):
+    """The bytes are no recording that can be compared; says why."""
+
+
+def read(path: Path, said: Columns) -> Dataset:
+    """The recordings below a folder; see `folders.read`.
+
+    Raises:
+        ConfigError: the package that reads them is not installed.
+    """
+    _reader()
+    return folders.read(path, said, KIND)
+
+
+def samples(data: bytes, rate: int = 0) -> tuple[Float32, int]:
+    """The sound of a file in one channel, and its rate.
+
+    Args:
+        data: bytes of a WAV, FLAC, OGG, MP3, AIFF or AU file.
+        rate: samples a second that it is brought to; 0: as it is.
+    Returns:
+        (n,) float32 about within [-1, 1], channels averaged; and samples a second.
+    Raises:
+        Unusable: broken, another format, shorter than .1 or longer than 600 seconds.
+        ConfigError: the package that reads them is not installed.
+    """
+    soundfile = _reader()
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            own, n = int(file.samplerate), int(file.frames)
+            if n / own > MAX_SECONDS or n * file.channels > MAX_SAMPLES:
+                raise Unusable(f"{n / own:,.0f} seconds, at most {MAX_SECONDS} are read")
+            sound = file.read(dtype="float32", always_2d=True).mean(axis=1)
+    except (soundfile.SoundFileError, ValueError, RuntimeError, TypeError) as e:
+        raise Unusable("no recording that can be read") from e
+    if len(sound) < MIN_SECONDS * own:
+        raise Unusable(f"{len(sound) / own:.2f} seconds, at least {MIN_SECONDS} are needed")
+    if not np.isfinite(sound).all():
+        raise Unusable("samples that are no numbers")
+    if rate and rate != own:
+        from scipy.signal import resample_poly
+
+        common = math.gcd(rate, own)
+        sound = resample_poly(sound, rate // common, own // common).astype(np.float32)
+    return np.ascontiguousarray(sound, np.float32), rate or own
+
+
+def fault(data: bytes) -> str:
+    """Why the bytes are no usable recording; empty if they are."""
+    try:
+        sound, _ = samples(data)
+    except Unusable as e:
+        return str(e)
+    return "" if np.abs(sound).max() > 1e-5 else "silence"
+
+
+def _reader() -> Any:
+    try:
+        import soundfile
+    except ImportError as e:
+        hint = "pip install 'gemel[audio]'"
+        raise ConfigError("reading recordings takes the package soundfile", hint=hint) from e
+    return soundfile
+
+
+KIND = folders.Kind(
+    "audio",
+    SUFFIXES,
+    ("recording", "recordings"),
+    fault,
+    unread=(UNREAD, "save it as WAV, FLAC, OGG or MP3"),
+)

@@ -1,0 +1,95 @@
+"""Recordings on the command line, from a folder of them to a served release."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from tests.encode import voices
+
+import gemel
+from gemel.cli.main import run
+from gemel.release.store import Store
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
+from gemel.serve.service import Service
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `voices` of 30 voices with 4 recordings, and a promoted release of it."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for i, pitch in enumerate(np.geomspace(80, 320, 30)):
+        (folder / "voices" / f"v{i}").mkdir(parents=True)
+        for j in range(4):
+            file = folder / "voices" / f"v{i}" / f"{j}.wav"
+            file.write_bytes(voices.said(float(pitch), 100 * i + j))
+    (folder / "voices" / "v0" / "broken.wav").write_bytes(b"RIFF")
+    (folder / "voices" / "v0" / "phone.m4a").write_bytes(b"....ftyp")
+    (folder / "voices" / "v0" / "notes.txt").write_text("no sound")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        lax = ["--set", "data.max_bad_ratio=0.1"]
+        assert run(["init", "voices", "--kind", "audio", *lax]) == 0
+        assert run(["data", "check"]) == 0
+        few = ["--set", "train.max_epochs=1"]
+        assert run(["train", *few]) == 0
+        assert run(["calibrate", *few]) == 0
+        (path,) = (folder / ".gemel" / "releases").iterdir()
+        promote = ["release", "promote", path.name, "--force", "--reason", "a test"]
+        assert run(promote) == 0
+        assert run(["gallery", "enroll"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    code = run([*words])
+    out = capsys.readouterr()
+    assert code == 0, out.err
+    return out.out
+
+
+def test_refused_files_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["data", "check"]) == 0
+    told = "".join(capsys.readouterr())
+    assert "broken.wav" in told and "no recording that can be read" in told
+    assert "M4A is not read: save it as WAV" in told and "notes.txt" in told
+
+
+def test_a_recording_finds_itself_and_what_speaks_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hits = json.loads(said(capsys, "gallery", "search", "voices/v7/2.wav", "--json"))
+    assert hits[0]["id"] == "v7/2.wav" and hits[0]["class"] == "v7"
+    assert said(capsys, "verify", "voices/v7/2.wav", "v7/2.wav").startswith("match")
+    why = json.loads(said(capsys, "explain", "voices/v7/2.wav", "voices/v20/1.wav", "--json"))
+    assert why["parts"] and all(part["name"].endswith(" s") for part in why["parts"])
+    said(capsys, "duplicates")
+    said(capsys, "report", "-o", "report.html")
+
+
+def test_it_is_served(project: Path) -> None:
+    release = Store(project / ".gemel").get("stable")
+    assert {c.name for c in release.evidence.candidates} == {"gemel", "bands"}
+    item = {"audio": base64.b64encode(Path("voices/v3/0.wav").read_bytes()).decode()}
+    place = project / "served"
+    with (
+        gemel.Gallery.open(place, space_id=release.space_id, dim=release.encoder.dim) as gallery,
+        running(create_app(Service(release, gallery))) as url,
+    ):
+        same = httpx.post(f"{url}/v1/verify", json={"left": item, "right": item["audio"]}).json()
+        assert same["score"] == pytest.approx(1, abs=1e-4)
+        for wrong in ({"audio": "no"}, {"audio": 5}, {"sound": "x"}, {"audio": "QUJD"}):
+            reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": item})
+            assert reply.status_code == 422 and reply.json()["where"].startswith("left"), wrong
