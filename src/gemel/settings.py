@@ -228,9 +228,8 @@ class CalibrateSettings(Settings, frozen=True):
     use: Annotated[
         For | None,
         Meta(
-            description="What decisions are for: verify, are these two the same; search, which of "
-            "a gallery is this; duplicates, which of a set are the same. It decides which errors "
-            "are spoken of, and how rare genuine pairs are; null: nobody said"
+            description="What decisions are for: verify, search or duplicates; it decides which "
+            "errors are spoken of, and how rare genuine pairs are; null: nobody said"
         ),
     ] = None
     target: Annotated[

@@ -106,8 +106,11 @@ def test_the_file_shows_what_matters_and_says_where_the_rest_is(
     assert gemel("init", "people.csv").code == 0
     text = (empty / "gemel.toml").read_text()
     shown = re.findall(r"^(?:# )?(\w+) = ", text, flags=re.M)
-    assert 15 < len(shown) < 40 < len(keys())
-    assert "gemel config show" in text
+    assert 8 < len(shown) < 40 < len(keys())
+    assert "gemel config show" in text and "docs/reference/settings.md" in text
+    assert len(text.splitlines()) <= 25
+    assert max(map(len, text.splitlines())) <= 110
+    assert "# read as text: " in text
     assert gemel("config", "show").code == 0
 
 

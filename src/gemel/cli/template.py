@@ -19,14 +19,14 @@ from gemel.errors import GemelError
 from gemel.settings import SECTIONS
 
 SHOWN = {
-    "data": ("path", "kind", "identity", "id", "category", "pairs", "ignore", "groups", "missing",
-             "depth", "max_bad_ratio"),
-    "split": ("dev", "eval", "seed"),
-    "train": ("size", "image_size", "max_epochs", "seed"),
-    "calibrate": ("use", "target", "value", "prior", "review_cost", "categories", "fpir"),
-    "serve": ("host", "port"),
-}  # fmt: skip
+    "data": ("path", "kind", "identity", "id", "ignore", "missing"),
+    "train": ("max_epochs",),
+    "calibrate": ("use", "target", "value", "prior"),
+}
 """The settings that a first project is likely to change, of all that there are."""
+OF_IMAGES = {**SHOWN, "data": ("path", "kind", "depth"), "train": ("max_epochs", "image_size")}
+WIDTH = 100
+"""Columns of a line; a longer meaning ends at its first semicolon."""
 TABLES = ("columns", "names")
 """Settings that are tables of their own."""
 UNFINISHED = "# Unfinished, and written over by gemel init as long as nothing below is changed: "
@@ -39,14 +39,15 @@ def render(guess: Guess, folder: Path) -> str:
         if values.get(key):
             values[key] = _seen_from(Path(values[key]), folder)
     lines = [
-        "# Settings of a gemel project: those that matter most. A line that is commented out shows",
-        "# the default. All settings, and where each value comes from: gemel config show",
+        "# Settings of a gemel project; commented lines show the default. All of them,",
+        "# and where each comes from: gemel config show. Their meaning: docs/reference/settings.md",
     ]
+    shown = OF_IMAGES if values.get("data.kind") == "images" else SHOWN
     for section, struct in SECTIONS.items():
         written = [n for n in struct.__struct_fields__ if f"{section}.{n}" in values]
-        if SHOWN.get(section) or written:
-            names = [*SHOWN.get(section, ()), *written]
-            lines += ["", f"# {(struct.__doc__ or '').splitlines()[0]}", f"[{section}]"]
+        if shown.get(section) or written:
+            names = [*shown.get(section, ()), *written]
+            lines += [f"[{section}]"]
             lines += [_line(section, n, values) for n in dict.fromkeys(names) if n not in TABLES]
         if section == "data":
             lines += _columns(guess, values.get("data.columns") or {})
@@ -77,18 +78,22 @@ def _line(section: str, name: str, values: Mapping[str, Any]) -> str:
     key = f"{section}.{name}"
     default = getattr(SECTIONS[section](), name)
     setting = f"{name} = {_toml(values.get(key, default))}"
-    return f"{'' if key in values else '# '}{setting:<36} # {describe(key)}"
+    line = f"{'' if key in values else '# '}{setting:<28} # {describe(key)}"
+    return line if len(line) <= WIDTH else line.partition(";")[0]
 
 
 def _columns(guess: Guess, said: Mapping[str, str]) -> list[str]:
-    """What each column is, or what columns there are."""
+    """What each column was read as, a line for each kind, and what was said of some."""
     fields = guess.dataset.fields if guess.dataset is not None else ()
     if not fields and not said:
-        return ["", f"# columns: {', '.join(guess.columns)}"] if guess.columns else []
-    kinds = {f.name: f.kind for f in fields} | dict(said)
-    return ["", f"# {describe('data.columns')}.", "[data.columns]"] + [
-        f"{'' if n in said else '# '}{json.dumps(n)} = {json.dumps(k)}" for n, k in kinds.items()
-    ]
+        return [f"# columns: {', '.join(guess.columns)}"] if guess.columns else []
+    names: dict[str, list[str]] = {}
+    for field in fields:
+        if field.name not in said:
+            names.setdefault(field.kind, []).append(json.dumps(field.name, ensure_ascii=False))
+    lines = [f"[data.columns]                 # {describe('data.columns')}"]
+    lines += [f"# read as {kind}: {', '.join(some)}" for kind, some in names.items()]
+    return [*lines, *(f"{json.dumps(n)} = {json.dumps(k)}" for n, k in said.items())]
 
 
 def _map(guess: Guess, names: Mapping[str, str]) -> list[str]:
