@@ -1,4 +1,4 @@
-# setup check test docs bench bench-records bench-worlds demo. Needs make and a Python 3.11-3.13, nothing else.
+# setup check test docs bench bench-records bench-worlds bench-hostile demo. Needs make and a Python 3.11-3.13, nothing else.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python; do \
 	$$p -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	2>/dev/null && echo $$p && break; done)
@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Spinning worker threads cost more than they give on small machines.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup check test docs bench bench-records bench-worlds demo clean
+.PHONY: help setup check test docs bench bench-records bench-worlds bench-hostile demo clean
 help:
 	@echo "make demo            the whole life on 10,000 real records, with a page at the end"
 	@echo "make test            all tests"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs            the generated reference pages"
 	@echo "make bench           every benchmark;  make bench-records  the one against other linkers"
 	@echo "make bench-worlds    what is promised, in simulated worlds where the truth is known"
+	@echo "make bench-hostile   what others notice of a service under attack"
 	@echo "make setup           the virtual environment only; the others run it when needed"
 
 setup: $(VENV)/.ready
@@ -59,6 +60,10 @@ bench-records: setup
 # Promises and intervals in simulated worlds; fails if a target is missed. About ten minutes.
 bench-worlds: setup
 	$(BIN)/python bench/bench_worlds.py $(ARGS)
+
+# What others notice of a service under attack. About two minutes on a quiet machine.
+bench-hostile: setup
+	$(BIN)/python bench/bench_hostile.py $(ARGS)
 
 bench: setup
 	@for script in bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -113,7 +113,6 @@ BODIES = [
         ("a comment", verify(b"/* */" + GOOD)),
         ("single quotes", verify(b"{'left':1}")),
         ("packed", verify(gzip.compress(GOOD), Content_Encoding="gzip")),
-        ("a number of 100,000 digits", born(b"9" * 100_000)),
     ),
     *rows(
         422,
@@ -124,6 +123,7 @@ BODIES = [
         ("a number below all", born(b"-1e999")),
         ("a number of 400 digits", born(b"1" + b"0" * 400)),
         ("a number of 400 digits for text", first(b"1" + b"0" * 400)),
+        ("a number of 100,000 digits", born(b"9" * 100_000)),
         ("true for a number", born(b"true")),
         ("a key twice", verify(b'{"left":{"first":"a"},' + GOOD[1:])),
         ("a field twice", left(b'{"first":"a","first":"b"}')),

@@ -163,7 +163,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str]] = [
     ("POST", "/v1/verify", {"content": b"", "headers": JSON}, 400, "malformed_json", ""),
     ("POST", "/v1/verify", {"content": b"{", "headers": JSON}, 400, "malformed_json", ""),
     ("POST", "/v1/verify", {"content": b"\xff\xfe", "headers": JSON}, 400, "malformed_json", ""),
-    ("POST", "/v1/verify", {"content": b"[" * 90_000, "headers": JSON}, 400, "malformed_json", ""),
+    ("POST", "/v1/verify", {"content": b"[" * 90_000, "headers": JSON}, 422, "invalid_input", ""),
     (
         "POST",
         "/v1/verify",

@@ -21,6 +21,7 @@ from gemel.release.explanation import Explanation
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
+from gemel.serve.queues.queues import PART
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.tasks.explain import MAX_CUTS
@@ -118,7 +119,7 @@ def test_what_is_encoded_is_bounded_and_goes_in_batches(images: Service) -> None
         payloads = sample(images, "gemel_batch_payloads_sum") - before[0]
         batches = sample(images, "gemel_batch_payloads_count") - before[1]
     assert payloads <= MAX_CUTS + 4
-    assert batches <= -(-payloads // 32) + 1
+    assert batches <= -(-payloads // PART) + 1
 
 
 def sample(service: Service, name: str) -> float:

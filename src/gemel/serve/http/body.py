@@ -1,38 +1,30 @@
 """The body of a request as JSON, within bounds, into the type that its route takes.
 
-What takes long to decode would hold up everybody else, so it is refused by counting, before. A key
-that stands twice is refused: which of the two was meant?
+A key that stands twice is refused: which of the two was meant? A large body is looked through
+before it is decoded, see `scan`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from contextlib import suppress
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from gemel.errors import InvalidInput, MalformedBody, quoted
+from gemel.errors import InvalidInput, MalformedBody
+from gemel.serve.http.scan import MAX_KEY, check_key, scan
 
 T = TypeVar("T")
 SMALL = 64 << 10
 """Bytes that are decoded at once, wherever that is."""
-MAX_PARTS = 100_000
-"""Keys and values of a body, at most: what one call of the decoder does in some 50 ms."""
-MAX_KEY = 1024
-"""Characters of a key, at most."""
 KINDS = {
     dict: "object", list: "array", str: "str", bool: "bool", int: "int", float: "float",
     type(None): "null",
 }  # fmt: skip
 ANY_KEY = "..."
 HINT = "see /openapi.json"
-_SIGNS = (b",", b":", b"[", b"{")
-_SIGN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[,:\[{]', re.DOTALL)
-_QUOTE = ord('"')
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _NUMBER = re.compile(r"\[(\d+)\]")
 _GOT = re.compile(r"got `(\w+)`")
@@ -55,10 +47,11 @@ class Body(Generic[T]):
             MalformedBody: it is not JSON, or nested too deep.
             InvalidInput: it is of another shape, has too many parts, or a key twice.
         """
-        if len(sent) > SMALL:
-            _check_parts(sent)
         try:
-            _keys_once(sent.decode())
+            if len(sent) > SMALL:
+                scan(sent)
+            else:
+                _keys_once(sent.decode())
             return self._decode(sent)
         except msgspec.ValidationError as e:
             what, where = _told(e, sent)
@@ -69,32 +62,13 @@ class Body(Generic[T]):
             raise MalformedBody(f"the body is not JSON: {e}", hint="send one JSON object") from e
 
 
-def _check_parts(sent: bytes) -> None:
-    """Return if a body has no more parts than are decoded.
-
-    Raises:
-        InvalidInput: it has more.
-    """
-    if sum(map(sent.count, _SIGNS)) <= MAX_PARTS:
-        return
-    outside = (m for m in _SIGN.finditer(sent) if sent[m.start()] != _QUOTE)
-    if next(islice(outside, MAX_PARTS, None), None) is not None:
-        raise InvalidInput(
-            f"the body has more than {MAX_PARTS:,} keys and values", hint="send fewer at a time"
-        )
-
-
 def _check_keys(pairs: list[tuple[str, Any]]) -> None:
     """Return if the keys of an object are of sound length and stand once."""
-    keys = {key for key, _ in pairs}
-    if len(keys) != len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        twice = counts.most_common(1)[0][0]
-        raise InvalidInput("this key stands twice", where=twice[:60], hint="send it once")
-    for key in keys:
-        if len(key) > MAX_KEY:
-            what = f"a key of {len(key):,} characters: {quoted(key, 20)}"
-            raise InvalidInput(what, hint=f"at most {MAX_KEY:,} are read")
+    keys: set[str] = set()
+    for key, _ in pairs:
+        if key in keys or len(key) > MAX_KEY:
+            check_key(key, is_known=key in keys)
+        keys.add(key)
 
 
 _keys_once = json.JSONDecoder(object_pairs_hook=_check_keys).decode

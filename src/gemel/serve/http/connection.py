@@ -155,10 +155,12 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer was written."""
-        self._due = time.monotonic() + (STALL_SECONDS if self._is_half_read else FLUSH_SECONDS)
+        self._due = time.monotonic() + FLUSH_SECONDS
         super().on_response_complete()
-        if self._is_half_read:  # the next one has begun to come, or this one goes on
+        if self._is_half_read:  # the next request has begun to come
             self._unset_keepalive_if_required()
+        if self._is_in_body:  # nobody wants the rest
+            self._hang_up()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, or what a limit stopped."""
@@ -182,20 +184,25 @@ class Connection(HttpToolsProtocol):
         raise ValueError
 
     def _refuse(self, error: GemelError) -> None:
-        """Answer with an error and listen no more; who is still sending has time to read it."""
-        self._is_deaf, self._due = True, time.monotonic() + LINGER_SECONDS
+        """Answer with an error and listen no more."""
         app: Any = self.config.app
         app.count("other", error.status)
         cycle = self._answered
         if cycle is not None and self.owes:  # what came before is answered, and nothing after it
             cycle.keep_alive = False
             self.pipeline.clear()
+            self._is_deaf = True
             return
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
         self.transport.write(whole(error, new_id()))
-        if self.transport.can_write_eof():
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Say and hear no more; who is still sending has time to read what was said."""
+        self._is_deaf, self._due = True, time.monotonic() + LINGER_SECONDS
+        if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
 
 

@@ -11,6 +11,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_SECONDS = 4
 """In which what has come whole is answered after a signal."""
 MAX_CONNECTIONS = 2000
+SWITCH_SECONDS = 0.0005
+"""After which a thread that computes lets another one go on: a request needs several turns."""
 START_SECONDS = 30.0
 
 
@@ -86,6 +89,7 @@ def run(
         server.on_started = ready
         await server.serve([sock])
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_loop()) as runner:
         runner.run(serve())
     log.info("service_stopped")

@@ -6,7 +6,7 @@ is done together. What the verbs do is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 from gemel.errors import InvalidInput
@@ -33,6 +33,8 @@ T = TypeVar("T")
 LANES: tuple[Lane, ...] = get_args(Lane)
 MAX_WEIGHT = 100
 """Work that one request may bring, see `Modality.weight`: of images, 100 million pixels."""
+PART = 8
+"""Items of a long request that are encoded at once, so that others need not wait for many."""
 LIGHT = 4
 """Items that weigh more are read apart from where all others are encoded."""
 
@@ -101,7 +103,7 @@ class Lanes:
         modality = step.live.items.modality
         if step.checked or modality.is_light:
             return step
-        weights = [modality.weight(item) for _, item, _ in step.items]
+        weights = await self._weights(context, step)
         if sum(weights) > MAX_WEIGHT:
             raise InvalidInput(
                 f"the {modality.nouns[1]} of this request are {sum(weights)} times the work of a "
@@ -120,6 +122,17 @@ class Lanes:
             items.append((place, read.payload, read.category))
         return Encode(step.live, items, step.pairs, checked=True)
 
+    async def _weights(self, context: Context, step: Encode) -> list[int]:
+        """What each item weighs; of many, found where nobody else waits."""
+        weigh = step.live.items.modality.weight
+        if len(step.items) <= LIGHT:
+            return [weigh(item) for _, item, _ in step.items]
+        self._lanes["read"].permit()
+        task = Task(_weighing(step, weigh), Move("read"), context.deadline)
+        go_on(task.steps, None)
+        weights: list[int] = (await self._submit(context, task, False)).value
+        return weights
+
     def _is_long(self, step: Encode) -> bool:
         return len(step.items) > self._max_batch and not step.pairs
 
@@ -134,14 +147,21 @@ class Lanes:
     async def _parts(self, context: Context, whole: Encode) -> Encoded:
         """The result of a step that is larger than a batch: in parts, so that others go between."""
         parts: list[Encoded] = []
-        for first in range(0, len(whole.items), self._max_batch):
-            some = whole.items[first : first + self._max_batch]
+        size = min(PART, self._max_batch)
+        for first in range(0, len(whole.items), size):
+            some = whole.items[first : first + size]
             part = Encode(whole.live, some, checked=whole.checked)
             task = Task(_alone(part), part, context.deadline)
             go_on(task.steps, None)
             done = await self._submit(context, task, first == 0)
             parts.append(done.value)
         return joined(parts)
+
+
+def _weighing(step: Encode, weigh: Callable[[Any], int]) -> Steps[list[int]]:
+    """What the items of a step weigh."""
+    yield Move("read")
+    return [weigh(item) for _, item, _ in step.items]
 
 
 def _reading(step: Encode) -> Steps[list[Read]]:

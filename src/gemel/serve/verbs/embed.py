@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import Meta, Raw, Struct
 
 from gemel.errors import InvalidInput
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Steps
+from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
+
+FEW = 8
+"""Items up to which the reply is written where they were encoded."""
+_encode = msgspec.json.Encoder().encode
 
 
 class EmbeddingsBody(Body):
@@ -58,10 +63,13 @@ def embed(context: Context, body: EmbeddingsBody) -> Steps[EmbeddingsReply]:
     else:
         items = [("input", body.input, None)]
     encoded: Encoded = yield Encode(live, items)
+    if len(items) > FEW:
+        yield Move("read")
+    # Floats are written row by row: all of them at once would hold up everything else.
     packed: list[Any] = (
         [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in encoded.rows]
         if body.encoding_format == "base64"
-        else encoded.rows.tolist()
+        else [Raw(_encode(row.tolist())) for row in encoded.rows]
     )
     data = [Embedding(i, embedding) for i, embedding in enumerate(packed)]
     return EmbeddingsReply(data, live.release.id, Usage(len(items), len(items)))

@@ -1,0 +1,242 @@
+"""What others notice of a service under attack: its usual times, and those meanwhile.
+
+    python bench/bench_hostile.py [--seconds 20] [--kinds row image]
+
+One client verifies two items again and again, another opens a connection for each /livez. They are
+timed while nothing else happens, while each attack is made once at a time, and while all of them go
+on together: 1,000 equal records to deduplicate, 600,000 keys, a text of 9 MB, headers without end,
+images of 49 million pixels, large replies, 300 silent sockets and 60 halves of bodies of 9 MB. At
+the end SIGTERM comes, with the attack going on. Targets: a single request delays others by at most
+250 ms; all together, P99 of verify stays below 3 times the quiet one and /livez below 100 ms; the
+process ends within 5 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from bench_serve import build_release, cpu_seconds, machine, person
+from hostile_attacks import N_HALF, N_SILENT, SINGLE
+
+HERE = Path(__file__).parent
+TARGETS = {"delay_ms": 250.0, "verify_p99_ratio": 3.0, "livez_max_ms": 100.0, "sigterm_s": 5.0}
+PAUSE = {"verify": 0.005, "livez": 0.02}
+
+
+def serve(kind: str, state: Path) -> None:
+    """A service with gallery and ledger, until it is stopped."""
+    from gemel.gallery.gallery import Gallery
+    from gemel.ledger.ledger import Ledger
+    from gemel.release.release import Release
+    from gemel.serve.http.app import create_app
+    from gemel.serve.http.server import run
+    from gemel.serve.service import Service
+    from gemel.settings import ServeSettings
+
+    settings, release = ServeSettings(port=0), Release.open(state / "release")
+    dim = release.encoder.dim
+    with (
+        Ledger.open(state / "ledger.db") as ledger,
+        Gallery.open(state / "gallery", space_id=release.space_id, dim=dim) as gallery,
+        (state / "log").open("w") as log,
+    ):
+        sys.stderr = log
+        service = Service(release, gallery, ledger)
+        run(create_app(service, settings), settings, on_ready=lambda url: print(url, flush=True))
+
+
+def items(kind: str, state: Path) -> tuple[Any, Any]:
+    """Make a release; two items for it."""
+    import random
+
+    if kind == "row":
+        build_release(state / "release")
+        rng = random.Random(1)
+        return person(rng), person(rng)
+    sys.path.insert(0, str(HERE.parent))
+    import base64
+
+    from tests.serve import small
+
+    small.image_release(state / "release")
+    one, two = (base64.b64encode(small.picture(i)).decode() for i in (0, 1))
+    return {"image": one}, {"image": two}
+
+
+class Clock:
+    """Times of one kind of request, taken in a thread."""
+
+    def __init__(self, url: str, name: str, body: bytes = b"") -> None:
+        at = urlsplit(url)
+        self._at, self._name, self._body = (str(at.hostname), int(at.port or 80)), name, body
+        self._taken: list[tuple[float, float]] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def between(self, start: float, stop: float) -> np.ndarray:
+        """Milliseconds of the requests that began then."""
+        taken = list(self._taken)
+        return np.array([ms for at, ms in taken if start <= at < stop] or [np.nan])
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        client = http.client.HTTPConnection(*self._at, timeout=60)
+        while not self._end.is_set():
+            began = time.perf_counter()
+            try:
+                if self._body:
+                    client.request(
+                        "POST", "/v1/verify", self._body, {"content-type": "application/json"}
+                    )
+                else:
+                    client.close()
+                    client.request("GET", "/livez")
+                reply = client.getresponse()
+                reply.read()
+                good = reply.status == 200
+            except (OSError, http.client.HTTPException):
+                client.close()
+                good = False
+            took = (time.perf_counter() - began) * 1000
+            self._taken.append((began, took if good else 60_000.0))
+            self._end.wait(PAUSE[self._name])
+
+
+def figures(ms: np.ndarray) -> dict[str, float]:
+    p50, p99, most = np.percentile(ms, [50, 99, 100]).tolist()
+    return {
+        "n": len(ms),
+        "p50_ms": round(p50, 2),
+        "p99_ms": round(p99, 2),
+        "max_ms": round(most, 1),
+    }
+
+
+@contextlib.contextmanager
+def attacking(url: str, item: Any, *names: str, times: int = -1) -> Iterator[subprocess.Popen[str]]:
+    """Attacks in a process of their own while the block runs."""
+    script = str(HERE / "hostile_attacks.py")
+    command = [sys.executable, script, url, json.dumps(item), *names, "--times", str(times)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.stdout and process.stdout.readline() not in ("attacks\n", ""):
+            pass
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def measure(kind: str, seconds: float, state: Path) -> dict[str, Any]:
+    one, two = items(kind, state)
+    command = [sys.executable, __file__, "--serve", kind, "--state", str(state)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    names = [n for n in SINGLE if n != ("bombs" if kind == "row" else "text")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as service:
+        url = service.stdout.readline().strip() if service.stdout else ""
+        clocks = {
+            "verify": Clock(url, "verify", json.dumps({"left": one, "right": two}).encode()),
+            "livez": Clock(url, "livez"),
+        }
+
+        def timed(wait: float | subprocess.Popen[str]) -> dict[str, Any]:
+            start, cpu = time.perf_counter(), cpu_seconds(service.pid)
+            if isinstance(wait, float):
+                time.sleep(wait)
+            else:
+                wait.wait()
+                time.sleep(0.3)
+            now = time.perf_counter()
+            found: dict[str, Any] = {n: figures(c.between(start, now)) for n, c in clocks.items()}
+            found["service_cpu"] = round((cpu_seconds(service.pid) - cpu) / (now - start), 2)
+            return found
+
+        time.sleep(2)
+        quiet = timed(float(seconds))
+        single = {}
+        for name in names:
+            with attacking(url, one, name, times=3) as process:
+                single[name] = timed(process)
+            print(kind, name, single[name], file=sys.stderr)
+        with attacking(url, one, *names, "silent", "half"):
+            time.sleep(2)
+            together = timed(float(seconds))
+            print(kind, "together", together, file=sys.stderr)
+            memory = peak_mb(service.pid)
+            began = time.perf_counter()
+            service.send_signal(signal.SIGTERM)
+            service.wait(60)
+            ended = time.perf_counter() - began
+        for clock in clocks.values():
+            clock.stop()
+    delays = {n: s["verify"]["max_ms"] - quiet["verify"]["p50_ms"] for n, s in single.items()}
+    livez = max(s["livez"]["max_ms"] for s in (*single.values(), together))
+    return {
+        "delay_ms": round(max(delays.values()), 1),
+        "verify_p99_ratio": round(together["verify"]["p99_ms"] / quiet["verify"]["p99_ms"], 2),
+        "livez_max_ms": livez,
+        "sigterm_s": round(ended, 2),
+        "quiet": quiet,
+        "single": single,
+        "together": together,
+        "peak_mb": memory,
+    }
+
+
+def peak_mb(pid: int) -> float | None:
+    """Largest memory that a process had, where /proc tells."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return round(int(line.split()[1]) / 1024, 1)
+    return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--kinds", nargs="+", choices=["row", "image"], default=["row", "image"])
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "hostile.json")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--state", type=Path, help=argparse.SUPPRESS)
+    said = parser.parse_args()
+    if said.serve:
+        return serve(said.serve, said.state)
+    result: dict[str, Any] = {
+        "what": "a verify and /livez of others while a service is attacked",
+        "targets": TARGETS,
+        "attackers": {"silent": N_SILENT, "half_bodies": N_HALF, "single": list(SINGLE)},
+    }
+    for kind in said.kinds:
+        with tempfile.TemporaryDirectory() as state:
+            result[kind] = found = measure(kind, said.seconds, Path(state))
+        for name, target in TARGETS.items():
+            print(f"{kind}: {name} {found[name]} (target {target})")
+    result["load"] = [round(x, 1) for x in os.getloadavg()]
+    result["machine"], result["date"] = machine(), datetime.now(UTC).date().isoformat()
+    said.out.parent.mkdir(parents=True, exist_ok=True)
+    said.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
