@@ -97,6 +97,8 @@ def calibrate(
     A rate is proven or refused: exit 1 says how many identities are missing. If a release of the
     run is on the shelf, the new one becomes its child; nothing is encoded or enrolled again.
     """
+    from gemel.release.words.learned import was_worth_it
+
     rates = {"fmr": fmr, "fnmr": fnmr, "recall": recall, "precision": precision}
     flags = _target(rates, f1=f1, cost=cost, sets=sets or [])
     flags |= {
@@ -124,6 +126,7 @@ def calibrate(
     else:
         render(release, details=details)
     show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
+    show.verdict(*was_worth_it(release.evidence))
 
 
 def _target(
@@ -272,7 +275,6 @@ def render(release: Release, *, details: bool = False) -> None:
     from rich.console import Console
 
     from gemel.release.words.expected import warning
-    from gemel.release.words.learned import was_worth_it
     from gemel.release.words.promise import kept_promise, sentence
 
     evidence = release.evidence
@@ -284,8 +286,6 @@ def render(release: Release, *, details: bool = False) -> None:
         show.say(f"warning: eval contradicts this: {broken}")
     if few := warning(evidence):
         show.say(f"warning: {few}")
-    helped, compared = was_worth_it(evidence)
-    show.say(f"{'' if helped else 'warning: training did not help: '}{compared}")
     show_categories(evidence.categories)
     for note in evidence.notes:
         show.say(f"note: {note}")

@@ -135,10 +135,10 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
 def notes_on(dataset: Dataset, splits: Splits | None = None) -> list[str]:
     """What a user should know about the records, one sentence each."""
     from gemel.data import placeholders
-    from gemel.data.splits import too_few
+    from gemel.data.splits import lost_pairs, too_few
 
-    few = too_few(dataset, splits)
-    return [*dataset.notes, *placeholders.notes(dataset), *([few] if few else [])]
+    of_splits = [too_few(dataset, splits), "" if splits is None else lost_pairs(dataset, splits)]
+    return [*dataset.notes, *placeholders.notes(dataset), *(note for note in of_splits if note)]
 
 
 def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:

@@ -191,3 +191,8 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return str(value)
+
+
+def verdict(helped: bool, compared: str) -> None:
+    """Tell, as the last line, whether training was worth it."""
+    say(f"{'' if helped else 'warning: training did not help: '}{compared}")

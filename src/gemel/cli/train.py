@@ -15,7 +15,8 @@ from gemel.errors import TrainingError
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
-    from gemel.release.run import Run, Training
+    from gemel.release.evidence.against_baseline import OnDev
+    from gemel.release.run import Run
     from gemel.train.loop import Step
 
 
@@ -24,6 +25,7 @@ def train(
 ) -> None:
     """Train an encoder and export it; a killed run goes on, a finished one is not repeated."""
     from gemel.release.evidence.against_baseline import on_dev
+    from gemel.release.words import learned
 
     project = Project.open(config, sets)
     dataset = project.dataset()
@@ -41,9 +43,8 @@ def train(
         show.as_json(facts)
     else:
         show.pairs(list(facts.items()))
-    if doubt := _doubt(run.training, reached):
-        show.say(f"warning: training did not help: {doubt}")
     show.say("next: gemel calibrate")
+    show.verdict(*learned.on_dev(run.training, reached))
 
 
 def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
@@ -124,20 +125,7 @@ def check_installed() -> None:
         raise TrainingError(what, hint="pip install 'gemel[train]'")
 
 
-def _doubt(training: Training, reached: dict[str, float]) -> str:
-    """Why the run is not worth its while, in words; empty if it seems to be."""
-    from gemel.figures import share
-    from gemel.release.words.learned import over_untrained
-
-    (_, ours), (plain, theirs) = reached.items()
-    helped, phrase = over_untrained(training)
-    if ours < theirs:
-        beside = f"{share(theirs)} of {plain}, which learns nothing"
-        return f"MAP@R on dev is {share(ours)}, below {beside}"
-    return "" if helped else phrase
-
-
-def run_facts(run: Run, reached: dict[str, float]) -> dict[str, Any]:
+def run_facts(run: Run, reached: OnDev) -> dict[str, Any]:
     """A run in a few lines: what it reached on dev, beside no training and no learning at all."""
     training = run.training
     return {
@@ -146,7 +134,8 @@ def run_facts(run: Run, reached: dict[str, float]) -> dict[str, Any]:
         "best epoch": training.best.epoch,
         "dev MAP@R": training.best.metric,
         "dev MAP@R, untrained": training.history[0].metric,
-        **{f"dev MAP@R, {name}": value for name, value in reached.items()},
+        f"dev {reached.measure}, as exported": reached.ours,
+        f"dev {reached.measure}, {reached.baseline}": reached.theirs,
         **({"image size": size} if (size := training.settings.image_size) else {}),
         "seconds": training.seconds,
     }

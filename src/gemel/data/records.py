@@ -18,10 +18,11 @@ from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
-from gemel.data.sources import frames, images, linked, tables
+from gemel.data.sources import frames, images, linked, tables, texts
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.rows import Columns, from_table, plain
 from gemel.data.sources.tables import NOT_UTF_8
+from gemel.data.wordbags import normalised
 from gemel.errors import DataError
 from gemel.registry import MODALITIES
 
@@ -243,8 +244,11 @@ def _from_pairs(
     if are_images:
         dataset = images.read_files(path.parent, named)
     else:
-        text = tables.from_columns(["text"], [named], str(path))
-        dataset = from_table(text, Columns(fields=[Field("text", "text")]))
+        # The same text in other capitals is no second thing.
+        first: dict[str, str] = {}
+        found = found.renamed(lambda text: first.setdefault(normalised(text), text))
+        named = found.names()
+        dataset = texts.held(named, str(path))
     dataset = _checked(dataset, max_bad_ratio)
     handles = dataset.ids.tolist() if are_images else named
     dataset = _with_identities(dataset, handles, found, max_bad_ratio)

@@ -16,15 +16,14 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.data.sources.pairs import closure
 from gemel.data.units import units
 from gemel.errors import DataError
 
 SIDES = ("train", "dev", "eval")
 SHARE = 0.2
 """Of the identities, for dev and for eval, where none is stated."""
-LARGEST = 0.1
-"""Share of the identities that given pairs may join to one."""
+LARGEST, MOST_JOINED = 0.02, 10
+"""Share of the identities, and number of them, that given pairs may join to one unit."""
 FEW = 30
 """With fewer identities of two records on a side, intervals of missed pairs say little."""
 
@@ -213,16 +212,44 @@ def _units(dataset: Dataset) -> tuple[Int64, Int64]:
 
 
 def _with_given(dataset: Dataset, unit: Int64) -> Int64:
-    """Units that given pairs join, so that no pair is lost between two sides.
+    """Units that given pairs join, so that few pairs are lost between two sides.
 
-    Where that would join much of the data to one, they are left apart, and the pairs are lost.
+    A pair that would join more than `LARGEST` of the identities joins nothing.
     """
     given = dataset.pairing.given
     if given is None:
         return unit
-    ends = unit[dataset.identities[given]]
-    joined = closure(int(unit.max(initial=-1)) + 1, ends[:, 0], ends[:, 1])[unit]
-    return joined if np.bincount(joined).max(initial=0) <= LARGEST * len(unit) else unit
+    sizes = np.bincount(unit).tolist()
+    root = list(range(len(sizes)))
+    most = max(MOST_JOINED, int(LARGEST * len(unit)))
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = i = root[root[i]]
+        return i
+
+    for left, right in unit[dataset.identities[given]].tolist():
+        one, two = find(left), find(right)
+        if one != two and sizes[one] + sizes[two] <= most:
+            root[two] = one
+            sizes[one] += sizes[two]
+    joined = np.array([find(i) for i in range(len(root))], np.int64)
+    return joined[unit]
+
+
+def lost_pairs(dataset: Dataset, splits: Splits) -> str:
+    """How many given pairs stand on two sides, in words; empty where none does."""
+    given = dataset.pairing.given
+    if given is None:
+        return ""
+    taken = (dataset.pairing.take(idx).given for idx in splits.sides().values())
+    n = len(given) - sum(len(pairs) for pairs in taken if pairs is not None)
+    return (
+        f"{n:,} of {len(given):,} given pairs stand on two sides of the split, as chains of pairs "
+        "join what they are of: they are not compared"
+        if n
+        else ""
+    )
 
 
 def _named(dataset: Dataset, unit: Int64, dev: Sequence[str], eval: Sequence[str]) -> Int64:

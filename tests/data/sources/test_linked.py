@@ -100,3 +100,17 @@ def test_a_bad_value_is_reported_under_the_name_of_its_own_file(tmp_path: Path) 
     other = Other(tmp_path / "b.csv", names={"name": "bez", "n": "zahl"})
     _, right = records.read_two(tmp_path / "a.csv", Columns(), other)
     assert [b.column for b in right.bad] == ["zahl"]
+
+
+def test_a_chain_of_pairs_is_cut_where_it_has_to_be_and_what_is_lost_is_said(
+    tmp_path: Path,
+) -> None:
+    lines = [f"first text number {i},second text number {i},1" for i in range(400)]
+    lines += [f"first text number {i},second text number {i + 1},0" for i in range(399)]
+    (tmp_path / "q.csv").write_text("\n".join(["left,right,same", *lines]) + "\n")
+    dataset = records.read(tmp_path / "q.csv")
+    parts = splits.by_identity(dataset)
+    kept = [dataset.take(idx).pairing.given for idx in parts.sides().values()]
+    n_kept = [0 if k is None else len(k) for k in kept]
+    assert sum(n_kept) > 0.9 * 799 and min(n_kept) > 0.1 * 799
+    assert splits.lost_pairs(dataset, parts).startswith(f"{799 - sum(n_kept)} of 799 given pairs")

@@ -91,13 +91,15 @@ def test_identities_come_from_one_place(tmp_path: Path) -> None:
         records.read(path, id="id", pairs=tmp_path / "none.csv")
 
 
-def test_pairs_of_texts_are_records_of_one_field(tmp_path: Path) -> None:
+def test_pairs_of_texts_are_texts_and_the_given_pairs_are_what_is_compared(tmp_path: Path) -> None:
     data = records.read(
-        write(tmp_path / "p.csv", "left,right,same\nhow old?,what age?,1\nhow old?,who?,0\n")
+        write(tmp_path / "p.csv", "left,right,same\nhow old?,what age?,1\nHow  old?,who?,0\n")
     )
-    assert [f.name for f in data.fields] == ["text"]
-    assert [p["text"] for p in data.payloads()] == ["how old?", "what age?", "who?"]
+    assert data.modality == "text"
+    assert data.payloads() == ["how old?", "what age?", "who?"], "capitals make no second text"
     assert data.identities.tolist() == [0, 0, 1]
+    assert data.pairing.given is not None
+    assert data.pairing.given.tolist() == [[0, 1], [0, 2]]
 
 
 def test_pairs_of_image_paths_are_images_beside_the_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,6 +83,11 @@ class Pairs:
         return list(
             dict.fromkeys(n for pair in zip(self.left, self.right, strict=True) for n in pair)
         )
+
+    def renamed(self, rename: Callable[[str], str]) -> Pairs:
+        """The same pairs of records under other names."""
+        left, right = (tuple(map(rename, side)) for side in (self.left, self.right))
+        return replace(self, left=left, right=right)
 
 
 def parse(table: Table, named: PairColumns | None = None) -> Pairs:

@@ -6,12 +6,13 @@ the first sub-folder is the identity and the path is the id, as for images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from gemel.data.dataset import BadRecord, Dataset, Held, printable
+from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, Held, printable
 from gemel.data.sources import folders, tables
 from gemel.data.sources.rows import Columns, from_table
 from gemel.errors import DataError
@@ -26,6 +27,20 @@ def read(path: Path, said: Columns) -> Dataset:
         DataError: no column of text, no text file, or a table that cannot be read.
     """
     return _folder(path, said) if path.is_dir() else _table(path, said)
+
+
+def held(texts: Sequence[str], source: str) -> Dataset:
+    """Texts of unknown identity, known by their number from 1."""
+    return Dataset(
+        modality="text",
+        contents=Held(tuple(texts)),
+        fields=(),
+        ids=np.char.mod("%d", np.arange(1, len(texts) + 1)).astype(np.str_),
+        identities=np.full(len(texts), UNKNOWN, np.int64),
+        identity_names=(),
+        source=source,
+        n_read=len(texts),
+    )
 
 
 def text_of(path: Path) -> str:

@@ -7,10 +7,11 @@ is. What the baseline is, each modality says.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from gemel.arrays import Int64
+from gemel.arrays import Float32, Int64
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.difference import Difference
@@ -20,6 +21,7 @@ from gemel.calibrate.scores import curve_measures
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band
 from gemel.encode import comparators, modality
+from gemel.encode.comparators import Scorer
 from gemel.encode.encoder import Encoder
 from gemel.encode.modality import Payload
 from gemel.release.evidence import differences
@@ -78,8 +80,25 @@ def candidates(
     )
 
 
-def on_dev(run: Run, dataset: Dataset) -> dict[str, float]:
-    """MAP@R on dev of an exported encoder with its comparator, and of the baseline, by name.
+@dataclass(frozen=True)
+class OnDev:
+    """A measure on dev, of the exported encoder with its comparator and of the baseline.
+
+    Attributes:
+        measure: MAP@R, or the average precision where pairs are given.
+        ours: of the encoder.
+        theirs: of the baseline.
+        baseline: its name.
+    """
+
+    measure: str
+    ours: float
+    theirs: float
+    baseline: str
+
+
+def on_dev(run: Run, dataset: Dataset) -> OnDev:
+    """The encoder of a run beside the baseline, on dev.
 
     Args:
         run: finished.
@@ -92,9 +111,28 @@ def on_dev(run: Run, dataset: Dataset) -> dict[str, float]:
         origin.encoder.prepare, _payloads(dataset, run.splits.train), _payloads(dataset, idx)
     )
     rows, codes = encode(origin.encoder, dataset, idx), dataset.identities[idx]
-    ours = retrieve(rows, codes, comparators.load(run.encoder), k=(1,))
-    theirs = retrieve(plain.rows, codes, plain.comparator, k=(1,))
-    return {"as exported": ours.map_at_r, plain.name: theirs.map_at_r}
+    given = dataset.pairing.take(idx).given
+    ours, theirs = (
+        _map_at_r(r, codes, c) if given is None else _average_precision(r, codes, c, given)
+        for r, c in ((rows, comparators.load(run.encoder)), (plain.rows, plain.comparator))
+    )
+    measure = "MAP@R" if given is None else "average precision of the given pairs"
+    return OnDev(measure, ours, theirs, plain.name)
+
+
+def _map_at_r(rows: Float32, codes: Int64, comparator: Scorer) -> float:
+    return retrieve(rows, codes, comparator, k=(1,)).map_at_r
+
+
+def _average_precision(rows: Float32, codes: Int64, comparator: Scorer, given: Int64) -> float:
+    """Mean precision over the genuine ones among given pairs; 0 where there are none."""
+    from sklearn.metrics import average_precision_score
+
+    left, right = given[:, 0], given[:, 1]
+    genuine = codes[left] == codes[right]
+    if not genuine.any():
+        return 0.0
+    return float(average_precision_score(genuine, comparator.score(rows[left], rows[right])))
 
 
 def _of_some(part: Part, kept: Int64) -> Part:

@@ -1,11 +1,12 @@
 """Whether training was worth it: the release beside itself untrained and beside no learning.
 
-Asked here by headline, gates, `gemel train` and `gemel calibrate`.
+Asked here by headline, gates, `gemel train` and `gemel calibrate`, whose last line it is.
 """
 
 from __future__ import annotations
 
 from gemel.figures import share
+from gemel.release.evidence.against_baseline import OnDev
 from gemel.release.evidence.schema import Evidence
 from gemel.release.run import Training
 
@@ -45,6 +46,17 @@ def over_untrained(training: Training) -> tuple[bool, str]:
         f"training took MAP@R on dev from {share(untrained.metric)} (untrained) to "
         f"{share(best.metric)}"
     )
+
+
+def on_dev(training: Training, seen: OnDev) -> tuple[bool, str]:
+    """Whether a run seems to be worth its while, and a sentence that sets it beside no learning."""
+    helped, phrase = over_untrained(training)
+    name = f"{seen.baseline[:1].upper()}{seen.baseline[1:]}"
+    ours, theirs = share(seen.ours), share(seen.theirs)
+    figures = f"{name} without any learning reaches {seen.measure} {theirs} on dev where this"
+    if seen.ours < seen.theirs:
+        return False, f"{figures} encoder reaches {ours}"
+    return helped, f"{figures} encoder reaches {ours}; {phrase}"
 
 
 def was_worth_it(evidence: Evidence) -> tuple[bool, str]:
