@@ -12,13 +12,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Spinning worker threads cost more than they give on small machines.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup check test docs bench bench-records bench-worlds bench-hostile demo clean
+.PHONY: help setup check test docs bench bench-records bench-first-hour bench-worlds bench-hostile demo clean
 help:
 	@echo "make demo            the whole life on 10,000 real records, with a page at the end"
 	@echo "make test            all tests"
 	@echo "make check           format, lint, types, import rules"
 	@echo "make docs            the generated reference pages"
 	@echo "make bench           every benchmark;  make bench-records  the one against other linkers"
+	@echo "make bench-first-hour  what can be told without labels, beside linkers that need none"
 	@echo "make bench-worlds    what is promised, in simulated worlds where the truth is known"
 	@echo "make bench-hostile   what others notice of a service under attack"
 	@echo "make setup           the virtual environment only; the others run it when needed"
@@ -56,6 +57,9 @@ docs: setup
 # The peers live in an environment of their own, which the script makes under .cache.
 bench-records: setup
 	$(BIN)/python bench/bench_records.py $(ARGS)
+
+bench-first-hour: setup
+	$(BIN)/python bench/bench_first_hour.py $(ARGS)
 
 # Promises and intervals in simulated worlds; fails if a target is missed. About ten minutes.
 bench-worlds: setup

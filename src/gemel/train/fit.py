@@ -197,8 +197,8 @@ def _run(
             tower, arrays, identities, views, seed=settings.seed, pairing=pairing
         )
     else:
-        found = tell(tower, arrays, seed=settings.seed, pairing=pairing)
-        comparator, estimate = found.comparator, found.estimate
+        told = tell(tower, arrays, seed=settings.seed, pairing=pairing)
+        comparator, estimate = told.fitted()
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     return Training(
         settings=settings,

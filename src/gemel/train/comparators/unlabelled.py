@@ -29,21 +29,38 @@ N_POINTS = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Told:
     """What was told without labels.
 
     Attributes:
-        comparator: its scores are about log-odds among all pairs of the records.
-        identities: (n,) codes; records that surely belong together share one.
-        estimate: of what its scores hold.
+        embeddings: (n, d) unit rows.
+        layout: how they are made of blocks.
+        pairs: candidates; how probable it is that they belong together stands for their labels.
+        n_pairs: of the records in all.
     """
 
-    comparator: Blocks
-    identities: Int64
-    estimate: Estimate
+    embeddings: Float32
+    layout: Layout
+    pairs: Candidates
+    n_pairs: int
+
+    @property
+    def identities(self) -> Int64:
+        """Codes of the n records; those that surely belong together share one."""
+        sure = self.pairs.genuine >= SURE
+        n = len(self.embeddings)
+        return closure(n, self.pairs.query[sure], self.pairs.candidate[sure])
+
+    def fitted(self) -> tuple[Blocks, Estimate]:
+        """A comparator whose scores are about log-odds, and what they are expected to hold."""
+        seen = candidates.evidence_of(self.embeddings, self.layout, self.pairs)
+        layers = additive.fit(seen, self.pairs, self.layout)
+        comparator = Blocks(self.layout.blocks, self.layout.swaps, layers)
+        score = comparator.of_evidence(seen)
+        return comparator, _estimate(score, self.pairs, len(self.embeddings), self.n_pairs)
 
 
-def fit(
+def told(
     embeddings: Float32,
     layout: Layout,
     fields: Sequence[Sequence[int]],
@@ -51,7 +68,7 @@ def fit(
     *,
     seed: int = 0,
     pairing: Pairing = ALL,
-) -> Found:
+) -> Told:
     """What the agreement of records tells of which belong together.
 
     Args:
@@ -66,16 +83,9 @@ def fit(
     alone = np.arange(n, dtype=np.int64)
     pairs = candidates.draw(embeddings, alone, np.random.default_rng(seed), pairing)
     agreed = mixture.patterns(take_apart(embeddings, layout.blocks), fields, share, pairs)
-    told = mixture.fit(agreed, pairs.weight, n)
-    labelled = pairs._replace(genuine=told.posterior.astype(np.float32))
-    seen = candidates.evidence_of(embeddings, layout, labelled)
-    comparator = Blocks(layout.blocks, layout.swaps, additive.fit(seen, labelled, layout))
-    sure = told.posterior >= SURE
-    return Found(
-        comparator,
-        closure(n, pairs.query[sure], pairs.candidate[sure]),
-        _estimate(comparator.of_evidence(seen), labelled, n, _n_pairs(n, pairing)),
-    )
+    posterior = mixture.fit(agreed, pairs.weight, n).posterior.astype(np.float32)
+    labelled = pairs._replace(genuine=posterior)
+    return Told(embeddings, layout, labelled, _n_pairs(n, pairing))
 
 
 def _n_pairs(n: int, pairing: Pairing) -> int:

@@ -24,7 +24,7 @@ from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.registry import MODALITIES
 from gemel.train.arrays import Arrays, Mix, Views
-from gemel.train.comparators.unlabelled import Found
+from gemel.train.comparators.unlabelled import Told
 from gemel.train.loop import Supervision
 from gemel.train.losses import ByIdentity, Loss
 
@@ -109,8 +109,8 @@ class FitComparator(Protocol):
 class FitUnlabelled(Protocol):
     """What can be told of records without any label."""
 
-    def __call__(self, tower: nn.Module, arrays: Arrays, *, seed: int, pairing: Pairing) -> Found:
-        """A comparator, guessed identities and an estimate, of arrays of n rows.
+    def __call__(self, tower: nn.Module, arrays: Arrays, *, seed: int, pairing: Pairing) -> Told:
+        """Guessed identities, a comparator and an estimate, of arrays of n rows.
 
         Only pairs that `pairing` allows are looked at.
         """

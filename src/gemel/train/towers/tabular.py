@@ -282,7 +282,7 @@ def _layout(tower: RowTower) -> Layout:
 
 def _unlabelled(
     tower: nn.Module, arrays: Arrays, *, seed: int, pairing: Pairing
-) -> unlabelled.Found:
+) -> unlabelled.Told:
     """By the levels to which the texts of fields agree; where a number lies counts for nothing."""
     tower = _row_tower(tower)
     fields: dict[str, list[int]] = {}
@@ -298,7 +298,7 @@ def _unlabelled(
         share.append(count[of.reshape(-1)] / len(of))
     rows, values = embed(tower, arrays), np.stack(share, 1)
     levels = list(fields.values())
-    return unlabelled.fit(rows, _layout(tower), levels, values, seed=seed, pairing=pairing)
+    return unlabelled.told(rows, _layout(tower), levels, values, seed=seed, pairing=pairing)
 
 
 ROW = Trainable(
