@@ -29,6 +29,15 @@ def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) ->
     assert (people["left"] == people["right"]).mean() > 0.9  # type: ignore[operator]
 
 
+def test_clusters_are_a_page_where_the_name_ends_so(project: Path, gemel: Gemel) -> None:
+    said = gemel("duplicates", "-o", "c.html", "--pairs", "p.csv", "--json")
+    assert said.code == 0, said.err
+    page = (project / "c.html").read_text()
+    n = json.loads(said.out)["n_clusters"]
+    assert page.count('<article class="cluster">') == n > 0
+    assert (project / "p.csv").is_file() and not (project / "clusters.parquet").exists()
+
+
 def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
     said = gemel("duplicates")
     assert said.code == 0 and (project / "clusters.parquet").is_file()

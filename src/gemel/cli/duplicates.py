@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from gemel.cli import files, show
@@ -13,11 +14,12 @@ from gemel.figures import percent
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
-    from gemel.improve.result import Summary
+    from gemel.improve.result import Duplicates, Summary
     from gemel.release.release import Release
 
 NEWEST = "newest:"
 TABLES = ".parquet .csv"
+PAGE = ".html"
 LIKELY = 0.99
 
 
@@ -30,7 +32,11 @@ def duplicates(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Parquet or CSV file: each record with its cluster."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Parquet or CSV file: each record with its cluster; HTML: clusters to look at.",
+        ),
     ] = Path("clusters.parquet"),
     pairs: Annotated[
         Path | None, typer.Option(help="Parquet or CSV file: each match or pair for review.")
@@ -83,7 +89,7 @@ def duplicates(
     project = Project.open(config, sets)
     live = project.release(release)
     reads = [*project.reads, *(file for file in (path, other) if file is not None)]
-    files.check(out, TABLES, reads, "--out")
+    files.check(out, f"{TABLES} {PAGE}", reads, "--out")
     if pairs is not None:
         files.check(pairs, TABLES, [*reads, out], "--pairs")
     Clustering(method, canonical, max_risk)  # type: ignore[arg-type]  # refuses unknown ones
@@ -111,12 +117,31 @@ def duplicates(
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
-    found.with_columns(left, right).write(out, pairs)
+    found = found.with_columns(left, right)
+    found.write(None if out.suffix.lower() == PAGE else out, pairs)
+    if out.suffix.lower() == PAGE:
+        files.write(out, page(found, left, right).encode())
     if json:
         show.as_json(found.summary)
     else:
         show.pairs(in_words(found.summary))
         show.say(f"wrote {out}" + (f" and {pairs}" if pairs else ""))
+
+
+def page(found: Duplicates, left: Dataset, right: Dataset | None) -> str:
+    """The clusters as an HTML document, with pictures of records that have any."""
+    from gemel.encode import modality
+    from gemel.watch.clusters import render
+
+    kind = modality.named(left.modality)
+    sides = {"left": left} | ({} if right is None else {"right": right})
+    place = {(side, id): i for side, one in sides.items() for i, id in enumerate(one.ids.tolist())}
+
+    def picture(id: str, side: str) -> bytes | None:
+        (payload,) = sides[side].payloads(np.array([place[side, id]]))
+        return kind.thumbnail(payload)
+
+    return render(found.clusters, in_words(found.summary), picture)
 
 
 def in_words(summary: Summary) -> list[tuple[str, Any]]:

@@ -152,9 +152,12 @@ class Duplicates:
         joined = self.clusters.join(values, on=["id", "side"], how="left", maintain_order="left")
         return replace(self, clusters=joined)
 
-    def write(self, clusters: str | Path, pairs: str | Path | None = None) -> None:
+    def write(self, clusters: str | Path | None, pairs: str | Path | None = None) -> None:
         """Write Parquet files, or CSV where a name ends so, each there whole or not at all.
 
+        Args:
+            clusters: where to; None writes none.
+            pairs: likewise.
         Raises:
             DataError: one cannot be written there.
         """

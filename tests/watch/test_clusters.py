@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import io
+
+import polars as pl
+from PIL import Image
+from tests.watch.test_report import EVIL, Page, words
+
+from gemel.watch.clusters import render
+
+
+def frame(values: list[str]) -> pl.DataFrame:
+    """Three clusters of two, the second riskier than the first, and a record alone."""
+    return pl.DataFrame(
+        {
+            "id": ["a", "b", "c", "d", "e", "f", "g"],
+            "side": ["left"] * 7,
+            "cluster": [0, 0, 1, 1, 2, 2, 3],
+            "canonical": [True, False, False, True, True, False, True],
+            "risk": [0.1, 0.1, 0.4, 0.4, None, None, None],
+            "weakest_link": [0.9, 0.9, 0.6, 0.6, None, None, None],
+            "size": [2, 2, 2, 2, 2, 2, 1],
+            "name": values,
+        }
+    )
+
+
+VALUES = ["anna", "anne", EVIL, "bert", "carl", "karl", "alone"]
+
+
+def test_the_riskiest_stand_first_beside_the_record_that_stands_for_them() -> None:
+    html = render(frame(VALUES), [("matches", 3), ("for review", None)], lambda *_: None)
+    page = Page(html)
+    text = words(page.text)
+    assert text.index("bert") < text.index("anna") < text.index("carl")
+    assert "alone" not in text and "for review" not in text and "3 clusters" in text
+    assert "ann<mark>e</mark>" in html and "<mark>k</mark>arl" in html
+    assert html.index("bert") < html.index("&lt;"), "the canonical record first"
+
+
+def test_it_is_complete_in_itself_and_escapes_what_came_from_data() -> None:
+    html = render(frame(VALUES), [(EVIL, EVIL)], lambda *_: None)
+    page = Page(html)
+    assert [tag for tag, _ in page.tags if tag in ("script", "img", "link")] == ["script"]
+    assert not [a for _, a in page.tags if "src" in a or "href" in a]
+
+
+def test_pictures_stand_where_records_have_any() -> None:
+    file = io.BytesIO()
+    Image.new("L", (4, 4)).save(file, "PNG")
+    asked: list[str] = []
+
+    def picture(id: str, side: str) -> bytes:
+        asked.append(id)
+        return file.getvalue()
+
+    page = Page(render(frame(VALUES).drop("name"), [], picture))
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 6
+    assert sorted(asked) == ["a", "b", "c", "d", "e", "f"]
