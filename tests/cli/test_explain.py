@@ -126,7 +126,7 @@ def test_a_picture_is_not_written_over_what_is_read(
 
 def test_the_tint_is_where_the_images_differ() -> None:
     from gemel.tasks.explain import Part
-    from gemel.watch import heatmap
+    from gemel.watch.charts import heatmap
 
     def region(name: str, lost: float, box: tuple[float, float, float, float]) -> Part:
         return Part(name=name, lost=lost, left=lost, right=None, outcome="match", box=box)

@@ -26,7 +26,7 @@ from gemel.release.explanation import explain
 from gemel.release.release import Release
 from gemel.release.words.card import card
 from gemel.tasks.explain import Part
-from gemel.watch import charts
+from gemel.watch.charts import rates
 from gemel.watch.report import render
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -377,12 +377,12 @@ def test_where_nothing_was_missed_no_line_goes_through_the_chart(release: Releas
     at = release.evidence.eval
     nothing = msgspec.structs.replace(at.fnmr, value=0.0, low=0.0, high=0.0149)
     point = msgspec.structs.replace(at, fnmr=nothing)
-    drawn = charts.rates(release.evidence.eval_curve, [point])
+    drawn = rates.rates(release.evidence.eval_curve, [point])
     lines = r'd="M ([\d.]+) [\d.]+ \nL ([\d.]+) [\d.]+ \n" [^>]*stroke: var\(--genuine\)'
     assert "var(--genuine)" in drawn
     assert not [ends for ends in re.findall(lines, drawn) if ends[0] == ends[1]]
     seen = msgspec.structs.replace(at.fnmr, value=0.01, low=0.002, high=0.0149)
-    again = charts.rates(release.evidence.eval_curve, [msgspec.structs.replace(at, fnmr=seen)])
+    again = rates.rates(release.evidence.eval_curve, [msgspec.structs.replace(at, fnmr=seen)])
     assert [ends for ends in re.findall(lines, again) if ends[0] == ends[1]]
 
 

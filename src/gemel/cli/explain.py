@@ -56,7 +56,7 @@ def explain(
     found = explained(live, one, two, category=(category or own_one, category or own_two))
     pair = (kind.payload(prepare, one), kind.payload(prepare, two))
     if output is not None:
-        from gemel.watch import heatmap
+        from gemel.watch.charts import heatmap
 
         tinted = heatmap.pictures(kind, pair, found.parts)
         if tinted is None:

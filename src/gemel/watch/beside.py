@@ -12,7 +12,8 @@ from gemel.release.compare.flips import Example
 from gemel.release.evidence.schema import Mistake
 from gemel.release.release import Release
 from gemel.release.words.promise import sentence
-from gemel.watch import charts, tiles
+from gemel.watch import tiles
+from gemel.watch.charts import rates
 from gemel.watch.pages import pair, template
 
 
@@ -27,7 +28,7 @@ def render(found: Comparison, before: Release, after: Release) -> str:
         DigestMismatch: a file of a release was changed.
     """
     one, two = before.evidence, after.evidence
-    drawn = charts.det(
+    drawn = rates.det(
         two.dev_curve, two.eval_curve, [two.eval], (f"{before.short_id} (before)", one.eval_curve)
     )
     return template("compare.html").render(
@@ -39,7 +40,7 @@ def render(found: Comparison, before: Release, after: Release) -> str:
                 "about": about,
                 "promise": sentence(evidence),
                 "tiles": tiles.tiles(evidence),
-                "scores": charts.histograms(evidence.eval_curve, evidence.eval, title),
+                "scores": rates.histograms(evidence.eval_curve, evidence.eval, title),
             }
             for title, release, about, evidence in (
                 ("before", before, found.before, one),

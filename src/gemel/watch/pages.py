@@ -11,7 +11,8 @@ from gemel import figures
 from gemel.encode import modality
 from gemel.release import probes
 from gemel.release.evidence.schema import Mistake
-from gemel.watch import heatmap, html
+from gemel.watch import html
+from gemel.watch.charts import heatmap
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -17,16 +17,13 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.words.card import card
 from gemel.watch import (
-    charts,
-    charts_groups,
-    charts_probability,
-    charts_search,
     html,
     sections,
     slider,
     tiles,
     training,
 )
+from gemel.watch.charts import groups, probability, rates, search
 from gemel.watch.pages import pair, template
 
 N_ORDINARY = 3
@@ -75,21 +72,21 @@ def _charts(evidence: Evidence) -> dict[str, str]:
     points = [p.eval for p in evidence.points if p.eval is not None]
     other = [(c.name, c.curve) for c in evidence.candidates[1:2]]
     found = {
-        "det": charts.det(
+        "det": rates.det(
             evidence.dev_curve, evidence.eval_curve, points, other[0] if other else None
         ),
-        "histograms": charts.histograms(evidence.eval_curve, points[0]),
-        "rates": charts.rates(evidence.eval_curve, points),
+        "histograms": rates.histograms(evidence.eval_curve, points[0]),
+        "rates": rates.rates(evidence.eval_curve, points),
     }
     if evidence.reliability is not None:
-        found["reliability"] = charts_probability.reliability(evidence.reliability)
-        found["ece"] = charts_probability.costs(evidence.reliability)
-        found["tippett"] = charts_probability.tippett(evidence.reliability)
+        found["reliability"] = probability.reliability(evidence.reliability)
+        found["ece"] = probability.costs(evidence.reliability)
+        found["tippett"] = probability.tippett(evidence.reliability)
     if len(evidence.galleries) > 1:
-        found["found"] = charts_search.found(evidence.galleries)
-        found["false"] = charts_search.false(evidence.galleries, _fmr(evidence))
+        found["found"] = search.found(evidence.galleries)
+        found["false"] = search.false(evidence.galleries, _fmr(evidence))
     if evidence.categories is not None and len(evidence.categories.matrix) > 1:
-        found["groups"] = charts_groups.matrix(evidence.categories.matrix, _reference(evidence))
+        found["groups"] = groups.matrix(evidence.categories.matrix, _reference(evidence))
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.searches import SearchPoint
-from gemel.watch.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, bars, logarithmic, svg
+from gemel.watch.charts.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, bars, logarithmic, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

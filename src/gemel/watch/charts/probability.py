@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from gemel.calibrate.probability.reliability import Reliability
-from gemel.watch.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, spaced, svg
+from gemel.watch.charts.drawing import GENUINE, IMPOSTOR, LIMIT, OTHER, OURS, spaced, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

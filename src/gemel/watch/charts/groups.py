@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gemel.calibrate.rates.by_category import Cell
 from gemel.figures import natural, share
-from gemel.watch.drawing import GENUINE, IMPOSTOR, INK, svg
+from gemel.watch.charts.drawing import GENUINE, IMPOSTOR, INK, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

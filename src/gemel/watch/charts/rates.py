@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.scores.curve_measures import CurveSummary
-from gemel.watch.drawing import (
+from gemel.watch.charts.drawing import (
     GENUINE,
     IMPOSTOR,
     LIMIT,

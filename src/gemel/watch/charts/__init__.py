@@ -1,0 +1,1 @@
+"""What reports draw: curves, probabilities, searches, categories, tinted pictures."""
