@@ -62,6 +62,10 @@ PROTOCOL = (
 )
 
 
+Picture = tuple[str, Image.Image]
+"""Class and picture."""
+
+
 @dataclass(frozen=True)
 class World:
     """All comparisons among the identities that trained nothing."""
@@ -76,6 +80,10 @@ def rows(name: str, _: Path) -> World:
 
 
 def omniglot(name: str, folder: Path) -> World:
+    return _pictures(name, omniglot_pictures(folder))
+
+
+def omniglot_pictures(folder: Path) -> list[Picture]:
     pictures = []
     for part in ("images_background_small1.zip", "images_background_small2.zip"):
         with zipfile.ZipFile(folder / "omniglot" / part) as archive:
@@ -84,14 +92,18 @@ def omniglot(name: str, folder: Path) -> World:
                 for path in sorted(archive.namelist())
                 if path.endswith(".png") and not path.startswith("__")
             ]
-    return _pictures(name, pictures)
+    return pictures
 
 
 def glyphs(name: str, folder: Path) -> World:
+    return _pictures(name, glyph_pictures(folder))
+
+
+def glyph_pictures(folder: Path) -> list[Picture]:
     classes = pl.read_parquet(folder / "font_glyphs" / "glyphs.parquet")["class"]
     with np.load(folder / "font_glyphs" / "glyphs_48x48_u8.npz") as file:
         small = file["X"].reshape(-1, SIZE, 2, SIZE, 2).mean(axis=(2, 4)).astype(np.uint8)
-    return _pictures(name, zip(classes, map(Image.fromarray, small), strict=True))
+    return list(zip(classes, map(Image.fromarray, small), strict=True))
 
 
 def emoji(name: str, folder: Path) -> World:
@@ -114,19 +126,24 @@ def _small(file: bytes) -> Image.Image:
     return Image.open(io.BytesIO(file)).convert("L").resize((SIZE, SIZE))
 
 
-def _pictures(name: str, pictures: Iterable[tuple[str, Image.Image]]) -> World:
+def _pictures(name: str, pictures: Iterable[Picture]) -> World:
     """Some pictures of each class, as a folder of images has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_pictures(pictures, Path(folder), PER_CLASS)
+        return _trained(name, records.read(Path(folder)), eval=0.6)
+
+
+def write_pictures(pictures: Iterable[Picture], folder: Path, per_class: int) -> None:
+    """A folder of images with a folder for each class."""
     of: dict[str, list[Image.Image]] = {}
     for label, picture in pictures:
         of.setdefault(str(label), []).append(picture)
     rng = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        for number, label in enumerate(sorted(of)):
-            into = Path(folder) / f"{number:05}"
-            into.mkdir()
-            for i in rng.permutation(len(of[label]))[:PER_CLASS]:
-                of[label][i].save(into / f"{i}.png")
-        return _trained(name, records.read(Path(folder)), eval=0.6)
+    for number, label in enumerate(sorted(of)):
+        into = folder / f"{number:05}"
+        into.mkdir()
+        for i in rng.permutation(len(of[label]))[:per_class]:
+            of[label][i].save(into / f"{i}.png")
 
 
 def _trained(name: str, dataset: Dataset, *, eval: float) -> World:

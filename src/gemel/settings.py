@@ -147,6 +147,13 @@ class SplitSettings(Settings, frozen=True):
     dev: Annotated[Ratio, Meta(description="Share of identities that choose the threshold")] = 0.2
     eval: Annotated[Ratio, Meta(description="Share of identities that are only reported")] = 0.2
     seed: Annotated[Seed, Meta(description="Other seeds give other splits")] = 0
+    crossed: Annotated[
+        bool,
+        Meta(
+            description="For few identities: three encoders, each judged on the third that it has "
+            "not seen, and the served one learns from all; shares and names count for nothing"
+        ),
+    ] = False
     dev_identities: Annotated[
         tuple[str, ...], Meta(description="Identities that must be in dev; replaces the share")
     ] = ()

@@ -59,6 +59,9 @@ class Live:
     client: httpx.Client
 
 
+ONE_SPLIT = ("--set", "split.crossed=false")
+
+
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("countries")
@@ -67,7 +70,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     os.chdir(folder)
     os.environ.update(SETTINGS)
     try:
-        assert run(["init", "people.csv", "--identity", "person", "--id", "id"]) == 0
+        assert run(["init", "people.csv", "--identity", "person", "--id", "id", *ONE_SPLIT]) == 0
         settings = (folder / "gemel.toml").read_text()
         settings = settings.replace('# category = ""', 'category = "country"')
         settings = settings.replace('# categories = "report"', 'categories = "per_category"')

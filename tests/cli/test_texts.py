@@ -48,6 +48,9 @@ def docstrings() -> Iterator[tuple[str, str]]:
                 yield from ((f"{module}.{name}", text) for text in sorted(texts)[:6])
 
 
+ONE_SPLIT = ("--set", "split.crossed=false")
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `texts.csv` and a promoted release of it."""
@@ -56,7 +59,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         csv.writer(file).writerows([("of", "text"), *docstrings()])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert run(["init", "texts.csv", "--kind", "text", "--identity", "of"]) == 0
+        assert run(["init", "texts.csv", "--kind", "text", "--identity", "of", *ONE_SPLIT]) == 0
         assert run(["data", "check"]) == 0
         few = ["--set", "train.max_epochs=2"]
         assert run(["train", *few]) == 0

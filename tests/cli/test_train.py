@@ -19,6 +19,9 @@ def test_few_identities_are_told_before_training(project: Path, gemel: Gemel) ->
     assert FEW in gemel("train", "--dry-run").err
     assert f"warning: {FEW}" in gemel("train").err
     said = gemel("init", "people.csv", "--force").err
+    assert "split.crossed" in said and "two records or more in dev: below about 30" in said
+    assert "crossed = true" in Path("gemel.toml").read_text()
+    said = gemel("init", "people.csv", "--force", "--set", "split.crossed=false").err
     assert "60 identities have two records or more: below about 30" in said
 
 

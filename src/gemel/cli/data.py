@@ -73,7 +73,7 @@ def init(
         files.write(output, (template.unfinished(text) if guess.fault else text).encode())
     if guess.dataset is not None:
         show.refused(guess.dataset.bad)
-    notes = notes_on(guess.dataset) if guess.dataset is not None else []
+    notes = notes_on(guess.dataset, guess.crossed) if guess.dataset is not None else []
     for note in [*guess.notes, *(f"note: {n}" for n in notes)]:
         show.say(note)
     named = "" if output == Path(FILE) else f" -c {output}"
@@ -134,10 +134,12 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
 
 def notes_on(dataset: Dataset, splits: Splits | None = None) -> list[str]:
     """What a user should know about the records, one sentence each."""
-    from gemel.data import placeholders
+    from gemel.data import crossed, placeholders
     from gemel.data.splits import lost_pairs, too_few
 
-    of_splits = [too_few(dataset, splits), "" if splits is None else lost_pairs(dataset, splits)]
+    of_splits = [too_few(dataset, splits)]
+    if splits is not None:
+        of_splits += [crossed.IN_WORDS if splits.crossed else "", lost_pairs(dataset, splits)]
     return [*dataset.notes, *placeholders.notes(dataset), *(note for note in of_splits if note)]
 
 

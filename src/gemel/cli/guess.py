@@ -49,6 +49,11 @@ class Guess:
     splits: Splits | None = None
     fault: GemelError | None = None
 
+    @property
+    def crossed(self) -> Splits | None:
+        """The splits, if they are thirds."""
+        return self.splits if self.splits is not None and self.splits.crossed else None
+
 
 @dataclass
 class _Draft:
@@ -89,6 +94,8 @@ def look_at(
     Raises:
         ConfigError: what is said is no setting, or does not fit.
     """
+    from gemel.data import crossed
+
     paths = {"data.path": str(path), **({} if other is None else {"other.path": str(other)})}
     said = {**paths, **{k: v for k, v in said.items() if v is not None}}
     given = Config.load(None, environ, said)
@@ -101,6 +108,9 @@ def look_at(
         project = Project(Config.load(None, environ, draft.settings))
         dataset = project.dataset(most=0)
         _of_records(draft, dataset)
+        if not any(key.startswith("split.") for key in known) and crossed.pays(dataset):
+            draft.propose("split.crossed", True)
+            project = Project(Config.load(None, environ, draft.settings))
         splits = project.splits(dataset)
         if not dataset.has_identities:
             draft.notes.append(NO_LABELS)

@@ -169,12 +169,14 @@ class Project:
 
     def splits(self, dataset: Dataset) -> Splits:
         """The identity-disjoint splits that `[split]` describes; without labels, what learns."""
-        from gemel.data import splits
+        from gemel.data import crossed, splits
         from gemel.encode import modality
 
         split = self.config.split
         if not dataset.has_identities and modality.named(dataset.modality).without_labels:
             return splits.without_labels(dataset, dev=split.dev, seed=split.seed)
+        if split.crossed:
+            return crossed.thirds(dataset, split.seed)
         return splits.by_identity(
             dataset,
             dev=split.dev,
@@ -203,7 +205,7 @@ class Project:
         from gemel.release.run import named_by
 
         settings: dict[str, Any] = {
-            "split": msgspec.to_builtins(self.config.split),
+            "split": named_by(self.config.split),
             "train": named_by(self.config.train),
         }
         if written := readings(dataset.fields):

@@ -102,12 +102,14 @@ def checked_splits(project: Project, dataset: Dataset) -> Splits:
     Raises:
         LeakageError: the splits leak.
     """
-    from gemel.data import leakage
+    from gemel.data import crossed, leakage
     from gemel.data.splits import too_few
 
     splits = project.splits(dataset)
     if not dataset.has_identities:
         return splits
+    if splits.crossed:
+        show.say(f"{crossed.IN_WORDS}: four are trained")
     if few := too_few(dataset, splits):
         show.say(f"warning: {few}")
     project.judge(dataset, leakage.find(dataset, splits))

@@ -26,6 +26,8 @@ LARGEST, MOST_JOINED = 0.02, 10
 """Share of the identities, and number of them, that given pairs may join to one unit."""
 FEW = 30
 """With fewer identities of two records on a side, intervals of missed pairs say little."""
+LEAST = 20
+"""With fewer identities of two records in all, no error rate worth the name can be proven."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +37,15 @@ class Splits:
     Attributes:
         train, dev, eval: int64 positions in the dataset, disjoint where there are labels.
         seed: what they were drawn with.
+        crossed: each side is judged by an encoder that has learned from the other two, see
+            `crossed.py`.
     """
 
     train: Int64
     dev: Int64
     eval: Int64
     seed: int = 0
+    crossed: bool = False
 
     def sides(self) -> dict[str, Int64]:
         """The three sides by name."""
@@ -48,7 +53,10 @@ class Splits:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; they belong to the dataset (its `digest`) that was split."""
-        return {"seed": self.seed, **{k: v.tolist() for k, v in self.sides().items()}}
+        said: dict[str, Any] = {"seed": self.seed}
+        if self.crossed:
+            said["crossed"] = True
+        return {**said, **{k: v.tolist() for k, v in self.sides().items()}}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Splits:
@@ -59,7 +67,7 @@ class Splits:
         """
         try:
             sides = {k: np.array(value[k], dtype=np.int64).reshape(-1) for k in SIDES}
-            return cls(**sides, seed=int(value["seed"]))
+            return cls(**sides, seed=int(value["seed"]), crossed=bool(value.get("crossed", False)))
         except (KeyError, TypeError, ValueError) as e:
             raise DataError(f"no splits: {e!r}") from e
 
@@ -78,25 +86,33 @@ def too_few(dataset: Dataset, splits: Splits | None = None) -> str:
     """
     if not dataset.has_identities:
         return ""
-    if splits is None:
-        n = _n_multiple(dataset.identities)
-        text, few = f"{n:,} {_have(n)} two records or more", n * SHARE < FEW
-    else:
-        counts = {name: _n_multiple(dataset.identities[splits.sides()[name]]) for name in SIDES[1:]}
+    n = n_multiple(dataset.identities)
+    if n < LEAST:
+        return (
+            f"{n:,} {_have(n)} two records or more: enough to train and to search, not to prove an "
+            f"error rate; with {LEAST - n} more, split.crossed proves a first one, and about "
+            f"{round(FEW / SHARE)} do without"
+        )
+    crossed = splits is not None and splits.crossed
+    text, few = f"{n:,} identities have two records or more", n * SHARE < FEW
+    if splits is not None:
+        counts = {name: n_multiple(dataset.identities[splits.sides()[name]]) for name in SIDES[1:]}
         name, n = min(counts.items(), key=lambda item: item[1])
         text, few = f"{n:,} {_have(n)} two records or more in {name}", n < FEW
     advice = (
-        f"below about {FEW} in dev and in eval ({round(FEW / SHARE)} in all) the intervals of what "
-        "is missed say little, and little can be proven"
+        f"below about {FEW} in dev and in eval ({round(FEW * 3 if crossed else FEW / SHARE)} in "
+        "all) the intervals of what is missed say little, and little can be proven"
     )
-    return f"{text}: {advice}" if few else ""
+    more = "" if crossed else "; split.crossed = true makes more of them"
+    return f"{text}: {advice}{more}" if few else ""
 
 
 def _have(n: int) -> str:
     return "identity has" if n == 1 else "identities have"
 
 
-def _n_multiple(identities: Int64) -> int:
+def n_multiple(identities: Int64) -> int:
+    """How many identities have two records or more."""
     sizes = np.unique(identities[identities != UNKNOWN], return_counts=True)[1]
     return int(np.count_nonzero(sizes > 1))
 

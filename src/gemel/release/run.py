@@ -22,8 +22,10 @@ ENCODER = "encoder"
 REPORT = "train.json"
 FORMAT = 2
 DONE = "done"
-LATER = ("image_size",)
+LATER = ("image_size", "crossed")
 """Settings that older runs did not have; unset, they change no name."""
+WITHOUT = "without-{}"
+"""Folder in a crossed run of the run that has not seen a side."""
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -57,7 +59,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:
-    """What names a run, of `[train]` or as resolved; a later setting counts once it is set."""
+    """What names a run, of `[split]`, `[train]` or as resolved; later settings count once set."""
     said: dict[str, Any] = msgspec.to_builtins(settings)
     return {name: v for name, v in said.items() if name not in LATER or v}
 
@@ -191,6 +193,16 @@ class Run:
                 hint="train again, or name the records it was trained on",
             )
         return run
+
+    def unseen(self, side: str, dataset: Dataset) -> Run:
+        """The run whose encoder has not seen a side: itself, unless it is crossed.
+
+        Raises:
+            ReleaseError: a part of the crossed run is missing.
+        """
+        if not self.splits.crossed:
+            return self
+        return Run.open(self.folder / WITHOUT.format(side), dataset)
 
     @property
     def encoder(self) -> Path:

@@ -18,10 +18,11 @@ import torch
 from torch import nn
 
 from gemel.arrays import Float32, Int64, canonical_json, digest
+from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.sampler import PxK
 from gemel.data.schema import readings
-from gemel.data.splits import Splits, unlabelled
+from gemel.data.splits import SIDES, Splits, unlabelled
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
@@ -33,6 +34,7 @@ from gemel.release.run import (
     ENCODER,
     FORMAT,
     REPORT,
+    WITHOUT,
     Run,
     RunReport,
     RunSettings,
@@ -61,7 +63,8 @@ def train(
 
     Args:
         dataset: records with identities, or without any: then it is told from how they agree.
-        splits: train is learned from, dev selects; eval is not touched.
+        splits: train is learned from, dev selects; eval is not touched. If they are crossed, an
+            encoder is trained without each side, and one on all.
         settings: 0 and null mean the measured default of the modality.
         folder: becomes `encoder/{prepare.json,encoder.onnx,comparator.json}` and `train.json`.
         progress: called after each step.
@@ -70,8 +73,13 @@ def train(
         DataError: too few identities or no genuine pair.
         TrainingError: training went wrong, or the export differs from torch.
     """
-    half = towers.trainable(dataset.modality)
-    identities = _known(dataset.identities[splits.train])
+    half, seen = towers.trainable(dataset.modality), splits
+    if splits.crossed:
+        for side in SIDES:
+            part = crossed.without(dataset, splits, side)
+            train(dataset, part, settings, folder / WITHOUT.format(side), progress=progress)
+        seen = crossed.everything(dataset, splits)
+    identities = _known(dataset.identities[seen.train])
     resolved = resolve(settings, half, n_identities=len(np.unique(identities)))
     key = _key(dataset, splits, resolved)
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +93,7 @@ def train(
             dataset=dataset.digest,
             modality=half.modality,
             splits=splits.as_dict(),
-            training=_run(dataset, splits, half, resolved, session),
+            training=_run(dataset, seen, half, resolved, session),
         )
         write_whole(folder / REPORT, report.to_json())
         (folder / CHECKPOINT).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ score was made and where a threshold lies is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -283,4 +283,33 @@ def labelled(
         n_failures=len(values) - n,
         note=note,
         unit_of=unit_of,
+    )
+
+
+def joined(parts: Sequence[Scores], *, unit_of: Int32 | None, share: float) -> Scores:
+    """Comparisons of several parts together, such as those of encoders that learned from others.
+
+    Args:
+        parts: with codes for the same identities; one at least.
+        unit_of: of all identities, as in `Scores`.
+        share: of all identities, as in `Scores`.
+    """
+
+    def of(get: Callable[[Scores], Any]) -> Any:
+        found = [get(part) for part in parts]
+        return None if found[0] is None else np.concatenate(found)
+
+    n = [len(part) for part in parts]
+    return Scores(
+        of(lambda s: s.score),
+        of(lambda s: s.genuine),
+        of(lambda s: s.left),
+        of(lambda s: s.right),
+        population_prior=float(np.average([part.prior for part in parts], weights=n)),
+        note="; ".join(part.note for part in parts if part.note),
+        left_category=of(lambda s: s.left_category),
+        right_category=of(lambda s: s.right_category),
+        category_names=parts[0].category_names,
+        unit_of=unit_of,
+        share=share,
     )

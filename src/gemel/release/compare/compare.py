@@ -108,12 +108,18 @@ def require_comparable(before: Release, after: Release) -> str:
 
     Raises:
         ReleaseError: they are one and the same release.
-        DataError: they were measured on different records.
+        DataError: they were measured on different records, or one has learned from them.
     """
     if before.id == after.id:
         raise ReleaseError(
             f"{before.short_id} is compared with itself", hint="name two different releases"
         )
+    for release in (before, after):
+        if release.evidence.data.crossed:
+            raise DataError(
+                f"release {release.short_id} has learned from its eval records (split.crossed)",
+                hint="compare what both calibrations said: gemel report ID",
+            )
     one, two = (r.evidence.data.sides["eval"].digest for r in (before, after))
     if one != two:
         sources = [r.evidence.data.source for r in (before, after)]

@@ -18,6 +18,7 @@ from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.equal_error import equal_error
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores import curve_measures
+from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.bands import Band
 from gemel.encode import comparators, modality
@@ -50,7 +51,8 @@ def candidates(
     """
     splits, parts = origin.run.splits, (sides.dev, sides.eval)
     kept = [p.some(COMPARED_RECORDS) for p in parts]
-    positions = [idx[k] for idx, k in zip((splits.dev, splits.eval), kept, strict=True)]
+    of_both = crossed.positions(splits).values()
+    positions = [idx[k] for idx, k in zip(of_both, kept, strict=True)]
     plain = modality.named(origin.dataset.modality).baseline(
         origin.encoder.prepare,
         _payloads(origin.dataset, splits.train),
@@ -104,8 +106,8 @@ def on_dev(run: Run, dataset: Dataset) -> OnDev:
         run: finished.
         dataset: the one it was trained on.
     """
+    run, idx = run.unseen("dev", dataset), run.splits.dev
     origin = Origin(run, dataset, Encoder.open(run.encoder))
-    idx = run.splits.dev
     idx = idx[whole_identities(dataset.identities[idx], TOLD_RECORDS)]
     plain = modality.named(dataset.modality).baseline(
         origin.encoder.prepare, _payloads(dataset, run.splits.train), _payloads(dataset, idx)

@@ -65,6 +65,8 @@ def fit(dev: Part, *, alpha: float, shots: tuple[int, ...], seed: int = 0) -> Fi
         shots: supports per class to calibrate for; 1 always is.
         seed: of roles and episodes.
     """
+    if dev.joined:
+        return Fitted(None, notes=("dev: no policy of classes: no one encoder has not seen it",))
     multiple = episodes.usable(dev.identities, 1)
     needed = classes_needed(alpha) + LEAST_FIT
     if len(multiple) < needed:

@@ -20,13 +20,15 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.categories import level_scores
-from gemel.calibrate.scores.scores import Scores
+from gemel.calibrate.scores.scores import Scores, joined
+from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
 from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import Field
 from gemel.data.units import units
 from gemel.decide.bands import Band
 from gemel.decide.categories import Categories
+from gemel.encode import comparators
 from gemel.encode.comparators import Scorer
 from gemel.encode.encoder import Encoder
 from gemel.files import whole
@@ -54,6 +56,11 @@ class Origin:
     dataset: Dataset
     encoder: Encoder
 
+    def unseen(self, side: str) -> Origin:
+        """The same with the encoder that has not seen a side: itself, unless the run is crossed."""
+        run = self.run.unseen(side, self.dataset)
+        return self if run is self.run else Origin(run, self.dataset, Encoder.open(run.encoder))
+
     @property
     def fields(self) -> tuple[Field, ...]:
         """Of the rows that the encoder takes; empty for other payloads."""
@@ -68,12 +75,15 @@ class Part:
         embeddings: (n, d) float32.
         identities: (n,) int64.
         comparator: what scores a pair of them.
-        scores: all comparisons; levelled if `levelled` says how.
+        scores: all comparisons; levelled if `levelled` says how. Of a joined part those within
+            each of its sides, which are not those of `embeddings`.
         units: of identities that depend on each other; None: each is one.
         category: of the records, if they have one.
         levelled: how the scores of each category were levelled; None = they were not.
         sampling: of the comparisons.
         pairing: which pairs of the records are comparisons.
+        joined: of several sides, each scored by an encoder that had not seen it; `embeddings` are
+            of the encoder that is served, which has.
     """
 
     embeddings: Float32
@@ -85,6 +95,7 @@ class Part:
     levelled: Categories | None = None
     sampling: Sampling = DEFAULT_SAMPLING
     pairing: Pairing = ALL
+    joined: bool = False
 
     @classmethod
     def of(
@@ -183,10 +194,12 @@ def compared(
 
     Args:
         origin: run, dataset and encoder.
-        comparator: what scores a pair.
+        comparator: what scores a pair; parts of a crossed run have their own.
         sampling: of the comparisons.
         tick: called after each side.
     """
+    if origin.run.splits.crossed:
+        return _crossed(origin, comparator, sampling, tick)
     splits, sides = origin.run.splits, []
     rows = embeddings(origin, {"dev": splits.dev, "eval": splits.eval})
     for name, idx in (("dev", splits.dev), ("eval", splits.eval)):
@@ -203,6 +216,40 @@ def _side(
     part = Part.of_records(rows, records, comparator, sampling)
     share = _n_identities(records) / max(_n_identities(dataset), 1)
     return replace(part, scores=replace(part.scores, share=share))
+
+
+def _crossed(
+    origin: Origin, comparator: Scorer, sampling: Sampling, tick: Callable[[], None]
+) -> Sides:
+    """Two thirds as dev and one as eval, each scored by the encoder that has not seen it."""
+    parts = {}
+    for side, idx in origin.run.splits.sides().items():
+        of = origin.unseen(side)
+        rows = embeddings(of, {side: idx})[side]
+        own = comparators.load(of.run.encoder)
+        parts[side] = _side(origin.dataset, idx, rows, own, sampling)
+    tick()
+    at = crossed.positions(origin.run.splits)["dev"]
+    records = origin.dataset.take(at)
+    of_units = units(records)
+    scores = joined(
+        [parts[side].scores for side in crossed.DEV],
+        unit_of=None if of_units is None else of_units.astype(np.int32),
+        share=_n_identities(records) / max(_n_identities(origin.dataset), 1),
+    )
+    dev = Part(
+        embeddings=embeddings(origin, {"dev": at})["dev"],
+        identities=records.identities,
+        comparator=comparator,
+        scores=scores,
+        units=of_units,
+        category=records.category,
+        sampling=sampling,
+        pairing=records.pairing,
+        joined=True,
+    )
+    tick()
+    return Sides(dev, parts[crossed.EVAL])
 
 
 def _n_identities(records: Dataset) -> int:

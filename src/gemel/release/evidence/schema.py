@@ -81,6 +81,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
         seed: of the split.
         sides: train, dev, eval.
         category: digest of the category of each record; empty without.
+        crossed: the sides are thirds, each judged by an encoder that learned from the others.
     """
 
     source: str
@@ -92,6 +93,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     sides: dict[str, Side]
     category: str = ""
+    crossed: bool = False
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

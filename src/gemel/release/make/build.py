@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gemel.data import crossed
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
 from gemel.encode import comparators, modality
 from gemel.encode.comparators import Comparator, as_norm
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.encode.profile import Profile
+from gemel.errors import ConfigError
 from gemel.release import folder as folders
 from gemel.release import genuine, probes
 from gemel.release.evidence.goals import Goals
@@ -60,6 +62,7 @@ def build(
         now: creation time, for reproducible ids.
         progress: called with steps done and steps in all.
     Raises:
+        ConfigError: a cohort for a crossed run.
         DataError: other records than the run's, or too few to support a goal.
         ReleaseError: no finished run, or `into` exists.
     """
@@ -90,6 +93,12 @@ def _comparator(origin: Origin, cohort: int, seed: int) -> Comparator:
     plain = comparators.load(run.encoder)
     if not cohort:
         return plain
+    if run.splits.crossed:
+        raise ConfigError(
+            "three encoders have no one cohort",
+            where="calibrate.cohort",
+            hint="leave calibrate.cohort at 0, or set split.crossed = false",
+        )
     picked = as_norm.choose(dataset.identities[run.splits.train], cohort, seed)
     rows = encode(origin.encoder, dataset, run.splits.train[picked])
     return as_norm.normalised(plain, rows)
@@ -105,20 +114,24 @@ def write_parts(draft: Path, source: Path, comparator: Comparator, policy: Polic
 
 
 def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
-    """Profile, golden probes and gold set, all of dev; and what is known of genuine pairs."""
-    dataset, idx = origin.dataset, origin.run.splits.dev
+    """Profile, golden probes and gold set, all of dev; and what is known of genuine pairs.
+
+    No gold set of records that the encoder has learned from.
+    """
+    dataset, idx = origin.dataset, crossed.positions(origin.run.splits)["dev"]
     (draft / PROFILE).write_bytes(as_json(Profile.of(dev.embeddings)))
     picked = probes.choose(len(idx), dev.sampling.seed)
     kind = modality.named(dataset.modality)
     probes.write(draft, kind, dataset.payloads(idx[picked]), dev.embeddings[picked])
-    gold = dev.some(GOLD_RECORDS)
-    np.savez(
-        draft / GOLD,
-        allow_pickle=False,
-        embeddings=dev.embeddings[gold],
-        identities=dev.identities[gold],
-        ids=dataset.ids[idx[gold]],
-    )
+    if not dev.joined:
+        gold = dev.some(GOLD_RECORDS)
+        np.savez(
+            draft / GOLD,
+            allow_pickle=False,
+            embeddings=dev.embeddings[gold],
+            identities=dev.identities[gold],
+            ids=dataset.ids[idx[gold]],
+        )
     if genuine.has_keys(origin.encoder.prepare):
         (draft / genuine.FILE).write_bytes(genuine.measured(dataset, origin.run.splits))
 

@@ -28,6 +28,7 @@ from gemel.calibrate.rates.intervals import Estimate, n_carrying
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure, review_share
 from gemel.calibrate.scores import curve_measures, sweep
 from gemel.calibrate.scores.scores import Scores
+from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.policy import Policy
 from gemel.encode.encoder import Encoder
@@ -89,7 +90,7 @@ def measured(
     tick()
     compared, against, timing = _like_or_anew(origin, sides, target, like)
     tick()
-    wrong = mistakes.of_policy(origin, idx, eval, policy)
+    wrong = mistakes.of_policy(origin.unseen("eval"), idx, eval, policy)
     tick()
     return Evidence(
         data=data_summary(origin),
@@ -166,6 +167,8 @@ def _notes(decided: Decided, eval: Part) -> tuple[str, ...]:
     both = ("dev", dev), ("eval", eval)
     notes = [f"{n}: {p.scores.note}" for n, p in both if p.scores.note]
     notes += [f"{n}: {said}" for n, p in both if (said := _heavy(p.scores))]
+    if dev.joined:
+        notes.append(f"{crossed.IN_WORDS}; {crossed.ASSUMED}")
     if dev.levelled is not None:
         notes.append(
             f"each {dev.levelled.column} has a threshold of its own: scores and thresholds are "
@@ -301,6 +304,7 @@ def data_summary(origin: Origin) -> DataSummary:
         seed=splits.seed,
         sides={name: side(dataset, idx) for name, idx in splits.sides().items()},
         category=dataset.category.digest if dataset.category else "",
+        crossed=splits.crossed,
     )
 
 
