@@ -156,8 +156,16 @@ class Modality(Protocol):
             if self.name not in item:
                 raise InvalidInput(f"no {self.name}", where=self.name, hint=self._hint)
             item = self.unpack(item[self.name])
-        prepare.check(item)
-        return item
+        return self.checked(prepare, item)
+
+    def checked(self, prepare: Prepare, payload: Payload) -> Payload:
+        """The payload, or one with what its check found out that encoding needs again.
+
+        Raises:
+            InvalidInput: it cannot be encoded.
+        """
+        prepare.check(payload)
+        return payload
 
     def weight(self, item: Any) -> int:
         """Work that it is to read an item, in units of a small one, found without reading it."""

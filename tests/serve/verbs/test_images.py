@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from tests.serve import small
 
+from gemel.data.sources import pixels
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
@@ -102,3 +103,18 @@ def test_a_file_with_a_few_of_its_rows_is_refused(url: str) -> None:
     reply = httpx.post(f"{url}/v1/verify", json={"left": bomb, "right": image(0)})
     assert reply.status_code == 422
     assert "missing" in reply.json()["detail"]
+
+
+def test_an_image_is_decoded_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded, opened = [], pixels.opened
+
+    def counted(data: bytes, size: int | None = None) -> Image.Image:
+        decoded.append(len(data))
+        return opened(data, size)
+
+    monkeypatch.setattr(pixels, "opened", counted)
+    body = {"left": image(0), "right": image(1)}
+    httpx.post(f"{url}/v1/verify", json=body).raise_for_status()
+    assert len(decoded) == 2
+    httpx.post(f"{url}/v1/embeddings", json={"input": [image(i) for i in range(50)]})
+    assert len(decoded) == 52

@@ -62,6 +62,12 @@ class ImageModality(modality.Modality):
         """The bytes of the file, decoded once to see that they can be."""
         return super().payload(prepare, {self.name: item} if isinstance(item, str) else item)
 
+    def checked(self, prepare: Prepare, payload: Payload) -> Payload:
+        """The bytes of the file, with what the network sees of it: decoded here and not again."""
+        if isinstance(prepare, ImagePrepare):
+            return prepare.seen(payload)
+        return super().checked(prepare, payload)
+
     def weight(self, item: Any) -> int:
         """Millions of pixels that its file says it has."""
         try:

@@ -28,6 +28,18 @@ OLD = Flattening(16, white=True)
 """Of a spec that does not say: transparency was white, and 16 bits were taken to be full."""
 
 
+class Seen(bytes):
+    """An image file, with the square that a preprocessing made of it.
+
+    Attributes:
+        by: that preprocessing.
+        square: (size, size) or (size, size, 3) uint8.
+    """
+
+    by: ImagePrepare
+    square: NDArray[np.uint8]
+
+
 class ImagePrepare:
     """Image files to `image` (n, c, size, size) float32, about zero mean and unit variance.
 
@@ -125,6 +137,17 @@ class ImagePrepare:
         """A payload as this preprocessing sees it, at a size near its own; see `decode`."""
         return decode(payload, self.size, self.flat)
 
+    def seen(self, payload: Any) -> Seen:
+        """The payload with what the network sees of it, so that it is decoded once.
+
+        Raises:
+            InvalidInput: it is no image file that can be encoded.
+        """
+        square = np.asarray(self.square(self.decode(payload)))
+        seen = Seen(payload)
+        seen.by, seen.square = self, square
+        return seen
+
     def __call__(self, payloads: Sequence[bytes]) -> dict[str, NDArray[Any]]:
         """`image` (n, c, size, size) float32.
 
@@ -133,7 +156,11 @@ class ImagePrepare:
         """
         out = np.empty((len(payloads), self.channels, self.size, self.size), np.float32)
         for i, payload in enumerate(payloads):
-            np.multiply(self._pixels(self.decode(payload)), self._scale, out=out[i])
+            if isinstance(payload, Seen) and payload.by is self:
+                values = _planes(payload.square)
+            else:
+                values = self._pixels(self.decode(payload))
+            np.multiply(values, self._scale, out=out[i])
         out -= self._shift
         return {"image": out}
 
@@ -151,8 +178,13 @@ class ImagePrepare:
 
     def _pixels(self, image: Image.Image) -> Float32:
         """(c, size, size) float32 in [0, 255]."""
-        values = np.asarray(self.square(image), np.float32)
-        return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
+        return _planes(np.asarray(self.square(image)))
+
+
+def _planes(square: NDArray[np.uint8]) -> Float32:
+    """Pixels of a square, channel by channel: (c, size, size) float32 in [0, 255]."""
+    values = square.astype(np.float32)
+    return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 def decode(payload: Any, size: int = SIZES[-1], flat: Flattening = SEEN) -> Image.Image:
