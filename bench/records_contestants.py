@@ -98,7 +98,7 @@ def _peer(name: str, cache: Path, table: Table, splits: Splits, folder: Path) ->
     stamp, result = folder / f"{name}.key", folder / f"{name}.npz"
     if not (result.is_file() and stamp.is_file() and stamp.read_text() == key):
         stamp.unlink(missing_ok=True)
-        _run(_python(cache), folder, name)
+        _run(peers_python(cache), folder, name)
         stamp.write_text(key)
     with np.load(result) as arrays:
         variants: Variants = {}
@@ -120,7 +120,7 @@ def _single_threaded() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def _python(cache: Path) -> Path:
+def peers_python(cache: Path) -> Path:
     """The interpreter of the peers' environment, made again when the pins have changed."""
     folder = cache / "bench-venv"
     python, stamp = folder / "bin" / "python", folder / REQUIREMENTS.name

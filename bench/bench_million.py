@@ -1,0 +1,158 @@
+"""Duplicates among 20,000 to a million rows: seconds, memory and F1 beside Splink on DuckDB.
+
+A release is trained on RLdata10000 and looks for duplicates among generated rows of its kind (see
+`million_data`); Splink learns without labels on the very rows. Each run is a process of its own,
+the two in turns; both read a CSV file and write clusters. F1 is pairwise over clusters, at the
+threshold that each chooses itself. Prints tables and writes results/million.json.
+
+    python bench/bench_million.py [--rows 20000 200000 1000000] [--two] [--repeat 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from bench_duplicates import trained
+from million_data import genuine, rows
+from records_contestants import peers_python
+from records_data import load
+from rich.console import Console
+from rich.table import Table
+
+import gemel
+from gemel.data import records
+from gemel.tasks.agreement import agreement
+
+HERE = Path(__file__).parent
+CACHE = HERE.parent / ".cache"
+FOLDER = CACHE / "bench-million"
+RESULTS = HERE / "results" / "million.json"
+SIZES = (20_000, 200_000, 1_000_000)
+
+
+def files(n: int, two: bool) -> list[Path]:
+    """The rows as a CSV file, or in two that hold each person once; made once."""
+    found = [FOLDER / f"rows-{n}{half}.csv" for half in (("-a", "-b") if two else ("",))]
+    if not all(path.exists() for path in found):
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        frame = rows(n, CACHE / "packages")
+        place = frame.select(
+            pl.int_range(pl.len()).over("identity").alias("nth"), pl.len().over("identity")
+        )
+        single = place["len"] == 1
+        is_second = (place["nth"] == 1) | (single & (pl.arange(n, eager=True) % 2 == 1))
+        for path, which in zip(found, (~is_second, is_second)[: len(found)], strict=True):
+            frame.filter(which if two else pl.lit(True)).write_csv(path)
+    return found
+
+
+def find(release: str, out: str, *paths: str) -> None:
+    """What a process of gemel's does: read, look for duplicates, write, say what was done."""
+    opened = gemel.Release.open(release)
+    fields = opened.encoder.prepare.fields
+    read = [records.read(path, id="record", fields=fields) for path in paths]
+    found = gemel.duplicates(opened, read[0], *read[1:])
+    found.write(f"{out}.parquet", f"{out}.pairs.parquet")
+    Path(f"{out}.json").write_bytes(json.dumps(_said(found)).encode())
+
+
+def _said(found: gemel.Duplicates) -> dict[str, Any]:
+    seen = found.summary
+    reach = None if seen.reach is None else {"value": seen.reach.value, "low": seen.reach.low}
+    n = None if seen.reach is None else seen.reach.n_candidates
+    return {"engine": seen.engine, "candidates": n, "reach": reach, "threshold": seen.threshold}
+
+
+def timed(command: list[str]) -> dict[str, float]:
+    """Seconds, CPU seconds and peak memory of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=HERE)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[:3]} ended with {process.returncode}")
+    return {
+        "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mb": round(used.ru_maxrss / 1024),
+    }
+
+
+def judged(out: Path, truth: pl.DataFrame) -> dict[str, float]:
+    """How well clusters agree with identities, and which share of genuine pairs was scored."""
+    clusters = pl.read_parquet(f"{out}.parquet").select("id", "cluster")
+    joined = truth.join(clusters, left_on="record", right_on="id")
+    label = joined["cluster"].rank("dense").to_numpy().astype(np.int64)
+    quality = agreement(label, joined["identity"].to_numpy()).pairwise
+    pairs = pl.read_parquet(f"{out}.pairs.parquet")
+    of = dict(zip(truth["record"], truth["identity"], strict=True))
+    left, right = (pairs[side].replace_strict(of) for side in ("left", "right"))
+    return {
+        "precision": round(quality.precision, 4),
+        "recall": round(quality.recall, 4),
+        "f1": round(quality.f1, 4),
+        "genuine_pairs_kept": round(float((left == right).sum()) / genuine(truth), 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", nargs="+", type=int, default=list(SIZES))
+    parser.add_argument("--two", action="store_true", help="in two files, each person once in each")
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--release", type=Path, help="of RLdata10000; trained if left out")
+    parser.add_argument("--peers", type=Path, help="python of the peers' environment")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--find", nargs="+", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.find:
+        find(*asked.find)
+        return
+    table = load("rldata10000", CACHE / "packages")
+    release = asked.release or trained(table, table.dataset(), 0)[0].folder
+    peers = asked.peers or peers_python(CACHE)
+    report: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "gemel": gemel.__version__,
+        "files": 2 if asked.two else 1,
+        "rows": {},
+    }
+    grid = Table("rows", "", "seconds", "CPU s", "peak MB", "precision", "recall", "F1")
+    for n in asked.rows:
+        paths = files(n, asked.two)
+        truth = pl.concat([pl.read_csv(p, columns=["record", "identity"]) for p in paths])
+        out = {name: FOLDER / f"{name}-{n}-{len(paths)}" for name in ("gemel", "splink")}
+        commands = {
+            "gemel": [sys.executable, __file__, "--find", str(release), str(out["gemel"])],
+            "splink": [str(peers), str(HERE / "peers_million.py"), str(out["splink"])],
+        }
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
+        for _ in range(asked.repeat):
+            for name, command in commands.items():
+                runs[name].append(timed([*command, *map(str, paths)]))
+        report["rows"][n] = {"genuine_pairs": genuine(truth)}
+        for name, each in runs.items():
+            best = min(each, key=lambda run: run["cpu_seconds"])
+            said = {**best, "runs": each, **judged(out[name], truth)}
+            if name == "gemel":
+                said |= json.loads(Path(f"{out[name]}.json").read_bytes())
+            report["rows"][n][name] = said
+            keys = ("seconds", "cpu_seconds", "peak_mb", "precision", "recall", "f1")
+            grid.add_row(f"{n:,}", name, *(f"{said[k]:,}" for k in keys))
+        asked.out.write_text(json.dumps(report, indent=1) + "\n")
+    Console(width=None if Console().is_terminal else 120).print(grid)
+
+
+if __name__ == "__main__":
+    main()
