@@ -2,8 +2,8 @@
 
 First and last names are those of RLdata10000 as often as there, and in every second person made of
 the beginning of one and the end of another, as a large population has more names than a small one.
-Birth dates are drawn from its birth dates. A second record has, four times in five, one typing
-error in a name, the year, the month or the day.
+Birth dates are drawn from its birth dates. A second record has one typing error, as often in a
+name, the year, the month or the day as second records have it there.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from records_data import load
 
 TWICE = 0.05
 """Records that are the second one of a person."""
-ERROR = 0.8
 NEW_NAME = 0.5
 FIRST, LAST = 1_500, 5_000
 """Names that are made."""
-TYPED = ("fname_c1", "lname_c1", "by", "bm", "bd")
+TYPED = {"fname_c1": 0.33, "lname_c1": 0.27, "by": 0.15, "bm": 0.11, "bd": 0.14}
 LETTERS, DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 Values = np.ndarray[Any, Any]
 
@@ -45,8 +44,8 @@ def rows(n: int, cache: Path, seed: int = 0) -> pl.DataFrame:
         people[name][which] = rng.choice(new, len(which), p=weight / weight.sum())
     again = rng.choice(n_people, n - n_people, replace=False)
     second = {name: values[again].copy() for name, values in people.items()}
-    for i in np.flatnonzero(rng.random(len(again)) < ERROR).tolist():
-        name = TYPED[int(rng.integers(0, len(TYPED)))]
+    where = rng.choice(list(TYPED), len(again), p=list(TYPED.values()))
+    for i, name in enumerate(where.tolist()):
         second[name][i] = _typed(second[name][i], name, rng)
     order = rng.permutation(n)
     identity = np.concatenate([np.arange(n_people), again])[order]

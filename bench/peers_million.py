@@ -25,6 +25,8 @@ RULES = (
     ("lname_c1", "yob", "bm", "bd"),
     ("fname_c1", "lname_c1", "bm", "bd"),
 )
+CERTAIN = ((*NAMES, "yob", "bm"), (*NAMES, "yob", "bd"), RULES[1], RULES[2])
+"""Deterministic rules for the prior, those of `peers_splink_setup`."""
 LEAST = 0.01
 
 
@@ -53,7 +55,9 @@ def main(out: str, *paths: str) -> None:
     database = DuckDBAPI()
     linker = Linker([database.register(table(p)) for p in paths], settings, log_level="ERROR")
     train = linker.training
-    train.estimate_probability_two_random_records_match([block_on(*NAMES, *DATES)], recall=0.2)
+    train.estimate_probability_two_random_records_match(
+        [block_on(*rule) for rule in CERTAIN], recall=0.9
+    )
     train.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     train.estimate_parameters_using_expectation_maximisation(block_on(*NAMES, "bm"))
     train.estimate_parameters_using_expectation_maximisation(block_on(*DATES))

@@ -64,6 +64,7 @@ EXACT = "exact"
 EVERY: Links = "many-to-many"
 ENGINE = "engine"
 ENCODED_AT_ONCE = 4096
+BATCH = 64
 BLOCK_PAIRS = 1 << 23
 BLOCK_RECORDS = 4096
 FORMAT = 1
@@ -276,7 +277,9 @@ def _encoded(
         digest(release.space_id.encode(), *(d.encode() for d in compared.digests), *which),
         len(at),
         plan["parameters"]["encoded"],
-        lambda part: release.encoder.encode(compared.payloads(at[part.start : part.stop])),
+        lambda part: release.encoder.encode(
+            compared.payloads(at[part.start : part.stop]), batch=BATCH
+        ),
         partial(tell, "encoding"),
     )
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ ROWS = "rows"
 PAIRS = "pairs"
 CANDIDATES = "candidates.npy"
 PROPOSAL = "proposal.json"
+COLUMNS = ("left", "right", "score")
 FULL = b"records with more partners"
 
 Tick = Callable[[int, int], None]
@@ -156,15 +158,16 @@ class Job:
         path = self.block(number)
         if not path.exists():
             found = find()
-            columns = {"left": found.left, "right": found.right, "score": found.score}
-            table = pa.table(columns).replace_schema_metadata({FULL: str(found.n_full)})
+            frame = pl.DataFrame({c: getattr(found, c) for c in COLUMNS})
+            # Arrow would import pandas, where there is one, to look at arrays of numpy.
+            table = frame.to_arrow().replace_schema_metadata({FULL: str(found.n_full)})
             sink = io.BytesIO()
             pq.write_table(table, sink, write_page_checksum=True)
             write(path, sink.getvalue())
             return found
         try:
             table = pq.read_table(path, page_checksum_verification=True)
-            left, right, score = (table[c].to_numpy() for c in ("left", "right", "score"))
+            left, right, score = (table[c].to_numpy() for c in COLUMNS)
             return Pairs(left, right, score, int(table.schema.metadata[FULL]))
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as e:
             raise DataError(
