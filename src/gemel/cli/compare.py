@@ -96,6 +96,7 @@ def _splits(project: Project, dataset: Dataset, release: Release) -> Splits:
 def render(found: Comparison) -> None:
     """Write a comparison to stdout: the verdict, a table of differences, what is decided anew."""
     from gemel.figures import percent
+    from gemel.release.words.expected import where
 
     show.out(found.sentence)
     show.out("")
@@ -114,7 +115,7 @@ def render(found: Comparison) -> None:
     show.say(
         f"{found.n_identities:,} identities, {found.n_genuine:,} genuine and "
         f"{found.n_impostor:,} impostor comparisons of eval; {percent(found.confidence)} "
-        f"intervals by identity, each on its own; prior {found.prior:.3g}"
+        f"intervals by identity, each on its own; {where(found.prior)}"
     )
     for note in found.notes:
         show.say(note)

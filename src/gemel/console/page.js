@@ -403,7 +403,7 @@ function showClusters(section, reply, given) {
   }
   const review = asked ? `; ${asked} pairs are for a person to decide` : "";
   section.querySelector(".result").replaceChildren(
-    make("p", "", reply.clusters.length ? `${inClusters} of ${given.length} records are ${reply.clusters.length} things${review}` : `No two of ${given.length} records match${review}`),
+    make("p", "", reply.clusters.length ? `${inClusters} of ${given.length} records stand in ${reply.clusters.length} ${reply.clusters.length === 1 ? "cluster" : "clusters"} of the same${review}` : `No two of ${given.length} records match${review}`),
     list,
     details(reply),
   );
@@ -412,6 +412,8 @@ function showClusters(section, reply, given) {
 function offerFile() {
   const section = byId("duplicates"), drop = byId("file"), input = drop.querySelector("input");
   section.hidden = picture !== null || !live.fields.length;
+  const names = live.fields.map((field) => field.name).join(", ");
+  drop.querySelector("span").textContent = `Choose or drop a CSV file of up to 1,000 records with the columns ${names}`;
   input.addEventListener("change", () => input.files[0] && takeTable(section, input.files[0]));
   for (const name of ["dragover", "drop"]) {
     drop.addEventListener(name, (event) => {

@@ -304,7 +304,8 @@ def _notes(before: Release, after: Release, scores: Scores, prior: float) -> tup
     policies, notes = (before.policy, after.policy), []
     if before.evidence.target.prior != after.evidence.target.prior:
         notes.append(
-            f"the two state different priors: {after.short_id}'s {prior:.3g} is used for both"
+            "the two are for different shares of genuine pairs: that of "
+            f"{after.short_id}, {prior:.3g}, is used for both"
         )
     notes.append(scores.note)
     if _score_alike(before, after):
