@@ -157,6 +157,35 @@ DOUBLE = "id,first,last,town,born\na,otto,weber,ulm,1950-01-02\na,otto,weber,ulm
 DATA = '[data]\npath = "x.csv"\nidentity = "person"\n'
 
 TABLE = [
+    # two files, and pairs
+    Bad("init people.csv none.csv --force", "no such file or folder", where="none.csv"),
+    Bad("init people.csv people.csv --force", "the same file twice", hint="gemel duplicates"),
+    Bad("init people.csv pictures --force", "a folder, two files are linked", pictures),
+    Bad("init people.csv y.csv --force", "no column of one name",
+        put("y.csv", "a;b\n" + "q;w\n" * 9), where="y.csv", hint="[other.names]"),
+    Bad("init people.csv y.csv --force --other-id nr", "no column 'nr'",
+        put("y.csv", "first,last\nanna,koch\n"), where="y.csv", hint="columns: first, last"),
+    Bad("link", "no second file is named", where="other.path", hint="gemel init FILE OTHER"),
+    Bad("link people.csv", "one file is named, two are linked", where="people.csv"),
+    Bad("link people.csv none.csv --id id", "no such file", where="none.csv"),
+    Bad("link people.csv y.csv --id id -o links.txt", "the name has to end in .parquet or .csv",
+        put("y.csv", "first,last\nanna,koch\n")),
+    Bad("link people.csv y.csv --id id", "no column 'town'",
+        put("y.csv", "first,last\nanna,koch\n"), where="y.csv", hint="columns: first, last"),
+    Bad("link people.csv people.csv --id id --other-id id", "the same records on both sides"),
+    Bad("link --links one", "other.links = 'one'", hint="How many records"),
+    Bad("data check", "no column 'vornam' to compare, which other.names says", both(
+        put("y.csv", "vorname\nanna\n"), settings(
+            '[data]\npath = "people.csv"\n[other]\npath = "y.csv"\n'
+            '[other.names]\nfirst = "vornam"\n')), where="y.csv", hint="vorname"),
+    Bad("data check", "of grades, data.same_from says from which on", both(
+        put("p.csv", "left,right,same\n" + "how so,what for,3.5\n" * 9), settings(
+            '[data]\npath = "p.csv"\nkind = "pairs"\n')), where="p.csv"),
+    Bad("data check", "no column 'answer'", both(
+        put("p.csv", "left,right,same\na b,c d,1\n"), settings(
+            '[data]\npath = "p.csv"\nkind = "pairs"\nsame = "answer"\n')), hint="data.same"),
+    Bad("init x.xlsx --force", "cannot read the spreadsheet", put("x.xlsx", "PK"),
+        where="x.xlsx", hint="CSV UTF-8"),
     # the command line
     Bad("tran", "No such command 'tran'", code=2),
     Bad("release", "", code=2),
@@ -216,7 +245,7 @@ TABLE = [
     Bad("init x.csv -o y.toml", "no records", put("x.csv", "a,b\n"), where="x.csv"),
     Bad("init x.csv -o y.toml", "2 records are too few to tell", put("x.csv", "a,b\n1,2\n3,4\n")),
     Bad("init x.csv -o y.toml --identity c", "c", put("x.csv", "a,b\n1,2\n"), where="x.csv"),
-    Bad("init x.xls -o y.toml", "unknown file type", put("x.xls", "a")),
+    Bad("init x.xls -o y.toml", "cannot read the spreadsheet", put("x.xls", "a")),
     Bad("init x.parquet -o y.toml", "", put("x.parquet", "PAR1"), where="x.parquet"),
     Bad("init x.csv -o y.toml", "not a text file", put("x.csv", b"PK\x03\x04" + b"x" * 50)),
     Bad("init x.jsonl -o y.toml", "", put("x.jsonl", '{"a": 1}\n{"a": \n'), where="x.jsonl"),
@@ -240,7 +269,7 @@ TABLE = [
     Bad("init people.csv -o y.toml --pairs p.csv", "",
         put("p.csv", "left,right,same\nr1.0,r1.1,perhaps\n"), where="p.csv"),
     Bad("init people.csv -o y.toml --pairs p.csv", "",
-        put("p.csv", "left,right\nr1.0,r1.1\n"), where="p.csv"),
+        put("p.csv", "a,b\nx1,y1\n"), where="p.csv"),
     # images
     Bad("init pictures -o y.toml", "broken.png", pictures),
     Bad("init nopictures -o y.toml", "", lambda f: (f / "nopictures").mkdir()),
@@ -294,7 +323,7 @@ TABLE = [
     Bad("gemel train", "No such command 'gemel'", code=2),
     Bad("train people.csv", "unexpected extra argument", code=2),
     Bad("init", "Missing argument", code=2),
-    Bad("init people.csv photos", "unexpected extra argument", code=2),
+    Bad("init people.csv shop.csv photos", "unexpected extra argument", code=2),
     Bad("data", "", code=2),
     Bad("data chek", "No such command", code=2),
     Bad("calibrate --fmr", "requires an argument", code=2),

@@ -137,7 +137,7 @@ def test_a_taken_part_keeps_its_codes(tmp_path: Path) -> None:
         ("q.csv", '"a,b\n1,2\n', "header cannot be read"),
         ("l.csv", "größe,b\n1,2\n".encode("latin-1"), "header is not UTF-8"),
         ("p.parquet", b"PAR1nonsense", "cannot read the Parquet file"),
-        ("x.xlsx", b"PK", "unknown file type .xlsx"),
+        ("x.xlsx", b"PK", "cannot read the spreadsheet"),
         ("j.jsonl", "[1]\n2\n", "no line is a JSON object"),
         ("j.jsonl", "{'a': 1}\n", "bad JSON"),
     ],

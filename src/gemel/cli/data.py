@@ -57,6 +57,8 @@ def init(
         if one is not None and not one.exists():
             what = "no such file or folder"
             raise DataError(what, where=str(one), hint="name records that exist")
+    if other is not None:
+        _check_two(path, other)
     flags = {
         "data.kind": kind,
         "data.identity": identity,
@@ -86,6 +88,24 @@ def init(
         labelled = guess.dataset is not None and guess.dataset.has_identities
         then = "gemel data check" if labelled else "gemel train"
         show.say(f"wrote {output}; look at it, then: {then}{named}")
+
+
+def _check_two(path: Path, other: Path) -> None:
+    """Raise unless both are files, and not one.
+
+    Raises:
+        ConfigError: a folder, or the same file twice.
+    """
+    folder = next((p for p in (path, other) if p.is_dir()), None)
+    if folder is not None:
+        what = "a folder, two files are linked"
+        raise ConfigError(what, where=str(folder), hint="name two tables of records")
+    if path.samefile(other):
+        raise ConfigError(
+            "the same file twice",
+            where=str(other),
+            hint="gemel init FILE; gemel duplicates then finds what is the same in it",
+        )
 
 
 @app.command()

@@ -239,6 +239,7 @@ def _from_pairs(
 ) -> Dataset:
     """The things that a pair file itself names: images relative to it, or texts."""
     found = labelled.parse(table, columns)
+    _check_ratio(found.bad, found.n_read, found.file, max_bad_ratio)
     named = found.names()
     are_images = bool(named) and all(n.lower().endswith(images.SUFFIXES) for n in named)
     if are_images:

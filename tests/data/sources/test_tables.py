@@ -36,7 +36,7 @@ def test_gzip_and_arrays_of_json_hold_the_same_records(tmp_path: Path) -> None:
         ("t.csv.gz", b"a,b\n1,2\n", "cannot unpack the file", ""),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-9], "cannot unpack the file", ""),
         ("t.parquet.gz", gzip.compress(b"x"), "unknown file type", "known:"),
-        ("t.xlsx", b"PK", "unknown file type .xlsx", "save the sheet as CSV UTF-8"),
+        ("t.xlsx", b"PK", "cannot read the spreadsheet", "save it anew or as CSV UTF-8"),
         ("t.json", b"[1, 2", "bad JSON", ""),
         ("t.json", b"[1, 2]", "no element is a JSON object", ""),
     ],

@@ -23,6 +23,7 @@ import numpy as np
 from gemel.arrays import Bool, Int64
 from gemel.data.dataset import BadRecord
 from gemel.data.schema import as_text
+from gemel.data.sources import sheets
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ DELIMITED = (".csv", ".tsv", ".txt")
 JSON_LINES = (".jsonl", ".ndjson")
 JSON = (".json",)
 PARQUET = (".parquet", ".pq")
-SUFFIXES = (*DELIMITED, *JSON_LINES, *JSON, *PARQUET)
-EXCEL = (".xlsx", ".xls", ".ods")
+SUFFIXES = (*DELIMITED, *JSON_LINES, *JSON, *PARQUET, *sheets.SUFFIXES)
 GZIP = ".gz"
 """May stand behind the ending of a text file."""
 
@@ -76,7 +76,7 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """The table in a CSV, TSV, JSON (an array), JSONL or Parquet file; text may be in gzip.
+    """The table in a CSV, TSV, JSON (an array), JSONL, Parquet or Excel file; text may be in gzip.
 
     Raises:
         DataError: no such file, unknown type, unreadable, or without a header or a record.
@@ -85,12 +85,12 @@ def read(path: Path) -> Table:
         **dict.fromkeys(DELIMITED, _read_delimited),
         **dict.fromkeys((*JSON_LINES, *JSON), _read_json),
         **dict.fromkeys(PARQUET, _read_parquet),
+        **dict.fromkeys(sheets.SUFFIXES, _read_sheet),
     }
     reader = readers.get(_ending(path))
-    if reader is None or (reader is _read_parquet and path.suffix.lower() == GZIP):
+    is_packed = path.suffix.lower() == GZIP
+    if reader is None or (is_packed and reader in (_read_parquet, _read_sheet)):
         hint = f"known: {' '.join(SUFFIXES)}, text in {GZIP} as well, or a folder of images"
-        if _ending(path) in EXCEL:
-            hint = "in the spreadsheet, save the sheet as CSV UTF-8, and name that file"
         raise DataError(f"unknown file type {path.suffix or path.name}", where=str(path), hint=hint)
     table = reader(path)
     if table.n_read == 0:
@@ -322,6 +322,36 @@ def _read_parquet(path: Path) -> Table:
     if not isinstance(frame, pl.DataFrame):
         raise DataError("the Parquet file holds no table", where=str(path))
     return from_frame(frame, str(path))
+
+
+def _read_sheet(path: Path) -> Table:
+    sheet = sheets.read(path)
+    header, *rows = sheet.rows
+    used = [i for i, cells in enumerate(zip(*sheet.rows, strict=True)) if _any_value(cells)]
+    names, notes = _names([as_text(header[i]) or "" for i in used], str(path))
+    numbered = [(number, row) for number, row in enumerate(rows, sheet.first + 1)]
+    while numbered and not _any_value(numbered[-1][1]):
+        numbered.pop()
+    kept = [(number, row) for number, row in numbered if _any_value(row)]
+    empty = [
+        BadRecord(str(path), number, None, "empty record")
+        for number, row in numbered
+        if not _any_value(row)
+    ]
+    columns = {name: [row[i] for _, row in kept] for name, i in zip(names, used, strict=True)}
+    return Table(
+        str(path),
+        of_values(columns, str(path)).frame,
+        _int64([number for number, _ in kept]),
+        tuple(empty),
+        len(numbered),
+        (*notes, *((sheet.note,) if sheet.note else ())),
+    )
+
+
+def _any_value(cells: Sequence[Any]) -> bool:
+    """Whether a cell has a value."""
+    return any(value is not None for value in cells)
 
 
 def from_frame(frame: pl.DataFrame, file: str) -> Table:
