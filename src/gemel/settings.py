@@ -403,7 +403,7 @@ class AdaptSettings(Settings, frozen=True):
     enough: Annotated[
         Annotated[float, Meta(ge=1)],
         Meta(description="Effective answers of each class from which older ones are left out"),
-    ] = 300.0
+    ] = 100.0
     min_age_days: Annotated[
         Annotated[float, Meta(ge=0)],
         Meta(description="Age from which a decision counts, so that its answer had time to come"),

@@ -24,6 +24,7 @@ from gemel.cli import (
     duplicates,
     explain,
     gallery,
+    label,
     ledger,
     link,
     release,
@@ -87,6 +88,7 @@ gallery.app.command()(classes.classes)
 app.add_typer(gallery.app, name="gallery")
 app.command("duplicates")(duplicates.duplicates)
 app.command("link")(link.link)
+app.command("label")(label.label)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
 app.command("verify")(verify.verify)

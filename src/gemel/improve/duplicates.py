@@ -210,6 +210,18 @@ def name_of(plan: dict[str, Any]) -> str:
     return digest(canonical_json(plan))[:12]
 
 
+def compared_in(
+    release: Release,
+    compared: Compared,
+    folder: Path,
+    plan: dict[str, Any],
+    progress: Progress | None = None,
+) -> Comparison:
+    """The pairs of a plan, in a job folder that is kept."""
+    with jobs.opened(folder, plan) as job:
+        return _compare(release, compared, job, plan, progress or (lambda stage, done, total: None))
+
+
 @contextmanager
 def _folder(folder: str | Path | None) -> Iterator[Path]:
     if folder is not None:
@@ -290,13 +302,12 @@ def _least(release: Release, plan: dict[str, Any]) -> float:
     return least
 
 
-def _clustered(
-    release: Release, compared: Compared, comparison: Comparison, how: Clustering
-) -> Duplicates:
-    """Decide the pairs, cluster the matches, choose canonical records and count."""
+def in_pairs(
+    release: Release, compared: Compared, comparison: Comparison
+) -> tuple[Int64, Pairs, Records]:
+    """The records that are in any pair: their positions, the pairs of these, and themselves."""
     # Only records in a pair can be anything but alone.
     at = np.unique(np.concatenate([comparison.pairs.left, comparison.pairs.right]))
-    pairs = comparison.pairs.among(at)
     records = Records(
         policy=release.policy,
         comparator=release.comparator,
@@ -304,6 +315,14 @@ def _clustered(
         categories=compared.categories(at),
         values=compared.rows([rule.field for rule in release.policy.rules], at),
     )
+    return at, comparison.pairs.among(at), records
+
+
+def _clustered(
+    release: Release, compared: Compared, comparison: Comparison, how: Clustering
+) -> Duplicates:
+    """Decide the pairs, cluster the matches, choose canonical records and count."""
+    at, pairs, records = in_pairs(release, compared, comparison)
     decided = for_set(release, records.levelled(pairs), compared.n_pairs, share=how.prior)
     policy = decided.policy
     records = replace(records, policy=policy)

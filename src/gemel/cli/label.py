@@ -1,0 +1,173 @@
+"""`gemel label`: ask a person which pairs are the same, until the wanted precision is proven."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import AsJson, ConfigFile, Project, ReleaseName, Sets
+from gemel.errors import DataError
+
+if TYPE_CHECKING:
+    from gemel.data.dataset import Dataset
+    from gemel.improve.labels.session import Known, Session
+    from gemel.release.release import Release
+
+FOLDER = "labels"
+EVERY = 10
+PRECISION = 0.95
+
+
+def label(
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.999, help="Stop when this share of matches is proven right."),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who answers; you if left out.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="Take answers from a file left,right,same instead.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 10_000,
+    release: ReleaseName = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
+    """Ask which pairs are the same: y, n, u for unsure, b for back, q to stop.
+
+    Most questions are about pairs near the threshold, all are drawn at random with a known
+    chance: so the answers teach, and say how good the matches are. Stopped, it goes on when run
+    again; another person (--by) is asked some questions again.
+    """
+    project = Project.open(config, sets)
+    live = project.release(release)
+    session, dataset = opened(project, live, precision, by)
+    asked = session.n_asked
+    if answers is not None:
+        _from_file(session, answers, limit)
+    else:
+        _ask(session, live, dataset, limit)
+    known = session.known()
+    from gemel.improve.labels.session import write_pairs
+
+    written = write_pairs(session.answers, project.state / FOLDER)
+    if json:
+        show.as_json(known)
+        return
+    show.out(in_words(known))
+    show.say(f"{session.n_asked - asked:,} questions more; all answers: {written}")
+    if not known.proven:
+        show.say("gemel label goes on where it was")
+
+
+def opened(
+    project: Project, live: Release, precision: float | None = None, by: str | None = None
+) -> tuple[Session, Dataset]:
+    """The session of a person over the records of a project, and these records."""
+    from gemel.improve.labels.answers import Answers
+    from gemel.improve.labels.questions import plan
+    from gemel.improve.labels.session import Session
+
+    dataset, goal = project.records_for(live, None), project.config.calibrate
+    folder = project.state / FOLDER
+    with show.progress("looking for pairs") as tick:
+        made = plan(
+            live, dataset, folder, progress=lambda stage, done, total: tick(done, total, stage)
+        )
+    stated = goal.value if goal.target == "precision" else None
+    session = Session(
+        made,
+        Answers(folder),
+        by or project.actor,
+        goal=precision or stated or PRECISION,
+        confidence=goal.confidence,
+        second=project.config.adapt.second_ratio,
+    )
+    return session, dataset
+
+
+def _from_file(session: Session, path: Path, limit: int) -> None:
+    """Answer what a file of pairs knows, in the order of the plan; stop at the first it does not.
+
+    Raises:
+        DataError: it has no columns left, right and same.
+    """
+    from gemel.data.sources import pairs, tables
+
+    told = pairs.parse(tables.read(path))
+    show.refused(told.bad)
+    said: dict[tuple[str, str], bool] = {}
+    for left, right, same in zip(told.left, told.right, told.same.tolist(), strict=True):
+        said[left, right] = said[right, left] = same
+    if not said:
+        raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
+    for _ in range(limit):
+        question = session.next()
+        if question is None or session.known().proven:
+            return
+        same = said.get(question.pair)
+        if same is None:
+            show.say(f"{path} does not know the next pair: {question.left}, {question.right}")
+            return
+        session.say(question, "same" if same else "different")
+
+
+def _ask(session: Session, live: Release, dataset: Dataset, limit: int) -> None:
+    """Put questions to the person at the keyboard, or to a pipe."""
+    from rich.console import Console
+
+    from gemel.cli.label_screen import ASK, drawn, keys
+    from gemel.encode import modality
+
+    console, kind = Console(stderr=True, highlight=False), modality.named(live.modality)
+    place = {name: i for i, name in enumerate(dataset.ids.tolist())}
+
+    def shown(name: str) -> dict[str, Any]:
+        (payload,) = dataset.payloads([place[name]])
+        item = kind.item(payload)
+        return {"": name, **(item if isinstance(item, dict) else {"item": dataset.source})}
+
+    pressed, n = keys(), 0
+    while n < limit and (question := session.next()) is not None:
+        head = f"question {session.n_asked + 1}"
+        drawn(console, shown(question.left), shown(question.right), head)
+        show.say(ASK)
+        key = next(pressed, "q")
+        if key == "q":
+            return
+        if key == "b":
+            n -= session.undo() is not None
+            continue
+        session.say(question, {"y": "same", "n": "different", "u": "unsure"}[key])  # type: ignore[arg-type]
+        n += 1
+        if n % EVERY == 0:
+            known = session.known()
+            show.say(in_words(known))
+            if known.proven:
+                return
+
+
+def in_words(known: Known) -> str:
+    """What is known, in a sentence or two."""
+    n, at = known.n_answers, known.precision
+    if not at.n_effective:
+        return f"{n} answers; too few of each kind of pair to say anything yet"
+    said = (
+        f"{n} answers; of the {known.n_match:,} matches between {100 * at.low:.0f} and "
+        f"{_most(at.high)} of 100 are right"
+    )
+    goal = f"{100 * known.goal:g}"
+    if known.proven:
+        return f"{said}: at least {goal} is proven"
+    if known.missing is None:
+        if at.value < known.goal:
+            return f"{said}; {goal} is not reached at this threshold, as it looks"
+        return said
+    return f"{said}; about {max(EVERY, round(known.missing, -1))} more answers prove {goal}"
+
+
+def _most(rate: float) -> str:
+    return f"{100 * rate:.0f}"

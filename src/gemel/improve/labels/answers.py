@@ -1,0 +1,109 @@
+"""What people said about pairs: one line an answer, on disk before the next question is put.
+
+A later line about a pair by the same person replaces the former; nothing is ever removed. A line
+that a kill cut short is left out and written over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from gemel.errors import DataError
+from gemel.improve.labels.questions import Pair
+
+FILE = "answers.jsonl"
+
+Said = Literal["same", "different", "unsure", "withdrawn"]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What one person said about one pair."""
+
+    left: str
+    right: str
+    said: Said
+    by: str
+    time: str
+
+
+class Answers:
+    """All answers of a folder.
+
+    Args:
+        folder: made if it is not there.
+    Raises:
+        DataError: a line in the middle cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / FILE
+        self._said: dict[Pair, dict[str, Said]] = {}
+        for line in self._lines():
+            self._take(line)
+
+    def of(self, pair: Pair) -> dict[str, Said]:
+        """Who said what about a pair."""
+        return self._said.get(pair, {})
+
+    def genuine(self, pair: Pair) -> bool | None:
+        """What most say about a pair; None where nobody is sure or they are divided evenly."""
+        said = list(self.of(pair).values())
+        yes, no = said.count("same"), said.count("different")
+        return None if yes == no else yes > no
+
+    def all(self) -> dict[Pair, bool]:
+        """Every pair with an answer."""
+        found = {pair: self.genuine(pair) for pair in self._said}
+        return {pair: same for pair, same in found.items() if same is not None}
+
+    def agreement(self) -> tuple[int, int]:
+        """Pairs that several people answered, and those of them where all agree."""
+        several = [set(s.values()) for s in self._said.values() if len(s) > 1]
+        return len(several), sum(len(s) == 1 for s in several)
+
+    def say(self, pair: Pair, said: Said, by: str) -> None:
+        """Note an answer; it is on disk on return."""
+        line = Line(*pair, said, by, datetime.now(UTC).isoformat(timespec="seconds"))
+        self._mend()
+        with self.path.open("ab") as file:
+            file.write(msgspec.json.encode(line) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._take(line)
+
+    def _take(self, line: Line) -> None:
+        about = self._said.setdefault((line.left, line.right), {})
+        about.pop(line.by, None)
+        if line.said != "withdrawn":
+            about[line.by] = line.said
+        if not about:
+            del self._said[line.left, line.right]
+
+    def _lines(self) -> Iterator[Line]:
+        if not self.path.exists():
+            return
+        *whole, _ = self.path.read_bytes().split(b"\n")
+        for number, text in enumerate(whole, start=1):
+            try:
+                yield msgspec.json.decode(text, type=Line)
+            except msgspec.DecodeError as e:
+                raise DataError(
+                    f"line {number} is no answer: {e}",
+                    where=str(self.path),
+                    hint="take the line out, or put the file back as it was",
+                ) from e
+
+    def _mend(self) -> None:
+        """Take away a last line that was cut short."""
+        if not self.path.exists():
+            return
+        content = self.path.read_bytes()
+        if content and not content.endswith(b"\n"):
+            os.truncate(self.path, content.rfind(b"\n") + 1)

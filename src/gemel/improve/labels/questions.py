@@ -1,0 +1,185 @@
+"""Which pairs people are asked about: a random sample of each stratum, most near the threshold.
+
+The pairs of a set of records that score highest are cut into strata by their rank: three that
+match and three that do not. Each has a random order that is fixed when the plan is made, and a
+share of the questions that no answer changes, so that what is asked near the threshold, where it
+teaches most, certifies as well as the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Int64, canonical_json, digest
+from gemel.calibrate.answers.strata import Stratum
+from gemel.data.dataset import Dataset
+from gemel.decide.bands import matches
+from gemel.errors import DataError
+from gemel.files import write_whole
+from gemel.improve import duplicates as jobs
+from gemel.improve.records import Compared
+from gemel.release.for_set import for_set
+from gemel.release.release import Release
+from gemel.tasks.sameness import floor
+
+FORMAT = 1
+MATCHES = ((0.5, 0.2), (0.8, 0.2), (1.0, 0.25))
+"""Of the pairs that match: rank at which a stratum ends, and its share of the questions."""
+OTHERS = ((0.2, 0.2), (1.0, 0.1), (math.inf, 0.05))
+"""Of the best pairs that do not, by their rank as a share of those that match; the last: all."""
+LEAST_PROBABILITY = (1e-3, 1e-2, 0.1)
+"""Pairs below are not asked about; the first one that the release knows a score for."""
+KEPT = 1000
+"""Questions of a stratum that are kept; nobody answers more."""
+OTHERS_AT_MOST = 10
+"""Times as many pairs that do not match as pairs that do, at most."""
+
+Pair = tuple[str, str]
+
+
+class Question(msgspec.Struct, frozen=True, array_like=True):
+    """A pair to ask about: two record ids, and its score."""
+
+    left: str
+    right: str
+    score: float
+
+    @property
+    def pair(self) -> Pair:
+        """The two ids."""
+        return self.left, self.right
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked, in which order.
+
+    Attributes:
+        format: of this file.
+        release: whose scores they are.
+        data: digest of the records.
+        threshold: that decides in these records.
+        n_pairs: of these records, asked about or not.
+        strata: by falling score.
+        shares: of the questions, of each stratum.
+        present: how many strata match.
+        questions: of each stratum, in the order in which they are asked.
+    """
+
+    format: int
+    release: str
+    data: str
+    threshold: float
+    n_pairs: int
+    strata: tuple[Stratum, ...]
+    shares: tuple[float, ...]
+    present: int
+    questions: tuple[tuple[Question, ...], ...]
+
+    def stratum_of_next(self, n_asked: Int64) -> int | None:
+        """Which stratum is asked about next, after so many of each; None if all are through."""
+        left = [n < len(q) for n, q in zip(n_asked.tolist(), self.questions, strict=True)]
+        if not any(left):
+            return None
+        behind = np.array(self.shares) * (n_asked.sum() + 1) - n_asked
+        return int(np.argmax(np.where(left, behind, -np.inf)))
+
+
+def plan(
+    release: Release,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Plan:
+    """The plan for some records, made once and kept.
+
+    Args:
+        release: scores and decides.
+        dataset: the records.
+        folder: of plans and unfinished work.
+        seed: of the random orders.
+        progress: see `duplicates`.
+    Raises:
+        DataError: records that do not fit the release, or nothing matches.
+    """
+    compared = Compared.of(release, dataset, None)
+    data = digest(*(d.encode() for d in compared.digests))
+    name = digest(canonical_json({"release": release.id, "data": data, "seed": seed}))[:12]
+    path = folder / f"plan-{name}.json"
+    if path.is_file():
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    made = _made(release, compared, folder / f"work-{name}", data, seed, progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, msgspec.json.encode(made))
+    return made
+
+
+def _made(
+    release: Release,
+    compared: Compared,
+    folder: Path,
+    data: str,
+    seed: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> Plan:
+    job = jobs.planned(release, compared)
+    job["parameters"]["floor"] = _floor(release)
+    comparison = jobs.compared_in(release, compared, folder, job, progress)
+    at, pairs, records = jobs.in_pairs(release, compared, comparison)
+    score = records.levelled(pairs)
+    threshold = for_set(release, score, compared.n_pairs).policy.verify.threshold
+    order = np.argsort(-score, kind="stable")
+    n_match = int(np.count_nonzero(matches(score, threshold)))
+    if not n_match:
+        raise DataError(
+            "no pair of these records matches, so there is nothing to ask about",
+            where=compared.left.source,
+            hint="a lower threshold: gemel calibrate; or more records",
+        )
+    order = order[: n_match * (1 + OTHERS_AT_MOST)]
+    ends = [round(rank * n_match) for rank, _ in MATCHES]
+    ends += [n_match + round(min(r * n_match, len(order))) for r, _ in OTHERS[:-1]]
+    ends = sorted({min(end, len(order)) for end in [*ends, len(order)]} - {0})
+    every = [*MATCHES, *((1 + rank, part) for rank, part in OTHERS)]
+    names = compared.ids()
+    rng, ids, start = np.random.default_rng(seed), [names[i] for i in at.tolist()], 0
+    strata: list[Stratum] = []
+    questions: list[tuple[Question, ...]] = []
+    shares: list[float] = []
+    for end in ends:
+        part = order[start:end]
+        picked = rng.permutation(part)[:KEPT]
+        rank = end / n_match
+        shares.append(next(of for r, of in every if rank <= r or math.isinf(r)))
+        strata.append(Stratum(float(score[part[-1]]), len(part)))
+        ends_of = zip(pairs.left[picked], pairs.right[picked], score[picked], strict=True)
+        questions.append(tuple(Question(ids[i], ids[j], float(s)) for i, j, s in ends_of))
+        start = end
+    total = sum(shares)
+    return Plan(
+        format=FORMAT,
+        release=release.id,
+        data=data,
+        threshold=threshold,
+        n_pairs=compared.n_pairs,
+        strata=tuple(strata),
+        shares=tuple(part / total for part in shares),
+        present=ends.index(n_match) + 1,
+        questions=tuple(questions),
+    )
+
+
+def _floor(release: Release) -> float:
+    """The lowest score that is asked about."""
+    policy, least = release.policy, floor(release.policy)
+    for probability in LEAST_PROBABILITY if policy.likelihood else ():
+        score = policy.likelihood.score_at(probability, policy.prior) if policy.likelihood else 0
+        if math.isfinite(score):
+            return min(least, score)
+    return least

@@ -1,0 +1,192 @@
+"""One person's turn: which question is next, what an answer does, and what is known by now.
+
+A second person is first asked again what others answered: a share of it, and every answer that
+contradicts the decision. Questions are put in the order of the plan, so those answered are always
+the first ones of each stratum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import digest
+from gemel.calibrate.answers.strata import Drawn, is_due
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.files import write_whole
+from gemel.improve.labels.answers import Answers, Said
+from gemel.improve.labels.questions import Pair, Plan, Question
+from gemel.ledger.verdicts import is_asked
+
+PAIRS_FILE = "pairs.csv"
+DIGITS = 8
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers say about a threshold; plain JSON values.
+
+    Attributes:
+        n_answers: that count for it.
+        n_unsure: asked about without an answer.
+        threshold: the one that decides now, or a proven one.
+        precision: share of genuine pairs among those that match.
+        recall: matches among the genuine pairs that were proposed.
+        n_match: pairs that match there.
+        n_genuine: genuine pairs among those proposed, as far as answers say.
+        n_pairs: all pairs of the records.
+        goal: the precision that is wanted.
+        confidence: of intervals and proof.
+        proven: the threshold surely has it.
+        missing: about how many more answers prove it; None if answers say otherwise or nothing yet.
+        n_double: pairs that several people answered.
+        n_agreed: those of them where all agree.
+    """
+
+    n_answers: int
+    n_unsure: int
+    threshold: float
+    precision: Estimate
+    recall: Estimate
+    n_match: int
+    n_genuine: float
+    n_pairs: int
+    goal: float
+    confidence: float
+    proven: bool
+    missing: int | None
+    n_double: int
+    n_agreed: int
+
+
+@dataclass
+class Session:
+    """A person who answers.
+
+    Attributes:
+        plan: what is asked.
+        answers: of everybody.
+        by: who answers.
+        goal: the precision that is wanted.
+        confidence: of its proof.
+        second: share of what others answered that is asked again.
+    """
+
+    plan: Plan
+    answers: Answers
+    by: str
+    goal: float = 0.95
+    confidence: float = 0.95
+    second: float = 0.1
+    _mine: list[Pair] = field(default_factory=list)
+    _proven: int = 0
+    _looked: int = 0
+
+    def __post_init__(self) -> None:
+        self._place = {q.pair: k for k, part in enumerate(self.plan.questions) for q in part}
+        self._n_asked = np.array([self._prefix(part) for part in self.plan.questions], np.int64)
+
+    def _prefix(self, questions: tuple[Question, ...]) -> int:
+        n = 0
+        while n < len(questions) and self.answers.of(questions[n].pair):
+            n += 1
+        return n
+
+    @property
+    def n_asked(self) -> int:
+        """Questions that somebody has seen."""
+        return int(self._n_asked.sum())
+
+    def next(self) -> Question | None:
+        """The next question; None if there is none left."""
+        for k, part in enumerate(self.plan.questions):
+            for question in part[: int(self._n_asked[k])]:
+                if self._wants_second(question, k):
+                    return question
+        while (k_next := self.plan.stratum_of_next(self._n_asked)) is not None:
+            question = self.plan.questions[k_next][int(self._n_asked[k_next])]
+            if not self.answers.of(question.pair):
+                return question
+            self._n_asked[k_next] += 1
+        return None
+
+    def say(self, question: Question, said: Said) -> None:
+        """Note an answer; it is on disk on return."""
+        self.answers.say(question.pair, said, self.by)
+        self._mine.append(question.pair)
+        k = self._place[question.pair]
+        self._n_asked[k] = max(self._n_asked[k], self._prefix(self.plan.questions[k]))
+
+    def undo(self) -> Pair | None:
+        """Take the last answer of this turn back, and say about which pair it was."""
+        if not self._mine:
+            return None
+        pair = self._mine.pop()
+        self.answers.say(pair, "withdrawn", self.by)
+        k = self._place[pair]
+        self._n_asked[k] = self._prefix(self.plan.questions[k])
+        return pair
+
+    def drawn(self) -> Drawn:
+        """The answers that count."""
+        stratum, genuine = [], []
+        for k, part in enumerate(self.plan.questions):
+            for question in part[: int(self._n_asked[k])]:
+                said = self.answers.genuine(question.pair)
+                if said is not None:
+                    stratum.append(k)
+                    genuine.append(said)
+        plan = self.plan
+        return Drawn(
+            plan.strata, plan.present, np.array(stratum, np.int64), np.array(genuine, np.bool_)
+        )
+
+    def known(self) -> Known:
+        """What is known by now."""
+        drawn, plan = self.drawn(), self.plan
+        n = len(drawn.stratum)
+        if is_due(n, self._looked):
+            self._looked, self._proven = n, drawn.proven(self.goal, self.confidence)
+        first = self._proven or plan.present
+        n_double, n_agreed = self.answers.agreement()
+        return Known(
+            n_answers=n,
+            n_unsure=self.n_asked - n,
+            threshold=plan.strata[first - 1].low if self._proven else plan.threshold,
+            precision=drawn.precision(first, self.confidence),
+            recall=drawn.recall(first, self.confidence),
+            n_match=sum(s.n for s in plan.strata[:first]),
+            n_genuine=float(np.nansum(drawn.expected())),
+            n_pairs=plan.n_pairs,
+            goal=self.goal,
+            confidence=self.confidence,
+            proven=self._proven > 0,
+            missing=None if self._proven else drawn.missing(self.goal, self.confidence),
+            n_double=n_double,
+            n_agreed=n_agreed,
+        )
+
+    def _wants_second(self, question: Question, stratum: int) -> bool:
+        said = self.answers.of(question.pair)
+        if self.by in said or len(said) != 1 or "unsure" in said.values():
+            return False
+        against = ("same" in said.values()) != (stratum < self.plan.present)
+        digits = digest(f"{question.left}\n{question.right}".encode())[:DIGITS]
+        return against or is_asked(digits, self.second)
+
+
+def write_pairs(answers: Answers, folder: Path) -> Path:
+    """The file of pairs that `data.pairs` takes, with every answer."""
+    import csv
+    import io
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["left", "right", "same"])
+    for (left, right), same in sorted(answers.all().items()):
+        writer.writerow([left, right, int(same)])
+    path = folder / PAIRS_FILE
+    write_whole(path, text.getvalue().encode())
+    return path

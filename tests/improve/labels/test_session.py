@@ -1,0 +1,113 @@
+"""A person's turn: what is asked, undone, asked again of somebody else, and survives a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gemel.calibrate.answers.strata import Stratum
+from gemel.errors import DataError
+from gemel.improve.labels.answers import Answers
+from gemel.improve.labels.questions import Plan, Question
+from gemel.improve.labels.session import Session, write_pairs
+
+N = 200
+PLAN = Plan(
+    format=1,
+    release="r",
+    data="d",
+    threshold=1.0,
+    n_pairs=10_000,
+    strata=tuple(Stratum(3.0 - k, N) for k in range(4)),
+    shares=(0.3, 0.3, 0.2, 0.2),
+    present=2,
+    questions=tuple(
+        tuple(Question(f"a{k}.{i}", f"b{k}.{i}", 3.0 - k) for i in range(N)) for k in range(4)
+    ),
+)
+
+
+def truth(question: Question) -> bool:
+    return question.left.startswith(("a0", "a1"))
+
+
+def answer(session: Session, n: int) -> list[Question]:
+    asked = []
+    for _ in range(n):
+        question = session.next()
+        assert question is not None
+        session.say(question, "same" if truth(question) else "different")
+        asked.append(question)
+    return asked
+
+
+def test_questions_go_on_where_they_were_after_a_stop(tmp_path: Path) -> None:
+    whole = answer(Session(PLAN, Answers(tmp_path / "one"), "ann"), 40)
+    parts = []
+    for n in (7, 20, 13):
+        parts += answer(Session(PLAN, Answers(tmp_path / "two"), "ann"), n)
+    assert parts == whole
+    of = [sum(q.left.startswith(f"a{k}") for q in whole) for k in range(4)]
+    assert of == [12, 12, 8, 8]
+
+
+def test_a_line_cut_short_by_a_kill_is_asked_again(tmp_path: Path) -> None:
+    session = Session(PLAN, Answers(tmp_path), "ann")
+    asked = answer(session, 5)
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    again = Session(PLAN, Answers(tmp_path), "ann")
+    assert again.n_asked == 4
+    assert answer(again, 2)[0] == asked[-1]
+    assert Session(PLAN, Answers(tmp_path), "ann").n_asked == 6
+    path.write_bytes(b"nonsense\n" + path.read_bytes())
+    with pytest.raises(DataError, match="line 1 is no answer"):
+        Answers(tmp_path)
+
+
+def test_back_takes_the_last_answer_back_and_asks_again(tmp_path: Path) -> None:
+    session = Session(PLAN, Answers(tmp_path), "ann")
+    asked = answer(session, 3)
+    assert session.undo() == asked[-1].pair
+    assert session.next() == asked[-1]
+    session.undo()
+    session.undo()
+    assert session.undo() is None and session.n_asked == 0
+    assert Answers(tmp_path).all() == {}
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 6  # nothing is removed
+
+
+def test_a_second_person_is_asked_a_share_and_what_contradicts_a_decision(tmp_path: Path) -> None:
+    ann = Session(PLAN, Answers(tmp_path), "ann")
+    for _ in range(100):
+        question = ann.next()
+        assert question is not None
+        wrong = question.left in ("a0.3", "a3.2")
+        ann.say(question, "same" if truth(question) != wrong else "different")
+    bob = Session(PLAN, Answers(tmp_path), "bob")
+    again = []
+    while (question := bob.next()) is not None and Answers(tmp_path).of(question.pair):
+        bob.say(question, "same" if truth(question) else "different")
+        again.append(question.left)
+    assert {"a0.3", "a3.2"} <= set(again)
+    assert 4 <= len(again) <= 25
+    known = bob.known()
+    assert (known.n_double, known.n_agreed) == (len(again), len(again) - 2)
+    assert known.n_unsure == 2  # divided evenly
+
+
+def test_unsure_counts_as_asked_and_a_proof_ends_it(tmp_path: Path) -> None:
+    session = Session(PLAN, Answers(tmp_path), "ann", goal=0.9)
+    question = session.next()
+    assert question is not None
+    session.say(question, "unsure")
+    n = 0
+    while not session.known().proven and n < 200:
+        n += len(answer(session, 1))
+    known = session.known()
+    assert known.proven and 60 <= n <= 120
+    assert (known.n_unsure, known.precision.value, known.threshold) == (1, 1.0, 2.0)
+    rows = write_pairs(session.answers, tmp_path).read_text().splitlines()
+    assert rows[0] == "left,right,same" and len(rows) == n + 1
+    assert "a0.1,b0.1,1" in rows
