@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -104,6 +105,44 @@ def test_card_and_report_promise_nothing(gemel: Gemel, unproven: Path) -> None:
     page = render(Release.open(folder))
     assert "Unproven: an estimate without labels" in page
     assert "Key figures on eval" not in page
+
+
+def test_answers_prove_what_was_estimated(
+    gemel: Gemel, unproven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "answered"
+    shutil.copytree(unproven, folder)
+    monkeypatch.chdir(folder)
+    few = gemel("calibrate", "--from-answers")
+    assert few.code == 1
+    assert "0 answers do not prove 95 of 100 matches right" in few.err
+    ids = pl.read_csv("people.csv")["id"].to_list()
+    told = [(a, b, int(a.split(".")[0] == b.split(".")[0])) for a in ids for b in ids if a < b]
+    with Path("told.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("left", "right", "same"), *told])
+    known = json.loads(gemel("label", "--answers", "told.csv", "--precision", ".85", "--json").out)
+    assert known["proven"], known
+    said = gemel("calibrate", "--from-answers", "--precision", ".85", "--json")
+    assert said.code == 0, said.err
+    facts = json.loads(said.out)
+    assert "unproven" not in facts["manifest"] or facts["manifest"]["unproven"] is False
+    assert facts["sentence"].startswith("Of 100 matches at least 85 are right, with 95 %")
+    assert facts["policy"]["verify"]["threshold"] == pytest.approx(known["threshold"])
+    moved = gemel("release", "promote", facts["manifest"]["id"])
+    assert moved.code == 0, moved.err
+    assert "pass  proven by answers" in moved.err
+    shown = gemel("release", "show").out
+    assert "precision by answers" in shown and "unproven" not in shown
+    found = gemel("duplicates", "-o", "c.csv", "--json")
+    summary = json.loads(found.out)
+    assert "unproven" not in found.err and summary["unproven"] is False
+    assert summary["threshold"] == pytest.approx(known["threshold"])
+    assert summary["false_links"]["at_most"] <= 0.2 * summary["n_matches"]
+    assert "by" in summary["false_links"]["basis"] and "answers" in summary["false_links"]["basis"]
+    page = render(Release.open(folder / ".gemel" / "releases" / facts["manifest"]["id"]))
+    assert "Proven by people" in page and "Unproven" not in page
+    again = gemel("calibrate", "--from-answers", "--precision", ".85", "--json")
+    assert json.loads(again.out)["manifest"]["id"] == facts["manifest"]["id"]
 
 
 def test_another_goal_is_estimated_too_and_may_follow_an_unproven_release(gemel: Gemel) -> None:

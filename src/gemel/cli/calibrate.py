@@ -84,6 +84,10 @@ def calibrate(
     review_cost: Annotated[
         float | None, typer.Option(help="Cost of asking a person.", rich_help_panel=USE)
     ] = None,
+    from_answers: Annotated[
+        bool,
+        typer.Option("--from-answers", help="What gemel label proved, where there are no labels."),
+    ] = False,
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
@@ -97,8 +101,6 @@ def calibrate(
     A rate is proven or refused: exit 1 says how many identities are missing. If a release of the
     run is on the shelf, the new one becomes its child; nothing is encoded or enrolled again.
     """
-    from gemel.release.words.learned import was_worth_it
-
     rates = {"fmr": fmr, "fnmr": fnmr, "recall": recall, "precision": precision}
     flags = _target(rates, f1=f1, cost=cost, sets=sets or [])
     flags |= {
@@ -110,6 +112,9 @@ def calibrate(
         "calibrate.review_cost": review_cost,
     }
     project = Project.open(config, sets, flags)
+    if from_answers:
+        show_made(_by_answers(project, precision, name, dry_run=dry_run), json=json)
+        return
     dataset = project.dataset()
     project.goals(dataset)  # refuses what no data can reach
     if dry_run:
@@ -121,12 +126,42 @@ def calibrate(
         if json:
             show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
         raise
+    show_made(release, json=json, details=details)
+
+
+def show_made(release: Release | None, *, json: bool, details: bool = False) -> None:
+    """Write what a calibration found, and what comes next."""
+    from gemel.release.words.learned import was_worth_it
+
+    if release is None:
+        return
     if json:
         show.as_json(facts(release))
     else:
         render(release, details=details)
     show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
     show.verdict(*was_worth_it(release.evidence))
+
+
+def _by_answers(
+    project: Project, precision: float | None, name: str, *, dry_run: bool
+) -> Release | None:
+    """The child that answers about pairs prove, on the shelf; None if it is only tried.
+
+    Raises:
+        ReleaseError: nothing is proven yet, or the live release was measured on labels.
+    """
+    from gemel.cli.label import opened
+    from gemel.release.make.answered import by_answers
+
+    live = project.release()
+    session, _ = opened(project, live, precision)
+    known = session.known()
+    if live.evidence.labelled == known:
+        return live
+    with tempfile.TemporaryDirectory() as draft:
+        made = by_answers(live, known, into=Path(draft) / "release", name=name or None)
+        return None if dry_run else project.store().put(made.folder)
 
 
 def _target(

@@ -12,8 +12,9 @@ from gemel.cli.project import AsJson, ConfigFile, Project, ReleaseName, Sets
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
+    from gemel.calibrate.answers.known import Known
     from gemel.data.dataset import Dataset
-    from gemel.improve.labels.session import Known, Session
+    from gemel.improve.labels.session import Session
     from gemel.release.release import Release
 
 FOLDER = "labels"
@@ -44,12 +45,12 @@ def label(
     """
     project = Project.open(config, sets)
     live = project.release(release)
-    session, dataset = opened(project, live, precision, by)
+    session, both = opened(project, live, precision, by)
     asked = session.n_asked
     if answers is not None:
         _from_file(session, answers, limit)
     else:
-        _ask(session, live, dataset, limit)
+        _ask(session, both, limit)
     known = session.known()
     from gemel.improve.labels.session import write_pairs
 
@@ -59,23 +60,35 @@ def label(
         return
     show.out(in_words(known))
     show.say(f"{session.n_asked - asked:,} questions more; all answers: {written}")
-    if not known.proven:
-        show.say("gemel label goes on where it was")
+    show.say(
+        "next: gemel calibrate --from-answers"
+        if known.proven
+        else "gemel label goes on where it was"
+    )
 
 
 def opened(
     project: Project, live: Release, precision: float | None = None, by: str | None = None
-) -> tuple[Session, Dataset]:
-    """The session of a person over the records of a project, and these records."""
+) -> tuple[Session, tuple[Dataset, Dataset]]:
+    """The session of a person over the records of a project, and the records of either side."""
+    from gemel.cli import reading
     from gemel.improve.labels.answers import Answers
     from gemel.improve.labels.questions import plan
     from gemel.improve.labels.session import Session
 
-    dataset, goal = project.records_for(live, None), project.config.calibrate
+    goal = project.config.calibrate
+    if project.config.other.path:
+        dataset, other = reading.read_two(project.config, live)
+    else:
+        dataset, other = project.records_for(live, None), None
     folder = project.state / FOLDER
     with show.progress("looking for pairs") as tick:
         made = plan(
-            live, dataset, folder, progress=lambda stage, done, total: tick(done, total, stage)
+            live,
+            dataset,
+            folder,
+            other=other,
+            progress=lambda stage, done, total: tick(done, total, stage),
         )
     stated = goal.value if goal.target == "precision" else None
     session = Session(
@@ -86,7 +99,7 @@ def opened(
         confidence=goal.confidence,
         second=project.config.adapt.second_ratio,
     )
-    return session, dataset
+    return session, (dataset, dataset if other is None else other)
 
 
 def _from_file(session: Session, path: Path, limit: int) -> None:
@@ -115,25 +128,25 @@ def _from_file(session: Session, path: Path, limit: int) -> None:
         session.say(question, "same" if same else "different")
 
 
-def _ask(session: Session, live: Release, dataset: Dataset, limit: int) -> None:
+def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:
     """Put questions to the person at the keyboard, or to a pipe."""
     from rich.console import Console
 
     from gemel.cli.label_screen import ASK, drawn, keys
-    from gemel.encode import modality
 
-    console, kind = Console(stderr=True, highlight=False), modality.named(live.modality)
-    place = {name: i for i, name in enumerate(dataset.ids.tolist())}
+    console = Console(stderr=True, highlight=False)
+    places = [{name: i for i, name in enumerate(one.ids.tolist())} for one in both]
 
-    def shown(name: str) -> dict[str, Any]:
-        (payload,) = dataset.payloads([place[name]])
-        item = kind.item(payload)
-        return {"": name, **(item if isinstance(item, dict) else {"item": dataset.source})}
+    def shown(side: int, name: str) -> dict[str, Any]:
+        (payload,) = both[side].payloads([places[side][name]])
+        if isinstance(payload, str):
+            return {"": name, "text": payload}
+        return {"": name, **(payload if isinstance(payload, dict) else {})}
 
     pressed, n = keys(), 0
     while n < limit and (question := session.next()) is not None:
         head = f"question {session.n_asked + 1}"
-        drawn(console, shown(question.left), shown(question.right), head)
+        drawn(console, shown(0, question.left), shown(1, question.right), head)
         show.say(ASK)
         key = next(pressed, "q")
         if key == "q":

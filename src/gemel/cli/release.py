@@ -234,9 +234,10 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         expires += ": expired, calibrate again"
     promise = "promise", f"eval contradicts it: {broken}" if broken else "eval agrees"
     provable = "smallest FMR provable", evidence.smallest_fmr
+    by = "on eval" if evidence.labelled is None else "by answers"
     lines = [
         ("release", release.id),
-        *([("evidence", f"{MARK}: {WHY}")] if evidence.unproven else []),
+        *([("evidence", f"{MARK}: {WHY}")] if evidence.is_estimated else []),
         ("space", release.space_id),
         ("name", manifest.name),
         ("modality", manifest.modality),
@@ -245,7 +246,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("goal", evidence.target.kind),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),
-        *(_estimates(seen) if evidence.unproven else _rates(seen)),
+        *(_estimates(seen) if evidence.is_estimated else _rates(seen, by)),
         *([] if evidence.unproven else [promise, provable]),
         ("valid until", expires),
     ]
@@ -259,12 +260,12 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     return lines
 
 
-def _rates(seen: OperatingPoint) -> list[tuple[str, Any]]:
+def _rates(seen: OperatingPoint, by: str) -> list[tuple[str, Any]]:
     return [
-        ("FMR on eval", seen.fmr.span(4)),
-        ("FNMR on eval", seen.fnmr.span(4)),
-        ("precision on eval", seen.precision.span(4)),
-        ("F1 on eval", seen.f1.span(4)),
+        (f"FMR {by}", seen.fmr.span(4)),
+        (f"FNMR {by}", seen.fnmr.span(4)),
+        (f"precision {by}", seen.precision.span(4)),
+        (f"F1 {by}", seen.f1.span(4)),
     ]
 
 

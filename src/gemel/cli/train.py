@@ -71,7 +71,7 @@ def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
     note_move(project, move)
     show.say("next: gemel duplicates --pairs pairs.csv")
     show.say("or: gemel gallery enroll, then gemel gallery search NAME=VALUE")
-    show.say("to have it measured, say of some records whether they belong together: data.pairs")
+    show.say("to prove how good it is, say of some pairs whether they are the same: gemel label")
 
 
 def train_run(project: Project, dataset: Dataset) -> Run:

@@ -198,7 +198,11 @@ def false_links(release: Release, decided: ForSet, judged: Judged, n_pairs: int)
         basis = "no evidence at this threshold"
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     point, target = evidence.eval, evidence.target
-    highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR on eval"
+    by, known = "on eval", evidence.labelled
+    if known is not None:
+        by = f"by {known.n_answers} answers"
+        expected = n_matches * (1 - known.precision.value)
+    highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR {by}"
     limit = target.limit("fmr")
     if evidence.dev.certified and limit is not None:
         highest, basis = limit, f"certified FMR, confidence {percent(target.confidence)}"

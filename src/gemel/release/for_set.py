@@ -71,8 +71,10 @@ def for_set(
         return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
     measured = evidence.dev_curve, evidence.eval_curve
     held = expected(levelled, n_pairs, measured, policy.prior, share)
-    best, band = held.threshold(evidence.target), policy.verify
-    if best is not None:
+    best, band, known = held.threshold(evidence.target), policy.verify, evidence.labelled
+    # What people proved about these very records is not moved by an estimate.
+    is_proven = known is not None and known.n_pairs == n_pairs and share is None
+    if best is not None and not is_proven:
         band = band.moved(max(best, band.threshold) if share is None else best)
     return ForSet(msgspec.structs.replace(policy, verify=band, prior=held.share), held)
 

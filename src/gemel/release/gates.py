@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import EllipsisType
 
+from gemel.calibrate.answers.known import Known
 from gemel.calibrate.goals.target import in_words
 from gemel.calibrate.goals.use import MEASURES
 from gemel.calibrate.rates.intervals import Estimate
@@ -93,6 +94,9 @@ def run(
     in_date = _gate("in date", lambda: _in_date(candidate, today))
     if candidate.is_unproven:
         gates += [in_date, _gate("nothing proven is live", lambda: _unproven(stable))]
+        return GateReport(candidate.id, tuple(gates))
+    if (known := candidate.evidence.labelled) is not None:
+        gates += [in_date, _gate("proven by answers", lambda: _answered(candidate, known))]
         return GateReport(candidate.id, tuple(gates))
     gates += [
         _gate("evidence", lambda: _evidence(candidate)),
@@ -194,6 +198,13 @@ def _unproven(stable: Release | None) -> tuple[bool, str]:
     if stable is None or stable.is_unproven:
         return True, f"this release is {unproven.MARK} and says so: {unproven.WHY}"
     return False, f"{stable.short_id} was measured, this release is {unproven.MARK}: {unproven.WHY}"
+
+
+def _answered(candidate: Release, known: Known) -> tuple[bool, str]:
+    """People's answers prove the precision at the very threshold that the policy applies."""
+    applied = candidate.policy.verify.threshold
+    same = math.isclose(known.threshold, applied, rel_tol=1e-9, abs_tol=1e-12)
+    return known.proven and same, unproven.answered(known)
 
 
 def _evidence(candidate: Release) -> tuple[bool, str]:

@@ -267,7 +267,7 @@ class Release:
             licence=self.manifest.licence,
             parent=self.id,
             tolerance=self.manifest.tolerance,
-            unproven=self.is_unproven if evidence is None else evidence.unproven,
+            unproven=self.is_unproven if evidence is None else evidence.is_estimated,
         )
         with folders.draft(Path(into)) as draft:
             kept = [f for f in self.manifest.files if f not in changed]

@@ -50,8 +50,8 @@ def test_precision_is_unbiased_and_its_interval_holds(n: int, shift: float) -> N
 
 
 def test_a_goal_that_is_just_missed_is_hardly_ever_proven() -> None:
-    """The true precision is about .908: a proof of .915 is wrong, whatever look it comes from."""
-    wrong = [world(i, 300, looks=0.915)[2] for i in range(60)]
+    """The true precision is about .929: half of the worlds miss .93, whatever look proves it."""
+    wrong = [world(i, 300, looks=0.93)[2] for i in range(60)]
     assert np.mean(wrong) <= 0.05
 
 

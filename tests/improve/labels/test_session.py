@@ -107,7 +107,7 @@ def test_unsure_counts_as_asked_and_a_proof_ends_it(tmp_path: Path) -> None:
         n += len(answer(session, 1))
     known = session.known()
     assert known.proven and 60 <= n <= 120
-    assert (known.n_unsure, known.precision.value, known.threshold) == (1, 1.0, 2.0)
+    assert (known.n_unsure, known.precision.value, known.threshold) == (1, 1.0, PLAN.threshold)
     rows = write_pairs(session.answers, tmp_path).read_text().splitlines()
     assert rows[0] == "left,right,same" and len(rows) == n + 1
     assert "a0.1,b0.1,1" in rows

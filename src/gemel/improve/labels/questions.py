@@ -94,6 +94,7 @@ def plan(
     dataset: Dataset,
     folder: Path,
     *,
+    other: Dataset | None = None,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Plan:
@@ -103,12 +104,13 @@ def plan(
         release: scores and decides.
         dataset: the records.
         folder: of plans and unfinished work.
+        other: a second data set; then pairs across the two are asked about.
         seed: of the random orders.
         progress: see `duplicates`.
     Raises:
         DataError: records that do not fit the release, or nothing matches.
     """
-    compared = Compared.of(release, dataset, None)
+    compared = Compared.of(release, dataset, other)
     data = digest(*(d.encode() for d in compared.digests))
     name = digest(canonical_json({"release": release.id, "data": data, "seed": seed}))[:12]
     path = folder / f"plan-{name}.json"
@@ -148,7 +150,7 @@ def _made(
     ends = sorted({min(end, len(order)) for end in [*ends, len(order)]} - {0})
     every = [*MATCHES, *((1 + rank, part) for rank, part in OTHERS)]
     names = compared.ids()
-    rng, ids, start = np.random.default_rng(seed), [names[i] for i in at.tolist()], 0
+    rng, ids, start = np.random.default_rng(seed), [str(names[i]) for i in at.tolist()], 0
     strata: list[Stratum] = []
     questions: list[tuple[Question, ...]] = []
     shares: list[float] = []

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from gemel.arrays import digest
+from gemel.calibrate.answers.known import Known
 from gemel.calibrate.answers.strata import Drawn, is_due
-from gemel.calibrate.rates.intervals import Estimate
 from gemel.files import write_whole
 from gemel.improve.labels.answers import Answers, Said
 from gemel.improve.labels.questions import Pair, Plan, Question
@@ -23,42 +22,6 @@ from gemel.ledger.verdicts import is_asked
 
 PAIRS_FILE = "pairs.csv"
 DIGITS = 8
-
-
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What answers say about a threshold; plain JSON values.
-
-    Attributes:
-        n_answers: that count for it.
-        n_unsure: asked about without an answer.
-        threshold: the one that decides now, or a proven one.
-        precision: share of genuine pairs among those that match.
-        recall: matches among the genuine pairs that were proposed.
-        n_match: pairs that match there.
-        n_genuine: genuine pairs among those proposed, as far as answers say.
-        n_pairs: all pairs of the records.
-        goal: the precision that is wanted.
-        confidence: of intervals and proof.
-        proven: the threshold surely has it.
-        missing: about how many more answers prove it; None if answers say otherwise or nothing yet.
-        n_double: pairs that several people answered.
-        n_agreed: those of them where all agree.
-    """
-
-    n_answers: int
-    n_unsure: int
-    threshold: float
-    precision: Estimate
-    recall: Estimate
-    n_match: int
-    n_genuine: float
-    n_pairs: int
-    goal: float
-    confidence: float
-    proven: bool
-    missing: int | None
-    n_double: int
-    n_agreed: int
 
 
 @dataclass
@@ -154,7 +117,7 @@ class Session:
         return Known(
             n_answers=n,
             n_unsure=self.n_asked - n,
-            threshold=plan.strata[first - 1].low if self._proven else plan.threshold,
+            threshold=plan.threshold if first == plan.present else plan.strata[first - 1].low,
             precision=drawn.precision(first, self.confidence),
             recall=drawn.recall(first, self.confidence),
             n_match=sum(s.n for s in plan.strata[:first]),

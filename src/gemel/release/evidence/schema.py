@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gemel.calibrate.answers.known import Known
 from gemel.calibrate.answers.proposal import Proposal
 from gemel.calibrate.goals.refusal import Refusal
 from gemel.calibrate.goals.stability import Stability
@@ -329,6 +330,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         cohort_id: SHA-256 of the cohort that scores are normalised by; None if they are not.
         sampling: which comparisons were made.
         unproven: there were no labels: rates are estimates, and what takes labels is left empty.
+        labelled: what people's answers about pairs proved where there were no other labels; the
+            rates at the threshold are theirs then.
     """
 
     data: DataSummary
@@ -362,6 +365,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling
     adapted: Feedback | None = None
     unproven: bool = False
+    labelled: Known | None = None
 
     def __repr__(self) -> str:
         return brief(self, depth=1)
@@ -374,6 +378,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         ]
         of = f"{at.n_identities:,} identities of {self.data.source}"
         return html_table(f"Evidence on {of}", [("threshold", f"{at.threshold:.4g}"), *rows])
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether rates are estimates: there were no labels, and nobody answered enough."""
+        return self.unproven and self.labelled is None
 
     @property
     def target(self) -> Target:

@@ -191,7 +191,7 @@ def card(release: Release) -> Card:
     """
     evidence = release.evidence
     return Card(
-        unproven=evidence.unproven,
+        unproven=evidence.is_estimated,
         headline=headline(evidence, modality.named(release.modality).nouns[1]),
         promise=sentence(evidence),
         details=_details(release, evidence),

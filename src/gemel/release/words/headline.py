@@ -40,11 +40,12 @@ def headline(evidence: Evidence, things: str) -> Headline:
     """The opening of a report; things are what people call the records."""
     if evidence.unproven:
         sentences = (unproven.sentence(evidence), unproven.found(evidence, things))
-        return Headline("unsure", unproven.HEADLINE, sentences)
+        tone: Tone = "unsure" if evidence.labelled is None else "good"
+        return Headline(tone, unproven.headline(evidence), sentences)
     promise = kept_promise(evidence)
     kept = promise.kept
     better, comparison = against_baseline(evidence)
-    tone: Tone = "good" if kept and better > 0 else "bad" if not kept or better < 0 else "unsure"
+    tone = "good" if kept and better > 0 else "bad" if not kept or better < 0 else "unsure"
     said = {1: "Clearly better than", 0: "Not clearly better than", -1: "Worse than"}[better]
     name = evidence.candidates[1].name if len(evidence.candidates) > 1 else "no baseline"
     doubt = "" if kept else "; eval contradicts the choice made on dev"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from gemel.figures import share
+import math
+
+from gemel.calibrate.answers.known import Known
+from gemel.figures import percent, share
 from gemel.release.evidence.schema import Evidence
 
 MARK = "unproven"
 """One word for tables."""
 HEADLINE = "Unproven: an estimate without labels"
+PROVEN = "Proven by people's answers about pairs"
 WHY = "nothing says which records belong together, so nothing is measured: all rates are estimates"
 WARNING = "unproven release: its threshold is estimated, not measured"
 
 
 def sentence(evidence: Evidence) -> str:
     """What is expected of the threshold, for someone who knows no statistics."""
+    if evidence.labelled is not None:
+        return answered(evidence.labelled)
     at = evidence.eval
     return (
         "Unproven: estimated from how records agree, not measured. If the estimate is right, of "
@@ -22,9 +28,32 @@ def sentence(evidence: Evidence) -> str:
     )
 
 
+def answered(known: Known) -> str:
+    """What people's answers prove, for someone who knows no statistics."""
+    sure, at = percent(known.confidence), known.precision
+    return (
+        f"Of 100 matches at least {100 * known.goal:g} are right, with {sure} confidence, by "
+        f"{known.n_answers:,} answers about pairs of these records (counted: "
+        f"{100 * at.value:.3g}, between {100 * at.low:.3g} and {100 * at.high:.3g}); of 100 pairs "
+        f"that belong together at least {math.floor(100 * known.recall.low)} are found, as it "
+        f"looks {_about(known.recall.value)}."
+    )
+
+
+def headline(evidence: Evidence) -> str:
+    """What a release without labels is, in a few words."""
+    return HEADLINE if evidence.labelled is None else PROVEN
+
+
 def found(evidence: Evidence, things: str) -> str:
     """What was looked at."""
-    data, at = evidence.data, evidence.eval
+    data, at, known = evidence.data, evidence.eval, evidence.labelled
+    if known is not None:
+        twice = f"; {known.n_agreed} of {known.n_double} that two people answered agree"
+        return (
+            f"{data.n_records:,} {things}; {known.n_match:,} of their pairs match, about "
+            f"{known.n_genuine:,.0f} belong together{twice if known.n_double else ''}."
+        )
     return (
         f"{data.n_records:,} {things} without labels; about {at.n_genuine:,} of their pairs are "
         f"expected to belong together, and about {at.n_genuine - at.n_false_non_match:,} of these "

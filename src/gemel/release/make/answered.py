@@ -1,0 +1,68 @@
+"""The child of a release without labels whose threshold people's answers prove."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from gemel.calibrate.answers.known import Known, point_of
+from gemel.calibrate.goals.target import Target, in_words
+from gemel.errors import ReleaseError
+from gemel.release.evidence.schema import Point
+from gemel.release.release import Release
+
+
+def by_answers(
+    parent: Release,
+    known: Known,
+    *,
+    into: str | Path,
+    name: str | None = None,
+    now: datetime | None = None,
+) -> Release:
+    """The child with the proven threshold; what answers say stands where eval would.
+
+    Args:
+        parent: without labels; its scores were asked about.
+        known: what the answers prove.
+        into: folder to become; must not exist.
+        name: None keeps the parent's.
+        now: creation time, for reproducible ids.
+    Raises:
+        ReleaseError: the parent was measured on labels, or nothing is proven.
+    """
+    if not parent.evidence.unproven:
+        raise ReleaseError(
+            f"{parent.short_id} was measured on labels, and answers do not replace that",
+            where=str(parent.folder),
+            hint="answers to what it decides in use move it: gemel review proposal",
+        )
+    goal = f"{100 * known.goal:g} of 100 matches right"
+    if not known.proven:
+        more = "" if known.missing is None else f": about {known.missing:,} more are needed"
+        raise ReleaseError(
+            f"{known.n_answers:,} answers do not prove {goal}{more}",
+            where="labels",
+            hint="gemel label goes on asking; --precision asks for less",
+        )
+    target = Target(kind="precision", value=known.goal, confidence=known.confidence)
+    policy, evidence = parent.policy, parent.evidence
+    band = policy.verify.moved(known.threshold)
+    search = band if policy.search == policy.verify else policy.search
+    point = point_of(known, band)
+    return parent.child(
+        policy=msgspec.structs.replace(policy, verify=band, search=search),
+        evidence=msgspec.structs.replace(
+            evidence,
+            goals=msgspec.structs.replace(evidence.goals, verify=target),
+            dev=point,
+            eval=point,
+            points=(Point(goal=in_words(target), chosen=True, dev=point, eval=point),),
+            labelled=known,
+        ),
+        into=into,
+        name=name,
+        now=now,
+    )
