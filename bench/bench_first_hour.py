@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from bench_records import CACHE, describe
-from records_contestants import Outcome, contestants
+from records_contestants import Outcome, contestants, environment
 from records_data import Table, load
 from records_measure import Result, Truth, best_f1_threshold
 from rich.console import Console
@@ -39,11 +40,13 @@ RESULTS = Path(__file__).parent / "results" / "first_hour.json"
 SETS = {"rldata10000": 0.98, "febrl2-names": 0.79, "febrl3-names": None}
 """With the F1 that the mean of the seeds is to reach."""
 OURS = "gemel, no labels"
-PEERS = ("recordlinkage-ecm", "splink")
+PEERS = ("recordlinkage-ecm", "splink", "goldenmatch")
+GOLDENMATCH = Path(__file__).parent / "requirements-goldenmatch.txt"
 PROTOCOL = (
     "Identities are split 60/20/20 into train, dev and eval, as in bench_records. gemel: train "
     "records without identities. 'own': the release's own threshold for the set of eval; 'dev': "
-    "that of the highest pairwise F1 on dev, as peers have it. F1 over all pairs of eval."
+    "that of the highest pairwise F1 on dev, as peers have it. GoldenMatch configures itself on "
+    "the records of eval and decides there itself. F1 over all pairs of eval."
 )
 
 
@@ -100,6 +103,22 @@ def peer(outcome: Outcome, table: Table, seed: int) -> dict[str, Any]:
     return {"dev": found[name][1], "variant": name}
 
 
+def goldenmatch(table: Table, seed: int) -> dict[str, Any]:
+    """F1 on eval of the clusters that GoldenMatch finds there without a configuration."""
+    idx = table.split(seed).eval
+    python = environment(CACHE / "bench-goldenmatch", GOLDENMATCH)
+    with tempfile.TemporaryDirectory() as folder:
+        job, out = Path(folder) / "job.json", Path(folder) / "out.json"
+        rows = [table.rows[i] for i in idx]
+        job.write_text(json.dumps({"columns": list(table.kinds), "rows": rows}))
+        script = Path(__file__).with_name("peers_goldenmatch.py")
+        subprocess.run([python, script, job, out], check=True, capture_output=True)
+        label = np.array(json.loads(out.read_text()))
+    i, j = np.triu_indices(len(idx), 1)
+    same = (label[i] == label[j]).astype(np.float32)
+    return {"own": _measured(0.5, same, Truth.of(table.identities[idx]))}
+
+
 def main() -> None:
     """Run what the command line asks for, show it and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -116,7 +135,9 @@ def main() -> None:
         table, found = load(name, CACHE / "packages"), {}
         for seed in asked.seeds:
             found.setdefault(OURS, []).append(ours(table, seed))
-            for one in asked.contestants:
+            if "goldenmatch" in asked.contestants:
+                found.setdefault("goldenmatch", []).append(goldenmatch(table, seed))
+            for one in (c for c in asked.contestants if c != "goldenmatch"):
                 folder = CACHE / "bench-records" / f"{name}-{seed}"
                 outcome = contestants(CACHE)[one](table, table.split(seed), folder)
                 found.setdefault(one, []).append(peer(outcome, table, seed))

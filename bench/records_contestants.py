@@ -121,14 +121,18 @@ def _single_threaded() -> dict[str, str]:
 
 
 def peers_python(cache: Path) -> Path:
-    """The interpreter of the peers' environment, made again when the pins have changed."""
-    folder = cache / "bench-venv"
-    python, stamp = folder / "bin" / "python", folder / REQUIREMENTS.name
-    if not (stamp.is_file() and stamp.read_text() == REQUIREMENTS.read_text()):
+    """The interpreter of the peers' environment."""
+    return environment(cache / "bench-venv", REQUIREMENTS)
+
+
+def environment(folder: Path, requirements: Path) -> Path:
+    """The interpreter of an environment, made again when its pins have changed."""
+    python, stamp = folder / "bin" / "python", folder / requirements.name
+    if not (stamp.is_file() and stamp.read_text() == requirements.read_text()):
         print(f"making {folder} for the peers", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(requirements)]
         environment = {k: v for k, v in os.environ.items() if k != "PIP_CONSTRAINT"}
         subprocess.run(pip, check=True, env=environment)
-        stamp.write_text(REQUIREMENTS.read_text())
+        stamp.write_text(requirements.read_text())
     return python
