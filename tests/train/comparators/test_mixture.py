@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 
 from gemel.arrays import Bool, Float32, Float64, Int64
-from gemel.train.comparators.mixture import N_LEVELS, Patterns, fit
+from gemel.encode.comparators.blocks import take_apart
+from gemel.train.comparators.mixture import N_LEVELS, Patterns, fit, patterns
+from gemel.train.comparators.pairs import Candidates
 
 N_RECORDS = 2000
 TOP = N_LEVELS - 1
+
+
+def patterns_of(level: Int64, chance: Float64) -> Patterns:
+    return Patterns(level, chance, np.zeros(len(level), np.bool_))
 
 
 def simulated(
@@ -23,7 +29,7 @@ def simulated(
     level = np.where(rng.random(level.shape) < missing, -1, level).astype(np.int64)
     chance: Float64 = np.full(level.shape, 0.02)
     weight = np.where(genuine, 1.0, 60.0).astype(np.float32)
-    return Patterns(level, chance), weight, genuine
+    return patterns_of(level, chance), weight, genuine
 
 
 def test_pairs_that_belong_together_are_told_and_counted() -> None:
@@ -39,7 +45,7 @@ def test_a_rare_value_in_common_says_more_than_a_common_one() -> None:
     seen, weight, _ = simulated(n_fields=3, missing=0.0)
     level = np.concatenate([seen.level, [[TOP, TOP, -1]] * 2])
     chance = np.concatenate([seen.chance, [[0.2, 0.2, 0.02], [0.001, 0.001, 0.02]]])
-    told = fit(Patterns(level, chance), np.append(weight, [1, 1]).astype(np.float32), N_RECORDS)
+    told = fit(patterns_of(level, chance), np.append(weight, [1, 1]).astype(np.float32), N_RECORDS)
     common, rare = told.posterior[-2:]
     assert rare > 0.9 > 0.1 > common
 
@@ -48,12 +54,26 @@ def test_a_value_that_one_side_lacks_says_nothing() -> None:
     seen, weight, _ = simulated(n_fields=3)
     level = np.concatenate([seen.level, [[-1, -1, -1]]])
     chance = np.concatenate([seen.chance, [[0.02] * 3]])
-    told = fit(Patterns(level, chance), np.append(weight, 1).astype(np.float32), N_RECORDS)
+    told = fit(patterns_of(level, chance), np.append(weight, 1).astype(np.float32), N_RECORDS)
     assert told.posterior[-1] == pytest.approx(told.share, rel=1e-3)
 
 
 def test_where_no_two_records_agree_hardly_any_are_expected_to_belong_together() -> None:
     rng = np.random.default_rng(3)
     level = rng.integers(0, 2, (5000, 4)).astype(np.int64)
-    told = fit(Patterns(level, np.full(level.shape, 0.001)), np.ones(5000, np.float32), 1000)
+    told = fit(patterns_of(level, np.full(level.shape, 0.001)), np.ones(5000, np.float32), 1000)
     assert told.share * 5000 < 5
+
+
+def test_values_that_changed_places_are_compared_where_they_went() -> None:
+    anna, berg, carl, dorn = np.eye(4, dtype=np.float32)
+    first, last = np.stack([anna, berg, carl]), np.stack([berg, anna, dorn])
+    rows = np.concatenate([np.full((3, 1), 0.5, np.float32), first, last], 1)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    nobody = np.zeros(2, np.float32)
+    pairs = Candidates(np.array([0, 0]), np.array([1, 2]), nobody, nobody + 1, np.array([0, 2]))
+    share = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    seen = patterns(take_apart(rows, (4, 4)), [[0], [1]], share, pairs, [(0, 1)])
+    assert seen.changed.tolist() == [True, False]
+    assert seen.level.tolist() == [[TOP, TOP], [0, 0]]
+    assert seen.chance[0].tolist() == [0.3, 0.4]

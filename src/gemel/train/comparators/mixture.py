@@ -3,7 +3,8 @@
 Each field of a pair agrees to some level. Pairs that belong together agree more often than others;
 how often either kind reaches each level, and how many of either there are, is what explains best
 what was seen. Fields are taken as independent within a kind. To share a rare value says more than
-to share a common one; a value that one side lacks says nothing.
+to share a common one; a value that one side lacks says nothing. Two values that changed places are
+compared where they went, at the price of how rarely that happens.
 
 Source: Fellegi and Sunter 1969; Winkler 1988 for the estimate by expectation maximization, and 2000
 for values by their frequency.
@@ -15,8 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gemel.arrays import Float32, Float64, Int64
+from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.encode.comparators.blocks import Side
 from gemel.train.comparators.pairs import Candidates
 
@@ -31,6 +33,10 @@ LEAST_U = 1e-9
 MAX_STEPS = 300
 TOLERANCE = 1e-4
 MAX_LOG_ODDS = 50.0
+ALIKE, UNLIKE = 0.8, 0.4
+"""Cosines from which values that changed places are alike, and below which they were not before."""
+CHANGED_PLACES = 0.02
+"""Share of the pairs that belong together in which two given fields changed places."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +46,12 @@ class Patterns:
     Attributes:
         level: (n, F) int64 of each field, `N_LEVELS` - 1 for the same value; -1: one side has none.
         chance: (n, F) share of records with the value of the left record, where both have the same.
+        changed: (n,) whether values are compared where they went.
     """
 
     level: Int64
     chance: Float64
+    changed: Bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +68,11 @@ class Mixture:
 
 
 def patterns(
-    side: Side, fields: Sequence[Sequence[int]], share: Float64, pairs: Candidates
+    side: Side,
+    fields: Sequence[Sequence[int]],
+    share: Float64,
+    pairs: Candidates,
+    swaps: Sequence[tuple[int, int]] = (),
 ) -> Patterns:
     """How candidate pairs agree in each field.
 
@@ -69,8 +81,9 @@ def patterns(
         fields: blocks of each of F fields; what a field's blocks say counts alike.
         share: (n, F) of the records that have the value of each record.
         pairs: of them.
+        swaps: pairs of blocks, each a field of its own, that may have changed places.
     """
-    level, chance = [], []
+    level, chance, alike = [], [], []
     for blocks, of_value in zip(fields, share.T, strict=True):
         cosine = np.zeros(len(pairs.query), np.float32)
         there = np.ones(len(pairs.query), np.bool_)
@@ -78,10 +91,32 @@ def patterns(
             unit, mass = side.unit[block], side.mass[:, block] > 0
             cosine += np.einsum("ij,ij->i", unit[pairs.query], unit[pairs.candidate])
             there &= mass[pairs.query] & mass[pairs.candidate]
-        reached = np.searchsorted(np.array(CUTS, np.float32), cosine / len(blocks), side="right")
-        level.append(np.where(there, reached, -1))
+        alike.append(cosine / len(blocks))
+        level.append(np.where(there, _reached(alike[-1]), -1))
         chance.append(of_value[pairs.query])
-    return Patterns(np.stack(level, 1).astype(np.int64), np.stack(chance, 1))
+    found = Patterns(
+        np.stack(level, 1).astype(np.int64),
+        np.stack(chance, 1),
+        np.zeros(len(pairs.query), np.bool_),
+    )
+    place = {blocks[0]: field for field, blocks in enumerate(fields) if len(blocks) == 1}
+    for i, j in swaps:
+        crossed = [
+            np.einsum("ij,ij->i", side.unit[a][pairs.query], side.unit[b][pairs.candidate])
+            for a, b in ((j, i), (i, j))
+        ]
+        at = [place[i], place[j]]
+        moved = (np.minimum(*crossed) >= ALIKE) & (np.maximum(*(alike[f] for f in at)) < UNLIKE)
+        for field, cosine in zip(at, crossed, strict=True):
+            found.level[moved, field] = _reached(cosine[moved])
+            found.chance[moved, field] = share[pairs.candidate[moved], field]
+        found.changed[moved] = True
+    return found
+
+
+def _reached(cosine: NDArray[np.floating]) -> NDArray[np.intp]:
+    """The level of each cosine."""
+    return np.searchsorted(np.array(CUTS, np.float32), cosine, side="right")
 
 
 def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
@@ -99,7 +134,7 @@ def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
     same = seen.level == N_LEVELS - 1
     by_chance = np.log(np.maximum(seen.chance, 1 / n_records))
     for _ in range(MAX_STEPS):
-        odds = np.full(len(weights), np.log(share / (1 - share)))
+        odds = np.log(share / (1 - share)) + np.log(CHANGED_PLACES) * seen.changed
         for field in range(n_fields):
             # One more level, for a value that is missing.
             says = np.append(np.log(together[field] / apart[field]), 0.0)[seen.level[:, field]]
