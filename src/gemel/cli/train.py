@@ -69,7 +69,8 @@ def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
         enrolled=None,
     )
     note_move(project, move)
-    show.say("next: gemel duplicates --pairs pairs.csv")
+    two = bool(project.config.other.path)
+    show.say(f"next: gemel {'link' if two else 'duplicates --pairs pairs.csv'}")
     show.say("or: gemel gallery enroll, then gemel gallery search NAME=VALUE")
     show.say("to prove how good it is, say of some pairs whether they are the same: gemel label")
 
