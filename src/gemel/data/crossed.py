@@ -5,7 +5,7 @@ learned from sixty. Here the sides are thirds, and the encoder that is served le
 them. Dev is then what the first two thirds scored with encoders that had not seen them, eval what
 the last one did. No side has two records of one identity in common with another.
 
-What that assumes: the encoder of all identities scores strangers as the encoders of two thirds do.
+What that assumes: the encoder of all identities scores strangers about as those of two thirds do.
 docs/how-to/few-examples.md has what simulations say of it.
 """
 
