@@ -65,7 +65,8 @@ def duplicates(
         bool, typer.Option("--one-to-one", help="Two clean files: one partner each at most.")
     ] = False,
     engine: Annotated[
-        str, typer.Option(help="exact, flat, hnsw; auto: exact up to 20,000 records.")
+        str,
+        typer.Option(help="exact, keys, hnsw, flat; auto: exact, keys above 2,000 rows."),
     ] = "auto",
     folder: Annotated[
         Path | None,
