@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,21 @@ def test_two_files_live_through_all_commands(two: Path, gemel: Gemel) -> None:
     assert gemel("release", "promote", made.name, "--force", "--reason", "test").code == 0
     found = json.loads(gemel("link", "--json").out)
     assert found["known"]["precision"] > 0.9 and found["known"]["recall"] > 0.9
+
+
+def test_two_files_without_a_known_link_are_linked_and_marked_unproven(
+    two: Path, gemel: Gemel
+) -> None:
+    shutil.rmtree(two / ".gemel")
+    (two / "gemel.toml").unlink()
+    for name, separator in (("crm", ","), ("shop", ";")):
+        frame = pl.read_csv(two / f"{name}.csv", infer_schema=False, separator=separator)
+        frame.drop("person").write_csv(two / f"{name}.csv")
+    assert gemel("init", "crm.csv", "shop.csv", "--other-id", "nr").code == 0
+    said = gemel("train")
+    assert said.code == 0 and "next: gemel link" in said.err, said.err
+    said = gemel("link", "--links", "one-to-one")
+    assert said.code == 0 and "unproven" in said.err, said.err
+    rows = pl.read_csv(two / "links.csv", infer_schema=False)
+    assert len(rows) > 50
+    assert (rows["crm.town"] == rows["shop.ort"]).mean() > 0.9  # type: ignore[operator]
