@@ -20,7 +20,7 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.calibrate.scores.categories import level_scores
-from gemel.calibrate.scores.scores import Scores, joined
+from gemel.calibrate.scores.scores import Scores, as_the_worst, joined
 from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, CategoryColumn, Dataset
 from gemel.data.pairing import ALL, Pairing
@@ -233,7 +233,7 @@ def _crossed(
     records = origin.dataset.take(at)
     of_units = units(records)
     scores = joined(
-        [parts[side].scores for side in crossed.DEV],
+        as_the_worst([parts[side].scores for side in crossed.DEV]),
         unit_of=None if of_units is None else of_units.astype(np.int32),
         share=_n_identities(records) / max(_n_identities(origin.dataset), 1),
     )
