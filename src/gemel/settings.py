@@ -149,10 +149,7 @@ class SplitSettings(Settings, frozen=True):
     seed: Annotated[Seed, Meta(description="Other seeds give other splits")] = 0
     crossed: Annotated[
         bool,
-        Meta(
-            description="For few identities: three encoders, each judged on the third that it has "
-            "not seen, and the served one learns from all; shares and names count for nothing"
-        ),
+        Meta(description="Few identities: each third is judged by an encoder that has not seen it"),
     ] = False
     dev_identities: Annotated[
         tuple[str, ...], Meta(description="Identities that must be in dev; replaces the share")

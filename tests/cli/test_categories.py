@@ -70,11 +70,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     os.chdir(folder)
     os.environ.update(SETTINGS)
     try:
-        assert run(["init", "people.csv", "--identity", "person", "--id", "id", *ONE_SPLIT]) == 0
-        settings = (folder / "gemel.toml").read_text()
-        settings = settings.replace('# category = ""', 'category = "country"')
-        settings = settings.replace('# categories = "report"', 'categories = "per_category"')
-        (folder / "gemel.toml").write_text(settings)
+        words = ["init", "people.csv", "--identity", "person", "--id", "id", *ONE_SPLIT]
+        said = [CATEGORY, "calibrate.categories=per_category"]
+        assert run([*words, *(word for setting in said for word in ("--set", setting))]) == 0
         assert run(["train"]) == 0
         assert run(["calibrate"]) == 0
         (release,) = (folder / ".gemel" / "releases").iterdir()
