@@ -27,8 +27,14 @@ RELEASES: dict[str, str] = EXPECTED["releases"]
 TOLERANCE = 1e-5
 WORDS = {"detail", "hint", "message", "note", "reason", "text"}
 """Keys of sentences: that they are there counts, not how they are put."""
-GONE = {"intervals", "corners", "spread_p", "first", "stages"}
+GONE = {"intervals", "corners", "spread_p", "first", "stages", "eer", "share", "n_units"}
 """Keys of what was dropped since: read, and no longer written."""
+
+NEW = {"unproven"}
+"""Keys that were not written then."""
+OTHERWISE = {"around", "proposal", "n_answered"}
+"""Keys of what is counted otherwise since: fewer comparisons stand around a score, and of several
+answers about one decision, second ones say how often people err."""
 
 Told = Callable[..., Any]
 
@@ -84,8 +90,10 @@ def service(release: gemel.Release, gallery_folder: Path) -> Iterator[gemel.Serv
 def differences(then: Any, now: Any, at: str = "") -> list[str]:
     """Where two JSON values differ by more than rounding."""
     if isinstance(then, dict) and isinstance(now, dict):
-        names = [f"{at}.{name}: only then or now" for name in (then.keys() ^ now.keys()) - GONE]
-        both = sorted((then.keys() & now.keys()) - WORDS)
+        names = [
+            f"{at}.{name}: only then or now" for name in (then.keys() ^ now.keys()) - GONE - NEW
+        ]
+        both = sorted((then.keys() & now.keys()) - WORDS - OTHERWISE)
         return names + [d for n in both for d in differences(then[n], now[n], f"{at}.{n}")]
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         pairs = enumerate(zip(then, now, strict=True))

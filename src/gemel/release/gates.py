@@ -95,7 +95,7 @@ def run(
     if candidate.is_unproven:
         gates += [in_date, _gate("nothing proven is live", lambda: _unproven(stable))]
         return GateReport(candidate.id, tuple(gates))
-    if (known := candidate.evidence.labelled) is not None:
+    if (known := _labelled(candidate)) is not None:
         gates += [in_date, _gate("proven by answers", lambda: _answered(candidate, known))]
         return GateReport(candidate.id, tuple(gates))
     gates += [
@@ -113,6 +113,14 @@ def run(
             counts = enrolled(candidate), enrolled(stable)
             gates.append(_gate("gallery enrolled", lambda: _enrolled(*counts)))
     return GateReport(candidate.id, tuple(gates))
+
+
+def _labelled(candidate: Release) -> Known | None:
+    """What answers proved of it; None where labels did, or where a gate says what is wrong."""
+    try:
+        return candidate.evidence.labelled
+    except GemelError:
+        return None
 
 
 def promote(

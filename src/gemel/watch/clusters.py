@@ -59,9 +59,9 @@ def _cluster(rows: list[dict[str, Any]], names: Sequence[str], picture: Picture)
         file = picture(row["id"], row["side"])
         shown.append(
             {
-                "row": row,
+                "record": row,
                 "values": [one if row is canonical else two for one, two in both],
-                "image": None if file is None else base64.b64encode(file).decode(),
+                "picture": None if file is None else base64.b64encode(file).decode(),
             }
         )
     return {"records": shown, "risk": canonical["risk"], "weakest": canonical["weakest_link"]}

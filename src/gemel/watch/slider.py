@@ -5,6 +5,7 @@ The arithmetic is done on the page, by `templates/report.js`; here is what it is
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 import msgspec
@@ -32,8 +33,8 @@ def data(evidence: Evidence) -> str:
         "marks": [(goal, thresholds.index(p.threshold)) for goal, p in chosen],
         "own": own,
         "band": (
-            sum(at.review_low <= t < at.threshold for t in thresholds),
-            sum(at.threshold < t <= at.review_high for t in thresholds),
+            own - bisect_left(thresholds, at.review_low),
+            bisect_right(thresholds, at.review_high) - own - 1,
         ),
         "genuine": at.n_genuine,
         "impostor": at.n_impostor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -94,7 +95,7 @@ def test_unanswered_decisions_are_stood_for_by_answered_ones(
     release: Release, ledger: Ledger
 ) -> None:
     serve(ledger, release, 3000, shift=0.0, audit=AUDIT, answered=0.5)
-    said = feedback(release, ledger, SETTINGS)
+    said = feedback(release, ledger, msgspec.structs.replace(SETTINGS, enough=10_000))
     assert said.n_decisions == 3000
     assert said.n_answered == pytest.approx(0.5 * said.n_asked, rel=0.15)
     assert said.proposal.present is not None
