@@ -80,7 +80,9 @@ def test_killed_again_and_again_the_result_is_the_same(tmp_path: Path, engine: s
         process.communicate()
         assert process.returncode == 0
     assert len(moments) > 4, "the kills were to hit different moments"
-    assert {moment.split()[0] for moment in moments} >= {"encoding", "comparing"}
+    # By keys, few pairs are left to compare: that is over before the last kill.
+    others = "proposing" if engine == "keys" else "comparing"
+    assert {moment.split()[0] for moment in moments} >= {"encoding", others}
     for name in ("clusters.parquet", "pairs.parquet", "done"):
         same = (tmp_path / "broken" / name).read_bytes()
         assert same == (tmp_path / "whole" / name).read_bytes(), name

@@ -40,7 +40,7 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
         verify(context, VerifyBody({"x": "y"}, ROWS[0])),
     ]
     found: list[Any] = run([waiting(context, steps) for steps in verbs])
-    rows = [item.embedding for item in found[3].value.data]
+    rows = [msgspec.json.decode(item.embedding) for item in found[3].value.data]
     np.testing.assert_allclose(rows, service.embed(ROWS[:2]), atol=1e-6)
     assert isinstance(found[4], InvalidInput)
     assert found[4].where == "left.x"
