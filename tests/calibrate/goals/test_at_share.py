@@ -88,3 +88,29 @@ def test_a_set_without_scores_moves_nothing_and_a_few_keep_about_the_prior() -> 
     assert expected(np.array([6.0]), 1, [MEASURED], 0.1, None).share == pytest.approx(
         0.19, abs=0.01
     )
+
+
+def test_false_matches_that_fall_faster_than_measured_are_believed_to_do_so() -> None:
+    rng = np.random.default_rng(0)
+    n_genuine = 200
+    score = np.concatenate(
+        [rng.normal(6, 1, n_genuine), rng.exponential(1 / 3, N_PAIRS // 100) + 2]
+    )
+    genuine = np.arange(len(score)) < n_genuine
+    slower = SimpleNamespace(
+        n_genuine=500,
+        n_impostor=100_000,
+        threshold=MEASURED.threshold,
+        fnmr=MEASURED.fnmr,
+        fmr=[0.0] * 5 + np.minimum(0.01 * np.exp(-2 * (AT - 2)), 1).tolist(),
+    )
+    found = expected(score, N_PAIRS, [slower], 1e-3, None)
+    threshold = found.threshold(Target(kind="f1"))
+    assert threshold is not None
+    f1 = {
+        t: 2 * genuine[score >= t].sum() / ((score >= t).sum() + n_genuine)
+        for t in (threshold, *np.arange(2.5, 7, 0.1))
+    }
+    assert f1[threshold] >= max(f1.values()) - 0.05
+    false = int((score[~genuine] >= 4).sum())
+    assert false / 3 <= found.false_at(4.0) <= 3 * false

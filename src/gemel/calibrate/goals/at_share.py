@@ -8,7 +8,7 @@ data say about false matches is continued to scores that they are too few to sho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,11 @@ MAX_STEPS = 500
 PRECISION = 1e-4
 MOST = 0.99
 TINY = 1e-300
+MAX_BEND = 0.1
+"""Of a step, in the logarithm for each unit of score."""
+BELIEVED = 0.5
+"""Of the bend: among 200,000 and 1,000,000 rows, all of it told half the false matches that there
+were at high scores, and none of it twice as many."""
 
 
 class Curve(Protocol):
@@ -112,15 +117,19 @@ def expected(
     seen, true, false = (np.diff(x[edges], prepend=0.0) for x in (reach, found, fmr * n_pairs))
     n_genuine, times = (share or prior) * n_pairs, 1.0
     n_events = fmr[-1] * sum(curve.n_impostor for curve in measured)
+    bend = _Bend.of(values, edges, fmr)
     for _ in range(MAX_STEPS):
-        of_genuine = n_genuine * true
-        part = seen * of_genuine / np.maximum(of_genuine + times * false, TINY)
-        times = (n_events + 1 + float((seen - part).sum())) / (n_events + 1 + float(false.sum()))
+        of_genuine, of_false = n_genuine * true, false * bend.at_edges
+        part = seen * of_genuine / np.maximum(of_genuine + times * of_false, TINY)
+        excess = float((seen - part).sum())
+        times = (n_events + 1 + excess) / (n_events + 1 + float(of_false.sum()))
+        bend = bend.stepped(seen - part, times * of_false)
         if share is None:
             least = n_pairs * (float(part.sum()) + 1) / (n_pairs * float(true.sum()) + 1 / prior)
             before, n_genuine = n_genuine, min(least, MOST * n_pairs)
-            if abs(n_genuine - before) <= PRECISION * before:
+            if abs(n_genuine - before) <= PRECISION * before and bend.is_settled:
                 break
+    fmr = bend.bent(fmr)
     wrong = np.minimum.accumulate(np.minimum(times * fmr * n_pairs, reach)[::-1])[::-1]
     right = np.maximum.accumulate(reach - wrong)
     # All that was not scored lies below.
@@ -129,6 +138,61 @@ def expected(
     right = np.concatenate([[0.0], right, [max(n_genuine, right[-1])]])
     wrong = np.concatenate([[0.0], wrong, [max(n_pairs - n_genuine, wrong[-1])]])
     return Expected(n_genuine / n_pairs, Sweep(threshold, wrong, right))
+
+
+@dataclass(frozen=True, eq=False)
+class _Bend:
+    """How much faster the share of false matches falls here than where it was measured.
+
+    The excesses of `TAIL` comparisons tell a rate of falling to a tenth of itself; that is how far
+    it is believed to differ before the set has said anything.
+
+    Attributes:
+        above: (p,) score of each point above the lowest.
+        at: (b,) the same of the middle of each bin.
+        weight: of the belief that nothing differs.
+        rate: by which the logarithm falls faster.
+        step: by which `rate` was changed last.
+    """
+
+    above: Float64
+    at: Float64
+    weight: float
+    rate: float = 0.0
+    step: float = 0.0
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating], edges: NDArray[np.int64], fmr: Float64) -> _Bend:
+        """No bend yet, of scores from the highest on and the share that reaches each."""
+        above = values.astype(np.float64) - float(values[-1])
+        ends = above[edges]
+        mean = float(np.trapezoid(fmr[::-1], above[::-1])) / max(float(fmr[-1]), TINY)
+        weight = TAIL * max(mean, TINY) ** 2
+        return cls(above, (ends + np.concatenate([above[:1], ends[:-1]])) / 2, weight)
+
+    @property
+    def at_edges(self) -> Float64:
+        """What false matches of each bin are multiplied by."""
+        return np.exp(-self.rate * self.at)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last step was small."""
+        return abs(self.step) < PRECISION
+
+    def stepped(self, seen: Float64, told: Float64) -> _Bend:
+        """Nearer to what makes counts of false matches that are told for each bin those seen."""
+        slope = float((self.at * (told - seen)).sum()) - self.weight * self.rate
+        curve = float((self.at**2 * told).sum()) + self.weight
+        step = float(np.clip(slope / max(curve, TINY), -MAX_BEND, MAX_BEND))
+        return replace(self, rate=self.rate + step, step=step)
+
+    def bent(self, fmr: Float64) -> Float64:
+        """The share that reaches each score: in all as bent, falling as much as is believed."""
+        each, rates = np.diff(fmr, prepend=0.0), (self.rate, BELIEVED * self.rate)
+        whole, part = (each * np.exp(-rate * self.above) for rate in rates)
+        found: Float64 = np.cumsum(part) * (whole.sum() / max(part.sum(), TINY))
+        return found
 
 
 def _genuine(score: NDArray[np.floating], measured: Sequence[Curve]) -> Float64:
