@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Mining = Literal["all", "semi-hard", "hard"]
+Mining = Literal["all", "semi-hard", "hard", "distance-weighted"]
 Margin = Literal["hard", "soft"]
 ByCategory = Literal["off", "report", "worst", "per_category"]
 RatioShape = Literal["logistic", "pav", "beta"]
@@ -173,12 +173,16 @@ class TrainSettings(Settings, frozen=True):
     loss: Annotated[
         str | None,
         Meta(
-            description="infonce, contrastive, triplet, or one that a package adds; null: infonce"
+            description="infonce, contrastive, triplet or another, see docs/how-to/train.md; null: "
+            "infonce"
         ),
     ] = None
     mining: Annotated[
         Mining | None,
-        Meta(description="Which comparisons of a batch count: all, semi-hard, hard; null: all"),
+        Meta(
+            description="Which comparisons of a batch count: all, semi-hard, hard, "
+            "distance-weighted; null: all"
+        ),
     ] = None
     margin: Annotated[
         Margin | None,

@@ -10,7 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, Loss, Triplet
+from gemel.train.losses import ByIdentity, Contrastive, CoSENT, InfoNCE, Loss, Triplet
+from gemel.train.losses.pairs import MarginRanking
+from gemel.train.losses.softmax import MultiSimilarity, NTXent, SupCon
+from gemel.train.losses.triplets import Angular
+from gemel.train.miners import distance_weights
+from gemel.train.relations import Relations
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -21,7 +26,7 @@ def batch(seed: int, b: int = 48, d: int = 8, n_identities: int = 9) -> tuple[Te
     rng = np.random.default_rng(seed)
     labels = rng.integers(n_identities, size=b)
     centres = rng.normal(size=(n_identities, d))
-    rows = (centres[labels] + rng.normal(size=(b, d))).astype(np.float32)
+    rows = centres[labels] + rng.normal(size=(b, d))
     return torch.from_numpy(rows), torch.from_numpy(labels)
 
 
@@ -38,8 +43,8 @@ def same(ours: Loss, theirs: Callable[[Tensor, Tensor], Tensor], seed: int) -> N
     rows, labels = batch(seed)
     value, gradient = with_gradient(ByIdentity(ours), rows, labels)
     expected, expected_gradient = with_gradient(theirs, rows, labels)
-    assert value == pytest.approx(expected, abs=1e-5)
-    assert torch.allclose(gradient, expected_gradient, atol=1e-5)
+    assert value == pytest.approx(expected, rel=1e-7)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -88,3 +93,77 @@ def test_soft_contrastive_equals_the_formula() -> None:
     far = np.log1p(np.exp(10 * (0.6 - d)))[other].mean() / 10
     got = ByIdentity(Contrastive(0.1, 0.6, margin="soft"))(rows, labels)
     assert float(got) == pytest.approx(near + far, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_losses_that_weigh_by_exponentials_equal_pml(seed: int) -> None:
+    same(SupCon(0.2), losses.SupConLoss(0.2), seed)
+    same(MultiSimilarity(2, 50, 0.5), losses.MultiSimilarityLoss(2, 50, 0.5), seed)
+    same(NTXent(0.2).double(), losses.NTXentLoss(0.2), seed)
+    angular = losses.AngularLoss(40)  # it takes its columns for unit rows
+    same(Angular(40.0), lambda x, y: angular(torch.nn.functional.normalize(x), y), seed)
+
+
+def test_npair_equals_pml() -> None:
+    rows, labels = batch(0, b=16, n_identities=8)
+    order = labels.argsort(stable=True)
+    rows, labels = rows[order], torch.arange(8).repeat_interleave(2)
+    theirs = losses.NPairsLoss(distance=distances.CosineSimilarity())
+
+    def ours(x: Tensor, y: Tensor) -> Tensor:
+        first, second = x[::2], x[1::2]
+        same = torch.eye(8, dtype=torch.bool)
+        outside = torch.zeros(8, 8, dtype=torch.bool)
+        positive, negative = torch.cat([outside, same], 1), torch.cat([outside, ~same], 1)
+        return InfoNCE(1.0)(first, Relations(positive, negative, references=second))
+
+    value, gradient = with_gradient(ours, rows, labels)
+    expected, expected_gradient = with_gradient(theirs, rows, labels)
+    assert value == pytest.approx(expected, rel=1e-7)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-9)
+
+
+def test_margin_ranking_equals_torch_over_every_pair_of_pairs() -> None:
+    def theirs(x: Tensor, y: Tensor) -> Tensor:
+        x = torch.nn.functional.normalize(x, dim=1)
+        upper = torch.ones(len(y), len(y)).triu(1).bool()
+        score, together = (x @ x.T)[upper], (y[:, None] == y[None])[upper]
+        near, far = score[together], score[~together]
+        one, two = near.repeat_interleave(len(far)), far.repeat(len(near))
+        return torch.nn.functional.margin_ranking_loss(one, two, torch.ones(1), margin=0.2)
+
+    same(MarginRanking(0.2), theirs, 0)
+
+
+def test_cosent_equals_the_formula_on_grades_with_ties() -> None:
+    rows, _ = batch(1, b=20)
+    grade = torch.from_numpy(np.random.default_rng(0).integers(0, 6, (10, 10)) / 5.0)
+    grade[grade == 0.6] = float("nan")
+
+    def of(x: Tensor) -> Relations:
+        outside = torch.full((10, 10), float("nan"), dtype=torch.float64)
+        return Relations.of_grades(torch.cat([outside, grade], 1), same_from=0.8, references=x)
+
+    def theirs(x: Tensor, y: Tensor) -> Tensor:
+        x = torch.nn.functional.normalize(x, dim=1)
+        known = ~grade.isnan()
+        score, g = 20 * (x[:10] @ x[10:].T)[known], grade[known]
+        apart = (score[None] - score[:, None])[g[:, None] > g[None]]
+        return torch.cat([torch.zeros(1, dtype=torch.float64), apart]).logsumexp(0)
+
+    value, gradient = with_gradient(lambda x, _: CoSENT(0.05)(x[:10], of(x[10:])), rows, rows)
+    expected, expected_gradient = with_gradient(theirs, rows, rows)
+    assert value == pytest.approx(expected, rel=1e-7)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-9)
+
+
+def test_distance_weights_are_the_inverse_density_of_distances_on_a_sphere() -> None:
+    rows = torch.nn.functional.normalize(batch(0, b=12)[0], dim=1)
+    labels = torch.arange(12) % 2
+    negative = labels[:, None] != labels[None]
+    weight = distance_weights(1 - rows @ rows.T, negative, n_dims=8)
+    d = torch.cdist(rows, rows).clamp(min=0.5)
+    density = d**6 * (1 - d.square() / 4) ** 2.5
+    expected = negative * (d < 1.4) / density
+    expected = 6 * expected / expected.sum(1, keepdim=True)
+    assert torch.allclose(weight, expected, atol=1e-9)

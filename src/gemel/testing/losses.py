@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gemel.train.losses import Loss
+    from gemel.train.relations import Relations
 
 
 def check_loss(loss: Loss) -> None:
@@ -82,17 +83,17 @@ def _check_relations(loss: Loss, rows: Tensor, labels: Tensor) -> None:
     from gemel.train.relations import Relations
 
     plain = Relations.of_labels(labels)
-    value, weight = float(loss(rows, plain)), torch.ones(plain.positive.shape)
-    weighed = float(loss(rows, replace(plain, weight=weight)))
+    value, weight = _value(loss, rows, plain), torch.ones(plain.positive.shape)
+    weighed = _value(loss, rows, replace(plain, weight=weight))
     must(abs(value - weighed) < 1e-4, f"weights of one change the loss from {value} to {weighed}")
     weight[labels == labels[0]] = 9.0
-    uneven = float(loss(rows, replace(plain, weight=weight)))
+    uneven = _value(loss, rows, replace(plain, weight=weight))
     must(abs(value - uneven) > 1e-6, "weights do not count")
     known = torch.ones(plain.positive.shape, dtype=torch.bool)
     known[-1], known[:, -1] = False, False
     without = Relations(plain.positive & known, plain.negative & known)
     moved = torch.cat([rows[:-1], rows[:1]])
-    apart = abs(float(loss(rows, without)) - float(loss(moved, without)))
+    apart = abs(_value(loss, rows, without) - _value(loss, moved, without))
     must(apart < 1e-5, f"a row of which nothing is known changes the loss by {apart:.1e}")
     half = len(rows) // 2
     beside = Relations.of_labels(labels[:half], references=rows[half:], of_references=labels[half:])
@@ -100,8 +101,12 @@ def _check_relations(loss: Loss, rows: Tensor, labels: Tensor) -> None:
     there = loss(x, beside)
     (gradient,) = torch.autograd.grad(there, x)
     must(bool(torch.isfinite(gradient).all()), "references make gradients that are NaN")
-    turned = loss(x.detach(), replace(beside, references=-rows[half:]))
-    must(float(there.detach()) != float(turned), "references do not count")
+    turned = _value(loss, x.detach(), replace(beside, references=-rows[half:]))
+    must(float(there.detach()) != turned, "references do not count")
+
+
+def _value(loss: Loss, rows: Tensor, relations: Relations) -> float:
+    return float(loss(rows, relations).detach())
 
 
 def _gap(rows: Tensor, labels: Tensor) -> float:

@@ -22,12 +22,15 @@ class Relations:
         weight: (b, c) float, how much each pair counts; None: all alike.
         references: (c - b, d) rows that are compared with but not in the batch, such as those of
             earlier batches; None: there are none.
+        grade: (b, c) float, of pairs that are known: a higher one is more alike; None: positives
+            are, and there are no other differences.
     """
 
     positive: Tensor
     negative: Tensor
     weight: Tensor | None = None
     references: Tensor | None = None
+    grade: Tensor | None = None
 
     @classmethod
     def of_labels(
@@ -50,12 +53,21 @@ class Relations:
         return cls(same & ~itself, ~same, references=references)
 
     @classmethod
-    def of_grades(cls, grade: Tensor, *, references: Tensor | None = None) -> Relations:
-        """Pairs that were judged, each positive counting by its grade.
+    def of_grades(
+        cls, grade: Tensor, *, same_from: float = 0.0, references: Tensor | None = None
+    ) -> Relations:
+        """Pairs that were judged; a loss that knows no grades weighs them by theirs.
 
         Args:
             grade: (b, c) float; 0 does not belong together, up to 1 does, NaN was not judged.
+            same_from: grade from which on a pair is positive, and counts whole: below, it is a
+                negative that counts the less the nearer it is. 0: what is above 0 is positive and
+                counts as much as its grade.
             references: (c - b, d) rows beside the batch.
         """
-        positive, negative = grade > 0, grade == 0
-        return cls(positive, negative, torch.where(positive, grade, 1.0), references)
+        if not same_from:
+            positive, weight = grade > 0, torch.where(grade > 0, grade, 1.0)
+        else:
+            positive = grade >= same_from
+            weight = torch.where(grade < same_from, 1.0 - grade / same_from, 1.0)
+        return cls(positive, (grade == grade) & ~positive, weight, references, grade)
