@@ -15,6 +15,8 @@ IDENTITY_NAMES = (
     "cluster", "group_id", "group", "match_id", "label", "class",
 )  # fmt: skip
 ID_NAMES = ("id", "record_id", "rec_id", "uid", "key")
+FEW = 20
+"""Rows below which numbers that differ show nothing."""
 SHARED = 0.05
 """Share of the smaller file's values that both must have for a column to be the identity."""
 
@@ -66,7 +68,8 @@ def id_of(
 ) -> tuple[str | None, str]:
     """The column that is called like an id and, but for a few rows, unique; and a note on it.
 
-    One with more repeats than may be refused is left among the fields, and the note says so.
+    One with more repeats than may be refused is left among the fields, and the note says so. If
+    none is called so, one that counts the rows is the id.
 
     Args:
         frame: the table.
@@ -83,4 +86,17 @@ def id_of(
             rows = f"{n:,} row{'s' * (n > 1)} without or with a repeated one will be refused"
             return column, f"id is column {column!r}" + (f": {rows}" if n else "")
         note = f"column {column!r} repeats values: it is a field and no id; --id names another"
+    for column in frame.columns:
+        if column not in taken and _counts(frame[column]):
+            return column, f"id is column {column!r}, which counts the rows; --id names another"
     return None, note
+
+
+def _counts(values: pl.Series) -> bool:
+    """Whether whole numbers are different in every row and leave few out: a counter, no fact."""
+    import polars as pl
+
+    numbers = as_strings(values).cast(pl.Int64, strict=False)
+    if len(numbers) < FEW or numbers.null_count() or numbers.n_unique() < len(numbers):
+        return False
+    return bool(numbers.max() - numbers.min() < 2 * len(numbers))  # type: ignore[operator]
