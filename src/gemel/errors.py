@@ -5,7 +5,7 @@
       DataError           > LeakageError TargetRefused
       TrainingError       > CollapseError
       ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
-                            PointerMoved
+                            PointerMoved RolloutConflict
       GalleryError        > UnknownRecord DuplicateRecord GalleryFull GalleryUnavailable
       LedgerError         > RowRefused LedgerUnavailable
       RequestError        > InvalidInput UnknownDecision NotAllowed RateLimited Overloaded
@@ -140,6 +140,13 @@ class PointerMoved(ReleaseError):
     """A pointer stands elsewhere than whoever wanted to move it thought."""
 
     code = "pointer_moved"
+    status = 409
+
+
+class RolloutConflict(ReleaseError):
+    """There is no rollout to change, or another one is under way."""
+
+    code = "rollout_conflict"
     status = 409
 
 

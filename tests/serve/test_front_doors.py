@@ -27,6 +27,7 @@ from gemel.cli.main import run
 from gemel.serve.context import ROLES
 from gemel.serve.http.server import running
 from gemel.serve.http.table import TABLE
+from gemel.serve.rollout.desk import Desk
 from gemel.serve.steps import Done, Task, go_on
 from gemel.serve.steps import run as take
 from gemel.serve.verbs.duplicates import RecordItem
@@ -121,7 +122,7 @@ def opened(folder: Path, name: str, *, write: bool = False) -> Iterator[gemel.Se
         yield gemel.Service(release)
         return
     with gemel.Gallery.open(space, write=write) as gallery:
-        yield gemel.Service(release, gallery)
+        yield gemel.Service(release, gallery, desk=Desk(store))
 
 
 @pytest.fixture(params=["first", "child", "titled"])
@@ -403,6 +404,7 @@ def test_every_route_has_a_role_and_a_permit_for_each_lane_that_its_verb_takes(
         "/v1/duplicates": {"records": [{"id": i, "payload": ADA} for i in "ab"]},
         "/v1/records": {"records": RECORDS, "ids": ["new/1"]},
         "/v1/verdicts": {"decision_id": "0" * 32, "genuine": True},
+        "/v1/rollout": {"action": "abort"},
     }
     with opened(folder, "first", write=True) as service:
         for route in TABLE:

@@ -29,6 +29,7 @@ from gemel.cli import (
     link,
     release,
     review,
+    rollout,
     serve,
     settings,
     show,
@@ -91,6 +92,7 @@ app.command("link")(link.link)
 app.command("label")(label.label)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(review.app, name="review")
+app.add_typer(rollout.app, name="rollout")
 app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)

@@ -47,7 +47,8 @@ def application(project: Project, log: Any) -> Iterator[Front]:
     from gemel.console import pages
     from gemel.serve.http.app import create_app
     from gemel.serve.keeping import Keeper
-    from gemel.serve.rollout import Rollout
+    from gemel.serve.rollout.desk import Desk
+    from gemel.serve.rollout.follower import Follower
     from gemel.serve.service import Service
 
     settings = project.config.serve
@@ -61,6 +62,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         keeper.start()
         opened.callback(keeper.stop)
         store = project.store()
+        desk = Desk(store, project.enrolled)
         service = Service(
             release,
             gallery,
@@ -69,13 +71,15 @@ def application(project: Project, log: Any) -> Iterator[Front]:
             adapt=project.config.adapt,
             shelf=store.list,
             label=project.label_of(release),
+            desk=desk,
         )
-        rollout = Rollout(
+        follower = Follower(
             service,
             store,
             open_gallery=lambda other: project.gallery(other, write=True),
+            desk=desk,
             log=log,
         )
-        rollout.start()
-        opened.callback(rollout.stop)
+        follower.start()
+        opened.callback(follower.stop)
         yield create_app(service, settings, log=log, pages=pages.handlers(service))

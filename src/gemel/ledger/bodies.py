@@ -146,6 +146,22 @@ class Pointed(Body, frozen=True, kw_only=True):
     move: int | UnsetType = UNSET
 
 
+class Tried(Body, frozen=True, kw_only=True):
+    """What became of a rollout of `release`: started, a step, paused, ended; and why.
+
+    Attributes:
+        rollout: its id.
+        stable: what it is compared with.
+        share: of the subjects that the candidate answers from now on.
+        reason: in words, with the figures that decided.
+    """
+
+    rollout: str
+    stable: str
+    share: float
+    reason: str
+
+
 class Accepted(Body, frozen=True, kw_only=True):
     """Which child release was made of which parent from people's answers."""
 
@@ -170,6 +186,13 @@ BODIES: dict[str, type[Body]] = {
     "verdict": Answered,
     "release.point": Pointed,
     "release.rollback": Pointed,
+    "rollout.start": Tried,
+    "rollout.step": Tried,
+    "rollout.pause": Tried,
+    "rollout.resume": Tried,
+    "rollout.rolled_back": Tried,
+    "rollout.aborted": Tried,
+    "rollout.promoted": Tried,
     "review.accept": Accepted,
     "ledger.refused": Refused,
 }

@@ -1,7 +1,7 @@
 """Where the moves of the pointers are kept: one append-only order for all processes.
 
-`Moves` is what a store needs; `SqliteMoves` is `store.db`, one table. Where a pointer stands is its
-last row, so state and history cannot disagree.
+`Moves` is what a store needs; `SqliteMoves` is `store.db`. Where a pointer stands is its last row,
+so state and history cannot disagree. Beside them lies one row that a rollout keeps its state in.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ Decide = Callable[[Sequence[Move]], Move | None]
 Note = Callable[[Move], None]
 """Told a move that has its number, just before it is kept; what it raises keeps it from that."""
 
+Change = Callable[[str | None], str | None]
+"""From what a rollout has kept to what it keeps next, or None to leave it."""
+
 
 class Moves(Protocol):
     """The moves of all pointers."""
@@ -59,6 +62,16 @@ class Moves(Protocol):
             The newest move of the pointer. What `decide` or `note` raises changes nothing.
         """
 
+    def rollout(self) -> str | None:
+        """What the rollout has kept; None if there never was one."""
+
+    def change_rollout(self, decide: Change) -> str | None:
+        """Keep what is decided, as one step that no other process comes between.
+
+        Returns:
+            What is kept now. What `decide` raises changes nothing.
+        """
+
 
 _tables = sa.MetaData()
 MOVES = sa.Table(
@@ -74,6 +87,14 @@ MOVES = sa.Table(
     sa.Column("time", sa.String, nullable=False),
     sqlite_autoincrement=True,
 )
+ROLLOUT = sa.Table(
+    "rollout",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("state", sa.String, nullable=False),
+)
+ONLY = 1
+"""The id of its one row."""
 APPEND_ONLY = [
     f"CREATE TRIGGER IF NOT EXISTS pointer_moves_no_{verb} BEFORE {verb} ON pointer_moves "
     "BEGIN SELECT RAISE(ABORT, 'pointer history is append-only'); END"
@@ -116,6 +137,28 @@ class SqliteMoves:
             kept = replace(move, seq=key[0] if key else 0)
             note(kept)
             return kept
+
+    def rollout(self) -> str | None:
+        """What the rollout has kept; None if there never was one."""
+        if not self._path.exists():
+            return None
+        with Database(self._path, KIND, write=False) as db, db.transaction() as c:
+            if not sa.inspect(c).has_table(ROLLOUT.name):  # an older file
+                return None
+            return c.execute(sa.select(ROLLOUT.c.state)).scalar()
+
+    def change_rollout(self, decide: Change) -> str | None:
+        """Keep what is decided, as one step that no other process comes between."""
+        if not self._path.exists():
+            self._create()
+        with Database(self._path, KIND, write=True) as db, db.transaction(write=True) as c:
+            current: str | None = c.execute(sa.select(ROLLOUT.c.state)).scalar()
+            state = decide(current)
+            if state is None:
+                return current
+            c.execute(sa.delete(ROLLOUT))
+            c.execute(sa.insert(ROLLOUT).values(id=ONLY, state=state))
+            return state
 
     def _read(self, query: sa.Select[tuple[object, ...]]) -> list[Move]:
         if not self._path.exists():

@@ -14,10 +14,10 @@ from types import EllipsisType
 from typing import Literal
 
 from gemel.errors import NotFound, PointerMoved
-from gemel.ledger.bodies import Pointed
+from gemel.ledger.bodies import Body, Pointed
 from gemel.ledger.ledger import Ledger
 from gemel.release.folder import Manifest
-from gemel.release.moves import Move, Moves, SqliteMoves
+from gemel.release.moves import Change, Move, Moves, SqliteMoves
 from gemel.release.release import Release
 from gemel.release.shelf import EMPTY, Shelf
 
@@ -170,8 +170,26 @@ class Store:
             _check_pointer(pointer)
         return self._moves.all(pointer)
 
+    def rollout(self) -> str | None:
+        """What the rollout has kept; None if there never was one."""
+        return self._moves.rollout()
+
+    def change_rollout(self, decide: Change) -> str | None:
+        """Keep what is decided, see `Moves.change_rollout`."""
+        return self._moves.change_rollout(decide)
+
+    def note(self, kind: str, body: Body) -> None:
+        """Put what is about to be done into the ledger, and keep its head.
+
+        Raises:
+            LedgerError: it cannot be noted.
+        """
+        with Ledger.open(self.path / LEDGER) as ledger:
+            ledger.append_durable(kind, body)
+            ledger.keep_head()
+
     def _note(self, move: Move) -> None:
-        """Put a move into the ledger, and keep its head."""
+        """Put a move into the ledger."""
         body = Pointed(
             pointer=move.pointer,
             release=move.release_id,
@@ -180,9 +198,7 @@ class Store:
             actor=move.actor,
             move=move.seq,
         )
-        with Ledger.open(self.path / LEDGER) as ledger:
-            ledger.append_durable(f"{MOVED}{move.action}", body)
-            ledger.keep_head()
+        self.note(f"{MOVED}{move.action}", body)
 
 
 def _check_pointer(name: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from msgspec.structs import replace
 
@@ -15,6 +16,10 @@ from gemel.ledger.bodies import Body
 from gemel.ledger.ledger import Ledger
 from gemel.serve.books import Books
 from gemel.serve.live import Live
+
+if TYPE_CHECKING:  # which know contexts themselves
+    from gemel.serve.rollout.arms import Arms
+    from gemel.serve.rollout.desk import Desk
 
 Role = Literal["reader", "enroller", "reviewer", "operator", "admin"]
 """What a caller may do: ask; change the gallery; answer reviews; look after the service; all."""
@@ -48,6 +53,8 @@ class Context:
         request_id: the caller's, or a new one; empty outside of a service.
         caller: who asks.
         deadline: of the monotonic clock, seconds; nothing is begun after it.
+        arms: what the service answers with; None outside of one.
+        desk: where rollouts are started; None without.
         timing: stages and the seconds that they took.
     """
 
@@ -56,6 +63,8 @@ class Context:
     request_id: str = ""
     caller: Caller = LOCAL
     deadline: float = math.inf
+    arms: Arms | None = None
+    desk: Desk | None = None
     timing: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -81,6 +90,19 @@ class Context:
                 "this service keeps no ledger", hint="start it with one to review decisions"
             )
         return self.books.ledger
+
+    def twins(self) -> Sequence[Live]:
+        """Bundles of other spaces whose galleries have to hold what this one's holds."""
+        return () if self.arms is None else tuple(self.arms.twins(self.live))
+
+    @contextmanager
+    def spared(self, twin: Live) -> Iterator[None]:
+        """What goes wrong inside with a twin is no error of the request: the twin is given up."""
+        try:
+            yield
+        except Exception as error:  # whatever it is, the change itself was made
+            if self.arms is not None:
+                self.arms.lost(twin, error)
 
     def note(self, kind: str, body: Body) -> str | None:
         """Enter what was decided into the ledger; the id, None without a ledger.

@@ -24,6 +24,8 @@ from gemel.release.words.card import Card
 from gemel.serve.books import Books, Shelf
 from gemel.serve.context import LOCAL, Caller, Context
 from gemel.serve.live import CLASS, Live
+from gemel.serve.rollout.arms import Arms
+from gemel.serve.rollout.desk import Desk
 from gemel.serve.steps import Encode, Encoded, Steps, answers
 from gemel.serve.verbs import card as cards
 from gemel.serve.verbs import classify as classifying
@@ -57,6 +59,7 @@ class Service:
         shelf: gives the releases whose decisions count for a proposal, such as `Store.list`.
         caller: who asks through the methods here.
         label: attribute that says whose a record is, if nobody names one.
+        desk: where rollouts are started; None for a service without.
         today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
@@ -75,13 +78,14 @@ class Service:
         shelf: Shelf = tuple,
         caller: Caller = LOCAL,
         label: str = CLASS,
+        desk: Desk | None = None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.warning: str | None = None
-        self._lives = {STABLE: Live.open(release, gallery, threads=threads, label=label)}
+        self.arms = Arms(Live.open(release, gallery, threads=threads, label=label))
+        self.ledger, self.threads, self.desk = ledger, threads, desk
         self._books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
-        self._threads = threads
         self._caller = caller
         self._today = today
 
@@ -89,9 +93,12 @@ class Service:
         """The bundle that answers a request; there is no other way to one.
 
         Args:
-            subject: what the choice may depend on, such as the id of the request.
+            subject: who asks, as far as a rollout may answer with its candidate; empty for stable.
         """
-        return self._lives[STABLE]
+        trial = self.arms.trial
+        if trial is not None and subject and trial.takes(trial.key(subject, None)):
+            return trial.live
+        return self.arms.stable
 
     def switch(self, release: Release, gallery: Gallery | None = None) -> None:
         """Make another release live; on an error the present one stays.
@@ -102,11 +109,13 @@ class Service:
         Raises:
             GemelError: it cannot be served here.
         """
-        previous = self._lives[STABLE]
-        live = Live.open(
-            release, gallery, previous=previous, threads=self._threads, label=previous.label
+        previous = self.arms.stable
+        self.arms.switch(
+            self.arms.opened(release.id, gallery)
+            or Live.open(
+                release, gallery, previous=previous, threads=self.threads, label=previous.label
+            )
         )
-        self._lives[STABLE] = live
 
     def warnings(self) -> list[str]:
         """What a person should look at: of the rollout, and of the live policy."""
@@ -118,7 +127,11 @@ class Service:
         return self._books.problem
 
     def context(
-        self, request_id: str = "", caller: Caller = LOCAL, deadline: float = math.inf
+        self,
+        request_id: str = "",
+        caller: Caller = LOCAL,
+        deadline: float = math.inf,
+        live: Live | None = None,
     ) -> Context:
         """What a verb has to know of a request.
 
@@ -126,8 +139,10 @@ class Service:
             request_id: of the request.
             caller: who asks.
             deadline: of the monotonic clock, in seconds.
+            live: what answers; stable if left out.
         """
-        return Context(self.pick(request_id), self._books, request_id, caller, deadline)
+        live = live or self.arms.stable
+        return Context(live, self._books, request_id, caller, deadline, self.arms, self.desk)
 
     def ask(self, verb: Verb[Body, Reply], body: Body) -> Reply:
         """The reply of a verb to a body."""

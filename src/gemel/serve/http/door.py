@@ -12,6 +12,7 @@ from gemel.serve.http.problems import JSON
 from gemel.serve.http.state import State
 from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
+from gemel.serve.rollout.arms import tried
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -77,11 +78,18 @@ class Door:
 
         async def answer(call: Call, body: Any) -> Any:
             lanes.permit(route.lanes)
-            context = service.context(call.request_id)
-            call.live, call.timing = context.live, context.timing
-            call.ledger_fails = service.ledger_problem is not None
             asked = body if read is None else read(call)
-            return await lanes.answer(context, verb(context, asked))
+            trial = service.arms.trial if route.is_tried else None
+
+            async def ask(live: Live) -> Any:
+                context = service.context(call.request_id, live=live)
+                call.live, call.timing = context.live, context.timing
+                call.ledger_fails = service.ledger_problem is not None
+                return await lanes.answer(context, verb(context, asked))
+
+            if trial is None:
+                return await ask(service.pick())
+            return await tried(trial, service.pick(), ask, call.subject, (verb, asked))
 
         return answer
 

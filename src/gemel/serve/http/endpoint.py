@@ -59,6 +59,7 @@ class Call:
     Attributes:
         scope: of ASGI.
         request_id: the client's, or a new one.
+        subject: for whom is asked, as the client says; empty if it does not.
         live: the bundle that answers; its ids go into the headers.
         timing: for `Server-Timing`: names and seconds.
         query: names and values of the query string; of names that come twice, the last.
@@ -68,6 +69,7 @@ class Call:
 
     scope: Scope
     request_id: str
+    subject: str = ""
     live: Live | None = None
     timing: list[tuple[str, float]] = field(default_factory=list)
     query: dict[str, str] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Route:
         verb: that answers; None for what the service tells of itself.
         lanes: that the verb goes through; a request is refused before any work if one is full.
         read: makes the verb's body of path and query string where the request brings none.
+        is_tried: a rollout's candidate may answer it in place of stable.
         query: names that the query string may have; None does not look at it, for what probes and
             scrapers add.
     """
@@ -102,6 +105,7 @@ class Route:
     verb: Verb[Any, Any] | None = None
     lanes: tuple[Lane, ...] = ()
     read: Callable[[Call], Any] | None = None
+    is_tried: bool = False
     query: tuple[str, ...] | None = ()
 
     @property
@@ -191,6 +195,8 @@ class Endpoint:
                 length = int(value)
             elif name == b"x-request-id":
                 call.request_id = accepted_id(value)
+            elif name == b"x-gemel-subject":
+                call.subject = accepted_id(value)
         call.request_id = call.request_id or new_id()
         if self._body is not None and not (len(kinds) == 1 and _is_json(kinds[0])):
             # Without a type, or as text, a page of any site may send it and ask nobody.

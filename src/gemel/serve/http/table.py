@@ -19,6 +19,7 @@ from gemel.serve.verbs import (
     identify,
     records,
     reviews,
+    rollout,
     search,
     verify,
 )
@@ -98,6 +99,7 @@ TABLE: tuple[Route, ...] = (
         summary="Decide whether two items are the same",
         role="reader",
         verb=verify.verify,
+        is_tried=True,
         lanes=("encode",),
     ),
     Route(
@@ -108,6 +110,7 @@ TABLE: tuple[Route, ...] = (
         summary="Why two items, or an item and a record, are decided as they are",
         role="reader",
         verb=explain.explain,
+        is_tried=True,
         lanes=("explain", "encode"),
     ),
     Route(
@@ -118,6 +121,7 @@ TABLE: tuple[Route, ...] = (
         summary="The records of the gallery most like an item, each with a decision",
         role="reader",
         verb=search.search,
+        is_tried=True,
         lanes=("encode", "find"),
     ),
     Route(
@@ -128,6 +132,7 @@ TABLE: tuple[Route, ...] = (
         summary="Who in the gallery an item is, or that it is unknown",
         role="reader",
         verb=identify.identify,
+        is_tried=True,
         lanes=("encode", "find"),
     ),
     Route(
@@ -138,6 +143,7 @@ TABLE: tuple[Route, ...] = (
         summary="The class of an item among those enrolled, or unknown",
         role="reader",
         verb=classify.classify,
+        is_tried=True,
         lanes=("encode", "find"),
     ),
     Route(
@@ -170,6 +176,7 @@ TABLE: tuple[Route, ...] = (
         summary="Which of these records are the same: clusters, and the pairs that they rest on",
         role="reader",
         verb=duplicates.duplicates,
+        is_tried=True,
         lanes=("encode", "group"),
     ),
     Route(
@@ -252,6 +259,26 @@ TABLE: tuple[Route, ...] = (
         verb=reviews.proposal,
         lanes=("review",),
         read=lambda _: reviews.ProposalBody(),
+    ),
+    Route(
+        method="GET",
+        path="/v1/rollout",
+        reply=rollout.RolloutReply,
+        summary="The rollout that is under way, or the last one, and what is found",
+        role="operator",
+        verb=rollout.status,
+        lanes=("review",),
+        read=lambda _: rollout.RolloutQuery(),
+    ),
+    Route(
+        method="POST",
+        path="/v1/rollout",
+        body=rollout.RolloutBody,
+        reply=rollout.RolloutReply,
+        summary="Begin to try a release; pause, resume, abort or promote",
+        role="operator",
+        verb=rollout.rollout,
+        lanes=("group",),
     ),
     RELEASE,
     Route(

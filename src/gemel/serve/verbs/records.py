@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from gemel.arrays import Float32
+from gemel.gallery.record import Enrolled
 from gemel.ledger import changes
 from gemel.serve.context import Context
+from gemel.serve.live import Live
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Value
 
@@ -79,14 +83,15 @@ def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     items = [(f"records[{i}].payload", r.payload, None) for i, r in enumerate(body.records)]
     encoded: Encoded = yield Encode(live, items)
     yield Move("change", "enroll")
+    ids = [record.id for record in body.records]
     attributes = [_attributes(context, record) for record in body.records]
     context.check_change()
-    done = gallery.enroll([record.id for record in body.records], encoded.rows, attributes)
-    noted = None
-    if context.books.ledger is not None:
-        counts = done.added, done.updated, done.unchanged
-        said = changes.enrolled(context.ledger.masks, gallery.space_id, counts, done.written)
-        noted = context.note_change(changes.ENROLL, said)
+    done, noted = _put(context, live, ids, encoded.rows, attributes)
+    payloads = [record.payload for record in body.records]
+    for twin in context.twins():
+        with context.spared(twin):
+            read = [twin.items.read(item, "payload").payload for item in payloads]
+            _put(context, twin, ids, twin.encoder.encode(read), attributes)
     return EnrollReply(done.added, done.updated, done.unchanged, gallery.count(), noted)
 
 
@@ -95,12 +100,38 @@ def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:
     gallery = context.gallery
     yield Move("change")
     context.check_change()
-    deleted = gallery.delete(body.ids)
-    noted = None
-    if context.books.ledger is not None:
-        said = changes.deleted(context.ledger.masks, gallery.space_id, deleted, body.ids)
-        noted = context.note_change(changes.DELETE, said)
+    deleted, noted = _take(context, context.live, body.ids)
+    for twin in context.twins():
+        with context.spared(twin):
+            _take(context, twin, body.ids)
     return DeleteReply(deleted, gallery.count(), noted)
+
+
+def _put(
+    context: Context,
+    live: Live,
+    ids: list[str],
+    rows: Float32,
+    attributes: list[dict[str, Any] | None],
+) -> tuple[Enrolled, str | None]:
+    """Enroll into the gallery of a bundle, and note it."""
+    at = replace(context, live=live)
+    done = at.gallery.enroll(ids, rows, attributes)
+    if context.books.ledger is None:
+        return done, None
+    counts = done.added, done.updated, done.unchanged
+    said = changes.enrolled(context.ledger.masks, at.gallery.space_id, counts, done.written)
+    return done, at.note_change(changes.ENROLL, said)
+
+
+def _take(context: Context, live: Live, ids: list[str]) -> tuple[int, str | None]:
+    """Delete from the gallery of a bundle, and note it."""
+    at = replace(context, live=live)
+    deleted = at.gallery.delete(ids)
+    if context.books.ledger is None:
+        return deleted, None
+    said = changes.deleted(context.ledger.masks, at.gallery.space_id, deleted, ids)
+    return deleted, at.note_change(changes.DELETE, said)
 
 
 def get(context: Context, body: IdBody) -> Steps[RecordReply]:

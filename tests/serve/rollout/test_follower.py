@@ -21,7 +21,7 @@ from gemel.release.store import Store
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.live import Live
-from gemel.serve.rollout import Rollout
+from gemel.serve.rollout.follower import Follower
 from gemel.serve.service import Service
 
 N_REQUESTS = 10_000
@@ -81,7 +81,7 @@ def test_no_reply_mixes_releases_while_the_pointer_moves(store: Store, tmp_path:
     high = put(store, tmp_path / "high", threshold=0.995)
     point(store, low)
     service = Service(store.get("stable"))
-    rollout = Rollout(service, store)
+    follower = Follower(service, store)
     seen: list[tuple[float, str, float, str, str]] = []
     with running(create_app(service)) as url:
         clients = [
@@ -95,7 +95,7 @@ def test_no_reply_mixes_releases_while_the_pointer_moves(store: Store, tmp_path:
             while len(seen) < N_REQUESTS * move // (N_MOVES + 1):
                 clients[0].join(0.002)
             point(store, high if move % 2 == 0 else low)
-            assert rollout.check()
+            assert follower.check()
         for client in clients:
             client.join()
     thresholds = {low.id: 0.2, high.id: 0.995}
@@ -120,11 +120,11 @@ def test_a_new_policy_reuses_the_encoder_and_a_thread_follows_the_pointer(
     service = Service(store.get("stable"))
     encoder = service.pick().encoder
     switched = threading.Event()
-    rollout = Rollout(service, store, on_switch=switched.set)
-    rollout.start()
+    follower = Follower(service, store, on_switch=switched.set)
+    follower.start()
     point(store, second)
     assert switched.wait(10)
-    rollout.stop()
+    follower.stop()
     assert service.pick().release.id == second.id
     assert service.pick().encoder is encoder
     assert service.verify(ROWS[0], ROWS[0]).threshold == 0.7
@@ -142,10 +142,10 @@ def test_another_comparator_in_the_same_space_is_taken_over_while_serving(
     with Gallery.open(tmp_path / "g", space_id=first.space_id, dim=DIM) as gallery:
         gallery.enroll(["a"], rows[1:])
         service = Service(store.get("stable"), gallery)
-        rollout = Rollout(service, store)
+        follower = Follower(service, store)
         for release in (first, other, first):
             point(store, release)
-            rollout.check()
+            follower.check()
             expected = float(release.comparator.score(rows[:1], rows[1:])[0])
             for score in (
                 service.search(ROWS[0]).hits[0].score,
@@ -170,20 +170,20 @@ def test_another_space_comes_with_its_own_gallery_and_goes_back_to_the_old_one(
     gallery = open_gallery(first)
     gallery.enroll(["a"], first.encoder.encode(ROWS[:1]))
     service, clock = Service(store.get("stable"), gallery), Clock()
-    rollout = Rollout(service, store, open_gallery=open_gallery, clock=clock)
+    follower = Follower(service, store, open_gallery=open_gallery, clock=clock)
     point(store, second)
-    assert not rollout.check(), "whoever is enrolled would be unknown at once"
+    assert not follower.check(), "whoever is enrolled would be unknown at once"
     assert "gallery is empty" in str(service.warning)
     with open_gallery(second) as other:  # nobody holds it meanwhile
         other.enroll(["b"], second.encoder.encode(ROWS[:1]))
     clock.now += 60
-    assert rollout.check()
+    assert follower.check()
     assert [hit.id for hit in service.search(ROWS[0]).hits] == ["b"]
     assert service.pick().encoder.space_id == second.space_id
     point(store, first)
-    assert rollout.check()
+    assert follower.check()
     assert [hit.id for hit in service.search(ROWS[0]).hits] == ["a"]
-    rollout.stop()
+    follower.stop()
     gallery.close()
 
 
@@ -195,15 +195,15 @@ def test_a_release_that_cannot_be_served_changes_nothing_but_a_warning(
     point(store, good)
     service = Service(store.get("stable"))
     clock = Clock()
-    rollout = Rollout(service, store, clock=clock)
+    follower = Follower(service, store, clock=clock)
     point(store, bad)
     policy = bad.folder / "policy.json"
     before = policy.read_bytes()
     policy.chmod(0o644)
     policy.write_bytes(before + b" ")
     with running(create_app(service)) as url:
-        assert not rollout.check()
-        assert not rollout.check()
+        assert not follower.check()
+        assert not follower.check()
         ready = httpx.get(f"{url}/readyz")
         assert ready.status_code == 200
         assert ready.json()["release"] == good.id
@@ -214,7 +214,7 @@ def test_a_release_that_cannot_be_served_changes_nothing_but_a_warning(
         assert count("gemel_rollouts_total", failed) == 1, "no second try at once"
         policy.write_bytes(before)
         clock.now += 60
-        assert rollout.check()
+        assert follower.check()
         assert httpx.get(f"{url}/readyz").json().get("warning") is None
     assert "release_refused" in capsys.readouterr().err
 

@@ -11,26 +11,26 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gemel.errors import GemelError, ReleaseError
-from gemel.gallery.gallery import Gallery
-from gemel.release.release import Release
+from gemel.errors import GemelError
 from gemel.release.store import Store
+from gemel.serve.rollout.desk import Desk
+from gemel.serve.rollout.galleries import Galleries, OpenGallery
+from gemel.serve.rollout.pilot import Pilot
 from gemel.serve.service import STABLE, Service
 from gemel.telemetry import log_to
 
 INTERVAL_SECONDS = 0.2
 RETRY_SECONDS = 5.0
 
-OpenGallery = Callable[[Release], Gallery | None]
 
-
-class Rollout:
+class Follower:
     """Keeps a service on the release that the pointer points at.
 
     Args:
         service: what is switched.
         store: where the pointer `stable` is.
         open_gallery: opens the gallery of a release of another space; None serves that without.
+        desk: where rollouts are started, for the service to take part; None for none.
         log: a logger; JSON lines to stderr if left out.
         clock: seconds, for retries.
         on_switch: called after each switch.
@@ -42,21 +42,20 @@ class Rollout:
         store: Store,
         *,
         open_gallery: OpenGallery | None = None,
+        desk: Desk | None = None,
         log: Any = None,
         clock: Callable[[], float] = time.monotonic,
         on_switch: Callable[[], None] | None = None,
     ) -> None:
         self._service = service
         self._store = store
-        self._open_gallery = open_gallery
         self._log = log or log_to()
         self._clock = clock
         self._on_switch = on_switch
         self._refused: tuple[str, float] | None = None
         first = service.pick()
-        self._first = first.gallery
-        # Galleries stay open: a rollback needs the old one, and a gallery has one writer.
-        self._galleries: dict[str, Gallery | None] = {first.release.space_id: first.gallery}
+        self._galleries = Galleries(first.gallery, first.release.space_id, open_gallery)
+        self._pilot = None if desk is None else Pilot(service, desk, self._galleries, self._log)
         self._switched = service.metrics.counter("gemel_rollouts_total", "switched")
         self._failed = service.metrics.counter("gemel_rollouts_total", "failed")
         self._end = threading.Event()
@@ -71,9 +70,9 @@ class Rollout:
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
-        for gallery in self._galleries.values():
-            if gallery is not None and gallery is not self._first:
-                gallery.close()
+        if self._pilot is not None:
+            self._pilot.stop()
+        self._galleries.close()
 
     def check(self) -> bool:
         """Look at the pointer once; whether the service was switched."""
@@ -89,7 +88,8 @@ class Rollout:
         started = self._clock()
         try:
             release = self._store.get(target)
-            self._service.switch(release, self._gallery(release))
+            live = self._service.pick().gallery
+            self._service.switch(release, self._galleries.of(release, live))
         except Exception as error:  # whatever it is, the live release goes on
             self._keep(target, error)
             return False
@@ -100,23 +100,6 @@ class Rollout:
         if self._on_switch is not None:
             self._on_switch()
         return True
-
-    def _gallery(self, release: Release) -> Gallery | None:
-        if release.space_id not in self._galleries:
-            opened = self._open_gallery(release) if self._open_gallery else None
-            if opened is not None and not opened.count() and self._serves_records():
-                opened.close()  # for somebody else to enroll into
-                raise ReleaseError(
-                    "its gallery is empty, that of the live release is not",
-                    where=release.short_id,
-                    hint="enroll the records with this release",
-                )
-            self._galleries[release.space_id] = opened
-        return self._galleries[release.space_id]
-
-    def _serves_records(self) -> bool:
-        gallery = self._service.pick().gallery
-        return gallery is not None and gallery.count() > 0
 
     def _keep(self, target: str, error: Exception) -> None:
         """Stay with the live release; try again later, since a cause may go away."""
@@ -131,6 +114,8 @@ class Rollout:
         while not self._end.wait(INTERVAL_SECONDS):
             try:
                 self.check()
+                if self._pilot is not None:
+                    self._pilot.check()
             except Exception as error:
                 self._service.warning = f"{STABLE} cannot be read"
                 self._log.error("pointer_unreadable", exc_info=error)

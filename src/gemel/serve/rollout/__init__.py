@@ -1,0 +1,1 @@
+"""How another release takes over: follow the pointer, try a candidate, judge it, go back."""

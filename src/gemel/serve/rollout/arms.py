@@ -1,0 +1,140 @@
+"""Which release answers a request: stable, or for some subjects the candidate of a rollout.
+
+A subject is what has to get the same release again: what the caller names, else what is asked. Its
+hash, salted by the rollout, decides; with a rising share nobody goes back to stable. Everything is
+replaced by one assignment, so a request sees one state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import msgspec
+
+from gemel.gallery.gallery import Gallery
+from gemel.serve.context import Context
+from gemel.serve.live import Live
+from gemel.serve.rollout.shadow import Pair, Shadow
+from gemel.serve.rollout.watch import Watch, is_fault
+
+T = TypeVar("T")
+
+SPAN = 2**64
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A candidate beside stable.
+
+    Attributes:
+        id: of the rollout.
+        live: the candidate, open and checked.
+        share: of the subjects that it answers, in [0, 1).
+        watch: what is seen of it.
+        shadow: asks the other one what one of them was asked.
+    """
+
+    id: str
+    live: Live
+    share: float
+    watch: Watch
+    shadow: Shadow
+
+    def key(self, subject: str, asked: Any) -> int:
+        """A subject as a number below 2^64, equally spread.
+
+        Args:
+            subject: as the caller names it; empty if not.
+            asked: a body, which is its own subject then.
+        """
+        said = subject.encode() if subject else _encode(asked)
+        return int.from_bytes(blake2b(said, digest_size=8, key=self.id.encode()).digest())
+
+    def takes(self, key: int) -> bool:
+        """Whether the candidate answers this subject."""
+        return key < self.share * SPAN
+
+
+class Arms:
+    """What a service answers with.
+
+    Args:
+        stable: the bundle that is live.
+
+    Attributes:
+        trial: a candidate beside it, or None.
+        gap: the last twin that missed a change, and why.
+    """
+
+    def __init__(self, stable: Live) -> None:
+        self.stable = stable
+        self.trial: Trial | None = None
+        self._older: Live | None = None
+        self.gap: tuple[Live, Exception] | None = None
+
+    def switch(self, live: Live) -> None:
+        """Make another bundle live; one of another space is kept for writes, to go back to."""
+        previous, self.stable = self.stable, live
+        if previous.release.space_id != live.release.space_id:
+            self._older = previous
+
+    def opened(self, release_id: str, gallery: Gallery | None) -> Live | None:
+        """A bundle of that release and gallery that is open already."""
+        known = (self.stable, self._older, self.trial.live if self.trial else None)
+        fits = (one for one in known if one and one.release.id == release_id)
+        return next((one for one in fits if one.gallery is gallery), None)
+
+    def twins(self, live: Live) -> Iterator[Live]:
+        """Bundles with a gallery of another space, which must not miss what is enrolled now."""
+        spaces = {live.release.space_id}
+        for other in (self.stable, self.trial.live if self.trial else None, self._older):
+            if other and other.gallery is not None and other.release.space_id not in spaces:
+                spaces.add(other.release.space_id)
+                yield other
+
+    def lost(self, twin: Live, error: Exception) -> None:
+        """Note that a twin has missed a change: nobody may be answered by it any more."""
+        self.gap = twin, error
+        if twin is self._older:
+            self._older = None
+
+
+async def tried(
+    trial: Trial,
+    stable: Live,
+    ask: Callable[[Live], Awaitable[T]],
+    subject: str,
+    question: tuple[Callable[[Context, Any], Any], Any],
+) -> T:
+    """The reply of whoever the subject gets; what is seen is counted, the other one asked later.
+
+    Where the candidate fails by its own fault, stable answers in its place.
+
+    Args:
+        trial: of the candidate.
+        stable: the bundle beside it.
+        ask: gives the reply of a bundle.
+        subject: as the caller names it; empty if not.
+        question: verb and body.
+    """
+    key, started, failed = trial.key(subject, question[1]), time.perf_counter(), False
+    is_ours = trial.takes(key)
+    try:
+        reply = await ask(trial.live if is_ours else stable)
+    except Exception as error:
+        failed = is_fault(error)
+        if not (is_ours and failed):
+            raise
+        reply = await ask(stable)
+    else:
+        other = stable if is_ours else trial.live
+        trial.shadow.offer(Pair(other, key, is_ours, *question, reply))
+    finally:
+        seconds = time.perf_counter() - started
+        trial.watch.answered(key, is_ours=is_ours, failed=failed, seconds=seconds)
+    return reply

@@ -1,0 +1,212 @@
+"""Takes part in the rollout of the store: tries the candidate, judges it, and acts on the verdict.
+
+What several services see is put together in the row; whoever finds that it is enough moves it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from gemel.errors import GateFailed, GemelError, PointerMoved, ReleaseError, RolloutConflict
+from gemel.ledger.bodies import Answered, Verified
+from gemel.ledger.verdicts import VERDICT
+from gemel.serve.live import Live
+from gemel.serve.rollout.arms import Trial
+from gemel.serve.rollout.desk import Desk
+from gemel.serve.rollout.galleries import Galleries
+from gemel.serve.rollout.guard import judge
+from gemel.serve.rollout.plan import State
+from gemel.serve.rollout.shadow import Shadow
+from gemel.serve.rollout.watch import Watch
+from gemel.serve.service import Service
+
+ACTOR = "gemel"
+SAY_SECONDS = 1.0
+"""How often what was seen is put into the row."""
+
+
+class Pilot:
+    """The part that one service has in a rollout.
+
+    Args:
+        service: that tries the candidate.
+        desk: where the rollout is.
+        galleries: of the service.
+        log: a logger.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        desk: Desk,
+        galleries: Galleries,
+        log: Any,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._arms, self._ledger = service.arms, service.ledger
+        self._threads = service.threads
+        self._desk, self._galleries, self._log, self._clock = desk, galleries, log, clock
+        counter = service.metrics.counter
+        words = ("compared", "failed", "dropped")
+        self._counts = {word: counter("gemel_shadow_total", word) for word in words}
+        self._me = secrets.token_hex(4)
+        self._said = clock()
+        self._verdict_seq = 0
+
+    def stop(self) -> None:
+        """Take no part any more."""
+        self._end()
+
+    def check(self) -> None:
+        """Look at the row once, and do what follows from it."""
+        state = self._desk.state()
+        if state is None or not state.is_active:
+            self._end()
+            return
+        trial = self._arms.trial
+        if trial is None or trial.id != state.plan.id:
+            self._end()
+            trial = self._begin(state)
+            if trial is None:
+                return
+        if self._arms.stable.release.id != state.plan.stable:
+            self._overtaken(state)
+            return
+        gap = self._arms.gap
+        if gap is not None and gap[0] is trial.live:
+            self._log.error("rollout_failed", release=state.plan.release, exc_info=gap[1])
+            self._finish("rolled_back", "its gallery missed a change that was made meanwhile")
+            return
+        if trial.share != state.share:
+            trial.watch.step = state.step
+            self._arms.trial = trial = replace(trial, share=state.share)
+        self._count_verdicts(trial, state)
+        self._judge(trial, state)
+
+    def _begin(self, state: State) -> Trial | None:
+        """Open the candidate; one that cannot be served ends the rollout."""
+        plan, stable = state.plan, self._arms.stable
+        if stable.release.id != plan.stable:
+            return None  # the service has not followed its pointer yet, or the plan is of elsewhere
+        try:
+            release = self._desk.store.get(plan.release)
+            gallery = self._galleries.of(release, stable.gallery)
+            live = Live.open(
+                release, gallery, previous=stable, threads=self._threads, label=stable.label
+            )
+            _check_coverage(live, stable)
+        except Exception as error:  # whatever it is, stable goes on
+            cause = error.what if isinstance(error, GemelError) else "internal error"
+            self._log.error("rollout_failed", release=plan.release, exc_info=error)
+            self._finish("rolled_back", f"it cannot be served: {cause}")
+            return None
+        watch = Watch(plan)
+        watch.step = state.step
+        if self._ledger is not None:
+            self._verdict_seq = self._ledger.head().seq
+        shadow = Shadow(watch, self._counts)
+        trial = Trial(plan.id, live, state.share, watch, shadow)
+        self._arms.trial = trial
+        self._log.info("rollout_began", release=plan.release, share=state.share)
+        return trial
+
+    def _end(self) -> None:
+        trial = self._arms.trial
+        if trial is not None:
+            self._arms.trial = None
+            trial.shadow.stop()
+            self._log.info("rollout_ended", release=trial.live.release.id, status="ended")
+
+    def _overtaken(self, state: State) -> None:
+        """Stable moved: to the candidate by somebody's hand, or elsewhere."""
+        now = self._arms.stable.release
+        if now.id == state.plan.release:
+            self._finish("promoted", "stable points at it")
+        else:
+            self._finish("aborted", f"stable points at {now.short_id} by now")
+
+    def _judge(self, trial: Trial, state: State) -> None:
+        """Put what was seen into the row, and go on, back, or nowhere."""
+        due = self._clock() - self._said >= SAY_SECONDS
+        tallies = {**state.tallies, self._me: trial.watch.tally()}
+        verdict = judge(msgspec.structs.replace(state, tallies=tallies))
+        goes_on = verdict.verdict == "not worse" and state.status == "running"
+        goes_on = goes_on and state.plan.mode == "canary"
+        if not (due or verdict.verdict == "worse" or goes_on):
+            return
+        self._said = self._clock()
+        kept = self._desk.see(lambda now: self._with_mine(now, trial))
+        if kept is None or kept.plan.id != trial.id:
+            return
+        if verdict.verdict == "worse":
+            self._finish("rolled_back", "; ".join(verdict.reasons))
+        elif goes_on and kept.step == state.step and kept.status == "running":
+            self._go_on(kept)
+
+    def _with_mine(self, now: State, trial: Trial) -> State | None:
+        if now.plan.id != trial.id:
+            return None
+        tallies = {**now.tallies, self._me: trial.watch.tally()}
+        return msgspec.structs.replace(now, tallies=tallies)
+
+    def _go_on(self, state: State) -> None:
+        """The next step, or after the last one promotion, if the gates allow it."""
+        try:
+            if state.step + 1 < len(state.plan.steps):
+                share = state.plan.share(state.step + 1)
+                change: dict[str, object] = {"step": state.step + 1, "reason": f"{share:.0%}"}
+                self._desk.move("step", change, actor=ACTOR)
+            else:
+                self._desk.promote(actor=ACTOR, reason="not worse than stable")
+                self._end()
+        except GateFailed as error:
+            self._desk.pause(actor=ACTOR, reason=f"not promoted: {error.what}")
+        except (PointerMoved, RolloutConflict):
+            pass  # somebody else came first; the next look shows what they did
+
+    def _finish(self, status: Any, reason: str) -> None:
+        """End the rollout here at once, then in the store."""
+        trial, self._arms.trial = self._arms.trial, None
+        with suppress(RolloutConflict):  # somebody else came first
+            state = self._desk.end(status, actor=ACTOR, reason=reason)
+            self._log.warning("rollout_ended", release=state.plan.release, status=status)
+        if trial is not None:
+            trial.shadow.stop()
+
+    def _count_verdicts(self, trial: Trial, state: State) -> None:
+        """Tell the watch which decisions of this rollout people called wrong."""
+        if self._ledger is None or state.plan.mode != "canary":
+            return
+        for entry in self._ledger.entries(after=self._verdict_seq, kind=VERDICT):
+            self._verdict_seq = entry.seq
+            said = entry.read(Answered)
+            found = self._ledger.find(said.decision)
+            decided = None if found is None else found.read(Verified)
+            if decided is None or decided.release not in (state.plan.release, state.plan.stable):
+                continue
+            if decided.outcome != "review" and said.genuine != (decided.outcome == "match"):
+                trial.watch.judged_wrong(is_ours=decided.release == state.plan.release)
+
+
+def _check_coverage(live: Live, stable: Live) -> None:
+    """Return if the candidate's gallery holds as many records as stable's.
+
+    Raises:
+        ReleaseError: it does not.
+    """
+    if stable.gallery is None:
+        return
+    mine = 0 if live.gallery is None else live.gallery.count()
+    if mine < stable.gallery.count():
+        raise ReleaseError(
+            f"its gallery has {mine:,} records, that of stable {stable.gallery.count():,}",
+            hint="enroll the records with this release",
+        )

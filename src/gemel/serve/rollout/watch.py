@@ -1,0 +1,122 @@
+"""What a process sees of a rollout: answers, errors, slow ones, and pairs of decisions.
+
+A subject counts once for each question, since what it asks again is no new evidence.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+
+from gemel.errors import GemelError
+from gemel.serve.rollout import guard
+from gemel.serve.rollout.evalues import Falls
+from gemel.serve.rollout.paired import Difference
+from gemel.serve.rollout.plan import Plan, Tally
+
+MAX_SEEN = 200_000
+WARM_UP = 10
+"""First answers of the candidate, which may be slow because they are the first."""
+
+
+class Seen:
+    """Which subjects have been counted, up to a number; above it nobody is new."""
+
+    def __init__(self) -> None:
+        self._keys: set[int] = set()
+
+    def is_new(self, key: int) -> bool:
+        """Whether it comes for the first time, and from now on not any more."""
+        if key in self._keys or len(self._keys) >= MAX_SEEN:
+            return False
+        self._keys.add(key)
+        return True
+
+
+class Watch:
+    """The tally of one process; safe to use from several threads.
+
+    Args:
+        plan: of the rollout.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.step = 0
+        self._tally = guard.empty(plan)
+        self._lock = threading.Lock()
+        self._answered, self._failed, self._late, self._paired = (Seen() for _ in "1234")
+        self._n_warm = 0
+
+    def answered(self, key: int, *, is_ours: bool, failed: bool, seconds: float) -> None:
+        """Count an answer that somebody got, or an error in its place.
+
+        Args:
+            key: of the subject.
+            is_ours: of the candidate, else of stable.
+            failed: it was an error of the service.
+            seconds: that it took.
+        """
+        with self._lock:
+            tally, step = self._tally, self.step
+            slow = seconds * 1000 > self.plan.slow_ms
+            if is_ours and self._n_warm < WARM_UP and not failed:
+                self._n_warm += 1
+                return
+            if failed and self._failed.is_new(key):
+                _fall(tally.error_falls, step, is_ours)
+            if slow and self._late.is_new(key):
+                _fall(tally.slow_falls, step, is_ours)
+            if is_ours and self._answered.is_new(key):
+                tally.answers[step] += 1
+                tally.errors.add(float(failed))
+                tally.slow.add(float(slow))
+
+    def compared(self, key: int, difference: Difference | None, *, failed: bool) -> None:
+        """Count what became of the same request in both; only the candidate can have failed."""
+        with self._lock:
+            if not self._paired.is_new(key):
+                return
+            tally = self._tally
+            if self.plan.mode == "shadow":
+                tally.answers[0] += 1
+                tally.errors.add(float(failed))
+            if difference is not None:
+                if difference.counts:
+                    tally.flips.add(float(difference.flipped))
+                if difference.overlap is not None:
+                    tally.overlap += difference.overlap
+                    tally.n_overlap += 1
+                if difference.shift is not None:
+                    tally.shift += difference.shift
+                    tally.n_shift += 1
+
+    def judged_wrong(self, *, is_ours: bool) -> None:
+        """Count a decision that a person called wrong."""
+        with self._lock:
+            _fall(self._tally.wrong_falls, self.step, is_ours)
+
+    def dropped(self) -> None:
+        """Count a request that was not compared."""
+        with self._lock:
+            self._tally.dropped += 1
+
+    def tally(self) -> Tally:
+        """A copy of what was seen so far."""
+        with self._lock:
+            return msgspec.msgpack.decode(msgspec.msgpack.encode(self._tally), type=Tally)
+
+
+def is_fault(error: Exception) -> bool:
+    """Whether an error is one of the service, and not of what was asked or of the load."""
+    return not isinstance(error, GemelError) or error.status == 500
+
+
+def _fall(falls: list[Falls], step: int, is_ours: bool) -> None:
+    """Count an event; a shadow has no steps that one could fall on."""
+    if falls:
+        if is_ours:
+            falls[step].ours += 1
+        else:
+            falls[step].theirs += 1

@@ -1,0 +1,162 @@
+"""Rollout: begin to try a release, see what is found, go on or back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from gemel.errors import InvalidInput, RolloutConflict
+from gemel.serve.context import Context
+from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS, Desk, Wish
+from gemel.serve.rollout.guard import Reading, Word, judge
+from gemel.serve.rollout.plan import State, Status
+from gemel.serve.steps import Move, Steps
+from gemel.serve.verbs.wire import Body
+
+Action = Literal["start", "pause", "resume", "abort", "promote"]
+Per = Annotated[float, Meta(gt=0, lt=100)]
+
+
+class RolloutBody(Body):
+    """What to do with a rollout; all but the reason are for `start`."""
+
+    action: Action
+    release: Annotated[
+        str | None, Meta(description="The candidate: id, unique start of one, or pointer")
+    ] = None
+    shadow: Annotated[
+        bool, Meta(description="Ask it after the reply only, instead of answering with it")
+    ] = False
+    steps: Annotated[
+        tuple[Per, ...], Meta(description="Per cent of the subjects at each step of a canary")
+    ] = STEPS
+    max_flips: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Meta(description="Share of decisions that may differ; null: what the gold sets predict"),
+    ] = None
+    slow_ms: Annotated[float, Meta(gt=0, description="From which on an answer is slow")] = SLOW_MS
+    least: Annotated[int, Meta(ge=1, description="Subjects answered at each step")] = LEAST
+    alpha: Annotated[
+        float, Meta(gt=0, lt=1, description="Risk of rolling back what is not worse")
+    ] = ALPHA
+    reason: str = ""
+
+
+class RolloutQuery(Body):
+    """How is the rollout?"""
+
+
+class Seen(Struct):
+    """What pairs of replies to the same requests say besides: all of the candidate against stable.
+
+    `overlap` is the mean share of stable's hits that the candidate has as well, `shift` the mean
+    difference of scores, `dropped` how many requests were not compared since too many waited.
+    """
+
+    overlap: float | None
+    shift: float | None
+    dropped: int
+
+
+class RolloutReply(Struct):
+    """The rollout that is under way, or the last one.
+
+    `share` is what the candidate answers now, `step` counts from 1, `needs` is about how many more
+    subjects are wanted for a verdict, null where that cannot be told.
+    """
+
+    rollout: str
+    status: Status
+    release: str
+    stable: str
+    mode: str
+    step: int
+    steps: int
+    share: float
+    verdict: Word
+    needs: int | None
+    reasons: list[str]
+    readings: list[Reading]
+    seen: Seen
+    reason: str
+    started: str
+    moved: str
+    actor: str
+
+
+def rollout(context: Context, body: RolloutBody) -> Steps[RolloutReply]:
+    """Begin a rollout, or change the one that is under way."""
+    desk = _desk(context)
+    yield Move("group")
+    actor, reason = context.caller.name, body.reason
+    match body.action:
+        case "start":
+            if body.release is None:
+                raise InvalidInput("a rollout is of a release", where="release")
+            wish = Wish(
+                release=body.release,
+                steps=() if body.shadow else body.steps,
+                max_flips=body.max_flips,
+                slow_ms=body.slow_ms,
+                least=body.least,
+                alpha=body.alpha,
+            )
+            return said(desk.start(wish, actor=actor, reason=reason))
+        case "pause":
+            return said(desk.pause(actor=actor, reason=reason))
+        case "resume":
+            return said(desk.resume(actor=actor, reason=reason))
+        case "abort":
+            return said(desk.abort(actor=actor, reason=reason))
+        case "promote":
+            return said(desk.promote(actor=actor, reason=reason))
+
+
+def status(context: Context, _: RolloutQuery) -> Steps[RolloutReply]:
+    """The rollout that is under way, or the last one."""
+    desk = _desk(context)
+    yield Move("review")
+    state = desk.state()
+    if state is None:
+        raise RolloutConflict("there was no rollout yet", hint="gemel rollout start RELEASE")
+    return said(state)
+
+
+def said(state: State) -> RolloutReply:
+    """A rollout as it is told to people and programs."""
+    plan, verdict, tallies = state.plan, judge(state), state.tallies.values()
+    n_overlap = sum(t.n_overlap for t in tallies)
+    n_shift = sum(t.n_shift for t in tallies)
+    seen = Seen(
+        overlap=sum(t.overlap for t in tallies) / n_overlap if n_overlap else None,
+        shift=sum(t.shift for t in tallies) / n_shift if n_shift else None,
+        dropped=sum(t.dropped for t in tallies),
+    )
+    return RolloutReply(
+        rollout=plan.id,
+        status=state.status,
+        release=plan.release,
+        stable=plan.stable,
+        mode=plan.mode,
+        step=state.step + 1,
+        steps=max(1, len(plan.steps)),
+        share=state.share,
+        verdict=verdict.verdict,
+        needs=verdict.needs,
+        reasons=list(verdict.reasons),
+        readings=list(verdict.readings),
+        seen=seen,
+        reason=state.reason,
+        started=plan.time,
+        moved=state.moved,
+        actor=plan.actor,
+    )
+
+
+def _desk(context: Context) -> Desk:
+    if context.desk is None:
+        raise RolloutConflict(
+            "this service has no store to roll out from", hint="start it with: gemel serve"
+        )
+    return context.desk

@@ -1,0 +1,222 @@
+"""A rollout of a real service process, under load."""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.serve.rollout.altered import altered
+
+from gemel.gallery.gallery import Gallery
+from gemel.ledger.ledger import Ledger
+from gemel.release.release import Release
+from gemel.release.store import Store
+from gemel.serve.rollout.desk import Desk
+
+KEPT = Path(__file__).parents[2] / "flows" / "kept"
+N_CLIENTS = 3
+FIELDS = ("title", "first", "last", "town", "born", "height")
+DEADLINE_S = 60
+
+
+def people() -> list[dict[str, Any]]:
+    with (KEPT / "people.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    found = [{name: row[name] or None for name in FIELDS} for row in rows]
+    for row in found:
+        row["height"] = None if row["height"] is None else float(row["height"])
+    return found
+
+
+PEOPLE = people()
+
+
+@dataclass
+class Project:
+    folder: Path
+    store: Store
+    stable: Release
+    desk: Desk
+
+    def put(self, noise: float, *, enrolled: bool = True) -> Release:
+        """A candidate of another space, with everybody in its gallery."""
+        made = altered(self.stable, self.folder / f"noise{noise}", noise)
+        release = self.store.put(made.folder)
+        if enrolled:
+            self.enroll(release)
+        return release
+
+    def enroll(self, release: Release) -> None:
+        """Put everybody into the gallery of a release."""
+        with Gallery.open(
+            self.at(release), space_id=release.space_id, dim=release.encoder.dim
+        ) as gallery:
+            ids = [f"p{i}" for i in range(len(PEOPLE))]
+            gallery.enroll(ids, release.encoder.encode(PEOPLE), PEOPLE)
+
+    def at(self, release: Release) -> Path:
+        return self.folder / "state" / "gallery" / release.space_id[:12]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    folder = tmp_path / "project"
+    shutil.copytree(KEPT, folder)
+    store = Store(folder / "state")
+    for pointer in ("canary", "shadow"):
+        store.point(pointer, None, actor="test", reason="test")
+    found = Project(folder, store, store.get("stable"), Desk(store))
+    shutil.rmtree(found.at(found.stable))
+    found.enroll(found.stable)
+    return found
+
+
+@dataclass
+class Load:
+    """Clients that ask until they are told to end, and what they saw."""
+
+    url: str
+    seen: list[tuple[int, dict[str, Any], str]] = field(default_factory=list)
+    end: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self, seed: int) -> None:
+        rng = random.Random(seed)
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        for i in itertools.count():
+            if self.end.is_set():
+                break
+            left, right = PEOPLE[at := 2 * rng.randrange(len(PEOPLE) // 2)], PEOPLE[at + 1]
+            if i % 4:
+                path, body = (
+                    "/v1/verify",
+                    {"left": left, "right": rng.choice((right, rng.choice(PEOPLE)))},
+                )
+            else:
+                path, body = "/v1/search", {"query": left, "k": 3}
+            headers = {
+                "content-type": "application/json",
+                "x-gemel-subject": f"{seed}/{i // 2}",
+            }
+            connection.request("POST", path, json.dumps(body), headers)
+            reply = connection.getresponse()
+            text = reply.read()
+            self.seen.append((reply.status, json.loads(text), reply.headers["x-gemel-release"]))
+        connection.close()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """`gemel serve` as a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "gemel", "serve", "--port", "0"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as child:
+        try:
+            assert child.stderr is not None
+            lines = []
+            for line in child.stderr:
+                lines.append(line)
+                if " serves; " in line:
+                    break
+            else:
+                raise AssertionError("".join(lines))
+            drain = threading.Thread(target=child.stderr.read)
+            drain.start()
+            yield line.split()[0]
+        finally:
+            child.terminate()
+
+
+@contextmanager
+def loaded(url: str) -> Iterator[Load]:
+    load = Load(url)
+    clients = [threading.Thread(target=load.ask, args=(seed,)) for seed in range(N_CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        yield load
+    finally:
+        load.end.set()
+        for client in clients:
+            client.join()
+
+
+def until(client: httpx.Client, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The rollout, once something is so of it."""
+    waited = threading.Event()
+    for _ in range(DEADLINE_S * 10):
+        reply = client.get("/v1/rollout").json()
+        if is_so(reply):
+            return reply
+        waited.wait(0.1)
+    raise AssertionError(reply)
+
+
+def check(load: Load, stable: Release, candidate: Release) -> dict[str, int]:
+    """Every reply was whole and of one release; how many each gave."""
+    counts = {stable.id: 0, candidate.id: 0}
+    spaces = {release.id: release.space_id for release in (stable, candidate)}
+    for status, body, header in load.seen:
+        assert status == 200, body
+        assert body["release"] == header
+        assert body["space"] == spaces[header]
+        assert {hit["release"] for hit in body.get("hits", ())} <= {header}
+        counts[header] += 1
+    return counts
+
+
+def test_a_bad_encoder_is_rolled_back_by_itself_and_a_good_one_promoted(project: Project) -> None:
+    bad, good = project.put(1.0), project.put(1e-5)
+    ask: dict[str, Any] = {"action": "start", "slow_ms": 5000, "least": 30}
+    with served(project.folder) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with loaded(url) as load:
+            body = {**ask, "release": bad.short_id, "steps": [30, 60]}
+            started = client.post("/v1/rollout", json=body).json()
+            assert (started["status"], started["share"]) == ("running", 0.3)
+            ended = until(client, lambda reply: reply["status"] != "running")
+        assert ended["status"] == "rolled_back"
+        assert "decisions that differ" in ended["reason"]
+        assert ended["verdict"] == "worse"
+        counts = check(load, project.stable, bad)
+        assert counts[bad.id] > 0
+        while project.store.pointer("canary") is not None:
+            pass
+        assert project.store.pointer("stable") == project.stable.id
+        with loaded(url) as load:
+            body = {**ask, "release": good.short_id, "steps": [50], "reason": "less noise"}
+            assert client.post("/v1/rollout", json=body).status_code == 200
+            ended = until(client, lambda reply: reply["status"] != "running")
+            assert ended["status"] == "promoted", ended["reason"]
+            while client.get("/v1/release").json()["release"] != good.id:
+                pass
+        assert min(check(load, project.stable, good).values()) > 0
+        assert project.store.pointer("stable") == good.id
+    with Ledger.open(project.folder / "state" / "ledger.db", write=False) as ledger:
+        kinds = [e.kind for e in ledger.entries(limit=10_000) if e.kind.startswith("rollout")]
+        assert kinds == [
+            "rollout.start",
+            "rollout.rolled_back",
+            "rollout.start",
+            "rollout.promoted",
+        ]
+        (back,) = ledger.entries(kind="rollout.rolled_back")
+        assert back.body["release"] == bad.id
+        assert "e-value" in back.body["reason"]
