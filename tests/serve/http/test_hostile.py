@@ -397,6 +397,27 @@ def test_a_client_that_has_gone_is_not_worked_for(attacked: Attacked) -> None:
         assert time.monotonic() < until
 
 
+def test_what_large_bodies_announce_is_refused_before_it_comes(attacked: Attacked) -> None:
+    def announced(n_bytes: int, body: bytes = b"", connection: str = "close") -> socket.socket:
+        sock = connect(attacked.url)
+        length = {"Content_Length": str(n_bytes), "Content_Type": JSON, "Connection": connection}
+        sock.sendall(request("POST /v1/verify", **length) + body)
+        return sock
+
+    begun = [announced(9_000_000) for _ in range(7)]
+    waited = time.monotonic()
+    with announced(9_000_000, b" " * 8_000_000, "keep-alive") as sock:
+        got = received(sock)
+    assert (got.status, got.code, got.headers["retry-after"]) == (503, "overloaded", "1")
+    assert time.monotonic() - waited < 4  # less than the seven are waited for
+    assert asked(attacked.url) == attacked.before
+    for sock in begun:
+        sock.close()
+    until = time.monotonic() + 10
+    while "gemel_body_bytes 0.0" not in httpx.get(f"{attacked.url}/metrics").text:
+        assert time.monotonic() < until
+
+
 def test_silent_sockets_make_room_and_half_requests_do_not_keep_it_from_stopping(
     attacked: Attacked,
 ) -> None:

@@ -106,6 +106,9 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless the head has become too large."""
         if self._is_deaf:
+            app: Any = self.config.app
+            if not app.door.intake.may_pass(len(data)):
+                self.flow.pause_reading()
             return
         self._began = False
         super().data_received(data)

@@ -155,11 +155,14 @@ class Endpoint:
         call = Call(scope, "")
         status, content_type = 200, JSON
         try:
-            self._read_headers(call)
+            announced = self._read_headers(call)
             if scope["query_string"] and self.route.query is not None:
                 call.query = _query(scope["query_string"], self.route.query)
             self._permit()
-            body = None if self._body is None else await self._read(self._body, call, receive)
+            body = None
+            if self._body is not None:
+                self._hold(call, announced)
+                body = await self._read(self._body, call, receive)
             reply = await self._answer(call, body)
             if reply.__class__ is Raw:
                 content_type, content = reply.content_type, reply.body
@@ -180,8 +183,8 @@ class Endpoint:
         self._statuses[status].inc()
         self._seconds.observe(time.perf_counter() - started)
 
-    def _read_headers(self, call: Call) -> None:
-        """Take the request id, and look at what is announced.
+    def _read_headers(self, call: Call) -> int:
+        """The length of the body that is announced, -1 if none is; takes the request id.
 
         Raises:
             WrongMediaType: a body that is not announced as JSON.
@@ -204,6 +207,20 @@ class Endpoint:
             raise WrongMediaType(f"a body of {shown}", hint="send Content-Type: application/json")
         if length > self._intake.max_body:
             raise self._too_large(length)
+        return length
+
+    def _hold(self, call: Call, size: int) -> None:
+        """Take room for a large body, before it is read where its length is announced.
+
+        Raises:
+            BodyTooLarge: it is longer than the limit.
+            Overloaded: there is no room for it.
+        """
+        if size > self._intake.max_body:
+            raise self._too_large(size)
+        if size > max(SMALL, call.n_held):
+            self._intake.take(size - call.n_held)
+            call.n_held = size
 
     async def _read(self, kind: Body[Any], call: Call, receive: Receive) -> Any:
         """The body, decoded; a large one aside.
@@ -221,11 +238,7 @@ class Endpoint:
             part: bytes = message.get("body", b"")
             more = message.get("more_body", False)
             size += len(part)
-            if size > self._intake.max_body:
-                raise self._too_large(size)
-            if size > SMALL:
-                self._intake.take(size - call.n_held)
-                call.n_held = size
+            self._hold(call, size)
             parts.append(part)
         sent = parts[0] if len(parts) == 1 else b"".join(parts)
         return await self._intake.aside(lambda: kind.read(sent)) if call.n_held else kind.read(sent)

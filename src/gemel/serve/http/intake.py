@@ -6,6 +6,7 @@ Small bodies are always taken, so that large ones, or halves of them, shut nobod
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -15,7 +16,9 @@ from gemel.telemetry import Metrics
 
 T = TypeVar("T")
 MAX_HELD = 64 << 20
-"""Bytes that large bodies hold together, from their first byte until they are answered."""
+"""Bytes that large bodies hold together, from their headers until they are answered."""
+MAX_UNREAD = 32 << 20
+"""Bytes a second, of all connections, that are taken in only so that their senders read why not."""
 
 
 class Intake:
@@ -30,6 +33,7 @@ class Intake:
         self.max_body = max_body
         self._room = max(MAX_HELD, 2 * max_body)
         self._held = 0
+        self._second, self._unread = 0, 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gemel-decode")
         metrics.gauge("gemel_body_bytes").set_function(lambda: self._held)
 
@@ -49,6 +53,14 @@ class Intake:
     def give_back(self, n_bytes: int) -> None:
         """Hold so many bytes less."""
         self._held -= n_bytes
+
+    def may_pass(self, n_bytes: int) -> bool:
+        """Whether so many bytes more that nobody wants may be taken in within this second."""
+        now = int(time.monotonic())
+        if now != self._second:
+            self._second, self._unread = now, 0
+        self._unread += n_bytes
+        return self._unread <= MAX_UNREAD
 
     async def aside(self, work: Callable[[], T]) -> T:
         """What work comes to that would hold up the event loop."""

@@ -27,6 +27,9 @@ def scan(sent: bytes) -> None:
     Raises:
         InvalidInput: it has too many parts, or a key twice, or one that is too long.
     """
+    n_quotes, most = sent.count(b'"'), 2 * MAX_PARTS + 2
+    if n_quotes > most and n_quotes - sent.count(b'\\"') > most:
+        raise _too_many()  # each text that two of them hold is a key or a value
     inside: list[set[bytes]] = [set()]  # keys of the objects that are open
     n_parts = at = 0
     while (sign := _SIGN.search(sent, at)) is not None:
@@ -52,9 +55,12 @@ def scan(sent: bytes) -> None:
             n_parts += 1
             _add(key, inside[-1])
         if n_parts > MAX_PARTS:
-            raise InvalidInput(
-                f"the body has more than {MAX_PARTS:,} keys and values", hint="send fewer at a time"
-            )
+            raise _too_many()
+
+
+def _too_many() -> InvalidInput:
+    what = f"the body has more than {MAX_PARTS:,} keys and values"
+    return InvalidInput(what, hint="send fewer at a time")
 
 
 def _add(key: bytes, known: set[bytes]) -> None:
