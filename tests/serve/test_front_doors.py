@@ -394,6 +394,7 @@ def test_every_route_has_a_role_and_a_permit_for_each_lane_that_its_verb_takes(
     folder: Path,
 ) -> None:
     assert {route.role for route in TABLE} <= set(ROLES)
+    dumped = json.dumps(ADA)
     bodies: dict[str, Any] = {
         "/v1/verify": {"left": ANNA, "right": NEAR},
         "/v1/explain": {"left": ANNA, "right": NEAR},
@@ -405,6 +406,12 @@ def test_every_route_has_a_role_and_a_permit_for_each_lane_that_its_verb_takes(
         "/v1/records": {"records": RECORDS, "ids": ["new/1"]},
         "/v1/verdicts": {"decision_id": "0" * 32, "genuine": True},
         "/v1/rollout": {"action": "abort"},
+        "/v1/verify-batch": {"pairs": [{"left": ANNA, "right": NEAR}]},
+        "/v1/search-batch": {"queries": [{"query": ADA}]},
+        "/v1/rerank": {"query": ADA, "documents": [ADA]},
+        "/v2/models/gemel/infer": {
+            "inputs": [{"name": "input", "shape": [1], "datatype": "BYTES", "data": [dumped]}]
+        },
     }
     with opened(folder, "first", write=True) as service:
         for route in TABLE:

@@ -37,6 +37,9 @@ class Door:
             table.RELEASE: self._state.release,
             table.LIVE: self._state.alive,
             table.READY: self._state.ready,
+            table.V2_LIVE: self._state.v2_alive,
+            table.V2_READY: self._state.v2_ready,
+            table.V2_MODEL_READY: self._state.v2_ready,
             table.METRICS: self._state.figures,
             table.OPENAPI: self._description,
         }

@@ -9,7 +9,15 @@ import msgspec
 
 import gemel
 from gemel.serve.http.endpoint import Route
-from gemel.serve.http.problems import JSON, OPENAI_ROUTES, PROBLEM, OpenAIProblem, Problem
+from gemel.serve.http.problems import (
+    JSON,
+    OPENAI_ROUTES,
+    PROBLEM,
+    V2,
+    OpenAIProblem,
+    Problem,
+    V2Problem,
+)
 from gemel.serve.live import Live
 from gemel.serve.verbs.wire import PAYLOAD
 
@@ -20,7 +28,8 @@ def document(table: Sequence[Route], live: Live) -> bytes:
         t for route in table for t in (route.body, route.reply) if t and _is_struct(t)
     ]
     _, components = msgspec.json.schema_components(
-        [*dict.fromkeys(types), Problem, OpenAIProblem], ref_template="#/components/schemas/{name}"
+        [*dict.fromkeys(types), Problem, OpenAIProblem, V2Problem],
+        ref_template="#/components/schemas/{name}",
     )
     components["Payload"] = live.items.schema()
     _name_items(components)
@@ -46,8 +55,12 @@ def document(table: Sequence[Route], live: Live) -> bytes:
 
 def _operation(route: Route) -> dict[str, Any]:
     good = {"description": "OK", "content": _content(route.reply)}
-    is_openai = route.label in OPENAI_ROUTES
-    media, shape = (JSON, OpenAIProblem) if is_openai else (PROBLEM, Problem)
+    media: bytes = PROBLEM
+    shape: type[Any] = Problem
+    if route.label in OPENAI_ROUTES:
+        media, shape = JSON, OpenAIProblem
+    elif route.label.startswith(V2):
+        media, shape = JSON, V2Problem
     schema = {"$ref": f"#/components/schemas/{shape.__name__}"}
     bad = {"description": "An error", "content": {media.decode(): {"schema": schema}}}
     words = route.label.replace("{id}", "one").strip("/").split("/")

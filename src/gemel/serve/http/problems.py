@@ -1,6 +1,6 @@
-"""Errors as clients see them: problem+json (RFC 9457), or OpenAI's shape on its route.
+"""Errors as clients see them: problem+json (RFC 9457), or the shape of the API it is like.
 
-One error, two renderers. What is nobody's fault but ours says so and no more: no traceback, no
+One error, three renderers. What is nobody's fault but ours says so and no more: no traceback, no
 path of this machine.
 """
 
@@ -19,6 +19,8 @@ JSON = b"application/json"
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """Of every answer but pages: it is what it says, and nobody keeps it."""
 OPENAI_ROUTES = ("/v1/embeddings",)
+V2 = "/v2"
+"""What begins like this answers as the Open Inference Protocol does."""
 
 Header = tuple[bytes, bytes]
 _encode = msgspec.json.Encoder().encode
@@ -53,6 +55,12 @@ class OpenAIProblem(Struct):
     error: OpenAIError
 
 
+class V2Problem(Struct):
+    """An error in the shape of the Open Inference Protocol."""
+
+    error: str
+
+
 def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes]:
     """Content type and body of the reply to a request that met an error.
 
@@ -70,6 +78,9 @@ def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes
         message = ". ".join(part for part in (error.what, hint) if part)
         said = OpenAIError(message, kind, where or None, error.code, request_id)
         return JSON, _encode(OpenAIProblem(said))
+    if route.startswith(V2):
+        placed = ": ".join(part for part in (where, error.what) if part)
+        return JSON, _encode(V2Problem(". ".join(part for part in (placed, hint) if part)))
     problem = Problem(
         type=f"urn:gemel:error:{error.code}",
         title=HTTPStatus(error.status).phrase,

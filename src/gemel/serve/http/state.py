@@ -14,6 +14,7 @@ from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.http.intake import Intake
 from gemel.serve.live import Live
 from gemel.serve.service import Service
+from gemel.serve.verbs.shapes.infer import MODEL
 
 
 class FieldReply(Struct):
@@ -44,6 +45,14 @@ class HealthReply(Struct, omit_defaults=True):
     release: str | None = None
     space: str | None = None
     warning: str | None = None
+
+
+class V2Reply(Struct, omit_defaults=True):
+    """Whether requests are taken, in the Open Inference Protocol."""
+
+    live: bool = False
+    ready: bool = False
+    name: str = ""
 
 
 class State:
@@ -88,6 +97,15 @@ class State:
             raise LedgerUnavailable(f"the ledger takes no entries: {problem}")
         warning = "; ".join(self._service.warnings()) or None
         return HealthReply("ready", live.release.id, live.release.space_id, warning)
+
+    async def v2_alive(self, _call: Call, _: None) -> V2Reply:
+        """The process answers, in the Open Inference Protocol."""
+        return V2Reply(live=True)
+
+    async def v2_ready(self, call: Call, _: None) -> V2Reply:
+        """The service takes requests, in the Open Inference Protocol."""
+        await self.ready(call, None)
+        return V2Reply(ready=True, name=MODEL)
 
     async def figures(self, _call: Call, _: None) -> Raw:
         """Metrics as text."""

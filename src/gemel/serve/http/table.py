@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from gemel.errors import InvalidInput, quoted
 from gemel.release.evidence.schema import Feedback
 from gemel.release.explanation import Explanation
 from gemel.release.words.card import Card
+from gemel.serve.context import Role
 from gemel.serve.http.endpoint import Call, Route
-from gemel.serve.http.state import HealthReply, ReleaseReply
+from gemel.serve.http.state import HealthReply, ReleaseReply, V2Reply
 from gemel.serve.verbs import (
+    batches,
     card,
     classify,
     duplicates,
@@ -23,8 +26,10 @@ from gemel.serve.verbs import (
     search,
     verify,
 )
+from gemel.serve.verbs.shapes import infer, rerank
 
 RECORDS = "/v1/records"
+MODEL = f"/v2/models/{infer.MODEL}"
 RECORD = f"{RECORDS}/{{record:path}}"
 
 
@@ -50,45 +55,22 @@ def _review(call: Call) -> reviews.ReviewBody:
     return reviews.ReviewBody(int(word), call.query.get("reviewer"))
 
 
-RELEASE = Route(
-    method="GET",
-    path="/v1/release",
-    reply=ReleaseReply,
-    summary="What is live, as measured",
-    role="reader",
-)
-LIVE = Route(
-    method="GET",
-    path="/livez",
-    reply=HealthReply,
-    summary="200 while the process answers at all",
-    role="operator",
-    query=None,
-)
-READY = Route(
-    method="GET",
-    path="/readyz",
-    reply=HealthReply,
-    summary="200 while it takes requests, else 503",
-    role="operator",
-    query=None,
-)
-METRICS = Route(
-    method="GET",
-    path="/metrics",
-    reply=bytes,
-    summary="Figures for Prometheus",
-    role="operator",
-    query=None,
-)
-OPENAPI = Route(
-    method="GET",
-    path="/openapi.json",
-    reply=dict,
-    summary="This description",
-    role="reader",
-    query=None,
-)
+def _told(
+    path: str, reply: type[Any], summary: str, role: Role, query: tuple[str, ...] | None = None
+) -> Route:
+    """What the service tells of itself."""
+    return Route(method="GET", path=path, reply=reply, summary=summary, role=role, query=query)
+
+
+ALIVE, TAKES = "200 while the process answers at all", "200 while it takes requests, else 503"
+RELEASE = _told("/v1/release", ReleaseReply, "What is live, as measured", "reader", ())
+LIVE = _told("/livez", HealthReply, ALIVE, "operator")
+READY = _told("/readyz", HealthReply, TAKES, "operator")
+V2_LIVE = _told("/v2/health/live", V2Reply, ALIVE, "operator")
+V2_READY = _told("/v2/health/ready", V2Reply, TAKES, "operator")
+V2_MODEL_READY = _told(f"{MODEL}/ready", V2Reply, TAKES, "operator")
+METRICS = _told("/metrics", bytes, "Figures for Prometheus", "operator")
+OPENAPI = _told("/openapi.json", dict, "This description", "reader")
 
 TABLE: tuple[Route, ...] = (
     Route(
@@ -166,6 +148,39 @@ TABLE: tuple[Route, ...] = (
         summary="Embeddings of one or more items, in the shape of OpenAI's API",
         role="reader",
         verb=embed.embed,
+        lanes=("encode",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/verify-batch",
+        body=batches.VerifyBatchBody,
+        reply=batches.VerifyBatchReply,
+        summary="Decide about many pairs",
+        role="reader",
+        verb=batches.verify_batch,
+        is_tried=True,
+        lanes=("encode",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/search-batch",
+        body=batches.SearchBatchBody,
+        reply=batches.SearchBatchReply,
+        summary="The records most like each of many items",
+        role="reader",
+        verb=batches.search_batch,
+        is_tried=True,
+        lanes=("encode", "find"),
+    ),
+    Route(
+        method="POST",
+        path="/v1/rerank",
+        body=rerank.RerankBody,
+        reply=rerank.RerankReply,
+        summary="Documents by how much they are like a query, in the shape of Cohere's API",
+        role="reader",
+        verb=rerank.rerank,
+        is_tried=True,
         lanes=("encode",),
     ),
     Route(
@@ -291,6 +306,39 @@ TABLE: tuple[Route, ...] = (
         lanes=("find",),
         read=lambda _: card.CardBody(),
     ),
+    Route(
+        method="GET",
+        path="/v2",
+        reply=infer.ServerReply,
+        summary="What serves, in the Open Inference Protocol",
+        role="reader",
+        verb=infer.server,
+        lanes=("find",),
+        read=lambda _: infer.AboutBody(),
+    ),
+    Route(
+        method="GET",
+        path=MODEL,
+        reply=infer.ModelReply,
+        summary="What the model takes and gives",
+        role="reader",
+        verb=infer.model,
+        lanes=("find",),
+        read=lambda _: infer.AboutBody(),
+    ),
+    Route(
+        method="POST",
+        path=f"{MODEL}/infer",
+        body=infer.InferBody,
+        reply=infer.InferReply,
+        summary="Embeddings of `input`, or decisions about `left` and `right`",
+        role="reader",
+        verb=infer.infer,
+        lanes=("encode",),
+    ),
+    V2_MODEL_READY,
+    V2_LIVE,
+    V2_READY,
     LIVE,
     READY,
     METRICS,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct
 
 from gemel.decide.bands import Outcome
+from gemel.gallery.candidates import Hit
 from gemel.ledger.bodies import Searched
+from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.verbs.wire import MAX_K, Body, CategoryOfQuery, Item, Mark, Pair, Where
@@ -53,9 +56,22 @@ def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
     live, gallery = context.live, context.gallery
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
     yield Move("find", "search")
-    (query,), policy, release = encoded.items, live.policy, live.release
+    (query,) = encoded.items
     (hits,) = gallery.search(encoded.rows, body.k, body.where, comparator=live.comparator)
-    size, replies = gallery.count(), []
+    return found(context, query, hits, body.k)
+
+
+def found(context: Context, query: Read, hits: Sequence[Hit], k: int) -> SearchReply:
+    """The reply to one query, counted and noted.
+
+    Args:
+        context: of the request.
+        query: as it was read.
+        hits: of the gallery, best first.
+        k: how many were asked for.
+    """
+    live, policy, release = context.live, context.live.policy, context.live.release
+    size, replies = context.gallery.count(), []
     for rank, hit in enumerate(hits, 1):
         category = query.category, live.items.category(hit.attributes)
         decision = policy.identify(hit.score, size, category)
@@ -81,7 +97,7 @@ def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
         hits=len(replies),
         matches=sum(hit.decision == "match" for hit in replies),
         best=(best.id, best.score, best.decision) if best else None,
-        k=body.k,
+        k=k,
     )
     noted_as = context.note("search", noted)
     return SearchReply(replies, release.id, release.space_id, noted_as, live.mark)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import UNSET, Meta, Struct
 
@@ -12,6 +12,7 @@ from gemel.decide.policy import Decision, pair_of
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Verified
 from gemel.ledger.verdicts import is_asked
+from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Steps
 from gemel.serve.verbs.wire import MAX_VIEWS, Body, Category, Item, Mark, Pair, Views
@@ -52,21 +53,57 @@ class VerifyReply(Struct):
     unproven: Mark = UNSET
 
 
+class Question(NamedTuple):
+    """A body as it is encoded: items, each with its place and category, and which to compare."""
+
+    items: list[tuple[str, Any, str | None]]
+    pairs: Sequence[tuple[int, int]]
+
+
 def verify(context: Context, body: VerifyBody) -> Steps[VerifyReply]:
     """Whether two items are the same; of several views, all of them must match."""
+    items, pairs = question(body)
+    encoded: Encoded = yield Encode(context.live, items, pairs)
+    return decided(context, encoded.items, pairs, encoded.scores)
+
+
+def question(body: VerifyBody, place: str = "") -> Question:
+    """What a body asks to be encoded and compared.
+
+    Args:
+        body: of the request, or one of many.
+        place: where in the request it stands, with a dot behind it.
+    Raises:
+        InvalidInput: a side has no views or too many.
+    """
     category = pair_of(body.category)
-    sides = [_views(place, side) for place, side in (("left", body.left), ("right", body.right))]
+    sides = [_views(f"{place}{name}", getattr(body, name)) for name in ("left", "right")]
     items = [
-        (place, item, stated)
+        (at, item, stated)
         for views, stated in zip(sides, category, strict=True)
-        for place, item in views
+        for at, item in views
     ]
     n = len(sides[0])
-    pairs = (
-        ONE_PAIR if len(items) == 2 else [(i, j) for i in range(n) for j in range(n, len(items))]
-    )
-    encoded: Encoded = yield Encode(context.live, items, pairs)
-    decision, score = _strictest(context, encoded, pairs)
+    if len(items) == 2:
+        return Question(items, ONE_PAIR)
+    return Question(items, [(i, j) for i in range(n) for j in range(n, len(items))])
+
+
+def decided(
+    context: Context,
+    items: Sequence[Read],
+    pairs: Sequence[tuple[int, int]],
+    scores: Sequence[float],
+) -> VerifyReply:
+    """The reply to one question, counted and noted.
+
+    Args:
+        context: of the request.
+        items: of the question, read.
+        pairs: of positions in items.
+        scores: of the pairs.
+    """
+    decision, score = _strictest(context, items, pairs, scores)
     live = context.live
     context.books.count("verify", decision.outcome)
     reply = VerifyReply(
@@ -111,12 +148,15 @@ def _views(place: str, side: Any) -> Sequence[tuple[str, Any]]:
 
 
 def _strictest(
-    context: Context, encoded: Encoded, pairs: Sequence[tuple[int, int]]
+    context: Context,
+    items: Sequence[Read],
+    pairs: Sequence[tuple[int, int]],
+    scores: Sequence[float],
 ) -> tuple[Decision, float]:
     """The decision that is furthest from a match among those of all views, and its score."""
     policy, found = context.live.policy, []
-    for (i, j), score in zip(pairs, encoded.scores, strict=True):
-        left, right = encoded.items[i], encoded.items[j]
+    for (i, j), score in zip(pairs, scores, strict=True):
+        left, right = items[i], items[j]
         decision = policy.decide(score, (left.category, right.category))
         found.append((policy.ruled(decision, left.payload, right.payload), score))
     return min(found, key=lambda pair: (ORDER[pair[0].outcome], pair[1] - pair[0].threshold))

@@ -1,0 +1,82 @@
+"""Batches: many questions of one kind in one request, each answered as it would be alone.
+
+Their work is done in pieces, so that other requests go between. One bad question refuses the whole
+batch, and its place says which.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from gemel.serve.context import Context
+from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.verbs.search import SearchBody, SearchReply, found
+from gemel.serve.verbs.verify import VerifyBody, VerifyReply, decided, question
+from gemel.serve.verbs.wire import MAX_ITEMS, Body
+
+PIECE = 16
+"""Questions that are worked on at once."""
+
+
+class VerifyBatchBody(Body):
+    """Of each of these pairs: are the two the same?"""
+
+    pairs: Annotated[list[VerifyBody], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class VerifyBatchReply(Struct):
+    """Decisions in the order of the pairs."""
+
+    results: list[VerifyReply]
+
+
+class SearchBatchBody(Body):
+    """Of each of these queries: who in the gallery is most like it?"""
+
+    queries: Annotated[list[SearchBody], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
+class SearchBatchReply(Struct):
+    """Hits in the order of the queries."""
+
+    results: list[SearchReply]
+
+
+def verify_batch(context: Context, body: VerifyBatchBody) -> Steps[VerifyBatchReply]:
+    """Of each pair, whether the two are the same."""
+    asked = [question(pair, f"pairs[{i}].") for i, pair in enumerate(body.pairs)]
+    results: list[VerifyReply] = []
+    read: list[Encoded] = []
+    for first in range(0, len(asked), PIECE):
+        items: list[tuple[str, Any, str | None]] = []
+        pairs: list[tuple[int, int]] = []
+        for one in asked[first : first + PIECE]:
+            pairs += [(len(items) + i, len(items) + j) for i, j in one.pairs]
+            items += one.items
+        read.append((yield Encode(context.live, items, pairs)))
+    # Only now is it known that all can be answered.
+    for first, encoded in zip(range(0, len(asked), PIECE), read, strict=True):
+        at = scored = 0
+        for one in asked[first : first + PIECE]:
+            here = encoded.items[at : at + len(one.items)]
+            scores = encoded.scores[scored : scored + len(one.pairs)]
+            results.append(decided(context, here, one.pairs, scores))
+            at, scored = at + len(one.items), scored + len(one.pairs)
+    return VerifyBatchReply(results)
+
+
+def search_batch(context: Context, body: SearchBatchBody) -> Steps[SearchBatchReply]:
+    """Of each query, the records most like it."""
+    live, gallery = context.live, context.gallery
+    items = [(f"queries[{i}].query", q.query, q.category) for i, q in enumerate(body.queries)]
+    encoded: Encoded = yield Encode(live, items)
+    results: list[SearchReply] = []
+    for first in range(0, len(items), PIECE):
+        yield Move("find", "" if first else "search")
+        for i in range(first, min(first + PIECE, len(items))):
+            asked, row = body.queries[i], encoded.rows[i : i + 1]
+            (hits,) = gallery.search(row, asked.k, asked.where, comparator=live.comparator)
+            results.append(found(context, encoded.items[i], hits, asked.k))
+    return SearchBatchReply(results)
