@@ -78,6 +78,13 @@ class DataSettings(Settings, frozen=True):
         float | None,
         Meta(description="Grade from which on two are the same, where that column holds grades"),
     ] = None
+    negative: Annotated[
+        str | None,
+        Meta(
+            description="Its column of a third record that is not the same as the first, where the "
+            "second is: triplets; that column of answers is not looked at"
+        ),
+    ] = None
     ignore: Annotated[tuple[str, ...], Meta(description="Columns that are not used")] = ()
     groups: Annotated[
         tuple[str, ...],

@@ -1,9 +1,11 @@
 """A small project of people with typing errors, taken through its whole life once."""
 
 import csv
+import importlib
+import inspect
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,3 +112,35 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+MODULES = """
+argparse calendar codecs collections configparser csv datetime decimal difflib fractions ftplib gzip
+http.client imaplib io ipaddress json logging lzma mailbox pathlib pdb pickle queue random sched
+selectors shelve smtplib socket sqlite3 ssl statistics string subprocess tarfile tempfile textwrap
+threading trace uuid wave weakref zipfile
+"""
+
+
+def _docstrings() -> Iterator[tuple[str, str]]:
+    """The class and the text of each docstring of a method; an inherited one is of one class."""
+    seen: set[str] = set()
+    for module in MODULES.split():
+        found = importlib.import_module(module)
+        for name, kind in sorted(vars(found).items()):
+            if not inspect.isclass(kind) or kind.__module__ != module:
+                continue
+            texts = {
+                " ".join(text.split())
+                for member in vars(kind).values()
+                if callable(member) and len(text := inspect.getdoc(member) or "") > 60
+            } - seen
+            seen |= texts
+            if len(texts) > 1:
+                yield from ((f"{module}.{name}", text) for text in sorted(texts)[:6])
+
+
+@pytest.fixture(scope="session")
+def docstrings() -> list[tuple[str, str]]:
+    """Real texts without a network: class and text of methods of the standard library."""
+    return list(_docstrings())

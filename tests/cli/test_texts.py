@@ -6,10 +6,7 @@ The texts are docstrings of the standard library: those of one class belong toge
 from __future__ import annotations
 
 import csv
-import importlib
-import inspect
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,41 +19,15 @@ from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
 
-MODULES = """
-argparse calendar codecs collections configparser csv datetime decimal difflib fractions ftplib gzip
-http.client imaplib io ipaddress json logging lzma mailbox pathlib pdb pickle queue random sched
-selectors shelve smtplib socket sqlite3 ssl statistics string subprocess tarfile tempfile textwrap
-threading trace uuid wave weakref zipfile
-"""
-
-
-def docstrings() -> Iterator[tuple[str, str]]:
-    """The class and the text of each docstring of a method; an inherited one is of one class."""
-    seen: set[str] = set()
-    for module in MODULES.split():
-        found = importlib.import_module(module)
-        for name, kind in sorted(vars(found).items()):
-            if not inspect.isclass(kind) or kind.__module__ != module:
-                continue
-            texts = {
-                " ".join(text.split())
-                for member in vars(kind).values()
-                if callable(member) and len(text := inspect.getdoc(member) or "") > 60
-            } - seen
-            seen |= texts
-            if len(texts) > 1:
-                yield from ((f"{module}.{name}", text) for text in sorted(texts)[:6])
-
-
 ONE_SPLIT = ("--set", "split.crossed=false")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, docstrings: list[tuple[str, str]]) -> Path:
     """A folder with `texts.csv` and a promoted release of it."""
     folder = tmp_path_factory.mktemp("texts")
     with (folder / "texts.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("of", "text"), *docstrings()])
+        csv.writer(file).writerows([("of", "text"), *docstrings])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert run(["init", "texts.csv", "--kind", "text", "--identity", "of", *ONE_SPLIT]) == 0

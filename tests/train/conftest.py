@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gemel.data.sampler import PxK
 from gemel.train import loop
 from gemel.train.arrays import Arrays
-from gemel.train.fit import map_at_r
+from gemel.train.lessons import map_at_r
 from gemel.train.losses import ByIdentity, InfoNCE
 
 

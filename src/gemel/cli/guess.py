@@ -154,10 +154,14 @@ def _columns(draft: _Draft, path: Path, other: Path | None) -> None:
 def _of_pairs(draft: _Draft, pairs: PairColumns) -> None:
     """Which columns of a file of pairs are what."""
     named = {"left": pairs.left, "right": pairs.right, "same": pairs.same}
+    if pairs.negative is not None:
+        named = {"left": pairs.left, "right": pairs.right, "negative": pairs.negative}
     for key, column in named.items():
-        if column != key:
+        if column != key or key == "negative":
             draft.propose(f"data.{key}", column)
     answer = f"{pairs.same!r} says whether they are the same" if pairs.same else "all are the same"
+    if pairs.negative is not None:
+        answer = f"the first belongs to the second, and not to {pairs.negative!r}"
     draft.notes.append(f"pairs: columns {pairs.left!r} and {pairs.right!r}; {answer}")
     if pairs.same_from is not None and draft.propose("data.same_from", pairs.same_from):
         draft.notes.append(

@@ -27,7 +27,9 @@ def read(config: Config, release: Release | None = None) -> Dataset:
     from gemel.data.sources.pairs import PairColumns
 
     data, pairs = config.data, _pairs(config)
-    pair_columns = PairColumns(data.left, data.right, data.same, data.same_from)
+    pair_columns = PairColumns(
+        data.left, data.right, data.same, data.same_from, data.negative or None
+    )
     if config.other.path:
         return records.to_link(
             *read_two(config, release),

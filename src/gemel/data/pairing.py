@@ -6,11 +6,11 @@ other pair. Positions are those of the records of the dataset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gemel.arrays import Int64, digest
+from gemel.arrays import Bool, Float64, Int64, digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +21,16 @@ class Pairing:
         files: (n,) int64, 0 or 1: which of two files each record is of, and only pairs across them
             are compared; None: not by file.
         given: (p, 2) int64 positions: only these pairs are compared; None: whatever else is said.
+        same: (p,) bool, what was said of each; None: as identities say.
+        grade: (p,) float64 in [0, 1], how alike each was said to be; None: no more than `same`.
+        same_from: of grades, that from which on two are the same.
     """
 
     files: Int64 | None = None
     given: Int64 | None = None
+    same: Bool | None = None
+    grade: Float64 | None = None
+    same_from: float = 1.0
 
     @property
     def is_all(self) -> bool:
@@ -35,25 +41,50 @@ class Pairing:
     def digest(self) -> str:
         """Digest of all of it, 64 hex digits."""
         parts = [np.zeros(0, np.int64) if a is None else a for a in (self.files, self.given)]
-        return digest(*(np.ascontiguousarray(a, "<i8").tobytes() for a in parts))
+        said = [np.ascontiguousarray(a, "<i8").tobytes() for a in parts]
+        if self.same is not None:
+            said.append(np.packbits(self.same).tobytes())
+        if self.grade is not None:
+            said.append(np.ascontiguousarray(self.grade, "<f8").tobytes())
+        return digest(*said)
+
+    def is_genuine(self, identities: Int64) -> Bool:
+        """(p,) bool: whether each given pair is one of two that belong together.
+
+        Args:
+            identities: (n,) codes of the records, which say it where nothing else does.
+        """
+        if self.same is not None:
+            return self.same
+        if self.given is None:
+            return np.zeros(0, np.bool_)
+        genuine: Bool = identities[self.given[:, 0]] == identities[self.given[:, 1]]
+        return genuine
 
     def take(self, idx: Int64) -> Pairing:
         """Among the records at these positions; a given pair stays if both of its records do."""
         if self.is_all:
             return self
-        given = self.given
-        if given is not None:
-            n = int(max(given.max(initial=-1), idx.max(initial=-1))) + 1
-            place = np.full(n, -1, np.int64)
-            place[idx] = np.arange(len(idx))
-            given = place[given]
-            given = given[(given >= 0).all(axis=1)]
-        return Pairing(None if self.files is None else self.files[idx], given)
+        files = None if self.files is None else self.files[idx]
+        if self.given is None:
+            return Pairing(files)
+        n = int(max(self.given.max(initial=-1), idx.max(initial=-1))) + 1
+        place = np.full(n, -1, np.int64)
+        place[idx] = np.arange(len(idx))
+        given = place[self.given]
+        stays = (given >= 0).all(axis=1)
+        return replace(
+            self,
+            files=files,
+            given=given[stays],
+            same=None if self.same is None else self.same[stays],
+            grade=None if self.grade is None else self.grade[stays],
+        )
 
     def twice(self) -> Pairing:
         """Of the records and then one variant of each; given pairs are those of the records."""
         files = None if self.files is None else np.concatenate([self.files, self.files])
-        return Pairing(files, self.given)
+        return replace(self, files=files)
 
 
 ALL = Pairing()

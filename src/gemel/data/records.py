@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
@@ -252,23 +251,24 @@ def _from_pairs(
         dataset = texts.held(named, str(path))
     dataset = _checked(dataset, max_bad_ratio)
     handles = dataset.ids.tolist() if are_images else named
-    dataset = _with_identities(dataset, handles, found, max_bad_ratio)
-    if found.same.all():
-        return dataset
     # Somebody said of both kinds what they are: these are the comparisons that are meant.
-    return replace(dataset, pairing=Pairing(given=_usable(dataset, handles, found)))
+    as_given = not found.same.all()
+    dataset = _with_identities(dataset, handles, found, max_bad_ratio, as_given=as_given)
+    return replace(dataset, pairing=_given(dataset, handles, found)) if as_given else dataset
 
 
-def _usable(dataset: Dataset, handles: Sequence[str], found: labelled.Pairs) -> Int64:
-    """(p, 2) positions of the given pairs that were not refused."""
+def _given(dataset: Dataset, handles: Sequence[str], found: labelled.Pairs) -> Pairing:
+    """The given pairs that were not refused, with what was said of each."""
     place = {name: i for i, name in enumerate(handles)}
     refused = {(b.file, b.row) for b in dataset.bad}
-    ends = [
-        (place[left], place[right])
-        for left, right, row in zip(found.left, found.right, found.rows.tolist(), strict=True)
-        if (found.file, row) not in refused
-    ]
-    return np.array(ends, np.int64).reshape(-1, 2)
+    fine = np.array([(found.file, row) not in refused for row in found.rows.tolist()], np.bool_)
+    ends = [(place[a], place[b]) for a, b in zip(found.left, found.right, strict=True)]
+    return Pairing(
+        given=np.array(ends, np.int64).reshape(-1, 2)[fine],
+        same=found.same[fine],
+        grade=None if found.grade is None else found.grade[fine],
+        same_from=found.same_from,
+    )
 
 
 def _with_pairs(
@@ -295,9 +295,14 @@ def _one_source(dataset: Dataset) -> None:
 
 
 def _with_identities(
-    dataset: Dataset, handles: Sequence[str], found: labelled.Pairs, max_bad_ratio: float
+    dataset: Dataset,
+    handles: Sequence[str],
+    found: labelled.Pairs,
+    max_bad_ratio: float,
+    *,
+    as_given: bool = False,
 ) -> Dataset:
-    names, unusable = labelled.identities(handles, found)
+    names, unusable = labelled.identities(handles, found, as_given=as_given)
     bad = (*found.bad, *unusable)
     _check_ratio(bad, found.n_read, found.file, max_bad_ratio)
     code, identity_names = codes(names)

@@ -1,4 +1,4 @@
-"""Batches of P identities with K records each, in an order that can be continued.
+"""Batches of P identities with K records each, or of given pairs, in an order that can go on.
 
 The order of an epoch depends on the seed and the number of the epoch alone, so the state is two
 numbers and a resumed run sees the batches that an uninterrupted one would have seen.
@@ -77,9 +77,7 @@ class PxK:
         Raises:
             DataError: the state is of other records or other settings.
         """
-        for name, value in self._shape().items():
-            if state.get(name) != value:
-                raise DataError(f"sampler state has {name} {state.get(name)}, expected {value}")
+        _require_shape(state, self._shape())
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
 
     def _shape(self) -> dict[str, int]:
@@ -113,3 +111,60 @@ class PxK:
         places = (r * self.k + np.arange(self.k))[None, :] % self._counts[identities][:, None]
         chosen: Int64 = shuffled[self._starts[identities][:, None] + places]
         return chosen
+
+
+class GivenPairs:
+    """Index batches of about `m` given pairs, the lefts and then the rights; all pairs an epoch.
+
+    Args:
+        pairs: (p, 2) int64 positions of records.
+        m: pairs of a batch; batches of an epoch differ by one at most.
+        seed: same seed, same batches.
+    Raises:
+        DataError: no pairs, or m is not positive.
+    """
+
+    def __init__(self, pairs: Int64, m: int, seed: int = 0) -> None:
+        if not len(pairs) or m < 1:
+            raise DataError(f"{len(pairs)} pairs in batches of {m}: at least 1 is needed of both")
+        self.seed = seed
+        self._pairs = pairs
+        self._m = m
+        self._epoch = 0
+        self._batch = 0
+
+    def __len__(self) -> int:
+        """Batches of one epoch."""
+        return -(-len(self._pairs) // self._m)
+
+    def __iter__(self) -> Iterator[Int64]:
+        """The batches left of this epoch: (about 2 m,) int64."""
+        order = np.random.default_rng([self.seed, self._epoch]).permutation(len(self._pairs))
+        plan = np.array_split(order, len(self))
+        while self._batch < len(plan):
+            self._batch += 1
+            yield self._pairs[plan[self._batch - 1]].T.reshape(-1)
+        self._epoch += 1
+        self._batch = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """What continues the sequence behind the last batch that was taken."""
+        return {"epoch": self._epoch, "batch": self._batch, **self._shape()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue a sequence.
+
+        Raises:
+            DataError: the state is of other pairs or other settings.
+        """
+        _require_shape(state, self._shape())
+        self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
+
+    def _shape(self) -> dict[str, int]:
+        return {"seed": self.seed, "m": self._m, "n_pairs": len(self._pairs)}
+
+
+def _require_shape(state: dict[str, Any], shape: dict[str, int]) -> None:
+    for name, value in shape.items():
+        if state.get(name) != value:
+            raise DataError(f"sampler state has {name} {state.get(name)}, expected {value}")

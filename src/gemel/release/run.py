@@ -22,6 +22,7 @@ ENCODER = "encoder"
 REPORT = "train.json"
 FORMAT = 2
 DONE = "done"
+MAP_AT_R = "MAP@R"
 LATER = ("image_size", "crossed")
 """Settings that older runs did not have; unset, they change no name."""
 WITHOUT = "without-{}"
@@ -96,6 +97,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         seconds: of the whole run.
         torch: its version.
         estimate: what its scores hold, of records without labels; None with labels.
+        measure: name of the dev metric of the history.
     """
 
     settings: RunSettings
@@ -108,6 +110,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     torch: str
     estimate: Estimate | None = None
+    measure: str = MAP_AT_R
 
     @property
     def best(self) -> Epoch:
@@ -173,7 +176,7 @@ class Run:
         t = self.training
         best, untrained = share(t.best.metric), share(t.history[0].metric)
         rows = [("epochs", f"{len(t.history) - 1}, the best was {t.best.epoch}")]
-        rows += [("MAP@R on dev", f"{best}, untrained {untrained}")]
+        rows += [(f"{t.measure} on dev", f"{best}, untrained {untrained}")]
         rows += [("seconds", f"{t.seconds:,.0f}"), ("folder", str(self.folder))]
         return html_table(f"Run of {self.report.modality} records", rows)
 

@@ -34,7 +34,7 @@ from gemel.release.make.build import build
 from gemel.release.release import Release
 from gemel.train import export, loop, losses, vector_run
 from gemel.train.arrays import Arrays
-from gemel.train.fit import map_at_r
+from gemel.train.lessons import map_at_r
 from gemel.train.towers.vector import VectorTower
 
 MIN_HELD_OUT = 2

@@ -17,15 +17,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from gemel.arrays import Float32, Int64, canonical_json, digest
+from gemel.arrays import Int64, canonical_json, digest
 from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.data.sampler import PxK
+from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import readings
 from gemel.data.splits import SIDES, Splits, unlabelled
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
-from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.encode.modality import Prepare
 from gemel.errors import DataError, ReleaseError
@@ -42,13 +41,14 @@ from gemel.release.run import (
     named_by,
 )
 from gemel.settings import TrainSettings
-from gemel.tasks.retrieval import retrieve
-from gemel.train import export, loop, losses, towers
+from gemel.train import export, lessons, loop, towers
 from gemel.train.arrays import Arrays
 from gemel.train.checkpoint import only_writer
 from gemel.train.towers import FitUnlabelled, Trainable
 
 CHECKPOINT = "checkpoint.safetensors"
+OF_PAIRS = "cosent"
+"""The loss of given pairs, whatever the modality."""
 
 
 def train(
@@ -80,7 +80,9 @@ def train(
             train(dataset, part, settings, folder / WITHOUT.format(side), progress=progress)
         seen = crossed.everything(dataset, splits)
     identities = _known(dataset.identities[seen.train])
-    resolved = resolve(settings, half, n_identities=len(np.unique(identities)))
+    resolved = resolve(
+        settings, half, n_identities=len(np.unique(identities)), pairing=dataset.pairing
+    )
     key = _key(dataset, splits, resolved)
     folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder), _threads(resolved.threads):
@@ -111,7 +113,9 @@ def _threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def resolve(settings: TrainSettings, half: Trainable, *, n_identities: int) -> RunSettings:
+def resolve(
+    settings: TrainSettings, half: Trainable, *, n_identities: int, pairing: Pairing = ALL
+) -> RunSettings:
     """The settings with the modality's default for each 0 or null.
 
     With fewer identities than a batch is to have, each gives more records, so that a batch stays as
@@ -120,7 +124,10 @@ def resolve(settings: TrainSettings, half: Trainable, *, n_identities: int) -> R
     given = {k: v for k, v in msgspec.to_builtins(settings).items() if v is not None}
     # Zero is a valid share of warm-up, and a valid seed.
     meant = {k: v for k, v in given.items() if v != 0 or k in ("warmup_ratio", "seed")}
-    resolved = {"threads": 1, **asdict(half.defaults), **meant}
+    own = asdict(half.defaults)
+    if pairing.given is not None:
+        own["loss"] = OF_PAIRS
+    resolved = {"threads": 1, **own, **meant}
     if "views_per_identity" not in meant:
         rows = resolved["identities_per_batch"] * resolved["views_per_identity"]
         few = max(1, min(n_identities, resolved["identities_per_batch"]))
@@ -170,8 +177,12 @@ def _run(
     pairing = dataset.pairing.take(splits.train)
     if tell is not None:
         identities = tell(tower, arrays, seed=settings.seed, pairing=pairing).identities
-    loss = losses.named(settings.loss, mining=settings.mining, margin=settings.margin)
-    supervision, labels = half.aim(tower, arrays, identities, loss)
+    lesson = lessons.lesson(
+        half,
+        settings,
+        (tower, arrays, identities),
+        (pairing, dataset.pairing.take(splits.dev)),
+    )
     views = half.views(prepare)
     dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
     if tell is not None:
@@ -180,19 +191,14 @@ def _run(
         varied = views(dev, np.random.default_rng(settings.seed))
         dev = {name: np.concatenate([a, varied[name]]) for name, a in dev.items()}
         dev_identities = np.concatenate([dev_identities, dev_identities])
-    material = loop.Material(arrays, identities, dev, dev_identities, labels)
-    sampler = PxK(
-        labels.reshape(len(labels), -1)[:, 0],
-        settings.identities_per_batch,
-        settings.views_per_identity,
-        settings.seed,
-    )
-    objective = loop.Objective(supervision, map_at_r, views, half.mix)
+    material = loop.Material(arrays, identities, dev, dev_identities, lesson.labels)
+    mix = None if lesson.keeps_identities else half.mix
+    objective = loop.Objective(lesson.supervision, lesson.metric, views, mix)
     started = time.monotonic()
     history = loop.fit(
         tower,
         material,
-        sampler,
+        lesson.sampler,
         objective,
         msgspec.convert(settings, loop.Plan, from_attributes=True),
         session,
@@ -219,6 +225,7 @@ def _run(
         seconds=round(time.monotonic() - begun, 1),
         torch=str(torch.__version__),
         estimate=estimate,
+        measure=lesson.measure,
     )
 
 
@@ -236,11 +243,6 @@ def write_encoder(
     write_whole(folder / NETWORK, network)
     comparator.save(folder)
     return difference
-
-
-def map_at_r(rows: Float32, identities: Int64) -> float:
-    """The dev metric: mean average precision at R of the cosine, in [0, 1]."""
-    return retrieve(rows, identities, Cosine(), k=(1,)).map_at_r
 
 
 def _unlabelled(dataset: Dataset, half: Trainable) -> FitUnlabelled | None:

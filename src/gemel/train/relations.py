@@ -71,3 +71,10 @@ class Relations:
             positive = grade >= same_from
             weight = torch.where(grade < same_from, 1.0 - grade / same_from, 1.0)
         return cls(positive, (grade == grade) & ~positive, weight, references, grade)
+
+    def to(self, device: torch.device) -> Relations:
+        """The same on a device."""
+        beside = (self.weight, self.references, self.grade)
+        weight, references, grade = (v if v is None else v.to(device) for v in beside)
+        positive, negative = self.positive.to(device), self.negative.to(device)
+        return Relations(positive, negative, weight, references, grade)

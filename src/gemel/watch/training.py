@@ -56,7 +56,7 @@ def _epochs(training: Training) -> list[tuple[str, str]]:
     return [
         ("epochs", f"{len(training.history) - 1}, the best was {best.epoch}"),
         (
-            "MAP@R on dev by cosine",
+            f"{training.measure} on dev by cosine",
             f"{figures.share(best.metric)}, untrained {figures.share(untrained.metric)}",
         ),
     ]

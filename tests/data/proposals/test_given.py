@@ -29,6 +29,8 @@ YES = ["1", "0"] * 20
         ({"ask": TEXT, "title": TEXT, "label": ["same", "different"] * 20},
          PairColumns("ask", "title", "label")),
         ({"Left": TEXT, "Right": TEXT, "SAME": YES}, PairColumns("Left", "Right", "SAME")),
+        ({"query": TEXT, "Positive": TEXT[::-1], "Negative": TEXT, "n": YES},
+         PairColumns("query", "Positive", "", negative="Negative")),
         ({"name": TEXT, "city": TEXT, "active": YES}, None),
         ({"name": TEXT, "city": TEXT, "born": ["1980"] * 40}, None),
         ({"name1": TEXT, "name2": TEXT, "street": TEXT, "vip": YES}, None),

@@ -102,6 +102,44 @@ def test_pairs_of_texts_are_texts_and_the_given_pairs_are_what_is_compared(tmp_p
     assert data.pairing.given.tolist() == [[0, 1], [0, 2]]
 
 
+def test_given_pairs_stay_what_they_are_where_chains_say_otherwise(tmp_path: Path) -> None:
+    """A like B, B like C, A unlike C: all three stand; only the same two cannot be both."""
+    text = "left,right,same\nred,crimson,1\ncrimson,scarlet,1\nred,scarlet,0\nred,wine,0\n"
+    data = records.read(write(tmp_path / "p.csv", text))
+    assert not data.bad
+    assert data.pairing.same is not None
+    assert data.pairing.same.tolist() == [True, True, False, False]
+    again = records.read(write(tmp_path / "q.csv", text + "scarlet,red,1\n"), max_bad_ratio=0.5)
+    assert [(b.row, b.column) for b in again.bad] == [(4, "same")]
+
+
+def test_grades_are_kept_and_cut(tmp_path: Path) -> None:
+    text = "left,right,same\na b,a c,5\na b,a d,2.5\na c,a d,4\n"
+    named = pairs.PairColumns(same_from=4.0)
+    data = records.read(write(tmp_path / "p.csv", text), pair_columns=named)
+    assert data.pairing.same is not None and data.pairing.grade is not None
+    assert data.pairing.same.tolist() == [True, False, True]
+    assert data.pairing.grade.tolist() == [1.0, 0.5, 0.8]
+    assert data.pairing.same_from == 0.8
+    some = data.pairing.take(np.array([0, 2]))
+    assert some.grade is not None and some.grade.tolist() == [0.5]
+    other = records.read(write(tmp_path / "q.csv", text.replace("2.5", "3")), pair_columns=named)
+    assert other.digest != data.digest, "another grade is another dataset"
+
+
+def test_a_triplet_is_two_pairs(tmp_path: Path) -> None:
+    text = "q,positive,negative\nhow old,what age,who\nhow old,which age,\n"
+    named = pairs.PairColumns("q", "positive", negative="negative")
+    data = records.read(
+        write(tmp_path / "p.csv", text), kind="pairs", pair_columns=named, max_bad_ratio=0.5
+    )
+    assert data.payloads() == ["how old", "what age", "which age", "who"]
+    assert data.pairing.given is not None and data.pairing.same is not None
+    assert data.pairing.given.tolist() == [[0, 1], [0, 3]]
+    assert data.pairing.same.tolist() == [True, False]
+    assert [(b.row, b.column, b.reason) for b in data.bad] == [(3, "negative", "missing value")]
+
+
 def test_pairs_of_image_paths_are_images_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "img").mkdir()
     for name in "abc":

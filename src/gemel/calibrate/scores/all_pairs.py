@@ -77,7 +77,7 @@ def all_pairs(
         "category_names": categories.names if categories else (),
     }
     if pairing.given is not None:
-        return _of_given(embeddings, labels, comparator, pairing.given, described)
+        return _of_given(embeddings, labels, comparator, pairing, described)
     known = known[np.argsort(identities[known], kind="stable")]
     rng = np.random.default_rng(seed)
     size = np.bincount(identities[known])
@@ -125,12 +125,14 @@ def _of_given(
     embeddings: Float32,
     labels: Labels,
     comparator: Scorer,
-    given: Int64,
+    pairing: Pairing,
     described: dict[str, Any],
 ) -> Scores:
     """Scores of pairs that were given; arguments otherwise as those of `_score`."""
     ids = labels[0]
-    pairs = given[(ids[given] >= 0).all(axis=1)]
+    given = np.zeros((0, 2), np.int64) if pairing.given is None else pairing.given
+    known = (ids[given] >= 0).all(axis=1)
+    pairs, genuine = given[known], pairing.is_genuine(ids.astype(np.int64))[known]
     left, right = pairs[:, 0], pairs[:, 1]
     rows = max(1, CELLS // max(embeddings.shape[1], 1))
     score = np.concatenate(
@@ -142,7 +144,7 @@ def _of_given(
     )
     sides = [(label[left], label[right]) for label in labels]
     note = f"the {len(pairs):,} given pairs and no others"
-    return _scores(score, ids[left] == ids[right], sides, note=note, **described)
+    return _scores(score, genuine, sides, note=note, **described)
 
 
 def genuine_blocks(

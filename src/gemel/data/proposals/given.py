@@ -1,4 +1,7 @@
-"""Tables of labelled pairs, recognised by what their columns hold: two records and an answer."""
+"""Tables of labelled pairs, recognised by what their columns hold: two records and an answer.
+
+Or three records, of which the second belongs to the first and the third does not: triplets.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ HIGHEST = 10
 """Grade above which a column holds no grades."""
 SAME_FROM = 0.8
 """Share of the highest grade from which on two are proposed to be the same: 4 of 5."""
+POSITIVE, NEGATIVE = ("positive", "pos"), ("negative", "neg")
+"""Names of columns of a triplet."""
 _MARKS = (("1", "2"), ("a", "b"), ("left", "right"), ("first", "second"), ("l", "r"), ("x", "y"))
 
 
@@ -40,6 +45,8 @@ def pairs_of_records(frame: pl.DataFrame) -> PairColumns | None:
         same = lower["same"]
         return PairColumns(lower["left"], lower["right"], same, grade_of(frame[same]))
     texts = [c for c in frame.columns if _is_text(frame[c]) and not _is_id(c)]
+    if triplets := _triplets(texts):
+        return triplets
     marked = next(((a, b) for a, b in combinations(texts, 2) if _differ_in_a_mark(a, b)), None)
     ends = marked or (tuple(texts) if len(texts) == 2 else None)
     if ends is None:
@@ -97,6 +104,18 @@ def grade_of(answers: pl.Series) -> float | None:
     if grades.null_count() or not 0 < highest <= HIGHEST:
         return None
     return round(SAME_FROM * highest, 3)
+
+
+def _triplets(texts: list[str]) -> PairColumns | None:
+    """The columns of triplets; None: there are none."""
+    lower = {c.strip().lower(): c for c in texts}
+    positive, negative = (
+        next((lower[n] for n in names if n in lower), None) for names in (POSITIVE, NEGATIVE)
+    )
+    anchors = [c for c in texts if c not in (positive, negative)]
+    if positive is None or negative is None or len(anchors) != 1:
+        return None
+    return PairColumns(anchors[0], positive, "", negative=negative)
 
 
 def _is_answer(values: pl.Series) -> bool:

@@ -1,8 +1,9 @@
-"""Labelled pairs turned into identities: what is joined by `same` pairs belongs together.
+"""Labelled pairs, and the identities that they make: what `same` pairs join belongs together.
 
 A chain of `same` pairs joins all its records (transitive closure). A `different` pair inside such
-a chain is a conflict and reported with the chain. Records that only stand in `different` pairs are
-identities of their own; two identities count as different people unless a pair joins them.
+a chain is a conflict and reported with the chain, unless pairs are taken as they are given: then
+it stays what it is. Records that only stand in `different` pairs are identities of their own; two
+identities count as different people unless a pair joins them. A triplet is two pairs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gemel.arrays import Bool, Int64
+from gemel.arrays import Bool, Float64, Int64
 from gemel.data.dataset import UNKNOWN, BadRecord
 from gemel.data.schema import as_strings
 from gemel.data.sources.tables import Table
@@ -29,6 +30,8 @@ _SAME = {
     **dict.fromkeys(("distinct", "not same", "not duplicate", "dissimilar", "anders"), False),
 }
 _CHAINS_SHOWN = 20
+_SAID = "\0said"
+"""Column of the answers of triplets, which have none."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,33 @@ class PairColumns:
         left, right: of the two records.
         same: whether they are the same (1 or 0, yes or no...); empty: all are.
         same_from: `same` holds grades, and from this one on they are.
+        negative: of a third record, which is not the same as the first, where the second is: a
+            file of triplets; `same` is not looked at.
     """
 
     left: str = "left"
     right: str = "right"
     same: str = "same"
     same_from: float | None = None
+    negative: str | None = None
 
     def is_same(self, answer: str) -> bool | None:
         """What an answer says; None where it says nothing that is known."""
         if self.same_from is None:
             return _SAME.get(answer.strip().lower())
         try:
-            grade = float(answer.replace(",", "."))
+            grade = self.grade(answer)
         except ValueError:
             return None
         return grade >= self.same_from if grade == grade else None
+
+    def grade(self, answer: str) -> float:
+        """The number of an answer that is a grade.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return float(answer.replace(",", "."))
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,8 @@ class Pairs:
         file: for messages.
         bad: refused pairs.
         n_read: all pairs, refused ones included.
+        grade: (n,) float64 in [0, 1], where answers are grades: the highest is 1.
+        same_from: that from which on two are the same, in the same units.
     """
 
     left: tuple[str, ...]
@@ -77,6 +93,8 @@ class Pairs:
     file: str
     bad: tuple[BadRecord, ...]
     n_read: int
+    grade: Float64 | None = None
+    same_from: float = 1.0
 
     def names(self) -> list[str]:
         """Every record that a pair names, in order of first appearance."""
@@ -100,6 +118,8 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         DataError: a column is missing.
     """
     named = named or PairColumns()
+    if named.negative is not None:
+        return _triplets(table, named, named.negative)
     there = {c.strip().lower(): c for c in reversed(table.frame.columns)}
     wanted = [n for n in (named.left, named.right, named.same) if n]
     missing = [c for c in wanted if c.strip().lower() not in there]
@@ -115,12 +135,16 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         named = replace(named, same_from=None)
     bad = list(table.bad)
     kept: list[tuple[str, str, bool, int]] = []
+    grades: list[float] = []
     for left, right, answer, row in zip(*columns, table.rows.tolist(), strict=True):
         fault = _fault(left, right, answer, named)
         if fault is None:
             kept.append((left, right, bool(named.is_same(answer)), row))
+            if named.same_from is not None:
+                grades.append(named.grade(answer))
         else:
             bad.append(BadRecord(table.file, row, *fault))
+    grade, same_from = _scaled(grades, named.same_from)
     return Pairs(
         left=tuple(k[0] for k in kept),
         right=tuple(k[1] for k in kept),
@@ -129,6 +153,45 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         file=table.file,
         bad=tuple(bad),
         n_read=table.n_read,
+        grade=grade,
+        same_from=same_from,
+    )
+
+
+def _scaled(grades: list[float], same_from: float | None) -> tuple[Float64 | None, float]:
+    """Grades, and that from which on two are the same, brought to [0, 1]."""
+    if same_from is None or not grades:
+        return None, 1.0
+    values = np.array(grades, np.float64)
+    lowest, highest = min(0.0, values.min()), max(values.max(), same_from)
+    wide = max(highest - lowest, 1e-12)
+    return (values - lowest) / wide, (same_from - lowest) / wide
+
+
+def _triplets(table: Table, named: PairColumns, negative: str) -> Pairs:
+    """Each anchor with what belongs to it and with what does not; no other pair is said to be any.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    import polars as pl
+
+    wide = table.frame
+    halves = [
+        replace(table, frame=wide.with_columns(pl.lit(answer).alias(_SAID)), bad=bad, n_read=n)
+        for answer, bad, n in (("1", table.bad, table.n_read), ("0", (), 0))
+    ]
+    one, two = (
+        parse(half, replace(named, right=right, same=_SAID, same_from=None, negative=None))
+        for half, right in zip(halves, (named.right, negative), strict=True)
+    )
+    return replace(
+        one,
+        left=one.left + two.left,
+        right=one.right + two.right,
+        same=np.concatenate([one.same, two.same]),
+        rows=np.concatenate([one.rows, two.rows]),
+        bad=one.bad + two.bad,
     )
 
 
@@ -142,12 +205,15 @@ def are_pairs(columns: Sequence[str]) -> bool:
     return sorted(c.strip().lower() for c in columns) == sorted(COLUMNS)
 
 
-def identities(ids: Sequence[str], pairs: Pairs) -> tuple[list[str | None], list[BadRecord]]:
+def identities(
+    ids: Sequence[str], pairs: Pairs, *, as_given: bool = False
+) -> tuple[list[str | None], list[BadRecord]]:
     """Identity name of each record, and the pairs that could not be used.
 
     Args:
         ids: record ids, unique.
         pairs: left and right are such ids.
+        as_given: a pair contradicts others only if they are of the same two records.
     Returns:
         (n,) names: the id of the first record of the identity, or None for a record that no usable
         pair names; and a report for each pair that names an unknown record or contradicts others.
@@ -165,6 +231,11 @@ def identities(ids: Sequence[str], pairs: Pairs) -> tuple[list[str | None], list
     joined, apart = known & pairs.same, known & ~pairs.same
     component = closure(len(ids), left[joined], right[joined])
     conflicts = np.flatnonzero(apart & (component[left] == component[right]))
+    if as_given:
+        ends = np.sort(np.stack([left, right], axis=1), axis=1)
+        said = {tuple(pair) for pair in ends[joined].tolist()}
+        kept = [a == b or (a, b) in said for a, b in ends[conflicts].tolist()]
+        conflicts = conflicts[np.array(kept, np.bool_)]
     bad += _conflicts(ids, pairs, (left, right), joined, conflicts)
     named = np.zeros(len(ids), dtype=np.bool_)
     named[left[known]] = named[right[known]] = True

@@ -30,6 +30,7 @@ from gemel.release.evidence.differences import Contender, Stakes
 from gemel.release.evidence.part import Origin, Part, Sides, encode, whole_identities
 from gemel.release.evidence.schema import Candidate, Sampling
 from gemel.release.run import Run
+from gemel.tasks import given
 from gemel.tasks.retrieval import retrieve
 
 COMPARED_RECORDS = 20_000
@@ -87,7 +88,7 @@ class OnDev:
     """A measure on dev, of the exported encoder with its comparator and of the baseline.
 
     Attributes:
-        measure: MAP@R, or the average precision where pairs are given.
+        measure: MAP@R, or how well given pairs are told, see `gemel.tasks.given`.
         ours: of the encoder.
         theirs: of the baseline.
         baseline: its name.
@@ -113,28 +114,17 @@ def on_dev(run: Run, dataset: Dataset) -> OnDev:
         origin.encoder.prepare, _payloads(dataset, run.splits.train), _payloads(dataset, idx)
     )
     rows, codes = encode(origin.encoder, dataset, idx), dataset.identities[idx]
-    given = dataset.pairing.take(idx).given
+    pairing = dataset.pairing.take(idx)
     ours, theirs = (
-        _map_at_r(r, codes, c) if given is None else _average_precision(r, codes, c, given)
+        _map_at_r(r, codes, c) if pairing.given is None else given.reached(r, codes, c, pairing)
         for r, c in ((rows, comparators.load(run.encoder)), (plain.rows, plain.comparator))
     )
-    measure = "MAP@R" if given is None else "average precision of the given pairs"
+    measure = "MAP@R" if pairing.given is None else given.measure_of(pairing)
     return OnDev(measure, ours, theirs, plain.name)
 
 
 def _map_at_r(rows: Float32, codes: Int64, comparator: Scorer) -> float:
     return retrieve(rows, codes, comparator, k=(1,)).map_at_r
-
-
-def _average_precision(rows: Float32, codes: Int64, comparator: Scorer, given: Int64) -> float:
-    """Mean precision over the genuine ones among given pairs; 0 where there are none."""
-    from sklearn.metrics import average_precision_score
-
-    left, right = given[:, 0], given[:, 1]
-    genuine = codes[left] == codes[right]
-    if not genuine.any():
-        return 0.0
-    return float(average_precision_score(genuine, comparator.score(rows[left], rows[right])))
 
 
 def _of_some(part: Part, kept: Int64) -> Part:

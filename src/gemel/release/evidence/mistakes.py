@@ -79,7 +79,7 @@ def _comparisons(
     """Scores and both positions of all genuine, or of all impostor comparisons."""
     if only.given is not None:
         left, right = only.given.T
-        wanted = (codes[left] == codes[right]) == genuine
+        wanted = only.is_genuine(codes) == genuine
         left, right = left[wanted], right[wanted]
         yield comparator.score(x[left], x[right]), left, right
         return

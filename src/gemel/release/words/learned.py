@@ -35,16 +35,15 @@ def against_baseline(evidence: Evidence) -> tuple[int, str]:
 def over_untrained(training: Training) -> tuple[bool, str]:
     """Whether an epoch was better than none, and a phrase with both figures."""
     best, untrained = training.best, training.history[0]
+    on_dev = f"{training.measure} on dev"
     if untrained.metric == 1:
-        return True, "the untrained network had nothing left to learn: MAP@R on dev 100 %"
+        return True, f"the untrained network had nothing left to learn: {on_dev} 100 %"
     if best.epoch == 0:
         return False, (
-            "no epoch was better than the untrained network: MAP@R on dev "
-            f"{share(untrained.metric)}"
+            f"no epoch was better than the untrained network: {on_dev} {share(untrained.metric)}"
         )
     return True, (
-        f"training took MAP@R on dev from {share(untrained.metric)} (untrained) to "
-        f"{share(best.metric)}"
+        f"training took {on_dev} from {share(untrained.metric)} (untrained) to {share(best.metric)}"
     )
 
 

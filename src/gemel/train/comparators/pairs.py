@@ -56,7 +56,7 @@ def draw(
             candidates.
     """
     if pairing.given is not None:
-        return _of_given(identities, pairing.given)
+        return _of_given(pairing.given, pairing.is_genuine(identities))
     n, files = len(embeddings), pairing.files
     has_mate = np.bincount(identities)[identities] > 1
     queries = rng.permutation(n)
@@ -77,12 +77,12 @@ def draw(
     )
 
 
-def _of_given(identities: Int64, given: Int64) -> Candidates:
+def _of_given(given: Int64, same: Bool) -> Candidates:
     """The given pairs from both ends, all of one weight."""
     query, candidate = np.concatenate([given, given[:, ::-1]]).T
     order = np.argsort(query, kind="stable")
     query, candidate = query[order], candidate[order]
-    genuine = (identities[query] == identities[candidate]).astype(np.float32)
+    genuine = np.concatenate([same, same])[order].astype(np.float32)
     start = np.append(np.flatnonzero(np.diff(query, prepend=-1)), len(query))
     return Candidates(query, candidate, genuine, np.ones(len(query), np.float32), start)
 
