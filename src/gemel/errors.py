@@ -12,6 +12,7 @@
                             DeadlineExceeded MalformedBody UnknownPath WrongMethod NoGallery
                             NoLedger BodyTooLarge WrongMediaType WrongHost HeadTooLarge
                             TooSlow
+      ServiceUnreachable
       InternalError
 
 A message says what and where; the hint says what to do. How an error is shown (a line on a
@@ -327,6 +328,13 @@ class TooSlow(RequestError):
 
     code = "too_slow"
     status = 408
+
+
+class ServiceUnreachable(GemelError):
+    """A client got no answer from its service."""
+
+    code = "unreachable"
+    status = 503
 
 
 class InternalError(GemelError):

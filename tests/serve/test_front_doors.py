@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.serve import small
 
 import gemel
 from gemel.cli.main import run
+from gemel.client import Client
 from gemel.serve.context import ROLES
 from gemel.serve.http.server import running
 from gemel.serve.http.table import TABLE
@@ -84,6 +86,11 @@ class House:
         assert reply.status_code == 200, reply.text
         return reply.json()
 
+    @cached_property
+    def typed(self) -> Client:
+        """The client that gemel brings, at the same service."""
+        return Client(str(self.client.base_url))
+
     def cli(self, *words: str) -> Any:
         self.capsys.readouterr()
         code = run([*words, "-r", self.service.pick().release.id, "--json"])
@@ -134,7 +141,9 @@ def house(
         running(gemel.create_app(service)) as url,
         httpx.Client(base_url=url, timeout=30) as client,
     ):
-        yield House(folder, service, client, capsys)
+        house = House(folder, service, client, capsys)
+        yield house
+        house.typed.close()
 
 
 PAIRS = [(ANNA, NEAR), (ANNA, TITLED), (ANNA, OLDER), (ANNA, FAR), (ADA, FAR)]
@@ -149,6 +158,7 @@ def test_verify_and_explain(house: House) -> None:
         said = plain(house.service.verify(left, right, category))
         same(said, house.http("POST", "/v1/verify", body))
         same(said, house.cli("verify", *words))
+        same(said, plain(house.typed.verify(left, right, category)))
         seen.add((said["outcome"], said["rule"]))
 
         release = house.service.pick().release
@@ -156,6 +166,7 @@ def test_verify_and_explain(house: House) -> None:
         same(why, house.http("POST", "/v1/explain", body))
         same(why, plain(gemel.explain(release, left, right, category=category)))
         same(why, house.cli("explain", *words))
+        same(why, plain(house.typed.explain(left, right, category=category)))
         decided = ("outcome", "score", "threshold", "probability", "category", "rule", "release")
         same({k: why[k] for k in decided}, {k: said[k] for k in decided})
     assert len(seen) > 1
@@ -170,6 +181,7 @@ def test_verify_several_views(house: House) -> None:
             said,
             house.http("POST", "/v1/verify", {"left": left, "right": right, "category": "sud"}),
         )
+        same(said, plain(house.typed.verify(left, right, "sud")))
         words = (json.dumps(left[0]), json.dumps(right[0]), *views, "--category", "sud")
         same(said, house.cli("verify", *words))
 
@@ -187,6 +199,7 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
         body = {"query": query, "where": where, "category": category}
         found = plain(house.service.search(query, 4, where, category))
         same(found, house.http("POST", "/v1/search", {**body, "k": 4}))
+        same(found, plain(house.typed.search(query, 4, where, category)))
         shown = [
             {
                 "id": hit["id"],
@@ -201,6 +214,7 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
         who = plain(house.service.identify(query, where, category))
         same(who, house.http("POST", "/v1/identify", body))
         same(who, house.cli("gallery", "identify", *words))
+        same(who, plain(house.typed.identify(query, where, category)))
         for hit in found["hits"][:2]:
             asked = {"query": query, "id": hit["id"], "category": category, "parts": "none"}
             why = house.service.explain(query, record=hit["id"], category=category, parts=False)
@@ -214,6 +228,7 @@ def test_classify_and_classes(house: House) -> None:
         said = plain(house.service.classify(query, 3, label="person"))
         body = {"query": query, "k": 3, "label": "person"}
         same(said, house.http("POST", "/v1/classify", body))
+        same(said, plain(house.typed.classify(query, 3, "person")))
         words = ("gallery", "classify", json.dumps(query), "-k", "3", "--label", "person")
         same({"id": "", **said}, house.cli(*words))
     there = plain(house.service.classes("person"))
@@ -226,6 +241,7 @@ def test_embed_duplicates_and_the_card(house: House) -> None:
     reply = house.http("POST", "/v1/embeddings", {"input": [ANNA, ADA]})
     same(rows, [item["embedding"] for item in reply["data"]])
     same(plain(house.service.ask(embed, EmbeddingsBody([ANNA, ADA]))), reply)
+    same(rows, house.typed.embed([ANNA, ADA]).tolist())
 
     items = [RecordItem(f"r{i}", row, "sud") for i, row in enumerate([ANNA, NEAR, FAR, OLDER, ADA])]
     said = plain(house.service.duplicates(items))
@@ -236,6 +252,7 @@ def test_embed_duplicates_and_the_card(house: House) -> None:
 
     card = plain(house.service.card())
     same(card, house.http("GET", "/v1/card"))
+    same(card, plain(house.typed.card()))
     release = house.service.pick().release.id
     house.capsys.readouterr()
     assert run(["report", release, "--json"]) == 0
@@ -274,7 +291,7 @@ RECORDS = [
 def test_records_change_alike(folder: Path, tmp_path: Path) -> None:
     """Each door on a copy of the project of its own."""
     seen: list[list[Any]] = []
-    for door in ("python", "http"):
+    for door in DOORS:
         place = tmp_path / door
         shutil.copytree(folder, place)
         with (
@@ -283,8 +300,9 @@ def test_records_change_alike(folder: Path, tmp_path: Path) -> None:
             httpx.Client(base_url=url, timeout=30) as client,
         ):
             seen.append(list(DOORS[door](service, client)))
-    for one, other in zip(*seen, strict=True):
-        same(one, other)
+    for one, *others in zip(*seen, strict=True):
+        for other in others:
+            same(one, other)
     assert seen[0][0]["added"] == 2 and seen[0][-1]["count"] == seen[0][0]["count"] - 2
     assert seen[0][2]["attributes"]["born"] == "1970-04-21"
 
@@ -307,6 +325,17 @@ def by_http(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
     yield client.get("/v1/records").json()
     ids = {"ids": ["new/1", "new/2", "nobody"]}
     yield client.request("DELETE", "/v1/records", json=ids).json()
+
+
+def by_client(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
+    payloads = {record["id"]: record["payload"] for record in RECORDS}
+    with Client(str(client.base_url)) as typed:
+        yield plain(typed.enroll(payloads, {"new/1": {"shelf": "x"}}))
+        yield plain(typed.enroll(payloads, {"new/1": {"shelf": "x"}}))
+        yield plain(typed.get("new/2"))
+        yield plain(typed.get("new/1"))
+        yield {"count": typed.count()}
+        yield plain(typed.delete(["new/1", "new/2", "nobody"]))
 
 
 def test_several_who_are_as_good_are_ambiguous_through_every_door(
@@ -333,6 +362,7 @@ def test_several_who_are_as_good_are_ambiguous_through_every_door(
 DOORS: dict[str, Callable[[gemel.Service, httpx.Client], Iterator[Any]]] = {
     "python": by_python,
     "http": by_http,
+    "client": by_client,
 }
 
 

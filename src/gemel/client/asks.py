@@ -1,0 +1,210 @@
+"""What can be asked of a service: path, body and type of each reply, once for both clients."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Float32
+from gemel.release.evidence.schema import Feedback
+from gemel.release.explanation import Explanation
+from gemel.release.words.card import Card
+from gemel.serve.http.state import HealthReply, ReleaseReply
+from gemel.serve.verbs.batches import (
+    SearchBatchBody,
+    SearchBatchReply,
+    VerifyBatchBody,
+    VerifyBatchReply,
+)
+from gemel.serve.verbs.classify import ClassifyBody, ClassifyReply
+from gemel.serve.verbs.duplicates import DuplicatesBody, DuplicatesReply, RecordItem
+from gemel.serve.verbs.embed import EmbeddingsBody, EmbeddingsReply
+from gemel.serve.verbs.explain import ExplainBody
+from gemel.serve.verbs.identify import IdentifyBody, IdentifyReply
+from gemel.serve.verbs.records import (
+    CountReply,
+    DeleteReply,
+    EnrollReply,
+    IdsBody,
+    NewRecord,
+    RecordReply,
+    RecordsBody,
+)
+from gemel.serve.verbs.reviews import ReviewReply, VerdictBody, VerdictReply
+from gemel.serve.verbs.rollout import RolloutBody, RolloutReply
+from gemel.serve.verbs.search import SearchBody, SearchReply
+from gemel.serve.verbs.shapes.rerank import Ranked, RerankBody, RerankReply
+from gemel.serve.verbs.verify import VerifyBody, VerifyReply
+
+Reply = TypeVar("Reply")
+Where = dict[str, Any] | None
+_encode = msgspec.json.Encoder().encode
+
+
+def _same(reply: Any) -> Any:
+    return reply
+
+
+@dataclass(frozen=True)
+class Ask(Generic[Reply]):
+    """One request.
+
+    Attributes:
+        method: of HTTP.
+        path: with its query string.
+        wire: type of the reply as it is sent.
+        body: struct to send; None for none.
+        twice: sent again it changes nothing more, so it may be when the answer was lost.
+        then: makes of the reply what a caller gets.
+    """
+
+    method: str
+    path: str
+    wire: type[Any]
+    body: msgspec.Struct | None = None
+    twice: bool = True
+    then: Callable[[Any], Reply] = _same
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as JSON."""
+        return None if self.body is None else _encode(self.body)
+
+
+def verify(left: Any, right: Any, category: Any = None) -> Ask[VerifyReply]:
+    """Whether two items are the same; a list is of several views of one thing."""
+    return Ask("POST", "/v1/verify", VerifyReply, VerifyBody(left, right, category))
+
+
+def verify_batch(pairs: Sequence[tuple[Any, Any]]) -> Ask[list[VerifyReply]]:
+    """Of each pair, whether the two are the same."""
+    body = VerifyBatchBody([VerifyBody(left, right) for left, right in pairs])
+    return Ask("POST", "/v1/verify-batch", VerifyBatchReply, body, then=lambda r: r.results)
+
+
+def search(
+    query: Any, k: int = 10, where: Where = None, category: str | None = None
+) -> Ask[SearchReply]:
+    """The k records of the gallery most like an item, each with a decision."""
+    return Ask("POST", "/v1/search", SearchReply, SearchBody(query, k, where, category))
+
+
+def search_batch(queries: Sequence[Any], k: int = 10) -> Ask[list[SearchReply]]:
+    """The k records most like each of many items."""
+    body = SearchBatchBody([SearchBody(query, k) for query in queries])
+    return Ask("POST", "/v1/search-batch", SearchBatchReply, body, then=lambda r: r.results)
+
+
+def identify(
+    query: Any, where: Where = None, category: str | None = None, label: str | None = None
+) -> Ask[IdentifyReply]:
+    """Who in the gallery an item is, or nobody."""
+    return Ask("POST", "/v1/identify", IdentifyReply, IdentifyBody(query, where, category, label))
+
+
+def classify(
+    query: Any, k: int = 5, label: str = "class", where: Where = None
+) -> Ask[ClassifyReply]:
+    """Which of the enrolled classes an item is of, or none."""
+    return Ask("POST", "/v1/classify", ClassifyReply, ClassifyBody(query, k, label, where))
+
+
+def explain(
+    left: Any, right: Any = None, record: str | None = None, category: Any = None
+) -> Ask[Explanation]:
+    """Why two items, or an item and a record of the gallery, are decided as they are."""
+    body = ExplainBody(left, right) if record is None else ExplainBody(query=left, id=record)
+    body.category = category
+    return Ask("POST", "/v1/explain", Explanation, body)
+
+
+def embed(items: Sequence[Any]) -> Ask[Float32]:
+    """Embeddings of n items: (n, d) float32, unit rows."""
+    body = EmbeddingsBody(list(items), encoding_format="base64")
+    return Ask("POST", "/v1/embeddings", EmbeddingsReply, body, then=_rows)
+
+
+def rerank(query: Any, documents: Sequence[Any], top_n: int | None = None) -> Ask[list[Ranked]]:
+    """Documents by how much they are like a query, best first."""
+    body = RerankBody(query, list(documents), top_n)
+    return Ask("POST", "/v1/rerank", RerankReply, body, then=lambda r: r.results)
+
+
+def duplicates(records: dict[str, Any]) -> Ask[DuplicatesReply]:
+    """Which of a few records, by their ids, are the same."""
+    items = [RecordItem(record, payload) for record, payload in records.items()]
+    return Ask("POST", "/v1/duplicates", DuplicatesReply, DuplicatesBody(items))
+
+
+def enroll(
+    records: dict[str, Any], attributes: dict[str, dict[str, Any]] | None = None
+) -> Ask[EnrollReply]:
+    """Put records into the gallery, by their ids, or change them; all or none."""
+    more = attributes or {}
+    new = [NewRecord(record, payload, more.get(record)) for record, payload in records.items()]
+    return Ask("POST", "/v1/records", EnrollReply, RecordsBody(new))
+
+
+def delete(ids: Sequence[str]) -> Ask[DeleteReply]:
+    """Take records out of the gallery; ids that are not there are no error."""
+    return Ask("DELETE", "/v1/records", DeleteReply, IdsBody(list(ids)))
+
+
+def get(record: str) -> Ask[RecordReply]:
+    """A record of the gallery."""
+    return Ask("GET", f"/v1/records/{quote(record, safe='')}", RecordReply)
+
+
+def count() -> Ask[int]:
+    """How many records the gallery holds."""
+    return Ask("GET", "/v1/records", CountReply, then=lambda r: r.count)
+
+
+def verdict(decision_id: str, genuine: bool, reviewer: str = "") -> Ask[VerdictReply]:
+    """Note what a decision should have been."""
+    body = VerdictBody(decision_id, genuine, reviewer)
+    return Ask("POST", "/v1/verdicts", VerdictReply, body, twice=False)
+
+
+def review(limit: int = 100, reviewer: str | None = None) -> Ask[ReviewReply]:
+    """Decisions that wait for a person's answer, the oldest first."""
+    said = {"limit": limit} if reviewer is None else {"limit": limit, "reviewer": reviewer}
+    return Ask("GET", f"/v1/review?{urlencode(said)}", ReviewReply)
+
+
+def proposal() -> Ask[Feedback]:
+    """What the answers say about the threshold."""
+    return Ask("GET", "/v1/proposal", Feedback)
+
+
+def rollout(change: RolloutBody | None = None) -> Ask[RolloutReply]:
+    """The rollout that is under way, or the last one, after a change if one is given."""
+    if change is None:
+        return Ask("GET", "/v1/rollout", RolloutReply)
+    return Ask("POST", "/v1/rollout", RolloutReply, change, twice=False)
+
+
+def release() -> Ask[ReleaseReply]:
+    """What is live, as measured."""
+    return Ask("GET", "/v1/release", ReleaseReply)
+
+
+def card() -> Ask[Card]:
+    """What the live release is for, what was measured, when it expires."""
+    return Ask("GET", "/v1/card", Card)
+
+
+def ready() -> Ask[HealthReply]:
+    """That the service takes requests, with what a person should look at."""
+    return Ask("GET", "/readyz", HealthReply)
+
+
+def _rows(reply: EmbeddingsReply) -> Float32:
+    raw = [base64.b64decode(str(one.embedding)) for one in reply.data]
+    return np.stack([np.frombuffer(row, "<f4") for row in raw]).astype(np.float32)

@@ -1,0 +1,143 @@
+"""The two clients: one pool of connections each, typed replies, errors as the library's own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from gemel.client.answers import AGAIN, Patience, read
+from gemel.client.asks import Ask
+from gemel.client.verbs import Verbs
+from gemel.errors import ServiceUnreachable
+
+Reply = TypeVar("Reply")
+
+
+class _Connected(Verbs):
+    """What both know of their service, and when they ask again.
+
+    Args:
+        url: of the service, such as `http://127.0.0.1:8080`.
+        key: sent as `Authorization: Bearer`; None for a service that asks nobody.
+        subject: for whom is asked: during a rollout one subject gets one release.
+        timeout_s: of one attempt.
+        retries: attempts after the first, at most.
+    """
+
+    _open: Callable[..., Any]
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        subject: str = "",
+        timeout_s: float = 30.0,
+        retries: int = 3,
+    ) -> None:
+        said = {"content-type": "application/json", "user-agent": "gemel"}
+        if key is not None:
+            said["authorization"] = f"Bearer {key}"
+        if subject:
+            said["x-gemel-subject"] = subject
+        self.url = url.rstrip("/")
+        self._pool = self._open(base_url=self.url, timeout=timeout_s, headers=said)
+        self._patience = Patience(retries, random.Random())
+
+    def _again(self, ask: Ask[Any], attempt: int, came: httpx.Response | Exception) -> float | None:
+        """Seconds until the request is sent again; None where the reply is what it is.
+
+        Refusals for load wait as long as the service says; where the connection broke, a request
+        is sent again that never arrived, or that changes nothing more.
+
+        Raises:
+            ServiceUnreachable: there is no reply, and it is not sent again.
+        """
+        if isinstance(came, httpx.Response):
+            if came.status_code not in AGAIN:
+                return None
+            return self._patience.wait_s(attempt, came.headers.get("retry-after"))
+        never_sent = isinstance(came, httpx.ConnectError | httpx.ConnectTimeout)
+        wait_s = self._patience.wait_s(attempt) if never_sent or ask.twice else None
+        if wait_s is None:
+            raise ServiceUnreachable(
+                f"no answer: {str(came) or type(came).__name__}",
+                where=self.url,
+                hint="is it running there? start it with: gemel serve",
+            ) from came
+        return wait_s
+
+
+class Client(_Connected):
+    """Asks a service, from any number of threads. Close it, or use it in a `with`.
+
+    The arguments are those of `AsyncClient`, the methods those of `gemel.client.asks`; each raises
+    the error that the service met, as the class of `gemel.errors` that it is.
+
+    Example:
+        with Client("http://127.0.0.1:8080") as service:
+            service.verify({"name": "Ann"}, {"name": "Anne"}).outcome
+    """
+
+    _open = httpx.Client
+
+    def send(self, ask: Ask[Reply]) -> Reply:
+        """The reply to a request, sent again where that is safe."""
+        content, attempt = ask.content, 0
+        while True:
+            attempt += 1
+            came: httpx.Response | Exception
+            try:
+                came = self._pool.request(ask.method, ask.path, content=content)
+            except httpx.TransportError as error:
+                came = error
+            wait_s = self._again(ask, attempt, came)
+            if wait_s is None and isinstance(came, httpx.Response):
+                return read(ask, came.status_code, came.content, self.url)
+            time.sleep(wait_s or 0.0)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient(_Connected):
+    """Asks a service from an event loop: as `Client`, with `async with` and `await`."""
+
+    _open = httpx.AsyncClient
+
+    async def send(self, ask: Ask[Reply]) -> Reply:
+        """The reply to a request, sent again where that is safe."""
+        content, attempt = ask.content, 0
+        while True:
+            attempt += 1
+            came: httpx.Response | Exception
+            try:
+                came = await self._pool.request(ask.method, ask.path, content=content)
+            except httpx.TransportError as error:
+                came = error
+            wait_s = self._again(ask, attempt, came)
+            if wait_s is None and isinstance(came, httpx.Response):
+                return read(ask, came.status_code, came.content, self.url)
+            await asyncio.sleep(wait_s or 0.0)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
