@@ -24,7 +24,7 @@ def main(release: str, table: str, engine: str, folder: str, out: str) -> None:
     module.BLOCK_PAIRS = 1 << 15
     module.BLOCK_RECORDS = 24
     module.ENCODED_AT_ONCE = 24
-    by_keys.SCORED = 24
+    by_keys.SCORED = 8
     dataset = records.read(table, id="id", fields=FIELDS)
     print("ready", flush=True)
     sys.stdin.readline()

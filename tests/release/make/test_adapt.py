@@ -95,11 +95,14 @@ def test_unanswered_decisions_are_stood_for_by_answered_ones(
     release: Release, ledger: Ledger
 ) -> None:
     serve(ledger, release, 3000, shift=0.0, audit=AUDIT, answered=0.5)
-    said = feedback(release, ledger, msgspec.structs.replace(SETTINGS, enough=10_000))
-    assert said.n_decisions == 3000
-    assert said.n_answered == pytest.approx(0.5 * said.n_asked, rel=0.15)
-    assert said.proposal.present is not None
-    assert said.proposal.present.prior.value == pytest.approx(0.5, abs=0.08)
+    said = feedback(release, ledger, SETTINGS)
+    every = feedback(release, ledger, msgspec.structs.replace(SETTINGS, enough=10_000))
+    assert every.n_answered == pytest.approx(0.5 * said.n_asked, rel=0.15)
+    assert 2 * SETTINGS.enough < said.n_answered < every.n_answered  # the newest that suffice
+    for some in (said, every):
+        assert (some.n_decisions, some.n_asked) == (3000, said.n_asked)
+        assert some.proposal.present is not None
+        assert some.proposal.present.prior.value == pytest.approx(0.5, abs=0.08)
 
 
 def test_young_decisions_wait(release: Release, ledger: Ledger) -> None:
