@@ -200,3 +200,19 @@ def test_pairs_of_texts_are_recognised(empty: Path, gemel: Gemel) -> None:
     data = Config.load(empty / "gemel.toml").data
     assert (data.kind, data.left, data.right) == ("pairs", "question1", "question2")
     assert data.same == "is_duplicate"
+
+
+def test_what_looks_like_no_value_is_proposed_in_the_file(gemel: Gemel, empty: Path) -> None:
+    lines = [
+        f"{i},p{i // 2},name {i},{'n/a' if i % 3 else 'Bonn'},{'-' if i % 5 else 'x'}"
+        for i in range(60)
+    ]
+    (empty / "people.csv").write_text("\n".join(["id,who,name,city,note", *lines]))
+    assert gemel("init", "people.csv", "--id", "id", "--identity", "who").code == 0
+    text = (empty / "gemel.toml").read_text()
+    assert '\n# missing = ["n/a", "-"]  # Found here' in text
+    before = gemel("data", "check").err
+    assert "'n/a' in 40 of 60 values" in before
+    (empty / "gemel.toml").write_text(text.replace("# missing = ", "missing = "))
+    after = gemel("data", "check")
+    assert after.code == 0 and "'n/a'" not in after.err

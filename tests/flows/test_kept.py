@@ -33,9 +33,8 @@ GONE = {"intervals", "corners", "spread_p", "first", "stages"}
 NEW = {"unproven", "eer", "share", "n_units"}
 """Keys that were not written then."""
 N_ANSWERED = 2
-"""Decisions that people answered. One of them two people answered, and not alike: it was not counted
-while the answer of most was the truth, and counts as one since second answers say how often they
-err."""
+"""Decisions that people answered. One of them two people answered, and not alike: it did not count
+while the answer of most was the truth, and does since second answers say how often they err."""
 
 Told = Callable[..., Any]
 

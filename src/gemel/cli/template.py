@@ -43,12 +43,14 @@ def render(guess: Guess, folder: Path) -> str:
         "# and where each comes from: gemel config show. Their meaning: docs/reference/settings.md",
     ]
     shown = OF_IMAGES if values.get("data.kind") == "images" else SHOWN
+    found = {} if "data.missing" in values else {"data.missing": _found(guess)}
     for section, struct in SECTIONS.items():
         written = [n for n in struct.__struct_fields__ if f"{section}.{n}" in values]
         if shown.get(section) or written:
             names = [*shown.get(section, ()), *written]
             lines += [f"[{section}]"]
-            lines += [_line(section, n, values) for n in dict.fromkeys(names) if n not in TABLES]
+            keys = {f"{section}.{n}": n for n in names if n not in TABLES}
+            lines += [found.get(key) or _line(section, n, values) for key, n in keys.items()]
         if section == "data":
             lines += _columns(guess, values.get("data.columns") or {})
         if section == "other" and values.get("other.path"):
@@ -80,6 +82,15 @@ def _line(section: str, name: str, values: Mapping[str, Any]) -> str:
     setting = f"{name} = {_toml(values.get(key, default))}"
     line = f"{'' if key in values else '# '}{setting:<28} # {describe(key)}"
     return line if len(line) <= WIDTH else line.partition(";")[0]
+
+
+def _found(guess: Guess) -> str:
+    """The line that takes texts of these records for missing ones; empty if none looks so."""
+    from gemel.data.placeholders import proposed
+
+    texts = proposed(guess.dataset) if guess.dataset is not None else []
+    note = 'Found here: remove the first "# " if they mean "no value"'
+    return f"# missing = {_toml(texts)}  # {note}" if texts else ""
 
 
 def _columns(guess: Guess, said: Mapping[str, str]) -> list[str]:

@@ -52,24 +52,36 @@ def notes(dataset: Dataset) -> list[str]:
         Notes on columns of text, then one that proposes a `data.missing`.
     """
     found: list[str] = []
-    proposed: dict[str, None] = {}
-    for field in dataset.fields if dataset.frame is not None else ():
-        if dataset.frame is None or field.kind not in ("text", "category"):
-            continue
-        values = dataset.frame[field.name].str.strip_chars()
+    for name, values in _texts(dataset):
         n_given = len(values) - values.null_count()
         for text, n in _suspects(values):
             example = dataset.ids[int((values == text).arg_true()[0])]
             found.append(
-                f"column {field.name}: {text!r} in {n:,} of {n_given:,} values ({n / n_given:.1%}) "
+                f"column {name}: {text!r} in {n:,} of {n_given:,} values ({n / n_given:.1%}) "
                 f"counts as agreement; record {example} has it"
             )
-            proposed[text] = None
-        found += [f"column {field.name}: {note}" for note in _nearly(values.drop_nulls())]
-    if not proposed:
+        found += [f"column {name}: {note}" for note in _nearly(values.drop_nulls())]
+    texts = proposed(dataset)
+    if not texts:
         return found
-    listed = ", ".join(json.dumps(text, ensure_ascii=False) for text in proposed)
+    listed = ", ".join(json.dumps(text, ensure_ascii=False) for text in texts)
     return [*found, f'if these texts mean "no value": data.missing = [{listed}]']
+
+
+def proposed(dataset: Dataset) -> list[str]:
+    """Texts for `data.missing`, if the user agrees that they mean "no value"."""
+    found: dict[str, None] = {}
+    for _, values in _texts(dataset):
+        found |= dict.fromkeys(text for text, _ in _suspects(values))
+    return list(found)
+
+
+def _texts(dataset: Dataset) -> Iterator[tuple[str, pl.Series]]:
+    """The columns of text, with their names."""
+    if dataset.frame is not None:
+        for field in dataset.fields:
+            if field.kind in ("text", "category"):
+                yield field.name, dataset.frame[field.name].str.strip_chars()
 
 
 def _suspects(values: pl.Series) -> list[tuple[str, int]]:
