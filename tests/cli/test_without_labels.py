@@ -54,18 +54,6 @@ def test_init_says_what_can_be_done_without_labels_and_check_says_the_same(
     assert "marked as unproven" in checked.err
 
 
-def test_a_folder_of_pictures_without_classes_is_still_refused(
-    gemel: Gemel, tmp_path: Path
-) -> None:
-    from PIL import Image
-
-    for i in range(4):
-        Image.new("RGB", (8, 8), (40 * i, 0, 0)).save(tmp_path / f"{i}.png")
-    said = gemel("init", tmp_path, "-o", tmp_path / "gemel.toml")
-    assert said.code == 1
-    assert "nothing says which records belong together" in said.err
-
-
 def test_duplicates_are_found_without_a_single_label(gemel: Gemel, tmp_path: Path) -> None:
     out = tmp_path / "pairs.csv"
     said = gemel("duplicates", "-o", tmp_path / "clusters.csv", "--pairs", out, "--json")

@@ -97,7 +97,7 @@ def test_two_processes_cannot_train_in_one_folder(dataset, sides, tmp_path: Path
 
 def test_settings_of_zero_mean_the_default_of_the_modality() -> None:
     image = towers.trainable("image")
-    resolved = fit.resolve(TrainSettings(warmup_ratio=0.0), image, n_identities=100)
+    resolved = fit.resolve(TrainSettings(warmup_ratio=0.0), image.defaults, n_identities=100)
     assert resolved.max_epochs == towers.trainable("image").defaults.max_epochs
     assert resolved.warmup_ratio == 0
     assert resolved.seed == 0
@@ -105,10 +105,10 @@ def test_settings_of_zero_mean_the_default_of_the_modality() -> None:
 
 def test_few_identities_give_more_records_each_to_a_batch() -> None:
     image = towers.trainable("image")
-    many, few = (fit.resolve(TrainSettings(), image, n_identities=n) for n in (100, 4))
+    many, few = (fit.resolve(TrainSettings(), image.defaults, n_identities=n) for n in (100, 4))
     size = many.identities_per_batch * many.views_per_identity
     assert 4 * few.views_per_identity == size
-    told = fit.resolve(TrainSettings(views_per_identity=3), image, n_identities=4)
+    told = fit.resolve(TrainSettings(views_per_identity=3), image.defaults, n_identities=4)
     assert told.views_per_identity == 3
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, show, template
-from gemel.cli.guess import NO_LABELS, look_at
+from gemel.cli.guess import look_at, without_labels
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets, words
 from gemel.config import FILE
 from gemel.errors import ConfigError, DataError
@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="The records that everything starts
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="File of records or pairs, or folder of images.")],
+    path: Annotated[Path, typer.Argument(help="File of records or pairs, or folder of files.")],
     other: Annotated[
         Path | None, typer.Argument(help="A second file, to link its records with the first's.")
     ] = None,
@@ -125,7 +125,7 @@ def check(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
         show_dataset(dataset, splits)
     project.judge(dataset, found)
     if not labelled:
-        show.say(NO_LABELS)
+        show.say(without_labels(dataset))
     elif found.clean:
         show.say("no identity and no record stands on both sides of a split")
 

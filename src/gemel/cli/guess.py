@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from gemel.data.sources.pairs import PairColumns
     from gemel.data.splits import Splits
 
-NO_LABELS = (
-    "nothing says which records belong together: gemel train estimates it from how they agree, and "
-    "makes a release that is marked as unproven; if a column says it, --identity COLUMN"
-)
+NO_LABELS = "nothing says which records belong together: gemel train"
+MARKED = "makes a release that is marked as unproven"
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def look_at(
             project = Project(Config.load(None, environ, draft.settings))
         splits = project.splits(dataset)
         if not dataset.has_identities:
-            draft.notes.append(NO_LABELS)
+            draft.notes.append(without_labels(dataset))
     except GemelError as e:
         fault = e
     if dataset is not None:
@@ -132,11 +130,26 @@ def look_at(
     )
 
 
+def without_labels(dataset: Dataset) -> str:
+    """What can be had of records that nothing says of which belong together."""
+    if dataset.fields:
+        told, mend = "estimates it from how they agree", "if a column says it, --identity COLUMN"
+    else:
+        told = (
+            "learns from variants of each what may differ, estimates from that which are the same"
+        )
+        mend = "it finds what is nearly the same, not what is of one class"
+        if Path(dataset.source).is_dir():
+            mend += ": for that, put each class into a folder of its own"
+    return f"{NO_LABELS} {told}, and {MARKED}; {mend}"
+
+
 def _columns(draft: _Draft, path: Path, other: Path | None) -> None:
     """Proposals from the columns of the files."""
+    from gemel.data.proposals import folders
     from gemel.data.proposals.given import pairs_of_records
 
-    draft.propose("data.kind", "images" if path.is_dir() else "rows")
+    draft.propose("data.kind", folders.kind_of(path) if path.is_dir() else "rows")
     if other is not None:
         _of_two(draft, _frame(path), _frame(other))
     elif path.is_file() and draft.given.data.kind in ("auto", "rows", "pairs"):

@@ -170,10 +170,9 @@ class Project:
     def splits(self, dataset: Dataset) -> Splits:
         """The identity-disjoint splits that `[split]` describes; without labels, what learns."""
         from gemel.data import crossed, splits
-        from gemel.encode import modality
 
         split = self.config.split
-        if not dataset.has_identities and modality.named(dataset.modality).without_labels:
+        if not dataset.has_identities:
             return splits.without_labels(dataset, dev=split.dev, seed=split.seed)
         if split.crossed:
             return crossed.thirds(dataset, split.seed)

@@ -19,6 +19,7 @@ from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
 from gemel.data.sources import frames, images, linked, tables, texts
 from gemel.data.sources import pairs as labelled
+from gemel.data.sources.folders import Files
 from gemel.data.sources.rows import Columns, from_table, plain
 from gemel.data.sources.tables import NOT_UTF_8
 from gemel.data.wordbags import normalised
@@ -30,6 +31,8 @@ __all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "read", "read_two"
 KINDS = ("auto", "rows", "images", "pairs")
 """What a path can hold; all else is the name of a modality that reads its own files."""
 MAX_BAD_RATIO = 0.01
+FEW_FILES, FEW_RATIO = 3, 0.1
+"""So many broken files stop nothing where they are at most that share: each is named."""
 
 
 def read(
@@ -313,7 +316,10 @@ def _with_identities(
 
 def _checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
     """The dataset itself, unless too much of its own source was refused."""
-    _check_ratio(dataset.bad, dataset.n_read, dataset.source, max_bad_ratio)
+    most = max_bad_ratio
+    if isinstance(dataset.contents, Files) and len(dataset.bad) <= FEW_FILES:
+        most = max(most, FEW_RATIO)
+    _check_ratio(dataset.bad, dataset.n_read, dataset.source, most)
     if not len(dataset):
         reason = f"; the first: {dataset.bad[0]}" if dataset.bad else ""
         raise DataError(f"no usable records{reason}", where=dataset.source)

@@ -77,7 +77,6 @@ class Modality(Protocol):
         on_command_line: what a word of a command line may be, for messages.
         n_explained: mistakes of a kind that a report explains; few where encoding is slow.
         is_light: every item weighs 1, see `weight`.
-        without_labels: training can tell which records belong together from how they agree.
     """
 
     name: str
@@ -86,7 +85,6 @@ class Modality(Protocol):
     on_command_line: str = "a JSON object"
     n_explained: int = 8
     is_light: bool = False
-    without_labels: bool = False
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The records in a file or folder, with what was refused.

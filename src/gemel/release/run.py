@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ DONE = "done"
 MAP_AT_R = "MAP@R"
 LATER = ("image_size", "crossed")
 """Settings that older runs did not have; unset, they change no name."""
+By = Literal["fields", "views"]
 WITHOUT = "without-{}"
 """Folder in a crossed run of the run that has not seen a side."""
 
@@ -74,6 +75,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         threshold: (m,) falling; the last one is the lowest score.
         right: (m,) pairs that belong together among those that reach each.
         wrong: (m,) pairs that do not.
+        by: what told it: how fields agree, and scores are about log-odds; or variants of the
+            records, and scores are cosines.
     """
 
     n_records: int
@@ -81,6 +84,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     threshold: tuple[float, ...]
     right: tuple[float, ...]
     wrong: tuple[float, ...]
+    by: By = "fields"
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import readings
-from gemel.data.splits import SIDES, Splits, unlabelled
+from gemel.data.splits import SIDES, Splits
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE
@@ -42,9 +42,9 @@ from gemel.release.run import (
 )
 from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
-from gemel.train.arrays import Arrays
+from gemel.train.arrays import Arrays, Views
 from gemel.train.checkpoint import only_writer
-from gemel.train.towers import FitUnlabelled, Trainable
+from gemel.train.towers import Defaults, Trainable
 
 CHECKPOINT = "checkpoint.safetensors"
 OF_PAIRS = "cosent"
@@ -80,8 +80,9 @@ def train(
             train(dataset, part, settings, folder / WITHOUT.format(side), progress=progress)
         seen = crossed.everything(dataset, splits)
     identities = _known(dataset.identities[seen.train])
+    defaults = half.defaults_for(0 if dataset.has_identities else len(dataset))
     resolved = resolve(
-        settings, half, n_identities=len(np.unique(identities)), pairing=dataset.pairing
+        settings, defaults, n_identities=len(np.unique(identities)), pairing=dataset.pairing
     )
     key = _key(dataset, splits, resolved)
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +115,7 @@ def _threads(n: int) -> Iterator[None]:
 
 
 def resolve(
-    settings: TrainSettings, half: Trainable, *, n_identities: int, pairing: Pairing = ALL
+    settings: TrainSettings, defaults: Defaults, *, n_identities: int, pairing: Pairing = ALL
 ) -> RunSettings:
     """The settings with the modality's default for each 0 or null.
 
@@ -124,7 +125,7 @@ def resolve(
     given = {k: v for k, v in msgspec.to_builtins(settings).items() if v is not None}
     # Zero is a valid share of warm-up, and a valid seed.
     meant = {k: v for k, v in given.items() if v != 0 or k in ("warmup_ratio", "seed")}
-    own = asdict(half.defaults)
+    own = asdict(defaults)
     if pairing.given is not None:
         own["loss"] = OF_PAIRS
     resolved = {"threads": 1, **own, **meant}
@@ -162,7 +163,7 @@ def _run(
 ) -> Training:
     """Train and write the encoder; returns what there is to say about it."""
     begun = time.monotonic()
-    tell = _unlabelled(dataset, half)
+    tell = None if dataset.has_identities else half.unlabelled
     if tell is None:
         _check(dataset, splits)
     payloads = dataset.payloads(splits.train)
@@ -175,21 +176,21 @@ def _run(
         torch.manual_seed(settings.seed)
         tower = half.tower(prepare, arrays, size=settings.size)
     pairing = dataset.pairing.take(splits.train)
+    views = half.views(prepare)
     if tell is not None:
-        identities = tell(tower, arrays, seed=settings.seed, pairing=pairing).identities
+        told = tell(tower, arrays, views, seed=settings.seed, pairing=pairing)
+        identities = told.identities
     lesson = lessons.lesson(
         half,
         settings,
         (tower, arrays, identities),
         (pairing, dataset.pairing.take(splits.dev)),
     )
-    views = half.views(prepare)
     dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
     if tell is not None:
         dev_identities = _known(dev_identities)
-    if half.judge_views:
-        varied = views(dev, np.random.default_rng(settings.seed))
-        dev = {name: np.concatenate([a, varied[name]]) for name, a in dev.items()}
+    if half.judge_views or tell is not None:
+        dev = _with_views(dev, views, settings.seed, both=not half.judge_views)
         dev_identities = np.concatenate([dev_identities, dev_identities])
     material = loop.Material(arrays, identities, dev, dev_identities, lesson.labels)
     mix = None if lesson.keeps_identities else half.mix
@@ -211,7 +212,7 @@ def _run(
             tower, arrays, identities, views, seed=settings.seed, pairing=pairing
         )
     else:
-        told = tell(tower, arrays, seed=settings.seed, pairing=pairing)
+        told = tell(tower, arrays, views, seed=settings.seed, pairing=pairing)
         comparator, estimate = told.fitted()
     encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
     return Training(
@@ -245,17 +246,13 @@ def write_encoder(
     return difference
 
 
-def _unlabelled(dataset: Dataset, half: Trainable) -> FitUnlabelled | None:
-    """What tells of records without labels which belong together; None where there are labels.
-
-    Raises:
-        DataError: no record has one, and the modality cannot do without.
-    """
-    if dataset.has_identities:
-        return None
-    if half.unlabelled is None:
-        raise unlabelled(dataset)
-    return half.unlabelled
+def _with_views(arrays: Arrays, views: Views, seed: int, *, both: bool) -> Arrays:
+    """The records, or a view of each, and then one more view of each."""
+    rng = np.random.default_rng(seed)
+    if both:
+        return views({name: np.concatenate([a, a]) for name, a in arrays.items()}, rng)
+    varied = views(arrays, rng)
+    return {name: np.concatenate([a, varied[name]]) for name, a in arrays.items()}
 
 
 def _check(dataset: Dataset, splits: Splits) -> None:

@@ -68,7 +68,15 @@ def fit_pav(scores: Scores, prior: float = 0.5) -> Pav:
         DataError: genuine comparisons do not score higher.
     Source: Brümmer and du Preez 2006; rule of succession as in the Bosaris toolkit.
     """
-    curve = sweep(scores)
+    return pav_of(sweep(scores))
+
+
+def pav_of(curve: Sweep) -> Pav:
+    """The same of comparisons that were swept; they may have weights.
+
+    Raises:
+        DataError: genuine comparisons do not score higher.
+    """
     ends, true, false = hull_blocks(curve, added=1)
     if len(true) < 2:
         raise no_rise()

@@ -29,7 +29,6 @@ class RowModality(modality.Modality):
     nouns = ("record", "records")
     training = "gemel.train.towers.tabular:ROW"
     is_light = True
-    without_labels = True
     n_explained = 20
 
     def read(self, path: Path, said: Columns) -> Dataset:

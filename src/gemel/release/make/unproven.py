@@ -18,12 +18,13 @@ from gemel.calibrate.goals import estimated
 from gemel.calibrate.goals.policy import policy_of
 from gemel.calibrate.goals.stability import Stability
 from gemel.calibrate.goals.target import in_words
+from gemel.calibrate.probability.fit import pav_of
 from gemel.calibrate.rates.hard_identities import Kind, Zoo
 from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.scores.sweep import Sweep
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
-from gemel.decide.ratio import Logistic, bounds
+from gemel.decide.ratio import Likelihood, Logistic, bounds
 from gemel.decide.rules import bound
 from gemel.encode import comparators, modality
 from gemel.encode.encoder import Encoder
@@ -38,7 +39,7 @@ from gemel.release.make.build import as_json, write_parts
 from gemel.release.make.measured import TIMED_RECORDS, data_summary, timing, validity
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import EVIDENCE, PROFILE, Head, Release, seal
-from gemel.release.run import Run
+from gemel.release.run import Estimate, Run
 
 N_STEPS = 3
 LOOKED_AT = 2000
@@ -114,16 +115,23 @@ def _check(goals: Goals) -> None:
 def _policy(
     point: OperatingPoint, curve: Sweep, origin: Origin, goals: Goals, today: date
 ) -> Policy:
-    """Scores are about log-odds among the pairs of the records."""
-    share = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
-    low, high = bounds(round(curve.n_genuine), round(curve.n_impostor))
+    """What the threshold decides, and what a score means."""
     policy = policy_of(
         point,
-        likelihood=Logistic(1.0, -math.log(share / (1 - share)), low, high),
+        likelihood=_likelihood(curve, origin.run.training.estimate),
         expires=(today + timedelta(goals.valid_days)).isoformat(),
     )
     rules = bound(goals.rules, {field.name: field.kind for field in origin.fields})
     return msgspec.structs.replace(policy, rules=rules)
+
+
+def _likelihood(curve: Sweep, expected: Estimate | None) -> Likelihood:
+    """What scores say that are about log-odds among the pairs, or cosines."""
+    if expected is not None and expected.by == "views":
+        return pav_of(curve)
+    share = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
+    low, high = bounds(round(curve.n_genuine), round(curve.n_impostor))
+    return Logistic(1.0, -math.log(share / (1 - share)), low, high)
 
 
 def _evidence(

@@ -20,11 +20,19 @@ def sentence(evidence: Evidence) -> str:
     """What is expected of the threshold, for someone who knows no statistics."""
     if evidence.labelled is not None:
         return answered(evidence.labelled)
-    at = evidence.eval
+    at, told = evidence.eval, evidence.training.estimate
+    right, found = _about(at.precision.value), _about(at.recall.value)
+    if told is not None and told.by == "views":
+        return (
+            "Unproven: estimated from how close records are to each other and to variants made of "
+            f"them, not measured. If the estimate is right, of 100 matches {right} are right, and "
+            f"of 100 pairs that differ no more than such variants do {found} are found. What "
+            "differs more is missed; how far the estimate is off, only labels can tell."
+        )
     return (
         "Unproven: estimated from how records agree, not measured. If the estimate is right, of "
-        f"100 matches {_about(at.precision.value)} are right, and of 100 pairs that belong "
-        f"together {_about(at.recall.value)} are found; how far it is off, only labels can tell."
+        f"100 matches {right} are right, and of 100 pairs that belong together {found} are found; "
+        "how far it is off, only labels can tell."
     )
 
 

@@ -8,10 +8,11 @@ is (`Modality.training`) and imported when training asks for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from typing import Any, Protocol
 
+import numpy as np
 from torch import nn
 
 from gemel.arrays import Int64
@@ -23,10 +24,15 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.registry import MODALITIES
-from gemel.train.arrays import Arrays, Mix, Views
-from gemel.train.comparators.unlabelled import Told
+from gemel.release.run import Estimate
+from gemel.train.arrays import Arrays, Mix, Views, embed
+from gemel.train.comparators import by_views as crowding
 from gemel.train.loop import Supervision
 from gemel.train.losses import ByIdentity, Loss
+
+PATIENCE_BY_VIEWS = 2
+BATCHES_BY_VIEWS = 40
+"""About so many tell records from each other by their views; at least one epoch."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +112,23 @@ class FitComparator(Protocol):
         """
 
 
+class Told(Protocol):
+    """What was told of n records without labels."""
+
+    @property
+    def identities(self) -> Int64:
+        """Codes of the n records; those that surely belong together share one."""
+
+    def fitted(self) -> tuple[Comparator, Estimate]:
+        """What scores pairs, and what its scores are expected to hold."""
+
+
 class FitUnlabelled(Protocol):
     """What can be told of records without any label."""
 
-    def __call__(self, tower: nn.Module, arrays: Arrays, *, seed: int, pairing: Pairing) -> Told:
+    def __call__(
+        self, tower: nn.Module, arrays: Arrays, views: Views, *, seed: int, pairing: Pairing
+    ) -> Told:
         """Guessed identities, a comparator and an estimate, of arrays of n rows.
 
         Only pairs that `pairing` allows are looked at.
@@ -136,6 +155,15 @@ def cosine(
     return Cosine()
 
 
+def by_views(
+    tower: nn.Module, arrays: Arrays, views: Views, *, seed: int, pairing: Pairing
+) -> Told:
+    """By how records crowd, and how far apart two views of one record are."""
+    twice = {name: np.concatenate([a, a]) for name, a in arrays.items()}
+    one, two = np.split(embed(tower, views(twice, np.random.default_rng(seed))), 2)
+    return crowding.told(embed(tower, arrays), (one, two), pairing)
+
+
 @dataclass(frozen=True)
 class Trainable:
     """Everything that training asks of a modality.
@@ -150,7 +178,7 @@ class Trainable:
         judge_views: dev consists of its records and one view of each, instead of records alone.
         comparator: fits what scores.
         mix: makes new identities of a batch of old ones, or None.
-        unlabelled: tells of records without labels; None: they cannot be trained on.
+        unlabelled: tells of records without labels.
         defaults: of the settings.
     """
 
@@ -164,7 +192,26 @@ class Trainable:
     mix: Mix | None = None
     defaults: Defaults = field(default_factory=Defaults)
     sized: FitSized | None = None
-    unlabelled: FitUnlabelled | None = None
+    unlabelled: FitUnlabelled = by_views
+
+    def defaults_for(self, n_alone: int = 0) -> Defaults:
+        """The defaults of records with labels, or of so many without.
+
+        Two views of many records in a batch, and few batches: this teaches what stays the same at
+        a fraction of the time.
+        """
+        if not n_alone or self.unlabelled is not by_views:
+            return self.defaults
+        p = self.defaults.identities_per_batch * self.defaults.views_per_identity // 2
+        epochs = max(1, min(self.defaults.max_epochs, BATCHES_BY_VIEWS * p // n_alone))
+        patience = min(self.defaults.patience, PATIENCE_BY_VIEWS)
+        return replace(
+            self.defaults,
+            identities_per_batch=p,
+            views_per_identity=2,
+            max_epochs=epochs,
+            patience=patience,
+        )
 
     def fitted(self, payloads: Sequence[Any], fields: tuple[Field, ...], size: int) -> Prepare:
         """The preprocessing of training payloads, at a size if one is asked for.

@@ -281,7 +281,7 @@ def _layout(tower: RowTower) -> Layout:
 
 
 def _unlabelled(
-    tower: nn.Module, arrays: Arrays, *, seed: int, pairing: Pairing
+    tower: nn.Module, arrays: Arrays, views: Views, *, seed: int, pairing: Pairing
 ) -> unlabelled.Told:
     """By the levels to which the texts of fields agree; where a number lies counts for nothing."""
     tower = _row_tower(tower)

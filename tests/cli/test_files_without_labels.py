@@ -1,0 +1,108 @@
+"""Folders of files that nobody sorted: from init to near-duplicates, searches and a service."""
+
+import csv
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from tests.cli.conftest import SETTINGS, Gemel
+
+from gemel.cli.main import run
+
+N, N_TWICE, SIDE = 110, 24, 40
+
+
+def details(folder: Path) -> None:
+    """Details of two photos; some once more, recompressed, cropped or moved; two broken files."""
+    folder.mkdir()
+    photos = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    at = [(x, y) for y in range(20, 380, SIDE) for x in range(20, 580, SIDE)]
+    found = [(photo, x, y) for photo in photos for x, y in at]
+    found.sort(key=lambda f: -np.asarray(square(*f).convert("L")).std())
+    for i, (photo, x, y) in enumerate(found[:N]):
+        image = square(photo, x, y)
+        image.save(folder / f"{i:03}.png")
+        if i >= N_TWICE:
+            continue
+        if i % 3 == 0:
+            image.save(folder / f"{i:03} again.jpg", quality=30)
+        elif i % 3 == 1:
+            image.crop((2, 1, SIDE - 1, SIDE - 3)).save(folder / f"{i:03} again.png")
+        else:
+            square(photo, x + 3, y - 2).save(folder / f"{i:03} again.png")
+    whole = io.BytesIO()
+    image.save(whole, "PNG")
+    (folder / "cut.png").write_bytes(whole.getvalue()[:50])
+    (folder / "empty.jpg").write_bytes(b"")
+
+
+def square(photo: Image.Image, x: int, y: int) -> Image.Image:
+    return photo.crop((x, y, x + SIDE, y + SIDE))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unsorted")
+    details(folder / "details")
+    before, environ = Path.cwd(), dict(os.environ)
+    os.chdir(folder)
+    os.environ.update(SETTINGS)
+    try:
+        assert run(["init", "details", "--set", "train.image_size=24"]) == 0
+        assert run(["train"]) == 0
+    finally:
+        os.chdir(before)
+        os.environ.clear()
+        os.environ.update(environ)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
+def test_init_says_what_can_be_had_and_names_the_broken_files(gemel: Gemel, tmp_path: Path) -> None:
+    said = gemel("init", "details", "-o", tmp_path / "gemel.toml")
+    assert said.code == 0
+    assert re.search(r"refused: .*cut\.png: ", said.err)
+    assert re.search(r"refused: .*empty\.jpg: .*the file is empty", said.err)
+    assert f"{N + N_TWICE} records of unknown identity" in said.err
+    assert "learns from variants of each" in said.err and "marked as unproven" in said.err
+    assert "put each class into a folder of its own" in said.err
+    assert "then: gemel train" in said.err
+
+
+def test_what_is_nearly_the_same_is_found_and_marked(gemel: Gemel, tmp_path: Path) -> None:
+    out = tmp_path / "pairs.csv"
+    said = gemel("duplicates", "-o", tmp_path / "clusters.csv", "--pairs", out, "--json")
+    assert said.code == 0, said.err
+    with out.open(newline="") as file:
+        found = {(p["left"][:3], p["right"][:3]) for p in csv.DictReader(file)}
+    right = {pair for pair in found if pair[0] == pair[1]}
+    assert len(right) >= 0.8 * N_TWICE
+    assert len(right) >= 0.7 * len(found)
+    assert json.loads(said.out)["unproven"] is True
+
+
+def test_searches_and_comparisons_work_at_once_and_say_what_they_are_worth(gemel: Gemel) -> None:
+    assert gemel("gallery", "enroll").code == 0
+    seen = gemel("gallery", "search", "details/004 again.png", "--json")
+    assert seen.code == 0 and "unproven release" in seen.err
+    best = json.loads(seen.out)[:2]
+    assert {hit["id"] for hit in best} == {"004.png", "004 again.png"}
+    same = gemel("verify", "details/000.png", "details/000 again.jpg", "--json")
+    other = gemel("verify", "details/000.png", "details/001.png", "--json")
+    assert json.loads(same.out)["unproven"] is True
+    assert json.loads(same.out)["probability"] > json.loads(other.out)["probability"]
+    shown = gemel("release", "show").out
+    assert "unproven" in shown
+    card = json.loads(gemel("report", "--json").out)
+    assert card["promise"].startswith("Unproven: estimated from how close records are")
+    assert "variants" in card["promise"]
