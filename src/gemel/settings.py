@@ -393,6 +393,10 @@ class ServeSettings(Settings, frozen=True):
     threads: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Threads of the encoder inside one call")
     ] = 1
+    cache_bytes: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Meta(description="Of embeddings that are kept for payloads that come again; 0: none"),
+    ] = 64_000_000
 
 
 class AdaptSettings(Settings, frozen=True):

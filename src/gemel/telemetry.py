@@ -145,6 +145,13 @@ METRICS = (
         "Requests that the other release of a rollout was asked after the reply.",
         (("result", ("compared", "failed", "dropped")),),
     ),
+    Metric(
+        "gemel_cache_total",
+        "counter",
+        "Payloads whose embedding was known already, or had to be made.",
+        (("result", ("hit", "miss")),),
+    ),
+    Metric("gemel_cache_bytes", "gauge", "Bytes of the embeddings that are kept."),
     Metric("gemel_ready", "gauge", "1 while the service is ready for requests."),
     Metric("gemel_ledger_ready", "gauge", "1 while the ledger takes entries, else 0."),
     Metric("gemel_ledger_waiting_entries", "gauge", "Entries that are not on disk yet."),

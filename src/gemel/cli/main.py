@@ -27,6 +27,7 @@ from gemel.cli import (
     label,
     ledger,
     link,
+    mcp,
     release,
     review,
     rollout,
@@ -96,6 +97,7 @@ app.add_typer(rollout.app, name="rollout")
 app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command()(release.report)
 app.command()(compare)
 app.add_typer(settings.app, name="config")

@@ -72,6 +72,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
             shelf=store.list,
             label=project.label_of(release),
             desk=desk,
+            cache_bytes=settings.cache_bytes,
         )
         follower = Follower(
             service,

@@ -6,19 +6,23 @@ encoder, gallery and threshold of different releases, whatever moves meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from msgspec import UNSET, UnsetType
 
+from gemel.arrays import Float32
 from gemel.decide.policy import Policy
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
+from gemel.encode.modality import Payload
 from gemel.errors import SpaceMismatch
 from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
 from gemel.release.release import Release
 from gemel.release.words import unproven
+from gemel.serve.cache import Cache
 from gemel.serve.class_index import Classes
 
 CLASS = "class"
@@ -37,6 +41,7 @@ class Live:
         items: reads what requests send.
         gallery: of the same space, or None to serve without search.
         label: attribute that says whose a record is, if a request names none.
+        cache: of embeddings; None encodes everything.
         classes: of that gallery, as far as they were asked for.
     """
 
@@ -47,6 +52,7 @@ class Live:
     items: Items
     gallery: Gallery | None
     label: str = CLASS
+    cache: Cache | None = None
     classes: Classes = field(default_factory=Classes)
 
     @classmethod
@@ -58,6 +64,7 @@ class Live:
         previous: Live | None = None,
         threads: int = 1,
         label: str = CLASS,
+        cache: Cache | None = None,
     ) -> Live:
         """The bundle of a release, ready to answer.
 
@@ -67,6 +74,7 @@ class Live:
             previous: a bundle whose encoder is used again if it is of the same space.
             threads: of a new encoder, inside one call.
             label: attribute that says whose a record is, if a request names none.
+            cache: of embeddings; None takes that of the previous bundle.
         Raises:
             SpaceMismatch: the gallery is of another space.
             ParityError: the golden probes do not give what they gave.
@@ -84,7 +92,16 @@ class Live:
             encoder = release.open_encoder(threads=threads)
             release.check_parity(encoder)
         items = Items.of(release, encoder.prepare)
-        return cls(release, encoder, release.comparator, release.policy, items, gallery, label)
+        if cache is None and previous is not None:
+            cache = previous.cache
+        parts = release, encoder, release.comparator, release.policy, items, gallery, label
+        return cls(*parts, cache)
+
+    def encode(self, payloads: Sequence[Payload]) -> Float32:
+        """Embeddings of payloads that were read: (n, d) float32, unit rows."""
+        if self.cache is None:
+            return self.encoder.encode(payloads)
+        return self.cache.encode(self.encoder, payloads)
 
     @property
     def mark(self) -> bool | UnsetType:

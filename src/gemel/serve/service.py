@@ -1,7 +1,7 @@
 """The service without a network: every verb, on one live release.
 
-Knows nothing of HTTP or event loops. `pick` says which live release answers a request; `switch`
-replaces one in one assignment, and work that began with the old bundle ends with it.
+Knows nothing of HTTP or event loops. `pick` gives the live release; `switch`
+replaces it in one assignment, and work that began with the old bundle ends with it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gemel.release.explanation import Explanation
 from gemel.release.release import Release
 from gemel.release.words.card import Card
 from gemel.serve.books import Books, Shelf
+from gemel.serve.cache import Cache
 from gemel.serve.context import LOCAL, Caller, Context
 from gemel.serve.live import CLASS, Live
 from gemel.serve.rollout.arms import Arms
@@ -60,6 +61,7 @@ class Service:
         caller: who asks through the methods here.
         label: attribute that says whose a record is, if nobody names one.
         desk: where rollouts are started; None for a service without.
+        cache_bytes: of embeddings that are kept; 0 keeps none.
         today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
@@ -79,25 +81,20 @@ class Service:
         caller: Caller = LOCAL,
         label: str = CLASS,
         desk: Desk | None = None,
+        cache_bytes: int = 0,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.warning: str | None = None
-        self.arms = Arms(Live.open(release, gallery, threads=threads, label=label))
+        cache = Cache(cache_bytes, self.metrics) if cache_bytes else None
+        self.arms = Arms(Live.open(release, gallery, threads=threads, label=label, cache=cache))
         self.ledger, self.threads, self.desk = ledger, threads, desk
         self._books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
         self._caller = caller
         self._today = today
 
-    def pick(self, subject: str = "") -> Live:
-        """The bundle that answers a request; there is no other way to one.
-
-        Args:
-            subject: who asks, as far as a rollout may answer with its candidate; empty for stable.
-        """
-        trial = self.arms.trial
-        if trial is not None and subject and trial.takes(trial.key(subject, None)):
-            return trial.live
+    def pick(self) -> Live:
+        """The bundle that is live; during a rollout `arms` may answer with its candidate."""
         return self.arms.stable
 
     def switch(self, release: Release, gallery: Gallery | None = None) -> None:

@@ -143,7 +143,7 @@ def _encode(
 ) -> None:
     """Encode what works of one bundle have read, score their pairs, put both into the results."""
     payloads = [item.payload for _, _, items in works for item in items]
-    rows = live.encoder.encode(payloads)
+    rows = live.encode(payloads)
     left: list[int] = []
     right: list[int] = []
     start = 0

@@ -98,7 +98,7 @@ class Door:
 
     async def _description(self, call: Call, _: None) -> Raw:
         """The routes, as OpenAPI 3.1."""
-        live = self._service.pick(call.request_id)
+        live = self._service.pick()
         if self._described is None or self._described[0] is not live:
             self._described = live, Raw(JSON, document(table.TABLE, live))
         return self._described[1]

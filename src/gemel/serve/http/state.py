@@ -69,7 +69,7 @@ class State:
 
     async def release(self, call: Call, _: None) -> ReleaseReply:
         """What is live."""
-        live = call.live = self._service.pick(call.request_id)
+        live = call.live = self._service.pick()
         manifest = live.release.manifest
         return ReleaseReply(
             release=manifest.id,
@@ -89,7 +89,7 @@ class State:
 
     async def ready(self, call: Call, _: None) -> HealthReply:
         """The service takes requests; a warning does not change that, a ledger that fails does."""
-        live = call.live = self._service.pick(call.request_id)
+        live = call.live = self._service.pick()
         if self.is_stopping:
             raise Overloaded("the service is stopping", hint="try another replica")
         problem = self._service.ledger_problem

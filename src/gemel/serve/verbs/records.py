@@ -91,7 +91,7 @@ def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     for twin in context.twins():
         with context.spared(twin):
             read = [twin.items.read(item, "payload").payload for item in payloads]
-            _put(context, twin, ids, twin.encoder.encode(read), attributes)
+            _put(context, twin, ids, twin.encode(read), attributes)
     return EnrollReply(done.added, done.updated, done.unchanged, gallery.count(), noted)
 
 

@@ -1,0 +1,84 @@
+"""Embeddings that were made already, up to a number of bytes; what was used last stays.
+
+The key is the space and a digest of the payload as it was read, so nothing of another release or
+another reading is ever found. What a batch asks for twice is encoded once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gemel.arrays import Float32
+from gemel.encode.encoder import Encoder
+from gemel.telemetry import Metrics
+
+OVERHEAD_BYTES = 400
+"""Of an entry besides its numbers: key, array, place in the order."""
+_encode = msgspec.json.Encoder(order="sorted").encode
+Key = tuple[str, bytes]
+
+
+class Cache:
+    """The embeddings of one service; safe to use from several threads.
+
+    Args:
+        max_bytes: that all entries together may take.
+        metrics: counts what was found.
+    """
+
+    def __init__(self, max_bytes: int, metrics: Metrics) -> None:
+        self._max_bytes, self._n_bytes = max_bytes, 0
+        self._rows: OrderedDict[Key, Float32] = OrderedDict()
+        self._lock = threading.Lock()
+        self._found = metrics.counter("gemel_cache_total", "hit")
+        self._missed = metrics.counter("gemel_cache_total", "miss")
+        metrics.gauge("gemel_cache_bytes").set_function(lambda: self._n_bytes)
+
+    def encode(self, encoder: Encoder, payloads: Sequence[Any]) -> Float32:
+        """The same rows as `encoder.encode`: (n, d) float32, those that are known not made again.
+
+        Raises:
+            InvalidInput: a payload cannot be prepared.
+        """
+        keys = [_key(encoder.space_id, payload) for payload in payloads]
+        with self._lock:
+            rows = [self._get(key) for key in keys]
+        missing = {key: i for i, key in enumerate(keys) if rows[i] is None}
+        self._found.inc(len(keys) - len(missing))
+        if missing:
+            self._missed.inc(len(missing))
+            made = encoder.encode([payloads[i] for i in missing.values()])
+            fresh = dict(zip(missing, made, strict=True))
+            rows = [fresh[key] if row is None else row for key, row in zip(keys, rows, strict=True)]
+            with self._lock:
+                for key, row in fresh.items():
+                    self._put(key, row)
+        return np.stack([row for row in rows if row is not None])
+
+    def _get(self, key: Key) -> Float32 | None:
+        row = self._rows.get(key)
+        if row is not None:
+            self._rows.move_to_end(key)
+        return row
+
+    def _put(self, key: Key, row: Float32) -> None:
+        size = row.nbytes + OVERHEAD_BYTES
+        if key in self._rows or size > self._max_bytes:
+            return
+        self._rows[key] = row.copy()  # a view would hold its whole batch
+        self._n_bytes += size
+        while self._n_bytes > self._max_bytes:
+            _, old = self._rows.popitem(last=False)
+            self._n_bytes -= old.nbytes + OVERHEAD_BYTES
+
+
+def _key(space_id: str, payload: Any) -> Key:
+    said = payload if isinstance(payload, bytes) else _encode(payload)
+    return space_id, blake2b(said, digest_size=16).digest()
