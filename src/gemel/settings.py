@@ -191,6 +191,17 @@ class TrainSettings(Settings, frozen=True):
             "distance-weighted; null: all"
         ),
     ] = None
+    memory: Annotated[
+        Count,
+        Meta(description="Rows of earlier batches that a batch is compared with as well; 0: none"),
+    ] = 0
+    chunk: Annotated[
+        Count,
+        Meta(
+            description="Records of a batch whose activations are in memory at a time, for large "
+            "batches: the same gradients in twice the time; 0: all"
+        ),
+    ] = 0
     margin: Annotated[
         Margin | None,
         Meta(description="hard: a hinge at a distance; soft: a softplus without one; null: hard"),

@@ -30,6 +30,7 @@ def test_shipped_loss_conforms(name: str, mining: str, margin: str) -> None:
 
 
 # Averages over "active" pairs may rise when a pair becomes free, so the property is one of sums.
+# Barlow Twins brings every dimension to variance 1 first, so that one pair moves all others.
 MONOTONE = [
     Contrastive(average="all"),
     Contrastive(margin="soft", average="all"),
@@ -40,7 +41,8 @@ MONOTONE = [
     InfoNCE(0.1),
     InfoNCE(1.0),
     *(losses.named(n) for n in ("ntxent", "supcon", "cosent", "margin-ranking", "angular")),
-    losses.named("multi-similarity"),
+    *(losses.named(n) for n in ("multi-similarity", "arcface", "cosface", "proxy-anchor")),
+    *(losses.named(n) for n in ("prototypical", "vicreg")),
 ]
 
 
@@ -148,3 +150,14 @@ def test_triplets_are_looked_at_in_pieces_of_bounded_size() -> None:
         cost = cost[0] + float(excess[active].double().sum()), cost[1] + int(active.sum())
     assert float(whole.detach()) == pytest.approx(cost[0] / cost[1], rel=1e-5)
     assert torch.isfinite(rows.grad).all()
+
+
+def test_losses_of_pytorch_metric_learning_come_by_name() -> None:
+    rows = torch.nn.functional.normalize(torch.randn(12, 5), dim=1)
+    labels = torch.arange(12) % 4
+    circle = losses.named("pml:CircleLoss")
+    theirs = circle.loss(rows, labels)  # type: ignore[attr-defined]
+    assert float(ByIdentity(circle)(rows, labels)) == pytest.approx(float(theirs), rel=1e-6)
+    for name, says in (("pml:Magic", "has no loss"), ("pml:ArcFaceLoss", "needs more than")):
+        with pytest.raises(ConfigError, match=says):
+            losses.named(name)

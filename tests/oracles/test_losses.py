@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from gemel.train.losses import ByIdentity, Contrastive, CoSENT, InfoNCE, Loss, Triplet
+from gemel.train.losses.classes import AngularMargin, Prototypical, ProxyAnchor
 from gemel.train.losses.pairs import MarginRanking
 from gemel.train.losses.softmax import MultiSimilarity, NTXent, SupCon
 from gemel.train.losses.triplets import Angular
+from gemel.train.losses.views import BarlowTwins, VICReg
 from gemel.train.miners import distance_weights
 from gemel.train.relations import Relations
+from gemel.train.supervision import ByProxy
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -167,3 +170,71 @@ def test_distance_weights_are_the_inverse_density_of_distances_on_a_sphere() -> 
     expected = negative * (d < 1.4) / density
     expected = 6 * expected / expected.sum(1, keepdim=True)
     assert torch.allclose(weight, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("ours", "make"),
+    [
+        (AngularMargin(), losses.ArcFaceLoss),
+        (AngularMargin("cosface", margin=0.35), losses.CosFaceLoss),
+        (ProxyAnchor(), losses.ProxyAnchorLoss),
+    ],
+)
+def test_losses_of_proxies_equal_pml_in_rows_and_proxies(ours: Loss, make: type) -> None:
+    rows, labels = batch(0)
+    theirs, proxied = make(9, 8), ByProxy(ours, torch.randn(9, 8)).double()
+    held = theirs.proxies if hasattr(theirs, "proxies") else theirs.W
+    first = torch.nn.functional.normalize(torch.randn(9, 8, dtype=torch.float64))
+    proxied.proxies.data = first.clone()
+    held.data = first.clone() if held.shape == first.shape else first.T.clone()
+    value, gradient = with_gradient(proxied, rows, labels)
+    expected, expected_gradient = with_gradient(theirs, rows, labels)
+    assert value == pytest.approx(expected, rel=1e-7)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-9)
+    of_held = held.grad if held.shape == first.shape else held.grad.T
+    assert torch.allclose(proxied.proxies.grad, of_held, atol=1e-9)
+
+
+def test_vicreg_of_two_views_equals_pml_on_stretched_rows() -> None:
+    rows, _ = batch(0, b=40)
+    same_record = torch.eye(20, dtype=torch.bool)
+    outside = torch.zeros_like(same_record)
+    pairs = torch.cat([outside, same_record], 1)
+
+    def ours(x: Tensor, y: Tensor) -> Tensor:
+        return VICReg()(x[:20], Relations(pairs, torch.zeros_like(pairs), references=x[20:]))
+
+    def theirs(x: Tensor, y: Tensor) -> Tensor:
+        x = torch.nn.functional.normalize(x) * 8**0.5
+        return losses.VICRegLoss()(x[:20], ref_emb=x[20:])
+
+    value, gradient = with_gradient(ours, rows, rows)
+    expected, expected_gradient = with_gradient(theirs, rows, rows)
+    assert value == pytest.approx(expected, rel=1e-7)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-9)
+
+
+def test_prototypical_equals_an_episode_with_all_others_as_support() -> None:
+    rows, labels = batch(0, b=12, n_identities=3)
+    labels = torch.arange(12) % 3
+    x = torch.nn.functional.normalize(rows)
+    cost = []
+    for i in range(12):
+        own = x[(labels == labels[i]) & (torch.arange(12) != i)].mean(0)
+        others = [x[labels == c].mean(0) for c in range(3) if c != labels[i]]
+        apart = torch.stack([(x[i] - mean).square().sum() for mean in (own, *others)])
+        cost.append(torch.nn.functional.cross_entropy(-apart / 0.1, torch.tensor(0)))
+    got = ByIdentity(Prototypical(0.1))(rows, labels)
+    assert float(got) == pytest.approx(float(torch.stack(cost).mean()), rel=1e-9)
+
+
+def test_barlow_twins_equals_the_formula() -> None:
+    rows, _ = batch(0, b=40)
+    eye = torch.eye(20, dtype=torch.bool)
+    pairs = torch.cat([torch.zeros_like(eye), eye], 1)
+    got = BarlowTwins()(rows[:20], Relations(pairs, ~pairs, references=rows[20:]))
+    x = rows.numpy() / np.linalg.norm(rows, axis=1, keepdims=True) * 8**0.5
+    one, two = ((v - v.mean(0)) / np.sqrt(v.var(0) + 1e-5) for v in (x[:20], x[20:]))
+    c = one.T @ two / 20
+    beside = (c**2).sum() - (np.diag(c) ** 2).sum()
+    assert float(got) == pytest.approx(((1 - np.diag(c)) ** 2).sum() + 0.005 * beside, rel=1e-9)

@@ -25,7 +25,7 @@ IDENTITIES = np.array([0, 0, 0, 3, 3])
 
 def test_what_nobody_judged_is_unknown() -> None:
     found = AsGiven.of(named("contrastive"), "contrastive", CHAIN, IDENTITIES)
-    known = found.relations(np.array([0, 1, 2, 3, 0]))
+    known = found.knows(torch.tensor([0, 1, 2, 3, 0]))
     assert known.positive.int().tolist() == [
         [0, 1, 0, 0, 0], [1, 0, 1, 0, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, 0, 0, 0],
     ]  # fmt: skip
@@ -34,13 +34,13 @@ def test_what_nobody_judged_is_unknown() -> None:
 
 def test_a_loss_that_recognises_among_others_takes_strangers_of_the_batch_for_negatives() -> None:
     found = AsGiven.of(named("infonce"), "infonce", CHAIN, IDENTITIES)
-    known = found.relations(np.array([0, 1, 2, 3]))
+    known = found.knows(torch.tensor([0, 1, 2, 3]))
     assert known.negative.int().tolist() == [[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 1], [1, 1, 1, 0]]
 
 
 def test_a_pair_that_was_judged_twice_has_the_mean_grade() -> None:
     found = AsGiven.of(named("cosent"), "cosent", CHAIN, IDENTITIES)
-    grade = found.relations(np.array([3, 4])).grade
+    grade = found.knows(torch.tensor([3, 4])).grade
     assert grade is not None and grade[0, 1] == grade[1, 0] == 0.5
 
 

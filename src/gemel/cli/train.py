@@ -11,13 +11,16 @@ from gemel.cli.calibrate import facts as calibrated
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.cli.release import note_move
 from gemel.errors import TrainingError
+from gemel.figures import percent
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
     from gemel.release.evidence.against_baseline import OnDev
-    from gemel.release.run import Run
+    from gemel.release.run import Run, Training
     from gemel.train.loop import Step
+
+EPOCHS_SHOWN = 10
 
 
 def train(
@@ -43,6 +46,7 @@ def train(
         show.as_json(facts)
     else:
         show.pairs(list(facts.items()))
+        _batches(run.training)
     show.say("next: gemel calibrate")
     show.verdict(*learned.on_dev(run.training, reached))
 
@@ -142,6 +146,31 @@ def run_facts(run: Run, reached: OnDev) -> dict[str, Any]:
         **({"image size": size} if (size := training.settings.image_size) else {}),
         "seconds": training.seconds,
     }
+
+
+def _batches(training: Training) -> None:
+    """What the batches had to teach, a line an epoch: of many, ten evenly taken and the best."""
+    from gemel.train.hardness import DOMINATES, QUANTILES
+
+    seen = [e for e in training.history if e.batches is not None]
+    step = -(-len(seen) // EPOCHS_SHOWN)
+    shown = [e for e in seen if e.epoch % step == 0 or e == training.best]
+    if not shown:
+        return
+    columns = [f"gap, {q:.0%}" for q in QUANTILES]
+    head = ["epoch", "loss", f"dev {training.measure}", "active negatives", *columns]
+    lines = [
+        [e.epoch, e.loss, e.metric, percent(b.active), *b.hardness]
+        for e in shown
+        if (b := e.batches) is not None
+    ]
+    show.say("")
+    show.table(head, lines)
+    last = shown[-1].batches
+    worst = [] if last is None else [d for d in last.dominated_by if d[1] > DOMINATES]
+    if worst:
+        named = ", ".join(f"{name} ({percent(share)})" for name, share in worst)
+        show.say(f"most active negatives of the last epoch are those of {named}")
 
 
 def _tick(step: Step, tick: show.Tick) -> None:

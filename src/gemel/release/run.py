@@ -23,14 +23,31 @@ REPORT = "train.json"
 FORMAT = 2
 DONE = "done"
 MAP_AT_R = "MAP@R"
-LATER = ("image_size", "crossed")
+LATER = ("image_size", "crossed", "memory", "chunk")
 """Settings that older runs did not have; unset, they change no name."""
 By = Literal["fields", "views"]
 WITHOUT = "without-{}"
 """Folder in a crossed run of the run that has not seen a side."""
 
 
-class Epoch(msgspec.Struct, frozen=True):
+class Batches(msgspec.Struct, frozen=True):
+    """What the batches of an epoch had to teach.
+
+    Attributes:
+        active: share of negatives of a row that come within a margin of its farthest positive.
+        hardness: 10 %, 50 % and 90 % quantiles over rows of the cosine of the closest negative less
+            that of the farthest positive: above 0, a row is nearer to a stranger.
+        dominated_by: identities with the largest shares of those negatives, and these shares.
+        fair_share: of each, if all had the same.
+    """
+
+    active: float
+    hardness: tuple[float, float, float]
+    dominated_by: tuple[tuple[str, float], ...] = ()
+    fair_share: float = 0.0
+
+
+class Epoch(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the history; epoch 0 is the untrained tower, which has no loss."""
 
     epoch: int
@@ -38,6 +55,7 @@ class Epoch(msgspec.Struct, frozen=True):
     metric: float
     mean_similarity: float
     effective_rank: float
+    batches: Batches | None = None
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +76,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     size: str
     seed: int
     image_size: int = 0
+    memory: int = 0
+    chunk: int = 0
 
 
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:

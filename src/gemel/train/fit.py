@@ -185,6 +185,7 @@ def _run(
         settings,
         (tower, arrays, identities),
         (pairing, dataset.pairing.take(splits.dev)),
+        dataset.identity_names,
     )
     dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
     if tell is not None:
@@ -194,7 +195,9 @@ def _run(
         dev_identities = np.concatenate([dev_identities, dev_identities])
     material = loop.Material(arrays, identities, dev, dev_identities, lesson.labels)
     mix = None if lesson.keeps_identities else half.mix
-    objective = loop.Objective(lesson.supervision, lesson.metric, views, mix)
+    objective = loop.Objective(
+        lesson.supervision, lesson.metric, views, mix, lesson.learned, lesson.watch
+    )
     started = time.monotonic()
     history = loop.fit(
         tower,

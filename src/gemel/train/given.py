@@ -76,22 +76,32 @@ class AsGiven:
         judged = coo_array((np.concatenate([value, value]), both), shape=(n, n)).tocsr()
         return cls(loss, judged, identities, pairing.same_from, name in AMONG_OTHERS)
 
-    def relations(self, positions: Int64) -> Relations:
-        """What is known of the pairs of some records: (b,) positions."""
-        said = self.judged[positions][:, positions].toarray().astype(np.float32)
+    def knows(
+        self,
+        labels: Tensor,
+        references: Tensor | None = None,
+        of_references: Tensor | None = None,
+    ) -> Relations:
+        """What is known of some records, and of references: (b,), (r,) positions; -1 is none."""
+        rows = labels.cpu().numpy()
+        columns = rows
+        if of_references is not None:
+            columns = np.concatenate([rows, of_references.cpu().numpy()])
+        said = self.judged[rows][:, np.maximum(columns, 0)].toarray().astype(np.float32)
+        said[:, columns < 0] = 0.0
         grade = torch.from_numpy(np.where(said > 0, said - 1, np.nan))
-        found = Relations.of_grades(grade, same_from=self.same_from - 1e-6)
-        if not self.among_others:
-            return found
-        who = self.identities[positions]
-        others = torch.from_numpy((who[:, None] != who[None]) & (said == 0))
-        weight = None if found.weight is None else torch.where(others, 1.0, found.weight)
-        return replace(found, negative=found.negative | others, weight=weight, grade=None)
+        found = Relations.of_grades(grade, same_from=self.same_from - 1e-6, references=references)
+        if self.among_others:
+            who = self.identities[np.maximum(columns, 0)]
+            apart = (self.identities[rows][:, None] != who[None]) & (said == 0) & (columns >= 0)
+            others = torch.from_numpy(apart)
+            weight = None if found.weight is None else torch.where(others, 1.0, found.weight)
+            found = replace(found, negative=found.negative | others, weight=weight, grade=None)
+        return found.to(labels.device)
 
     def __call__(self, rows: Tensor, labels: Tensor) -> Tensor:
         """Scalar loss of (b, d) rows; labels (b,) int64 are positions of records."""
-        found = self.relations(labels.cpu().numpy())
-        return self.loss(rows, found.to(rows.device))
+        return self.loss(rows, self.knows(labels))
 
 
 @dataclass(frozen=True, eq=False)

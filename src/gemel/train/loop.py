@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from gemel.arrays import Float32, Int64
 from gemel.encode.profile import Profile
 from gemel.errors import CollapseError, TrainingError
-from gemel.release.run import Epoch
-from gemel.train import checkpoint
+from gemel.release.run import Batches, Epoch
+from gemel.train import checkpoint, gradients
 from gemel.train.arrays import Arrays, Mix, Views, embed, take, tensors
 
 Metric = Callable[[Float32, Int64], float]
@@ -36,6 +36,10 @@ Supervision = Callable[[Tensor, Tensor], Tensor]
 COLLAPSED_EPOCHS = 2
 PROFILE_ROWS = 1024
 MAX_GRADIENT = 5.0
+FASTER = 30.0
+"""How much faster than the tower learns what supervision learns: a proxy is met in few batches."""
+WATCHED = 4
+"""Every so many batches one is looked at."""
 
 
 class Sampler(Protocol):
@@ -73,6 +77,16 @@ class Material:
     labels: Int64 | None = None
 
 
+class Watch(Protocol):
+    """What looks at batches and says at the end of an epoch what they were like."""
+
+    def see(self, rows: Tensor, labels: Tensor) -> None:
+        """Take in one batch."""
+
+    def told(self) -> Batches | None:
+        """What was seen since the last time."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """What training aims at.
@@ -82,12 +96,16 @@ class Objective:
         metric: on dev; the epoch where it is highest is kept.
         views: variants of each batch, or None to train on the records as they are.
         mix: makes new identities of a batch before its views are made, or None.
+        learned: what supervision learns or remembers, trained and kept along with the tower.
+        watch: looks at every fourth batch, or None.
     """
 
     supervision: Supervision
     metric: Metric
     views: Views | None = None
     mix: Mix | None = None
+    learned: nn.Module | None = None
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +120,7 @@ class Plan:
         weight_decay: of AdamW, on matrices.
         averaging: decay per step of the averaged weights that are judged and kept; 0 = none.
         seed: of everything random.
+        chunk: records of a batch whose activations are in memory at a time; 0 = all.
         device: a torch device.
     """
 
@@ -112,6 +131,7 @@ class Plan:
     weight_decay: float = 1e-4
     averaging: float = 0.0
     seed: int = 0
+    chunk: int = 0
     device: str = "cpu"
 
 
@@ -153,6 +173,7 @@ class State:
     judged: nn.Module
     best: dict[str, Tensor]
     optimizer: torch.optim.Optimizer
+    learned: nn.Module
     history: list[Epoch] = field(default_factory=list)
     n_steps: int = 0
     n_collapsed: int = 0
@@ -188,7 +209,8 @@ def fit(
     """
     session = session or Session()
     tower.to(plan.device)
-    state = _start(tower, plan)
+    learned = objective.learned or nn.Module()
+    state = _start(tower, learned.to(plan.device), plan)
     if not _resume(state, sampler, session):
         _judge(state, material, objective, plan, loss=None)
         _save(state, sampler, session)
@@ -201,15 +223,16 @@ def fit(
     return state.history
 
 
-def _start(tower: nn.Module, plan: Plan) -> State:
+def _start(tower: nn.Module, learned: nn.Module, plan: Plan) -> State:
     trained = [p for p in tower.parameters() if p.requires_grad]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": plan.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": list(learned.parameters()), "weight_decay": 0.0, "faster": FASTER},
     ]
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.learning_rate)
     judged = copy.deepcopy(tower) if plan.averaging else tower
-    return State(tower, judged, _copy(tower), optimizer)
+    return State(tower, judged, _copy(tower), optimizer, learned)
 
 
 def _copy(tower: nn.Module) -> dict[str, Tensor]:
@@ -248,10 +271,12 @@ def _epoch(
         torch.manual_seed(plan.seed * 1_000_003 + epoch)
         for i, idx in enumerate(sampler):
             for group in state.optimizer.param_groups:
-                group["lr"] = _rate(state.n_steps, plan.max_epochs * n_batches, plan)
+                rate = _rate(state.n_steps, plan.max_epochs * n_batches, plan)
+                group["lr"] = rate * group.get("faster", 1.0)
             batch = take(material.arrays, idx), known[idx]
             arrays, labels = _varied(batch, objective, np.random.default_rng((plan.seed, epoch, i)))
-            losses.append(_step(state, arrays, labels, objective, plan))
+            watch = objective.watch if i % WATCHED == 0 else None
+            losses.append(_step(state, (arrays, labels), objective, plan, watch))
             if session.progress is not None:
                 step = Step(epoch, plan.max_epochs, i + 1, n_batches, losses[-1], last.metric)
                 session.progress(step)
@@ -270,10 +295,20 @@ def _varied(
     return arrays, labels
 
 
-def _step(state: State, arrays: Arrays, labels: Int64, objective: Objective, plan: Plan) -> float:
+def _step(
+    state: State,
+    batch: tuple[Arrays, Int64],
+    objective: Objective,
+    plan: Plan,
+    watch: Watch | None,
+) -> float:
     """One update of the weights; returns the loss before it."""
-    rows = state.tower(**tensors(arrays, plan.device))
-    cost = objective.supervision(rows, torch.from_numpy(labels).to(plan.device))
+    labels = torch.from_numpy(batch[1]).to(plan.device)
+    inputs = tensors(batch[0], plan.device)
+    rows, back = gradients.forward(state.tower, inputs, plan.chunk)
+    if watch is not None:
+        watch.see(rows.detach(), labels)
+    cost = objective.supervision(rows, labels)
     value = float(cost.detach())
     if not math.isfinite(value):
         raise TrainingError(
@@ -283,6 +318,7 @@ def _step(state: State, arrays: Arrays, labels: Int64, objective: Objective, pla
         )
     state.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(cost)
+    back()
     nn.utils.clip_grad_norm_(state.tower.parameters(), MAX_GRADIENT)
     state.optimizer.step()
     state.n_steps += 1
@@ -313,8 +349,9 @@ def _judge(
     profile = Profile.of(embed(state.judged, take(material.arrays, some), device=plan.device))
     epoch = state.history[-1].epoch + 1 if state.history else 0
     metric = float(objective.metric(rows, material.dev_identities))
+    batches = objective.watch.told() if objective.watch is not None else None
     state.history.append(
-        Epoch(epoch, loss, metric, profile.mean_similarity, profile.effective_rank)
+        Epoch(epoch, loss, metric, profile.mean_similarity, profile.effective_rank, batches)
     )
     if state.best_epoch == epoch:
         state.best = _copy(state.judged)
@@ -334,11 +371,12 @@ def _save(state: State, sampler: Sampler, session: Session) -> None:
     named = {f"best/{k}": v for k, v in state.best.items()}
     named |= {f"tower/{k}": v for k, v in state.tower.state_dict().items()}
     named |= {f"judged/{k}": v for k, v in state.judged.state_dict().items()}
+    named |= {f"learned/{k}": v for k, v in state.learned.state_dict().items()}
     named |= checkpoint.optimizer_tensors(state.optimizer, "optimizer/")
     scalars = {
         "key": session.key,
         "sampler": sampler.state_dict(),
-        "history": [msgspec.structs.asdict(e) for e in state.history],
+        "history": msgspec.to_builtins(state.history),
         "n_steps": state.n_steps,
         "n_collapsed": state.n_collapsed,
     }
@@ -360,6 +398,7 @@ def _resume(state: State, sampler: Sampler, session: Session) -> bool:
     state.judged.load_state_dict(under("judged/"))
     checkpoint.load_optimizer(state.optimizer, named, "optimizer/")
     sampler.load_state_dict(scalars["sampler"])
-    state.history = [Epoch(**e) for e in scalars["history"]]
+    state.learned.load_state_dict(under("learned/"))
+    state.history = msgspec.convert(scalars["history"], list[Epoch])
     state.n_steps, state.n_collapsed = scalars["n_steps"], scalars["n_collapsed"]
     return True

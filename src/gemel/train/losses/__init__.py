@@ -17,10 +17,13 @@ from torch import Tensor
 from gemel.errors import ConfigError
 from gemel.registry import Registry
 from gemel.settings import Margin, Mining
+from gemel.train.losses import packages
 from gemel.train.losses.averages import Loss, cosine
+from gemel.train.losses.classes import AngularMargin, Classwise, Prototypical, ProxyAnchor
 from gemel.train.losses.pairs import Contrastive, CoSENT, MarginRanking
 from gemel.train.losses.softmax import InfoNCE, MultiSimilarity, NTXent, SupCon
 from gemel.train.losses.triplets import Angular, Triplet
+from gemel.train.losses.views import BarlowTwins, VICReg
 from gemel.train.relations import Relations
 
 __all__ = ["REGISTRY", "ByIdentity", "CoSENT", "Contrastive", "InfoNCE", "Loss", "Triplet"]
@@ -91,10 +94,16 @@ multi_similarity = Mined(MultiSimilarity)
 infonce, ntxent = Whole("infonce", InfoNCE), Whole("ntxent", NTXent)
 npair = Whole("npair", lambda: InfoNCE(temperature=1.0))
 supcon, cosent = Whole("supcon", SupCon), Whole("cosent", CoSENT)
+arcface = Whole("arcface", lambda: Classwise(AngularMargin()))
+cosface = Whole("cosface", lambda: Classwise(AngularMargin("cosface", margin=0.35)))
+proxy_anchor = Whole("proxy-anchor", lambda: Classwise(ProxyAnchor()))
+prototypical = Whole("prototypical", Prototypical)
+vicreg, barlow_twins = Whole("vicreg", VICReg), Whole("barlow-twins", BarlowTwins)
 
 BUILT_IN = (
     *("contrastive", "triplet", "margin-ranking", "angular", "multi-similarity"),
-    *("infonce", "ntxent", "npair", "supcon", "cosent"),
+    *("infonce", "ntxent", "npair", "supcon", "cosent", "arcface", "cosface", "proxy-anchor"),
+    *("prototypical", "vicreg", "barlow-twins"),
 )
 REGISTRY = Registry(
     "loss",
@@ -111,5 +120,9 @@ def named(name: str, *, mining: Mining = "all", margin: Margin = "hard") -> Loss
     Raises:
         ConfigError: there is none, or it cannot mine that way.
     """
+    if name.startswith(packages.PREFIX):
+        return Whole(name, lambda: packages.of_package(name.removeprefix(packages.PREFIX)))(
+            mining=mining, margin=margin
+        )
     loss: Loss = REGISTRY.load(name)(mining=mining, margin=margin)
     return loss

@@ -1,0 +1,57 @@
+"""The gradients of a batch whose activations do not fit: rows first, then a piece at a time.
+
+A loss over a whole batch needs all of its rows, but only their gradients to go back through the
+network. So the rows are made without activations, the loss is taken of them, and each piece runs
+through the network again with the gradients of its rows. The result is that of the whole batch.
+
+Source: Gao et al. 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def forward(
+    tower: nn.Module, inputs: dict[str, Tensor], chunk: int
+) -> tuple[Tensor, Callable[[], None]]:
+    """The rows of a batch, and what brings their gradients to the weights.
+
+    Args:
+        tower: takes the inputs by name, gives (b, d) rows.
+        inputs: of b records.
+        chunk: records of a piece; 0, or b and more: the batch is one piece.
+    Returns:
+        (b, d) rows to take a loss of, and what to call after its backward pass.
+    """
+    n = len(next(iter(inputs.values())))
+    if not chunk or chunk >= n:
+        return tower(**inputs), _nothing
+    pieces = [
+        {name: value[i : i + chunk] for name, value in inputs.items()} for i in range(0, n, chunk)
+    ]
+    states, parts = [], []
+    with torch.no_grad():
+        for piece in pieces:
+            # Dropout must draw the same once more.
+            states.append(torch.random.get_rng_state())
+            parts.append(tower(**piece))
+    after = torch.random.get_rng_state()
+    rows = torch.cat(parts).requires_grad_()
+
+    def back() -> None:
+        if rows.grad is None:
+            return
+        for piece, state, gradient in zip(pieces, states, rows.grad.split(chunk), strict=True):
+            torch.random.set_rng_state(state)
+            torch.autograd.backward(tower(**piece), gradient)
+        torch.random.set_rng_state(after)
+
+    return rows, back
+
+
+def _nothing() -> None:
+    """Nothing is left to do."""

@@ -1,0 +1,118 @@
+"""Proxies learn and memories hold along with the tower, and survive a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gemel.train import gradients, loop
+from gemel.train.hardness import Hardness
+from gemel.train.losses import Contrastive, InfoNCE, named
+from gemel.train.losses.softmax import NTXent
+from gemel.train.relations import Relations
+from gemel.train.supervision import ByProxy, Remembering, by_identity
+
+PLAN = loop.Plan(max_epochs=5, patience=5, learning_rate=5e-3)
+
+
+def supervised(problem, name: str) -> tuple[loop.Objective, torch.nn.Module]:
+    torch.manual_seed(0)
+    n = int(problem.material.identities.max()) + 1
+    if name == "memory":
+        module: torch.nn.Module = Remembering(InfoNCE(0.2), by_identity, 80, 8)
+        supervision = module
+    elif name == "ntxent":
+        module = NTXent()
+
+        def supervision(rows, labels):
+            return module(rows, Relations.of_labels(labels))
+    else:
+        supervision = module = ByProxy(named(name), torch.randn(n, 8))
+    return dataclasses.replace(
+        problem.objective, supervision=supervision, learned=torch.nn.ModuleList([module])
+    ), module
+
+
+@pytest.mark.parametrize("name", ["memory", "ntxent", "arcface", "proxy-anchor"])
+def test_what_supervision_learns_and_remembers_survives_a_kill(
+    problem, tower, tmp_path: Path, name: str
+) -> None:
+    objective, module = supervised(problem, name)
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    whole = tower()
+    history = dataclasses.replace(problem, objective=objective).fit(whole, PLAN)
+    assert max(e.metric for e in history) > history[0].metric + 0.01
+    after = module.state_dict()
+    assert any(not torch.equal(before[k], after[k]) for k in before), "it has learned"
+
+    class Stop(Exception):
+        pass
+
+    def stop(step: loop.Step) -> None:
+        if (step.epoch, step.step) == (3, 2):
+            raise Stop
+
+    session = loop.Session(tmp_path / "c", key="k", progress=stop)
+    with pytest.raises(Stop):
+        killed, _ = supervised(problem, name)
+        dataclasses.replace(problem, objective=killed).fit(tower(), PLAN, session)
+    again, resumed = supervised(problem, name)
+    session = dataclasses.replace(session, progress=None)
+    net = tower(seed=9)
+    assert dataclasses.replace(problem, objective=again).fit(net, PLAN, session) == history
+    for key, value in after.items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, net.state_dict()[key]), key
+
+
+def test_a_memory_holds_the_latest_rows_and_compares_with_them() -> None:
+    memory = Remembering(Contrastive(), by_identity, 5, 2)
+    rows = torch.nn.functional.normalize(torch.randn(4, 2), dim=1)
+    labels = torch.arange(4)
+    alone = float(Contrastive()(rows, Relations.of_labels(labels)))
+    assert float(memory(rows, labels)) == pytest.approx(alone), "an empty memory says nothing"
+    memory(rows.flip(0), labels + 4)
+    assert memory.labels.tolist() == [5, 6, 7, 3, 4]
+    beside = Relations.of_labels(
+        labels, references=memory.rows.clone(), of_references=memory.labels.clone()
+    )
+    assert float(memory(rows, labels)) == pytest.approx(float(Contrastive()(rows, beside)))
+
+
+def test_gradients_by_pieces_are_those_of_the_whole_batch(tower) -> None:
+    x = torch.randn(50, 12, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(50) % 7
+    found = []
+    for chunk in (0, 8):
+        net = tower(dropout=0.0).double()
+        rows, back = gradients.forward(net, {"x": x.double()}, chunk)
+        InfoNCE()(rows, Relations.of_labels(labels)).backward()
+        back()
+        found.append([p.grad.clone() for p in net.parameters()])
+    for whole, pieces in zip(*found, strict=True):
+        assert torch.allclose(whole, pieces, atol=1e-9)
+
+
+def test_training_by_pieces_with_dropout_learns(problem, tower) -> None:
+    history = problem.fit(tower(), dataclasses.replace(PLAN, chunk=10))
+    assert max(e.metric for e in history) > history[0].metric + 0.1
+
+
+def test_hardness_says_how_near_strangers_are_and_who_they_are_near_to() -> None:
+    rows = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.7, 0.51**0.5]])
+    labels = torch.tensor([0, 0, 1, 1])
+    seen = Hardness(by_identity, np.array([0, 1]), ("ann", "bob"))
+    assert seen.told() is None
+    seen.see(rows, labels)
+    found = seen.told()
+    assert found is not None
+    # Strangers to ann: 0 and .7 against a positive of 1; to bob: 0 and .7 against .71.
+    assert found.active == pytest.approx(0.25)
+    assert found.dominated_by == (("bob", 1.0), ("ann", 0.0))
+    assert found.hardness[1] == pytest.approx(-0.3, abs=1e-4)
+    assert seen.told() is None, "an epoch does not count the one before"
