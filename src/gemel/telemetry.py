@@ -166,6 +166,7 @@ EVENTS = {
     "release_refused": "the pointer moved, but the release there cannot be served",
     "rollout_began": "the service takes part in a rollout: the candidate is open",
     "rollout_ended": "the service takes no part any more; why, if it ended the rollout itself",
+    "older_not_kept": "the release before cannot be opened: it misses what is enrolled from now on",
     "rollout_failed": "the candidate of a rollout cannot be served",
     "pointer_unreadable": "the store could not be asked where the pointer is",
     "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",

@@ -8,7 +8,7 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.project import AsJson, ConfigFile, Project, Sets
-from gemel.errors import RolloutConflict
+from gemel.errors import NotFound
 
 if TYPE_CHECKING:
     from gemel.serve.rollout.desk import Desk
@@ -67,7 +67,7 @@ def status(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) -
     """Show the rollout that is under way, or the last one, and what was found."""
     state = _desk(Project.open(config, sets)).state()
     if state is None:
-        raise RolloutConflict("there was no rollout yet", hint="gemel rollout start RELEASE")
+        raise NotFound("there was no rollout yet", hint="gemel rollout start RELEASE")
     _show(state, json)
 
 

@@ -186,8 +186,9 @@ class Ledger:
 
     def find(self, record: str) -> Entry | None:
         """The entry of an id, waiting for it to be on disk."""
+        may_wait = self._writer.n_waiting > 0  # asked first: it may be written meanwhile
         found = self._entries.find(record)
-        if found is None and self._writer.n_waiting:
+        if found is None and may_wait:
             self.flush()
             found = self._entries.find(record)
         return found

@@ -62,6 +62,12 @@ class Moves(Protocol):
             The newest move of the pointer. What `decide` or `note` raises changes nothing.
         """
 
+    def mark(self) -> object:
+        """What is equal to itself earlier if nothing was kept meanwhile, but for some milliseconds.
+
+        Cheap, to see whether it is worth looking.
+        """
+
     def rollout(self) -> str | None:
         """What the rollout has kept; None if there never was one."""
 
@@ -137,6 +143,18 @@ class SqliteMoves:
             kept = replace(move, seq=key[0] if key else 0)
             note(kept)
             return kept
+
+    def mark(self) -> object:
+        """What the file and its log look like from outside."""
+        found: list[tuple[int, ...]] = []
+        for name in (self._path, self._path.with_name(f"{self._path.name}-wal")):
+            try:
+                seen = name.stat()
+            except OSError:
+                found.append(())
+            else:
+                found.append((seen.st_ino, seen.st_size, seen.st_mtime_ns))
+        return found
 
     def rollout(self) -> str | None:
         """What the rollout has kept; None if there never was one."""

@@ -170,6 +170,14 @@ class Store:
             _check_pointer(pointer)
         return self._moves.all(pointer)
 
+    def previous(self, pointer: str = "stable") -> str | None:
+        """Id of the release that a rollback would go to, or None."""
+        return _before(self.history(pointer))
+
+    def mark(self) -> object:
+        """What tells cheaply whether a pointer or a rollout has changed, see `Moves.mark`."""
+        return self._moves.mark()
+
     def rollout(self) -> str | None:
         """What the rollout has kept; None if there never was one."""
         return self._moves.rollout()

@@ -84,8 +84,8 @@ def rolled_out(seed: int, **rates: float) -> tuple[str, State]:
     rng, state = random.Random(seed), State(plan=PLAN, moved="")
     tally = guard.empty(PLAN)
     usual = {"flips": PLAN.max_flips, "failed": 0.02, "slow": 0.05, "fails_more": 0.0} | rates
-    for _ in range(40):
-        step_of(rng, tally, state.step, 25, usual)
+    for _ in range(16):
+        step_of(rng, tally, state.step, 50, usual)
         state = msgspec.structs.replace(state, tallies={"me": tally})
         verdict = guard.judge(state)
         if verdict.verdict == "worse":
@@ -113,7 +113,7 @@ def test_a_bad_candidate_is_seen_within_what_is_predicted() -> None:
 
 def test_a_good_candidate_goes_through_all_steps() -> None:
     verdict, state = rolled_out(1, flips=0.0, failed=0.0, slow=0.0)
-    assert (verdict, state.step) == ("need more", 0), "a twentieth of a thousand is not enough"
+    assert (verdict, state.step) == ("need more", 0), "a twentieth of 800 is not enough"
     tally = guard.empty(PLAN)
     for step in range(3):
         rates = {"flips": 0.0, "failed": 0.0, "slow": 0.0, "fails_more": 0.0}

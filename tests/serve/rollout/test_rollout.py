@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import http.client
 import itertools
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,70 +18,15 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.serve.rollout.altered import altered
+from tests.serve.rollout.kept import PEOPLE, Project, opened_project
 
-from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
-from gemel.release.store import Store
-from gemel.serve.rollout.desk import Desk
 
-KEPT = Path(__file__).parents[2] / "flows" / "kept"
 N_CLIENTS = 3
-FIELDS = ("title", "first", "last", "town", "born", "height")
 DEADLINE_S = 60
 
-
-def people() -> list[dict[str, Any]]:
-    with (KEPT / "people.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    found = [{name: row[name] or None for name in FIELDS} for row in rows]
-    for row in found:
-        row["height"] = None if row["height"] is None else float(row["height"])
-    return found
-
-
-PEOPLE = people()
-
-
-@dataclass
-class Project:
-    folder: Path
-    store: Store
-    stable: Release
-    desk: Desk
-
-    def put(self, noise: float, *, enrolled: bool = True) -> Release:
-        """A candidate of another space, with everybody in its gallery."""
-        made = altered(self.stable, self.folder / f"noise{noise}", noise)
-        release = self.store.put(made.folder)
-        if enrolled:
-            self.enroll(release)
-        return release
-
-    def enroll(self, release: Release) -> None:
-        """Put everybody into the gallery of a release."""
-        with Gallery.open(
-            self.at(release), space_id=release.space_id, dim=release.encoder.dim
-        ) as gallery:
-            ids = [f"p{i}" for i in range(len(PEOPLE))]
-            gallery.enroll(ids, release.encoder.encode(PEOPLE), PEOPLE)
-
-    def at(self, release: Release) -> Path:
-        return self.folder / "state" / "gallery" / release.space_id[:12]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    folder = tmp_path / "project"
-    shutil.copytree(KEPT, folder)
-    store = Store(folder / "state")
-    for pointer in ("canary", "shadow"):
-        store.point(pointer, None, actor="test", reason="test")
-    found = Project(folder, store, store.get("stable"), Desk(store))
-    shutil.rmtree(found.at(found.stable))
-    found.enroll(found.stable)
-    return found
+project = pytest.fixture(opened_project)
 
 
 @dataclass

@@ -199,7 +199,7 @@ class Endpoint:
             elif name == b"x-request-id":
                 call.request_id = accepted_id(value)
             elif name == b"x-gemel-subject":
-                call.subject = accepted_id(value)
+                call.subject = value.decode("latin-1")
         call.request_id = call.request_id or new_id()
         if self._body is not None and not (len(kinds) == 1 and _is_json(kinds[0])):
             # Without a type, or as text, a page of any site may send it and ask nobody.

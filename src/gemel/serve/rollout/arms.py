@@ -68,31 +68,32 @@ class Arms:
 
     Attributes:
         trial: a candidate beside it, or None.
+        older: what was stable before, in another space, or None; gets what is changed as well.
         gap: the last twin that missed a change, and why.
     """
 
     def __init__(self, stable: Live) -> None:
         self.stable = stable
         self.trial: Trial | None = None
-        self._older: Live | None = None
+        self.older: Live | None = None
         self.gap: tuple[Live, Exception] | None = None
 
     def switch(self, live: Live) -> None:
         """Make another bundle live; one of another space is kept for writes, to go back to."""
         previous, self.stable = self.stable, live
         if previous.release.space_id != live.release.space_id:
-            self._older = previous
+            self.older = previous
 
     def opened(self, release_id: str, gallery: Gallery | None) -> Live | None:
         """A bundle of that release and gallery that is open already."""
-        known = (self.stable, self._older, self.trial.live if self.trial else None)
+        known = (self.stable, self.older, self.trial.live if self.trial else None)
         fits = (one for one in known if one and one.release.id == release_id)
         return next((one for one in fits if one.gallery is gallery), None)
 
     def twins(self, live: Live) -> Iterator[Live]:
         """Bundles with a gallery of another space, which must not miss what is enrolled now."""
         spaces = {live.release.space_id}
-        for other in (self.stable, self.trial.live if self.trial else None, self._older):
+        for other in (self.stable, self.trial.live if self.trial else None, self.older):
             if other and other.gallery is not None and other.release.space_id not in spaces:
                 spaces.add(other.release.space_id)
                 yield other
@@ -100,8 +101,8 @@ class Arms:
     def lost(self, twin: Live, error: Exception) -> None:
         """Note that a twin has missed a change: nobody may be answered by it any more."""
         self.gap = twin, error
-        if twin is self._older:
-            self._older = None
+        if twin is self.older:
+            self.older = None
 
 
 async def tried(

@@ -86,7 +86,7 @@ class Desk:
     """
 
     def __init__(self, store: Store, enrolled: Enrolled | None = None) -> None:
-        self.store, self._enrolled = store, enrolled
+        self.store, self.enrolled = store, enrolled
 
     def state(self) -> State | None:
         """The rollout that is under way, or the last one."""
@@ -158,7 +158,7 @@ class Desk:
             plan.release,
             actor=actor,
             reason=f"rollout {plan.id}: {said}",
-            enrolled=self._enrolled,
+            enrolled=self.enrolled,
             expected=plan.stable,
         )
         return self.end("promoted", actor=actor, reason=said)
@@ -212,7 +212,7 @@ class Desk:
         Raises:
             GateFailed: names the gates that failed.
         """
-        report = gates.run(candidate, stable, enrolled=self._enrolled)
+        report = gates.run(candidate, stable, enrolled=self.enrolled)
         hard = ("integrity", "parity", "gallery enrolled")
         found = [g for g in report.gates if mode == "canary" or g.name in hard]
         gates.GateReport(candidate.id, tuple(found)).check()

@@ -21,6 +21,8 @@ from gemel.telemetry import log_to
 
 INTERVAL_SECONDS = 0.2
 RETRY_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+"""After which the store is opened although nothing seems to have changed."""
 
 
 class Follower:
@@ -34,6 +36,9 @@ class Follower:
         log: a logger; JSON lines to stderr if left out.
         clock: seconds, for retries.
         on_switch: called after each switch.
+
+    Attributes:
+        pilot: the part that the service has in rollouts; None without a desk.
     """
 
     def __init__(
@@ -55,7 +60,9 @@ class Follower:
         self._refused: tuple[str, float] | None = None
         first = service.pick()
         self._galleries = Galleries(first.gallery, first.release.space_id, open_gallery)
-        self._pilot = None if desk is None else Pilot(service, desk, self._galleries, self._log)
+        self.pilot = None if desk is None else Pilot(service, desk, self._galleries, self._log)
+        self._mark: object = None
+        self._looked = 0.0
         self._switched = service.metrics.counter("gemel_rollouts_total", "switched")
         self._failed = service.metrics.counter("gemel_rollouts_total", "failed")
         self._end = threading.Event()
@@ -70,8 +77,8 @@ class Follower:
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._pilot is not None:
-            self._pilot.stop()
+        if self.pilot is not None:
+            self.pilot.stop()
         self._galleries.close()
 
     def check(self) -> bool:
@@ -113,9 +120,18 @@ class Follower:
     def _follow(self) -> None:
         while not self._end.wait(INTERVAL_SECONDS):
             try:
-                self.check()
-                if self._pilot is not None:
-                    self._pilot.check()
+                if self._is_due():
+                    self.check()
+                    if self.pilot is not None:
+                        self.pilot.check()
             except Exception as error:
                 self._service.warning = f"{STABLE} cannot be read"
                 self._log.error("pointer_unreadable", exc_info=error)
+
+    def _is_due(self) -> bool:
+        """Something was kept in the store since the last look, or that is a second ago."""
+        mark, now = self._store.mark(), time.monotonic()
+        if mark == self._mark and now - self._looked < LOOK_SECONDS:
+            return False
+        self._mark, self._looked = mark, now
+        return True

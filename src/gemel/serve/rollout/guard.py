@@ -102,7 +102,7 @@ def judge(state: State) -> Verdict:
     return Verdict(
         verdict="need more" if open_ or missing else "not worse",
         readings=tuple(readings),
-        needs=None if unknown and max(needs) <= missing and not missing else max(needs),
+        needs=None if unknown and not max(needs) else max(needs),
         reasons=reasons,
     )
 

@@ -60,6 +60,10 @@ class Pilot:
         self._me = secrets.token_hex(4)
         self._said = clock()
         self._verdict_seq = 0
+        try:
+            self._keep_older()
+        except GemelError as error:
+            log.warning("older_not_kept", cause=error.what)
 
     def stop(self) -> None:
         """Take no part any more."""
@@ -90,6 +94,21 @@ class Pilot:
             self._arms.trial = trial = replace(trial, share=state.share)
         self._count_verdicts(trial, state)
         self._judge(trial, state)
+
+    def _keep_older(self) -> None:
+        """Open what a rollback would go to, if its gallery lacks nothing yet and is of a space of
+        its own, so that it goes on lacking nothing.
+        """
+        stable, count = self._arms.stable, self._desk.enrolled
+        before = self._desk.store.previous()
+        if before is None or count is None or stable.gallery is None:
+            return
+        release = self._desk.store.get(before)
+        if release.space_id != stable.release.space_id and count(release) == count(stable.release):
+            gallery = self._galleries.of(release, stable.gallery)
+            self._arms.older = Live.open(
+                release, gallery, previous=stable, threads=self._threads, label=stable.label
+            )
 
     def _begin(self, state: State) -> Trial | None:
         """Open the candidate; one that cannot be served ends the rollout."""

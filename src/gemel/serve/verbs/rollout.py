@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from gemel.errors import InvalidInput, RolloutConflict
+from gemel.errors import InvalidInput, NotFound, RolloutConflict
 from gemel.serve.context import Context
 from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS, Desk, Wish
 from gemel.serve.rollout.guard import Reading, Word, judge
@@ -119,7 +119,7 @@ def status(context: Context, _: RolloutQuery) -> Steps[RolloutReply]:
     yield Move("review")
     state = desk.state()
     if state is None:
-        raise RolloutConflict("there was no rollout yet", hint="gemel rollout start RELEASE")
+        raise NotFound("there was no rollout yet", hint="gemel rollout start RELEASE")
     return said(state)
 
 

@@ -1,0 +1,294 @@
+"""What a service in this process does during a rollout, request by request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from tests.serve.rollout.kept import PEOPLE, Project, opened_project
+
+from gemel.errors import GateFailed, GemelError, InvalidInput, NotFound, RolloutConflict
+from gemel.gallery.gallery import Gallery
+from gemel.ledger.ledger import Ledger
+from gemel.ledger.verdicts import answer
+from gemel.release.release import Release
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import running
+from gemel.serve.rollout.desk import Desk, Wish
+from gemel.serve.rollout.follower import Follower
+from gemel.serve.service import Service
+from gemel.settings import AdaptSettings
+
+project = pytest.fixture(opened_project)
+
+
+@dataclass
+class House:
+    """A service that takes part, looked at by hand, and a client of it."""
+
+    project: Project
+    service: Service
+    follower: Follower
+    client: httpx.Client
+
+    def look(self) -> None:
+        """What the service's thread does five times a second."""
+        self.follower.check()
+        pilot = self.follower.pilot
+        assert pilot is not None
+        pilot.check()
+
+    def verify(self, i: int, subject: str = "") -> httpx.Response:
+        headers = {"x-gemel-subject": subject} if subject else {}
+        body = {"left": PEOPLE[i], "right": PEOPLE[i + 1]}
+        return self.client.post("/v1/verify", json=body, headers=headers)
+
+    def compared(self, n: int) -> None:
+        """Wait until so many requests were asked again."""
+        value = self.service.metrics.registry.get_sample_value
+        waited = threading.Event()
+        for _ in range(600):
+            done = sum(
+                value("gemel_shadow_total", {"result": r}) or 0
+                for r in ("compared", "failed", "dropped")
+            )
+            if done >= n:
+                return
+            waited.wait(0.05)
+        raise AssertionError(f"{done} of {n} compared")
+
+
+@contextmanager
+def house(project: Project, stable: Release | None = None) -> Iterator[House]:
+    live = stable or project.stable
+
+    def open_gallery(release: Release) -> Gallery:
+        return Gallery.open(
+            project.at(release), space_id=release.space_id, dim=release.encoder.dim,
+            comparator=release.comparator,
+        )  # fmt: skip
+
+    with open_gallery(live) as gallery, Ledger.open(project.folder / "state/ledger.db") as ledger:
+        adapt = AdaptSettings(audit_ratio=1.0)
+        service = Service(live, gallery, ledger, desk=project.desk, adapt=adapt)
+        follower = Follower(
+            service, project.store, open_gallery=open_gallery, desk=project.desk, clock=lambda: 0.0
+        )
+        with (
+            running(create_app(service)) as url,
+            httpx.Client(base_url=url, timeout=30) as client,
+        ):
+            yield House(project, service, follower, client)
+        follower.stop()
+
+
+def start(project: Project, release: Release, **how: Any) -> None:
+    project.desk.start(Wish(release=release.id, slow_ms=5000, **how), actor="test")
+
+
+def test_a_subject_keeps_its_release_and_a_rising_share_only_adds_subjects(
+    project: Project,
+) -> None:
+    good = project.put(1e-5)
+    with house(project) as at:
+        start(project, good, steps=(20.0, 70.0))
+        at.look()
+        names = [f"account {i}" for i in range(60)]
+
+        def taken() -> set[str]:
+            found = {name: at.verify(0, name).headers["x-gemel-release"] for name in names}
+            return {name for name, release in found.items() if release == good.id}
+
+        few = taken()
+        assert few == taken() and 4 <= len(few) <= 24
+        project.desk.move("step", {"step": 1}, actor="test")
+        at.look()
+        many = taken()
+        assert few < many and 30 <= len(many) <= 54
+        same = {at.verify(i).headers["x-gemel-release"] for i in (0, 0, 0, 0)}
+        assert len(same) == 1, "without a name, what is asked is the subject"
+        rows = at.client.post("/v1/embeddings", json={"input": PEOPLE[:20]})
+        assert rows.json()["model"] == project.stable.id, "vectors that are kept are of one space"
+        project.desk.abort(actor="test", reason="enough")
+        at.look()
+        assert taken() == set()
+        assert project.store.pointer("canary") is None
+
+
+def test_a_shadow_answers_nobody_and_tells_what_would_differ(project: Project) -> None:
+    bad = project.put(1.0)
+    with house(project) as at:
+        start(project, bad, steps=())
+        at.look()
+        assert project.store.pointer("shadow") == bad.id
+        for i in range(0, 40, 2):
+            assert at.verify(i, f"s{i}").json()["release"] == project.stable.id
+        at.client.post("/v1/search", json={"query": PEOPLE[0], "k": 5})
+        at.compared(21)
+        at.look()
+        reply = at.client.get("/v1/rollout").json()
+        assert (reply["mode"], reply["share"]) == ("shadow", 0)
+        flips = reply["readings"][0]
+        assert flips["question"] == "flips" and flips["share"] > flips["limit"]
+        assert reply["seen"]["overlap"] < 1 and reply["seen"]["shift"] is not None
+        assert at.service.metrics.registry.get_sample_value(
+            "gemel_decisions_total", {"operation": "verify", "outcome": "match"}
+        ) == sum(at.verify(i).json()["outcome"] == "match" for i in range(0, 40, 2))
+
+
+def test_where_the_candidate_fails_stable_answers_and_the_failure_counts(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = project.put(1e-5)
+    with house(project) as at:
+        start(project, good, steps=(50.0,), least=5)
+        at.look()
+        trial = at.service.arms.trial
+        assert trial is not None
+
+        def broken(_: Any) -> Any:
+            raise RuntimeError("no memory")
+
+        monkeypatch.setattr(trial.live.encoder, "encode", broken)
+        for i in range(60):
+            reply = at.verify(0, f"account {i}")
+            assert (reply.status_code, reply.json()["release"]) == (200, project.stable.id)
+        at.look()
+        ended = project.desk.state()
+        assert ended is not None and ended.status == "rolled_back"
+        assert "errors of the service" in ended.reason
+        assert at.service.arms.trial is None
+
+
+def test_a_paused_rollout_takes_no_step_but_is_still_judged(project: Project) -> None:
+    good, bad = project.put(1e-5), project.put(1.0)
+    with house(project) as at:
+        start(project, good, steps=(50.0,), least=1)
+        project.desk.pause(actor="test", reason="lunch")
+        at.look()
+        assert project.desk.move("pause", {}, actor="test").share == 0.5
+        project.desk.resume(actor="test")
+        with pytest.raises(RolloutConflict, match="running"):
+            start(project, bad)
+        project.desk.abort(actor="test")
+        start(project, bad, steps=(50.0,))
+        project.desk.pause(actor="test")
+        at.look()
+        for i in range(0, 60, 2):
+            at.verify(i, f"account {i}")
+        at.compared(30)
+        at.look()
+        ended = project.desk.state()
+        assert ended is not None and ended.status == "rolled_back", ended
+
+
+def test_decisions_that_people_call_wrong_count_for_whom_made_them(project: Project) -> None:
+    good = project.put(1e-5)
+    with house(project) as at:
+        start(project, good, steps=(30.0,))
+        at.look()
+        wrong = 0
+        for i in range(80):
+            said = at.verify(0, f"account {i}").json()
+            if said["release"] == good.id and said["outcome"] == "match":
+                assert at.service.ledger is not None
+                answer(at.service.ledger, said["decision_id"], False, reviewer="ann")
+                wrong += 1
+        at.look()
+        ended = project.desk.state()
+        assert wrong > 5
+        assert ended is not None and ended.status == "rolled_back", ended
+        assert "people called wrong" in ended.reason
+
+
+def test_changes_go_to_both_galleries_so_that_going_back_loses_nothing(project: Project) -> None:
+    good = project.put(1e-5)
+    new = {**PEOPLE[0], "first": "newcomer"}
+    with house(project) as at:
+
+        def enroll(name: str) -> None:
+            body = {"records": [{"id": name, "payload": {**new, "last": name}}]}
+            assert at.client.post("/v1/records", json=body).json()["added"] == 1
+
+        def found(release: Release) -> set[str]:
+            assert at.service.pick().release.id == release.id
+            reply = at.client.post("/v1/search", json={"query": new, "k": 6}).json()
+            assert reply["release"] == release.id
+            return {hit["id"] for hit in reply["hits"]}
+
+        start(project, good, steps=(50.0,))
+        at.look()
+        enroll("during")
+        project.store.point("stable", good.id, actor="test", reason="by hand")
+        at.look()
+        ended = project.desk.state()
+        assert ended is not None and ended.status == "promoted", "by somebody's hand"
+        assert "during" in found(good)
+        enroll("after")
+        at.client.request("DELETE", "/v1/records", json={"ids": ["during"]})
+        project.store.rollback(actor="test", reason="second thoughts")
+        at.look()
+        assert {"after"} <= found(project.stable) and "during" not in found(project.stable)
+    with house(project) as at:  # after a restart too
+        project.store.point("stable", good.id, actor="test", reason="again")
+        at.look()
+    with house(project, project.store.get("stable")) as at:
+        body = {"records": [{"id": "late", "payload": {**new, "last": "late"}}]}
+        assert at.client.post("/v1/records", json=body).json()["added"] == 1
+        project.store.rollback(actor="test", reason="again")
+        at.look()
+        assert at.service.pick().release.id == project.stable.id
+        reply = at.client.post("/v1/search", json={"query": new, "k": 6}).json()
+        assert "late" in {hit["id"] for hit in reply["hits"]}
+
+
+def test_what_must_hold_before(project: Project) -> None:
+    bare, desk = project.put(1e-5, enrolled=False), project.desk
+    with pytest.raises(NotFound):
+        desk.start(Wish(release="ffff0000"), actor="test")
+    with pytest.raises(InvalidInput, match="rising"):
+        start(project, bare, steps=(50.0, 20.0))
+    with pytest.raises(RolloutConflict, match="stable already"):
+        start(project, project.stable)
+    with pytest.raises(RolloutConflict, match="no rollout"):
+        desk.abort(actor="test")
+    counted = Desk(project.store, lambda release: 0 if release.id == bare.id else 200)
+    with pytest.raises(GateFailed, match="gallery enrolled"):
+        counted.start(Wish(release=bare.id, steps=()), actor="test")
+    with house(project) as at:
+        Desk(project.store).start(Wish(release=bare.id, steps=()), actor="test")
+        at.look()
+        ended = desk.state()
+        assert ended is not None and ended.status == "rolled_back"
+        assert "gallery is empty" in ended.reason
+        assert at.verify(0).status_code == 200
+
+
+def test_evidence_outlives_a_restart_and_promotion_waits_for_the_gates(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = project.put(1e-5)
+    with house(project) as at:
+        start(project, good, steps=(50.0,), least=5)
+        at.look()
+        for i in range(0, 80, 2):
+            at.verify(i % 40, f"account {i}")
+        at.compared(40)
+        at.look()
+        before = at.client.get("/v1/rollout").json()["readings"][1]["n"]
+    with house(project) as at:
+        at.look()
+        assert at.client.get("/v1/rollout").json()["readings"][1]["n"] >= before > 0
+        (good.folder / "policy.json").chmod(0o644)
+        policy = (good.folder / "policy.json").read_bytes()
+        (good.folder / "policy.json").write_bytes(policy + b" ")
+        with pytest.raises(GemelError, match="policy"):
+            project.desk.promote(actor="test")
+        state = project.desk.state()
+        assert state is not None and state.is_active
+        assert project.store.pointer("stable") == project.stable.id
