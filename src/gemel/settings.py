@@ -20,6 +20,8 @@ FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"
 Observed = Literal["eer", "f1", "accuracy", "cost"]
 Proven = Literal["fmr", "fnmr", "recall", "precision"]
 """Goals of a comparison: without a rate, and with one, which is proven."""
+Tune = Literal["none", "head", "all"]
+LongTexts = Literal["truncate", "windows"]
 For = Literal["verify", "search", "duplicates"]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -170,6 +172,27 @@ class TrainSettings(Settings, frozen=True):
     """How the encoder learns; 0 and null mean the measured default of the modality."""
 
     size: Annotated[Literal["small", "base"], Meta(description="Size of the tower")] = "small"
+    backbone: Annotated[
+        str,
+        Meta(
+            description="Pretrained network to start from: a folder of sentence-transformers or "
+            "transformers, or its name on a hub; empty: none"
+        ),
+    ] = ""
+    tune: Annotated[
+        Tune | None,
+        Meta(
+            description="What of the backbone is trained: none, as it is; head, a layer behind it; "
+            "all of it; null: head"
+        ),
+    ] = None
+    long_texts: Annotated[
+        LongTexts | None,
+        Meta(
+            description="Texts with more tokens than a backbone takes: truncate, their end is not "
+            "looked at; windows, the mean of all parts; null: truncate"
+        ),
+    ] = None
     image_size: Annotated[
         Annotated[int, Meta(ge=0, le=256)],
         Meta(

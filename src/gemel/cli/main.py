@@ -19,6 +19,7 @@ import typer
 
 from gemel import __version__
 from gemel.cli import (
+    adopt,
     classes,
     data,
     duplicates,
@@ -83,6 +84,7 @@ def root(
 app.command()(data.init)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("import")(adopt.import_)
 app.command()(calibrate)
 app.add_typer(release.app, name="release")
 gallery.app.command()(classes.classify)

@@ -38,6 +38,8 @@ def render(guess: Guess, folder: Path) -> str:
     for key in ("data.path", "other.path", "data.pairs"):
         if values.get(key):
             values[key] = _seen_from(Path(values[key]), folder)
+    if Path(backbone := values.get("train.backbone", "")).is_dir() and backbone:
+        values["train.backbone"] = _seen_from(Path(backbone), folder)
     lines = [
         "# Settings of a gemel project; commented lines show the default. All of them,",
         "# and where each comes from: gemel config show. Their meaning: docs/reference/settings.md",

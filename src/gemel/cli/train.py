@@ -37,6 +37,8 @@ def train(
         show.say(f"would train on {len(dataset):,} records into {project.run_folder(dataset)}")
         return
     run = train_run(project, dataset)
+    for note in run.training.notes:
+        show.say(f"note: {note}")
     if run.training.estimate is not None:
         _begin(project, dataset, json=json)
         return
@@ -97,6 +99,7 @@ def train_run(project: Project, dataset: Dataset) -> Run:
             splits,
             project.config.train,
             project.run_folder(dataset),
+            base=project.config.root,
             progress=lambda step: _tick(step, tick),
         )
 

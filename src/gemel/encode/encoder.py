@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.arrays import Float32, canonical_json, digest, unit_rows
 from gemel.data.sources import frames
-from gemel.encode import modality
+from gemel.encode import modality, ragged
 from gemel.encode.modality import Payload, Prepare
 from gemel.errors import ConfigError, ReleaseError
 
@@ -100,4 +100,7 @@ class Encoder:
         """The same rows as `encode`, a batch at a time."""
         for start in range(0, len(payloads), batch):
             arrays = self.prepare(payloads[start : start + batch])
-            yield unit_rows(self._session.run([OUTPUT], arrays)[0])
+            rows = np.empty((len(next(iter(arrays.values()))), self.dim), np.float32)
+            for idx, run in ragged.runs(arrays):
+                rows[idx] = self._session.run([OUTPUT], run)[0]
+            yield unit_rows(rows)

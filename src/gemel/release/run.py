@@ -16,14 +16,16 @@ from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
 from gemel.figures import html_table, share
-from gemel.settings import Margin, Mining
+from gemel.settings import LongTexts, Margin, Mining, Tune
 
 ENCODER = "encoder"
 REPORT = "train.json"
 FORMAT = 2
 DONE = "done"
 MAP_AT_R = "MAP@R"
-LATER = ("image_size", "crossed", "memory", "chunk")
+MODEL = "sentence-transformers"
+"""Folder of a run with the trained network as the package of that name reads it."""
+LATER = ("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk")
 """Settings that older runs did not have; unset, they change no name."""
 By = Literal["fields", "views"]
 WITHOUT = "without-{}"
@@ -78,6 +80,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     image_size: int = 0
     memory: int = 0
     chunk: int = 0
+    backbone: str = ""
+    tune: Tune | None = None
+    long_texts: LongTexts | None = None
 
 
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:
@@ -122,6 +127,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         torch: its version.
         estimate: what its scores hold, of records without labels; None with labels.
         measure: name of the dev metric of the history.
+        licence: of the weights that it started from.
+        notes: on the training records.
     """
 
     settings: RunSettings
@@ -135,6 +142,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     torch: str
     estimate: Estimate | None = None
     measure: str = MAP_AT_R
+    licence: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def best(self) -> Epoch:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gemel.arrays import Float32, Int64
+from gemel.encode import ragged
 
 Arrays = dict[str, NDArray[Any]]
 """Network inputs by name, first axis = records."""
@@ -38,9 +39,12 @@ def embed(tower: nn.Module, arrays: Arrays, *, batch: int = 512, device: str = "
     n = len(next(iter(arrays.values())))
     was_training = tower.training
     tower.eval()
-    parts = [
-        tower(**tensors(take(arrays, slice(i, i + batch)), device)).cpu().numpy()
-        for i in range(0, n, batch)
-    ]
+    parts = []
+    for i in range(0, n, batch):
+        for idx, run in ragged.runs(take(arrays, slice(i, i + batch))):
+            parts.append((i + idx, tower(**tensors(run, device)).cpu().numpy()))
     tower.train(was_training)
-    return np.ascontiguousarray(np.concatenate(parts), dtype=np.float32)
+    out = np.empty((n, parts[0][1].shape[1]), np.float32)
+    for idx, rows in parts:
+        out[idx] = rows
+    return out

@@ -25,6 +25,15 @@ TOLERANCE = 1e-4
 CHECKED_BATCHES = (1, 2, 7, 32)
 
 
+class Stretching(nn.Module):
+    """A tower that takes arrays of which more axes than the first differ from call to call."""
+
+    @property
+    def axes(self) -> dict[str, tuple[int, ...]]:
+        """Those axes, by the name of the array."""
+        raise NotImplementedError
+
+
 def export(tower: nn.Module, arrays: Arrays) -> tuple[bytes, float]:
     """The tower as an ONNX model, and how far it is from torch.
 
@@ -71,8 +80,17 @@ def parity(
 
 def _to_onnx(tower: nn.Module, arrays: Arrays) -> bytes:
     n = len(next(iter(arrays.values())))
-    example = tensors(take(arrays, np.arange(3) % n))
+    axes = tower.axes if isinstance(tower, Stretching) else {}
+    example = {}
+    for name, a in take(arrays, np.arange(3) % n).items():
+        # An axis of length 1 would be taken for one that always is.
+        short = [int(i in axes.get(name, ()) and a.shape[i] == 1) for i in range(a.ndim)]
+        example[name] = np.pad(a, [(0, more) for more in short])
     batch = torch.export.Dim("batch", min=1)
+    dynamic = {
+        name: {0: batch, **dict.fromkeys(axes.get(name, ()), torch.export.Dim.DYNAMIC)}
+        for name in example
+    }
     # The exporter talks to stdout and warns about itself; neither is about the user's data.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
@@ -80,11 +98,11 @@ def _to_onnx(tower: nn.Module, arrays: Arrays) -> bytes:
             program = torch.onnx.export(
                 tower,
                 (),
-                kwargs=example,
+                kwargs=tensors(example),
                 dynamo=True,
                 input_names=list(example),
                 output_names=[OUTPUT],
-                dynamic_shapes={name: {0: batch} for name in example},
+                dynamic_shapes=dynamic,
                 external_data=False,
                 verbose=False,
             )

@@ -27,11 +27,12 @@ from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.encode.modality import Prepare
-from gemel.errors import DataError, ReleaseError
+from gemel.errors import ConfigError, DataError, ReleaseError
 from gemel.files import write_whole
 from gemel.release.run import (
     ENCODER,
     FORMAT,
+    MODEL,
     REPORT,
     WITHOUT,
     Run,
@@ -43,12 +44,15 @@ from gemel.release.run import (
 from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
 from gemel.train.arrays import Arrays, Views
+from gemel.train.backbones.frozen import Frozen
 from gemel.train.checkpoint import only_writer
 from gemel.train.towers import Defaults, Trainable
 
 CHECKPOINT = "checkpoint.safetensors"
 OF_PAIRS = "cosent"
 """The loss of given pairs, whatever the modality."""
+FROZEN = "frozen"
+"""Folder beside the runs with what backbones make of records."""
 
 
 def train(
@@ -57,6 +61,7 @@ def train(
     settings: TrainSettings,
     folder: Path,
     *,
+    base: Path = Path(),
     progress: loop.Progress | None = None,
 ) -> Run:
     """Train, export and describe an encoder; skip or resume what a former call has done.
@@ -67,24 +72,32 @@ def train(
             encoder is trained without each side, and one on all.
         settings: 0 and null mean the measured default of the modality.
         folder: becomes `encoder/{prepare.json,encoder.onnx,comparator.json}` and `train.json`.
+        base: folder that a relative `train.backbone` is seen from.
         progress: called after each step.
     Raises:
         ConfigError: a setting that this modality does not have.
         DataError: too few identities or no genuine pair.
         TrainingError: training went wrong, or the export differs from torch.
     """
-    half, seen = towers.trainable(dataset.modality), splits
+    half, seen = towers.trainable(dataset.modality, settings, base), splits
     if splits.crossed:
         for side in SIDES:
             part = crossed.without(dataset, splits, side)
-            train(dataset, part, settings, folder / WITHOUT.format(side), progress=progress)
+            into = folder / WITHOUT.format(side)
+            train(dataset, part, settings, into, base=base, progress=progress)
         seen = crossed.everything(dataset, splits)
+    if settings.backbone and not dataset.has_identities:
+        raise ConfigError(
+            "a pretrained network needs records of which some belong together",
+            where="train.backbone",
+            hint="name the column that says it as data.identity, or leave train.backbone out",
+        )
     identities = _known(dataset.identities[seen.train])
     defaults = half.defaults_for(0 if dataset.has_identities else len(dataset))
     resolved = resolve(
         settings, defaults, n_identities=len(np.unique(identities)), pairing=dataset.pairing
     )
-    key = _key(dataset, splits, resolved)
+    key = _key(dataset, splits, resolved, half.start)
     folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder), _threads(resolved.threads):
         finished = _finished(folder, key)
@@ -133,15 +146,19 @@ def resolve(
         rows = resolved["identities_per_batch"] * resolved["views_per_identity"]
         few = max(1, min(n_identities, resolved["identities_per_batch"]))
         resolved["views_per_identity"] = rows // few
+    if settings.tune == "none":
+        resolved["max_epochs"] = 0
     return msgspec.convert(resolved, RunSettings)
 
 
-def _key(dataset: Dataset, splits: Splits, settings: RunSettings) -> str:
-    """Digest of everything that decides the result."""
+def _key(dataset: Dataset, splits: Splits, settings: RunSettings, start: str) -> str:
+    """Digest of everything that decides the result; `start` is that of the weights at the start."""
     said = named_by(settings)
     described = {"format": FORMAT, "settings": said, "splits": splits.as_dict()}
     if written := readings(dataset.fields):
         described["readings"] = written
+    if start:
+        described["start"] = start
     return digest(canonical_json(described), dataset.digest.encode())
 
 
@@ -175,19 +192,25 @@ def _run(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         tower = half.tower(prepare, arrays, size=settings.size)
+    example, learner = arrays, tower
+    dev = prepare(dataset.payloads(splits.dev))
+    if isinstance(tower, Frozen):
+        kept = session.checkpoint.parent.parent / FROZEN if session.checkpoint else None
+        learner = tower.learner
+        arrays, dev = (tower.embedded(a, kept) for a in (arrays, dev))
     pairing = dataset.pairing.take(splits.train)
     views = half.views(prepare)
     if tell is not None:
-        told = tell(tower, arrays, views, seed=settings.seed, pairing=pairing)
+        told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         identities = told.identities
     lesson = lessons.lesson(
         half,
         settings,
-        (tower, arrays, identities),
+        (learner, arrays, identities),
         (pairing, dataset.pairing.take(splits.dev)),
         dataset.identity_names,
     )
-    dev, dev_identities = prepare(dataset.payloads(splits.dev)), dataset.identities[splits.dev]
+    dev_identities = dataset.identities[splits.dev]
     if tell is not None:
         dev_identities = _known(dev_identities)
     if half.judge_views or tell is not None:
@@ -200,7 +223,7 @@ def _run(
     )
     started = time.monotonic()
     history = loop.fit(
-        tower,
+        learner,
         material,
         lesson.sampler,
         objective,
@@ -212,16 +235,20 @@ def _run(
     estimate = None
     if tell is None:
         comparator = half.comparator(
-            tower, arrays, identities, views, seed=settings.seed, pairing=pairing
+            learner, arrays, identities, views, seed=settings.seed, pairing=pairing
         )
     else:
-        told = tell(tower, arrays, views, seed=settings.seed, pairing=pairing)
+        told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         comparator, estimate = told.fitted()
-    encoder = session.checkpoint.parent / ENCODER if session.checkpoint else Path(ENCODER)
+    if isinstance(tower, Frozen):
+        tower = tower.whole()
+    place = session.checkpoint.parent if session.checkpoint else Path()
+    if half.save is not None and settings.max_epochs:
+        half.save(tower, place / MODEL)
     return Training(
         settings=settings,
         history=tuple(history),
-        parity=write_encoder(encoder, tower, material.arrays, prepare, comparator),
+        parity=write_encoder(place / ENCODER, tower, example, prepare, comparator),
         learning_seconds=round(learning, 3),
         n_weights=sum(p.numel() for p in tower.parameters()),
         n_train=len(splits.train),
@@ -230,6 +257,8 @@ def _run(
         torch=str(torch.__version__),
         estimate=estimate,
         measure=lesson.measure,
+        licence=half.licence,
+        notes=half.notes(payloads),
     )
 
 

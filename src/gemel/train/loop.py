@@ -230,7 +230,9 @@ def _start(tower: nn.Module, learned: nn.Module, plan: Plan) -> State:
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         {"params": list(learned.parameters()), "weight_decay": 0.0, "faster": FASTER},
     ]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.learning_rate)
+    # A tower that is used as it is has nothing to optimise; the optimizer wants something.
+    groups = [g for g in groups if g["params"]] or [{"params": [nn.Parameter(torch.zeros(0))]}]
+    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate)
     judged = copy.deepcopy(tower) if plan.averaging else tower
     return State(tower, judged, _copy(tower), optimizer, learned)
 

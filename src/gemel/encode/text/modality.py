@@ -14,6 +14,7 @@ from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.ngrams import ngrams
 from gemel.encode.text.parts import TextParts
 from gemel.encode.text.prepare import HINT, TextPrepare
+from gemel.encode.text.tokens import TokenPrepare
 from gemel.errors import InvalidInput
 
 SHOWN = 400
@@ -32,9 +33,9 @@ class TextModality(modality.Modality):
         """The texts of a table, or the text files below a folder."""
         return texts.read(path, said)
 
-    def prepare(self, spec: Mapping[str, Any]) -> TextPrepare:
-        """How many n-grams of a text are looked at, as fitted."""
-        return TextPrepare.from_spec(spec)
+    def prepare(self, spec: Mapping[str, Any]) -> Prepare:
+        """How many n-grams of a text are looked at, as fitted; or a tokenizer."""
+        return (TokenPrepare if "tokenizer" in spec else TextPrepare).from_spec(spec)
 
     def pack(self, payload: Payload) -> Any:
         """The text itself."""

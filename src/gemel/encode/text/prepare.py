@@ -78,19 +78,7 @@ class TextPrepare:
 
     def check(self, payload: Any) -> None:
         """Raise InvalidInput if the payload is no text, has no word, or is longer than 1 MiB."""
-        if not isinstance(payload, str):
-            raise InvalidInput(f"a {type(payload).__name__} is no text", where="text", hint=HINT)
-        try:
-            n_bytes = len(payload.encode())
-        except UnicodeEncodeError as e:
-            raise InvalidInput("half a character (a lone surrogate)", where="text") from e
-        if n_bytes > MAX_BYTES:
-            hint = "split it, and enroll the parts as records of one identity"
-            raise InvalidInput(
-                f"a text of {n_bytes:,} bytes, at most {MAX_BYTES:,}", where="text", hint=hint
-            )
-        if not folded(payload):
-            raise InvalidInput("an empty text", where="text", hint=HINT)
+        check_text(payload)
 
     def __call__(self, payloads: Sequence[str]) -> dict[str, NDArray[Any]]:
         """`gram` (n, width) int32 and `count` (n, width) uint8, both zero where there is none."""
@@ -101,6 +89,23 @@ class TextPrepare:
             n = min(len(found), self.width)
             gram[i, :n], count[i, :n] = found[:n], times[:n]
         return {"gram": gram, "count": count}
+
+
+def check_text(payload: Any) -> None:
+    """Raise InvalidInput if the payload is no text, has no word, or is longer than 1 MiB."""
+    if not isinstance(payload, str):
+        raise InvalidInput(f"a {type(payload).__name__} is no text", where="text", hint=HINT)
+    try:
+        n_bytes = len(payload.encode())
+    except UnicodeEncodeError as e:
+        raise InvalidInput("half a character (a lone surrogate)", where="text") from e
+    if n_bytes > MAX_BYTES:
+        hint = "split it, and enroll the parts as records of one identity"
+        raise InvalidInput(
+            f"a text of {n_bytes:,} bytes, at most {MAX_BYTES:,}", where="text", hint=hint
+        )
+    if not folded(payload):
+        raise InvalidInput("an empty text", where="text", hint=HINT)
 
 
 def hashes(text: str) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

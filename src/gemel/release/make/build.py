@@ -80,7 +80,8 @@ def build(
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
         (draft / EVIDENCE).write_bytes(as_json(evidence))
-        head = Head(origin.encoder.space_id, origin.encoder.modality, name, licence)
+        terms = licence or run.training.licence
+        head = Head(origin.encoder.space_id, origin.encoder.modality, name, terms)
         release = seal(draft, Path(into), head, now=created)
     release.check_parity()
     tick()

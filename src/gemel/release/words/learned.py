@@ -36,6 +36,8 @@ def over_untrained(training: Training) -> tuple[bool, str]:
     """Whether an epoch was better than none, and a phrase with both figures."""
     best, untrained = training.best, training.history[0]
     on_dev = f"{training.measure} on dev"
+    if training.settings.tune == "none":
+        return True, f"nothing was trained: {on_dev} {share(untrained.metric)}"
     if untrained.metric == 1:
         return True, f"the untrained network had nothing left to learn: {on_dev} 100 %"
     if best.epoch == 0:

@@ -7,10 +7,11 @@ is (`Modality.training`) and imported when training asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from torch import nn
@@ -25,10 +26,14 @@ from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.registry import MODALITIES
 from gemel.release.run import Estimate
+from gemel.settings import TrainSettings
 from gemel.train.arrays import Arrays, Mix, Views, embed
 from gemel.train.comparators import by_views as crowding
 from gemel.train.loop import Supervision
 from gemel.train.losses import ByIdentity, Loss
+
+if TYPE_CHECKING:
+    from gemel.train.backbones.source import Source
 
 PATIENCE_BY_VIEWS = 2
 BATCHES_BY_VIEWS = 40
@@ -72,6 +77,13 @@ class BuildTower(Protocol):
 
     def __call__(self, prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
         """The tower, initialised from torch's seeded generator; `arrays` are the training ones."""
+
+
+class OpenBackbone(Protocol):
+    """The training half of a modality on a pretrained network."""
+
+    def __call__(self, source: Source) -> Trainable:
+        """What training needs of a network out of this folder."""
 
 
 class BuildViews(Protocol):
@@ -164,6 +176,11 @@ def by_views(
     return crowding.told(embed(tower, arrays), (one, two), pairing)
 
 
+def nothing(payloads: Sequence[Any]) -> tuple[str, ...]:
+    """No notes."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Trainable:
     """Everything that training asks of a modality.
@@ -180,6 +197,11 @@ class Trainable:
         mix: makes new identities of a batch of old ones, or None.
         unlabelled: tells of records without labels.
         defaults: of the settings.
+        on: opens a pretrained network (`train.backbone`); None: there is no way to.
+        start: digest of the weights that training starts from; empty: it starts from none.
+        licence: of those weights.
+        notes: what a user should know of the training payloads.
+        save: writes the trained tower as others read it; None: nobody does.
     """
 
     modality: str
@@ -193,6 +215,11 @@ class Trainable:
     defaults: Defaults = field(default_factory=Defaults)
     sized: FitSized | None = None
     unlabelled: FitUnlabelled = by_views
+    on: OpenBackbone | None = None
+    start: str = ""
+    licence: str = ""
+    notes: Callable[[Sequence[Any]], tuple[str, ...]] = nothing
+    save: Callable[[nn.Module, Path], None] | None = None
 
     def defaults_for(self, n_alone: int = 0) -> Defaults:
         """The defaults of records with labels, or of so many without.
@@ -230,11 +257,15 @@ class Trainable:
         return self.sized(payloads, size)
 
 
-def trainable(name: str) -> Trainable:
-    """The training half of the modality of that name.
+def trainable(name: str, settings: TrainSettings | None = None, base: Path = Path()) -> Trainable:
+    """The training half of the modality of that name, on the backbone that the settings name.
 
+    Args:
+        name: of the modality.
+        settings: of training; None: the defaults.
+        base: folder that a relative `train.backbone` is seen from.
     Raises:
-        ConfigError: nobody has the modality, or it cannot be trained.
+        ConfigError: nobody has the modality, it cannot be trained, or not from that backbone.
     """
     place = modalities.named(name).training
     found = EntryPoint(name, place, MODALITIES.group).load() if place else None
@@ -243,4 +274,14 @@ def trainable(name: str) -> Trainable:
             f"modality {name!r} cannot be trained",
             hint=f"its half of training, {place or 'not named'}, is no Trainable of that name",
         )
-    return found
+    if settings is None or not settings.backbone:
+        return found
+    if found.on is None:
+        raise ConfigError(
+            f"no pretrained network is known for {modalities.named(name).nouns[1]}",
+            where="train.backbone",
+            hint="leave train.backbone out",
+        )
+    from gemel.train.backbones import source
+
+    return found.on(source.find(settings, base))

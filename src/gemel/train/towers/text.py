@@ -9,7 +9,7 @@ et al., 1990) and is trained from there. How much each counts is learned.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays, Views
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.views.text import TextViews
+
+if TYPE_CHECKING:
+    from gemel.train.backbones.source import Source
 
 WIDTHS = {"small": (1024, 128), "base": (2048, 256)}
 """Lengths of the sketch and of the learned block."""
@@ -114,11 +117,18 @@ def _views(prepare: Prepare) -> Views:
     return TextViews()
 
 
+def _on(source: Source) -> Trainable:
+    from gemel.train.backbones.text import opened
+
+    return opened(source)
+
+
 TEXT = Trainable(
     "text",
     prepare=_prepare,
     tower=_tower,
     views=_views,
+    on=_on,
     defaults=Defaults(
         identities_per_batch=64,
         views_per_identity=2,

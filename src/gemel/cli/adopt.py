@@ -1,0 +1,98 @@
+"""`gemel import`: a pretrained model as it is becomes a release with proven error rates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gemel.cli import data as records
+from gemel.cli import show
+from gemel.cli.calibrate import build_release, find_release, show_made
+from gemel.cli.project import AsJson, Project, Sets
+from gemel.cli.release import note_move, show_gates
+from gemel.cli.train import check_installed, train_run
+from gemel.config import FILE
+
+if TYPE_CHECKING:
+    from gemel.release.release import Release
+
+SHARE = 0.4
+"""Of the identities, for dev and for eval each: nothing is learned from the rest."""
+
+
+def import_(
+    model: Annotated[
+        str, typer.Argument(help="Folder of sentence-transformers or transformers, or hub name.")
+    ],
+    path: Annotated[
+        Path, typer.Option("--data", help="File of labelled pairs, or of texts with identities.")
+    ],
+    identity: Annotated[
+        str | None, typer.Option(help="Column that says which records belong together.")
+    ] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column with a unique record id.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What the data are; text, or images of a folder.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    sets: Sets = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Settings.")] = Path(FILE),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing settings.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Export a model, choose and measure a threshold on your data, and shelve the release.
+
+    Nothing is trained. The settings are written as gemel init writes them; train.tune = "head" or
+    "all" there and gemel train go on from the model. The first release becomes stable if its gates
+    hold.
+    """
+    check_installed()
+    shares = [f"split.{side}={SHARE}" for side in ("dev", "eval")]
+    records.init(
+        path,
+        kind=kind or _kind(path, identity),
+        identity=identity,
+        id=id,
+        sets=[f"train.backbone={model}", "train.tune=none", *shares, *(sets or [])],
+        output=output,
+        force=force,
+    )
+    project = Project.open(output)
+    dataset = project.dataset()
+    run = train_run(project, dataset)
+    for note in run.training.notes:
+        show.say(f"note: {note}")
+    release = find_release(project, dataset, name) or build_release(project, dataset, name=name)
+    show_made(release, json=json)
+    _promote(project, release)
+
+
+def _kind(path: Path, identity: str | None) -> str | None:
+    """Texts, unless the file is one of pairs or the path a folder, which `init` looks at."""
+    from gemel.data.proposals.given import pairs_of_records
+    from gemel.data.sources import tables
+
+    if not path.is_file() or (identity is None and pairs_of_records(tables.read(path).frame)):
+        return None
+    return "text"
+
+
+def _promote(project: Project, release: Release) -> None:
+    """Make the release stable if nothing is, by its gates."""
+    from gemel.release import gates
+
+    store = project.store()
+    if store.pointer("stable") is not None:
+        return
+    report, move = gates.promote(
+        store,
+        release.id,
+        actor=project.actor,
+        reason="imported",
+        enrolled=project.enrolled,
+    )
+    show_gates(report)
+    note_move(project, move)
+    show.say("next: gemel verify A B; gemel gallery enroll; gemel serve")

@@ -1,0 +1,60 @@
+"""Records of different lengths in arrays of one width: run together where they are about as long.
+
+An array named `there` (n, ...) says what of each record is no padding. Padding costs as much as
+what is there, so records go through a network in runs of like length, cut to the longest of each.
+What comes out must not depend on it: a network that takes such arrays ignores what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.arrays import Int64
+
+THERE = "there"
+ROWS, PLACES = 64, 4096
+"""Of a run, at most: records, and places with padding; more at once are no faster on a core."""
+
+
+def runs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Int64, dict[str, NDArray[Any]]]]:
+    """Positions of records and their arrays, each record once; all at once without `there`.
+
+    Args:
+        arrays: by name, first axis = n records; those of the shape of `there` are cut with it.
+    """
+    there = arrays.get(THERE)
+    if there is None:
+        n = len(next(iter(arrays.values())))
+        yield np.arange(n), dict(arrays)
+        return
+    size = np.count_nonzero(there.reshape(len(there), -1), axis=1)
+    order = np.argsort(-size, kind="stable").astype(np.int64)
+    start = 0
+    while start < len(order):
+        # The longest comes first, so that the rest of a run is no longer.
+        places = max(1, int(np.prod(_extent(there[order[start : start + 1]]))))
+        idx = order[start : start + max(1, min(ROWS, PLACES // places))]
+        cut = tuple(slice(0, n) for n in _extent(there[idx]))
+        yield (
+            idx,
+            {
+                name: a[idx][:, *cut] if a.shape == there.shape else a[idx]
+                for name, a in arrays.items()
+            },
+        )
+        start += len(idx)
+
+
+def _extent(there: NDArray[Any]) -> tuple[int, ...]:
+    """How far the longest of some records reaches on each axis but the first, at least 1."""
+    axes = range(1, there.ndim)
+    return tuple(
+        max(1, int(np.flatnonzero(there.any(axis=(0, *(a for a in axes if a != axis))))[-1]) + 1)
+        if there.any()
+        else 1
+        for axis in axes
+    )

@@ -1,0 +1,114 @@
+"""A backbone that stays as it is, with a layer behind it that learns on its embeddings.
+
+The embeddings are made once and kept in a file beside the runs, named by the weights and by the
+records, so that the layer trains in seconds, and the next run with other settings starts at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gemel.arrays import Float32, digest
+from gemel.files import write_whole
+from gemel.train.arrays import Arrays, embed
+from gemel.train.export import Stretching
+
+ROWS = "rows"
+
+
+class Head(nn.Module):
+    """Rows of a backbone to unit rows, by a linear layer that starts as the identity.
+
+    Args:
+        dim: of the rows.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim, bias=False)
+        nn.init.eye_(self.linear.weight)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Unit rows, (b, dim) float32."""
+        return F.normalize(self.linear(rows), dim=1)
+
+
+class Backbone(Stretching):
+    """A pretrained network: arrays to unit rows, by way of `head`, which is empty at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head: nn.Module = nn.Identity()
+
+
+class Frozen(nn.Module):
+    """A backbone and what learns behind it; only the latter has gradients.
+
+    Args:
+        backbone: gives unit rows; its own head is empty.
+        head: of those rows; None: they are the result.
+        start: digest of the backbone's weights.
+    """
+
+    def __init__(self, backbone: Backbone, head: Head | None, start: str) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(False).eval()
+        self.learner: nn.Module = _AsItIs() if head is None else head
+        self.start = start
+
+    @property
+    def head(self) -> Head | None:
+        """What learns, if anything does."""
+        return self.learner if isinstance(self.learner, Head) else None
+
+    def whole(self) -> Backbone:
+        """The backbone with the layer in its place, to be exported."""
+        self.backbone.head = self.learner
+        return self.backbone
+
+    def embedded(self, arrays: Arrays, kept: Path | None) -> Arrays:
+        """The backbone's rows of prepared records, out of a file if they were made before.
+
+        Args:
+            arrays: prepared records.
+            kept: folder of such files; None: nothing is kept.
+        """
+        return {ROWS: self._rows(arrays, kept)}
+
+    def _rows(self, arrays: Arrays, kept: Path | None) -> Float32:
+        if kept is None:
+            return embed(self.backbone, arrays)
+        content = [part for name in sorted(arrays) for part in _bytes(name, arrays)]
+        path = kept / f"{digest(self.start.encode(), *content)[:32]}.npy"
+        try:
+            found: Float32 = np.load(path, allow_pickle=False)
+        except (OSError, ValueError):
+            found = embed(self.backbone, arrays)
+            kept.mkdir(parents=True, exist_ok=True)
+            write_whole(path, _npy(found))
+        return found
+
+
+class _AsItIs(nn.Module):
+    """Rows as they are."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return torch.as_tensor(rows)
+
+
+def _bytes(name: str, arrays: Arrays) -> tuple[bytes, bytes]:
+    a = np.ascontiguousarray(arrays[name])
+    return f"{name} {a.dtype.str} {a.shape}".encode(), a.tobytes()
+
+
+def _npy(rows: Float32) -> bytes:
+    from io import BytesIO
+
+    file = BytesIO()
+    np.save(file, rows, allow_pickle=False)
+    return file.getvalue()

@@ -1,0 +1,93 @@
+"""Where a pretrained network comes from: a folder, or a name that a hub knows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gemel.errors import ConfigError
+from gemel.settings import LongTexts, TrainSettings, Tune
+
+OF_MODEL = ("*.json", "*.txt", "*.safetensors", "*.model", "*.md")
+"""Files of a hub's folder that are fetched."""
+WEIGHTS = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder with weights, and what is asked of them.
+
+    Args:
+        folder: that holds them.
+        tune: what of them is trained.
+        long_texts: what becomes of texts that are too long.
+    """
+
+    folder: Path
+    tune: Tune
+    long_texts: LongTexts
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights and of all that says how they are used."""
+        total = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file() and path.suffix in (WEIGHTS, ".json"):
+                with path.open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                total.update(f"{path.relative_to(self.folder).as_posix()} {found}\n".encode())
+        return total.hexdigest()
+
+
+def find(settings: TrainSettings, base: Path) -> Source:
+    """The folder that `train.backbone` names.
+
+    Args:
+        settings: of training; they name a backbone.
+        base: folder that a relative path is seen from.
+    Raises:
+        ConfigError: there is no such folder, and no hub gives it.
+    """
+    folder = base / Path(settings.backbone).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(settings.backbone)
+    return Source(folder, settings.tune or "head", settings.long_texts or "truncate")
+
+
+def _from_hub(name: str) -> Path:
+    hint = "name a folder that holds it, or its name on a hub that this machine reaches"
+    where = "train.backbone"
+    # What a hub calls a model is NAME or OWNER/NAME; anything else was meant to be a folder.
+    if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise ConfigError(f"no folder {name!r}", where=where, hint=hint)
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as e:
+        hint = "pip install 'gemel[transformers]'"
+        raise ConfigError(
+            f"no folder {name!r}, and no way to fetch it", where=where, hint=hint
+        ) from e
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(OF_MODEL)))
+    except Exception as e:  # the client's errors, and those of the network below it
+        said = (str(e).strip().splitlines() or [type(e).__name__])[0]
+        raise ConfigError(f"no folder {name!r}, and no hub: {said}", where=where, hint=hint) from e
+
+
+def licence_of(folder: Path) -> str:
+    """What the head of a folder's README.md says its licence is; empty if it says nothing."""
+    try:
+        lines = (folder / "README.md").read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if not lines or lines[0].strip() != "---":
+        return ""
+    for line in lines[1:]:
+        key, _, value = line.partition(":")
+        if key.strip() == "license":
+            return value.strip()
+        if line.strip() == "---":
+            break
+    return ""

