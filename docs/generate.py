@@ -111,11 +111,15 @@ def _routes() -> str:
     lines = [
         "# Routes",
         "",
-        "`/openapi.json` has the bodies. Errors are problem+json (RFC 9457).",
+        "`/openapi.json` has the bodies. Errors are problem+json (RFC 9457). Where keys are",
+        "asked for, a key needs the role of the route.",
         "",
     ]
-    lines += ["| method | path | |", "|---|---|---|"]
-    lines += [f"| {r.method} | `{r.path}` | {r.summary} |" for r in TABLE]
+    lines += [
+        "| method | path | role of the key, where keys are asked for | |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {r.method} | `{r.path}` | {r.role or 'none'} | {r.summary} |" for r in TABLE]
     return "\n".join(lines) + "\n"
 
 

@@ -8,10 +8,10 @@
                             PointerMoved RolloutConflict
       GalleryError        > UnknownRecord DuplicateRecord GalleryFull GalleryUnavailable
       LedgerError         > RowRefused LedgerUnavailable
-      RequestError        > InvalidInput UnknownDecision NotAllowed RateLimited Overloaded
-                            DeadlineExceeded MalformedBody UnknownPath WrongMethod NoGallery
-                            NoLedger BodyTooLarge WrongMediaType WrongHost HeadTooLarge
-                            TooSlow
+      RequestError        > InvalidInput UnknownDecision Unauthenticated NotAllowed
+                            RateLimited Overloaded DeadlineExceeded MalformedBody UnknownPath
+                            WrongMethod NoGallery NoLedger BodyTooLarge WrongMediaType WrongHost
+                            HeadTooLarge TooSlow
       ServiceUnreachable
       InternalError
 
@@ -231,6 +231,13 @@ class UnknownDecision(RequestError):
 
     code = "unknown_decision"
     status = 404
+
+
+class Unauthenticated(RequestError):
+    """The caller has no key that is valid."""
+
+    code = "unauthenticated"
+    status = 401
 
 
 class NotAllowed(RequestError):

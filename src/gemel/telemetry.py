@@ -53,7 +53,7 @@ ROUTES = (
 STATUSES = tuple(
     str(code)
     for code in (
-        *(200, 204, 304, 400, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431),
+        *(200, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431),
         *(500, 503, 504, 507),
     )
 )
@@ -159,7 +159,8 @@ METRICS = (
 
 EVENTS = {
     "service_started": "the service listens",
-    "service_is_public": "other machines reach the service, which asks nobody who they are",
+    "service_is_public": "other machines reach the service; without tls, keys travel in clear",
+    "keys_unreadable": "the file of keys cannot be read: those known before stay valid",
     "service_stopping": "a signal came; requests in flight are finished",
     "service_stopped": "everything in flight is finished",
     "release_switched": "the pointer moved and the new release is live",

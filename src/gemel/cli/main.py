@@ -25,6 +25,7 @@ from gemel.cli import (
     duplicates,
     explain,
     gallery,
+    keys,
     label,
     ledger,
     link,
@@ -99,6 +100,7 @@ app.add_typer(rollout.app, name="rollout")
 app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 app.command("mcp")(mcp.mcp)
 app.command()(release.report)
 app.command()(compare)

@@ -387,6 +387,11 @@ class Project:
         return Caller(self.actor, frozenset(ROLES))
 
     @property
+    def keys_file(self) -> Path:
+        """Where the keys of who may ask the service are."""
+        return self.state / "keys.json"
+
+    @property
     def ledger_file(self) -> Path:
         """Where the ledger is."""
         return self.state / "ledger.db"

@@ -45,6 +45,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         GalleryError: another process writes to the gallery.
     """
     from gemel.console import pages
+    from gemel.serve.access.access import Access
     from gemel.serve.http.app import create_app
     from gemel.serve.keeping import Keeper
     from gemel.serve.rollout.desk import Desk
@@ -83,4 +84,5 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         )
         follower.start()
         opened.callback(follower.stop)
-        yield create_app(service, settings, log=log, pages=pages.handlers(service))
+        access = Access(project.keys_file, log)
+        yield create_app(service, settings, log=log, pages=pages.handlers(service), access=access)

@@ -53,7 +53,7 @@ function route(description, path, method, operation) {
 
 async function start() {
   const main = document.getElementById("routes");
-  const reply = await fetch("/openapi.json").catch(() => null);
+  const reply = await fetchWithKey("/openapi.json").catch(() => null);
   if (!reply || !reply.ok) {
     main.append(make("p", "problem", "The service does not answer"));
     return;

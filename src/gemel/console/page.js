@@ -32,7 +32,7 @@ function percent(value) {
 async function ask(method, path, body) {
   let reply;
   try {
-    reply = await fetch(path, {
+    reply = await fetchWithKey(path, {
       method,
       headers: body ? { "content-type": "application/json" } : {},
       body: body ? JSON.stringify(body) : undefined,

@@ -29,6 +29,7 @@ POLICY = (
 )
 FILES = (
     ("/", "page.html", "text/html"),
+    ("/console/key.js", "key.js", "text/javascript"),
     ("/console/page.css", "page.css", "text/css"),
     ("/console/page.js", "page.js", "text/javascript"),
     ("/console/api.html", "api.html", "text/html"),
@@ -94,7 +95,7 @@ def _file(path: str, name: str, media_type: str) -> HTTPRouteHandler:
     content = resources.files(__package__).joinpath(name).read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
-    @get(path, name=name)
+    @get(path, name=name, opt={"free": True})
     async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
         headers = {**SAFE, "etag": tag, "cache-control": "no-cache"}
         if request.headers.get("if-none-match") == tag:

@@ -146,6 +146,15 @@ class Pointed(Body, frozen=True, kw_only=True):
     move: int | UnsetType = UNSET
 
 
+class Keyed(Body, frozen=True, kw_only=True):
+    """A key to the service that was made or revoked: its id, whose it is, and what it may do."""
+
+    id: str
+    name: str
+    role: str
+    expires: str
+
+
 class Tried(Body, frozen=True, kw_only=True):
     """What became of a rollout of `release`: started, a step, paused, ended; and why.
 
@@ -193,6 +202,8 @@ BODIES: dict[str, type[Body]] = {
     "rollout.rolled_back": Tried,
     "rollout.aborted": Tried,
     "rollout.promoted": Tried,
+    "key.add": Keyed,
+    "key.revoke": Keyed,
     "review.accept": Accepted,
     "ledger.refused": Refused,
 }

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from gemel.errors import GemelError, InternalError, RequestError, UnknownPath, WrongMethod, quoted
+from gemel.serve.access.access import Access
 from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.front import Front
@@ -28,6 +29,7 @@ def create_app(
     *,
     log: Any = None,
     pages: Sequence[HTTPRouteHandler] = (),
+    access: Access | None = None,
 ) -> Front:
     """The web application of a service.
 
@@ -35,7 +37,9 @@ def create_app(
         service: what answers.
         settings: limits; defaults if left out.
         log: a logger; JSON lines to stderr if left out.
-        pages: further handlers, such as those of the console.
+        pages: further handlers, such as those of the console; one whose `opt` says `free` needs no
+            key.
+        access: who may ask what; left out, nobody is asked who they are.
     Returns:
         An ASGI application.
     """
@@ -72,7 +76,8 @@ def create_app(
         on_shutdown=[door.stop],
     )
     guard = Guard(settings.host, settings.allowed_hosts)
-    front = Front(door, guard, endpoints, others, service.metrics)
+    free = {path for page in pages for path in page.paths if page.opt.get("free")}
+    front = Front(door, guard, access or Access(), endpoints, others, service.metrics, free)
     return front
 
 

@@ -85,7 +85,7 @@ class Door:
             trial = service.arms.trial if route.is_tried else None
 
             async def ask(live: Live) -> Any:
-                context = service.context(call.request_id, live=live)
+                context = service.context(call.request_id, call.caller, live=live)
                 call.live, call.timing = context.live, context.timing
                 call.ledger_fails = service.ledger_problem is not None
                 return await lanes.answer(context, verb(context, asked))

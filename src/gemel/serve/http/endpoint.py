@@ -29,7 +29,7 @@ from gemel.errors import (
     WrongMediaType,
     quoted,
 )
-from gemel.serve.context import Role
+from gemel.serve.context import LOCAL, Caller, Role
 from gemel.serve.http.body import SMALL, Body
 from gemel.serve.http.intake import Intake
 from gemel.serve.http.problems import JSON, RETRY_AFTER, SAFE, render
@@ -64,6 +64,7 @@ class Call:
         timing: for `Server-Timing`: names and seconds.
         query: names and values of the query string; of names that come twice, the last.
         ledger_fails: what is decided cannot be noted at the moment, and the headers say so.
+        caller: who asks.
         n_held: bytes of a large body, as `Intake` counts them.
     """
 
@@ -74,6 +75,7 @@ class Call:
     timing: list[tuple[str, float]] = field(default_factory=list)
     query: dict[str, str] = field(default_factory=dict)
     ledger_fails: bool = False
+    caller: Caller = LOCAL
     n_held: int = 0
 
 
@@ -87,7 +89,7 @@ class Route:
         body: type that the request's body must have, or None for no body.
         reply: type of the reply.
         summary: what it does, in one sentence.
-        role: that a caller must have.
+        role: that a caller must have; None asks nobody who they are.
         verb: that answers; None for what the service tells of itself.
         lanes: that the verb goes through; a request is refused before any work if one is full.
         read: makes the verb's body of path and query string where the request brings none.
@@ -101,7 +103,7 @@ class Route:
     body: type[Any] | None = None
     reply: type[Any]
     summary: str
-    role: Role
+    role: Role | None
     verb: Verb[Any, Any] | None = None
     lanes: tuple[Lane, ...] = ()
     read: Callable[[Call], Any] | None = None
@@ -149,10 +151,12 @@ class Endpoint:
         self._metrics = metrics
         self._statuses: dict[int, Counter] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, caller: Caller = LOCAL
+    ) -> None:
+        """Answer one request of somebody who may ask."""
         started = time.perf_counter()
-        call = Call(scope, "")
+        call = Call(scope, "", caller=caller)
         status, content_type = 200, JSON
         try:
             announced = self._read_headers(call)

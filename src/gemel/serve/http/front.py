@@ -7,7 +7,7 @@ taken with or without a slash at its end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPScope
 
 from gemel.errors import GemelError, WrongMethod
+from gemel.serve.access.access import Access
+from gemel.serve.context import LOCAL
 from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.guard import Guard
@@ -34,24 +36,30 @@ class Front:
     Args:
         door: into the service.
         guard: which requests are answered at all.
+        access: who may ask what.
         endpoints: path and method to what answers.
         pages: everything else, and the start and end of the service.
         metrics: what is counted.
+        free: paths of pages that need no key.
     """
 
     def __init__(
         self,
         door: Door,
         guard: Guard,
+        access: Access,
         endpoints: Mapping[str, ByMethod],
         pages: ASGIApp,
         metrics: Metrics,
+        free: Collection[str] = (),
     ) -> None:
         self.door = door
+        self.access = access
         self._guard = guard
         self._endpoints = endpoints
         self._pages = pages
         self._metrics = metrics
+        self._free = free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or start and stop."""
@@ -67,21 +75,24 @@ class Front:
         try:
             self._guard.check(scope, is_probe=path in PROBES)
             if found is None:
+                self.access.admit(scope["headers"], None if path in self._free else "reader")
                 await self._pages(scope, receive, send)
                 return
-            method = scope["method"]
+            method, caller = scope["method"], LOCAL
             endpoint = found.get("GET" if method == "HEAD" else method)
             if endpoint is None and method != "OPTIONS":
                 raise WrongMethod(
                     f"{method} is not possible here", where=path, hint=f"use {methods(found)}"
                 )
+            if endpoint is not None:
+                caller = self.access.admit(scope["headers"], endpoint.route.role)
         except GemelError as error:
             await self._refuse(scope, send, error, found)
             return
         if endpoint is None:
             await self._tell_methods(send, found)
         else:
-            await endpoint(scope, receive, send)
+            await endpoint(scope, receive, send, caller)
 
     def _other(self, path: str, raw: bytes) -> ByMethod | None:
         """The routes at a path that is not written as in the table; an id may hold slashes."""

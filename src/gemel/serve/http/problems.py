@@ -103,6 +103,8 @@ def rendered(error: GemelError, route: str, request_id: str) -> tuple[list[Heade
         (b"x-request-id", request_id.encode()),
         *SAFE,
     ]
+    if error.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     if error.status in RETRY_AFTER:
         headers.append((b"retry-after", RETRY_AFTER[error.status]))
     return headers, body

@@ -54,10 +54,16 @@ def run(
             balancer can notice.
         on_ready: called with the address once the service answers.
     Raises:
-        ConfigError: the address cannot be listened on.
+        ConfigError: the address cannot be listened on, or is public and nobody needs a key.
     """
     settings = settings or ServeSettings()
     log = log or log_to()
+    if not is_local(settings.host) and not app.access.is_guarded:
+        raise ConfigError(
+            "other machines would reach a service that asks nobody who they are",
+            where=f"serve.host {settings.host}",
+            hint="make a key first: gemel keys add NAME --role reader",
+        )
     sock = bind(settings.host, settings.port)
     url = address(sock)
     server = _Server(app, log)

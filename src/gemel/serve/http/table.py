@@ -56,7 +56,11 @@ def _review(call: Call) -> reviews.ReviewBody:
 
 
 def _told(
-    path: str, reply: type[Any], summary: str, role: Role, query: tuple[str, ...] | None = None
+    path: str,
+    reply: type[Any],
+    summary: str,
+    role: Role | None,
+    query: tuple[str, ...] | None = None,
 ) -> Route:
     """What the service tells of itself."""
     return Route(method="GET", path=path, reply=reply, summary=summary, role=role, query=query)
@@ -64,11 +68,11 @@ def _told(
 
 ALIVE, TAKES = "200 while the process answers at all", "200 while it takes requests, else 503"
 RELEASE = _told("/v1/release", ReleaseReply, "What is live, as measured", "reader", ())
-LIVE = _told("/livez", HealthReply, ALIVE, "operator")
-READY = _told("/readyz", HealthReply, TAKES, "operator")
-V2_LIVE = _told("/v2/health/live", V2Reply, ALIVE, "operator")
-V2_READY = _told("/v2/health/ready", V2Reply, TAKES, "operator")
-V2_MODEL_READY = _told(f"{MODEL}/ready", V2Reply, TAKES, "operator")
+LIVE = _told("/livez", HealthReply, ALIVE, None)
+READY = _told("/readyz", HealthReply, TAKES, None)
+V2_LIVE = _told("/v2/health/live", V2Reply, ALIVE, None)
+V2_READY = _told("/v2/health/ready", V2Reply, TAKES, None)
+V2_MODEL_READY = _told(f"{MODEL}/ready", V2Reply, TAKES, None)
 METRICS = _told("/metrics", bytes, "Figures for Prometheus", "operator")
 OPENAPI = _told("/openapi.json", dict, "This description", "reader")
 

@@ -1,0 +1,103 @@
+"""`gemel keys`: who may ask the service, in which role, until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gemel.cli import show
+from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+
+if TYPE_CHECKING:
+    from gemel.serve.access.keys import Key
+
+app = typer.Typer(no_args_is_help=True, help="Who may ask the service.")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Of a person or program; stands in the ledger.")],
+    role: Annotated[
+        str, typer.Option(help="reader, enroller, reviewer, operator or admin.")
+    ] = "reader",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="In which it can be used.")] = 365,
+    per_second: Annotated[
+        int, typer.Option(min=0, help="Requests a second, at most; 0 for any.")
+    ] = 0,
+    config: ConfigFile = None,
+    sets: Sets = None,
+) -> None:
+    """Make a key and print it, once: from now on the service asks everybody for one."""
+    from gemel.serve.access import keys
+    from gemel.serve.context import ROLES
+
+    known = next((known for known in ROLES if known == role), None)
+    if known is None:
+        raise typer.BadParameter(f"--role {role}: one of {', '.join(ROLES)}")
+    project = Project.open(config, sets)
+    kept, key = keys.add(
+        project.keys_file, name, known, days=days, per_second=per_second, now=datetime.now(UTC)
+    )
+    _note(project, "key.add", kept)
+    show.out(key)
+    show.say(
+        f"a {kept.role} until {kept.expires[:10]}; the key is shown this once. Clients send it as\n"
+        "Authorization: Bearer KEY"
+    )
+
+
+@app.command("list")
+def list_(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) -> None:
+    """Show the keys: whose they are, what they may do, until when."""
+    from gemel.serve.access import keys
+
+    file, now = Project.open(config, sets).keys_file, datetime.now(UTC)
+    found = keys.read(file) if file.exists() else ()
+    if json:
+        show.as_json(
+            [
+                {
+                    "id": k.id,
+                    "name": k.name,
+                    "role": k.role,
+                    "state": k.state(now),
+                    "created": k.created,
+                    "expires": k.expires,
+                    "per_second": k.per_second,
+                }
+                for k in found
+            ]
+        )
+    elif not found:
+        show.say("no keys: the service answers this machine only, and asks nobody who they are")
+    else:
+        show.table(
+            ["id", "name", "role", "state", "expires", "per second"],
+            [
+                [k.id, k.name, k.role, k.state(now), k.expires[:10], k.per_second or "any"]
+                for k in found
+            ],
+        )
+
+
+@app.command()
+def revoke(
+    key: Annotated[str, typer.Argument(help="Id of a key, or the name that one has.")],
+    config: ConfigFile = None,
+    sets: Sets = None,
+) -> None:
+    """Make a key useless; a service that runs knows it within a second."""
+    from gemel.serve.access import keys
+
+    project = Project.open(config, sets)
+    gone = keys.revoke(project.keys_file, key, now=datetime.now(UTC))
+    _note(project, "key.revoke", gone)
+    show.say(f"revoked the key {gone.id} of {gone.name}")
+
+
+def _note(project: Project, kind: str, key: Key) -> None:
+    from gemel.ledger.bodies import Keyed
+
+    project.note(kind, Keyed(id=key.id, name=key.name, role=key.role, expires=key.expires))

@@ -1,0 +1,127 @@
+"""Who asks: the key of a request, whether it is valid, what it may do and how often.
+
+Without a file of keys nobody is asked who they are, and only this machine should reach the service.
+From its first key on every route wants one of its role; revoking the last one opens nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gemel.errors import ConfigError, NotAllowed, RateLimited, Unauthenticated
+from gemel.serve.access.keys import Key, digest_of, id_of, read
+from gemel.serve.context import LOCAL, ROLES, Caller, Role
+
+GRANTED: Mapping[Role, frozenset[Role]] = {
+    "reader": frozenset({"reader"}),
+    "enroller": frozenset({"reader", "enroller"}),
+    "reviewer": frozenset({"reader", "reviewer"}),
+    "operator": frozenset({"reader", "operator"}),
+    "admin": frozenset(ROLES),
+}
+"""What a key of each role may do."""
+LOOK_SECONDS = 1.0
+"""After which the file of keys is looked at again."""
+HINT = "send Authorization: Bearer KEY; gemel keys add makes one"
+_SCHEME = b"bearer "
+
+
+class Access:
+    """Knows the keys of a service, as its file has them at the moment.
+
+    Args:
+        file: of the keys; None asks nobody who they are.
+        log: a logger.
+        clock: seconds of a monotonic clock.
+        now: present time.
+    """
+
+    def __init__(
+        self,
+        file: Path | None = None,
+        log: Any = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._file, self._log, self._clock, self._now = file, log, clock, now
+        self._keys: dict[str, Key] | None = None
+        self._seen: tuple[int, int, int] | None = None
+        self._due = -1.0
+        self._left: dict[str, tuple[float, float]] = {}
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether callers need a key."""
+        return self._current() is not None
+
+    def admit(self, headers: Iterable[tuple[bytes, bytes]], role: Role | None) -> Caller:
+        """Who asks, if they may.
+
+        Args:
+            headers: of the request.
+            role: that they need; None lets everybody in.
+        Raises:
+            Unauthenticated: without a key that is valid.
+            NotAllowed: its role is another one.
+            RateLimited: it asks too often.
+        """
+        keys = self._current()
+        if keys is None or role is None:
+            return LOCAL
+        sent = [value for name, value in headers if name == b"authorization"]
+        if len(sent) != 1 or sent[0][: len(_SCHEME)].lower() != _SCHEME:
+            raise Unauthenticated("this service wants a key", where="Authorization", hint=HINT)
+        text = sent[0][len(_SCHEME) :].strip()
+        key = keys.get(id_of(text))
+        is_same = hmac.compare_digest(digest_of(text), "" if key is None else key.digest)
+        if key is None or not is_same:
+            raise Unauthenticated("nobody has this key", where="Authorization", hint=HINT)
+        state = key.state(self._now())
+        if state != "valid":
+            raise Unauthenticated(f"this key is {state}", where="Authorization", hint=HINT)
+        self._count(key)
+        if role not in GRANTED[key.role]:
+            what = f"a key of a {key.role} may not do this"
+            raise NotAllowed(what, where="Authorization", hint=f"ask with a key of role {role}")
+        return Caller(key.name, GRANTED[key.role])
+
+    def _count(self, key: Key) -> None:
+        """Return if the key may ask once more: as often as it may a second, or that many at once.
+
+        Raises:
+            RateLimited: it may not.
+        """
+        if not key.per_second:
+            return
+        now, most = self._clock(), float(key.per_second)
+        left, at = self._left.get(key.id, (most, now))
+        left = min(most, left + (now - at) * most)
+        if left < 1:
+            what = f"this key may ask {key.per_second} times a second"
+            raise RateLimited(what, hint="try again after the time in Retry-After")
+        self._left[key.id] = left - 1, now
+
+    def _current(self) -> Mapping[str, Key] | None:
+        """The keys by id, None without a file; what cannot be read changes nothing."""
+        if self._file is None or self._clock() < self._due:
+            return self._keys
+        self._due = self._clock() + LOOK_SECONDS
+        try:
+            stat = self._file.stat()
+            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if seen != self._seen:
+                self._keys, self._seen = {key.id: key for key in read(self._file)}, seen
+        except FileNotFoundError:
+            pass
+        except (ConfigError, OSError) as error:
+            if self._keys is None:  # who may come in cannot be told: nobody does
+                self._keys = {}
+            if self._log is not None:
+                self._log.error("keys_unreadable", error=str(error))
+        return self._keys

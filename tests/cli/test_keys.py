@@ -1,0 +1,63 @@
+"""`gemel keys`: a key is printed once, kept as a digest, listed, revoked and noted."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemel.ledger.ledger import Ledger
+
+Gemel = Callable[..., Any]
+
+
+def test_a_key_is_made_listed_and_revoked(gemel: Gemel, empty: Path) -> None:
+    (empty / "gemel.toml").write_text("")
+    assert "asks nobody who they are" in gemel("keys", "list").err
+    said = gemel("keys", "add", "shop", "--role", "enroller", "--days", "9", "--per-second", "5")
+    assert said.code == 0, said.err
+    key = said.out.strip()
+    assert re.fullmatch(r"gemel_[0-9a-f]{8}_[\w-]{43}", key)
+    assert key not in said.err
+    gemel("keys", "add", "shop")
+    kept = (empty / ".gemel" / "keys.json").read_text()
+    assert key.rpartition("_")[2] not in kept
+    first, second = json.loads(gemel("keys", "list", "--json").out)
+    assert (first["name"], first["role"], first["state"]) == ("shop", "enroller", "valid")
+    assert (first["per_second"], second["role"]) == (5, "reader")
+    several = gemel("keys", "revoke", "shop")
+    assert several.code == 1 and first["id"] in several.err and second["id"] in several.err
+    assert gemel("keys", "revoke", first["id"]).code == 0
+    assert gemel("keys", "revoke", "shop").code == 0
+    assert gemel("keys", "revoke", "shop").code == 1
+    assert gemel("keys", "list").out.count("revoked") == 2
+    with Ledger.open(empty / ".gemel" / "ledger.db", write=False) as ledger:
+        entries = [(e.kind, json.loads(e.text)) for e in ledger.each() if e.kind.startswith("key.")]
+    assert [kind for kind, _ in entries] == ["key.add"] * 2 + ["key.revoke"] * 2
+    assert entries[0][1]["name"] == "shop" and entries[0][1]["actor"]
+    assert key.rpartition("_")[2] not in json.dumps(entries)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("add", "a b"), "is no name of a key"),
+        (("add", "x" * 65), "is no name of a key"),
+        (("add", "x", "--role", "root"), "--role root: one of reader, enroller"),
+        (("add", "x", "--days", "0"), "--days"),
+        (("revoke", "nobody"), "no key 'nobody'"),
+    ],
+)
+def test_what_makes_no_key_is_said(
+    gemel: Gemel, empty: Path, words: tuple[str, ...], says: str
+) -> None:
+    (empty / "gemel.toml").write_text("")
+    said = gemel("keys", *words)
+    assert said.code in (1, 2) and says in said.err
+
+
+def test_the_service_is_not_shown_to_others_without_a_key(gemel: Gemel, project: Path) -> None:
+    said = gemel("serve", "--host", "0.0.0.0")
+    assert said.code == 1 and "asks nobody who they are" in said.err
