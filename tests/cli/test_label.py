@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from litestar.testing import TestClient
+
+from gemel.cli.label import in_words, opened
+from gemel.cli.project import Project
+from gemel.console.labels import Desk, app
+from gemel.improve.labels import beside
+from gemel.improve.labels.beside import Beside
 
 Gemel = Callable[..., Any]
 LABELS = Path(".gemel/labels")
@@ -52,3 +59,41 @@ def test_a_file_answers_until_the_goal_is_proven(project: Path, gemel: Gemel) ->
     (project / "told.csv").write_text("left,right,same\n")
     empty = gemel("label", "--answers", "told.csv")
     assert empty.code == 1 and "the file has no records" in empty.err
+
+
+def test_the_page_asks_keeps_and_takes_back_and_answers_no_other_site(project: Path) -> None:
+    session, both = opened(Project.open(), Project.open().release(), by="bea")
+    desk = Desk(session, Beside(*both), in_words, every=2)
+    with TestClient(app(desk, 8765), base_url="http://127.0.0.1:8765") as page:
+        assert "Are these two the same?" in page.get("/").text
+        assert "innerHTML" not in page.get("/console/label.js").text
+        first = page.get("/state").json()
+        pair, lines = first["question"]["pair"], first["question"]["lines"]
+        assert [x["name"] for x in lines][:2] == ["", "first"]
+        assert [lines[0][side][0][0] for side in ("left", "right")] == pair
+        assert first["question"]["pictures"] == []
+        plain = {"content-type": "text/plain"}
+        told = json.dumps({"pair": pair, "said": "same"})
+        assert page.post("/answer", content=told, headers=plain).status_code == 401
+        assert page.get("/state", headers={"host": "evil.example"}).status_code == 400
+        assert page.post("/answer", json={"pair": ["a", "b"], "said": "same"}).json() == first
+        second = page.post("/answer", json={"pair": pair, "said": "same"}).json()
+        assert second["here"] == 1 and second["question"]["pair"] != pair
+        lines = (LABELS / "answers.jsonl").read_text().splitlines()
+        assert json.loads(lines[-1])["said"] == "same" and json.loads(lines[-1])["by"] == "bea"
+        back = page.post("/answer", json={"pair": None, "said": "back"}).json()
+        assert back["here"] == 0 and back["question"]["pair"] == pair
+        for _ in range(2):
+            back = page.post(
+                "/answer", json={"pair": back["question"]["pair"], "said": "same"}
+            ).json()
+        assert back["known"].startswith(f"{session.known().n_answers} answers")
+
+
+def test_what_differs_is_told_run_by_run() -> None:
+    found = beside.lines(
+        {"name": "Meier", "town": "Bern", "zip": ""}, {"name": "Meyer", "zip": "1"}
+    )
+    assert found[0].left == (("Me", False), ("i", True), ("er", False))
+    assert found[0].right == (("Me", False), ("y", True), ("er", False))
+    assert [(x.differs, x.lacks) for x in found] == [(True, False), (False, True), (False, True)]

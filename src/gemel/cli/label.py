@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +32,10 @@ def label(
         Path | None, typer.Option(help="Take answers from a file left,right,same instead.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 10_000,
+    page: Annotated[
+        bool, typer.Option("--page", help="Ask on a page of this machine, with pictures.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any.")] = 0,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
@@ -49,6 +53,8 @@ def label(
     asked = session.n_asked
     if answers is not None:
         _from_file(session, answers, limit)
+    elif page:
+        _on_page(session, both, port)
     else:
         _ask(session, both, limit)
     known = session.known()
@@ -133,20 +139,14 @@ def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:
     from rich.console import Console
 
     from gemel.cli.label_screen import ASK, drawn, keys
+    from gemel.improve.labels.beside import Beside
 
     console = Console(stderr=True, highlight=False)
-    places = [{name: i for i, name in enumerate(one.ids.tolist())} for one in both]
-
-    def shown(side: int, name: str) -> dict[str, Any]:
-        (payload,) = both[side].payloads([places[side][name]])
-        if isinstance(payload, str):
-            return {"": name, "text": payload}
-        return {"": name, **(payload if isinstance(payload, dict) else {})}
-
+    beside = Beside(*both)
     pressed, n = keys(), 0
     while n < limit and (question := session.next()) is not None:
         head = f"question {session.n_asked + 1}"
-        drawn(console, shown(0, question.left), shown(1, question.right), head)
+        drawn(console, beside.lines(question), head)
         show.say(ASK)
         key = next(pressed, "q")
         if key == "q":
@@ -161,6 +161,15 @@ def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:
             show.say(in_words(known))
             if known.proven:
                 return
+
+
+def _on_page(session: Session, both: tuple[Dataset, Dataset], port: int) -> None:
+    """Put questions on a page until Ctrl-C."""
+    from gemel.console.labels import Desk, serve
+    from gemel.improve.labels.beside import Beside
+
+    desk = Desk(session, Beside(*both), in_words, EVERY)
+    serve(desk, port, lambda url: show.say(f"open {url} and answer; Ctrl-C stops it"))
 
 
 def in_words(known: Known) -> str:

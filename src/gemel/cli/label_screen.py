@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from difflib import SequenceMatcher
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from gemel.improve.labels.beside import Line
 
 Key = Literal["y", "n", "u", "b", "q"]
 KEYS: tuple[Key, ...] = ("y", "n", "u", "b", "q")
@@ -18,16 +19,18 @@ MARK = "\N{NOT EQUAL TO}"
 END = ("\x03", "\x04", "")
 
 
-def drawn(console: Console, left: Mapping[str, Any], right: Mapping[str, Any], head: str) -> None:
+def drawn(console: Console, lines: Sequence[Line], head: str) -> None:
     """Write two records beside each other, fields that differ marked, and what differs in bold."""
     table = Table(box=None, pad_edge=False, title=head, title_justify="left", show_header=False)
     for _ in range(4):
         table.add_column(overflow="fold")
-    for name in dict.fromkeys([*left, *right]):
-        one, two = (_text(side.get(name)) for side in (left, right))
-        same = one.casefold() == two.casefold()
-        mark = "" if same else MARK if one and two else "-"
-        table.add_row(Text(name, "dim"), *_marked(one, two), mark)
+    for line in lines:
+        mark = MARK if line.differs else "-" if line.lacks else ""
+        sides = [
+            Text.assemble(*((text, "bold reverse" if other else "") for text, other in side))
+            for side in (line.left, line.right)
+        ]
+        table.add_row(Text(line.name, "dim"), *sides, mark)
     console.print(table)
 
 
@@ -54,18 +57,3 @@ def keys() -> Iterator[Key]:
 def _letters() -> Iterator[str]:
     for line in sys.stdin:
         yield from line.strip()
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _marked(one: str, two: str) -> tuple[Text, Text]:
-    """Both texts, with what the other has otherwise in bold."""
-    left, right = Text(one), Text(two)
-    if one and two and one != two:
-        for kind, a, b, c, d in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
-            if kind != "equal":
-                left.stylize("bold reverse", a, b)
-                right.stylize("bold reverse", c, d)
-    return left, right

@@ -67,7 +67,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
         )
         return Response(body, media_type="application/json", headers={**SAFE})
 
-    return [*(_file(*row) for row in FILES), examples]
+    return [*(static(*row) for row in FILES), examples]
 
 
 def _alike(comparator: Comparator, rows: Float32, payloads: Sequence[Any]) -> list[int]:
@@ -91,7 +91,8 @@ def _range(release: Release) -> tuple[float, float]:
     return edges[0], edges[-1]
 
 
-def _file(path: str, name: str, media_type: str) -> HTTPRouteHandler:
+def static(path: str, name: str, media_type: str) -> HTTPRouteHandler:
+    """The handler of a file of this package."""
     content = resources.files(__package__).joinpath(name).read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 

@@ -30,6 +30,8 @@ from gemel.registry import MODALITIES
 Payload = Any
 """One thing to encode, as its modality has it: a dict for a row, the bytes of an image file."""
 
+THUMBNAIL = 96
+"""Pixels of the longer side of a small picture."""
 Tint = tuple[Box, float]
 """A region of a picture and how it speaks: from -1, against a match, to 1, for it."""
 
@@ -200,8 +202,13 @@ class Modality(Protocol):
         """
         return None
 
-    def thumbnail(self, payload: Payload) -> bytes | None:
-        """A small picture of the payload as a PNG file; None for what has no picture."""
+    def thumbnail(self, payload: Payload, size: int = THUMBNAIL) -> bytes | None:
+        """A small picture of the payload as a PNG file; None for what has no picture.
+
+        Args:
+            payload: to be drawn.
+            size: pixels of the longer side at most.
+        """
         return None
 
     def kept(self, payload: Payload) -> Payload:

@@ -140,7 +140,7 @@ def _check_shown(kind: Modality, prepare: Prepare, payload: Payload) -> None:
     kept = kind.kept(payload)
     prepare.check(kind.unpack(json.loads(json.dumps(kind.pack(kept)))))
     tints = [((0.0, 0.0, 0.5, 0.5), 1.0), ((0.5, 0.5, 1.0, 1.0), -0.5)]
-    pictures = (kind.picture(payload, tints, 64), kind.thumbnail(payload))
+    pictures = (kind.picture(payload, tints, 64), kind.thumbnail(payload, 64))
     must((pictures[0] is None) == (pictures[1] is None), "one picture is there, the other is not")
     must(all(file is None or file.startswith(PNG) for file in pictures), "a picture is no PNG file")
     seen = bool(kind.values(payload)) or pictures[0] is not None

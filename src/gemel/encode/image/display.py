@@ -19,14 +19,14 @@ STRONGEST = 0.75
 """Share of the tint in the strongest region."""
 
 
-def thumbnail(payload: bytes) -> bytes:
-    """A PNG file of at most 96 x 96 pixels.
+def thumbnail(payload: bytes, size: int = THUMBNAIL) -> bytes:
+    """A PNG file of at most 96 x 96 pixels, or of another size.
 
     Raises:
         InvalidInput: it cannot be decoded.
     """
-    small = decode(payload, THUMBNAIL)
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    small = decode(payload, size)
+    small.thumbnail((size, size))
     return _png(small)
 
 

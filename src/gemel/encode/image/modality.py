@@ -20,6 +20,7 @@ from gemel.encode.image import display
 from gemel.encode.image.parts import ImageParts
 from gemel.encode.image.prepare import ImagePrepare
 from gemel.encode.modality import (
+    THUMBNAIL,
     Baseline,
     Payload,
     Prepare,
@@ -107,9 +108,9 @@ class ImageModality(modality.Modality):
         """The image in grey, its regions tinted."""
         return display.tinted(payload, tints, size)
 
-    def thumbnail(self, payload: Payload) -> bytes | None:
-        """At most 96 x 96 pixels."""
-        return display.thumbnail(payload)
+    def thumbnail(self, payload: Payload, size: int = THUMBNAIL) -> bytes | None:
+        """The image, smaller."""
+        return display.thumbnail(payload, size)
 
     def kept(self, payload: Payload) -> Payload:
         """Its thumbnail."""

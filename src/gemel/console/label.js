@@ -1,0 +1,79 @@
+// One question of gemel label. Everything that comes from the service is written as text.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const buttons = [...document.querySelectorAll("[data-said]")];
+let pair = null; // of the question that is shown
+let waiting = false;
+
+function side(pieces) {
+  const cell = document.createElement("td");
+  for (const [text, differs] of pieces) {
+    const run = document.createElement(differs ? "mark" : "span");
+    run.textContent = text;
+    cell.append(run);
+  }
+  return cell;
+}
+
+function row(line) {
+  const tr = document.createElement("tr"), name = document.createElement("th");
+  const mark = document.createElement("td");
+  name.textContent = line.name;
+  mark.className = "differs";
+  mark.textContent = line.differs ? "≠" : line.lacks ? "–" : "";
+  mark.title = line.differs ? "they differ" : line.lacks ? "one has none" : "";
+  tr.className = line.name ? "" : "ids";
+  tr.append(name, side(line.left), side(line.right), mark);
+  return tr;
+}
+
+function shown(state) {
+  const question = state.question;
+  pair = question && question.pair;
+  byId("about").textContent = question
+    ? `question ${state.asked + 1} · ${state.here} answered here by ${state.by} · ${state.until} until the next estimate`
+    : `no question is left: ${state.asked} were asked`;
+  byId("known").textContent = `${state.known}${state.proven ? ". You may stop: gemel calibrate --from-answers" : ""}`;
+  byId("known").classList.toggle("match", state.proven);
+  byId("question").hidden = !question;
+  if (!question) return;
+  byId("lines").replaceChildren(...question.lines.map(row));
+  byId("pictures").hidden = !question.pictures.length;
+  byId("pictures").replaceChildren(...question.pictures.map((url, i) => {
+    const image = document.createElement("img");
+    image.src = url;
+    image.alt = question.pair[i];
+    return image;
+  }));
+  buttons.find((b) => b.dataset.said === "back").disabled = !state.here;
+}
+
+async function ask(method, path, body) {
+  if (waiting) return;
+  waiting = true;
+  try {
+    const reply = await fetch(path, {
+      method,
+      headers: body ? { "content-type": "application/json" } : {},
+      body: body && JSON.stringify(body),
+    });
+    if (!reply.ok) throw new Error(`${reply.status} ${reply.statusText}`);
+    shown(await reply.json());
+    byId("problem").hidden = true;
+  } catch (error) {
+    byId("problem").textContent = `The last answer was not kept (${error.message}): is gemel label still running?`;
+    byId("problem").hidden = false;
+  } finally {
+    waiting = false;
+  }
+}
+
+const say = (said) => ask("POST", "/answer", { pair, said });
+for (const button of buttons) button.addEventListener("click", () => say(button.dataset.said));
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  const button = buttons.find((b) => b.dataset.key === event.key.toLowerCase());
+  if (button && !button.disabled && (pair || button.dataset.said === "back")) say(button.dataset.said);
+});
+ask("GET", "/state");

@@ -1,0 +1,94 @@
+"""Two records side by side: field by field, and in each text what the other has otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from gemel.data.dataset import Dataset
+from gemel.encode import modality
+from gemel.improve.labels.questions import Question
+
+Piece = tuple[str, bool]
+"""A run of characters, and whether the other side lacks it."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A field of two records.
+
+    Attributes:
+        name: of the field; empty for the ids.
+        left: of the first record, in runs.
+        right: of the second.
+        differs: both have a value, and not the same one.
+        lacks: one of them has none.
+    """
+
+    name: str
+    left: tuple[Piece, ...]
+    right: tuple[Piece, ...]
+    differs: bool
+    lacks: bool
+
+
+class Beside:
+    """The records that questions are about.
+
+    Args:
+        dataset: the left ones.
+        other: the right ones; the same where there is one data set.
+    """
+
+    def __init__(self, dataset: Dataset, other: Dataset) -> None:
+        self._both = (dataset, other)
+        self._kind = modality.named(dataset.modality)
+        self._place = [{n: i for i, n in enumerate(one.ids.tolist())} for one in self._both]
+
+    def lines(self, question: Question) -> list[Line]:
+        """The ids, then what people read of both records."""
+        names = [((name, False),) for name in question.pair]
+        return [Line("", names[0], names[1], False, False), *lines(*self._values(question))]
+
+    def pictures(self, question: Question, size: int) -> list[bytes | None]:
+        """A PNG file of either record, if it has a picture."""
+        return [self._kind.thumbnail(payload, size) for payload in self._sides(question)]
+
+    def _values(self, question: Question) -> list[dict[str, Any]]:
+        return [self._kind.values(payload) for payload in self._sides(question)]
+
+    def _sides(self, question: Question) -> list[Any]:
+        sides = zip(question.pair, self._both, self._place, strict=True)
+        return [one.payloads([place[name]])[0] for name, one, place in sides]
+
+
+def lines(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Line]:
+    """Two records, field by field, in the order of the first.
+
+    Example:
+        >>> lines({"town": "Bern"}, {"town": "Berg"})[0].left
+        (('Ber', False), ('n', True))
+    """
+    found = []
+    for name in dict.fromkeys([*left, *right]):
+        one, two = (_text(side.get(name)) for side in (left, right))
+        differs = one.casefold() != two.casefold()
+        both = bool(one and two)
+        found.append(Line(name, *_pieces(one, two), differs and both, differs and not both))
+    return found
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _pieces(one: str, two: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    if not one or not two or one == two:
+        return ((one, False),), ((two, False),)
+    left, right = [], []
+    for kind, a, b, c, d in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
+        left.append((one[a:b], kind != "equal"))
+        right.append((two[c:d], kind != "equal"))
+    return tuple(p for p in left if p[0]), tuple(p for p in right if p[0])
