@@ -146,6 +146,11 @@ METRICS = (
         (("result", ("compared", "failed", "dropped")),),
     ),
     Metric(
+        "gemel_rollout_share_ratio",
+        "gauge",
+        "Share of the subjects that the candidate of a rollout answers; 0 without one.",
+    ),
+    Metric(
         "gemel_cache_total",
         "counter",
         "Payloads whose embedding was known already, or had to be made.",

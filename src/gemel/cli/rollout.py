@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Try a release on part of the requests.")
 
+WATCH_SECONDS = 1.0
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
@@ -63,12 +65,28 @@ def start(
 
 
 @app.command()
-def status(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) -> None:
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again each second, until it has ended.")
+    ] = False,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    json: AsJson = False,
+) -> None:
     """Show the rollout that is under way, or the last one, and what was found."""
-    state = _desk(Project.open(config, sets)).state()
-    if state is None:
-        raise NotFound("there was no rollout yet", hint="gemel rollout start RELEASE")
-    _show(state, json)
+    from rich.console import Console
+
+    desk = _desk(Project.open(config, sets))
+    while True:
+        state = desk.state()
+        if state is None:
+            raise NotFound("there was no rollout yet", hint="gemel rollout start RELEASE")
+        if watch:
+            Console().clear()  # does nothing where stdout is no terminal
+        _show(state, json)
+        if not (watch and state.is_active):
+            return
+        time.sleep(WATCH_SECONDS)
 
 
 @app.command()

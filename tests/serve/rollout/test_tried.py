@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from tests.serve.rollout.kept import PEOPLE, Project, opened_project
 
+from gemel.cli.main import run
+from gemel.client import Client
 from gemel.errors import GateFailed, GemelError, InvalidInput, NotFound, RolloutConflict
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
@@ -22,6 +26,7 @@ from gemel.serve.http.server import running
 from gemel.serve.rollout.desk import Desk, Wish
 from gemel.serve.rollout.follower import Follower
 from gemel.serve.service import Service
+from gemel.serve.verbs.rollout import RolloutBody
 from gemel.settings import AdaptSettings
 
 project = pytest.fixture(opened_project)
@@ -141,8 +146,9 @@ def test_a_shadow_answers_nobody_and_tells_what_would_differ(project: Project) -
         ) == sum(at.verify(i).json()["outcome"] == "match" for i in range(0, 40, 2))
 
 
-def test_where_the_candidate_fails_stable_answers_and_the_failure_counts(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [RuntimeError("no memory"), InvalidInput("no such field")])
+def test_what_the_candidate_cannot_answer_stable_does_and_the_failure_counts(
+    project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     good = project.put(1e-5)
     with house(project) as at:
@@ -152,9 +158,15 @@ def test_where_the_candidate_fails_stable_answers_and_the_failure_counts(
         assert trial is not None
 
         def broken(_: Any) -> Any:
-            raise RuntimeError("no memory")
+            raise error
 
         monkeypatch.setattr(trial.live.encoder, "encode", broken)
+        wrong = {"left": {"frist": "x"}, "right": PEOPLE[0]}
+        for i in range(20):  # what nobody can answer is no failure of one of them
+            named = {"x-gemel-subject": f"wrong {i}"}
+            reply = at.client.post("/v1/verify", json=wrong, headers=named)
+            assert reply.json()["where"] == "left.frist"
+        assert trial.watch.tally().errors.n == 0
         for i in range(60):
             reply = at.verify(0, f"account {i}")
             assert (reply.status_code, reply.json()["release"]) == (200, project.stable.id)
@@ -292,3 +304,49 @@ def test_evidence_outlives_a_restart_and_promotion_waits_for_the_gates(
         state = project.desk.state()
         assert state is not None and state.is_active
         assert project.store.pointer("stable") == project.stable.id
+
+
+def test_every_door_tells_and_does_the_same(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = project.put(1e-5)
+    monkeypatch.chdir(project.folder)
+
+    def cli(*words: str) -> Any:
+        capsys.readouterr()
+        code = run(["rollout", *words, "--json"])
+        seen = capsys.readouterr()
+        return json.loads(seen.out) if code == 0 else (code, seen.err)
+
+    assert cli("start", good.short_id, "--canary", "5,x")[0] == 2
+    code, said = cli("status")
+    assert code == 1 and "gemel rollout start" in said
+    with house(project) as at, Client(str(at.client.base_url)) as typed:
+        assert at.client.get("/v1/rollout").status_code == 404
+        words = ("--canary", "5,25", "--slow-ms", "5000", "--reason", "less noise")
+        by_cli = cli("start", good.short_id, *words)
+        assert (by_cli["status"], by_cli["share"], by_cli["reason"]) == (
+            *("running", 0.05, "less noise"),
+        )
+        at.look()
+        by_http = at.client.get("/v1/rollout").json()
+        assert by_http == cli("status") == msgspec.to_builtins(typed.rollout())
+        assert run(["rollout", "status"]) == 0
+        assert "need more" in capsys.readouterr().out
+        paused = at.client.post("/v1/rollout", json={"action": "pause", "reason": "lunch"}).json()
+        assert (paused["status"], paused["reason"]) == ("paused", "lunch")
+        assert cli("resume")["status"] == "running"
+        code, said = cli("start", good.short_id)
+        assert code == 1 and "gemel rollout abort" in said
+        assert typed.rollout(RolloutBody("abort", reason="enough")).status == "aborted"
+        assert cli("status")["reason"] == "enough"
+        assert at.client.post("/v1/rollout", json={"action": "pause"}).status_code == 409
+        assert at.client.post("/v1/rollout", json={"action": "start"}).json()["where"] == "release"
+        by_http = at.client.post(
+            "/v1/rollout", json={"action": "start", "release": good.id, "shadow": True}
+        ).json()
+        assert by_http["mode"] == "shadow"
+        assert cli("promote")["status"] == "promoted"
+        at.look()
+        assert at.service.pick().release.id == good.id
+    assert run(["ledger", "verify"]) == 0

@@ -12,7 +12,7 @@ from gemel.serve.http.problems import JSON
 from gemel.serve.http.state import State
 from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
-from gemel.serve.rollout.arms import tried
+from gemel.serve.rollout.arms import Question, tried
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -92,7 +92,8 @@ class Door:
 
             if trial is None:
                 return await ask(service.pick())
-            return await tried(trial, service.pick(), ask, call.subject, (verb, asked))
+            question = Question(verb, asked, is_large=call.n_held > 0)
+            return await tried(trial, service.pick(), ask, call.subject, question)
 
         return answer
 

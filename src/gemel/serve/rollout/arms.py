@@ -19,7 +19,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.serve.context import Context
 from gemel.serve.live import Live
 from gemel.serve.rollout.shadow import Pair, Shadow
-from gemel.serve.rollout.watch import Watch, is_fault
+from gemel.serve.rollout.watch import Watch, is_load
 
 T = TypeVar("T")
 
@@ -58,6 +58,21 @@ class Trial:
     def takes(self, key: int) -> bool:
         """Whether the candidate answers this subject."""
         return key < self.share * SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request, as it may be asked again.
+
+    Attributes:
+        verb: that is asked.
+        body: of the request.
+        is_large: it takes memory that is wanted for others.
+    """
+
+    verb: Callable[[Context, Any], Any]
+    body: Any
+    is_large: bool = False
 
 
 class Arms:
@@ -110,32 +125,32 @@ async def tried(
     stable: Live,
     ask: Callable[[Live], Awaitable[T]],
     subject: str,
-    question: tuple[Callable[[Context, Any], Any], Any],
+    question: Question,
 ) -> T:
     """The reply of whoever the subject gets; what is seen is counted, the other one asked later.
 
-    Where the candidate fails by its own fault, stable answers in its place.
+    What the candidate cannot answer, stable answers in its place; only where stable can is it an
+    error of the candidate.
 
     Args:
         trial: of the candidate.
         stable: the bundle beside it.
         ask: gives the reply of a bundle.
         subject: as the caller names it; empty if not.
-        question: verb and body.
+        question: what is asked.
     """
-    key, started, failed = trial.key(subject, question[1]), time.perf_counter(), False
+    key, started, failed = trial.key(subject, question.body), time.perf_counter(), False
     is_ours = trial.takes(key)
     try:
         reply = await ask(trial.live if is_ours else stable)
     except Exception as error:
-        failed = is_fault(error)
-        if not (is_ours and failed):
+        if not is_ours or is_load(error):
             raise
         reply = await ask(stable)
-    else:
+        failed = True
+    if not (failed or question.is_large):
         other = stable if is_ours else trial.live
-        trial.shadow.offer(Pair(other, key, is_ours, *question, reply))
-    finally:
-        seconds = time.perf_counter() - started
-        trial.watch.answered(key, is_ours=is_ours, failed=failed, seconds=seconds)
+        trial.shadow.offer(Pair(other, key, is_ours, question.verb, question.body, reply))
+    seconds = time.perf_counter() - started
+    trial.watch.answered(key, is_ours=is_ours, failed=failed, seconds=seconds)
     return reply

@@ -57,6 +57,8 @@ class Pilot:
         counter = service.metrics.counter
         words = ("compared", "failed", "dropped")
         self._counts = {word: counter("gemel_shadow_total", word) for word in words}
+        share = service.metrics.gauge("gemel_rollout_share_ratio")
+        share.set_function(lambda: self._arms.trial.share if self._arms.trial else 0.0)
         self._me = secrets.token_hex(4)
         self._said = clock()
         self._verdict_seq = 0

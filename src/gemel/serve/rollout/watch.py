@@ -108,9 +108,9 @@ class Watch:
             return msgspec.msgpack.decode(msgspec.msgpack.encode(self._tally), type=Tally)
 
 
-def is_fault(error: Exception) -> bool:
-    """Whether an error is one of the service, and not of what was asked or of the load."""
-    return not isinstance(error, GemelError) or error.status == 500
+def is_load(error: Exception) -> bool:
+    """Whether an error says that there is too much to do, which is nobody's fault."""
+    return isinstance(error, GemelError) and error.status in (503, 504)
 
 
 def _fall(falls: list[Falls], step: int, is_ours: bool) -> None:
