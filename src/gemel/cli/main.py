@@ -42,6 +42,7 @@ from gemel.cli import (
 from gemel.cli.calibrate import calibrate
 from gemel.cli.compare import compare
 from gemel.cli.demo import demo
+from gemel.cli.doctor import doctor
 from gemel.errors import GemelError, InvalidInput
 
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -86,6 +87,7 @@ app.command()(data.init)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("import")(adopt.import_)
+app.command()(doctor)
 app.command()(calibrate)
 app.add_typer(release.app, name="release")
 gallery.app.command()(classes.classify)

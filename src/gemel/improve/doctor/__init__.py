@@ -1,0 +1,1 @@
+"""What ails a trained encoder, and which records may carry a wrong label."""
