@@ -408,6 +408,16 @@ class ServeSettings(Settings, frozen=True):
             "the name of the machine; * for any"
         ),
     ] = ()
+    tls_cert: Annotated[
+        str, Meta(description="PEM file of a certificate and its chain: the service speaks HTTPS")
+    ] = ""
+    tls_key: Annotated[
+        str, Meta(description="PEM file of its private key; none: it stands in serve.tls_cert")
+    ] = ""
+    tls_clients: Annotated[
+        str,
+        Meta(description="PEM file of authorities: clients have to show a certificate of one"),
+    ] = ""
     pointer: Annotated[
         Literal["stable"], Meta(description="The pointer whose release is served")
     ] = "stable"

@@ -7,12 +7,14 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
 from gemel.cli import show
 from gemel.cli.project import ConfigFile, Project, Sets
 
 if TYPE_CHECKING:
     from gemel.serve.http.front import Front
+    from gemel.settings import ServeSettings
 
 
 def serve(
@@ -30,10 +32,17 @@ def serve(
     with application(project, log) as app:
         server.run(
             app,
-            project.config.serve,
+            _placed(project),
             log=log,
             on_ready=lambda url: show.say(f"{url} serves; Ctrl-C stops it"),
         )
+
+
+def _placed(project: Project) -> ServeSettings:
+    """How to serve, with files as seen from here."""
+    said, at = project.config.serve, project.config.at
+    named = {n: getattr(said, n) for n in ("tls_cert", "tls_key", "tls_clients")}
+    return replace(said, **{name: str(at(file)) for name, file in named.items() if file})
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Who may ask a service what: keys, their roles and how often they ask."""
+"""Who may ask a service what: keys, their roles and how often they ask; certificates."""

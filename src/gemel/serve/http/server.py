@@ -14,13 +14,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import uvicorn
 
 from gemel.errors import ConfigError
+from gemel.serve.access import tls
 from gemel.serve.http.connection import Connection
 from gemel.serve.http.front import Front
 from gemel.serve.http.guard import is_local
@@ -54,7 +55,8 @@ def run(
             balancer can notice.
         on_ready: called with the address once the service answers.
     Raises:
-        ConfigError: the address cannot be listened on, or is public and nobody needs a key.
+        ConfigError: the address cannot be listened on, or is public and nobody needs a key, or the
+            certificate is none.
     """
     settings = settings or ServeSettings()
     log = log or log_to()
@@ -64,9 +66,10 @@ def run(
             where=f"serve.host {settings.host}",
             hint="make a key first: gemel keys add NAME --role reader",
         )
+    secure = tls.options(settings)
     sock = bind(settings.host, settings.port)
-    url = address(sock)
-    server = _Server(app, log)
+    url = address(sock, "https" if secure else "http")
+    server = _Server(app, log, secure)
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
@@ -88,7 +91,7 @@ def run(
             gc.freeze()
             log.info("service_started", url=url)
             if not is_local(settings.host):
-                log.warning("service_is_public", host=settings.host)
+                log.warning("service_is_public", host=settings.host, tls=bool(secure))
             if on_ready is not None:
                 on_ready(url)
 
@@ -160,17 +163,17 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def address(sock: socket.socket) -> str:
+def address(sock: socket.socket, scheme: str = "http") -> str:
     """The address of a listening socket, as a person would type it."""
     host, port = sock.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"
+    return f"{scheme}://{shown}:{port}"
 
 
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handling and log set-up."""
 
-    def __init__(self, app: Front, log: Any) -> None:
+    def __init__(self, app: Front, log: Any, secure: Mapping[str, Any] | None = None) -> None:
         for name in ("uvicorn", "uvicorn.error"):
             logger = logging.getLogger(name)
             logger.handlers = [Forward(log)] if name == "uvicorn" else []
@@ -188,6 +191,7 @@ class _Server(uvicorn.Server):
                 http=Connection,
                 limit_concurrency=min(MAX_CONNECTIONS, _n_files() // 2),
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                **(secure or {}),
             )
         )
         self.on_started: Callable[[], None] | None = None
