@@ -259,6 +259,18 @@ def test_changes_go_to_both_galleries_so_that_going_back_loses_nothing(project: 
         assert "late" in {hit["id"] for hit in reply["hits"]}
 
 
+def test_a_rollout_ends_when_stable_moves_elsewhere(project: Project) -> None:
+    good, other = project.put(1e-5), project.put(2e-5)
+    start(project, good, steps=(50.0,))
+    project.store.point("stable", other.id, actor="test", reason="while nobody serves")
+    with house(project, other) as at:
+        at.look()
+        ended = project.desk.state()
+        assert ended is not None and ended.status == "aborted"
+        assert other.short_id in ended.reason
+        assert at.verify(0).json()["release"] == other.id
+
+
 def test_what_must_hold_before(project: Project) -> None:
     bare, desk = project.put(1e-5, enrolled=False), project.desk
     with pytest.raises(NotFound):

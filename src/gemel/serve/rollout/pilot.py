@@ -116,7 +116,9 @@ class Pilot:
         """Open the candidate; one that cannot be served ends the rollout."""
         plan, stable = state.plan, self._arms.stable
         if stable.release.id != plan.stable:
-            return None  # the service has not followed its pointer yet, or the plan is of elsewhere
+            if self._desk.store.pointer("stable") == stable.release.id:
+                self._overtaken(state)  # while no service took part
+            return None  # else the service has not followed its pointer yet
         try:
             release = self._desk.store.get(plan.release)
             gallery = self._galleries.of(release, stable.gallery)
@@ -186,8 +188,8 @@ class Pilot:
                 change: dict[str, object] = {"step": state.step + 1, "reason": f"{share:.0%}"}
                 self._desk.move("step", change, actor=ACTOR)
             else:
+                # The candidate stays open: the service changes over to it as it is.
                 self._desk.promote(actor=ACTOR, reason="not worse than stable")
-                self._end()
         except GateFailed as error:
             self._desk.pause(actor=ACTOR, reason=f"not promoted: {error.what}")
         except (PointerMoved, RolloutConflict):
