@@ -158,6 +158,11 @@ def test_no_way_leads_around(guarded: Guarded, path: str) -> None:
     assert guarded.ask("GET", path, guarded.keys["reader"]).status_code in (200, 404)
 
 
+def test_no_page_changes_anything_for_a_reader(guarded: Guarded) -> None:
+    assert guarded.ask("POST", "/console/examples", guarded.keys["reader"], {}).status_code == 403
+    assert guarded.ask("POST", "/console/examples", guarded.keys["admin"], {}).status_code == 405
+
+
 @pytest.mark.parametrize("path", [path for path, _, _ in FILES])
 def test_the_page_itself_needs_no_key(guarded: Guarded, path: str) -> None:
     assert guarded.ask("GET", path, None).status_code == 200

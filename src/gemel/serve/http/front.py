@@ -17,7 +17,7 @@ from litestar.types.asgi_types import HTTPScope
 
 from gemel.errors import GemelError, WrongMethod
 from gemel.serve.access.access import Access
-from gemel.serve.context import LOCAL
+from gemel.serve.context import LOCAL, Role
 from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.guard import Guard
@@ -75,7 +75,7 @@ class Front:
         try:
             self._guard.check(scope, is_probe=path in PROBES)
             if found is None:
-                self.access.admit(scope["headers"], None if path in self._free else "reader")
+                self.access.admit(scope["headers"], self._role(path, scope["method"]))
                 await self._pages(scope, receive, send)
                 return
             method, caller = scope["method"], LOCAL
@@ -93,6 +93,12 @@ class Front:
             await self._tell_methods(send, found)
         else:
             await endpoint(scope, receive, send, caller)
+
+    def _role(self, path: str, method: str) -> Role | None:
+        """Who may see a page; what a page changes is for those who may do everything."""
+        if method not in ("GET", "HEAD"):
+            return "admin"
+        return None if path in self._free else "reader"
 
     def _other(self, path: str, raw: bytes) -> ByMethod | None:
         """The routes at a path that is not written as in the table; an id may hold slashes."""
