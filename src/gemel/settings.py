@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Mining = Literal["all", "semi-hard", "hard", "distance-weighted"]
+Mining = Literal["all", "semi-hard", "hard", "distance-weighted", "neighbours"]
 Margin = Literal["hard", "soft"]
 ByCategory = Literal["off", "report", "worst", "per_category"]
 RatioShape = Literal["logistic", "pav", "beta"]
@@ -211,7 +211,8 @@ class TrainSettings(Settings, frozen=True):
         Mining | None,
         Meta(
             description="Which comparisons of a batch count: all, semi-hard, hard, "
-            "distance-weighted; null: all"
+            "distance-weighted; neighbours: batches of identities that lie near each other; "
+            "null: all"
         ),
     ] = None
     memory: Annotated[

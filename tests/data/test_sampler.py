@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from gemel.data.sampler import PxK
+from gemel.data.sampler import Neighbours, PxK
 from gemel.errors import DataError
 
 MOSTLY_SINGLE = np.array([*range(90), *range(0, 90, 10)])
@@ -80,3 +80,20 @@ def test_what_cannot_be_sampled_is_refused() -> None:
     for codes, p, k in (([0, 0], 2, 2), ([0, -1], 2, 2), ([0, 1], 1, 2), ([0, 1], 2, 0)):
         with pytest.raises(DataError):
             PxK(np.array(codes), p, k)
+
+
+def test_neighbours_meet_in_a_batch_and_possible_twins_do_not() -> None:
+    """Forty identities on a circle, two records each; 0 and 1 lie as one."""
+    angle = np.repeat(np.linspace(0, 2 * np.pi, 40, endpoint=False), 2)
+    angle[2:4] = angle[0] + 0.001
+    angle[1::2] += 0.02
+    rows = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    sampler = Neighbours(np.repeat(np.arange(40), 2), p=4, k=2, seed=0)
+    sampler.look(rows)
+    batches = [np.unique(batch // 2) for batch in sampler]
+    assert sorted(np.concatenate(batches).tolist()) == list(range(40)), "each once"
+    wide = [min(np.ptp(np.sort((b + s) % 40)) for s in range(40)) for b in batches]
+    assert np.median(wide) <= 6, wide
+    twins = Neighbours(np.repeat(np.arange(40), 2), p=4, k=2, seed=0)
+    twins.look(rows)
+    assert 1 not in twins._near[0][:4] and 0 not in twins._near[1][:4]

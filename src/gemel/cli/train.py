@@ -153,7 +153,7 @@ def run_facts(run: Run, reached: OnDev) -> dict[str, Any]:
 
 def _batches(training: Training) -> None:
     """What the batches had to teach, a line an epoch: of many, ten evenly taken and the best."""
-    from gemel.train.hardness import DOMINATES, QUANTILES
+    from gemel.train.hardness import QUANTILES
 
     seen = [e for e in training.history if e.batches is not None]
     step = -(-len(seen) // EPOCHS_SHOWN)
@@ -170,9 +170,9 @@ def _batches(training: Training) -> None:
     show.say("")
     show.table(head, lines)
     last = shown[-1].batches
-    worst = [] if last is None else [d for d in last.dominated_by if d[1] > DOMINATES]
+    worst = () if last is None else last.dominating
     if worst:
-        named = ", ".join(f"{name} ({percent(share)})" for name, share in worst)
+        named = ", ".join(f"{name} ({percent(share, 3)})" for name, share in worst)
         show.say(f"most active negatives of the last epoch are those of {named}")
 
 

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from gemel.arrays import Int64
+from gemel.arrays import Float32, Int64
 from gemel.errors import DataError
 
 _MOST_ROUNDS = 4
+NEAR, GROUP = 16, 4
+"""Neighbours of an identity that are known, and identities of a group of neighbours."""
+MOST_LOOKED_AT = 20_000
 
 
 class PxK:
@@ -102,15 +105,73 @@ class PxK:
                 tail = active[len(active) - len(active) % self.p :]
                 others = np.setdiff1d(np.arange(len(self._counts)), tail)
                 active = np.concatenate([active, rng.choice(others, short, replace=False)])
+            active = self._arranged(active)
             batches.append(self._records(shuffled, active, r).reshape(-1, self.p * self.k))
         plan: Int64 = np.concatenate(batches)
         return plan[rng.permutation(len(plan))]
+
+    def _arranged(self, identities: Int64) -> Int64:
+        """The identities of a round, each p of which make a batch, in the order of batches."""
+        return identities
 
     def _records(self, shuffled: Int64, identities: Int64, r: int) -> Int64:
         """The r-th k records of each identity: (m, k)."""
         places = (r * self.k + np.arange(self.k))[None, :] % self._counts[identities][:, None]
         chosen: Int64 = shuffled[self._starts[identities][:, None] + places]
         return chosen
+
+
+class Neighbours(PxK):
+    """P x K batches of identities that lie near each other: hard negatives from all over the set.
+
+    Before each epoch it is shown the rows of all records (`look`). Each identity that opens a group
+    brings along those nearest to it that are still free. Identities nearer to each other than their
+    own records are stay apart: they may be one under two labels.
+    """
+
+    _near: Int64 | None = None
+
+    def look(self, rows: Float32) -> None:
+        """Take in the (n, d) unit rows of all records, as the encoder makes them now.
+
+        Raises:
+            DataError: so many identities that comparing all of them takes too long.
+        """
+        n = len(self._counts)
+        if n > MOST_LOOKED_AT:
+            raise DataError(
+                f"{n:,} identities: neighbours are looked for among {MOST_LOOKED_AT:,} at most",
+                where="train.mining",
+                hint="choose another mining, such as semi-hard",
+            )
+        centre = np.zeros((n, rows.shape[1]), np.float32)
+        np.add.at(centre, self._codes, rows)
+        centre /= np.maximum(np.linalg.norm(centre, axis=1, keepdims=True), 1e-12)
+        own = np.einsum("ij,ij->i", rows, centre[self._codes])
+        several = self._counts[self._codes] > 1
+        same = float(np.median(own[several])) if several.any() else 1.0
+        m = min(NEAR, n - 1)
+        near = np.empty((n, m), np.int64)
+        for start in range(0, n, 1024):
+            cosine = centre[start : start + 1024] @ centre.T
+            cosine[np.arange(len(cosine)), np.arange(start, start + len(cosine))] = -np.inf
+            cosine[cosine >= same] = -np.inf
+            near[start : start + 1024] = np.argsort(-cosine, axis=1, kind="stable")[:, :m]
+        self._near = near
+
+    def _arranged(self, identities: Int64) -> Int64:
+        if self._near is None:
+            return identities
+        free = dict.fromkeys(identities.tolist())
+        twice = identities.tolist()[len(free) :]  # those that fill the last batch
+        out: list[int] = []
+        while free:
+            opens = next(iter(free))
+            group = [opens, *(i for i in self._near[opens].tolist() if i in free and i != opens)]
+            for i in group[:GROUP]:
+                del free[i]
+                out.append(i)
+        return np.array(out + twice, np.int64)
 
 
 class GivenPairs:

@@ -237,7 +237,8 @@ def _with_given(dataset: Dataset, unit: Int64) -> Int64:
         return unit
     sizes = np.bincount(unit).tolist()
     root = list(range(len(sizes)))
-    most = max(MOST_JOINED, int(LARGEST * len(unit)))
+    # Of few identities, each side still has to get some.
+    most = max(2, min(MOST_JOINED, len(unit) // 10), int(LARGEST * len(unit)))
 
     def find(i: int) -> int:
         while root[i] != i:

@@ -48,6 +48,11 @@ class Batches(msgspec.Struct, frozen=True):
     dominated_by: tuple[tuple[str, float], ...] = ()
     fair_share: float = 0.0
 
+    @property
+    def dominating(self) -> tuple[tuple[str, float], ...]:
+        """Those of `dominated_by` that have a tenth or more, and three times what would be fair."""
+        return tuple(d for d in self.dominated_by if d[1] >= max(0.1, 3 * self.fair_share))
+
 
 class Epoch(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the history; epoch 0 is the untrained tower, which has no loss."""

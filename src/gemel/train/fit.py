@@ -219,7 +219,7 @@ def _run(
     material = loop.Material(arrays, identities, dev, dev_identities, lesson.labels)
     mix = None if lesson.keeps_identities else half.mix
     objective = loop.Objective(
-        lesson.supervision, lesson.metric, views, mix, lesson.learned, lesson.watch
+        lesson.supervision, lesson.metric, views, mix, lesson.learned, lesson.watch, lesson.look
     )
     started = time.monotonic()
     history = loop.fit(

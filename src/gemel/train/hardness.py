@@ -20,8 +20,6 @@ from gemel.train.relations import Relations
 MARGIN = 0.2
 """A triplet is active where its negative is not farther than its positive by this much cosine."""
 QUANTILES = (0.1, 0.5, 0.9)
-DOMINATES = 0.1
-"""Share of the active negatives from which an identity dominates the batches."""
 MOST = 5
 """Identities that are named."""
 

@@ -14,17 +14,18 @@ from torch import nn
 
 from gemel.arrays import Float32, Int64
 from gemel.data.pairing import Pairing
-from gemel.data.sampler import GivenPairs, PxK
+from gemel.data.sampler import GivenPairs, Neighbours, PxK
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError
 from gemel.release.run import MAP_AT_R, RunSettings
+from gemel.settings import Mining
 from gemel.tasks import given
 from gemel.tasks.retrieval import retrieve
 from gemel.train import losses
 from gemel.train.arrays import Arrays, embed, take
 from gemel.train.given import AsGiven, OfGiven
 from gemel.train.hardness import Hardness
-from gemel.train.loop import Metric, Sampler, Supervision
+from gemel.train.loop import Look, Metric, Sampler, Supervision
 from gemel.train.losses import ByIdentity
 from gemel.train.losses.classes import Classwise
 from gemel.train.supervision import ByProxy, Knows, Remembering, by_identity
@@ -42,6 +43,7 @@ class Lesson:
         metric: on dev.
         measure: its name.
         keeps_identities: whether batches may not be mixed into new identities.
+        look: what is shown all training records before each epoch, or None.
         learned: what supervision learns or remembers.
         watch: looks at batches.
     """
@@ -54,6 +56,7 @@ class Lesson:
     keeps_identities: bool
     learned: nn.Module
     watch: Hardness
+    look: Look | None = None
 
 
 def lesson(
@@ -76,11 +79,19 @@ def lesson(
         DataError: no identities, or no pairs, to make a batch of.
     """
     tower, arrays, identities = known
-    loss = losses.named(settings.loss, mining=settings.mining, margin=settings.margin)
+    across = settings.mining == "neighbours"
+    mining: Mining = "all" if across else settings.mining
+    loss = losses.named(settings.loss, mining=mining, margin=settings.margin)
     p, k = settings.identities_per_batch, settings.views_per_identity
     of_train, of_dev = sides
     supervision: Supervision
     if of_train.given is not None:
+        if across:
+            raise ConfigError(
+                "given pairs are taken as they come, not by identity",
+                where="train.mining",
+                hint='leave train.mining out, or choose "hard" with the loss contrastive',
+            )
         as_given = AsGiven.of(loss, settings.loss, of_train, identities)
         supervision, labels, knows = as_given, np.arange(len(identities)), as_given.knows
         sampler: Sampler = GivenPairs(of_train.given, max(1, p * k // 2), settings.seed)
@@ -89,7 +100,8 @@ def lesson(
     else:
         supervision, labels = half.aim(tower, arrays, identities, loss)
         first = labels.reshape(len(labels), -1)[:, 0]
-        sampler, metric, measure = PxK(first, p, k, settings.seed), map_at_r, MAP_AT_R
+        sampler = (Neighbours if across else PxK)(first, p, k, settings.seed)
+        metric, measure = map_at_r, MAP_AT_R
         knows = by_identity
     supervision, labels = _more(half, settings, known, (supervision, labels, knows))
     first = labels.reshape(len(labels), -1)[:, 0]
@@ -110,6 +122,7 @@ def lesson(
             of_label,
             names if keeps or half.mix is None else None,
         ),
+        look=sampler.look if isinstance(sampler, Neighbours) else None,
     )
 
 

@@ -33,6 +33,9 @@ Metric = Callable[[Float32, Int64], float]
 Supervision = Callable[[Tensor, Tensor], Tensor]
 """The loss of (b, d) unit rows, a scalar, given the labels of their records, (b, ...) int64."""
 
+Look = Callable[[Float32], None]
+"""Takes in the (n, d) rows of all training records."""
+
 COLLAPSED_EPOCHS = 2
 PROFILE_ROWS = 1024
 MAX_GRADIENT = 5.0
@@ -98,6 +101,7 @@ class Objective:
         mix: makes new identities of a batch before its views are made, or None.
         learned: what supervision learns or remembers, trained and kept along with the tower.
         watch: looks at every fourth batch, or None.
+        look: shown all training records before each epoch, or None.
     """
 
     supervision: Supervision
@@ -106,6 +110,7 @@ class Objective:
     mix: Mix | None = None
     learned: nn.Module | None = None
     watch: Watch | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -268,6 +273,8 @@ def _epoch(
     epoch, n_batches = last.epoch + 1, len(sampler)
     losses: list[float] = []
     known = material.identities if material.labels is None else material.labels
+    if objective.look is not None:
+        objective.look(embed(state.tower, material.arrays, device=plan.device))
     state.tower.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed * 1_000_003 + epoch)

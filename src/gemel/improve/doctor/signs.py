@@ -24,8 +24,6 @@ FORGETS = 0.3
 """How much better than dev train may be searched before the encoder knows it by heart."""
 EASY = 0.01
 """Share of active negatives below which batches teach little."""
-DOMINATED = 0.1
-"""Share of the active negatives that one identity should not exceed."""
 ROWS = 1000
 
 
@@ -174,8 +172,8 @@ def _batches(training: Training) -> list[Sign]:
             ("[train]", harder) if easy else (),
         )
     ]
-    worst = [f"{name} ({percent(part, 3)})" for name, part in last.dominated_by if part > DOMINATED]
-    if worst and last.fair_share < DOMINATED / 3:
+    worst = [f"{name} ({percent(part, 3)})" for name, part in last.dominating]
+    if worst:
         signs.append(
             Sign(
                 "dominated batches",
