@@ -25,6 +25,7 @@ N_BINS = 4096
 """Of the distance sqrt((1 - cosine) / 2), from 0 to 1."""
 MAX_QUERIES = 4000
 """Records whose pairs with all others are looked at."""
+MOST_VIEWS = 0.99
 FAR, NEAR = (2.0, 8.0), (0.5, 2.0)
 """Pairs per record within the two distances that tell how crowded it is: first so far out that what
 is the same hardly counts, then as near as it goes. Nearer in, points are of a lower dimension than
@@ -97,7 +98,9 @@ def _right(count: Float64, found: Float64, n: int) -> Float64:
     first = _surplus(count, _crowd(reach, FAR[0] * n, FAR[1] * n))
     same = float((first * count[: len(first)]).sum())
     surplus = _surplus(count, _crowd(reach, NEAR[0] * n + same, NEAR[1] * n + same))
-    seen = int(np.count_nonzero(surplus >= EVEN))
+    # What is farther apart than nearly all views of one record is of one kind, not the same.
+    farthest = int(np.searchsorted(found, MOST_VIEWS))
+    seen = min(int(np.count_nonzero(surplus >= EVEN)), farthest)
     right = np.zeros(N_BINS)
     right[:seen] = surplus[:seen] * count[:seen]
     within = float(found[seen - 1]) if seen else 0.0
