@@ -227,6 +227,17 @@ def test_who_changed_records_stands_in_the_ledger_and_no_key_anywhere(guarded: G
     assert guarded.file.stat().st_mode & 0o077 == 0
 
 
+def test_nobody_answers_in_the_name_of_another_key(guarded: Guarded) -> None:
+    pair = {"left": ROWS[0], "right": ROWS[1]}
+    asked = guarded.ask("POST", "/v1/verify", guarded.keys["reader"], pair).json()["decision_id"]
+    said = {"decision_id": asked, "genuine": True, "reviewer": "ann"}
+    for role in ("reviewer", "admin"):
+        assert guarded.ask("POST", "/v1/verdicts", guarded.keys[role], said).status_code == 200
+    guarded.ask("POST", "/v1/verdicts", guarded.keys["admin"], {**said, "reviewer": ""})
+    texts = [json.loads(e.text) for e in guarded.ledger.each() if e.kind == "verdict"]
+    assert [t["reviewer"] for t in texts] == ["reviewer/ann", "admin/ann", "admin"]
+
+
 def test_other_machines_are_let_in_with_keys_only(service: Service, tmp_path: Path) -> None:
     settings = ServeSettings(host="0.0.0.0", port=0)
     with pytest.raises(ConfigError, match="asks nobody who they are") as refused:

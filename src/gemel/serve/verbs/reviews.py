@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from gemel.ledger.verdicts import UNASKED, answer, waiting
 from gemel.release.evidence.schema import Feedback
 from gemel.release.make.adapt import feedback
-from gemel.serve.context import Context
+from gemel.serve.context import LOCAL, Context
 from gemel.serve.steps import Move, Steps
 from gemel.serve.verbs.wire import Body
 
@@ -71,7 +71,7 @@ def verdict(context: Context, body: VerdictBody) -> Steps[VerdictReply]:
         context.ledger,
         body.decision_id,
         body.genuine,
-        reviewer=body.reviewer,
+        reviewer=_signed(context, body.reviewer),
         request_id=context.request_id,
     )
     note = None if noted.counts else UNASKED
@@ -82,7 +82,8 @@ def review(context: Context, body: ReviewBody) -> Steps[ReviewReply]:
     """Decisions that wait for an answer, the oldest first."""
     yield Move("review")
     second = context.books.adapt.second_ratio
-    found = waiting(context.ledger, limit=body.limit, reviewer=body.reviewer, second=second)
+    reviewer = None if body.reviewer is None else _signed(context, body.reviewer)
+    found = waiting(context.ledger, limit=body.limit, reviewer=reviewer, second=second)
     return ReviewReply(
         [
             WaitingReply(
@@ -95,6 +96,13 @@ def review(context: Context, body: ReviewBody) -> Steps[ReviewReply]:
             for a in found
         ]
     )
+
+
+def _signed(context: Context, reviewer: str) -> str:
+    """Who answers: behind a key its name, so that nobody replaces the answer of another key."""
+    if context.caller is LOCAL:
+        return reviewer
+    return f"{context.caller.name}/{reviewer}" if reviewer else context.caller.name
 
 
 def proposal(context: Context, body: ProposalBody) -> Steps[Feedback]:
