@@ -24,6 +24,7 @@ OWN = (
     "data/sources/rows.py",
     "data/sources/images.py",
     "data/sources/recordings.py",
+    "train/backbones/",
     "train/towers/",
     "train/views/",
 )

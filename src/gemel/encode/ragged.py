@@ -18,18 +18,23 @@ from gemel.arrays import Int64
 THERE = "there"
 ROWS, PLACES = 64, 4096
 """Of a run, at most: records, and places with padding; more at once are no faster on a core."""
+BYTES = 1 << 24
+"""Of the arrays of a run, about: what a network makes of large images on the way is far larger."""
 
 
 def runs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Int64, dict[str, NDArray[Any]]]]:
-    """Positions of records and their arrays, each record once; all at once without `there`.
+    """Positions of records and their arrays, each record once; large ones a few at a time.
 
     Args:
         arrays: by name, first axis = n records; those of the shape of `there` are cut with it.
     """
     there = arrays.get(THERE)
     if there is None:
-        n = len(next(iter(arrays.values())))
-        yield np.arange(n), dict(arrays)
+        n, total = len(next(iter(arrays.values()))), sum(a.nbytes for a in arrays.values())
+        rows = n if total <= BYTES else max(1, BYTES * n // total)
+        for start in range(0, n, rows):
+            idx = np.arange(start, min(n, start + rows))
+            yield idx, {name: a[start : start + rows] for name, a in arrays.items()}
         return
     size = np.count_nonzero(there.reshape(len(there), -1), axis=1)
     order = np.argsort(-size, kind="stable").astype(np.int64)

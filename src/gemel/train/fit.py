@@ -51,6 +51,7 @@ from gemel.train.towers import Defaults, Trainable
 CHECKPOINT = "checkpoint.safetensors"
 OF_PAIRS = "cosent"
 """The loss of given pairs, whatever the modality."""
+EXAMPLES = 64
 FROZEN = "frozen"
 """Folder beside the runs with what backbones make of records."""
 
@@ -188,16 +189,19 @@ def _run(
     identities = _known(dataset.identities[splits.train])
     if half.sized is not None:
         settings = msgspec.structs.replace(settings, image_size=prepare.spec()["size"])
-    arrays = prepare(payloads)
+    # Of a backbone's records as many at once as it takes to export it: images are large.
+    example = prepare(payloads[:EXAMPLES] if half.start else payloads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        tower = half.tower(prepare, arrays, size=settings.size)
-    example, learner = arrays, tower
-    dev = prepare(dataset.payloads(splits.dev))
+        tower = half.tower(prepare, example, size=settings.size)
+    both = payloads, dataset.payloads(splits.dev)
     if isinstance(tower, Frozen):
         kept = session.checkpoint.parent.parent / FROZEN if session.checkpoint else None
         learner = tower.learner
-        arrays, dev = (tower.embedded(a, kept) for a in (arrays, dev))
+        arrays, dev = (tower.embedded(prepare, some, kept) for some in both)
+    else:
+        learner = tower
+        arrays, dev = prepare(payloads) if half.start else example, prepare(both[1])
     pairing = dataset.pairing.take(splits.train)
     views = half.views(prepare)
     if tell is not None:

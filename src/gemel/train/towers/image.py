@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,9 @@ from gemel.train.arrays import Arrays
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.views.cut_and_mix import Splice
 from gemel.train.views.image import ImageViews
+
+if TYPE_CHECKING:
+    from gemel.train.backbones.source import Source
 
 N_ORIENTATIONS = 8
 SHARPNESS = 4
@@ -171,12 +174,19 @@ def _views(prepare: Prepare) -> ImageViews:
     return ImageViews()
 
 
+def _on(source: Source) -> Trainable:
+    from gemel.train.backbones.image import opened
+
+    return opened(source)
+
+
 IMAGE = Trainable(
     "image",
     prepare=_prepare,
     tower=_tower,
     views=_views,
     mix=Splice(),
+    on=_on,
     sized=ImagePrepare.fit,
     defaults=Defaults(
         loss="infonce",
