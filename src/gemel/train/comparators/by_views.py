@@ -26,7 +26,7 @@ N_BINS = 4096
 MAX_QUERIES = 4000
 """Records whose pairs with all others are looked at."""
 MOST_VIEWS = 0.99
-FAR, NEAR = (2.0, 8.0), (0.5, 2.0)
+AWAY, NEAR = (2.0, 8.0), (0.5, 2.0)
 """Pairs per record within the two distances that tell how crowded it is: first so far out that what
 is the same hardly counts, then as near as it goes. Nearer in, points are of a lower dimension than
 farther out; what is the same and counted with the rest makes up for it."""
@@ -95,7 +95,7 @@ def _right(count: Float64, found: Float64, n: int) -> Float64:
         n: records.
     """
     reach = np.cumsum(count)
-    first = _surplus(count, _crowd(reach, FAR[0] * n, FAR[1] * n))
+    first = _surplus(count, _crowd(reach, AWAY[0] * n, AWAY[1] * n))
     same = float((first * count[: len(first)]).sum())
     surplus = _surplus(count, _crowd(reach, NEAR[0] * n + same, NEAR[1] * n + same))
     # What is farther apart than nearly all views of one record is of one kind, not the same.
