@@ -26,14 +26,14 @@ LETTERS, DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 Values = np.ndarray[Any, Any]
 
 
-def rows(n: int, cache: Path, seed: int = 0) -> pl.DataFrame:
+def rows(n: int, cache: Path, seed: int = 0, twice: float = TWICE) -> pl.DataFrame:
     """A frame of n rows: `record`, `identity`, and the fields of RLdata10000 as text."""
     rng = np.random.default_rng(seed)
     table = load("rldata10000", cache)
     known = dict(
         zip(table.kinds, (np.array(c, object) for c in zip(*table.rows, strict=True)), strict=True)
     )
-    n_people = n - int(n * TWICE)
+    n_people = n - int(n * twice)
     drawn = {name: rng.integers(0, len(table.rows), n_people) for name in known}
     drawn["bm"] = drawn["bd"] = drawn["by"]  # a day is one that there is
     people = {name: values[drawn[name]] for name, values in known.items()}
