@@ -18,6 +18,7 @@ from gemel.data.dataset import Dataset
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError, GalleryError
 from gemel.improve import duplicates as module
+from gemel.improve.by_keys import OF_TYPED
 from gemel.improve.result import Duplicates
 from gemel.release.release import Release
 from gemel.tasks.clusters import METHODS
@@ -297,7 +298,7 @@ def test_what_keys_reach_is_told_for_releases_from_before_too(
 ) -> None:
     monkeypatch.setattr("gemel.release.genuine.FILE", "none.json")
     reach = gemel.duplicates(release, strangers, engine="keys").summary.reach
-    assert reach is not None and reach.basis == "rows of this set typed again with errors"
+    assert reach is not None and reach.basis == OF_TYPED
     assert reach.n_pairs == len(strangers) and reach.value > 0.9
 
 

@@ -66,7 +66,7 @@ def duplicates(
     ] = False,
     engine: Annotated[
         str,
-        typer.Option(help="exact, keys, hnsw, flat; auto: exact, keys above 2,000 rows."),
+        typer.Option(help="exact, keys, hnsw, flat; auto: exact, keys above 5,000 rows."),
     ] = "auto",
     folder: Annotated[
         Path | None,
@@ -125,7 +125,7 @@ def duplicates(
     if json:
         show.as_json(found.summary)
     else:
-        show.pairs(in_words(found.summary))
+        show.pairs(in_words(found.summary, left, right))
         show.say(f"wrote {out}" + (f" and {pairs}" if pairs else ""))
 
 
@@ -142,14 +142,16 @@ def page(found: Duplicates, left: Dataset, right: Dataset | None) -> str:
         (payload,) = sides[side].payloads(np.array([place[side, id]]))
         return kind.thumbnail(payload)
 
-    return render(found.clusters, in_words(found.summary), picture)
+    return render(found.clusters, in_words(found.summary, left, right), picture)
 
 
-def in_words(summary: Summary) -> list[tuple[str, Any]]:
-    """The summary as names and values for a person."""
+def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any]]:
+    """The summary as names and values for a person, with how many records were not compared."""
+    refused = sum(one.n_bad for one in compared if one is not None)
     false, unproven = summary.false_links, summary.unproven
     rows: list[tuple[str, Any]] = [
         ("records", summary.n_records),
+        ("records refused, in no cluster", refused or None),
         ("pairs", summary.n_pairs),
         ("matches", summary.n_matches),
         ("these are", "estimated, not measured: the release is unproven" if unproven else None),

@@ -53,7 +53,7 @@ def link(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="exact, flat, hnsw; auto: exact up to 200 million pairs.")
+        str, typer.Option(help="exact, keys, flat, hnsw; auto: exact up to 12 million pairs.")
     ] = "auto",
     id: IdColumn = None,
     other_id: Annotated[
@@ -106,7 +106,7 @@ def link(
     if json:
         show.as_json({"summary": found.summary, "known": known})
         return
-    words = [row for row in in_words(found.summary) if not row[0].startswith(OF_CLUSTERS)]
+    words = [row for row in in_words(found.summary, *both) if not row[0].startswith(OF_CLUSTERS)]
     if known is not None:
         words += [
             ("links among records of known identity", known["links"]),

@@ -195,4 +195,4 @@ def _plain(value: Any) -> Any:
 
 def verdict(helped: bool, compared: str) -> None:
     """Tell, as the last line, whether training was worth it."""
-    say(f"{'' if helped else 'warning: training did not help: '}{compared}")
+    say(f"{'' if helped else 'warning: nothing shows that training helped: '}{compared}")

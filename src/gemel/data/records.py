@@ -7,6 +7,7 @@ the reading. Which column holds the identity is said by the user, never guessed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -326,13 +327,21 @@ def _checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
     return dataset
 
 
+def _above(share: float) -> float:
+    """A share with few digits that is at least this one."""
+    return math.ceil(share * 100) / 100
+
+
 def _check_ratio(bad: Sequence[BadRecord], n_read: int, source: str, max_bad_ratio: float) -> None:
     n_bad = len({(b.file, b.row) for b in bad})
     if n_bad <= max_bad_ratio * n_read:
         return
     shown = "; ".join(str(b) for b in bad[:3])
     count = f"{n_bad:,} of {n_read:,} records cannot be used, the limit is {max_bad_ratio:.1%}"
-    hint = "correct them, ignore or retype the column, or raise data.max_bad_ratio"
+    hint = f"correct them, or leave them out by data.max_bad_ratio = {_above(n_bad / n_read)}"
+    columns = {b.column for b in bad}
+    if len(columns) == 1 and None not in columns:
+        hint += f'; data.columns.{columns.pop()} = "text" takes the values as they are'
     if any(b.reason == NOT_UTF_8 for b in bad):
         hint = "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again"
     raise DataError(f"{count}: {shown}", where=source, hint=hint)

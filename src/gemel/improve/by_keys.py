@@ -27,7 +27,7 @@ KEYS = "keys"
 SCORED = 1 << 17
 """Pairs of a part that is scored and kept."""
 OF_EVAL = "genuine pairs of eval"
-OF_TYPED = "rows of this set typed again with errors"
+OF_TYPED = "rows of this set typed again with one error or several"
 Z = 1.96
 
 

@@ -58,7 +58,7 @@ from gemel.tasks.sameness import Records, clustered, floor
 
 EXACT_RECORDS = 20_000
 """Up to so many (two data sets: so many squared pairs) all are compared: some minutes of a core."""
-EXACT_ROWS = 2_000
+EXACT_ROWS = 5_000
 """The same where keys propose: some seconds."""
 EXACT = "exact"
 EVERY: Links = "many-to-many"

@@ -16,6 +16,8 @@ NAMES = [f"n{i % 7}" for i in range(40)]
         ("Nr", [str(i) for i in reversed(range(40))], "Nr"),
         ("record", [i % 39 for i in range(40)], None),
         ("phone", [i * 7919 + 30_000 for i in range(40)], None),
+        ("customer_no", [f"C{10_000 + i}" for i in range(40)], "customer_no"),
+        ("plate", [f"{'AB'[i % 2]}{i}" for i in range(40)], None),
         ("score", [i / 2 for i in range(40)], None),
         ("record", [None, *range(39)], None),
     ],

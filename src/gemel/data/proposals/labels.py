@@ -93,10 +93,13 @@ def id_of(
 
 
 def _counts(values: pl.Series) -> bool:
-    """Whether whole numbers are different in every row and leave few out: a counter, no fact."""
+    """Whether numbers, as in C1, C2..., differ in every row and leave few out: no fact."""
     import polars as pl
 
-    numbers = as_strings(values).cast(pl.Int64, strict=False)
+    texts = as_strings(values)
+    numbers = texts.str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
+    if texts.str.replace(r"\d+$", "").n_unique() > 1:
+        return False
     if len(numbers) < FEW or numbers.null_count() or numbers.n_unique() < len(numbers):
         return False
     return bool(numbers.max() - numbers.min() < 2 * len(numbers))  # type: ignore[operator]

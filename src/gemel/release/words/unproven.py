@@ -12,6 +12,8 @@ MARK = "unproven"
 """One word for tables."""
 HEADLINE = "Unproven: an estimate without labels"
 PROVEN = "Proven by people's answers about pairs"
+FEW = 5
+"""Of 100: a lower limit below it tells people nothing."""
 WHY = "nothing says which records belong together, so nothing is measured: all rates are estimates"
 WARNING = "unproven release: its threshold is estimated, not measured"
 
@@ -39,12 +41,18 @@ def sentence(evidence: Evidence) -> str:
 def answered(known: Known) -> str:
     """What people's answers prove, for someone who knows no statistics."""
     sure, at = percent(known.confidence), known.precision
+    left_open = f" and {known.n_unsure:,} left open" if known.n_unsure else ""
+    least = math.floor(100 * known.recall.low)
+    missed = (
+        f"of 100 pairs that belong together, of those that were looked for, at least {least} are "
+        f"found and probably {_about(known.recall.value)}"
+        if least >= FEW
+        else "how many of the pairs that belong together are missed is not known by these answers"
+    )
     return (
         f"Of 100 matches at least {100 * known.goal:g} are right, with {sure} confidence, by "
-        f"{known.n_answers:,} answers about pairs of these records (counted: "
-        f"{100 * at.value:.3g}, between {100 * at.low:.3g} and {100 * at.high:.3g}); of 100 pairs "
-        f"that belong together at least {math.floor(100 * known.recall.low)} are found, as it "
-        f"looks {_about(known.recall.value)}."
+        f"{known.n_answers:,} answers{left_open} about pairs of these records (counted: "
+        f"{100 * at.value:.3g}, between {100 * at.low:.3g} and {100 * at.high:.3g}); {missed}."
     )
 
 
