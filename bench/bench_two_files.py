@@ -98,7 +98,9 @@ def main() -> None:
     seconds = {}
     for command in LABELLED if asked.known else UNLABELLED:
         made = [p.name for p in (folder / ".gemel/releases").glob("*")]
-        seconds[command] = run(folder, command.replace("ID", f"{(made or [''])[0]} --force"))
+        seconds[command] = run(
+            folder, command.replace("ID", f"{(made or [''])[0]} --force --reason bench")
+        )
     table = pl.read_csv(folder / "links.csv", infer_schema=False)
     found = set(table.filter(pl.col("outcome") == "match").select(table.columns[:2]).iter_rows())
     right, wanted = (found & links) - known, links - known
