@@ -317,7 +317,7 @@ TABLE = [
     Bad("gallery stats -r shadow", "shadow points at no release"),
     # the ledger, and serving
     Bad("ledger verify", "entry 1", forged_ledger),
-    Bad("serve --host 300.1.1.1", "cannot listen"),
+    Bad("serve --host 300.1.1.1", "asks nobody who they are"),
     Bad("serve --set serve.pointer=canary", "serve.pointer"),
     # what strangers get wrong first
     Bad("gemel train", "No such command 'gemel'", code=2),

@@ -68,7 +68,10 @@ class Pilot:
             log.warning("older_not_kept", cause=error.what)
 
     def stop(self) -> None:
-        """Take no part any more."""
+        """Take no part any more; what was seen since it was last said is said."""
+        trial = self._arms.trial
+        if trial is not None:
+            self._desk.see(lambda now: self._with_mine(now, trial))
         self._end()
 
     def check(self) -> None:
