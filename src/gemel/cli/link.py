@@ -53,7 +53,8 @@ def link(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="exact, keys, flat, hnsw; auto: exact up to 12 million pairs.")
+        str,
+        typer.Option(help="exact, keys, flat, hnsw; auto: exact up to 12 million pairs of rows."),
     ] = "auto",
     id: IdColumn = None,
     other_id: Annotated[
