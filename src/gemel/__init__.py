@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gemel.settings import TrainSettings
     from gemel.train.estimator import SiameseEstimator
     from gemel.train.fit import train as train_encoder
+    from gemel.train.shrink.shrink import shrink
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ __all__ = [
     "from_rows",
     "promote",
     "read",
+    "shrink",
     "train_encoder",
 ]
 
@@ -97,6 +99,7 @@ _PLACES = {
     "from_rows": "data.records",
     "promote": "release.gates",
     "read": "data.records",
+    "shrink": "train.shrink.shrink",
     "train_encoder": "train.fit:train",
 }
 

@@ -43,7 +43,7 @@ def compare(
     if output is not None:
         files.check(output, ".html", project.reads)
     dataset = project.dataset()
-    splits = _splits(project, dataset, two)
+    splits = splits_of(project, dataset, two)
     with show.progress("comparing", "steps") as tick:
         found = compared(
             one,
@@ -65,7 +65,7 @@ def compare(
         show.say(f"wrote {output}")
 
 
-def _splits(project: Project, dataset: Dataset, release: Release) -> Splits:
+def splits_of(project: Project, dataset: Dataset, release: Release) -> Splits:
     """The split of the records whose eval is that of a release: of the settings, or of a run.
 
     Raises:

@@ -43,6 +43,7 @@ from gemel.cli.calibrate import calibrate
 from gemel.cli.compare import compare
 from gemel.cli.demo import demo
 from gemel.cli.doctor import doctor
+from gemel.cli.shrink import shrink
 from gemel.errors import GemelError, InvalidInput
 
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -89,6 +90,7 @@ app.command("train")(train.train)
 app.command("import")(adopt.import_)
 app.command()(doctor)
 app.command()(calibrate)
+app.command()(shrink)
 app.add_typer(release.app, name="release")
 gallery.app.command()(classes.classify)
 gallery.app.command()(classes.classes)

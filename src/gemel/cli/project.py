@@ -211,6 +211,15 @@ class Project:
             settings["readings"] = written
         return self.state / "runs" / digest(dataset.digest.encode(), canonical_json(settings))[:12]
 
+    def run_of(self, release: Release, dataset: Dataset) -> Path:
+        """Folder of the run that a release was built from, which may be that of a smaller one."""
+        smaller = self.smaller_run(release.space_id)
+        return smaller if smaller.is_dir() else self.run_folder(dataset)
+
+    def smaller_run(self, space_id: str) -> Path:
+        """Folder of the run of a smaller encoder."""
+        return self.state / "runs" / space_id[:12]
+
     def sampling(self) -> Sampling:
         """Which comparisons `[calibrate]` makes."""
         from gemel.release.evidence.schema import Sampling

@@ -112,7 +112,7 @@ def accept(
         child = adapt.accept(
             parent,
             said,
-            project.run_folder(dataset),
+            project.run_of(parent, dataset),
             dataset,
             into=Path(draft) / "release",
             sampling=project.sampling(),

@@ -8,11 +8,12 @@ does not depend on what else is in its batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.arrays import Float32, canonical_json, digest, unit_rows
 from gemel.data.sources import frames
@@ -99,8 +100,11 @@ class Encoder:
     ) -> Iterator[Float32]:
         """The same rows as `encode`, a batch at a time."""
         for start in range(0, len(payloads), batch):
-            arrays = self.prepare(payloads[start : start + batch])
-            rows = np.empty((len(next(iter(arrays.values()))), self.dim), np.float32)
-            for idx, run in ragged.runs(arrays):
-                rows[idx] = self._session.run([OUTPUT], run)[0]
-            yield unit_rows(rows)
+            yield self.embed(self.prepare(payloads[start : start + batch]))
+
+    def embed(self, arrays: Mapping[str, NDArray[Any]]) -> Float32:
+        """Embeddings of one batch of prepared payloads: (n, d) float32, unit rows."""
+        rows = np.empty((len(next(iter(arrays.values()))), self.dim), np.float32)
+        for idx, run in ragged.runs(arrays):
+            rows[idx] = self._session.run([OUTPUT], run)[0]
+        return unit_rows(rows)

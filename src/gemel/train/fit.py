@@ -93,7 +93,7 @@ def train(
             where="train.backbone",
             hint="name the column that says it as data.identity, or leave train.backbone out",
         )
-    identities = _known(dataset.identities[seen.train])
+    identities = known(dataset.identities[seen.train])
     defaults = half.defaults_for(0 if dataset.has_identities else len(dataset))
     resolved = resolve(
         settings, defaults, n_identities=len(np.unique(identities)), pairing=dataset.pairing
@@ -186,7 +186,7 @@ def _run(
         _check(dataset, splits)
     payloads = dataset.payloads(splits.train)
     prepare = half.fitted(payloads, dataset.fields, settings.image_size)
-    identities = _known(dataset.identities[splits.train])
+    identities = known(dataset.identities[splits.train])
     if half.sized is not None:
         settings = msgspec.structs.replace(settings, image_size=prepare.spec()["size"])
     # Of a backbone's records as many at once as it takes to export it: images are large.
@@ -216,7 +216,7 @@ def _run(
     )
     dev_identities = dataset.identities[splits.dev]
     if tell is not None:
-        dev_identities = _known(dev_identities)
+        dev_identities = known(dev_identities)
     if half.judge_views or tell is not None:
         dev = _with_views(dev, views, settings.seed, both=not half.judge_views)
         dev_identities = np.concatenate([dev_identities, dev_identities])
@@ -308,7 +308,7 @@ def _check(dataset: Dataset, splits: Splits) -> None:
             )
 
 
-def _known(identities: Int64) -> Int64:
+def known(identities: Int64) -> Int64:
     """Codes in which each record of unknown identity is an identity of its own."""
     own = identities.max(initial=0) + 1 + np.arange(len(identities))
     return np.where(identities == UNKNOWN, own, identities).astype(np.int64)

@@ -16,6 +16,7 @@ from gemel.encode import modality
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.words.card import card
+from gemel.release.words.shrunk import sentence
 from gemel.watch import (
     html,
     sections,
@@ -57,6 +58,7 @@ def render(release: Release) -> str:
         reference=_reference(evidence),
         worst_cell=_worst_cell(evidence),
         categories=_categories(evidence),
+        shrunk_in_words="" if evidence.shrunk is None else sentence(evidence.shrunk),
         mistakes=wrong,
         zoo=_zoo(evidence, wrong),
         training=training.facts(evidence.training),

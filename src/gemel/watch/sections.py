@@ -41,6 +41,7 @@ SECTIONS = (
     Section("mistakes", "Errors", folded=False, has=lambda e: bool(e.mistakes)),
     Section("curves", "Curves", folded=False),
     Section("baseline", "Against the baseline", has=lambda e: len(e.candidates) > 1),
+    Section("shrunk", "Made smaller", folded=False, has=lambda e: e.shrunk is not None),
     Section("searches", "Searches", has=lambda e: bool(e.galleries)),
     Section("probabilities", "Probabilities", has=lambda e: e.reliability is not None),
     Section("categories", "By category", has=lambda e: e.categories is not None),

@@ -27,6 +27,7 @@ from gemel.calibrate.scores.curve_measures import CurveSummary
 from gemel.decide.classes import Method
 from gemel.figures import brief, html_table
 from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.shrunk import Shrunk
 from gemel.release.run import Training
 from gemel.tasks.explain import Part
 from gemel.tasks.openset import OpenSet
@@ -332,6 +333,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         unproven: there were no labels: rates are estimates, and what takes labels is left empty.
         labelled: what people's answers about pairs proved where there were no other labels; the
             rates at the threshold are theirs then.
+        shrunk: where a smaller encoder comes from; None if the encoder is as it was trained.
     """
 
     data: DataSummary
@@ -366,6 +368,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     adapted: Feedback | None = None
     unproven: bool = False
     labelled: Known | None = None
+    shrunk: Shrunk | None = None
 
     def __repr__(self) -> str:
         return brief(self, depth=1)

@@ -58,8 +58,9 @@ def feedback(
     Raises:
         ConfigError: a goal that answers cannot judge.
     """
-    counted = {m.id for m in shelf if m.scale_id == release.scale_id}
-    counted |= {release.id, *filter(None, [release.manifest.parent])}
+    other = {m.id for m in shelf if m.scale_id != release.scale_id}
+    counted = {m.id for m in shelf} | {release.id, *filter(None, [release.manifest.parent])}
+    counted -= other  # of a smaller encoder, the parent
     asked, n_decisions = decisions(ledger, releases=counted)
     until = (now or datetime.now(UTC)) - timedelta(days=settings.min_age_days)
     ripe = [a for a in asked if a.time_us <= until.timestamp() * 1e6]
@@ -168,7 +169,8 @@ def accept(
     tick()
     evidence = measured(origin, sides, decided, tick, like=parent.evidence)
     sizes = {**parent.evidence.file_bytes, POLICY: len(policy.to_json())}
-    evidence = msgspec.structs.replace(evidence, file_bytes=sizes, adapted=said)
+    shrunk = parent.evidence.shrunk
+    evidence = msgspec.structs.replace(evidence, file_bytes=sizes, adapted=said, shrunk=shrunk)
     return parent.child(policy=policy, evidence=evidence, into=into, now=now)
 
 

@@ -27,6 +27,7 @@ from gemel.release import genuine, probes
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Origin, Part, compared, encode
 from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
+from gemel.release.evidence.shrunk import Shrunk
 from gemel.release.make.decide import decide
 from gemel.release.make.measured import measured
 from gemel.release.make.progress import Progress, ticker
@@ -48,6 +49,7 @@ def build(
     sampling: Sampling = DEFAULT_SAMPLING,
     now: datetime | None = None,
     progress: Progress | None = None,
+    shrunk: Shrunk | None = None,
 ) -> Release:
     """The release of a training run.
 
@@ -61,6 +63,7 @@ def build(
         sampling: which comparisons are made; its seed is that of the probes and the gold set too.
         now: creation time, for reproducible ids.
         progress: called with steps done and steps in all.
+        shrunk: where its encoder comes from, if that is a smaller one of another release.
     Raises:
         ConfigError: a cohort for a crossed run.
         DataError: other records than the run's, or too few to support a goal.
@@ -69,7 +72,7 @@ def build(
     tick, created = ticker(progress, N_STEPS), now or datetime.now(UTC)
     run = Run.open(run_folder, dataset)
     origin = Origin(run, dataset, Encoder.open(run.encoder))
-    comparator = _comparator(origin, goals.cohort, sampling.seed)
+    comparator = normalised(origin, goals.cohort, sampling.seed)
     with folders.draft(Path(into)) as draft:
         sides = compared(origin, comparator, sampling, tick)
         decided = decide(sides.dev, goals, created.date(), fields=origin.fields)
@@ -78,17 +81,18 @@ def build(
         write_parts(draft, run.encoder, comparator, decided.policy)
         _write_samples(draft, origin, sides.dev)
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
-        evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
+        evidence = msgspec.structs.replace(evidence, file_bytes=sizes, shrunk=shrunk)
         (draft / EVIDENCE).write_bytes(as_json(evidence))
         terms = licence or run.training.licence
-        head = Head(origin.encoder.space_id, origin.encoder.modality, name, terms)
+        parent = None if shrunk is None else shrunk.parent
+        head = Head(origin.encoder.space_id, origin.encoder.modality, name, terms, parent)
         release = seal(draft, Path(into), head, now=created)
     release.check_parity()
     tick()
     return release
 
 
-def _comparator(origin: Origin, cohort: int, seed: int) -> Comparator:
+def normalised(origin: Origin, cohort: int, seed: int) -> Comparator:
     """The run's comparator, normalised by a cohort of train if one is wanted."""
     run, dataset = origin.run, origin.dataset
     plain = comparators.load(run.encoder)

@@ -65,7 +65,8 @@ def recalibrate(
     tick()
     evidence = measured(origin, sides, decided, tick, like=parent.evidence)
     sizes = {**parent.evidence.file_bytes, POLICY: len(decided.policy.to_json())}
-    evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
+    shrunk = parent.evidence.shrunk
+    evidence = msgspec.structs.replace(evidence, file_bytes=sizes, shrunk=shrunk)
     return parent.child(policy=decided.policy, evidence=evidence, into=into, name=name, now=created)
 
 

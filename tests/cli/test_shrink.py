@@ -1,0 +1,91 @@
+"""`gemel shrink` on rows: a smaller release that lives as any other, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gemel.release.evidence.shrunk import Shrunk
+from gemel.release.release import Release
+from gemel.release.store import Store
+from gemel.testing import check_encoder
+
+Gemel = Callable[..., Any]
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "make-it-smaller.md"
+ENOUGH = ("--keep-recall", "0.8")
+"""Few identities prove little: those of the test project no more than this."""
+
+
+def test_a_smaller_release_lives_as_any_other(project: Path, gemel: Gemel) -> None:
+    store = Store(".gemel")
+    parent = store.get("stable")
+    said = gemel("shrink", *ENOUGH)
+    assert said.code == 0, said.err
+    child = store.get(next(m.id for m in store.list() if m.parent == parent.id))
+    table = _table(child)
+
+    # What the table says is what the release is.
+    chosen = next(t for t in table.tried if t.name == table.chosen)
+    assert chosen == min((t for t in table.tried if t.kept), key=lambda t: t.share)
+    assert chosen.cost.encoder_bytes == (child.folder / "encoder" / "encoder.onnx").stat().st_size
+    assert chosen.cost.vector_bytes == 4 * child.encoder.dim < 4 * parent.encoder.dim
+    assert chosen.quality is not None
+    assert chosen.quality.after == child.evidence.eval.f1.value
+    assert chosen.quality.before == parent.evidence.eval.f1.value
+    assert child.space_id != parent.space_id
+    assert child.evidence.goals == parent.evidence.goals
+    payloads, _ = child.probe_payloads()
+    check_encoder(child.encoder, payloads[:12])
+    child.check_parity()
+
+    # Its table is in the terminal and in its report.
+    assert table.chosen in said.out and table.chosen in said.err
+    assert gemel("report", child.id, "-o", "report.html").code == 0
+    report = Path("report.html").read_text()
+    assert "Made smaller" in report and all(t.name in report for t in table.tried)
+
+    # It is promoted, and has a gallery of its own.
+    assert gemel("release", "promote", child.id, "--force", "--reason", "cheaper").code == 0
+    assert gemel("gallery", "enroll").code == 0
+    found = gemel("gallery", "search", "first=anna", "last=muellerschmidt", "--json")
+    assert found.code == 0, found.err
+    again = gemel("shrink")
+    assert again.code == 1
+    assert "smaller one already" in again.err and parent.short_id in again.err
+
+
+def test_none_keeps_enough_for_sure(project: Path, gemel: Gemel) -> None:
+    said = gemel("shrink", "--dry-run", "--json")
+    assert said.code == 3
+    body = json.loads(said.out)
+    assert body["release"] is None and body["shrunk"]["chosen"] == ""
+    assert not any(t["kept"] for t in body["shrunk"]["tried"])
+    assert len(Store(".gemel").list()) == 1
+
+
+def test_the_python_of_the_page_takes_what_keeps_half(project: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.S)
+    found: dict[str, Any] = {}
+    exec(compile(code, PAGE.name, "exec"), found)
+    shrinking = found["found"]
+    assert shrinking.shrunk.chosen == shrinking.shrunk.tried[0].name
+    assert Release.open("smaller/release").evidence.shrunk == shrinking.shrunk
+
+
+def test_what_cannot_be_shrunk_says_so(project: Path, gemel: Gemel) -> None:
+    said = gemel("shrink", "--take", "pca-7")
+    assert said.code == 1
+    assert "no candidate is named 'pca-7'" in said.err and "int8" in said.err
+    Path("people.csv").write_text("id,person,first,last,town,born\nr,p,anna,koch,x,1980-01-01\n")
+    said = gemel("shrink")
+    assert said.code == 1
+    assert "the records of this project are not those" in said.err
+
+
+def _table(release: Release) -> Shrunk:
+    found = release.evidence.shrunk
+    assert found is not None
+    return found
