@@ -15,6 +15,8 @@ import typer
 from gemel import errors
 from gemel.cli.main import app
 from gemel.config import PREFIX, describe
+from gemel.serve.grpc import native
+from gemel.serve.grpc.text import text as text_of
 from gemel.serve.http.table import TABLE
 from gemel.settings import SECTIONS
 from gemel.telemetry import EVENTS, METRICS
@@ -142,6 +144,8 @@ def _telemetry() -> str:
 def main() -> None:
     """Write every page."""
     FOLDER.mkdir(exist_ok=True)
+    native.PROTO.write_text(text_of(native.file()), encoding="utf-8")
+    print(f"wrote {native.PROTO}")
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         print(f"wrote {FOLDER / name}")

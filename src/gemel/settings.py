@@ -403,6 +403,10 @@ class ServeSettings(Settings, frozen=True):
     port: Annotated[Annotated[int, Meta(ge=0, le=65535)], Meta(description="0: any free port")] = (
         8080
     )
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="Port of gRPC; 0: any free port, null: none. Needs gemel[grpc]"),
+    ] = None
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
+import grpc_tools
 import httpx
 import pytest
+from grpc_tools import protoc
 from tests.serve import small
 
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
+from gemel.serve.grpc import native
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
@@ -55,3 +62,25 @@ def shared_client(
         httpx.Client(base_url=url, timeout=10) as client,
     ):
         yield client
+
+
+@contextmanager
+def compiled(file: Path, into: Path) -> Iterator[tuple[ModuleType, ModuleType]]:
+    """Messages and stubs that protoc makes of a file, as a user's program has them."""
+    known = Path(grpc_tools.__file__).parent / "_proto"
+    words = [f"-I{file.parent}", f"-I{known}", f"--python_out={into}", f"--grpc_python_out={into}"]
+    assert protoc.main(["", *words, file.name]) == 0
+    sys.path.insert(0, str(into))
+    try:
+        messages, stubs = (
+            importlib.import_module(f"{file.stem}_pb2{end}") for end in ("", "_grpc")
+        )
+        yield messages, stubs
+    finally:
+        sys.path.remove(str(into))
+
+
+@pytest.fixture(scope="session")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModuleType, ModuleType]]:
+    with compiled(native.PROTO, tmp_path_factory.mktemp("stubs")) as made:
+        yield made

@@ -1,4 +1,4 @@
-"""Every verb through every front door: Python, command line and HTTP answer alike.
+"""Every verb through every front door: Python, command line, HTTP and gRPC answer alike.
 
 On the small project that `tests/flows` keeps: a release with categories and rules, its child with
 thresholds by size, one that reads the category from the row, and one of images.
@@ -16,17 +16,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import grpc
 import httpx
 import msgspec
 import pytest
+from google.protobuf import json_format
 from tests.serve import small
 
 import gemel
 from gemel.cli.main import run
 from gemel.client import Client
 from gemel.serve.context import ROLES
+from gemel.serve.grpc.door import GrpcDoor
+from gemel.serve.grpc.values import to_json
 from gemel.serve.http.server import running
 from gemel.serve.http.table import TABLE
 from gemel.serve.rollout.desk import Desk
@@ -36,6 +41,7 @@ from gemel.serve.verbs.duplicates import RecordItem
 from gemel.serve.verbs.embed import EmbeddingsBody, embed
 from gemel.serve.verbs.records import NewRecord
 from gemel.settings import AdaptSettings, ServeSettings
+from gemel.telemetry import log_to
 
 KEPT = Path(__file__).parents[1] / "flows" / "kept"
 EXPECTED = json.loads((KEPT / "expected.json").read_bytes())
@@ -72,14 +78,47 @@ def same(one: Any, other: Any, at: str = "") -> None:
         assert one == other, at
 
 
+def said_by(value: Any) -> Any:
+    """What a reply says: to protobuf, what is null or empty is not said."""
+    if isinstance(value, dict):
+        return {k: said_by(v) for k, v in value.items() if v is not None and v not in ([], {})}
+    return [said_by(one) for one in value] if isinstance(value, list) else value
+
+
+@dataclass
+class Rpc:
+    """The door of gRPC, asked by the stubs that protoc makes."""
+
+    messages: ModuleType
+    stub: Any
+
+    def __call__(self, method: str, body: Any = None) -> Any:
+        """The reply of a method to a body, as JSON values."""
+        described = self.messages.DESCRIPTOR.services_by_name["Gemel"].methods_by_name[method]
+        asked = getattr(self.messages, described.input_type.name)()
+        json_format.ParseDict({k: v for k, v in (body or {}).items() if v is not None}, asked)
+        return json.loads(to_json(getattr(self.stub, method)(asked)))
+
+    def same(self, said: Any, method: str, body: Any = None) -> None:
+        """It says the same."""
+        same(said_by(said), said_by(self(method, body)))
+
+
+@contextmanager
+def rpc(door: GrpcDoor, stubs: tuple[ModuleType, ModuleType]) -> Iterator[Rpc]:
+    with grpc.insecure_channel(door.address) as channel:
+        yield Rpc(stubs[0], stubs[1].GemelStub(channel))
+
+
 @dataclass
 class House:
-    """The project, one of its releases served, and the three doors to it."""
+    """The project, one of its releases served, and the doors to it."""
 
     folder: Path
     service: gemel.Service
     client: httpx.Client
     capsys: pytest.CaptureFixture[str]
+    grpc: Rpc = None  # type: ignore[assignment]
 
     def http(self, method: str, path: str, body: Any = None) -> Any:
         reply = self.client.request(method, path, json=body)
@@ -134,16 +173,22 @@ def opened(folder: Path, name: str, *, write: bool = False) -> Iterator[gemel.Se
 
 @pytest.fixture(params=["first", "child", "titled"])
 def house(
-    request: pytest.FixtureRequest, folder: Path, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    stubs: tuple[ModuleType, ModuleType],
 ) -> Iterator[House]:
-    with (
-        opened(folder, request.param) as service,
-        running(gemel.create_app(service)) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
-        house = House(folder, service, client, capsys)
-        yield house
-        house.typed.close()
+    with opened(folder, request.param) as service:
+        front = gemel.create_app(service)
+        door = GrpcDoor(front, ServeSettings(grpc_port=0), log_to())
+        with (
+            running(front, beside=door) as url,
+            httpx.Client(base_url=url, timeout=30) as client,
+            rpc(door, stubs) as asks,
+        ):
+            house = House(folder, service, client, capsys, asks)
+            yield house
+            house.typed.close()
 
 
 PAIRS = [(ANNA, NEAR), (ANNA, TITLED), (ANNA, OLDER), (ANNA, FAR), (ADA, FAR)]
@@ -159,6 +204,7 @@ def test_verify_and_explain(house: House) -> None:
         same(said, house.http("POST", "/v1/verify", body))
         same(said, house.cli("verify", *words))
         same(said, plain(house.typed.verify(left, right, category)))
+        house.grpc.same(said, "Verify", body)
         seen.add((said["outcome"], said["rule"]))
 
         release = house.service.pick().release
@@ -167,6 +213,7 @@ def test_verify_and_explain(house: House) -> None:
         same(why, plain(gemel.explain(release, left, right, category=category)))
         same(why, house.cli("explain", *words))
         same(why, plain(house.typed.explain(left, right, category=category)))
+        house.grpc.same(why, "Explain", body)
         decided = ("outcome", "score", "threshold", "probability", "category", "rule", "release")
         same({k: why[k] for k in decided}, {k: said[k] for k in decided})
     assert len(seen) > 1
@@ -177,10 +224,9 @@ def test_verify_several_views(house: House) -> None:
         views = [w for v in left[1:] for w in ("--also-left", json.dumps(v))]
         views += [w for v in right[1:] for w in ("--also-right", json.dumps(v))]
         said = plain(house.service.verify(left, right, "sud"))
-        same(
-            said,
-            house.http("POST", "/v1/verify", {"left": left, "right": right, "category": "sud"}),
-        )
+        body = {"left": left, "right": right, "category": "sud"}
+        same(said, house.http("POST", "/v1/verify", body))
+        house.grpc.same(said, "Verify", body)
         same(said, plain(house.typed.verify(left, right, "sud")))
         words = (json.dumps(left[0]), json.dumps(right[0]), *views, "--category", "sud")
         same(said, house.cli("verify", *words))
@@ -200,6 +246,7 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
         found = plain(house.service.search(query, 4, where, category))
         same(found, house.http("POST", "/v1/search", {**body, "k": 4}))
         same(found, plain(house.typed.search(query, 4, where, category)))
+        house.grpc.same(found, "Search", {**body, "k": 4})
         shown = [
             {
                 "id": hit["id"],
@@ -215,6 +262,7 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
         same(who, house.http("POST", "/v1/identify", body))
         same(who, house.cli("gallery", "identify", *words))
         same(who, plain(house.typed.identify(query, where, category)))
+        house.grpc.same(who, "Identify", body)
         for hit in found["hits"][:2]:
             asked = {"query": query, "id": hit["id"], "category": category, "parts": "none"}
             why = house.service.explain(query, record=hit["id"], category=category, parts=False)
@@ -231,8 +279,10 @@ def test_classify_and_classes(house: House) -> None:
         same(said, plain(house.typed.classify(query, 3, "person")))
         words = ("gallery", "classify", json.dumps(query), "-k", "3", "--label", "person")
         same({"id": "", **said}, house.cli(*words))
+        house.grpc.same(said, "Classify", body)
     there = plain(house.service.classes("person"))
     same(there, house.http("GET", "/v1/classes?label=person"))
+    house.grpc.same(there, "Classes", {"label": "person"})
     same(there, house.cli("gallery", "classes", "--label", "person"))
 
 
@@ -242,16 +292,20 @@ def test_embed_duplicates_and_the_card(house: House) -> None:
     same(rows, [item["embedding"] for item in reply["data"]])
     same(plain(house.service.ask(embed, EmbeddingsBody([ANNA, ADA]))), reply)
     same(rows, house.typed.embed([ANNA, ADA]).tolist())
+    house.grpc.same(reply, "Embed", {"input": [ANNA, ADA]})
 
     items = [RecordItem(f"r{i}", row, "sud") for i, row in enumerate([ANNA, NEAR, FAR, OLDER, ADA])]
     said = plain(house.service.duplicates(items))
     same(said, house.http("POST", "/v1/duplicates", {"records": plain(items)}))
+    house.grpc.same(said, "Duplicates", {"records": plain(items)})
     for pair in said["pairs"]:
         left, right = (items[int(pair[side][1:])].payload for side in ("left", "right"))
         assert house.service.verify(left, right, "sud").outcome == pair["outcome"]
 
     card = plain(house.service.card())
     same(card, house.http("GET", "/v1/card"))
+    house.grpc.same(card, "Card")
+    house.grpc.same(house.http("GET", "/v1/release"), "Release")
     same(card, plain(house.typed.card()))
     release = house.service.pick().release.id
     house.capsys.readouterr()
@@ -288,18 +342,23 @@ RECORDS = [
 ]
 
 
-def test_records_change_alike(folder: Path, tmp_path: Path) -> None:
+def test_records_change_alike(
+    folder: Path, tmp_path: Path, stubs: tuple[ModuleType, ModuleType]
+) -> None:
     """Each door on a copy of the project of its own."""
     seen: list[list[Any]] = []
     for door in DOORS:
         place = tmp_path / door
         shutil.copytree(folder, place)
-        with (
-            opened(place, "first", write=True) as service,
-            running(gemel.create_app(service)) as url,
-            httpx.Client(base_url=url, timeout=30) as client,
-        ):
-            seen.append(list(DOORS[door](service, client)))
+        with opened(place, "first", write=True) as service:
+            front = gemel.create_app(service)
+            beside = GrpcDoor(front, ServeSettings(grpc_port=0), log_to())
+            with (
+                running(front, beside=beside) as url,
+                httpx.Client(base_url=url, timeout=30) as client,
+                rpc(beside, stubs) as asks,
+            ):
+                seen.append([said_by(one) for one in DOORS[door](service, client, asks)])
     for one, *others in zip(*seen, strict=True):
         for other in others:
             same(one, other)
@@ -307,7 +366,7 @@ def test_records_change_alike(folder: Path, tmp_path: Path) -> None:
     assert seen[0][2]["attributes"]["born"] == "1970-04-21"
 
 
-def by_python(service: gemel.Service, _: httpx.Client) -> Iterator[Any]:
+def by_python(service: gemel.Service, *_: Any) -> Iterator[Any]:
     records = msgspec.convert(RECORDS, list[NewRecord])
     yield plain(service.enroll(records))
     yield plain(service.enroll(records))
@@ -317,7 +376,7 @@ def by_python(service: gemel.Service, _: httpx.Client) -> Iterator[Any]:
     yield plain(service.delete(["new/1", "new/2", "nobody"]))
 
 
-def by_http(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
+def by_http(_: gemel.Service, client: httpx.Client, *__: Any) -> Iterator[Any]:
     yield client.post("/v1/records", json={"records": RECORDS}).json()
     yield client.post("/v1/records", json={"records": RECORDS}).json()
     yield client.get("/v1/records/new/2").json()
@@ -327,7 +386,7 @@ def by_http(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
     yield client.request("DELETE", "/v1/records", json=ids).json()
 
 
-def by_client(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
+def by_client(_: gemel.Service, client: httpx.Client, *__: Any) -> Iterator[Any]:
     payloads = {record["id"]: record["payload"] for record in RECORDS}
     with Client(str(client.base_url)) as typed:
         yield plain(typed.enroll(payloads, {"new/1": {"shelf": "x"}}))
@@ -336,6 +395,15 @@ def by_client(_: gemel.Service, client: httpx.Client) -> Iterator[Any]:
         yield plain(typed.get("new/1"))
         yield {"count": typed.count()}
         yield plain(typed.delete(["new/1", "new/2", "nobody"]))
+
+
+def by_grpc(_: gemel.Service, __: httpx.Client, asks: Rpc) -> Iterator[Any]:
+    yield asks("Enroll", {"records": RECORDS})
+    yield asks("Enroll", {"records": RECORDS})
+    yield asks("Get", {"id": "new/2"})
+    yield asks("Get", {"id": "new/1"})
+    yield asks("Count")
+    yield asks("Delete", {"ids": ["new/1", "new/2", "nobody"]})
 
 
 def test_several_who_are_as_good_are_ambiguous_through_every_door(
@@ -359,10 +427,11 @@ def test_several_who_are_as_good_are_ambiguous_through_every_door(
         same(said, house.cli("gallery", "identify", json.dumps(NEAR)))
 
 
-DOORS: dict[str, Callable[[gemel.Service, httpx.Client], Iterator[Any]]] = {
+DOORS: dict[str, Callable[[gemel.Service, httpx.Client, Rpc], Iterator[Any]]] = {
     "python": by_python,
     "http": by_http,
     "client": by_client,
+    "grpc": by_grpc,
 }
 
 

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from gemel.cli import show
 from gemel.cli.project import ConfigFile, Project, Sets
+from gemel.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gemel.serve.grpc.door import GrpcDoor
     from gemel.serve.http.front import Front
     from gemel.settings import ServeSettings
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="gRPC as well; 0: any free port.")
+    ] = None,
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
@@ -27,15 +32,36 @@ def serve(
     from gemel.serve.http import server
     from gemel.telemetry import log_to
 
-    project = Project.open(config, sets, {"serve.host": host, "serve.port": port})
+    project = Project.open(
+        config, sets, {"serve.host": host, "serve.port": port, "serve.grpc_port": grpc_port}
+    )
     log = log_to()
     with application(project, log) as app:
-        server.run(
-            app,
-            _placed(project),
-            log=log,
-            on_ready=lambda url: show.say(f"{url} serves; Ctrl-C stops it"),
-        )
+        settings = _placed(project)
+        beside = _grpc(app, settings, log)
+
+        def say(url: str) -> None:
+            also = "" if beside is None else f" and gRPC at {beside.address}"
+            show.say(f"{url}{also} serves; Ctrl-C stops it")
+
+        server.run(app, settings, log=log, on_ready=say, beside=beside)
+
+
+def _grpc(app: Front, settings: ServeSettings, log: Any) -> GrpcDoor | None:
+    """The door of gRPC; None where no port is set.
+
+    Raises:
+        ConfigError: its packages are not installed.
+    """
+    if settings.grpc_port is None:
+        return None
+    try:
+        from gemel.serve.grpc.door import GrpcDoor
+    except ModuleNotFoundError as e:
+        raise ConfigError(
+            f"gRPC needs {e.name}", where="serve.grpc_port", hint="pip install 'gemel[grpc]'"
+        ) from e
+    return GrpcDoor(app, settings, log)
 
 
 def _placed(project: Project) -> ServeSettings:

@@ -108,3 +108,16 @@ def test_the_open_inference_protocol(client: httpx.Client, release: Release) -> 
     assert set(wrong.json()) == {"error"} and "left and right" in wrong.json()["error"]
     crooked = {**tensor("input", ROWS), "shape": [4]}
     assert client.post(path, json={"inputs": [crooked]}).status_code == 422
+
+
+def test_the_open_inference_protocol_needs_no_type(shared_client: httpx.Client) -> None:
+    """Triton's client names none; a body of another type stays refused."""
+    tensor = {"name": "input", "shape": [1], "datatype": "BYTES", "data": [json.dumps(ANNA)]}
+    sent = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    path = "/v2/models/gemel/infer"
+    assert shared_client.post(path, content=sent).json()["outputs"][0]["shape"] == [1, DIM]
+    typed = {"content-type": "text/plain"}
+    assert shared_client.post(path, content=sent, headers=typed).status_code == 415
+    assert shared_client.post("/v1/verify", content=b"{}").status_code == 415
+    other = shared_client.post("/v2/models/other/infer", content=sent)
+    assert (other.status_code, list(other.json())) == (404, ["error"])

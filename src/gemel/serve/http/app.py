@@ -16,7 +16,7 @@ from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.front import Front
 from gemel.serve.http.guard import Guard
-from gemel.serve.http.problems import rendered
+from gemel.serve.http.problems import V2, rendered
 from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
@@ -59,7 +59,8 @@ def create_app(
         known = _explained(error, request)
         if known.status == 500:
             log.error("request_failed", route="other", request_id=request_id, exc_info=error)
-        lines, body = rendered(known, "other", request_id)
+        shape = V2 if request.url.path.startswith(f"{V2}/") else "other"
+        lines, body = rendered(known, shape, request_id)
         front.count("other", known.status)
         headers = {k.decode(): v.decode() for k, v in lines if k != b"content-length"}
         if isinstance(error, HTTPException) and error.headers:

@@ -49,6 +49,11 @@ class Door:
         """The service is about to end, and says so to whoever asks whether it is ready."""
         return self._state.is_stopping
 
+    @property
+    def release_id(self) -> str:
+        """Of the release that is live."""
+        return self._service.pick().release.id
+
     async def start(self) -> None:
         """Begin to take requests."""
         self._lanes.start()
@@ -81,11 +86,11 @@ class Door:
 
         async def answer(call: Call, body: Any) -> Any:
             lanes.permit(route.lanes)
-            asked = body if read is None else read(call)
+            asked = read(call) if read is not None and body is None else body
             trial = service.arms.trial if route.is_tried else None
 
             async def ask(live: Live) -> Any:
-                context = service.context(call.request_id, call.caller, live=live)
+                context = service.context(call.request_id, call.caller, call.deadline, live)
                 call.live, call.timing = context.live, context.timing
                 call.ledger_fails = service.ledger_problem is not None
                 return await lanes.answer(context, verb(context, asked))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -32,7 +33,7 @@ from gemel.errors import (
 from gemel.serve.context import LOCAL, Caller, Role
 from gemel.serve.http.body import SMALL, Body
 from gemel.serve.http.intake import Intake
-from gemel.serve.http.problems import JSON, RETRY_AFTER, SAFE, render
+from gemel.serve.http.problems import JSON, RETRY_AFTER, SAFE, V2, render
 from gemel.serve.live import Live
 from gemel.serve.service import Verb
 from gemel.serve.steps import Lane
@@ -66,6 +67,7 @@ class Call:
         ledger_fails: what is decided cannot be noted at the moment, and the headers say so.
         caller: who asks.
         n_held: bytes of a large body, as `Intake` counts them.
+        deadline: after which the caller waits no more; of the monotonic clock, seconds.
     """
 
     scope: Scope
@@ -77,6 +79,7 @@ class Call:
     ledger_fails: bool = False
     caller: Caller = LOCAL
     n_held: int = 0
+    deadline: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +146,7 @@ class Endpoint:
     ) -> None:
         self.route = route
         self._permit = permit
+        self._is_v2 = route.path.startswith(V2)
         self._answer = answer
         self._body = None if route.body is None else Body(route.body)
         self._intake = intake
@@ -173,7 +177,7 @@ class Endpoint:
             else:
                 content = _encode(reply)
         except Exception as e:
-            error = self._explained(e, call)
+            error = explained(e, self.route, call, self._log)
             status = error.status
             content_type, content = render(error, self.route.label, call.request_id)
         finally:
@@ -205,8 +209,10 @@ class Endpoint:
             elif name == b"x-gemel-subject":
                 call.subject = value.decode("latin-1")
         call.request_id = call.request_id or new_id()
-        if self._body is not None and not (len(kinds) == 1 and _is_json(kinds[0])):
-            # Without a type, or as text, a page of any site may send it and ask nobody.
+        # Without a type, or as text, a page of any site may send it and ask nobody; clients of the
+        # Open Inference Protocol name none, and of pages its routes answer only our own.
+        is_typed = (len(kinds) == 1 and _is_json(kinds[0])) or (not kinds and self._is_v2)
+        if self._body is not None and not is_typed:
             shown = quoted(b", ".join(kinds).decode("latin-1"), 80) if kinds else "no type"
             raise WrongMediaType(f"a body of {shown}", hint="send Content-Type: application/json")
         if length > self._intake.max_body:
@@ -253,18 +259,19 @@ class Endpoint:
             hint="send less, or raise serve.max_body_bytes",
         )
 
-    def _explained(self, error: Exception, call: Call) -> GemelError:
-        """The error as a client may see it."""
-        if isinstance(error, GemelError) and error.status != 500:
-            return error
-        self._log.error(
-            "request_failed",
-            route=self.route.label,
-            request_id=call.request_id,
-            release=call.live.release.id if call.live else None,
-            exc_info=error,
-        )
-        return error if isinstance(error, GemelError) else InternalError("internal error")
+
+def explained(error: Exception, route: Route, call: Call, log: Any) -> GemelError:
+    """The error as a client may see it; one that is not the request's own fault is logged."""
+    if isinstance(error, GemelError) and error.status != 500:
+        return error
+    log.error(
+        "request_failed",
+        route=route.label,
+        request_id=call.request_id,
+        release=call.live.release.id if call.live else None,
+        exc_info=error,
+    )
+    return error if isinstance(error, GemelError) else InternalError("internal error")
 
 
 def new_id() -> str:

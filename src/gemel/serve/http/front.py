@@ -19,7 +19,7 @@ from gemel.errors import GemelError, WrongMethod
 from gemel.serve.access.access import Access
 from gemel.serve.context import LOCAL, Role
 from gemel.serve.http.door import Door
-from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
+from gemel.serve.http.endpoint import Endpoint, Route, accepted_id, new_id
 from gemel.serve.http.guard import Guard
 from gemel.serve.http.problems import SAFE, rendered
 from gemel.serve.http.table import LIVE, METRICS, READY, RECORD, RECORDS
@@ -124,6 +124,11 @@ class Front:
         headers = [(b"allow", methods(found).encode()), *SAFE]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def answered(self, route: Route, status: int, seconds: float) -> None:
+        """Count a request that came through another door than HTTP."""
+        self.count(route.label, status)
+        self._metrics.histogram("gemel_request_seconds", route.label).observe(seconds)
 
     def count(self, label: str, status: int) -> None:
         """Count a request that no endpoint answered."""

@@ -69,19 +69,25 @@ def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes
         route: path template of the request.
         request_id: of the request.
     """
-    ours = error.status == 500
-    # The place of other errors is a file or folder of this machine.
-    where = error.where if isinstance(error, RequestError | DataError) else ""
-    hint = f"quote request {request_id} to the operator" if ours else error.hint
+    said = problem(error, request_id)
+    what, where, hint = said.detail, said.where, said.hint
     if route in OPENAI_ROUTES:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"
-        message = ". ".join(part for part in (error.what, hint) if part)
-        said = OpenAIError(message, kind, where or None, error.code, request_id)
-        return JSON, _encode(OpenAIProblem(said))
+        message = ". ".join(part for part in (what, hint) if part)
+        ours = OpenAIError(message, kind, where or None, error.code, request_id)
+        return JSON, _encode(OpenAIProblem(ours))
     if route.startswith(V2):
-        placed = ": ".join(part for part in (where, error.what) if part)
+        placed = ": ".join(part for part in (where, what) if part)
         return JSON, _encode(V2Problem(". ".join(part for part in (placed, hint) if part)))
-    problem = Problem(
+    return PROBLEM, _encode(said)
+
+
+def problem(error: GemelError, request_id: str) -> Problem:
+    """What a client is told of an error."""
+    # The place of other errors is a file or folder of this machine.
+    where = error.where if isinstance(error, RequestError | DataError) else ""
+    ours = f"quote request {request_id} to the operator" if error.status == 500 else ""
+    return Problem(
         type=f"urn:gemel:error:{error.code}",
         title=HTTPStatus(error.status).phrase,
         status=error.status,
@@ -89,9 +95,8 @@ def render(error: GemelError, route: str, request_id: str) -> tuple[bytes, bytes
         code=error.code,
         request_id=request_id,
         where=where,
-        hint=hint,
+        hint=ours or error.hint,
     )
-    return PROBLEM, _encode(problem)
 
 
 def rendered(error: GemelError, route: str, request_id: str) -> tuple[list[Header], bytes]:

@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, GemelError
 from gemel.serve.access import tls
 from gemel.serve.http.connection import Connection
 from gemel.serve.http.front import Front
@@ -37,6 +37,16 @@ SWITCH_SECONDS = 0.0005
 START_SECONDS = 30.0
 
 
+class Beside(Protocol):
+    """Another door, in the event loop of the server."""
+
+    async def start(self) -> None:
+        """Listen."""
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more, and end when what is in flight is answered."""
+
+
 def run(
     app: Front,
     settings: ServeSettings | None = None,
@@ -44,6 +54,7 @@ def run(
     log: Any = None,
     drain_s: float = 0.0,
     on_ready: Callable[[str], None] | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Serve until a signal comes; returns when everything in flight is finished.
 
@@ -54,6 +65,7 @@ def run(
         drain_s: how long to go on answering as "not ready" before the socket is closed, so that a
             balancer can notice.
         on_ready: called with the address once the service answers.
+        beside: another door into the same service.
     Raises:
         ConfigError: the address cannot be listened on, or is public and nobody needs a key, or the
             certificate is none.
@@ -69,7 +81,7 @@ def run(
     secure = tls.options(settings)
     sock = bind(settings.host, settings.port)
     url = address(sock, "https" if secure else "http")
-    server = _Server(app, log, secure)
+    server = _Server(app, log, secure, beside)
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
@@ -97,6 +109,8 @@ def run(
 
         server.on_started = ready
         await server.serve([sock])
+        if server.failure is not None:
+            raise server.failure
 
     sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_loop()) as runner:
@@ -106,7 +120,12 @@ def run(
 
 @contextmanager
 def running(
-    app: Front, *, host: str = "127.0.0.1", port: int = 0, log: Any = None
+    app: Front,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    log: Any = None,
+    beside: Beside | None = None,
 ) -> Iterator[str]:
     """Serve in a thread while the block runs; gives the address.
 
@@ -115,12 +134,13 @@ def running(
         host: address to listen on.
         port: 0 takes any free one.
         log: a logger; JSON lines to stderr if left out.
+        beside: another door into the same service.
     Raises:
         ConfigError: the address cannot be listened on, or the application does not start.
     """
     sock = bind(host, port)
     url = address(sock)
-    server = _Server(app, log or log_to())
+    server = _Server(app, log or log_to(), beside=beside)
     started = threading.Event()
     server.on_started = started.set
 
@@ -133,8 +153,8 @@ def running(
     thread.start()
     try:
         started.wait(START_SECONDS)
-        if not server.started:
-            raise ConfigError("the service did not start", where=url)
+        if not server.started or server.failure is not None:
+            raise server.failure or ConfigError("the service did not start", where=url)
         yield url
     finally:
         server.should_exit = True
@@ -173,7 +193,13 @@ def address(sock: socket.socket, scheme: str = "http") -> str:
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handling and log set-up."""
 
-    def __init__(self, app: Front, log: Any, secure: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        app: Front,
+        log: Any,
+        secure: Mapping[str, Any] | None = None,
+        beside: Beside | None = None,
+    ) -> None:
         for name in ("uvicorn", "uvicorn.error"):
             logger = logging.getLogger(name)
             logger.handlers = [Forward(log)] if name == "uvicorn" else []
@@ -195,6 +221,8 @@ class _Server(uvicorn.Server):
             )
         )
         self.on_started: Callable[[], None] | None = None
+        self._beside = beside
+        self.failure: Exception | None = None
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Signals are handled by `run`, which ends with success after one."""
@@ -212,8 +240,19 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the service, then tell whoever waits."""
         await super().startup(sockets)
-        if self.started and self.on_started is not None:
+        try:
+            if self.started and self._beside is not None:
+                await self._beside.start()
+        except GemelError as error:
+            self.failure, self.should_exit = error, True
+        if self.started and self.failure is None and self.on_started is not None:
             self.on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the door beside, then ours and the service."""
+        if self._beside is not None:
+            await self._beside.stop(GRACE_SECONDS)
+        await super().shutdown(sockets)
 
 
 def _n_files() -> int:

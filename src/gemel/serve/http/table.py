@@ -11,6 +11,7 @@ from gemel.release.explanation import Explanation
 from gemel.release.words.card import Card
 from gemel.serve.context import Role
 from gemel.serve.http.endpoint import Call, Route
+from gemel.serve.http.problems import V2
 from gemel.serve.http.state import HealthReply, ReleaseReply, V2Reply
 from gemel.serve.verbs import (
     batches,
@@ -29,7 +30,7 @@ from gemel.serve.verbs import (
 from gemel.serve.verbs.shapes import infer, rerank
 
 RECORDS = "/v1/records"
-MODEL = f"/v2/models/{infer.MODEL}"
+MODEL = f"{V2}/models/{infer.MODEL}"
 RECORD = f"{RECORDS}/{{record:path}}"
 
 
@@ -312,7 +313,7 @@ TABLE: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
-        path="/v2",
+        path=V2,
         reply=infer.ServerReply,
         summary="What serves, in the Open Inference Protocol",
         role="reader",

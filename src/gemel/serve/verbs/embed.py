@@ -32,7 +32,7 @@ class Embedding(Struct):
     """One embedding: d floats, or their little-endian float32 bytes in base64."""
 
     index: int
-    embedding: list[float] | str
+    embedding: Annotated[list[float] | str, Meta(extra={"protobuf": "repeated float"})]
     object: str = "embedding"
 
 

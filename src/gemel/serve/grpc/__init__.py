@@ -1,0 +1,1 @@
+"""The service over gRPC: its own service, and that of the Open Inference Protocol."""
