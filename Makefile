@@ -49,7 +49,7 @@ check: setup
 	$(BIN)/lint-imports --no-logo
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 docs: setup
 	$(BIN)/python docs/generate.py

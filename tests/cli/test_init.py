@@ -44,7 +44,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "name", "says", "mended"), CASES, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(
+    ("make", "name", "says", "mended"), CASES, ids=lambda v: getattr(v, "__name__", str(v))[:30]
+)
 def test_a_file_that_cannot_be_read_yet_leaves_settings_that_say_so(
     empty: Path, gemel: Gemel, make: Any, name: str, says: str, mended: tuple[str, ...]
 ) -> None:

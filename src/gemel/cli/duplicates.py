@@ -35,9 +35,9 @@ def duplicates(
         typer.Option(
             "--out",
             "-o",
-            help="Parquet or CSV file: each record with its cluster; HTML: clusters to look at.",
+            help="CSV or Parquet file: each record with its cluster; HTML: clusters to look at.",
         ),
-    ] = Path("clusters.parquet"),
+    ] = Path("clusters.csv"),
     pairs: Annotated[
         Path | None, typer.Option(help="Parquet or CSV file: each match or pair for review.")
     ] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,6 +69,7 @@ def link(
     from gemel.improve.duplicates import duplicates as find
     from gemel.improve.duplicates import name_of, planned
     from gemel.improve.records import Compared
+    from gemel.improve.result import as_file
 
     flags = {"data.id": id, "other.id": other_id, "other.links": links}
     project = Project.open(config, sets, flags)
@@ -101,8 +101,8 @@ def link(
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
-    rows = side_by_side(found, both, (project.config.data.id, project.config.other.id))
-    files.write(out, _as_file(rows, out))
+    rows = side_by_side(found, both)
+    files.write(out, as_file(rows, out))
     known = agreement(found, both)
     if json:
         show.as_json({"summary": found.summary, "known": known})
@@ -118,30 +118,19 @@ def link(
     show.say(f"wrote {out}")
 
 
-def side_by_side(
-    found: Duplicates, both: tuple[Dataset, Dataset], ids: tuple[str | None, str | None]
-) -> pl.DataFrame:
-    """A row for each link and pair for review, best first, with all columns of both files.
-
-    Args:
-        found: the pairs.
-        both: the records that were linked.
-        ids: the id column of each file; None: the number of the row.
-    """
+def side_by_side(found: Duplicates, both: tuple[Dataset, Dataset]) -> pl.DataFrame:
+    """A row for each link and pair for review, best first, with all columns of both files."""
     import polars as pl
 
-    from gemel.data.schema import as_strings
-    from gemel.data.sources import tables
     from gemel.data.sources.linked import file_names
 
     names = file_names(both[0].source, both[1].source)
     rows = found.pairs.sort("score", descending=True, maintain_order=True)
-    for side, name, one, id in zip(("left", "right"), names, both, ids, strict=True):
-        table = tables.read(Path(one.source))
-        numbers = pl.Series(side, table.ordinals).cast(pl.String)
-        key = numbers if id is None else as_strings(table.frame[id]).alias(side)
-        theirs = table.frame.rename({c: f"{name}.{c}" for c in table.frame.columns})
-        theirs = theirs.with_columns(key).unique(side, keep="first", maintain_order=True)
+    for side, name, one in zip(("left", "right"), names, both, strict=True):
+        theirs = pl.DataFrame({side: one.ids.tolist()})
+        if one.written is not None:
+            renamed = {c: f"{name}.{c}" for c in one.written.columns}
+            theirs = theirs.hstack(one.written.rename(renamed))
         rows = rows.join(theirs, on=side, how="left", maintain_order="left")
     return rows.rename({"left": f"{names[0]} id", "right": f"{names[1]} id"})
 
@@ -169,12 +158,3 @@ def agreement(found: Duplicates, both: tuple[Dataset, Dataset]) -> dict[str, Any
         "precision": n_right / max(1, links.height),
         "recall": n_right / max(1, n_there),
     }
-
-
-def _as_file(rows: pl.DataFrame, path: Path) -> bytes:
-    sink = io.BytesIO()
-    if path.suffix.lower() == ".csv":
-        rows.write_csv(sink)
-    else:
-        rows.write_parquet(sink)
-    return sink.getvalue()

@@ -234,6 +234,11 @@ class Dataset:
         """Typed columns named as `fields`; None where payloads have no fields."""
         return self.contents.frame
 
+    @property
+    def written(self) -> pl.DataFrame | None:
+        """All columns of the table as they stand there, a row per record; None without a table."""
+        return getattr(self.contents, "written", None)
+
     def payloads(self, idx: NDArray[np.integer[Any]] | Sequence[int] | None = None) -> list[Any]:
         """What an encoder takes, one for each record.
 

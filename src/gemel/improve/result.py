@@ -135,7 +135,7 @@ class Duplicates:
         return html_table(f"{s.n_clusters:,} clusters of {s.n_records:,} records", rows)
 
     def with_columns(self, left: Dataset, right: Dataset | None = None) -> Duplicates:
-        """The same, each record in `clusters` with its identity and values, behind the rest.
+        """The same, each record in `clusters` with its identity and the columns of its file.
 
         Args:
             left: the first data set.
@@ -163,26 +163,34 @@ class Duplicates:
         """
         for frame, path in ((self.clusters, clusters), (self.pairs, pairs)):
             if path is not None:
-                sink = io.BytesIO()
-                if Path(path).suffix.lower() == ".csv":
-                    frame.write_csv(sink)
-                else:
-                    frame.write_parquet(sink)
-                jobs.write(Path(path), sink.getvalue())
+                jobs.write(Path(path), as_file(frame, Path(path)))
+
+
+def as_file(table: pl.DataFrame, path: Path) -> bytes:
+    """A table as CSV where the name ends so, as Parquet otherwise."""
+    sink = io.BytesIO()
+    if path.suffix.lower() == ".csv":
+        table.write_csv(sink)
+    else:
+        table.write_parquet(sink)
+    return sink.getvalue()
 
 
 def values_of(dataset: Dataset, side: str) -> pl.DataFrame:
-    """The id, side, known identity and values of each record."""
+    """The id, side and known identity of each record, and the columns of its file."""
     import polars as pl
 
     frame = pl.DataFrame({"id": dataset.ids.tolist(), "side": [side] * len(dataset)})
     if dataset.identity_names:
         names = [dataset.identity_of(i) for i in range(len(dataset))]
         frame = frame.with_columns(pl.Series("identity", names, dtype=pl.String))
-    if dataset.frame is None:
+    written = dataset.written
+    if written is None:
         return frame
-    clash = {n: f"{n} of the record" for n in dataset.frame.columns if n in frame.columns}
-    return frame.hstack(dataset.frame.rename(clash))
+    if "id" in written.columns and written["id"].cast(pl.String).equals(frame["id"]):
+        written = written.drop("id")
+    clash = {n: f"{n} of the record" for n in written.columns if n in frame.columns}
+    return frame.hstack(written.rename(clash))
 
 
 def false_links(release: Release, decided: ForSet, judged: Judged, n_pairs: int) -> FalseLinks:

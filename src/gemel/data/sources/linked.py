@@ -195,4 +195,4 @@ def _renamed(table: Table, back: Mapping[str, str], labels: Sequence[str]) -> Ta
     wanted = [pl.col(c).alias(name) for c, name in back.items()]
     wanted += [pl.col(c).alias(_own(c)) for c in dict.fromkeys(labels)]
     nested = {back[c]: mask for c, mask in table.nested.items() if c in back}
-    return replace(table, frame=frame.select(wanted), nested=nested)
+    return replace(table, frame=frame.select(wanted), nested=nested, whole=frame)

@@ -88,10 +88,17 @@ def plain(said: Columns, path: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class TableRows:
-    """Rows in memory, one a record."""
+    """Rows in memory, one a record.
+
+    Attributes:
+        fields: columns that are compared.
+        frame: their typed values.
+        written: all columns of the file, as they stand there; None where there is no one file.
+    """
 
     fields: tuple[Field, ...]
     frame: pl.DataFrame
+    written: pl.DataFrame | None = None
 
     def payloads(self, idx: Int64) -> list[dict[str, Any]]:
         """A dict of field name to value for each."""
@@ -99,7 +106,8 @@ class TableRows:
 
     def take(self, idx: Int64) -> TableRows:
         """The rows at these positions."""
-        return TableRows(self.fields, self.frame[idx])
+        written = None if self.written is None else self.written[idx]
+        return TableRows(self.fields, self.frame[idx], written)
 
     def digest(self, dataset: Dataset) -> str:
         """Of fields, ids, identities, values and groups, in order."""
@@ -198,7 +206,7 @@ def _assemble(
     )
     return Dataset(
         modality="row",
-        contents=TableRows(fields, pl.DataFrame(typed)[kept]),
+        contents=TableRows(fields, pl.DataFrame(typed)[kept], table.written[kept]),
         fields=fields,
         ids=ids[kept].astype(np.str_),
         identities=code,

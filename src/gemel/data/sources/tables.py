@@ -58,6 +58,7 @@ class Table:
         n_read: all rows, refused ones included.
         notes: what a user should know about the file.
         nested: per column that has any, (n,) which values are lists or objects; null in `frame`.
+        whole: the columns under their own names, where `frame` has only some or has them renamed.
     """
 
     file: str
@@ -67,6 +68,12 @@ class Table:
     n_read: int
     notes: tuple[str, ...] = ()
     nested: Mapping[str, Bool] = field(default_factory=dict)
+    whole: pl.DataFrame | None = None
+
+    @property
+    def written(self) -> pl.DataFrame:
+        """(n rows) all columns as they stand in the file."""
+        return self.frame if self.whole is None else self.whole
 
     @property
     def ordinals(self) -> Int64:
