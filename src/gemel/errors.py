@@ -255,10 +255,21 @@ class RateLimited(RequestError):
 
 
 class Overloaded(RequestError):
-    """The queue is full or the service is stopping."""
+    """The queue is full or the service is stopping.
+
+    Args:
+        what: see `GemelError`, and so are where and hint.
+        where: see what.
+        hint: see what.
+        retry_s: seconds after which it is worth asking again.
+    """
 
     code = "overloaded"
     status = 503
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", retry_s: float = 1.0) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.retry_s = retry_s
 
 
 class DeadlineExceeded(RequestError):

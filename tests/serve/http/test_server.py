@@ -118,6 +118,40 @@ def test_overload_gives_503_with_retry_after_and_never_hangs(release: Release) -
         assert after.status_code == 200
 
 
+def test_who_cannot_be_answered_in_its_time_is_told_at_once_when_to_come_back(
+    release: Release,
+) -> None:
+    with process(release, slow_s=0.1) as (_, url), httpx.Client(base_url=url, timeout=30) as client:
+        assert client.post("/v1/verify", json=VERIFY).status_code == 200
+        slow: list[int] = []
+
+        def ask() -> None:
+            slow.append(httpx.post(f"{url}/v1/verify", json=VERIFY, timeout=30).status_code)
+
+        askers = [threading.Thread(target=ask) for _ in range(30)]
+        for asker in askers:
+            asker.start()
+        waits = 'gemel_queue_payloads{lane="encode"}'
+        while True:
+            lines = client.get("/metrics").text.splitlines()
+            if next(float(line.split()[1]) for line in lines if line.startswith(waits)) > 45:
+                break
+        hurried = {"x-gemel-timeout-ms": "300"}
+        refused = client.post("/v1/verify", json=VERIFY, headers=hurried)
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert refused.elapsed.total_seconds() < 0.3
+        assert 1 <= int(refused.headers["retry-after"]) <= 5
+        for asker in askers:
+            asker.join()
+        assert slow == [200] * 30
+        assert client.post("/v1/verify", json=VERIFY, headers=hurried).status_code == 200
+        late = client.post("/v1/verify", json=VERIFY, headers={"x-gemel-timeout-ms": "20"})
+        assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
+        for bad in ("0", "-1", "1.5", "soon", "9" * 10):
+            reply = client.post("/v1/verify", json=VERIFY, headers={"x-gemel-timeout-ms": bad})
+            assert (reply.status_code, reply.json()["where"]) == (422, "X-Gemel-Timeout-Ms"), bad
+
+
 def test_a_port_that_is_taken_is_an_error_with_a_hint(tmp_path: Path) -> None:
     sock = bind("127.0.0.1", 0)
     with sock, pytest.raises(ConfigError, match="cannot listen") as caught:

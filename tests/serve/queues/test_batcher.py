@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,9 +32,13 @@ class Gate:
 
 
 def batcher(
-    run: Callable[..., Any], metrics: Metrics | None = None, **limits: Any
+    run: Callable[..., Any],
+    metrics: Metrics | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    **limits: Any,
 ) -> Batcher[Any, Any]:
-    return Batcher(run, Limits(**limits), "encode", metrics or Metrics(), log_to(level="critical"))
+    log = log_to(level="critical")
+    return Batcher(run, Limits(**limits), "encode", metrics or Metrics(), log, clock)
 
 
 async def busy(lane: Batcher[Any, Any], gate: Gate) -> asyncio.Task[Any]:
@@ -189,6 +194,58 @@ def test_who_goes_away_costs_no_work() -> None:
         assert (await stays).value == 4
         await first
         assert gate.batches == [[0], [2]]
+        await lane.stop()
+
+    asyncio.run(story())
+
+
+def test_who_goes_away_makes_room_at_once() -> None:
+    async def story() -> None:
+        gate = Gate()
+        lane = batcher(gate, max_queue=4)
+        lane.start()
+        first = await busy(lane, gate)
+        gone = asyncio.create_task(lane.submit("gone", weight=4))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            lane.permit()
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        lane.permit()
+        gate.open.set()
+        await first
+        await lane.stop()
+        assert gate.batches == [[0]]
+
+    asyncio.run(story())
+
+
+def test_how_long_what_waits_will_take_is_told_by_what_was_done() -> None:
+    """Ten payloads a second, but for one batch that stood still."""
+
+    async def story() -> None:
+        gate, now, held_s = Gate(), [0.0], [0.0]
+
+        def run(items: Sequence[Any]) -> list[Any]:
+            made = gate(items)
+            now[0] += held_s[0] + 0.1 * len(items)
+            return made
+
+        lane = batcher(run, clock=lambda: now[0])
+        lane.start()
+        assert lane.backlog_s() == 0
+        for held_s[0] in (0.0, 60.0, 0.0):
+            await lane.submit(1)
+        first = await busy(lane, gate)
+        others = [asyncio.create_task(lane.submit(i)) for i in range(20)]
+        await asyncio.sleep(0)
+        assert lane.backlog_s() == pytest.approx(2.1)
+        now[0] += 0.04
+        assert lane.backlog_s() == pytest.approx(2.06)
+        assert lane.refusal("full", lane.backlog_s()).retry_s == pytest.approx(2.06)
+        gate.open.set()
+        await asyncio.gather(first, *others)
+        assert lane.backlog_s() == 0
         await lane.stop()
 
     asyncio.run(story())

@@ -17,7 +17,7 @@ from gemel.errors import MalformedBody
 from gemel.serve.http.body import SMALL
 from gemel.serve.http.endpoint import Call, Route, accepted_id, explained, new_id
 from gemel.serve.http.front import Front
-from gemel.serve.http.problems import RETRY_AFTER, Problem, problem
+from gemel.serve.http.problems import Problem, problem, retry_s
 
 Code = grpc.StatusCode
 CODES = {
@@ -80,7 +80,7 @@ class Exchange:
             error = explained(e, self._route, call, self._log)
             self._front.answered(self._route, error.status, time.perf_counter() - started)
             told = problem(error, call.request_id)
-            context.set_trailing_metadata((*_said(call), *_said_of(told)))
+            context.set_trailing_metadata((*_said(call), *_said_of(told, retry_s(error))))
             line = ": ".join(part for part in (told.where, told.detail) if part)
             await context.abort(CODES.get(told.status, Code.INVALID_ARGUMENT), line)
         self._front.answered(self._route, 200, time.perf_counter() - started)
@@ -100,7 +100,7 @@ class Exchange:
             call.deadline = time.monotonic() + left
         call.caller = self._front.access.admit(headers, self._route.role)
         door = self._front.door
-        door.permit(self._route)
+        door.permit(self._route, call)
         if len(sent) > SMALL:
             door.intake.take(len(sent))
             call.n_held = len(sent)
@@ -144,12 +144,11 @@ def _said(call: Call) -> tuple[tuple[str, str], ...]:
     return tuple(said)
 
 
-def _said_of(told: Problem) -> list[tuple[str, str | bytes]]:
+def _said_of(told: Problem, again_s: int | None) -> list[tuple[str, str | bytes]]:
     """The error in full, and when to try again as clients of gRPC read it."""
     said: list[tuple[str, str | bytes]] = [("gemel-problem-bin", msgspec.json.encode(told))]
-    if told.status in RETRY_AFTER:
-        seconds = int(RETRY_AFTER[told.status])
-        said += [("retry-after", str(seconds)), ("grpc-retry-pushback-ms", str(1000 * seconds))]
+    if again_s is not None:
+        said += [("retry-after", str(again_s)), ("grpc-retry-pushback-ms", str(1000 * again_s))]
     return said
 
 

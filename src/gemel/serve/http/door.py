@@ -70,13 +70,13 @@ class Door:
         self.intake.close()
         await self._lanes.stop()
 
-    def permit(self, route: Route) -> None:
+    def permit(self, route: Route, call: Call) -> None:
         """Return if a request of this route may be read.
 
         Raises:
             Overloaded: too much is waiting, or the service is stopping.
         """
-        self._lanes.permit(route.lanes)
+        self._lanes.permit(route.lanes, call.deadline)
 
     def answer_to(self, route: Route) -> Answer:
         """What answers a route."""
@@ -85,7 +85,7 @@ class Door:
             return self._told[route]
 
         async def answer(call: Call, body: Any) -> Any:
-            lanes.permit(route.lanes)
+            lanes.permit(route.lanes, call.deadline)
             asked = read(call) if read is not None and body is None else body
             trial = service.arms.trial if route.is_tried else None
 

@@ -33,13 +33,14 @@ from gemel.errors import (
 from gemel.serve.context import LOCAL, Caller, Role
 from gemel.serve.http.body import SMALL, Body
 from gemel.serve.http.intake import Intake
-from gemel.serve.http.problems import JSON, RETRY_AFTER, SAFE, V2, render
+from gemel.serve.http.problems import JSON, SAFE, V2, render, retry_s
 from gemel.serve.live import Live
 from gemel.serve.service import Verb
 from gemel.serve.steps import Lane
 from gemel.telemetry import Metrics
 
 MAX_ID = 128
+MAX_DIGITS = 9
 _PREFIX = secrets.token_hex(4)
 _NUMBERS = itertools.count(1)
 _encode = msgspec.json.Encoder().encode
@@ -138,7 +139,7 @@ class Endpoint:
     def __init__(
         self,
         route: Route,
-        permit: Callable[[], None],
+        permit: Callable[[Call], None],
         answer: Answer,
         intake: Intake,
         metrics: Metrics,
@@ -161,12 +162,12 @@ class Endpoint:
         """Answer one request of somebody who may ask."""
         started = time.perf_counter()
         call = Call(scope, "", caller=caller)
-        status, content_type = 200, JSON
+        status, content_type, again_s = 200, JSON, None
         try:
             announced = self._read_headers(call)
             if scope["query_string"] and self.route.query is not None:
                 call.query = _query(scope["query_string"], self.route.query)
-            self._permit()
+            self._permit(call)
             body = None
             if self._body is not None:
                 self._hold(call, announced)
@@ -178,11 +179,11 @@ class Endpoint:
                 content = _encode(reply)
         except Exception as e:
             error = explained(e, self.route, call, self._log)
-            status = error.status
+            status, again_s = error.status, retry_s(error)
             content_type, content = render(error, self.route.label, call.request_id)
         finally:
             self._intake.give_back(call.n_held)
-        headers = _headers(call, status, content_type, len(content))
+        headers = _headers(call, again_s, content_type, len(content))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": False})
         if status not in self._statuses:
@@ -208,6 +209,8 @@ class Endpoint:
                 call.request_id = accepted_id(value)
             elif name == b"x-gemel-subject":
                 call.subject = value.decode("latin-1")
+            elif name == b"x-gemel-timeout-ms":
+                call.deadline = time.monotonic() + _milliseconds(value) / 1000
         call.request_id = call.request_id or new_id()
         # Without a type, or as text, a page of any site may send it and ask nobody; clients of the
         # Open Inference Protocol name none, and of pages its routes answer only our own.
@@ -286,6 +289,18 @@ def accepted_id(value: bytes) -> str:
     return ""
 
 
+def _milliseconds(value: bytes) -> int:
+    """How long a caller waits.
+
+    Raises:
+        InvalidInput: it is no whole number above 0.
+    """
+    if not value.isdigit() or len(value) > MAX_DIGITS or not int(value):
+        shown = quoted(value.decode("latin-1"), 20)
+        raise InvalidInput(f"{shown} are no milliseconds", where="X-Gemel-Timeout-Ms")
+    return int(value)
+
+
 def _query(sent: bytes, known: tuple[str, ...]) -> dict[str, str]:
     """The values of a query string.
 
@@ -313,7 +328,7 @@ def _release_headers(release: str, space: str) -> tuple[tuple[bytes, bytes], ...
 
 
 def _headers(
-    call: Call, status: int, content_type: bytes, length: int
+    call: Call, again_s: int | None, content_type: bytes, length: int
 ) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-type", content_type),
@@ -329,6 +344,6 @@ def _headers(
         headers.append((b"server-timing", timing.encode()))
     if call.ledger_fails:
         headers.append((b"x-gemel-ledger", b"failing"))
-    if status in RETRY_AFTER:
-        headers.append((b"retry-after", RETRY_AFTER[status]))
+    if again_s is not None:
+        headers.append((b"retry-after", b"%d" % again_s))
     return headers

@@ -6,14 +6,16 @@ path of this machine.
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 import msgspec
 from msgspec import Struct
 
-from gemel.errors import DataError, GemelError, RequestError
+from gemel.errors import DataError, GemelError, Overloaded, RequestError
 
-RETRY_AFTER = {429: b"1", 503: b"1"}
+RETRIED = (429, 503)
+MAX_RETRY_SECONDS = 60
 PROBLEM = b"application/problem+json"
 JSON = b"application/json"
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -99,6 +101,14 @@ def problem(error: GemelError, request_id: str) -> Problem:
     )
 
 
+def retry_s(error: GemelError) -> int | None:
+    """Whole seconds after which it is worth asking again; None where it is not."""
+    if error.status not in RETRIED:
+        return None
+    seconds = error.retry_s if isinstance(error, Overloaded) else 1.0
+    return min(MAX_RETRY_SECONDS, max(1, math.ceil(seconds)))
+
+
 def rendered(error: GemelError, route: str, request_id: str) -> tuple[list[Header], bytes]:
     """Headers and body of that reply, where no endpoint gives them."""
     content_type, body = render(error, route, request_id)
@@ -110,8 +120,9 @@ def rendered(error: GemelError, route: str, request_id: str) -> tuple[list[Heade
     ]
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if error.status in RETRY_AFTER:
-        headers.append((b"retry-after", RETRY_AFTER[error.status]))
+    again_s = retry_s(error)
+    if again_s is not None:
+        headers.append((b"retry-after", b"%d" % again_s))
     return headers, body
 
 

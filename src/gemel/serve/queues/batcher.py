@@ -1,6 +1,7 @@
 """Requests into batches, by pulling: a batch is what queued while the runtime was busy.
 
-Nobody waits for a batch to fill. The queue is bounded and the refusal comes before any work. Every
+Nobody waits for a batch to fill. The queue is bounded, how long it will take is known from what was
+done before, and the refusal comes before any work; who goes away makes room at once. Every
 waiter has its own result or its own error: a batch that fails as a whole is run again item by
 item, so one bad item costs its own request only. The worker outlives every item.
 """
@@ -18,6 +19,8 @@ from typing import Any, Generic, TypeVar
 from gemel.errors import DeadlineExceeded, Overloaded
 from gemel.telemetry import Metrics
 
+KEPT = 0.9
+"""Of what is known of the speed, when another batch is done."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -52,6 +55,7 @@ class _Waiter(Generic[Item]):
     weight: int
     future: asyncio.Future[Any]
     since: float
+    is_queued: bool = True
 
 
 class Batcher(Generic[Item, Result]):
@@ -64,6 +68,7 @@ class Batcher(Generic[Item, Result]):
         lane: its name in metrics.
         metrics: what is counted.
         log: a logger.
+        clock: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -73,13 +78,17 @@ class Batcher(Generic[Item, Result]):
         lane: str,
         metrics: Metrics,
         log: Any,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
+        self._clock = clock
         self._limits = limits
         self._log = log
         self._queue: deque[_Waiter[Item]] = deque()
         self._open: deque[_Waiter[Item]] = deque()
         self._weight = 0
+        self._running: tuple[int, float] | None = None
+        self._done = self._took = self._pace = 0.0
         self._stopping = False
         self._idle = False
         self._arrival = threading.Condition()
@@ -111,11 +120,28 @@ class Batcher(Generic[Item, Result]):
             self._refused["stopping"].inc()
             raise Overloaded("the service is stopping", hint="try another replica")
         if self._weight >= self._limits.max_queue:
-            self._refused["overloaded"].inc()
-            raise Overloaded(
+            raise self.refusal(
                 f"{self._weight} payloads are waiting, the limit is {self._limits.max_queue}",
-                hint="try again after the time in Retry-After",
+                self.backlog_s(),
             )
+
+    def refusal(self, what: str, retry_s: float) -> Overloaded:
+        """The error of a request that is refused for load; counted.
+
+        Args:
+            what: see `GemelError`.
+            retry_s: seconds after which there is room.
+        """
+        self._refused["overloaded"].inc()
+        return Overloaded(what, hint="try again after the time in Retry-After", retry_s=retry_s)
+
+    def backlog_s(self) -> float:
+        """Seconds until all that waits now is done, at the speed of late; 0 before any is known."""
+        pace, running, left = self._pace, self._running, 0.0
+        if running is not None:
+            weight, started = running
+            left = max(0.0, weight * pace - (self._clock() - started))
+        return left + self._weight * pace
 
     async def submit(self, item: Item, weight: int = 1) -> Answer[Result]:
         """The answer to an item, for which there was a permit.
@@ -128,7 +154,7 @@ class Batcher(Generic[Item, Result]):
             Exception: whatever the item itself ran into.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(item, weight, loop.create_future(), time.monotonic())
+        waiter = _Waiter(item, weight, loop.create_future(), self._clock())
         self._open.append(waiter)
         if self._timer is None:
             self._timer = loop.call_later(self._limits.timeout_s, self._expire)
@@ -138,8 +164,20 @@ class Batcher(Generic[Item, Result]):
             if self._idle:
                 self._idle = False
                 self._arrival.notify()
-        answer: Answer[Result] = await waiter.future
+        try:
+            answer: Answer[Result] = await waiter.future
+        except asyncio.CancelledError:
+            self._drop(waiter)
+            raise
         return answer
+
+    def _drop(self, waiter: _Waiter[Item]) -> None:
+        """Let go of what nobody waits for any more, if it is not begun."""
+        with self._arrival:
+            if waiter.is_queued:
+                self._queue.remove(waiter)
+                self._weight -= waiter.weight
+                waiter.is_queued = False
 
     async def stop(self) -> None:
         """Refuse new requests, finish those that wait, end the thread."""
@@ -163,9 +201,14 @@ class Batcher(Generic[Item, Result]):
                 batch = self._take()
             if not batch or self._loop is None:
                 continue
-            started = time.monotonic()
+            started, weight = self._clock(), sum(waiter.weight for waiter in batch)
+            self._running = weight, started
             results = self._attempt([waiter.item for waiter in batch])
-            run_s = time.monotonic() - started
+            self._running = None
+            run_s = self._clock() - started
+            self._done, self._took = KEPT * self._done + weight, KEPT * self._took + run_s
+            # One batch that stood still says nothing of the next.
+            self._pace = min(self._took / self._done, run_s / weight)
             try:
                 self._loop.call_soon_threadsafe(self._deliver, batch, results, started, run_s)
             except RuntimeError:  # the event loop was closed: nobody waits any more
@@ -177,6 +220,7 @@ class Batcher(Generic[Item, Result]):
         room = self._limits.max_batch
         while self._queue and (not batch or self._queue[0].weight <= room):
             waiter = self._queue.popleft()
+            waiter.is_queued = False
             self._weight -= waiter.weight
             if not waiter.future.done():
                 batch.append(waiter)
@@ -220,7 +264,7 @@ class Batcher(Generic[Item, Result]):
 
     def _expire(self) -> None:
         """Answer those that have waited too long; look again when the next one would have."""
-        now = time.monotonic()
+        now = self._clock()
         self._timer = None
         while self._open:
             waiter = self._open[0]

@@ -6,10 +6,13 @@ is done together. What the verbs do is theirs.
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
-from gemel.errors import InvalidInput
+from gemel.errors import DeadlineExceeded, InvalidInput
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.queues.batcher import Batcher, Limits
@@ -50,7 +53,7 @@ class Lanes:
 
     def __init__(self, settings: ServeSettings, metrics: Metrics, log: Any) -> None:
         limits = Limits(settings.max_batch, settings.max_queue, settings.timeout_ms / 1000)
-        self._max_batch = settings.max_batch
+        self._max_batch, self._timeout_s = settings.max_batch, limits.timeout_s
         self._lanes: dict[Lane, Batcher[Task[Any], Step | Done[Any]]] = {
             name: Batcher(run, limits, name, metrics, log) for name in LANES
         }
@@ -65,14 +68,31 @@ class Lanes:
         for lane in self._lanes.values():
             await lane.stop()
 
-    def permit(self, lanes: Sequence[Lane]) -> None:
+    def permit(self, lanes: Sequence[Lane], deadline: float = math.inf) -> None:
         """Return if a verb that goes through these lanes may begin.
 
+        Args:
+            lanes: in any order.
+            deadline: of the caller; of the monotonic clock, seconds.
         Raises:
-            Overloaded: too much is waiting, or the service is stopping.
+            Overloaded: too much is waiting, or what waits will not be done until the deadline or
+                within the longest time that a request may wait; or the service is stopping.
         """
+        slowest, backlog_s = None, 0.0
         for name in lanes:
-            self._lanes[name].permit()
+            lane = self._lanes[name]
+            lane.permit()
+            this_s = lane.backlog_s()
+            slowest = lane if this_s > 0 and (slowest is None or this_s > backlog_s) else slowest
+            backlog_s += this_s
+        if slowest is None:
+            return
+        left_s = min(self._timeout_s, deadline - time.monotonic())
+        if backlog_s > left_s:
+            raise slowest.refusal(
+                f"what waits takes {backlog_s:.1f} s, this request has {max(0.0, left_s):.1f} s",
+                backlog_s - left_s,
+            )
 
     async def answer(self, context: Context, steps: Steps[T]) -> T:
         """What a verb comes to, for which there was a permit.
@@ -84,6 +104,15 @@ class Lanes:
             DeadlineExceeded: it waited too long.
             Exception: whatever the verb itself ran into.
         """
+        if context.deadline == math.inf:
+            return await self._answer(context, steps)
+        try:
+            async with asyncio.timeout(context.deadline - time.monotonic()):
+                return await self._answer(context, steps)
+        except TimeoutError as e:
+            raise DeadlineExceeded("no answer until the deadline of the request") from e
+
+    async def _answer(self, context: Context, steps: Steps[T]) -> T:
         outcome: Step | Done[T] = go_on(steps, None)
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
