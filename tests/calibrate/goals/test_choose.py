@@ -89,6 +89,20 @@ def test_dearer_false_matches_and_rarer_genuine_pairs_make_it_stricter(scores: S
     assert (rare.prior, rare.prior_source, dear.prior_source) == (1e-6, "stated", "data")
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_precision_that_a_refusal_names_is_proven(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(70, 110))
+    rows = np.repeat(rng.normal(size=(n, 12)), 2, 0)
+    rows += rng.uniform(0.45, 0.5) * rng.normal(size=rows.shape)
+    hard = all_pairs(unit_rows(rows), np.repeat(np.arange(n), 2), Cosine())
+    with pytest.raises(TargetRefused) as refused:
+        choose(hard, Target(kind="precision", value=0.99))
+    best = refused.value.refusal.reach
+    assert f"the best precision they can prove is {best:.3f}" in (refused.value.hint or "")
+    assert 0 < best < 0.99 and choose(hard, Target(kind="precision", value=best)).certified
+
+
 def test_precision_moves_with_the_prior_and_the_rates_do_not(scores: Scores) -> None:
     here, rare = measure(scores, 0.6), measure(scores, 0.6, prior=1e-4)
     assert rare.fmr == here.fmr

@@ -28,6 +28,9 @@ START = 2
 """A precision test starts where START times the trials that zero errors need are there."""
 
 
+STEP = 0.001
+"""Of the precisions that a refusal looks at for the best that can be proven."""
+
 LEAST_JUDGED = 20
 """Matches from which on it is said that their share of false ones cannot be mended by more data."""
 
@@ -157,12 +160,10 @@ def _precision_refusal(
     """What is missing for a precision target: matches, if the share of false ones stays."""
     odds = false_match_odds(scores, prior)
     limit = (1 - target) / (1 - target + target * odds)
-    least, n_identities = 1.0, int(np.count_nonzero(scores.genuine_by_identity))
+    n_identities = int(np.count_nonzero(scores.genuine_by_identity))
     growth, hopeless = math.inf, len(ranked) >= LEAST_JUDGED
     for rank in np.unique(np.geomspace(1, len(ranked), N_RANKS).astype(int)).tolist():
         found = _matches(scores, ranked[:rank], confidence)
-        if found.bound < least and found.proves(least, confidence):
-            least = found.proven(confidence)
         if found.n >= LEAST_JUDGED:
             at_least = 1 - upper_bound(found.n * (1 - found.share), found.n, confidence)
             hopeless = hopeless and at_least > limit
@@ -182,12 +183,30 @@ def _precision_refusal(
             n_comparisons=scores.n_genuine,
             missing_identities=missing,
             missing_comparisons=missing,
-            reach=min((1 - least) / (1 - least + odds * least), target - 0.001),
+            reach=_reach(scores, target, confidence, odds),
             smallest_fmr=smallest_fmr(scores, confidence),
             n_units=n_joined(scores, scores.genuine_by_identity),
             share=scores.share,
         )
     )
+
+
+def _reach(scores: Scores, target: float, confidence: float, odds: float) -> float:
+    """The highest precision below a refused one, in steps, that `precision_threshold` proves."""
+
+    def proven(value: float) -> bool:
+        limit = (1 - value) / (1 - value + value * odds)
+        ranked = _highest(scores, math.ceil(scores.n_genuine / (1 - limit)))
+        ranks = _ranks(scores, ranked, trials_needed(limit, confidence))
+        return bool(ranks) and _matches(scores, ranked[: ranks[0]], confidence).proves(
+            limit, confidence
+        )
+
+    low, high = 0, math.ceil(target / STEP)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if proven(middle * STEP) else (low, middle)
+    return round(low * STEP, 3)
 
 
 def _grown(found: _Matches) -> Grown:

@@ -129,7 +129,7 @@ def _reach(r: Refusal) -> str:
         GOALS[r.kind].reach,
         f"the smallest FMR they can prove is {r.smallest_fmr:.2g}",
     )
-    if reach:
+    if reach and r.reach > 0:
         return f"{reach.format(r.reach)}; {smallest}"
     if r.estimate is None:
         return smallest

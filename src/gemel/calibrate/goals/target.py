@@ -160,7 +160,7 @@ GOALS: dict[Kind, Goal] = {
         promised="a precision of {}",
         things="matches",
         wrong="wrong",
-        reach="the best precision they can prove is about {:.3f}",
+        reach="the best precision they can prove is {:.3f}",
         leaves_open="recall",
         by_answers=True,
     ),
