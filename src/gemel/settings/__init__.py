@@ -1,0 +1,77 @@
+"""The table of settings: section, key, type, default and meaning, each declared once.
+
+How a value gets in is not known here: see `config`. 0 and None often mean "as measured best".
+"""
+
+from __future__ import annotations
+
+from gemel.settings.data import (
+    DataSettings,
+    FieldKind,
+    Links,
+    OtherSettings,
+    SameRecord,
+    SplitSettings,
+)
+from gemel.settings.learning import (
+    ByCategory,
+    CalibrateSettings,
+    For,
+    LongTexts,
+    Margin,
+    Mining,
+    Observed,
+    Proven,
+    RatioShape,
+    TrainSettings,
+    Tune,
+)
+from gemel.settings.service import (
+    AdaptSettings,
+    GallerySettings,
+    LedgerSettings,
+    ServeSettings,
+    StoreSettings,
+)
+from gemel.settings.shapes import Settings
+
+SECTIONS: dict[str, type[Settings]] = {
+    "data": DataSettings,
+    "other": OtherSettings,
+    "split": SplitSettings,
+    "train": TrainSettings,
+    "calibrate": CalibrateSettings,
+    "store": StoreSettings,
+    "ledger": LedgerSettings,
+    "gallery": GallerySettings,
+    "serve": ServeSettings,
+    "adapt": AdaptSettings,
+}
+
+
+__all__ = [
+    "SECTIONS",
+    "AdaptSettings",
+    "ByCategory",
+    "CalibrateSettings",
+    "DataSettings",
+    "FieldKind",
+    "For",
+    "GallerySettings",
+    "LedgerSettings",
+    "Links",
+    "LongTexts",
+    "Margin",
+    "Mining",
+    "Observed",
+    "OtherSettings",
+    "Proven",
+    "RatioShape",
+    "SameRecord",
+    "ServeSettings",
+    "Settings",
+    "SplitSettings",
+    "StoreSettings",
+    "TrainSettings",
+    "Tune",
+]
