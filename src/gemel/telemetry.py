@@ -109,6 +109,12 @@ METRICS = (
         (("operation", OPERATIONS), ("outcome", OUTCOMES)),
     ),
     Metric("gemel_queue_payloads", "gauge", "Payloads that wait.", (("lane", LANES),)),
+    Metric(
+        "gemel_batch_running_seconds",
+        "gauge",
+        "Time that the batch which is run now has taken so far.",
+        (("lane", LANES),),
+    ),
     Metric("gemel_body_bytes", "gauge", "Bytes that large bodies hold until they are answered."),
     Metric(
         "gemel_refused_total",

@@ -1,13 +1,20 @@
 """What training says of itself, and of data that is too little for it."""
 
+import io
 import json
+import re
+import signal
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.cli.conftest import Gemel
 
+from gemel.cli import show
 from gemel.release.evidence.against_baseline import OnDev
 from gemel.release.store import Store
 from gemel.release.words import learned
+from gemel.train import checkpoint
 
 FEW = "12 identities have two records or more in dev: below about 30"
 
@@ -33,6 +40,40 @@ def test_training_stands_beside_none_and_beside_no_learning(project: Path, gemel
     for command in ("train", "calibrate"):
         last = gemel(command).err.splitlines()[-1]
         assert "TF-IDF without any learning" in last and "(untrained)" in last, last
+
+
+def test_stopped_it_says_how_to_go_on_and_goes_on(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMEL__TRAIN__SEED", "5")
+    write = checkpoint.write
+
+    def stopped(path: Path, *what: Any) -> None:
+        write(path, *what)
+        if what[-1]["history"][-1]["epoch"] == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "write", stopped)
+        said = gemel("train")
+    assert said.code == 130
+    assert "goes on from the last finished epoch when run again" in said.err
+    again = gemel("train")
+    assert again.code == 0 and "epoch 2 of" in again.err and "epoch 1 of" not in again.err
+
+
+def test_a_bar_on_a_terminal_says_how_much_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", seen := Terminal())
+    with show.progress("training", "steps") as tick:
+        for done in range(0, 101, 50):
+            tick(done, 100, "loss 0.1")
+    assert re.search(r"100/100 steps .*\d:\d\d:\d\d left loss 0.1", seen.getvalue())
 
 
 def test_training_that_did_not_help_is_warned_about(project: Path) -> None:

@@ -35,12 +35,14 @@ def pixels(payload: bytes, prepare: ImagePrepare | None = None) -> np.ndarray:
     return (prepare or plain())([payload])["image"][0]
 
 
+def chunk(name: bytes, body: bytes) -> bytes:
+    """A part of a PNG file."""
+    whole = name + body
+    return struct.pack(">I", len(body)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+
 def png_header(width: int, height: int) -> bytes:
     """The start of a PNG of that size: what a decompression bomb looks like before it goes off."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        whole = name + body
-        return struct.pack(">I", len(body)) + whole + struct.pack(">I", zlib.crc32(whole))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
@@ -158,7 +160,14 @@ def test_the_spec_gives_the_same_preprocessing() -> None:
     assert np.array_equal(again(files)["image"], prepare(files)["image"])
 
 
+def within(data: bytes, at: int, part: bytes, n: int) -> bytes:
+    """A file with a part n times in it."""
+    return data[:at] + part * n + data[at:]
+
+
 GOOD = file(noise((64, 64), 3))
+MEGABYTE = zlib.compress(bytes(1_000_000), 9)
+PHOTO, PAGE = file(noise((8, 8)), "JPEG"), file(noise((8, 8), 1), "GIF")
 BAD = {
     "text": (b"hello", "not an image"),
     "nothing": (b"", "not an image"),
@@ -169,6 +178,25 @@ BAD = {
     "bomb": (png_header(30_000, 30_000), "pixels"),
     "larger than read": (png_header(8000, 7000), "8000 x 7000 pixels"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+    "texts that unpack to much": (
+        within(GOOD, 33, chunk(b"zTXt", b"k\0\0" + MEGABYTE), 90),
+        "text chunks",
+    ),
+    "a text that unpacks to much": (
+        within(GOOD, 33, chunk(b"iTXt", b"k\0\1\0\0\0" + zlib.compress(bytes(9_000_000))), 1),
+        "too large",
+    ),
+    "colour profiles that unpack to much": (
+        within(GOOD, 33, chunk(b"iCCP", b"k\0\0" + MEGABYTE), 90),
+        "many colour profiles",
+    ),
+    "parts without end, PNG": (within(GOOD, 33, chunk(b"prVt", b""), 30_000), "small parts"),
+    "parts without end, JPEG": (within(PHOTO, 2, b"\xff\xfe\0\2", 30_000), "small parts"),
+    "parts without end, GIF": (
+        within(PAGE, PAGE.index(b",", 13), b"!\xfe\1a\0", 30_000),
+        "small parts",
+    ),
+    "parts without end, PPM": (b"P5\n#" + b"a" * 30_000 + b"\n8 8\n255\n", "small parts"),
     "floats": (file(Image.new("F", (9, 9)), "TIFF"), "floating-point"),
 }
 

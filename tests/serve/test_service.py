@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import threading
 import time
 from datetime import date
 from pathlib import Path
@@ -30,6 +32,7 @@ from gemel.serve.service import Service
 from gemel.serve.steps import Done, Task, go_on, run
 from gemel.serve.verbs.embed import EmbeddingsBody, embed
 from gemel.serve.verbs.verify import VerifyBody, verify
+from gemel.settings import ServeSettings
 
 
 def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> None:
@@ -175,6 +178,33 @@ def test_an_expired_policy_serves_and_warns(release: Release, tmp_path: Path) ->
             ready = httpx.get(f"{url}/readyz")
         assert ready.status_code == 200
         assert ("expired on 2026-12-31" in ready.json().get("warning", "")) == bool(expected)
+
+
+def test_a_lane_that_does_not_end_shows(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch held everybody for 17 seconds while `/readyz` was 200 and no metric moved."""
+    entered, go = threading.Event(), threading.Event()
+    encode = Live.encode
+
+    def held(live: Live, payloads: Any) -> Any:
+        entered.set()
+        go.wait(10)
+        return encode(live, payloads)
+
+    monkeypatch.setattr(Live, "encode", held)
+    body = {"left": ROWS[0], "right": ROWS[1]}
+    running_s = re.compile(r'^gemel_batch_running_seconds{lane="encode"} (\S+)', re.M)
+    with running(create_app(service, ServeSettings(timeout_ms=50))) as url:
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert httpx.post(f"{url}/v1/verify", json=body).status_code == 504
+        assert entered.is_set()
+        ready = httpx.get(f"{url}/readyz")
+        assert (ready.status_code, "does not come to an end" in ready.text) == (503, True)
+        assert float(running_s.findall(httpx.get(f"{url}/metrics").text)[0]) > 0.05
+        go.set()
+        until = time.monotonic() + 10
+        while (status := httpx.post(f"{url}/v1/verify", json=body).status_code) != 200:
+            assert time.monotonic() < until, status
+        assert httpx.get(f"{url}/readyz").status_code == 200
 
 
 def test_all_views_have_to_match_and_the_lowest_score_decides(

@@ -91,6 +91,21 @@ def test_heavy_images_are_read_apart_and_answered_alike(url: str) -> None:
     assert float(read) >= 2
 
 
+def test_what_is_long_is_looked_at_where_nobody_waits(url: str) -> None:
+    """Seven megabytes of small parts kept the event loop for 18 seconds."""
+    long = base64.b64encode(small.picture(0) + bytes(2_000_000)).decode()
+
+    def n_read() -> float:
+        metrics = httpx.get(f"{url}/metrics").text
+        (count,) = re.findall(r'^gemel_batch_seconds_count{lane="read"} (\S+)', metrics, flags=re.M)
+        return float(count)
+
+    before = n_read()
+    reply = httpx.post(f"{url}/v1/verify", json={"left": long, "right": image(0)})
+    assert reply.json()["outcome"] == "match"
+    assert n_read() == before + 3, "both weighed at once, then read one by one"
+
+
 def test_a_file_with_a_few_of_its_rows_is_refused(url: str) -> None:
     """351 bytes declared 49 million pixels, had ten rows of them, and were taken."""
     head = struct.pack(">IIBBBBB", 7000, 7000, 8, 2, 0, 0, 0)

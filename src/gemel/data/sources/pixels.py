@@ -19,6 +19,11 @@ MAX_PIXELS = 50_000_000
 """Images with more pixels are refused before they are decoded."""
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras and scanners fill of the 16 that a file has."""
+LEAST_READS = 10_000
+BYTES_A_READ = 256
+"""Of a file, on average: one of millions of empty parts would keep a decoder busy for seconds."""
+MAX_PROFILES = 8
+"""Colour profiles of a file: one of a kilobyte may unpack to a megabyte."""
 DEFLATE = 1032
 """Bytes that one compressed byte stands for, at most, in a PNG."""
 FAINT = 32
@@ -93,7 +98,7 @@ def opened(data: bytes, size: int | None = None) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(_File(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise Unusable(
                     f"{image.width} x {image.height} pixels, at most {MAX_PIXELS:,} are read"
@@ -120,10 +125,31 @@ def promised(data: bytes) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(_File(data), formats=FORMATS) as image:
                 return image.width * image.height
     except Exception:  # as in `opened`, where it is told
         return 0
+
+
+class _File(io.BytesIO):
+    """The bytes of a file that has no more parts than an image needs.
+
+    Raises:
+        Unusable: it has, when it is read.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if data.count(b"iCCP") > MAX_PROFILES:
+            raise Unusable("broken image: many colour profiles")
+        super().__init__(data)
+        self._left = LEAST_READS + len(data) // BYTES_A_READ
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Some of the bytes."""
+        self._left -= 1
+        if self._left < 0:
+            raise Unusable("broken image: it consists of too many small parts")
+        return super().read(size)
 
 
 def _is_short(image: Image.Image, n_bytes: int) -> bool:

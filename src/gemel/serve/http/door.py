@@ -30,7 +30,7 @@ class Door:
         self._service = service
         self._lanes = Lanes(settings, service.metrics, log)
         self.intake = Intake(settings.max_body_bytes, service.metrics)
-        self._state = State(service, self.intake)
+        self._state = State(service, self.intake, self._lanes)
         self._described: tuple[Live, Raw] | None = None
         self._is_ready = service.metrics.gauge("gemel_ready")
         self._told: dict[Route, Answer] = {
@@ -93,7 +93,8 @@ class Door:
                 context = service.context(call.request_id, call.caller, call.deadline, live)
                 call.live, call.timing = context.live, context.timing
                 call.ledger_fails = service.ledger_problem is not None
-                return await lanes.answer(context, verb(context, asked))
+                steps = verb(context, asked)
+                return await lanes.answer(context, steps, is_large=call.n_held > 0)
 
             if trial is None:
                 return await ask(service.pick())

@@ -13,6 +13,7 @@ from gemel.release.words.promise import sentence
 from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.http.intake import Intake
 from gemel.serve.live import Live
+from gemel.serve.queues.queues import Lanes
 from gemel.serve.service import Service
 from gemel.serve.verbs.shapes.infer import MODEL
 
@@ -61,10 +62,11 @@ class State:
     Args:
         service: of which they tell.
         intake: whose thread writes the figures.
+        lanes: that may be stuck.
     """
 
-    def __init__(self, service: Service, intake: Intake) -> None:
-        self._service, self._intake = service, intake
+    def __init__(self, service: Service, intake: Intake, lanes: Lanes) -> None:
+        self._service, self._intake, self._lanes = service, intake, lanes
         self.is_stopping = False
 
     async def release(self, call: Call, _: None) -> ReleaseReply:
@@ -88,14 +90,24 @@ class State:
         return HealthReply("alive")
 
     async def ready(self, call: Call, _: None) -> HealthReply:
-        """The service takes requests; a warning does not change that, a ledger that fails does."""
+        """The service takes requests; a warning does not change that.
+
+        Raises:
+            LedgerUnavailable: the ledger fails.
+            Overloaded: the service is stopping, or where everything is encoded one batch does not
+                end.
+        """
         live = call.live = self._service.pick()
         if self.is_stopping:
             raise Overloaded("the service is stopping", hint="try another replica")
         problem = self._service.ledger_problem
         if problem is not None:
             raise LedgerUnavailable(f"the ledger takes no entries: {problem}")
-        warning = "; ".join(self._service.warnings()) or None
+        stuck = self._lanes.stuck()
+        if "encode" in stuck:
+            raise Overloaded("encoding does not come to an end", hint="try another replica")
+        slow = [f"lane {name} takes longer over one batch than anybody waits" for name in stuck]
+        warning = "; ".join([*self._service.warnings(), *slow]) or None
         return HealthReply("ready", live.release.id, live.release.space_id, warning)
 
     async def v2_alive(self, _call: Call, _: None) -> V2Reply:

@@ -104,6 +104,18 @@ class Batcher(Generic[Item, Result]):
         self._seconds = metrics.histogram("gemel_batch_seconds", lane)
         self._waits = metrics.histogram("gemel_batch_wait_seconds", lane)
         metrics.gauge("gemel_queue_payloads", lane).set_function(lambda: self._weight)
+        metrics.gauge("gemel_batch_running_seconds", lane).set_function(lambda: self.running_s)
+
+    @property
+    def running_s(self) -> float:
+        """Seconds that the batch which is run now has taken so far; 0 if none is."""
+        running = self._running
+        return 0.0 if running is None else self._clock() - running[1]
+
+    @property
+    def is_stuck(self) -> bool:
+        """One batch runs for so long that everybody who waits behind it is told to go."""
+        return self.running_s > self._limits.timeout_s
 
     def start(self) -> None:
         """Begin to work; call it in the event loop that will submit."""

@@ -94,36 +94,41 @@ class Lanes:
                 backlog_s - left_s,
             )
 
-    async def answer(self, context: Context, steps: Steps[T]) -> T:
+    def stuck(self) -> list[Lane]:
+        """Lanes in which one batch runs for so long that whoever waits behind it gets no answer."""
+        return [name for name, lane in self._lanes.items() if lane.is_stuck]
+
+    async def answer(self, context: Context, steps: Steps[T], *, is_large: bool = False) -> T:
         """What a verb comes to, for which there was a permit.
 
         Args:
             context: of the request; takes the times of the stages.
             steps: the verb, at its beginning.
+            is_large: its body is; nothing of it is looked at in the event loop.
         Raises:
             DeadlineExceeded: it waited too long.
             Exception: whatever the verb itself ran into.
         """
         if context.deadline == math.inf:
-            return await self._answer(context, steps)
+            return await self._answer(context, steps, is_large)
         try:
             async with asyncio.timeout(context.deadline - time.monotonic()):
-                return await self._answer(context, steps)
+                return await self._answer(context, steps, is_large)
         except TimeoutError as e:
             raise DeadlineExceeded("no answer until the deadline of the request") from e
 
-    async def _answer(self, context: Context, steps: Steps[T]) -> T:
+    async def _answer(self, context: Context, steps: Steps[T], is_large: bool) -> T:
         outcome: Step | Done[T] = go_on(steps, None)
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
-                outcome = await self._read(context, outcome)
+                outcome = await self._read(context, outcome, is_large)
             if isinstance(outcome, Encode) and self._is_long(outcome):
                 outcome = go_on(steps, await self._parts(context, outcome))
             else:
                 outcome = await self._submit(context, Task(steps, outcome, context.deadline), True)
         return outcome.value
 
-    async def _read(self, context: Context, step: Encode) -> Encode:
+    async def _read(self, context: Context, step: Encode, is_large: bool) -> Encode:
         """The step; where its items are heavy, they were read in a lane of its own, piece by piece.
 
         Raises:
@@ -132,7 +137,7 @@ class Lanes:
         modality = step.live.items.modality
         if step.checked or modality.is_light:
             return step
-        weights = await self._weights(context, step)
+        weights = await self._weights(context, step, is_large)
         if sum(weights) > MAX_WEIGHT:
             raise InvalidInput(
                 f"the {modality.nouns[1]} of this request are {sum(weights)} times the work of a "
@@ -151,10 +156,10 @@ class Lanes:
             items.append((place, read.payload, read.category))
         return Encode(step.live, items, step.pairs, checked=True)
 
-    async def _weights(self, context: Context, step: Encode) -> list[int]:
-        """What each item weighs; of many, found where nobody else waits."""
+    async def _weights(self, context: Context, step: Encode, is_large: bool) -> list[int]:
+        """What each item weighs; of many or large ones, found where nobody else waits."""
         weigh = step.live.items.modality.weight
-        if len(step.items) <= LIGHT:
+        if len(step.items) <= LIGHT and not is_large:
             return [weigh(item) for _, item, _ in step.items]
         self._lanes["read"].permit()
         task = Task(_weighing(step, weigh), Move("read"), context.deadline)
