@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
 
 from gemel.release.evidence.shrunk import Shrunk
 from gemel.release.release import Release
@@ -15,6 +21,8 @@ from gemel.testing import check_encoder
 
 Gemel = Callable[..., Any]
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "make-it-smaller.md"
+TOLERANCE = (1e-4, 2e-2)
+"""A pixel that is rounded otherwise moves an embedding in 8 bits by a step."""
 ENOUGH = ("--keep-recall", "0.8")
 """Few identities prove little: those of the test project no more than this."""
 
@@ -83,6 +91,50 @@ def test_what_cannot_be_shrunk_says_so(project: Path, gemel: Gemel) -> None:
     said = gemel("shrink")
     assert said.code == 1
     assert "the records of this project are not those" in said.err
+
+
+@pytest.fixture
+def pictures(empty: Path, gemel: Gemel) -> Release:
+    """A release of 24 patterns, four pictures of each, in a project that is the working folder."""
+    for i in range(96):
+        pattern = (
+            np.random.default_rng(i // 4).integers(0, 255, (5, 7, 3)).repeat(6, 0).repeat(5, 1)
+        )
+        noise = np.random.default_rng(i).normal(0, 12, pattern.shape)
+        path = Path("photos") / f"c{i // 4:02}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.clip(pattern + noise, 0, 255).astype(np.uint8)).save(path)
+    assert gemel("init", "photos", "--set", "split.crossed=false").code == 0
+    few = ("--set", "train.max_epochs=1", "--set", "train.image_size=24")
+    assert gemel("train", *few).code == 0
+    assert gemel("calibrate", *few).code == 0
+    return Store(".gemel").get(Store(".gemel").list()[0].id)
+
+
+def test_pictures_in_8_bits_and_as_one_file(pictures: Release, gemel: Gemel) -> None:
+    said = gemel("shrink", pictures.id, "--take", "pca-32+int8")
+    assert said.code == 0, said.err
+    child = Store(".gemel").get(next(m.id for m in Store(".gemel").list() if m.parent))
+    chosen = next(t for t in _table(child).tried if t.name == "pca-32+int8")
+    assert chosen.cost.encoder_bytes < 0.4 * _table(child).before.encoder_bytes
+    payloads, _ = child.probe_payloads()
+    check_encoder(child.encoder, payloads)
+
+    # On a device the same pixels give the same embeddings, of either release.
+    for release in (pictures, child):
+        assert gemel("export", release.id, "-o", "device.onnx").code == 0
+        session = onnxruntime.InferenceSession("device.onnx")
+        for payload, row in zip(*release.probe_payloads(), strict=True):
+            pixels = np.asarray(Image.open(io.BytesIO(payload)).convert("RGB"))
+            (found,) = session.run(None, {"pixels": pixels})
+            np.testing.assert_allclose(found, row[None], atol=TOLERANCE[release is child])
+
+
+def test_rows_have_no_file_for_devices(project: Path, gemel: Gemel) -> None:
+    said = gemel("export", "-o", "device.onnx")
+    assert said.code == 1
+    assert "the preprocessing of records has no form in ONNX" in said.err
+    assert not Path("device.onnx").exists()
 
 
 def _table(release: Release) -> Shrunk:

@@ -43,6 +43,7 @@ from gemel.cli.calibrate import calibrate
 from gemel.cli.compare import compare
 from gemel.cli.demo import demo
 from gemel.cli.doctor import doctor
+from gemel.cli.export import export
 from gemel.cli.shrink import shrink
 from gemel.errors import GemelError, InvalidInput
 
@@ -91,6 +92,7 @@ app.command("import")(adopt.import_)
 app.command()(doctor)
 app.command()(calibrate)
 app.command()(shrink)
+app.command()(export)
 app.add_typer(release.app, name="release")
 gallery.app.command()(classes.classify)
 gallery.app.command()(classes.classes)

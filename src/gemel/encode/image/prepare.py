@@ -49,6 +49,9 @@ class ImagePrepare:
         mean: of each channel, of values in [0, 1].
         std: of each channel.
         flat: what becomes of transparency and 16 bits.
+    Attributes:
+        normalising: factor and what is then subtracted, (c, 1, 1) float32 each, of pixels up to
+            255.
     """
 
     modality = "image"
@@ -72,8 +75,9 @@ class ImagePrepare:
         self.mean = [float(m) for m in mean]
         self.std = [float(s) for s in std]
         shape = (channels, 1, 1)
-        self._scale = (1 / (255 * np.array(self.std))).astype(np.float32).reshape(shape)
-        self._shift = (np.array(self.mean) / np.array(self.std)).astype(np.float32).reshape(shape)
+        scale = (1 / (255 * np.array(self.std))).astype(np.float32).reshape(shape)
+        shift = (np.array(self.mean) / np.array(self.std)).astype(np.float32).reshape(shape)
+        self.normalising = scale, shift
 
     @classmethod
     def fit(cls, payloads: Sequence[bytes], size: int = 0) -> ImagePrepare:
@@ -155,13 +159,14 @@ class ImagePrepare:
             InvalidInput: one of the files cannot be decoded.
         """
         out = np.empty((len(payloads), self.channels, self.size, self.size), np.float32)
+        scale, shift = self.normalising
         for i, payload in enumerate(payloads):
             if isinstance(payload, Seen) and payload.by is self:
                 values = _planes(payload.square)
             else:
                 values = self._pixels(self.decode(payload))
-            np.multiply(values, self._scale, out=out[i])
-        out -= self._shift
+            np.multiply(values, scale, out=out[i])
+        out -= shift
         return {"image": out}
 
     def pixels(self, payloads: Sequence[bytes]) -> Float32:

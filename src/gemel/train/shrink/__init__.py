@@ -1,1 +1,1 @@
-"""Smaller encoders out of a release: candidates, what each costs and loses, and the one to make."""
+"""Smaller encoders out of a release, what each costs and loses; and files for devices."""
