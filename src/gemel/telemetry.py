@@ -171,7 +171,7 @@ METRICS = (
 EVENTS = {
     "service_started": "the service listens",
     "service_is_public": "other machines reach the service; without tls, keys travel in clear",
-    "keys_unreadable": "the file of keys cannot be read: those known before stay valid",
+    "keys_unreadable": "keys of callers, or of tokens, cannot be read: those known stay valid",
     "service_stopping": "a signal came; requests in flight are finished",
     "service_stopped": "everything in flight is finished",
     "release_switched": "the pointer moved and the new release is live",

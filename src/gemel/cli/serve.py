@@ -67,8 +67,9 @@ def _grpc(app: Front, settings: ServeSettings, log: Any) -> GrpcDoor | None:
 def _placed(project: Project) -> ServeSettings:
     """How to serve, with files as seen from here."""
     said, at = project.config.serve, project.config.at
-    named = {n: getattr(said, n) for n in ("tls_cert", "tls_key", "tls_clients")}
-    return replace(said, **{name: str(at(file)) for name, file in named.items() if file})
+    files = {n: getattr(said, n) for n in ("tls_cert", "tls_key", "tls_clients", "token_keys")}
+    named = {n: file for n, file in files.items() if file and "://" not in file}
+    return replace(said, **{name: str(at(file)) for name, file in named.items()})
 
 
 @contextmanager
@@ -80,7 +81,8 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         GalleryError: another process writes to the gallery.
     """
     from gemel.console import pages
-    from gemel.serve.access.access import Access
+    from gemel.serve.access.access import GRANTED, Access
+    from gemel.serve.access.tokens import Tokens
     from gemel.serve.http.app import create_app
     from gemel.serve.keeping import Keeper
     from gemel.serve.rollout.desk import Desk
@@ -119,5 +121,10 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         )
         follower.start()
         opened.callback(follower.stop)
-        access = Access(project.keys_file, log)
+        tokens = None
+        if settings.token_keys:
+            tokens = Tokens(_placed(project), GRANTED, log)
+            tokens.start()
+            opened.callback(tokens.stop)
+        access = Access(project.keys_file, log, tokens)
         yield create_app(service, settings, log=log, pages=pages.handlers(service), access=access)

@@ -65,6 +65,18 @@ class ServeSettings(Settings, frozen=True):
         str,
         Meta(description="PEM file of authorities: clients have to show a certificate of one"),
     ] = ""
+    token_keys: Annotated[
+        str,
+        Meta(
+            description="Public keys (JWKS) of who issues bearer tokens, a file or https address; "
+            "none: no tokens. Needs gemel[jwt]"
+        ),
+    ] = ""
+    token_issuer: Annotated[str, Meta(description="The claim iss that tokens must have")] = ""
+    token_audience: Annotated[str, Meta(description="The claim aud that tokens must have")] = ""
+    token_roles: Annotated[
+        str, Meta(description="Claim with roles of the service, such as realm_access.roles")
+    ] = "roles"
     pointer: Annotated[
         Literal["stable"], Meta(description="The pointer whose release is served")
     ] = "stable"

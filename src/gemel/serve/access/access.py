@@ -1,7 +1,8 @@
-"""Who asks: the key of a request, whether it is valid, what it may do and how often.
+"""Who asks: the key or token of a request, whether it is valid, what it may do and how often.
 
-Without a file of keys nobody is asked who they are, and only this machine should reach the service.
-From its first key on every route wants one of its role; revoking the last one opens nothing.
+Without a file of keys and without tokens nobody is asked who they are, and only this machine should
+reach the service. From its first key on every route wants one of its role; revoking the last one
+opens nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from gemel.errors import ConfigError, NotAllowed, RateLimited, Unauthenticated
 from gemel.serve.access.keys import Key, digest_of, id_of, read
+from gemel.serve.access.tokens import Tokens
 from gemel.serve.context import LOCAL, ROLES, Caller, Role
 
 GRANTED: Mapping[Role, frozenset[Role]] = {
@@ -37,6 +39,7 @@ class Access:
     Args:
         file: of the keys; None asks nobody who they are.
         log: a logger.
+        tokens: of an identity provider, which count as keys do; None takes none.
         clock: seconds of a monotonic clock.
         now: present time.
     """
@@ -45,11 +48,13 @@ class Access:
         self,
         file: Path | None = None,
         log: Any = None,
+        tokens: Tokens | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._file, self._log, self._clock, self._now = file, log, clock, now
+        self._tokens = tokens
         self._keys: dict[str, Key] | None = None
         self._seen: tuple[int, int, int] | None = None
         self._due = -1.0
@@ -58,7 +63,7 @@ class Access:
     @property
     def is_guarded(self) -> bool:
         """Whether callers need a key."""
-        return self._current() is not None
+        return self._tokens is not None or self._current() is not None
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]], role: Role | None) -> Caller:
         """Who asks, if they may.
@@ -72,12 +77,23 @@ class Access:
             RateLimited: it asks too often.
         """
         keys = self._current()
-        if keys is None or role is None:
+        if role is None or (keys is None and self._tokens is None):
             return LOCAL
         sent = [value for name, value in headers if name == b"authorization"]
         if len(sent) != 1 or sent[0][: len(_SCHEME)].lower() != _SCHEME:
             raise Unauthenticated("this service wants a key", where="Authorization", hint=HINT)
         text = sent[0][len(_SCHEME) :].strip()
+        if self._tokens is not None and text.count(b".") == 2:
+            found, what = self._tokens.caller(text), "a token without that role"
+        else:
+            found, what = self._of_key(text, keys or {})
+        if role not in found.roles:
+            hint = f"ask with a key of role {role}"
+            raise NotAllowed(f"{what} may not do this", where="Authorization", hint=hint)
+        return found
+
+    def _of_key(self, text: bytes, keys: Mapping[str, Key]) -> tuple[Caller, str]:
+        """Who asks with a key, and what key that is."""
         key = keys.get(id_of(text))
         is_same = hmac.compare_digest(digest_of(text), "" if key is None else key.digest)
         if key is None or not is_same:
@@ -86,10 +102,7 @@ class Access:
         if state != "valid":
             raise Unauthenticated(f"this key is {state}", where="Authorization", hint=HINT)
         self._count(key)
-        if role not in GRANTED[key.role]:
-            what = f"a key of a {key.role} may not do this"
-            raise NotAllowed(what, where="Authorization", hint=f"ask with a key of role {role}")
-        return Caller(key.name, GRANTED[key.role])
+        return Caller(key.name, GRANTED[key.role]), f"a key of a {key.role}"
 
     def _count(self, key: Key) -> None:
         """Return if the key may ask once more: as often as it may a second, or that many at once.
