@@ -72,6 +72,7 @@ MODALITIES = Registry(
         "image": "gemel.encode.image.modality:IMAGE",
         "text": "gemel.encode.text.modality:TEXT",
         "audio": "gemel.encode.audio.modality:AUDIO",
+        "image_text": "gemel.encode.image_text.modality:IMAGE_TEXT",
     },
 )
 """What can be compared. It stands here since data, which knows none, reads what a package adds."""

@@ -15,6 +15,7 @@ from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.as_norm import normalised
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
+from gemel.encode.comparators.kinds import Kinds, Scale
 from gemel.errors import ReleaseError
 from gemel.testing import check_comparator
 
@@ -40,6 +41,7 @@ def by_kind(kind: str) -> Comparator:
     made: dict[str, Comparator] = {
         "cosine": Cosine(),
         "blocks": Blocks((4, 4), (), layers()),
+        "kinds": Kinds(Scale(0.3, 0.5), Scale(0.1, 0.8)),
         "as-norm": normalised(Cosine(), unit_rows(np.random.default_rng(1).normal(size=(50, 9)))),
     }
     return made[kind]

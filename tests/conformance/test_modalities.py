@@ -16,6 +16,8 @@ from gemel.encode.audio.modality import AUDIO
 from gemel.encode.audio.prepare import AudioPrepare
 from gemel.encode.image.modality import IMAGE
 from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.image_text.modality import IMAGE_TEXT
+from gemel.encode.image_text.prepare import ImageTextPrepare
 from gemel.encode.modality import Modality, Payload, Prepare
 from gemel.encode.row.modality import ROW, RowModality
 from gemel.encode.row.prepare import RowPrepare
@@ -67,10 +69,19 @@ def recordings(folder: Path) -> tuple[Modality, Prepare, list[Payload], Path]:
     return AUDIO, AudioPrepare.fit(files), [*files], folder
 
 
-@pytest.mark.parametrize("make", [rows, images, texts, recordings, series])
+def captions(folder: Path) -> tuple[Modality, Prepare, list[Payload], Path]:
+    files = [small.picture(seed) for seed in range(3)]
+    for i, file in enumerate(files):
+        (folder / f"{i}.png").write_bytes(file)
+    (folder / "captions.csv").write_text("file,text\n0.png,a circle\n1.png,a square\n")
+    payloads = [*files, "a round thing", "a square"]
+    return IMAGE_TEXT, ImageTextPrepare.fit(payloads), payloads, folder
+
+
+@pytest.mark.parametrize("make", [rows, images, texts, recordings, captions, series])
 def test_it_is_whole(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     kind, prepare, payloads, path = make(tmp_path)
-    identity = None if kind in (IMAGE, AUDIO) else "who"
+    identity = None if kind in (IMAGE, AUDIO, IMAGE_TEXT) else "who"
     check_modality(kind, prepare, payloads, path=path, identity=identity)
 
 

@@ -18,7 +18,7 @@ from gemel.settings import For
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
-    from gemel.release.evidence.schema import Point
+    from gemel.release.evidence.schema import Evidence, Point
     from gemel.release.release import Release
 
 GOAL = "The goal of a comparison: one of these; short for --set calibrate.*"
@@ -28,6 +28,7 @@ WIDTH = 125
 """Columns that the widest table takes; a figure is never cut."""
 POINTS = ("goal", "proven", "threshold", "FMR", "FNMR", "precision")
 SEARCHES = ("gallery up to", "threshold", "FPIR", "FNIR")
+DIRECTIONS = ("search", "records", "recall_at_1", "recall_at_10", "FPIR", "FNIR")
 
 
 def _rate(value: float | None) -> float | None:
@@ -301,6 +302,7 @@ def facts(release: Release) -> dict[str, Any]:
         "operating_points": evidence.points,
         "stability": evidence.stability,
         "searches": evidence.searches,
+        "directions": evidence.directions,
         "validity": evidence.validity,
     }
 
@@ -346,6 +348,9 @@ def _render_details(release: Release) -> None:
     console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
     if release.policy.sizes:
         console.print(_table("searches, measured on eval", SEARCHES, _searches(release)))
+    if evidence.directions:
+        rows = _directions(evidence)
+        console.print(_table("searches of each kind for the other, on eval", DIRECTIONS, rows))
     for line in _holds(release):
         console.print(line)
 
@@ -381,6 +386,16 @@ def _searches(release: Release) -> list[list[str]]:
         rates = ["", ""] if seen is None else [e.span(2) for e in (seen.fpir, seen.fnir)]
         rows.append([f"{step.gallery_size:,}", f"{step.band.threshold:.4f}", *rates])
     return rows
+
+
+def _directions(evidence: Evidence) -> list[list[str]]:
+    """A row for each direction and size of the gallery."""
+    return [
+        [f"{way.query} -> {way.found}", f"{point.gallery_size:,}"]
+        + [e.span(2) for e in (*point.recall_at_k.values(), point.fpir, point.fnir)]
+        for way in evidence.directions
+        for point in way.points
+    ]
 
 
 def _holds(release: Release) -> list[str]:

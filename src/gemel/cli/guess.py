@@ -160,6 +160,8 @@ def _columns(draft: _Draft, path: Path, other: Path | None) -> None:
         if pairs is not None and draft.settings["data.kind"] in ("rows", "pairs"):
             draft.settings["data.kind"] = "pairs"
             _of_pairs(draft, pairs)
+        elif "data.kind" not in draft.known and folders.is_captioned(path, frame):
+            draft.settings["data.kind"] = folders.CAPTIONED
         elif draft.settings["data.kind"] != "pairs":
             _of_one(draft, frame)
 
@@ -268,7 +270,7 @@ def _of_records(draft: _Draft, dataset: Dataset) -> None:
     """What two files say once they are read: who links to how many, and how rare links are."""
     from gemel.data.proposals import links
 
-    if dataset.pairing.files is None:
+    if not draft.others:
         return
     found = links.of(dataset)
     if found is None:

@@ -25,8 +25,8 @@ class DataSettings(Settings, frozen=True):
     kind: Annotated[
         str,
         Meta(
-            description="What the path holds: rows, images, pairs, text, audio, or a modality; "
-            "auto looks"
+            description="What the path holds: rows, images, pairs, text, audio, image_text, "
+            "or another; auto looks"
         ),
     ] = "auto"
     identity: Annotated[

@@ -26,10 +26,22 @@ from gemel.train.arrays import Arrays, embed, take
 from gemel.train.given import AsGiven, OfGiven
 from gemel.train.hardness import Hardness
 from gemel.train.loop import Look, Metric, Sampler, Supervision
-from gemel.train.losses import ByIdentity
+from gemel.train.losses import ByIdentity, Loss
 from gemel.train.losses.classes import Classwise
-from gemel.train.supervision import ByProxy, Knows, Remembering, by_identity
+from gemel.train.supervision import (
+    Across,
+    ByProxy,
+    Knows,
+    Remembering,
+    by_identity,
+    by_kind,
+    labels_of,
+    one_of_each,
+)
 from gemel.train.towers import Trainable
+
+MRR = "MRR across"
+"""Name of the dev metric of records of two kinds."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,18 @@ class Lesson:
     look: Look | None = None
 
 
+@dataclass(frozen=True)
+class _Taught:
+    """What depends on how records are supervised; attributes as those of `Lesson`."""
+
+    supervision: Supervision
+    labels: Int64
+    knows: Knows
+    sampler: Sampler
+    metric: Metric
+    measure: str
+
+
 def lesson(
     half: Trainable,
     settings: RunSettings,
@@ -79,31 +103,23 @@ def lesson(
         DataError: no identities, or no pairs, to make a batch of.
     """
     tower, arrays, identities = known
-    across = settings.mining == "neighbours"
-    mining: Mining = "all" if across else settings.mining
+    neighbours = settings.mining == "neighbours"
+    mining: Mining = "all" if neighbours else settings.mining
     loss = losses.named(settings.loss, mining=mining, margin=settings.margin)
-    p, k = settings.identities_per_batch, settings.views_per_identity
     of_train, of_dev = sides
-    supervision: Supervision
     if of_train.given is not None:
-        if across:
-            raise ConfigError(
-                "given pairs are taken as they come, not by identity",
-                where="train.mining",
-                hint='leave train.mining out, or choose "hard" with the loss contrastive',
-            )
-        as_given = AsGiven.of(loss, settings.loss, of_train, identities)
-        supervision, labels, knows = as_given, np.arange(len(identities)), as_given.knows
-        sampler: Sampler = GivenPairs(of_train.given, max(1, p * k // 2), settings.seed)
-        metric: Metric = OfGiven(of_dev)
-        measure = given.measure_of(of_dev)
+        taught = _as_given(settings, loss, identities, sides)
+    elif half.across is not None and of_train.files is not None and of_dev.files is not None:
+        pairs = one_of_each(identities, of_train.files)
+        half.across(tower, arrays, pairs)
+        taught = _across(half, settings, loss, (identities, of_train.files, pairs), of_dev.files)
     else:
         supervision, labels = half.aim(tower, arrays, identities, loss)
         first = labels.reshape(len(labels), -1)[:, 0]
-        sampler = (Neighbours if across else PxK)(first, p, k, settings.seed)
-        metric, measure = map_at_r, MAP_AT_R
-        knows = by_identity
-    supervision, labels = _more(half, settings, known, (supervision, labels, knows))
+        p, k = settings.identities_per_batch, settings.views_per_identity
+        drawn = (Neighbours if neighbours else PxK)(first, p, k, settings.seed)
+        taught = _Taught(supervision, labels, by_identity, drawn, map_at_r, MAP_AT_R)
+    supervision, labels = _more(half, settings, known, taught)
     first = labels.reshape(len(labels), -1)[:, 0]
     of_label = np.zeros(int(first.max()) + 1, np.int64)
     of_label[first] = identities
@@ -112,33 +128,87 @@ def lesson(
     return Lesson(
         supervision,
         labels,
-        sampler,
-        metric,
-        measure,
+        taught.sampler,
+        taught.metric,
+        taught.measure,
         keeps_identities=keeps,
         learned=nn.ModuleList(modules),
         watch=Hardness(
-            lambda labels: knows(labels.reshape(len(labels), -1)[:, 0], None, None),
+            lambda labels: taught.knows(labels.reshape(len(labels), -1)[:, 0], None, None),
             of_label,
             names if keeps or half.mix is None else None,
         ),
-        look=sampler.look if isinstance(sampler, Neighbours) else None,
+        look=taught.sampler.look if isinstance(taught.sampler, Neighbours) else None,
     )
+
+
+def _as_given(
+    settings: RunSettings, loss: Loss, identities: Int64, sides: tuple[Pairing, Pairing]
+) -> _Taught:
+    """Pairs as they were given.
+
+    Raises:
+        ConfigError: neighbours are to be mined.
+    """
+    of_train, of_dev = sides
+    if of_train.given is None or settings.mining == "neighbours":
+        raise ConfigError(
+            "given pairs are taken as they come, not by identity",
+            where="train.mining",
+            hint='leave train.mining out, or choose "hard" with the loss contrastive',
+        )
+    m = max(1, settings.identities_per_batch * settings.views_per_identity // 2)
+    as_given = AsGiven.of(loss, settings.loss, of_train, identities)
+    return _Taught(
+        as_given,
+        np.arange(len(identities)),
+        as_given.knows,
+        GivenPairs(of_train.given, m, settings.seed),
+        OfGiven(of_dev),
+        given.measure_of(of_dev),
+    )
+
+
+def _across(
+    half: Trainable,
+    settings: RunSettings,
+    loss: Loss,
+    train: tuple[Int64, Int64, Int64],
+    dev_kinds: Int64,
+) -> _Taught:
+    """Records of two kinds, in pairs of one of each; `train` is identities, kinds and pairs.
+
+    Raises:
+        ConfigError: neighbours are to be mined.
+    """
+    identities, kinds, pairs = train
+    if settings.mining == "neighbours":
+        raise ConfigError(
+            f"{half.modality} records are drawn in pairs of one of each kind",
+            where="train.mining",
+            hint="leave train.mining out",
+        )
+    m = max(1, settings.identities_per_batch * settings.views_per_identity // 2)
+    sampler, metric = GivenPairs(pairs, m, settings.seed), RankAcross(dev_kinds)
+    if isinstance(loss, Classwise):  # a class has one proxy, whatever the kind of its records
+        return _Taught(ByIdentity(loss), identities, by_identity, sampler, metric, MRR)
+    labels = labels_of(identities, kinds)
+    return _Taught(Across(loss), labels, by_kind, sampler, metric, MRR)
 
 
 def _more(
     half: Trainable,
     settings: RunSettings,
     known: tuple[nn.Module, Arrays, Int64],
-    taught: tuple[Supervision, Int64, Knows],
+    taught: _Taught,
 ) -> tuple[Supervision, Int64]:
     """Supervision and labels with proxies of the classes, or a memory, where they are asked for.
 
     Raises:
         ConfigError: a memory of records that are taught field by field.
     """
-    supervision, labels, knows = taught
-    if not isinstance(supervision, AsGiven | ByIdentity):
+    supervision, labels = taught.supervision, taught.labels
+    if not isinstance(supervision, AsGiven | ByIdentity | Across):
         if settings.memory:
             raise ConfigError(
                 f"{half.modality} records are taught field by field and remember no batches",
@@ -153,10 +223,25 @@ def _more(
     tower, arrays, _ = known
     if not by_class:
         n_dims = embed(tower, take(arrays, slice(0, 2))).shape[1]
-        return Remembering(loss, knows, settings.memory, n_dims), labels
+        return Remembering(loss, taught.knows, settings.memory, n_dims), labels
     labels = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
     rows = torch.from_numpy(embed(tower, arrays))
     return ByProxy.at_means(loss, rows, torch.from_numpy(labels)), labels
+
+
+@dataclass(frozen=True)
+class RankAcross:
+    """The dev metric: how early a record of one kind finds its own among those of the other.
+
+    Args:
+        kinds: (n,) 0 or 1, of the dev records.
+    """
+
+    kinds: Int64
+
+    def __call__(self, rows: Float32, identities: Int64) -> float:
+        """Mean of one over the rank of the first right one, both ways, in [0, 1]."""
+        return retrieve(rows, identities, Cosine(), k=(1,), files=self.kinds).mrr
 
 
 def map_at_r(rows: Float32, identities: Int64) -> float:

@@ -1,17 +1,20 @@
-"""Supervision that learns or remembers: proxies of classes, rows of earlier batches.
+"""Supervision besides plain identity: proxies of classes, earlier batches, records of two kinds.
 
-Both are modules: what they learn is optimised with the tower, what they hold is part of its
-checkpoint, so that a run that was killed goes on with the same bits.
+The first two are modules: what they learn is optimised with the tower, what they hold is part of
+its checkpoint, so that a run that was killed goes on with the same bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gemel.arrays import Int64
 from gemel.train.losses import Loss
 from gemel.train.relations import Relations
 
@@ -93,3 +96,59 @@ class Remembering(nn.Module):
             self.labels[at] = labels[-n:]
             self.place.copy_((self.place + n) % len(self.rows))
         return cost
+
+
+@dataclass(frozen=True)
+class Across:
+    """A loss on rows of two kinds, each of which is to find its identity among the other kind.
+
+    Args:
+        loss: of rows and relations.
+    Source: Radford et al. 2021, Learning Transferable Visual Models From Natural Language
+        Supervision, where the loss is InfoNCE with a learned temperature.
+    """
+
+    loss: Loss
+
+    def __call__(self, rows: Tensor, labels: Tensor) -> Tensor:
+        """Scalar loss of (b, d) rows with (b,) labels, see `labels_of`."""
+        return self.loss(rows, by_kind(labels))
+
+
+def labels_of(identities: Int64, kinds: Int64) -> Int64:
+    """(n,) labels that hold the identity and the kind, 0 or 1, of each record."""
+    return 2 * identities + kinds
+
+
+def by_kind(
+    labels: Tensor, references: Tensor | None = None, of_references: Tensor | None = None
+) -> Relations:
+    """Rows of one identity and two kinds belong together; those of one kind are not compared.
+
+    Args:
+        labels: (b,) int64, see `labels_of`.
+        references: (r, d) rows beside the batch.
+        of_references: (r,) their labels; -1: nothing is known of them.
+    """
+    columns = labels if of_references is None else torch.cat([labels, of_references])
+    across = (labels[:, None] % 2 != columns[None, :] % 2) & (columns >= 0)[None, :]
+    same = labels[:, None] // 2 == columns[None, :] // 2
+    return Relations(same & across, ~same & across, references=references)
+
+
+def one_of_each(identities: Int64, kinds: Int64) -> Int64:
+    """(m, 2) positions of pairs of one of each kind, of one identity; each record is in some.
+
+    Args:
+        identities: (n,) codes.
+        kinds: (n,) 0 or 1.
+    """
+    pairs = []
+    order = np.argsort(identities, kind="stable")
+    ends = np.flatnonzero(np.diff(identities[order])) + 1
+    for group in np.split(order, ends):
+        first, second = (group[kinds[group] == kind] for kind in (0, 1))
+        if len(first) and len(second):
+            i = np.arange(max(len(first), len(second)))
+            pairs.append(np.stack([first[i % len(first)], second[i % len(second)]], axis=1))
+    return np.concatenate([np.zeros((0, 2), np.int64), *pairs])

@@ -1,8 +1,8 @@
 """What a threshold does in a search: FPIR and FNIR in galleries of a stated size.
 
-Every record is a probe. Its gallery is drawn from the records of other identities, and the average
-over all possible galleries of a size has a closed form, so none is drawn. Where a threshold comes
-from is not known here.
+Every record is a probe, or those of one kind are and the others are searched. Its gallery is drawn
+from the records of other identities, and the average over all possible galleries of a size has a
+closed form, so none is drawn. Where a threshold comes from is not known here.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Searches:
 
     Args:
         code: (n,) int64, identity of each probe, 0 to m - 1.
+        records: (m,) int64, records of each identity that are searched.
         mate: (n,) float32, score of the best mate; -inf without one.
         n_above_mate: (n,) int64, records of others that score at least that.
         probe: (p,) int64, rising: probes of the comparisons that score at least `floor`.
@@ -69,6 +70,7 @@ class Searches:
     """
 
     code: Int64
+    records: Int64
     mate: Float32
     n_above_mate: Int64
     probe: Int64
@@ -79,11 +81,22 @@ class Searches:
     @property
     def largest_gallery(self) -> int:
         """Size of the largest gallery that these records can stand for."""
-        size = np.bincount(self.code)
-        return len(self.code) - 2 * int(size.max())
+        return int(self.records.sum()) - 2 * int(self.records.max())
+
+    @property
+    def pool(self) -> Int64:
+        """(n,) records of other identities that each probe may meet."""
+        found: Int64 = self.records.sum() - self.records[self.code]
+        return found
 
 
-def searches(embeddings: Float32, identities: Int64, comparator: Scorer, floor: float) -> Searches:
+def searches(
+    embeddings: Float32,
+    identities: Int64,
+    comparator: Scorer,
+    floor: float,
+    among: tuple[Int64, Int64] | None = None,
+) -> Searches:
     """Every record compared with every other one, in blocks.
 
     Args:
@@ -91,24 +104,31 @@ def searches(embeddings: Float32, identities: Int64, comparator: Scorer, floor: 
         identities: (n,) int64 >= 0.
         comparator: what scores a pair.
         floor: the lowest threshold that will be asked about.
+        among: positions of the probes, and of the records that they search, disjoint; None: each
+            record searches all the others.
     """
-    code = np.unique(identities, return_inverse=True)[1].astype(np.int64)
-    n = len(code)
+    of_all = np.unique(identities, return_inverse=True)[1].astype(np.int64)
+    every = np.arange(len(of_all))
+    probes, records = (every, every) if among is None else among
+    code, of_record, n = of_all[probes], of_all[records], len(probes)
     mate, n_above = np.full(n, -np.inf, np.float32), np.zeros(n, np.int64)
     found: list[tuple[Int64, Int64, Float32]] = []
-    step = max(1, CELLS // max(n, 1))
+    step = max(1, CELLS // max(len(records), 1))
+    searched = embeddings if among is None else embeddings[records]
     for start in range(0, n, step):
         rows = np.arange(start, min(start + step, n))
-        score = comparator.matrix(embeddings[rows], embeddings)
-        other = code[rows][:, None] != code
+        score = comparator.matrix(embeddings[probes[rows]], searched)
+        other = code[rows][:, None] != of_record
         mates = ~other
-        mates[rows - start, rows] = False
+        if among is None:
+            mates[rows - start, rows] = False
         mate[rows] = np.where(mates, score, -np.inf).max(axis=1)
         n_above[rows] = ((score >= mate[rows][:, None]) & other).sum(axis=1)
         i, j = np.nonzero(matches(score, floor) & other)
-        found.append((rows[i], code[j], score[i, j]))
+        found.append((rows[i], of_record[j], score[i, j]))
     probe, others, scores = (np.concatenate(part) for part in zip(*found, strict=True))
-    return Searches(code, mate, n_above, probe, others, scores, floor)
+    of_each = np.bincount(of_record, minlength=int(of_all.max(initial=0)) + 1)
+    return Searches(code, of_each, mate, n_above, probe, others, scores, floor)
 
 
 def measure_search(
@@ -139,13 +159,14 @@ def measure_search(
 
 
 def _fpir(of: Searches, size: int, threshold: float, confidence: float) -> Estimate:
-    records = np.bincount(of.code)
-    n, m = len(of.code), len(records)
+    records, n = of.records, len(of.code)
+    m = len(records)
+    asked = np.bincount(of.code, minlength=m)
     above = matches(of.score, threshold)
     pair, count = np.unique(of.probe[above] * m + of.other[above], return_counts=True)
     probe, other = pair // m, pair % m
     hits = np.bincount(probe, count, n).astype(np.int64)
-    pool = n - records[of.code]
+    pool = of.pool
     loss = _some(hits, pool, size)
     # Without identity j: its probes are gone, and its records from the galleries of the others.
     active = np.flatnonzero(hits)
@@ -157,15 +178,15 @@ def _fpir(of: Searches, size: int, threshold: float, confidence: float) -> Estim
     rest = pool[probe] - records[other]
     change = _some(hits[probe] - count, rest, size) - _some(hits[probe], rest, size)
     total += np.bincount(other, change, m)
-    left_out = total / (n - records)
-    sample = Sample(n, n_carrying(records), m // (size + 1))
+    left_out = total / (n - asked)
+    sample = Sample(n, n_carrying(asked), m // (size + 1))
     return proportion(float(loss.mean()), jackknife_variance(left_out), sample, confidence)
 
 
 def _fnir(of: Searches, size: int, threshold: float, confidence: float) -> Estimate:
     mated = np.isfinite(of.mate)
-    code, records = of.code[mated], np.bincount(of.code)
-    outranked = _some(of.n_above_mate[mated], len(of.code) - records[code], size)
+    code = of.code[mated]
+    outranked = _some(of.n_above_mate[mated], of.pool[mated], size)
     loss = np.where(matches(of.mate[mated], threshold), outranked, 1.0)
     return mean_by_unit(loss, code, confidence)
 
@@ -176,8 +197,7 @@ def _recall(of: Searches, size: int, k: int, confidence: float) -> Estimate:
 
     mated = np.isfinite(of.mate)
     code = of.code[mated]
-    pool = len(of.code) - np.bincount(of.code)[code]
-    found = hypergeom.cdf(k - 1, pool, of.n_above_mate[mated], size)
+    found = hypergeom.cdf(k - 1, of.pool[mated], of.n_above_mate[mated], size)
     return mean_by_unit(np.asarray(found, np.float64), code, confidence)
 
 

@@ -5,16 +5,33 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemel.data import records
-from gemel.data.sources import images, recordings, texts
+from gemel.data.sources import captions, images, recordings, texts
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ENOUGH = 1000
 """Files that are looked at."""
+CAPTIONED = captions.NAME
+"""`data.kind` of pictures with captions."""
+
+
+def is_captioned(table: Path, frame: pl.DataFrame) -> bool:
+    """Whether a table has a column of picture files that are there, and others beside it."""
+    column = captions.picture_column(frame)
+    if column is None or len(frame.columns) < 2:
+        return False
+    some = frame[column].drop_nulls().head(captions.LOOKED_AT).to_list()
+    return any((table.parent / str(name)).is_file() for name in some)
 
 
 def kind_of(folder: Path) -> str:
-    """`data.kind` of most of the files below a folder; images where no name tells."""
+    """`data.kind` of a folder: captioned pictures, or most files below it; images if unknown."""
+    if captions.are_in(folder):
+        return captions.NAME
     kinds = (images.KIND, texts.KIND, recordings.KIND)
     of = {suffix: kind.modality for kind in kinds for suffix in (*kind.suffixes, *kind.unread[0])}
     seen: Counter[str] = Counter()

@@ -147,6 +147,11 @@ def read(folder: Path, said: Columns, kind: Kind) -> Dataset:
     return replace(dataset, notes=(*others, *shape, *_in_two_classes(dataset)))
 
 
+def below(folder: Path, kind: Kind) -> list[tuple[str, Path]]:
+    """The files of a kind below a folder, with their paths in it; see `read`."""
+    return [(p.relative_to(folder).as_posix(), p) for p in _files(folder)[0] if _is(kind, p)]
+
+
 def checked(named: Sequence[tuple[str, Path]], source: str, kind: Kind) -> Dataset:
     """A dataset of those files, by the names that become ids, that can be decoded.
 

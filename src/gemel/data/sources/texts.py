@@ -43,6 +43,14 @@ def held(texts: Sequence[str], source: str) -> Dataset:
     )
 
 
+def fault_of(path: Path) -> str:
+    """Why a file is no text; empty if it is one."""
+    try:
+        return _fault(path.read_bytes())
+    except OSError as e:
+        return f"cannot read the file: {e.strerror}"
+
+
 def text_of(path: Path) -> str:
     """The text in a file.
 

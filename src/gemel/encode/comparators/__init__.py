@@ -25,6 +25,7 @@ REGISTRY = Registry(
     {
         COSINE: "gemel.encode.comparators.cosine:Cosine",
         "blocks": "gemel.encode.comparators.blocks:Blocks",
+        "kinds": "gemel.encode.comparators.kinds:Kinds",
         "as-norm": "gemel.encode.comparators.as_norm:AsNorm",
     },
     error=ReleaseError,

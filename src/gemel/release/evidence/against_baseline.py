@@ -116,15 +116,17 @@ def on_dev(run: Run, dataset: Dataset) -> OnDev:
     rows, codes = encode(origin.encoder, dataset, idx), dataset.identities[idx]
     pairing = dataset.pairing.take(idx)
     ours, theirs = (
-        _map_at_r(r, codes, c) if pairing.given is None else given.reached(r, codes, c, pairing)
+        _map_at_r(r, codes, c, pairing.files)
+        if pairing.given is None
+        else given.reached(r, codes, c, pairing)
         for r, c in ((rows, comparators.load(run.encoder)), (plain.rows, plain.comparator))
     )
     measure = "MAP@R" if pairing.given is None else given.measure_of(pairing)
     return OnDev(measure, ours, theirs, plain.name)
 
 
-def _map_at_r(rows: Float32, codes: Int64, comparator: Scorer) -> float:
-    return retrieve(rows, codes, comparator, k=(1,)).map_at_r
+def _map_at_r(rows: Float32, codes: Int64, comparator: Scorer, files: Int64 | None) -> float:
+    return retrieve(rows, codes, comparator, k=(1,), files=files).map_at_r
 
 
 def _of_some(part: Part, kept: Int64) -> Part:
@@ -150,7 +152,9 @@ def _candidate(name: str, how: str, sides: Sides, prior: float | None) -> Candid
         name=name,
         how=how,
         point=measure(eval.scores, threshold, prior=prior),
-        retrieval=retrieve(eval.embeddings, eval.identities, eval.comparator),
+        retrieval=retrieve(
+            eval.embeddings, eval.identities, eval.comparator, files=eval.pairing.files
+        ),
         curve=curve_measures.summary(eval.scores),
         eer=equal_error(eval.scores),
     )

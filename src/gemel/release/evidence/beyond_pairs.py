@@ -20,7 +20,7 @@ from gemel.data.dataset import UNKNOWN
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
 from gemel.release.evidence.part import Part, whole_identities
-from gemel.release.evidence.schema import RuleCost
+from gemel.release.evidence.schema import Direction, RuleCost
 
 SEARCHED_RECORDS = 4000
 VIEWED_RECORDS = 2000
@@ -46,12 +46,32 @@ def galleries(eval: Part, policy: Policy, confidence: float) -> tuple[SearchPoin
     """
     if policy.categories is not None:
         return ()
-    lowest = min([policy.search.threshold, *(s.band.threshold for s in policy.sizes)])
-    of = _searches(eval, lowest)
-    largest = min(of.largest_gallery, (int(of.code.max()) + 1) // 2)
+    return _by_size(_searches(eval, _lowest(policy)), policy, confidence)
+
+
+def directions(eval: Part, policy: Policy, confidence: float) -> tuple[Direction, ...]:
+    """Searches by the records of each kind among those of the other; none of one kind only."""
+    if not eval.kinds or policy.categories is not None:
+        return ()
+    return tuple(
+        Direction(
+            query=eval.kinds[kind],
+            found=eval.kinds[1 - kind],
+            points=_by_size(_searches(eval, _lowest(policy), kind), policy, confidence),
+        )
+        for kind in (1, 0)
+    )
+
+
+def _by_size(of: Searches, policy: Policy, confidence: float) -> tuple[SearchPoint, ...]:
+    largest = min(of.largest_gallery, len(of.records) // 2)
     sizes = [10**i for i in range(1, 7) if 10**i < largest]
     steps = [(size, _threshold(policy, size)) for size in [*sizes, largest] if size > 1]
     return tuple(measure_search(of, steps, confidence))
+
+
+def _lowest(policy: Policy) -> float:
+    return min([policy.search.threshold, *(s.band.threshold for s in policy.sizes)])
 
 
 def _threshold(policy: Policy, size: int) -> float:
@@ -60,9 +80,14 @@ def _threshold(policy: Policy, size: int) -> float:
     return (bands[0] if bands else policy.search).threshold
 
 
-def _searches(eval: Part, floor: float) -> Searches:
+def _searches(eval: Part, floor: float, kind: int = 1) -> Searches:
+    """Searches of all records, or by those of a kind where there are two."""
     kept = eval.some(SEARCHED_RECORDS)
-    return searches(eval.embeddings[kept], eval.identities[kept], eval.comparator, floor)
+    rows, identities = eval.embeddings[kept], eval.identities[kept]
+    files, among = eval.pairing.take(kept).files, None
+    if eval.kinds and files is not None:
+        among = np.flatnonzero(files == kind), np.flatnonzero(files != kind)
+    return searches(rows, identities, eval.comparator, floor, among)
 
 
 def views(eval: Part, threshold: float, confidence: float) -> Views | None:
@@ -74,6 +99,8 @@ def views(eval: Part, threshold: float, confidence: float) -> Views | None:
         threshold: of the policy, for one comparison.
         confidence: level of the intervals.
     """
+    if eval.kinds:
+        return None  # a view is another record of one kind
     seed = eval.sampling.seed
     some = _some_of_each(eval.identities, seed)
     kept = some[whole_identities(eval.identities[some], VIEWED_RECORDS, seed)]

@@ -25,7 +25,7 @@ from gemel.calibrate.rates.operating_point import f1_at, measure
 from gemel.calibrate.scores import curve_measures, sweep
 from gemel.decide.bands import Band, in_review, matches
 from gemel.release.evidence.part import Part
-from gemel.tasks.retrieval import average_precision_at_r, mate_ranks
+from gemel.tasks.retrieval import average_precision_at_r, mate_ranks, queries
 
 STRICT_RATES = (1e-2, 1e-3)
 LEAST_ERRORS = 30
@@ -166,11 +166,8 @@ def of_searches(both: Both, confidence: float) -> list[Difference]:
     part = both[0].part
     kept = part.some(SEARCHED_RECORDS)
     codes = part.identities[kept]
-    (first, average), (later, later_average) = (
-        _ranked(c.part.embeddings[kept], codes, c.part) for c in both
-    )
-    size = np.bincount(codes)
-    unit = np.sort(codes[size[codes] > 1])
+    (first, average), (later, later_average) = (_ranked(c.part, kept) for c in both)
+    unit = codes[queries(codes, part.pairing.take(kept).files)]
     if part.units is not None:
         unit = part.units[unit]
     if not len(unit):
@@ -235,10 +232,11 @@ def _share(
     )
 
 
-def _ranked(rows: Float32, codes: Int64, part: Part) -> tuple[Float64, Float64]:
+def _ranked(part: Part, kept: Int64) -> tuple[Float64, Float64]:
     """Whether the first result is a mate, and average precision at R, of each search."""
     first, average = [], []
-    for ranks in mate_ranks(rows, codes, part.comparator):
+    files = part.pairing.take(kept).files
+    for ranks in mate_ranks(part.embeddings[kept], part.identities[kept], part.comparator, files):
         first.append(float(ranks[0] <= 1))
         average.append(average_precision_at_r(ranks))
     return np.asarray(first, np.float64), np.asarray(average, np.float64)

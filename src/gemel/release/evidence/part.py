@@ -166,6 +166,26 @@ class Part:
             return self
         return replace(self, scores=level_scores(self.scores, categories), levelled=categories)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the two kinds of records, where one kind is compared with the other; or none."""
+        files, category = self.pairing.files, self.category
+        if files is None or category is None or not np.array_equal(files, category.codes):
+            return ()
+        return category.names
+
+    def of_all_kinds(self) -> Scores:
+        """All comparisons, those of two records of one kind as well."""
+        return all_pairs(
+            self.embeddings,
+            self.identities,
+            self.comparator,
+            categories=self.category,
+            max_comparisons=self.sampling.max_comparisons,
+            seed=self.sampling.seed,
+            units=self.units,
+        )
+
     def leveller(self) -> Level | None:
         """What levels scores of records, given by their positions; None if there is nothing to."""
         categories, column = self.levelled, self.category

@@ -294,6 +294,20 @@ class RuleCost(msgspec.Struct, frozen=True, kw_only=True):
     lost: Estimate
 
 
+class Direction(msgspec.Struct, frozen=True, kw_only=True):
+    """Searches by records of one kind among those of the other.
+
+    Attributes:
+        query: name of the kind that is asked with.
+        found: name of the kind that is searched.
+        points: by the size of the gallery.
+    """
+
+    query: str
+    found: str
+    points: tuple[SearchPoint, ...]
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that was measured.
 
@@ -325,6 +339,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         reliability: what the policy's probabilities are worth on eval; None if it gives none.
         galleries: on eval, searches by the size of the gallery, whatever was asked for; empty where
             each category has a threshold of its own.
+        directions: on eval, where records of one kind are compared with those of another, searches
+            of each kind for the other; `galleries` are then those of
+            the second kind for the first.
         zoo: identities of eval with more errors than chance gives.
         against: the release minus its baseline, paired.
         review: share of comparisons in use that go to a person; None without a review band.
@@ -366,6 +383,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     review: Estimate | None
     sampling: Sampling
     adapted: Feedback | None = None
+    directions: tuple[Direction, ...] = ()
     unproven: bool = False
     labelled: Known | None = None
     shrunk: Shrunk | None = None

@@ -113,6 +113,7 @@ def measured(
         stability=stability(dev.scores, eval.scores, target, chosen, seed=seed),
         searches=beyond_pairs.searches_by_size(eval, policy, sure),
         galleries=beyond_pairs.galleries(eval, policy, sure),
+        directions=beyond_pairs.directions(eval, policy, sure),
         zoo=zoo(eval.scores, chosen.threshold, _who(origin.dataset, idx)),
         against=against,
         review=_review(eval.scores, on_eval, sure),
@@ -200,7 +201,7 @@ def _by_category(eval: Part, goals: Goals, threshold: float) -> Breakdown | None
     if goals.categories == "off" or eval.category is None:
         return None
     return breakdown(
-        eval.scores,
+        eval.of_all_kinds() if eval.kinds else eval.scores,
         threshold,
         column=eval.category.name,
         categories=eval.levelled,

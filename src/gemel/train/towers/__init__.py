@@ -105,6 +105,13 @@ class Aim(Protocol):
         """
 
 
+class BeginAcross(Protocol):
+    """What a tower of two kinds of records is given before it is trained."""
+
+    def __call__(self, tower: nn.Module, arrays: Arrays, pairs: Int64) -> None:
+        """(m, 2) pairs are the positions of a record of the first and one of the second kind."""
+
+
 class FitComparator(Protocol):
     """What scores embeddings of the trained space."""
 
@@ -197,6 +204,8 @@ class Trainable:
         mix: makes new identities of a batch of old ones, or None.
         unlabelled: tells of records without labels.
         defaults: of the settings.
+        across: begins the training of a tower for records of two kinds, which are compared with
+            the other kind only; None: whatever is compared, records are of one kind.
         on: opens a pretrained network (`train.backbone`); None: there is no way to.
         start: digest of the weights that training starts from; empty: it starts from none.
         licence: of those weights.
@@ -215,6 +224,7 @@ class Trainable:
     defaults: Defaults = field(default_factory=Defaults)
     sized: FitSized | None = None
     unlabelled: FitUnlabelled = by_views
+    across: BeginAcross | None = None
     on: OpenBackbone | None = None
     start: str = ""
     licence: str = ""
