@@ -19,7 +19,7 @@ from gemel.serve.grpc import native
 from gemel.serve.grpc.text import text as text_of
 from gemel.serve.http.table import TABLE
 from gemel.settings import SECTIONS
-from gemel.telemetry import EVENTS, METRICS
+from gemel.telemetry import ATTRIBUTES, EVENTS, METRICS, STAGES
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- written by docs/generate.py -->\n\n"
@@ -136,6 +136,18 @@ def _telemetry() -> str:
     for m in METRICS:
         labels = ", ".join(f"`{name}`" for name, _ in m.labels)
         lines.append(f"| `{m.name}` | {m.kind} | {labels} | {m.help} |")
+    lines += [
+        "",
+        "Spans of `serve.traces_to`: one for each request, and below it one for each stage.",
+        "",
+    ]
+    lines += ["| span | |", "|---|---|", *(f"| `gemel.{k}` | {v} |" for k, v in STAGES.items())]
+    lines += [
+        "",
+        "| attribute | |",
+        "|---|---|",
+        *(f"| `{k}` | {v} |" for k, v in ATTRIBUTES.items()),
+    ]
     lines += ["", "Logs are JSON lines on stderr, without payloads, embeddings or identities.", ""]
     lines += ["| event | |", "|---|---|", *(f"| `{k}` | {v} |" for k, v in EVENTS.items())]
     return "\n".join(lines) + "\n"

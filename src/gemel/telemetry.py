@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import Metric as MetricFamily
+from prometheus_client.openmetrics import exposition as openmetrics
 
 ROUTES = (
     "/v1/verify",
@@ -58,6 +59,27 @@ STATUSES = tuple(
     )
 )
 LANES = ("encode", "find", "change", "review", "explain", "group", "read")
+STAGES = {
+    "queue": "waits for its turn in a lane",
+    "encode": "items are read and encoded, and pairs scored",
+    "search": "the gallery is searched",
+    "classify": "the classes of the gallery are compared",
+    "enroll": "the gallery is changed",
+    "compare": "records are compared among each other",
+    "cluster": "matches become clusters",
+}
+"""What a request goes through: in `Server-Timing`, in metrics, and as spans `gemel.STAGE`."""
+ATTRIBUTES = {
+    "http.request.method": "of a request of HTTP",
+    "http.route": "of a request of HTTP, with {id} for what varies",
+    "http.response.status_code": "of the reply; over gRPC the one that HTTP would have",
+    "rpc.system": "grpc, for a call of it",
+    "rpc.method": "service and method of gRPC",
+    "error.type": "the status of a request that failed by a fault that is not its own",
+    "gemel.release": "that answered, 12 digits",
+    "gemel.space": "of that release, 12 digits",
+}
+"""Of the spans of requests."""
 OPERATIONS = ("verify", "search", "identify", "classify")
 OUTCOMES = ("match", "review", "no_match")
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -99,6 +121,13 @@ METRICS = (
         "histogram",
         "Time from a request's first byte read to its reply.",
         (("route", ROUTES),),
+        SECONDS,
+    ),
+    Metric(
+        "gemel_stage_seconds",
+        "histogram",
+        "Time that a request spent in a stage.",
+        (("stage", tuple(STAGES)),),
         SECONDS,
     ),
     Metric(
@@ -226,6 +255,11 @@ class Metrics:
     def text(self) -> bytes:
         """All of them as Prometheus reads them, without the times at which series were made."""
         return generate_latest(_WithoutTimes(self.registry))
+
+    def open_text(self) -> bytes:
+        """All of them in the format of OpenMetrics, with the traces of examples."""
+        write: Callable[..., bytes] = openmetrics.generate_latest
+        return write(_WithoutTimes(self.registry))
 
     def counter(self, name: str, *labels: str) -> Counter:
         """The counter of that name, or its series with these label values."""

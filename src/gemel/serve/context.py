@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from msgspec.structs import replace
 
@@ -43,6 +43,20 @@ LOCAL = Caller("local", frozenset(ROLES))
 """Whoever reaches a process that asks nobody who they are."""
 
 
+class Stage(NamedTuple):
+    """What a request went through.
+
+    Attributes:
+        name: of the table of stages.
+        begun: of the monotonic clock, seconds.
+        seconds: that it took.
+    """
+
+    name: str
+    begun: float
+    seconds: float
+
+
 @dataclass(eq=False, slots=True)
 class Context:
     """A request, whatever door it came through.
@@ -55,7 +69,7 @@ class Context:
         deadline: of the monotonic clock, seconds; nothing is begun after it.
         arms: what the service answers with; None outside of one.
         desk: where rollouts are started; None without.
-        timing: stages and the seconds that they took.
+        timing: its stages, in order.
     """
 
     live: Live
@@ -65,7 +79,7 @@ class Context:
     deadline: float = math.inf
     arms: Arms | None = None
     desk: Desk | None = None
-    timing: list[tuple[str, float]] = field(default_factory=list)
+    timing: list[Stage] = field(default_factory=list)
 
     @property
     def gallery(self) -> Gallery:

@@ -91,6 +91,12 @@ class ServeSettings(Settings, frozen=True):
         Annotated[int, Meta(ge=1024)], Meta(description="Largest request body")
     ] = 10_000_000
     threads: Annotated[AtLeastOne, Meta(description="Threads of the encoder inside one call")] = 1
+    traces_to: Annotated[
+        str, Meta(description="OTLP receiver, such as http://127.0.0.1:4318. Needs gemel[otel]")
+    ] = ""
+    trace_ratio: Annotated[
+        Ratio, Meta(description="Of requests whose caller does not say; failed and slow ones are")
+    ] = 0.01
     cache_bytes: Annotated[
         Count, Meta(description="Of embeddings that are kept for payloads that come again; 0: none")
     ] = 64_000_000

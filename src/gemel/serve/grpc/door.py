@@ -56,13 +56,13 @@ class GrpcDoor:
             maximum_concurrent_rpcs=MAX_CALLS,
         )
         for file, handlers in SERVICES:
+            name = f"{file().package}.{file().service}"
             found = {
                 handler.name: grpc.unary_unary_rpc_method_handler(
-                    Exchange(self._front, handler, self._log).__call__
+                    Exchange(self._front, name, handler, self._log).__call__
                 )
                 for handler in handlers(self._front.door, file().classes())
             }
-            name = f"{file().package}.{file().service}"
             server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, found)])
         host = f"[{said.host}]" if ":" in said.host else said.host
         asked = f"{host}:{said.grpc_port or 0}"

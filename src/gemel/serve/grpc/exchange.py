@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gemel.errors import MalformedBody
 from gemel.serve.http.body import SMALL
-from gemel.serve.http.endpoint import Call, Route, accepted_id, explained, new_id
+from gemel.serve.http.endpoint import Call, Route, accepted_id, explained, new_id, server_timing
 from gemel.serve.http.front import Front
 from gemel.serve.http.problems import Problem, problem, retry_s
 
@@ -63,27 +63,29 @@ class Exchange:
 
     Args:
         front: who may ask, what is counted, and the way into the service.
+        service: full name of the service.
         handler: of the method.
         log: a logger.
     """
 
-    def __init__(self, front: Front, handler: Handler, log: Any) -> None:
+    def __init__(self, front: Front, service: str, handler: Handler, log: Any) -> None:
         self._front, self._log = front, log
-        _, self._route, self._kind, self._answer = handler
+        name, self._route, self._kind, self._answer = handler
+        self._name = f"{service}/{name}"
 
     async def __call__(self, sent: bytes, context: Any) -> bytes:
         """The reply to one call, as it is sent; aborts the call on an error."""
-        started, call = time.perf_counter(), Call(NO_SCOPE, "")
+        started, call = time.monotonic(), Call(NO_SCOPE, "")
         try:
             reply = await self._reply(call, sent, context)
         except Exception as e:
             error = explained(e, self._route, call, self._log)
-            self._front.answered(self._route, error.status, time.perf_counter() - started)
+            self._front.witness.answered(self._route, call, error.status, started, self._name)
             told = problem(error, call.request_id)
             context.set_trailing_metadata((*_said(call), *_said_of(told, retry_s(error))))
             line = ": ".join(part for part in (told.where, told.detail) if part)
             await context.abort(CODES.get(told.status, Code.INVALID_ARGUMENT), line)
-        self._front.answered(self._route, 200, time.perf_counter() - started)
+        self._front.witness.answered(self._route, call, 200, started, self._name)
         context.set_trailing_metadata(_said(call))
         return reply
 
@@ -94,6 +96,8 @@ class Exchange:
                 call.request_id = accepted_id(value)
             elif name == b"x-gemel-subject":
                 call.subject = value.decode("latin-1")
+            elif name == b"traceparent":
+                call.traceparent = value.decode("latin-1")
         call.request_id = call.request_id or new_id()
         left = context.time_remaining()
         if left is not None:
@@ -137,8 +141,7 @@ def _said(call: Call) -> tuple[tuple[str, str], ...]:
         release = call.live.release
         said += [("x-gemel-release", release.id), ("x-gemel-space", release.space_id)]
     if call.timing:
-        timing = ", ".join(f"{name};dur={seconds * 1000:.2f}" for name, seconds in call.timing)
-        said.append(("server-timing", timing))
+        said.append(("server-timing", server_timing(call.timing)))
     if call.ledger_fails:
         said.append(("x-gemel-ledger", "failing"))
     return tuple(said)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
-from gemel.errors import GemelError, InternalError, RequestError, UnknownPath, WrongMethod, quoted
+from gemel.errors import (
+    ConfigError,
+    GemelError,
+    InternalError,
+    RequestError,
+    UnknownPath,
+    WrongMethod,
+    quoted,
+)
 from gemel.serve.access.access import Access
 from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
@@ -19,8 +28,12 @@ from gemel.serve.http.guard import Guard
 from gemel.serve.http.problems import V2, rendered
 from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
+from gemel.serve.witness import Witness
 from gemel.settings import ServeSettings
-from gemel.telemetry import log_to
+from gemel.telemetry import Forward, log_to
+
+if TYPE_CHECKING:  # which needs a package that few have
+    from gemel.serve.traces import Traces
 
 
 def create_app(
@@ -46,10 +59,11 @@ def create_app(
     settings = settings or ServeSettings()
     log = log or log_to()
     door = Door(service, settings, log)
+    witness = Witness(service.metrics, _traces(settings, log))
     endpoints: dict[str, dict[str, Endpoint]] = {}
     for route in TABLE:
         permit, answer = partial(door.permit, route), door.answer_to(route)
-        endpoint = Endpoint(route, permit, answer, door.intake, service.metrics, log)
+        endpoint = Endpoint(route, permit, answer, door.intake, witness, log)
         endpoints.setdefault(route.path, {})[route.method] = endpoint
 
     def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -61,7 +75,7 @@ def create_app(
             log.error("request_failed", route="other", request_id=request_id, exc_info=error)
         shape = V2 if request.url.path.startswith(f"{V2}/") else "other"
         lines, body = rendered(known, shape, request_id)
-        front.count("other", known.status)
+        front.witness.count("other", known.status)
         headers = {k.decode(): v.decode() for k, v in lines if k != b"content-length"}
         if isinstance(error, HTTPException) and error.headers:
             headers.update({k.lower(): v for k, v in error.headers.items()})
@@ -74,12 +88,31 @@ def create_app(
         logging_config=None,
         exception_handlers={Exception: on_error},
         on_startup=[door.start],
-        on_shutdown=[door.stop],
+        on_shutdown=[door.stop, *([witness.traces.close] if witness.traces else [])],
     )
     guard = Guard(settings.host, settings.allowed_hosts)
     free = {path for page in pages for path in page.paths if page.opt.get("free")}
-    front = Front(door, guard, access or Access(), endpoints, others, service.metrics, free)
+    front = Front(door, guard, access or Access(), endpoints, others, witness, free)
     return front
+
+
+def _traces(settings: ServeSettings, log: Any) -> Traces | None:
+    """Where traces go; None where no receiver is set.
+
+    Raises:
+        ConfigError: the packages that send them are not installed.
+    """
+    if not settings.traces_to:
+        return None
+    try:
+        from gemel.serve.traces import Traces
+    except ModuleNotFoundError as e:
+        raise ConfigError(
+            f"traces need {e.name}", where="serve.traces_to", hint="pip install 'gemel[otel]'"
+        ) from e
+    logger = logging.getLogger("opentelemetry")
+    logger.handlers, logger.propagate = [Forward(log)], False
+    return Traces(settings.traces_to, settings.trace_ratio)
 
 
 def _explained(error: Exception, request: Request[Any, Any, Any]) -> GemelError:

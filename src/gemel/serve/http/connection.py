@@ -189,7 +189,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, error: GemelError) -> None:
         """Answer with an error and listen no more."""
         app: Any = self.config.app
-        app.count("other", error.status)
+        app.witness.count("other", error.status)
         cycle = self._answered
         if cycle is not None and self.owes:  # what came before is answered, and nothing after it
             cycle.keep_alive = False

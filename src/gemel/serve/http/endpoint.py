@@ -20,7 +20,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from litestar.types import Receive, Scope, Send
-from prometheus_client import Counter
 
 from gemel.errors import (
     BodyTooLarge,
@@ -30,14 +29,14 @@ from gemel.errors import (
     WrongMediaType,
     quoted,
 )
-from gemel.serve.context import LOCAL, Caller, Role
+from gemel.serve.context import LOCAL, Caller, Role, Stage
 from gemel.serve.http.body import SMALL, Body
 from gemel.serve.http.intake import Intake
 from gemel.serve.http.problems import JSON, SAFE, V2, render, retry_s
 from gemel.serve.live import Live
 from gemel.serve.service import Verb
 from gemel.serve.steps import Lane
-from gemel.telemetry import Metrics
+from gemel.serve.witness import Witness
 
 MAX_ID = 128
 MAX_DIGITS = 9
@@ -63,11 +62,12 @@ class Call:
         request_id: the client's, or a new one.
         subject: for whom is asked, as the client says; empty if it does not.
         live: the bundle that answers; its ids go into the headers.
-        timing: for `Server-Timing`: names and seconds.
+        timing: its stages, in order.
         query: names and values of the query string; of names that come twice, the last.
         ledger_fails: what is decided cannot be noted at the moment, and the headers say so.
         caller: who asks.
         n_held: bytes of a large body, as `Intake` counts them.
+        traceparent: of the caller's trace (W3C); empty without.
         deadline: after which the caller waits no more; of the monotonic clock, seconds.
     """
 
@@ -75,11 +75,12 @@ class Call:
     request_id: str
     subject: str = ""
     live: Live | None = None
-    timing: list[tuple[str, float]] = field(default_factory=list)
+    timing: list[Stage] = field(default_factory=list)
     query: dict[str, str] = field(default_factory=dict)
     ledger_fails: bool = False
     caller: Caller = LOCAL
     n_held: int = 0
+    traceparent: str = ""
     deadline: float = math.inf
 
 
@@ -132,7 +133,7 @@ class Endpoint:
         permit: raises where the answer would be refused, before a body is read for it.
         answer: takes the call and its decoded body, gives the reply.
         intake: bounds of bodies.
-        metrics: what is counted.
+        witness: told of every request.
         log: a logger.
     """
 
@@ -142,7 +143,7 @@ class Endpoint:
         permit: Callable[[Call], None],
         answer: Answer,
         intake: Intake,
-        metrics: Metrics,
+        witness: Witness,
         log: Any,
     ) -> None:
         self.route = route
@@ -152,15 +153,13 @@ class Endpoint:
         self._body = None if route.body is None else Body(route.body)
         self._intake = intake
         self._log = log
-        self._seconds = metrics.histogram("gemel_request_seconds", route.label)
-        self._metrics = metrics
-        self._statuses: dict[int, Counter] = {}
+        self._witness = witness
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, caller: Caller = LOCAL
     ) -> None:
         """Answer one request of somebody who may ask."""
-        started = time.perf_counter()
+        started = time.monotonic()
         call = Call(scope, "", caller=caller)
         status, content_type, again_s = 200, JSON, None
         try:
@@ -186,11 +185,7 @@ class Endpoint:
         headers = _headers(call, again_s, content_type, len(content))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": False})
-        if status not in self._statuses:
-            counter = self._metrics.counter("gemel_requests_total", self.route.label, str(status))
-            self._statuses[status] = counter
-        self._statuses[status].inc()
-        self._seconds.observe(time.perf_counter() - started)
+        self._witness.answered(self.route, call, status, started)
 
     def _read_headers(self, call: Call) -> int:
         """The length of the body that is announced, -1 if none is; takes the request id.
@@ -209,6 +204,8 @@ class Endpoint:
                 call.request_id = accepted_id(value)
             elif name == b"x-gemel-subject":
                 call.subject = value.decode("latin-1")
+            elif name == b"traceparent":
+                call.traceparent = value.decode("latin-1")
             elif name == b"x-gemel-timeout-ms":
                 call.deadline = time.monotonic() + _milliseconds(value) / 1000
         call.request_id = call.request_id or new_id()
@@ -322,6 +319,11 @@ def _is_json(media: bytes) -> bool:
     return kind == JSON or (kind.startswith(b"application/") and kind.endswith(b"+json"))
 
 
+def server_timing(stages: list[Stage]) -> str:
+    """Stages as the header says them."""
+    return ", ".join([f"{stage.name};dur={stage.seconds * 1000:.2f}" for stage in stages])
+
+
 @lru_cache(maxsize=16)
 def _release_headers(release: str, space: str) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"x-gemel-release", release.encode()), (b"x-gemel-space", space.encode()))
@@ -340,8 +342,7 @@ def _headers(
         release = call.live.release
         headers.extend(_release_headers(release.id, release.space_id))
     if call.timing:
-        timing = ", ".join([f"{name};dur={seconds * 1000:.2f}" for name, seconds in call.timing])
-        headers.append((b"server-timing", timing.encode()))
+        headers.append((b"server-timing", server_timing(call.timing).encode()))
     if call.ledger_fails:
         headers.append((b"x-gemel-ledger", b"failing"))
     if again_s is not None:

@@ -19,11 +19,11 @@ from gemel.errors import GemelError, WrongMethod
 from gemel.serve.access.access import Access
 from gemel.serve.context import LOCAL, Role
 from gemel.serve.http.door import Door
-from gemel.serve.http.endpoint import Endpoint, Route, accepted_id, new_id
+from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.guard import Guard
 from gemel.serve.http.problems import SAFE, rendered
 from gemel.serve.http.table import LIVE, METRICS, READY, RECORD, RECORDS
-from gemel.telemetry import STATUSES, Metrics
+from gemel.serve.witness import Witness
 
 PROBES = frozenset(route.path for route in (LIVE, READY, METRICS))
 PREFIX = f"{RECORDS}/".encode()
@@ -39,7 +39,7 @@ class Front:
         access: who may ask what.
         endpoints: path and method to what answers.
         pages: everything else, and the start and end of the service.
-        metrics: what is counted.
+        witness: told of every request.
         free: paths of pages that need no key.
     """
 
@@ -50,7 +50,7 @@ class Front:
         access: Access,
         endpoints: Mapping[str, ByMethod],
         pages: ASGIApp,
-        metrics: Metrics,
+        witness: Witness,
         free: Collection[str] = (),
     ) -> None:
         self.door = door
@@ -58,7 +58,7 @@ class Front:
         self._guard = guard
         self._endpoints = endpoints
         self._pages = pages
-        self._metrics = metrics
+        self.witness = witness
         self._free = free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,25 +115,15 @@ class Front:
         headers, body = rendered(error, label, request_id)
         if error.status == 405 and found:
             headers.append((b"allow", methods(found).encode()))
-        self.count(label, error.status)
+        self.witness.count(label, error.status)
         await send({"type": "http.response.start", "status": error.status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _tell_methods(self, send: Send, found: ByMethod) -> None:
-        self.count(next(iter(found.values())).route.label, 204)
+        self.witness.count(next(iter(found.values())).route.label, 204)
         headers = [(b"allow", methods(found).encode()), *SAFE]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def answered(self, route: Route, status: int, seconds: float) -> None:
-        """Count a request that came through another door than HTTP."""
-        self.count(route.label, status)
-        self._metrics.histogram("gemel_request_seconds", route.label).observe(seconds)
-
-    def count(self, label: str, status: int) -> None:
-        """Count a request that no endpoint answered."""
-        known = str(status) if str(status) in STATUSES else "400"
-        self._metrics.counter("gemel_requests_total", label, known).inc()
 
 
 def methods(found: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
 from gemel.errors import LedgerUnavailable, NotFound, Overloaded
 from gemel.release.words.promise import sentence
@@ -16,6 +17,8 @@ from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
 from gemel.serve.service import Service
 from gemel.serve.verbs.shapes.infer import MODEL
+
+OPEN = b"application/openmetrics-text"
 
 
 class FieldReply(Struct):
@@ -119,9 +122,14 @@ class State:
         await self.ready(call, None)
         return V2Reply(ready=True, name=MODEL)
 
-    async def figures(self, _call: Call, _: None) -> Raw:
-        """Metrics as text."""
-        text = await self._intake.aside(self._service.metrics.text)
+    async def figures(self, call: Call, _: None) -> Raw:
+        """Metrics as text, in the format of OpenMetrics for whoever takes it."""
+        accepted = b",".join(v for k, v in call.scope["headers"] if k == b"accept")
+        metrics = self._service.metrics
+        if OPEN in accepted:
+            text = await self._intake.aside(metrics.open_text)
+            return Raw(CONTENT_TYPE_LATEST.encode(), text)
+        text = await self._intake.aside(metrics.text)
         return Raw(CONTENT_TYPE_PLAIN_0_0_4.encode(), text)
 
 

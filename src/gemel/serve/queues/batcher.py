@@ -42,9 +42,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Result]):
-    """A result, and how long it waited and ran."""
+    """A result, when it was begun, and how long it waited and ran."""
 
     value: Result
+    begun: float
     wait_s: float
     run_s: float
 
@@ -267,7 +268,7 @@ class Batcher(Generic[Item, Result]):
             if isinstance(result, Exception):
                 waiter.future.set_exception(result)
             else:
-                waiter.future.set_result(Answer(result, started - waiter.since, run_s))
+                waiter.future.set_result(Answer(result, started, started - waiter.since, run_s))
         while self._open and self._open[0].future.done():
             self._open.popleft()
         self._sizes.observe(sum(waiter.weight for waiter in batch))

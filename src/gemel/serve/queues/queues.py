@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 
 from gemel.errors import DeadlineExceeded, InvalidInput
 from gemel.release.items import Read
-from gemel.serve.context import Context
+from gemel.serve.context import Context, Stage
 from gemel.serve.queues.batcher import Batcher, Limits
 from gemel.serve.steps import (
     Done,
@@ -175,7 +175,10 @@ class Lanes:
         weight = len(step.items) if isinstance(step, Encode) else 1
         answer = await self._lanes[step.lane].submit(task, weight)
         if is_timed and step.stage:
-            context.timing += (("queue", answer.wait_s), (step.stage, answer.run_s))
+            context.timing += (
+                Stage("queue", answer.begun - answer.wait_s, answer.wait_s),
+                Stage(step.stage, answer.begun, answer.run_s),
+            )
         return answer.value
 
     async def _parts(self, context: Context, whole: Encode) -> Encoded:
