@@ -26,17 +26,32 @@ EPOCHS_SHOWN = 10
 def train(
     config: ConfigFile = None, sets: Sets = None, dry_run: DryRun = False, json: AsJson = False
 ) -> None:
-    """Train an encoder and export it; a killed run goes on, a finished one is not repeated."""
-    from gemel.release.evidence.against_baseline import on_dev
-    from gemel.release.words import learned
+    """Train an encoder and export it; a killed run goes on, a finished one is not repeated.
 
-    project = Project.open(config, sets)
-    dataset = project.dataset()
+    torchrun --nproc-per-node 2 -m gemel train: several processes share the batches.
+    """
     if dry_run:
+        project = Project.open(config, sets)
+        dataset = project.dataset()
         checked_splits(project, dataset)
         show.say(f"would train on {len(dataset):,} records into {project.run_folder(dataset)}")
         return
-    run = train_run(project, dataset)
+    check_installed()
+    from gemel.train.scale import ranks
+
+    with ranks.group(), ranks.one_voice():
+        project = Project.open(config, sets)
+        dataset = project.dataset()
+        run = train_run(project, dataset)
+        if ranks.is_first():
+            _tell(project, dataset, run, json=json)
+
+
+def _tell(project: Project, dataset: Dataset, run: Run, *, json: bool) -> None:
+    """Write what a run reached, and what comes next."""
+    from gemel.release.evidence.against_baseline import on_dev
+    from gemel.release.words import learned
+
     for note in run.training.notes:
         show.say(f"note: {note}")
     if run.training.estimate is not None:

@@ -46,6 +46,7 @@ from gemel.train import export, lessons, loop, towers
 from gemel.train.arrays import Arrays, Views
 from gemel.train.backbones.frozen import Frozen
 from gemel.train.checkpoint import only_writer
+from gemel.train.scale import ranks
 from gemel.train.towers import Defaults, Trainable
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -100,8 +101,9 @@ def train(
     )
     key = _key(dataset, splits, resolved, half.start)
     folder.mkdir(parents=True, exist_ok=True)
-    with only_writer(folder), _threads(resolved.threads):
+    with ranks.group(), _writing(folder), _threads(resolved.threads):
         finished = _finished(folder, key)
+        ranks.require_same(finished is not None)
         if finished is not None:
             return finished
         session = loop.Session(folder / CHECKPOINT, key, progress)
@@ -112,9 +114,16 @@ def train(
             splits=splits.as_dict(),
             training=_run(dataset, seen, half, resolved, session),
         )
-        write_whole(folder / REPORT, report.to_json())
-        (folder / CHECKPOINT).unlink(missing_ok=True)
-    return Run(folder, report)
+        if ranks.is_first():
+            write_whole(folder / REPORT, report.to_json())
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+        ranks.together()
+        return Run(folder, RunReport.read(folder))
+
+
+def _writing(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the folder, in the process that writes to it."""
+    return only_writer(folder) if ranks.is_first() else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -196,7 +205,9 @@ def _run(
         tower = half.tower(prepare, example, size=settings.size)
     both = payloads, dataset.payloads(splits.dev)
     if isinstance(tower, Frozen):
-        kept = session.checkpoint.parent.parent / FROZEN if session.checkpoint else None
+        kept = None
+        if session.checkpoint is not None and ranks.is_first():
+            kept = session.checkpoint.parent.parent / FROZEN
         learner = tower.learner
         arrays, dev = (tower.embedded(prepare, some, kept) for some in both)
     else:
@@ -247,12 +258,14 @@ def _run(
     if isinstance(tower, Frozen):
         tower = tower.whole()
     place = session.checkpoint.parent if session.checkpoint else Path()
-    if half.save is not None and settings.max_epochs:
+    if half.save is not None and settings.max_epochs and ranks.is_first():
         half.save(tower, place / MODEL)
     return Training(
         settings=settings,
         history=tuple(history),
-        parity=write_encoder(place / ENCODER, tower, example, prepare, comparator),
+        parity=write_encoder(place / ENCODER, tower, example, prepare, comparator)
+        if ranks.is_first()
+        else 0.0,
         learning_seconds=round(learning, 3),
         n_weights=sum(p.numel() for p in tower.parameters()),
         n_train=len(splits.train),

@@ -24,8 +24,9 @@ from gemel.arrays import Float32, Int64
 from gemel.encode.profile import Profile
 from gemel.errors import CollapseError, TrainingError
 from gemel.release.run import Batches, Epoch
-from gemel.train import checkpoint, gradients
+from gemel.train import checkpoint
 from gemel.train.arrays import Arrays, Mix, Views, embed, take, tensors
+from gemel.train.scale import ranks
 
 Metric = Callable[[Float32, Int64], float]
 """How well (n, d) unit rows retrieve their own identity, (n,) codes; higher is better."""
@@ -215,8 +216,12 @@ def fit(
     session = session or Session()
     tower.to(plan.device)
     learned = objective.learned or nn.Module()
-    state = _start(tower, learned.to(plan.device), plan)
-    if not _resume(state, sampler, session):
+    ranks.require_rows_alone(tower)
+    ranks.same_start([tower, learned.to(plan.device)])
+    state = _start(tower, learned, plan)
+    resumed = _resume(state, sampler, session)
+    ranks.require_same(state.n_steps)
+    if not resumed:
         _judge(state, material, objective, plan, loss=None)
         _save(state, sampler, session)
     while not _finished(state, plan):
@@ -314,7 +319,7 @@ def _step(
     """One update of the weights; returns the loss before it."""
     labels = torch.from_numpy(batch[1]).to(plan.device)
     inputs = tensors(batch[0], plan.device)
-    rows, back = gradients.forward(state.tower, inputs, plan.chunk)
+    rows, back = ranks.forward(state.tower, inputs, plan.chunk)
     if watch is not None:
         watch.see(rows.detach(), labels)
     cost = objective.supervision(rows, labels)
@@ -357,7 +362,7 @@ def _judge(
     some = np.unique(np.linspace(0, n - 1, min(n, PROFILE_ROWS)).astype(np.int64))
     profile = Profile.of(embed(state.judged, take(material.arrays, some), device=plan.device))
     epoch = state.history[-1].epoch + 1 if state.history else 0
-    metric = float(objective.metric(rows, material.dev_identities))
+    (metric,) = ranks.agreed([float(objective.metric(rows, material.dev_identities))])
     batches = objective.watch.told() if objective.watch is not None else None
     state.history.append(
         Epoch(epoch, loss, metric, profile.mean_similarity, profile.effective_rank, batches)
@@ -375,7 +380,7 @@ def _judge(
 
 
 def _save(state: State, sampler: Sampler, session: Session) -> None:
-    if session.checkpoint is None:
+    if session.checkpoint is None or not ranks.is_first():
         return
     named = {f"best/{k}": v for k, v in state.best.items()}
     named |= {f"tower/{k}": v for k, v in state.tower.state_dict().items()}

@@ -1,0 +1,1 @@
+"""Batches beyond the memory of a process (`gradients`), or beyond one process (`ranks`)."""
