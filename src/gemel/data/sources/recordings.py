@@ -17,6 +17,8 @@ from gemel.errors import ConfigError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 UNREAD = (".m4a", ".aac", ".wma", ".amr", ".webm", ".mp4", ".mov", ".mkv")
+MAX_LEVEL = 1e6
+"""Of a sample; floats that were never scaled down are within 32768."""
 MAX_SECONDS = 600
 MIN_SECONDS = 0.1
 MAX_SAMPLES = 1 << 27
@@ -55,13 +57,14 @@ def samples(data: bytes, rate: int = 0) -> tuple[Float32, int]:
             own, n = int(file.samplerate), int(file.frames)
             if n / own > MAX_SECONDS or n * file.channels > MAX_SAMPLES:
                 raise Unusable(f"{n / own:,.0f} seconds, at most {MAX_SECONDS} are read")
-            sound = file.read(dtype="float32", always_2d=True).mean(axis=1)
+            channels = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, ValueError, RuntimeError, TypeError) as e:
         raise Unusable("no recording that can be read") from e
-    if len(sound) < MIN_SECONDS * own:
-        raise Unusable(f"{len(sound) / own:.2f} seconds, at least {MIN_SECONDS} are needed")
-    if not np.isfinite(sound).all():
-        raise Unusable("samples that are no numbers")
+    if len(channels) < MIN_SECONDS * own:
+        raise Unusable(f"{len(channels) / own:.2f} seconds, at least {MIN_SECONDS} are needed")
+    if not (np.abs(channels) <= MAX_LEVEL).all():
+        raise Unusable("samples that are no numbers, or none of a sound")
+    sound = channels.mean(axis=1)
     if rate and rate != own:
         from scipy.signal import resample_poly
 

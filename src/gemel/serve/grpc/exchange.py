@@ -110,28 +110,27 @@ class Exchange:
             call.n_held = len(sent)
         try:
             if call.n_held:
-                message = await door.intake.aside(lambda: self._read(sent))
+                message = await door.intake.aside(lambda: read(self._kind, sent))
             else:
-                message = self._read(sent)
+                message = read(self._kind, sent)
             reply = await self._answer(call, message)
             made: bytes = reply.SerializeToString()
             return made
         finally:
             door.intake.give_back(call.n_held)
 
-    def _read(self, sent: bytes) -> Message:
-        """The message.
 
-        Raises:
-            MalformedBody: it is none.
-        """
-        try:
-            return self._kind.FromString(sent)
-        except DecodeError as e:
-            raise MalformedBody(
-                f"this is no {self._kind.DESCRIPTOR.full_name}",
-                hint="send the message of this method",
-            ) from e
+def read(kind: type[Message], sent: bytes) -> Message:
+    """The message in some bytes.
+
+    Raises:
+        MalformedBody: there is none.
+    """
+    try:
+        return kind.FromString(sent)
+    except DecodeError as e:
+        what = f"this is no {kind.DESCRIPTOR.full_name}"
+        raise MalformedBody(what, hint="send the message of this method") from e
 
 
 def _said(call: Call) -> tuple[tuple[str, str], ...]:

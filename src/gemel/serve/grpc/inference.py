@@ -169,7 +169,7 @@ def handlers(door: Door, classes: Classes) -> Iterator[Handler]:
     infers, about = routes["POST", f"{table.MODEL}/infer"], AboutBody()
     infer = door.answer_to(infers)
 
-    def told(name: str, asked: str, route: Route, gave: str, body: Any = None) -> Handler:
+    def told(name: str, took: str, route: Route, gave: str, body: Any = None) -> Handler:
         """A method that says what a route of HTTP says."""
         ask = door.answer_to(route)
 
@@ -178,13 +178,13 @@ def handlers(door: Door, classes: Classes) -> Iterator[Handler]:
                 _check(message.name, message.version, door.release_id)
             return from_reply(await ask(call, body), classes[gave])
 
-        return Handler(name, route, classes[asked], answer)
+        return Handler(name, route, classes[took], answer)
 
     async def inferred(call: Call, message: Any) -> Message:
         _check(message.model_name, message.model_version, door.release_id)
         reply = classes["Inferred"]()
-        asked = _body(message)
-        _fill(reply, await infer(call, asked), is_raw=bool(message.raw_input_contents))
+        body = asked(message)
+        _fill(reply, await infer(call, body), is_raw=bool(message.raw_input_contents))
         return reply
 
     yield told("ServerLive", "ServerLiveRequest", table.V2_LIVE, "Live")
@@ -207,7 +207,7 @@ def _check(name: str, version: str, release: str) -> None:
         raise NotFound(what, hint=f"the model is {MODEL}, its version the release that is live")
 
 
-def _body(message: Any) -> InferBody:
+def asked(message: Any) -> InferBody:
     """What a request asks of the verb.
 
     Raises:
