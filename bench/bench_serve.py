@@ -32,7 +32,7 @@ from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
-from gemel.serve.verbs.verify import VerifyBody, VerifyReply
+from gemel.serve.wire.pairs import VerifyBody, VerifyReply
 
 HERE = Path(__file__).parent
 NAMES = ("fname_c1", "fname_c2", "lname_c1", "lname_c2")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +38,23 @@ def url(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         running(create_app(Service(release, gallery))) as url,
     ):
         yield url
+
+
+def test_a_client_loads_next_to_nothing() -> None:
+    """Neither the service nor numbers; the package of connections when the first is wanted."""
+    heavy = ("numpy", "scipy", "httpx", "litestar", "sqlalchemy", "onnxruntime")
+    script = f"""
+import sys
+from gemel.client import Client
+from gemel.serve.wire.pairs import VerifyReply
+print([name for name in {heavy!r} if name in sys.modules])
+Client("http://127.0.0.1:9").close()
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert out.splitlines() == ["[]", "['httpx']"]
 
 
 def test_a_program_enrolls_searches_and_decides(url: str, release: Release) -> None:

@@ -35,8 +35,8 @@ from gemel.serve.grpc import inference, native
 from gemel.serve.grpc.exchange import read
 from gemel.serve.grpc.values import to_json
 from gemel.serve.http.body import SMALL, Body
-from gemel.serve.verbs.batches import VerifyBatchBody
-from gemel.serve.verbs.records import RecordsBody
+from gemel.serve.wire.enrolled import RecordsBody
+from gemel.serve.wire.pairs import VerifyBatchBody
 
 EXAMPLES = int(os.environ.get("GEMEL_TEST_EXAMPLES", "40"))
 CPU_SECONDS = 5.0

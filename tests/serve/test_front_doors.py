@@ -37,9 +37,9 @@ from gemel.serve.http.table import TABLE
 from gemel.serve.rollout.desk import Desk
 from gemel.serve.steps import Done, Task, go_on
 from gemel.serve.steps import run as take
-from gemel.serve.verbs.duplicates import RecordItem
-from gemel.serve.verbs.embed import EmbeddingsBody, embed
-from gemel.serve.verbs.records import NewRecord
+from gemel.serve.verbs.embed import embed
+from gemel.serve.wire.enrolled import NewRecord, RecordItem
+from gemel.serve.wire.vectors import EmbeddingsBody
 from gemel.settings import AdaptSettings, ServeSettings
 from gemel.telemetry import log_to
 

@@ -30,8 +30,10 @@ from gemel.serve.http.server import running
 from gemel.serve.live import Live
 from gemel.serve.service import Service
 from gemel.serve.steps import Done, Task, go_on, run
-from gemel.serve.verbs.embed import EmbeddingsBody, embed
-from gemel.serve.verbs.verify import VerifyBody, verify
+from gemel.serve.verbs.embed import embed
+from gemel.serve.verbs.verify import verify
+from gemel.serve.wire.pairs import VerifyBody
+from gemel.serve.wire.vectors import EmbeddingsBody
 from gemel.settings import ServeSettings
 
 

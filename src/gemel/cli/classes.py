@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gemel.serve.service import Service
-    from gemel.serve.verbs.classify import ClassifyReply
+    from gemel.serve.wire.searches import ClassifyReply
 
 Label = Annotated[
     str | None,
@@ -91,7 +91,8 @@ def _of_file(
     service: Service, project: Project, path: Path, asked: tuple[str | None, str, Any, int]
 ) -> Iterator[tuple[str, ClassifyReply]]:
     """The id and the class of each record of a file or folder, encoded a batch at a time."""
-    from gemel.serve.verbs.classify import ClassifyBody, classify
+    from gemel.serve.verbs.classify import classify
+    from gemel.serve.wire.searches import ClassifyBody
 
     id_column, label, where, k = asked
     dataset = project.records_for(service.pick().release, path, id=id_column)

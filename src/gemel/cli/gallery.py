@@ -247,7 +247,7 @@ def enroll_dataset(service: Service, dataset: Dataset, *, batch: int, label: str
         batch: of them per transaction.
         label: attribute for the identity of a row, where it is known; that of an image is `class`.
     """
-    from gemel.serve.verbs.records import NewRecord
+    from gemel.serve.wire.enrolled import NewRecord
 
     release, done = service.pick().release, {"added": 0, "updated": 0, "unchanged": 0}
     with show.progress("enrolling the gallery", "records") as tick:

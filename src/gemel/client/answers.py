@@ -67,7 +67,7 @@ def read(ask: Ask[Reply], status: int, content: bytes, url: str) -> Reply:
     """
     if status == 200:
         try:
-            return ask.then(msgspec.json.decode(content, type=ask.wire))
+            return ask.then(msgspec.json.decode(content, type=ask.kind))
         except msgspec.DecodeError as e:
             what = f"{ask.path} gives what this version does not know: {e}"
             raise InternalError(what, where=url, hint="use the version of the service") from e

@@ -5,45 +5,63 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-import numpy as np
 
-from gemel.arrays import Float32
-from gemel.release.evidence.schema import Feedback
-from gemel.release.explanation import Explanation
-from gemel.release.words.card import Card
-from gemel.serve.http.state import HealthReply, ReleaseReply
-from gemel.serve.verbs.batches import (
-    SearchBatchBody,
-    SearchBatchReply,
-    VerifyBatchBody,
-    VerifyBatchReply,
-)
-from gemel.serve.verbs.classify import ClassifyBody, ClassifyReply
-from gemel.serve.verbs.duplicates import DuplicatesBody, DuplicatesReply, RecordItem
-from gemel.serve.verbs.embed import EmbeddingsBody, EmbeddingsReply
-from gemel.serve.verbs.explain import ExplainBody
-from gemel.serve.verbs.identify import IdentifyBody, IdentifyReply
-from gemel.serve.verbs.records import (
+from gemel.serve.wire.enrolled import (
     CountReply,
     DeleteReply,
+    DuplicatesBody,
+    DuplicatesReply,
     EnrollReply,
     IdsBody,
     NewRecord,
+    RecordItem,
     RecordReply,
     RecordsBody,
 )
-from gemel.serve.verbs.reviews import ReviewReply, VerdictBody, VerdictReply
-from gemel.serve.verbs.rollout import RolloutBody, RolloutReply
-from gemel.serve.verbs.search import SearchBody, SearchReply
-from gemel.serve.verbs.shapes.rerank import Ranked, RerankBody, RerankReply
-from gemel.serve.verbs.verify import VerifyBody, VerifyReply
+from gemel.serve.wire.operation import (
+    HealthReply,
+    ReleaseReply,
+    ReviewReply,
+    VerdictBody,
+    VerdictReply,
+)
+from gemel.serve.wire.pairs import (
+    ExplainBody,
+    Ranked,
+    RerankBody,
+    RerankReply,
+    VerifyBatchBody,
+    VerifyBatchReply,
+    VerifyBody,
+    VerifyReply,
+)
+from gemel.serve.wire.searches import (
+    ClassifyBody,
+    ClassifyReply,
+    IdentifyBody,
+    IdentifyReply,
+    SearchBatchBody,
+    SearchBatchReply,
+    SearchBody,
+    SearchReply,
+)
+from gemel.serve.wire.vectors import EmbeddingsBody, EmbeddingsReply
+
+if TYPE_CHECKING:  # which take long to load, and few ask for
+    from gemel.arrays import Float32
+    from gemel.release.evidence.schema import Feedback
+    from gemel.release.explanation import Explanation
+    from gemel.release.words.card import Card
+    from gemel.serve.wire.rollouts import RolloutBody, RolloutReply
 
 Reply = TypeVar("Reply")
 Where = dict[str, Any] | None
+ROLLOUT = "gemel.serve.wire.rollouts.RolloutReply"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,7 +76,7 @@ class Ask(Generic[Reply]):
     Attributes:
         method: of HTTP.
         path: with its query string.
-        wire: type of the reply as it is sent.
+        wire: type of the reply as it is sent; its module and name, if it is loaded when it comes.
         body: struct to send; None for none.
         twice: sent again it changes nothing more, so it may be when the answer was lost.
         then: makes of the reply what a caller gets.
@@ -66,7 +84,7 @@ class Ask(Generic[Reply]):
 
     method: str
     path: str
-    wire: type[Any]
+    wire: type[Any] | str
     body: msgspec.Struct | None = None
     twice: bool = True
     then: Callable[[Any], Reply] = _same
@@ -75,6 +93,14 @@ class Ask(Generic[Reply]):
     def content(self) -> bytes | None:
         """The body as JSON."""
         return None if self.body is None else _encode(self.body)
+
+    @property
+    def kind(self) -> Any:
+        """The type of the reply as it is sent."""
+        if not isinstance(self.wire, str):
+            return self.wire
+        module, _, name = self.wire.rpartition(".")
+        return getattr(import_module(module), name)
 
 
 def verify(left: Any, right: Any, category: Any = None) -> Ask[VerifyReply]:
@@ -121,7 +147,7 @@ def explain(
     """Why two items, or an item and a record of the gallery, are decided as they are."""
     body = ExplainBody(left, right) if record is None else ExplainBody(query=left, id=record)
     body.category = category
-    return Ask("POST", "/v1/explain", Explanation, body)
+    return Ask("POST", "/v1/explain", "gemel.release.explanation.Explanation", body)
 
 
 def embed(items: Sequence[Any]) -> Ask[Float32]:
@@ -180,14 +206,14 @@ def review(limit: int = 100, reviewer: str | None = None) -> Ask[ReviewReply]:
 
 def proposal() -> Ask[Feedback]:
     """What the answers say about the threshold."""
-    return Ask("GET", "/v1/proposal", Feedback)
+    return Ask("GET", "/v1/proposal", "gemel.release.evidence.schema.Feedback")
 
 
 def rollout(change: RolloutBody | None = None) -> Ask[RolloutReply]:
     """The rollout that is under way, or the last one, after a change if one is given."""
     if change is None:
-        return Ask("GET", "/v1/rollout", RolloutReply)
-    return Ask("POST", "/v1/rollout", RolloutReply, change, twice=False)
+        return Ask("GET", "/v1/rollout", ROLLOUT)
+    return Ask("POST", "/v1/rollout", ROLLOUT, change, twice=False)
 
 
 def release() -> Ask[ReleaseReply]:
@@ -197,7 +223,7 @@ def release() -> Ask[ReleaseReply]:
 
 def card() -> Ask[Card]:
     """What the live release is for, what was measured, when it expires."""
-    return Ask("GET", "/v1/card", Card)
+    return Ask("GET", "/v1/card", "gemel.release.words.card.Card")
 
 
 def ready() -> Ask[HealthReply]:
@@ -206,5 +232,7 @@ def ready() -> Ask[HealthReply]:
 
 
 def _rows(reply: EmbeddingsReply) -> Float32:
+    import numpy as np
+
     raw = [base64.b64decode(str(one.embedding)) for one in reply.data]
     return np.stack([np.frombuffer(row, "<f4") for row in raw]).astype(np.float32)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from typing import Any, Self, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gemel.client.answers import AGAIN, Patience, read
 from gemel.client.asks import Ask
 from gemel.client.verbs import Verbs
 from gemel.errors import ServiceUnreachable
+
+if TYPE_CHECKING:  # which takes longer to load than all else here
+    import httpx
 
 Reply = TypeVar("Reply")
 
@@ -28,8 +28,6 @@ class _Connected(Verbs):
         timeout_s: of one attempt.
         retries: attempts after the first, at most.
     """
-
-    _open: Callable[..., Any]
 
     def __init__(
         self,
@@ -46,8 +44,12 @@ class _Connected(Verbs):
         if subject:
             said["x-gemel-subject"] = subject
         self.url = url.rstrip("/")
-        self._pool = self._open(base_url=self.url, timeout=timeout_s, headers=said)
+        self._pool = self._open(self.url, timeout_s, said)
         self._patience = Patience(retries, random.Random())
+
+    def _open(self, url: str, timeout_s: float, headers: dict[str, str]) -> Any:
+        """A pool of connections."""
+        raise NotImplementedError
 
     def _again(self, ask: Ask[Any], attempt: int, came: httpx.Response | Exception) -> float | None:
         """Seconds until the request is sent again; None where the reply is what it is.
@@ -58,6 +60,8 @@ class _Connected(Verbs):
         Raises:
             ServiceUnreachable: there is no reply, and it is not sent again.
         """
+        import httpx
+
         if isinstance(came, httpx.Response):
             if came.status_code not in AGAIN:
                 return None
@@ -84,10 +88,15 @@ class Client(_Connected):
             service.verify({"name": "Ann"}, {"name": "Anne"}).outcome
     """
 
-    _open = httpx.Client
+    def _open(self, url: str, timeout_s: float, headers: dict[str, str]) -> httpx.Client:
+        import httpx
+
+        return httpx.Client(base_url=url, timeout=timeout_s, headers=headers)
 
     def send(self, ask: Ask[Reply]) -> Reply:
         """The reply to a request, sent again where that is safe."""
+        import httpx
+
         content, attempt = ask.content, 0
         while True:
             attempt += 1
@@ -115,10 +124,15 @@ class Client(_Connected):
 class AsyncClient(_Connected):
     """Asks a service from an event loop: as `Client`, with `async with` and `await`."""
 
-    _open = httpx.AsyncClient
+    def _open(self, url: str, timeout_s: float, headers: dict[str, str]) -> httpx.AsyncClient:
+        import httpx
+
+        return httpx.AsyncClient(base_url=url, timeout=timeout_s, headers=headers)
 
     async def send(self, ask: Ask[Reply]) -> Reply:
         """The reply to a request, sent again where that is safe."""
+        import httpx
+
         content, attempt = ask.content, 0
         while True:
             attempt += 1

@@ -7,16 +7,16 @@ score, and what else sends a pair to a person, is for the policy to say.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from gemel.decide.outcomes import Outcome as Outcome
 from gemel.errors import ConfigError
 
 FILE = "policy.json"
 
-Outcome = Literal["match", "no_match", "review"]
 OUTCOMES: tuple[Outcome, ...] = ("no_match", "review", "match")
 """By the code of arrays, from what a rule leaves of anything to what it takes away."""
 NO_MATCH, REVIEW, MATCH = np.arange(len(OUTCOMES), dtype=np.int8)

@@ -15,11 +15,11 @@ import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
 from gemel.decide.conformal import Calibration, classes_needed
+from gemel.decide.outcomes import ClassOutcome as ClassOutcome
 from gemel.encode.scatter import Scatter
 from gemel.errors import ConfigError, DataError
 
 Method = Literal["nearest", "prototype", "knn", "mahalanobis"]
-ClassOutcome = Literal["class", "review", "unknown"]
 
 GUARANTEE = (
     "an item of a class that is enrolled is called unknown with a probability of at most alpha, on "

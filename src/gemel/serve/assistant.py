@@ -13,8 +13,7 @@ import msgspec
 
 from gemel.errors import ConfigError, GemelError
 from gemel.serve.service import Service
-from gemel.serve.verbs.duplicates import RecordItem
-from gemel.serve.verbs.records import NewRecord
+from gemel.serve.wire.enrolled import NewRecord, RecordItem
 
 try:
     from mcp.server.fastmcp import FastMCP

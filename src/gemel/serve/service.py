@@ -36,6 +36,7 @@ from gemel.serve.verbs import identify as identifying
 from gemel.serve.verbs import records, reviews
 from gemel.serve.verbs import search as searching
 from gemel.serve.verbs import verify as verifying
+from gemel.serve.wire import enrolled, operation, pairs, searches
 from gemel.settings import AdaptSettings
 from gemel.tasks.clusters import Method
 from gemel.telemetry import Metrics
@@ -150,7 +151,7 @@ class Service:
         context = self.context(caller=self._caller)
         return answers([verb(context, body) for body in bodies], context.deadline)
 
-    def verify(self, left: Any, right: Any, category: Category = None) -> verifying.VerifyReply:
+    def verify(self, left: Any, right: Any, category: Category = None) -> pairs.VerifyReply:
         """Whether two items are the same.
 
         Args:
@@ -162,7 +163,7 @@ class Service:
         Raises:
             InvalidInput: one of them cannot be encoded.
         """
-        return self.ask(verifying.verify, verifying.VerifyBody(left, right, category))
+        return self.ask(verifying.verify, pairs.VerifyBody(left, right, category))
 
     def embed(self, items: Sequence[Any]) -> Float32:
         """Embeddings of n items: (n, d) float32, unit rows.
@@ -174,7 +175,7 @@ class Service:
 
     def search(
         self, query: Any, k: int = 10, where: Where = None, category: str | None = None
-    ) -> searching.SearchReply:
+    ) -> searches.SearchReply:
         """The k records of the gallery most like an item, best first, each with a decision.
 
         Args:
@@ -186,7 +187,7 @@ class Service:
             InvalidInput: the item cannot be encoded, or k or where are not valid.
             NoGallery: there is none.
         """
-        return self.ask(searching.search, searching.SearchBody(query, k, where, category))
+        return self.ask(searching.search, searches.SearchBody(query, k, where, category))
 
     def identify(
         self,
@@ -195,7 +196,7 @@ class Service:
         category: str | None = None,
         *,
         label: str | None = None,
-    ) -> identifying.IdentifyReply:
+    ) -> searches.IdentifyReply:
         """Who in the gallery an item is, or that it is unknown or may be several.
 
         Args:
@@ -209,7 +210,7 @@ class Service:
             InvalidInput: the item cannot be encoded, or where is not valid.
             NoGallery: there is none.
         """
-        body = identifying.IdentifyBody(query, where, category, label)
+        body = searches.IdentifyBody(query, where, category, label)
         return self.ask(identifying.identify, body)
 
     def explain(
@@ -235,16 +236,16 @@ class Service:
             UnknownRecord: it is not there.
         """
         body = (
-            explaining.ExplainBody(left, right)
+            pairs.ExplainBody(left, right)
             if record is None
-            else explaining.ExplainBody(right=right, query=left, id=record)
+            else pairs.ExplainBody(right=right, query=left, id=record)
         )
         body.category, body.parts = category, "auto" if parts else "none"
         return self.ask(explaining.explain, body)
 
     def classify(
         self, query: Any, k: int = 5, *, label: str = "class", where: Where = None
-    ) -> classifying.ClassifyReply:
+    ) -> searches.ClassifyReply:
         """The k classes most like an item, and whether it is of one of them or unknown.
 
         Args:
@@ -257,24 +258,24 @@ class Service:
                 not valid.
             NoGallery: there is none.
         """
-        body = classifying.ClassifyBody(query, k, label, where)
+        body = searches.ClassifyBody(query, k, label, where)
         return self.ask(classifying.classify, body)
 
-    def classes(self, label: str = "class") -> classifying.ClassesReply:
+    def classes(self, label: str = "class") -> searches.ClassesReply:
         """How many supports each class of the gallery has.
 
         Raises:
             InvalidInput: no record has the label.
             NoGallery: there is none.
         """
-        return self.ask(classifying.classes, classifying.ClassesBody(label))
+        return self.ask(classifying.classes, searches.ClassesBody(label))
 
     def duplicates(
         self,
-        items: Sequence[duplicating.RecordItem],
+        items: Sequence[enrolled.RecordItem],
         method: Method = "average",
         max_risk: float | None = None,
-    ) -> duplicating.DuplicatesReply:
+    ) -> enrolled.DuplicatesReply:
         """Which of a few records are the same.
 
         Args:
@@ -285,54 +286,56 @@ class Service:
             InvalidInput: one cannot be encoded, or the release gives no probabilities.
             DuplicateRecord: an id stands twice.
         """
-        body = duplicating.DuplicatesBody(list(items), method, max_risk)
+        body = enrolled.DuplicatesBody(list(items), method, max_risk)
         return self.ask(duplicating.duplicates, body)
 
-    def enroll(self, new: Sequence[records.NewRecord]) -> records.EnrollReply:
+    def enroll(self, new: Sequence[enrolled.NewRecord]) -> enrolled.EnrollReply:
         """Put records into the gallery, or change those whose id is known; all or none.
 
         Raises:
             InvalidInput: one of them cannot be encoded.
             GalleryError: the gallery does not take them.
         """
-        return self.ask(records.enroll, records.RecordsBody(list(new)))
+        return self.ask(records.enroll, enrolled.RecordsBody(list(new)))
 
-    def delete(self, ids: Sequence[str]) -> records.DeleteReply:
+    def delete(self, ids: Sequence[str]) -> enrolled.DeleteReply:
         """Take records out of the gallery; ids that are not there are no error."""
-        return self.ask(records.delete, records.IdsBody(list(ids)))
+        return self.ask(records.delete, enrolled.IdsBody(list(ids)))
 
-    def get(self, record: str) -> records.RecordReply:
+    def get(self, record: str) -> enrolled.RecordReply:
         """A record of the gallery.
 
         Raises:
             UnknownRecord: it is not there.
         """
-        return self.ask(records.get, records.IdBody(record))
+        return self.ask(records.get, enrolled.IdBody(record))
 
     def count(self) -> int:
         """How many records the gallery holds."""
-        return self.ask(records.count, records.CountBody()).count
+        return self.ask(records.count, enrolled.CountBody()).count
 
-    def verdict(self, decision_id: str, genuine: bool, reviewer: str = "") -> reviews.VerdictReply:
+    def verdict(
+        self, decision_id: str, genuine: bool, reviewer: str = ""
+    ) -> operation.VerdictReply:
         """Note what a decision should have been; on disk on return.
 
         Raises:
             UnknownDecision: there is none of that id.
             NoLedger: decisions are not kept.
         """
-        return self.ask(reviews.verdict, reviews.VerdictBody(decision_id, genuine, reviewer))
+        return self.ask(reviews.verdict, operation.VerdictBody(decision_id, genuine, reviewer))
 
-    def review(self, limit: int = 100) -> reviews.ReviewReply:
+    def review(self, limit: int = 100) -> operation.ReviewReply:
         """Decisions that wait for a person's answer, the oldest first."""
-        return self.ask(reviews.review, reviews.ReviewBody(limit))
+        return self.ask(reviews.review, operation.ReviewBody(limit))
 
     def proposal(self) -> Feedback:
         """What the answers say about the threshold; changes nothing."""
-        return self.ask(reviews.proposal, reviews.ProposalBody())
+        return self.ask(reviews.proposal, operation.ProposalBody())
 
     def card(self) -> Card:
         """What the live release is for, what was measured, when it expires."""
-        return self.ask(cards.card, cards.CardBody())
+        return self.ask(cards.card, operation.CardBody())
 
 
 def _rows(context: Context, items: Sequence[Any]) -> Steps[Float32]:

@@ -8,6 +8,9 @@ from msgspec import Meta
 
 from gemel.settings.shapes import AtLeastOne, Count, Port, Ratio, Settings
 
+Method = Literal["components", "average", "complete", "hdbscan"]
+"""How matches become clusters."""
+
 
 class StoreSettings(Settings, frozen=True):
     """Where state is kept."""

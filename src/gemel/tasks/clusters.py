@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.errors import ConfigError
+from gemel.settings.service import Method as Method
 
-Method = Literal["components", "average", "complete", "hdbscan"]
 METHODS: tuple[str, ...] = get_args(Method)
 MAX_DENSE = 2000
 """Records whose pairs are all looked at together: 32 MiB of float64. Larger components are first

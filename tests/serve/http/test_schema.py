@@ -29,7 +29,7 @@ from gemel.serve.http.endpoint import Route
 from gemel.serve.http.server import running
 from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
-from gemel.serve.verbs.records import NewRecord
+from gemel.serve.wire.enrolled import NewRecord
 
 EXAMPLES = int(os.environ.get("GEMEL_TEST_EXAMPLES", "3"))
 
@@ -53,13 +53,10 @@ def test_replies_are_as_described_whatever_is_asked(served: SimpleNamespace, rou
     operation = served.schema[route.label][route.method]
 
     def ask(case: Case) -> None:
-        # What an item must be, the release says, not the description alone.
-        case.call_and_validate(
-            base_url=served.url,
-            session=served.session,
-            excluded_checks=[positive_data_acceptance],
-            timeout=10,
-        )
+        reply = case.call(base_url=served.url, session=served.session, timeout=10)
+        if reply.status_code != 413:  # schemathesis does not know that a body may be too large
+            # What an item must be, the release says, not the description alone.
+            case.validate_response(reply, excluded_checks=[positive_data_acceptance])
 
     for mode in GenerationMode:
         with_cases = given(case=operation.as_strategy(generation_mode=mode))

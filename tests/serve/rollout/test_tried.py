@@ -26,7 +26,7 @@ from gemel.serve.http.server import running
 from gemel.serve.rollout.desk import Desk, Wish
 from gemel.serve.rollout.follower import Follower
 from gemel.serve.service import Service
-from gemel.serve.verbs.rollout import RolloutBody
+from gemel.serve.wire.rollouts import RolloutBody
 from gemel.settings import AdaptSettings
 
 project = pytest.fixture(opened_project)

@@ -19,7 +19,8 @@ from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.serve.steps import Done, Task, go_on, run
-from gemel.serve.verbs.duplicates import DuplicatesBody, RecordItem, duplicates
+from gemel.serve.verbs.duplicates import duplicates
+from gemel.serve.wire.enrolled import DuplicatesBody, RecordItem
 
 ANNA, BERT, CARLA = small.ROWS[:3]
 

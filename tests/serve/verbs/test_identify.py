@@ -15,7 +15,7 @@ from gemel.release.release import Release
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
-from gemel.serve.verbs.records import NewRecord
+from gemel.serve.wire.enrolled import NewRecord
 
 ANNA = small.ROWS[0]
 NAME = {"first": ANNA["first"], "last": ANNA["last"]}

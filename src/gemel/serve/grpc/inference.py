@@ -23,7 +23,8 @@ from gemel.serve.http import table
 from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Call, Route
 from gemel.serve.http.problems import V2
-from gemel.serve.verbs.shapes.infer import MODEL, AboutBody, InferBody, InferReply, Tensor
+from gemel.serve.verbs.shapes.infer import MODEL
+from gemel.serve.wire.vectors import AboutBody, InferBody, InferReply, Tensor
 
 PACKAGE, SERVICE = "inference", "GRPCInferenceService"
 

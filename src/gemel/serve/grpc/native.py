@@ -20,7 +20,7 @@ from gemel.serve.http.endpoint import Call, Route
 from gemel.serve.http.problems import V2
 from gemel.serve.http.table import RELEASE, TABLE
 from gemel.serve.verbs import rollout
-from gemel.serve.verbs.embed import EmbeddingsBody
+from gemel.serve.wire.vectors import EmbeddingsBody
 
 PACKAGE, SERVICE = "gemel.v1", "Gemel"
 PROTO = Path(__file__).parent / "gemel.proto"

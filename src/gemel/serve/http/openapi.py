@@ -19,7 +19,7 @@ from gemel.serve.http.problems import (
     V2Problem,
 )
 from gemel.serve.live import Live
-from gemel.serve.verbs.wire import PAYLOAD
+from gemel.serve.wire.items import PAYLOAD
 
 
 def document(table: Sequence[Route], live: Live) -> bytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
@@ -17,46 +16,9 @@ from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
 from gemel.serve.service import Service
 from gemel.serve.verbs.shapes.infer import MODEL
+from gemel.serve.wire.operation import FieldReply, HealthReply, ReleaseReply, V2Reply
 
 OPEN = b"application/openmetrics-text"
-
-
-class FieldReply(Struct):
-    """A field of a row."""
-
-    name: str
-    kind: str
-
-
-class ReleaseReply(Struct):
-    """What is live."""
-
-    release: str
-    space: str
-    name: str
-    created: str
-    modality: str
-    fields: list[FieldReply]
-    records: int | None
-    policy: Any
-    operating_points: Any
-
-
-class HealthReply(Struct, omit_defaults=True):
-    """Whether requests are taken."""
-
-    status: Literal["alive", "ready"]
-    release: str | None = None
-    space: str | None = None
-    warning: str | None = None
-
-
-class V2Reply(Struct, omit_defaults=True):
-    """Whether requests are taken, in the Open Inference Protocol."""
-
-    live: bool = False
-    ready: bool = False
-    name: str = ""
 
 
 class State:

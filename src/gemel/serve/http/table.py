@@ -12,7 +12,6 @@ from gemel.release.words.card import Card
 from gemel.serve.context import Role
 from gemel.serve.http.endpoint import Call, Route
 from gemel.serve.http.problems import V2
-from gemel.serve.http.state import HealthReply, ReleaseReply, V2Reply
 from gemel.serve.verbs import (
     batches,
     card,
@@ -28,6 +27,8 @@ from gemel.serve.verbs import (
     verify,
 )
 from gemel.serve.verbs.shapes import infer, rerank
+from gemel.serve.wire import enrolled, operation, pairs, rollouts, searches, vectors
+from gemel.serve.wire.operation import HealthReply, ReleaseReply, V2Reply
 
 RECORDS = "/v1/records"
 MODEL = f"{V2}/models/{infer.MODEL}"
@@ -43,17 +44,17 @@ def _record(call: Call) -> str:
         raise InvalidInput("the id is not UTF-8", where="id") from e
 
 
-def _review(call: Call) -> reviews.ReviewBody:
+def _review(call: Call) -> operation.ReviewBody:
     """As many as a query string asks for, for the reviewer that it names.
 
     Raises:
         InvalidInput: it is no whole number in range.
     """
-    most, word = reviews.MAX_WAITING, call.query.get("limit", "100")
+    most, word = operation.MAX_WAITING, call.query.get("limit", "100")
     is_number = word.isascii() and word.isdecimal() and len(word) <= len(str(most))
     if not is_number or not 1 <= int(word) <= most:
         raise InvalidInput(f"limit {quoted(word, 20)} is no number from 1 to {most}", where="limit")
-    return reviews.ReviewBody(int(word), call.query.get("reviewer"))
+    return operation.ReviewBody(int(word), call.query.get("reviewer"))
 
 
 def _told(
@@ -81,8 +82,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/verify",
-        body=verify.VerifyBody,
-        reply=verify.VerifyReply,
+        body=pairs.VerifyBody,
+        reply=pairs.VerifyReply,
         summary="Decide whether two items are the same",
         role="reader",
         verb=verify.verify,
@@ -92,7 +93,7 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/explain",
-        body=explain.ExplainBody,
+        body=pairs.ExplainBody,
         reply=Explanation,
         summary="Why two items, or an item and a record, are decided as they are",
         role="reader",
@@ -103,8 +104,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/search",
-        body=search.SearchBody,
-        reply=search.SearchReply,
+        body=searches.SearchBody,
+        reply=searches.SearchReply,
         summary="The records of the gallery most like an item, each with a decision",
         role="reader",
         verb=search.search,
@@ -114,8 +115,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/identify",
-        body=identify.IdentifyBody,
-        reply=identify.IdentifyReply,
+        body=searches.IdentifyBody,
+        reply=searches.IdentifyReply,
         summary="Who in the gallery an item is, or that it is unknown",
         role="reader",
         verb=identify.identify,
@@ -125,8 +126,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/classify",
-        body=classify.ClassifyBody,
-        reply=classify.ClassifyReply,
+        body=searches.ClassifyBody,
+        reply=searches.ClassifyReply,
         summary="The class of an item among those enrolled, or unknown",
         role="reader",
         verb=classify.classify,
@@ -136,20 +137,20 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/v1/classes",
-        reply=classify.ClassesReply,
+        reply=searches.ClassesReply,
         summary="The classes of the gallery: the values of an attribute "
         "(`class`, or what `label` names)",
         role="reader",
         verb=classify.classes,
         lanes=("find",),
-        read=lambda call: classify.ClassesBody(**call.query),
+        read=lambda call: searches.ClassesBody(**call.query),
         query=("label",),
     ),
     Route(
         method="POST",
         path="/v1/embeddings",
-        body=embed.EmbeddingsBody,
-        reply=embed.EmbeddingsReply,
+        body=vectors.EmbeddingsBody,
+        reply=vectors.EmbeddingsReply,
         summary="Embeddings of one or more items, in the shape of OpenAI's API",
         role="reader",
         verb=embed.embed,
@@ -158,8 +159,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/verify-batch",
-        body=batches.VerifyBatchBody,
-        reply=batches.VerifyBatchReply,
+        body=pairs.VerifyBatchBody,
+        reply=pairs.VerifyBatchReply,
         summary="Decide about many pairs",
         role="reader",
         verb=batches.verify_batch,
@@ -169,8 +170,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/search-batch",
-        body=batches.SearchBatchBody,
-        reply=batches.SearchBatchReply,
+        body=searches.SearchBatchBody,
+        reply=searches.SearchBatchReply,
         summary="The records most like each of many items",
         role="reader",
         verb=batches.search_batch,
@@ -180,8 +181,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/rerank",
-        body=rerank.RerankBody,
-        reply=rerank.RerankReply,
+        body=pairs.RerankBody,
+        reply=pairs.RerankReply,
         summary="Documents by how much they are like a query, in the shape of Cohere's API",
         role="reader",
         verb=rerank.rerank,
@@ -191,8 +192,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/v1/duplicates",
-        body=duplicates.DuplicatesBody,
-        reply=duplicates.DuplicatesReply,
+        body=enrolled.DuplicatesBody,
+        reply=enrolled.DuplicatesReply,
         summary="Which of these records are the same: clusters, and the pairs that they rest on",
         role="reader",
         verb=duplicates.duplicates,
@@ -202,8 +203,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="POST",
         path=RECORDS,
-        body=records.RecordsBody,
-        reply=records.EnrollReply,
+        body=enrolled.RecordsBody,
+        reply=enrolled.EnrollReply,
         summary="Add records to the gallery, or change those whose id is known",
         role="enroller",
         verb=records.enroll,
@@ -212,8 +213,8 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="DELETE",
         path=RECORDS,
-        body=records.IdsBody,
-        reply=records.DeleteReply,
+        body=enrolled.IdsBody,
+        reply=enrolled.DeleteReply,
         summary="Take records out of the gallery; ids that are not there are no error",
         role="enroller",
         verb=records.delete,
@@ -222,38 +223,38 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="GET",
         path=RECORDS,
-        reply=records.CountReply,
+        reply=enrolled.CountReply,
         summary="How many records the gallery holds",
         role="reader",
         verb=records.count,
         lanes=("find",),
-        read=lambda _: records.CountBody(),
+        read=lambda _: enrolled.CountBody(),
     ),
     Route(
         method="GET",
         path=RECORD,
-        reply=records.RecordReply,
+        reply=enrolled.RecordReply,
         summary="One record of the gallery",
         role="reader",
         verb=records.get,
         lanes=("find",),
-        read=lambda call: records.IdBody(_record(call)),
+        read=lambda call: enrolled.IdBody(_record(call)),
     ),
     Route(
         method="DELETE",
         path=RECORD,
-        reply=records.DeleteReply,
+        reply=enrolled.DeleteReply,
         summary="Take one record out of the gallery",
         role="enroller",
         verb=records.delete,
         lanes=("change",),
-        read=lambda call: records.IdsBody([_record(call)]),
+        read=lambda call: enrolled.IdsBody([_record(call)]),
     ),
     Route(
         method="POST",
         path="/v1/verdicts",
-        body=reviews.VerdictBody,
-        reply=reviews.VerdictReply,
+        body=operation.VerdictBody,
+        reply=operation.VerdictReply,
         summary="Say what a decision should have been; on disk when it is answered",
         role="reviewer",
         verb=reviews.verdict,
@@ -262,7 +263,7 @@ TABLE: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/v1/review",
-        reply=reviews.ReviewReply,
+        reply=operation.ReviewReply,
         summary="Decisions that wait for a person's answer, the oldest first; ?limit=100&reviewer=",
         role="reviewer",
         verb=reviews.review,
@@ -278,23 +279,23 @@ TABLE: tuple[Route, ...] = (
         role="reviewer",
         verb=reviews.proposal,
         lanes=("review",),
-        read=lambda _: reviews.ProposalBody(),
+        read=lambda _: operation.ProposalBody(),
     ),
     Route(
         method="GET",
         path="/v1/rollout",
-        reply=rollout.RolloutReply,
+        reply=rollouts.RolloutReply,
         summary="The rollout that is under way, or the last one, and what is found",
         role="operator",
         verb=rollout.status,
         lanes=("review",),
-        read=lambda _: rollout.RolloutQuery(),
+        read=lambda _: rollouts.RolloutQuery(),
     ),
     Route(
         method="POST",
         path="/v1/rollout",
-        body=rollout.RolloutBody,
-        reply=rollout.RolloutReply,
+        body=rollouts.RolloutBody,
+        reply=rollouts.RolloutReply,
         summary="Begin to try a release; pause, resume, abort or promote",
         role="operator",
         verb=rollout.rollout,
@@ -309,33 +310,33 @@ TABLE: tuple[Route, ...] = (
         role="reader",
         verb=card.card,
         lanes=("find",),
-        read=lambda _: card.CardBody(),
+        read=lambda _: operation.CardBody(),
     ),
     Route(
         method="GET",
         path=V2,
-        reply=infer.ServerReply,
+        reply=vectors.ServerReply,
         summary="What serves, in the Open Inference Protocol",
         role="reader",
         verb=infer.server,
         lanes=("find",),
-        read=lambda _: infer.AboutBody(),
+        read=lambda _: vectors.AboutBody(),
     ),
     Route(
         method="GET",
         path=MODEL,
-        reply=infer.ModelReply,
+        reply=vectors.ModelReply,
         summary="What the model takes and gives",
         role="reader",
         verb=infer.model,
         lanes=("find",),
-        read=lambda _: infer.AboutBody(),
+        read=lambda _: vectors.AboutBody(),
     ),
     Route(
         method="POST",
         path=f"{MODEL}/infer",
-        body=infer.InferBody,
-        reply=infer.InferReply,
+        body=vectors.InferBody,
+        reply=vectors.InferReply,
         summary="Embeddings of `input`, or decisions about `left` and `right`",
         role="reader",
         verb=infer.infer,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gemel.serve.verbs.classify import ClassifyReply
-from gemel.serve.verbs.identify import IdentifyReply
-from gemel.serve.verbs.search import SearchReply
-from gemel.serve.verbs.verify import VerifyReply
+from gemel.serve.wire.pairs import VerifyReply
+from gemel.serve.wire.searches import ClassifyReply, IdentifyReply, SearchReply
 
 NOTHING = ("no_match", "unknown")
 

@@ -6,42 +6,17 @@ batch, and its place says which.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from msgspec import Meta, Struct
+from typing import Any
 
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.search import SearchBody, SearchReply, found
-from gemel.serve.verbs.verify import VerifyBody, VerifyReply, decided, question
-from gemel.serve.verbs.wire import MAX_ITEMS, Body
+from gemel.serve.verbs.search import found
+from gemel.serve.verbs.verify import decided, question
+from gemel.serve.wire.pairs import VerifyBatchBody, VerifyBatchReply, VerifyReply
+from gemel.serve.wire.searches import SearchBatchBody, SearchBatchReply, SearchReply
 
 PIECE = 16
 """Questions that are worked on at once."""
-
-
-class VerifyBatchBody(Body):
-    """Of each of these pairs: are the two the same?"""
-
-    pairs: Annotated[list[VerifyBody], Meta(min_length=1, max_length=MAX_ITEMS)]
-
-
-class VerifyBatchReply(Struct):
-    """Decisions in the order of the pairs."""
-
-    results: list[VerifyReply]
-
-
-class SearchBatchBody(Body):
-    """Of each of these queries: who in the gallery is most like it?"""
-
-    queries: Annotated[list[SearchBody], Meta(min_length=1, max_length=MAX_ITEMS)]
-
-
-class SearchBatchReply(Struct):
-    """Hits in the order of the queries."""
-
-    results: list[SearchReply]
 
 
 def verify_batch(context: Context, body: VerifyBatchBody) -> Steps[VerifyBatchReply]:

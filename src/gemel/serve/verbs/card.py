@@ -6,11 +6,7 @@ from gemel.release.words.card import Card
 from gemel.release.words.card import card as card_of
 from gemel.serve.context import Context
 from gemel.serve.steps import Move, Steps
-from gemel.serve.verbs.wire import Body
-
-
-class CardBody(Body):
-    """Which card?"""
+from gemel.serve.wire.operation import CardBody
 
 
 def card(context: Context, body: CardBody) -> Steps[Card]:

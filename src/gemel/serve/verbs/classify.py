@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from msgspec import Meta, Struct
 
-from gemel.decide.classes import ClassOutcome
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Classified
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_K, Body, Filter, Item, Scalar
+from gemel.serve.wire.searches import (
+    ClassCount,
+    ClassesBody,
+    ClassesReply,
+    ClassifyBody,
+    ClassifyReply,
+    ClassReply,
+)
 
 AS_MATCH = {"class": "match", "review": "review", "unknown": "no_match"}
-
-
-class ClassifyBody(Body):
-    """Which of the enrolled classes is this one of, or none?"""
-
-    query: Item
-    k: Annotated[int, Meta(ge=1, le=MAX_K, description="Classes at most")] = 5
-    label: Annotated[
-        str, Meta(min_length=1, description="Attribute whose values are the classes")
-    ] = "class"
-    where: Annotated[
-        Filter | None, Meta(description="Only supports whose attributes have these values")
-    ] = None
-
-
-class ClassReply(Struct):
-    """A class, and how likely it is.
-
-    `probability` is among the classes there are; `p_value` says how usual such a score is for an
-    item of this class. Both are null where the release has no policy of classes.
-    """
-
-    label: Scalar | bool
-    score: float
-    probability: float | None
-    p_value: float | None
-    supports: int
-    support_id: str
-
-
-class ClassifyReply(Struct):
-    """A class, or none of them; classes best first.
-
-    `anomaly` is the share of calibration items that are more usual than this one; null without a
-    policy of classes. `alpha` is the share of items of known classes that may be called unknown.
-    """
-
-    outcome: ClassOutcome
-    label: Scalar | bool
-    classes: list[ClassReply]
-    anomaly: float | None
-    alpha: float | None
-    method: str
-    release: str
-    space: str
-    decision_id: str | None
-
-
-class ClassesBody(Body):
-    """Which classes are there?"""
-
-    label: str = "class"
-
-
-class ClassCount(Struct):
-    """A class and its supports."""
-
-    label: Scalar | bool
-    supports: int
-
-
-class ClassesReply(Struct):
-    """The classes of a gallery, larger ones first."""
-
-    classes: list[ClassCount]
-    supports: int
-    label: str
 
 
 def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:

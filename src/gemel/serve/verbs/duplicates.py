@@ -6,22 +6,19 @@ For as many records as a request may hold; larger sets are a job for `gemel dupl
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
 
 import numpy as np
-from msgspec import UNSET, Meta, Struct
 
 from gemel.arrays import Float64
-from gemel.decide.bands import Outcome
 from gemel.decide.sets import Judged
 from gemel.errors import DuplicateRecord, InvalidInput
 from gemel.ledger.bodies import Grouped
 from gemel.release.for_set import before, for_set
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Mark
+from gemel.serve.wire.enrolled import ClusterReply, DuplicatesBody, DuplicatesReply, PairReply
 from gemel.tasks.canonical import centrality, foremost
-from gemel.tasks.clusters import Clusters, Method, groups
+from gemel.tasks.clusters import Clusters, groups
 from gemel.tasks.pairs import Pairs, joined, scan
 from gemel.tasks.sameness import Records, clustered, floor
 
@@ -29,64 +26,6 @@ STRIDE = 64
 """Records compared with all others in one go: others that wait in the lane come in between."""
 MAX_PAIRS = 20_000
 """Pairs that may match, in one request: what is judged, clustered and sent back."""
-
-
-class RecordItem(Body):
-    """A record, the id to speak of it, and its category where the release decides by one."""
-
-    id: Annotated[str, Meta(min_length=1, max_length=1024)]
-    payload: Item
-    category: str | None = None
-
-
-class DuplicatesBody(Body):
-    """Which of these records are the same?"""
-
-    records: Annotated[list[RecordItem], Meta(min_length=2, max_length=MAX_ITEMS)]
-    method: Annotated[
-        Method,
-        Meta(description="How matches become clusters"),
-    ] = "average"
-    max_risk: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Probability of a false link that no cluster may exceed"),
-    ] = None
-    prior: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | None,
-        Meta(description="Share of genuine pairs among them, if known; it moves the threshold"),
-    ] = None
-
-
-class ClusterReply(Struct):
-    """Records that are the same; risk is the probability that a link they hang on is false."""
-
-    records: list[str]
-    canonical: str
-    weakest_link: float | None
-    risk: float | None
-
-
-class PairReply(Struct):
-    """Two records that match or are for review; probability at the prior of the reply."""
-
-    left: str
-    right: str
-    score: float
-    probability: float | None
-    outcome: Outcome
-
-
-class DuplicatesReply(Struct):
-    """Clusters of two records or more, and the pairs that match or are for review."""
-
-    clusters: list[ClusterReply]
-    pairs: list[PairReply]
-    threshold: float
-    prior: float
-    release: str
-    space: str
-    decision_id: str | None
-    unproven: Mark = UNSET
 
 
 def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]:

@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw
 
 from gemel.errors import InvalidInput
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
+from gemel.serve.wire.vectors import Embedding, EmbeddingsBody, EmbeddingsReply, Usage
 
 FEW = 8
 """Items up to which the reply is written where they were encoded."""
 _encode = msgspec.json.Encoder().encode
-
-
-class EmbeddingsBody(Body):
-    """Payloads to embed, in the shape of OpenAI's API; `model` and `user` change nothing."""
-
-    input: Item | Annotated[list[Item], Meta(min_length=1, max_length=MAX_ITEMS)]
-    model: str | None = None
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = None
-    user: str | None = None
-
-
-class Embedding(Struct):
-    """One embedding: d floats, or their little-endian float32 bytes in base64."""
-
-    index: int
-    embedding: Annotated[list[float] | str, Meta(extra={"protobuf": "repeated float"})]
-    object: str = "embedding"
-
-
-class Usage(Struct):
-    """Kept for clients of OpenAI's API: payloads are counted, not tokens."""
-
-    prompt_tokens: int
-    total_tokens: int
-
-
-class EmbeddingsReply(Struct):
-    """Embeddings in the order of the input."""
-
-    data: list[Embedding]
-    model: str
-    usage: Usage
-    object: str = "list"
 
 
 def embed(context: Context, body: EmbeddingsBody) -> Steps[EmbeddingsReply]:

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from msgspec import Meta
-
 from gemel.decide.policy import pair_of
 from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation, Question, explaining
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import Body, Category, Item
+from gemel.serve.wire.pairs import ExplainBody
 from gemel.tasks.explain import advance
-
-
-class ExplainBody(Body):
-    """Why is it decided as it is: left and right, or query and the id of a record?"""
-
-    left: Item | None = None
-    right: Item | None = None
-    query: Item | None = None
-    id: Annotated[str | None, Meta(description="A record of the gallery")] = None
-    category: Annotated[
-        Category, Meta(description="Of both, or of each; a record has its own as an attribute")
-    ] = None
-    parts: Annotated[
-        Literal["auto", "none"],
-        Meta(description="auto: what each field, word or region is worth; none: without that"),
-    ] = "auto"
 
 
 def explain(context: Context, body: ExplainBody) -> Steps[Explanation]:

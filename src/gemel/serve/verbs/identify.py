@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from msgspec import Meta, Struct
 
 from gemel.decide.policy import Decision
 from gemel.gallery.candidates import Hit
@@ -15,55 +12,10 @@ from gemel.ledger.bodies import Identified
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import Body, CategoryOfQuery, Item, Where
+from gemel.serve.wire.searches import Candidate, IdentifyBody, IdentifyReply
 
 K = 10
 """Candidates that are scored exactly before the best one is decided about."""
-
-
-class IdentifyBody(Body):
-    """Who in the gallery is this one, or nobody?"""
-
-    query: Item
-    where: Where = None
-    category: CategoryOfQuery = None
-    label: Annotated[
-        Annotated[str, Meta(min_length=1)] | None,
-        Meta(description="Attribute that says whose a record is; null: that of the service"),
-    ] = None
-
-
-class Candidate(Struct):
-    """A record that it may be as well as another."""
-
-    record: str
-    score: float
-    probability: float | None
-    attributes: dict[str, Any]
-
-
-class IdentifyReply(Struct, omit_defaults=True):
-    """Who it is; the record is null for `unknown`, the score for an empty gallery.
-
-    `ambiguous` where another identity is as good: then the record is null too, and `candidates`
-    has the best record of each. `not_compared` names what the query leaves empty and a record that
-    is answered has: thresholds were measured on records as full as those of the data.
-    """
-
-    outcome: Literal["match", "review", "unknown", "ambiguous"]
-    record: str | None
-    attributes: dict[str, Any] | None
-    score: float | None
-    threshold: float
-    probability: float | None
-    gallery_size: int
-    largest_gallery: int | None
-    release: str
-    space: str
-    decision_id: str | None
-    candidates: list[Candidate] = []
-    not_compared: list[str] = []
-    unproven: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
-
-from msgspec import Meta, Struct
+from typing import Any
 
 from gemel.arrays import Float32
 from gemel.gallery.record import Enrolled
@@ -13,68 +11,17 @@ from gemel.ledger import changes
 from gemel.serve.context import Context
 from gemel.serve.live import Live
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item, Value
-
-
-class NewRecord(Body):
-    """A record to enroll; without attributes a row's own values are its attributes."""
-
-    id: Annotated[str, Meta(min_length=1, max_length=1024)]
-    payload: Item
-    attributes: dict[str, Value | None] | None = None
-
-
-class RecordsBody(Body):
-    """Records to enroll, all of them or none."""
-
-    records: Annotated[list[NewRecord], Meta(min_length=1, max_length=MAX_ITEMS)]
-
-
-class EnrollReply(Struct):
-    """What an enroll did, in records."""
-
-    added: int
-    updated: int
-    unchanged: int
-    count: int
-    decision_id: str | None
-
-
-class IdsBody(Body):
-    """Records to delete."""
-
-    ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_ITEMS)]
-
-
-class DeleteReply(Struct):
-    """How many records were there and are gone."""
-
-    deleted: int
-    count: int
-    decision_id: str | None
-
-
-class IdBody(Body):
-    """The record to look at."""
-
-    id: str
-
-
-class RecordReply(Struct):
-    """A record of the gallery."""
-
-    id: str
-    attributes: dict[str, Any]
-
-
-class CountBody(Body):
-    """How many are there?"""
-
-
-class CountReply(Struct):
-    """How many records there are."""
-
-    count: int
+from gemel.serve.wire.enrolled import (
+    CountBody,
+    CountReply,
+    DeleteReply,
+    EnrollReply,
+    IdBody,
+    IdsBody,
+    NewRecord,
+    RecordReply,
+    RecordsBody,
+)
 
 
 def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:

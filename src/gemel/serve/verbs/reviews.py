@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
-
-from msgspec import Meta, Struct
 
 from gemel.ledger.verdicts import UNASKED, answer, waiting
 from gemel.release.evidence.schema import Feedback
 from gemel.release.make.adapt import feedback
 from gemel.serve.context import LOCAL, Context
 from gemel.serve.steps import Move, Steps
-from gemel.serve.verbs.wire import Body
-
-MAX_WAITING = 1000
-
-
-class VerdictBody(Body):
-    """A person's answer to a decision: are the two really the same?"""
-
-    decision_id: Annotated[str, Meta(min_length=32, max_length=32, pattern="^[0-9a-f]*$")]
-    genuine: bool
-    reviewer: Annotated[
-        str, Meta(max_length=64, description="Who says so; a second answer replaces the first")
-    ] = ""
-
-
-class VerdictReply(Struct):
-    """An answer that is on disk; `counts` for a proposal unless the note says why not."""
-
-    decision_id: str
-    verdict_id: str
-    counts: bool
-    note: str | None
-
-
-class ReviewBody(Body):
-    """Which decisions wait for an answer?"""
-
-    limit: Annotated[int, Meta(ge=1, le=MAX_WAITING)] = 100
-    reviewer: str | None = None
-
-
-class WaitingReply(Struct):
-    """A decision that nobody has answered yet, or that the reviewer should answer too."""
-
-    decision_id: str
-    outcome: str
-    score: float
-    release: str
-    time: str
-
-
-class ReviewReply(Struct):
-    """What people are asked about, the oldest first."""
-
-    waiting: list[WaitingReply]
-
-
-class ProposalBody(Body):
-    """What do the answers say about the threshold?"""
+from gemel.serve.wire.operation import (
+    ProposalBody,
+    ReviewBody,
+    ReviewReply,
+    VerdictBody,
+    VerdictReply,
+    WaitingReply,
+)
 
 
 def verdict(context: Context, body: VerdictBody) -> Steps[VerdictReply]:

@@ -2,87 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from msgspec import Meta, Struct
-
 from gemel.errors import InvalidInput, NotFound, RolloutConflict
 from gemel.serve.context import Context
-from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS, Desk, Wish
-from gemel.serve.rollout.guard import Reading, Word, judge
-from gemel.serve.rollout.plan import State, Status
+from gemel.serve.rollout.desk import Desk, Wish
+from gemel.serve.rollout.guard import judge
+from gemel.serve.rollout.plan import State
 from gemel.serve.steps import Move, Steps
-from gemel.serve.verbs.wire import Body
-
-Action = Literal["start", "pause", "resume", "abort", "promote"]
-Per = Annotated[float, Meta(gt=0, lt=100)]
-
-
-class RolloutBody(Body):
-    """What to do with a rollout; all but the reason are for `start`."""
-
-    action: Action
-    release: Annotated[
-        str | None, Meta(description="The candidate: id, unique start of one, or pointer")
-    ] = None
-    shadow: Annotated[
-        bool, Meta(description="Ask it after the reply only, instead of answering with it")
-    ] = False
-    steps: Annotated[
-        tuple[Per, ...], Meta(description="Per cent of the subjects at each step of a canary")
-    ] = STEPS
-    max_flips: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | None,
-        Meta(description="Share of decisions that may differ; null: what the gold sets predict"),
-    ] = None
-    slow_ms: Annotated[float, Meta(gt=0, description="From which on an answer is slow")] = SLOW_MS
-    least: Annotated[int, Meta(ge=1, description="Subjects answered at each step")] = LEAST
-    alpha: Annotated[
-        float, Meta(gt=0, lt=1, description="Risk of rolling back what is not worse")
-    ] = ALPHA
-    reason: str = ""
-
-
-class RolloutQuery(Body):
-    """How is the rollout?"""
-
-
-class Seen(Struct):
-    """What pairs of replies to the same requests say besides: all of the candidate against stable.
-
-    `overlap` is the mean share of stable's hits that the candidate has as well, `shift` the mean
-    difference of scores, `dropped` how many requests were not compared since too many waited.
-    """
-
-    overlap: float | None
-    shift: float | None
-    dropped: int
-
-
-class RolloutReply(Struct):
-    """The rollout that is under way, or the last one.
-
-    `share` is what the candidate answers now, `step` counts from 1, `needs` is about how many more
-    subjects are wanted for a verdict, null where that cannot be told.
-    """
-
-    rollout: str
-    status: Status
-    release: str
-    stable: str
-    mode: str
-    step: int
-    steps: int
-    share: float
-    verdict: Word
-    needs: int | None
-    reasons: list[str]
-    readings: list[Reading]
-    seen: Seen
-    reason: str
-    started: str
-    moved: str
-    actor: str
+from gemel.serve.wire.rollouts import RolloutBody, RolloutQuery, RolloutReply, Seen
 
 
 def rollout(context: Context, body: RolloutBody) -> Steps[RolloutReply]:

@@ -3,52 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct
-
-from gemel.decide.bands import Outcome
 from gemel.gallery.candidates import Hit
 from gemel.ledger.bodies import Searched
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.wire import MAX_K, Body, CategoryOfQuery, Item, Mark, Pair, Where
-
-
-class SearchBody(Body):
-    """Who in the gallery is most like this one?"""
-
-    query: Item
-    k: Annotated[int, Meta(ge=1, le=MAX_K, description="Hits at most")] = 10
-    where: Where = None
-    category: CategoryOfQuery = None
-
-
-class HitReply(Struct):
-    """A record of the gallery, and the decision about it."""
-
-    id: str
-    score: float
-    probability: float | None
-    decision: Outcome
-    threshold: float
-    release: str
-    rank: int
-    attributes: dict[str, Any]
-    category: Pair | None = None
-    interval: tuple[float, float] | None = None
-    rule: str | None = None
-
-
-class SearchReply(Struct):
-    """Hits, best first."""
-
-    hits: list[HitReply]
-    release: str
-    space: str
-    decision_id: str | None
-    unproven: Mark = UNSET
+from gemel.serve.wire.searches import HitReply, SearchBody, SearchReply
 
 
 def search(context: Context, body: SearchBody) -> Steps[SearchReply]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET
 
-from gemel.decide.bands import Outcome
 from gemel.decide.policy import Decision, pair_of
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Verified
@@ -15,42 +14,11 @@ from gemel.ledger.verdicts import is_asked
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Steps
-from gemel.serve.verbs.wire import MAX_VIEWS, Body, Category, Item, Mark, Pair, Views
+from gemel.serve.wire.items import MAX_VIEWS
+from gemel.serve.wire.pairs import VerifyBody, VerifyReply
 
 ORDER = {"no_match": 0, "review": 1, "match": 2}
 ONE_PAIR = ((0, 1),)
-
-
-class VerifyBody(Body):
-    """Are these two the same? A list on a side is of several views of one thing: all must match."""
-
-    left: Item | Views
-    right: Item | Views
-    category: Annotated[
-        Category,
-        Meta(description="Of both records, or of the left and the right one; null = unknown"),
-    ] = None
-
-
-class VerifyReply(Struct):
-    """A decision about two payloads; score, threshold and release belong together.
-
-    `category` is that of left and right as far as the release knows it, where it decides by it.
-    `asked` says that a verdict on it is wanted: because it is for review, or as an audit.
-    """
-
-    outcome: Outcome
-    score: float
-    threshold: float
-    probability: float | None
-    release: str
-    space: str
-    decision_id: str | None
-    category: Pair | None = None
-    interval: tuple[float, float] | None = None
-    rule: str | None = None
-    asked: bool = False
-    unproven: Mark = UNSET
 
 
 class Question(NamedTuple):

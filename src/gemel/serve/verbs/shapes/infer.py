@@ -7,87 +7,28 @@ a text, or the JSON text of an object such as a row or an image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
 
 import gemel
 from gemel.errors import InvalidInput, quoted
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
-from gemel.serve.verbs.batches import VerifyBatchBody, verify_batch
-from gemel.serve.verbs.verify import VerifyBody
-from gemel.serve.verbs.wire import MAX_ITEMS, Body
+from gemel.serve.verbs.batches import verify_batch
+from gemel.serve.wire.pairs import VerifyBatchBody, VerifyBody
+from gemel.serve.wire.vectors import (
+    AboutBody,
+    Described,
+    InferBody,
+    InferReply,
+    ModelReply,
+    Output,
+    ServerReply,
+    Tensor,
+)
 
 MODEL = "gemel"
-
-
-class Tensor(Struct):
-    """A tensor of the request; `parameters` change nothing."""
-
-    name: str
-    shape: list[int]
-    datatype: Literal["BYTES"]
-    data: Annotated[list[Any], Meta(min_length=1, max_length=MAX_ITEMS)]
-    parameters: dict[str, Any] | None = None
-
-
-class InferBody(Body):
-    """One tensor `input` for embeddings, or `left` and `right` for decisions."""
-
-    inputs: Annotated[list[Tensor], Meta(min_length=1, max_length=2)]
-    id: str | None = None
-    outputs: list[dict[str, Any]] | None = None
-    parameters: dict[str, Any] | None = None
-
-
-class Output(Struct):
-    """A tensor of the reply, in row-major order."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: Any
-
-
-class InferReply(Struct):
-    """`embedding`; or `outcome`, `score`, `threshold` and `decision_id` of each pair."""
-
-    model_name: str
-    model_version: str
-    id: str
-    outputs: list[Output]
-
-
-class Described(Struct):
-    """Name, type and shape of a tensor; -1 is any size."""
-
-    name: str
-    datatype: str
-    shape: list[int]
-
-
-class ModelReply(Struct):
-    """What the model takes and gives."""
-
-    name: str
-    versions: list[str]
-    platform: str
-    inputs: list[Described]
-    outputs: list[Described]
-
-
-class ServerReply(Struct):
-    """What serves."""
-
-    name: str
-    version: str
-    extensions: list[str]
-
-
-class AboutBody(Body):
-    """What is it?"""
 
 
 def infer(context: Context, body: InferBody) -> Steps[InferReply]:

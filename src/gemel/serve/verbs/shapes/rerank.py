@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
-
-from gemel.decide.bands import Outcome
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Steps
-from gemel.serve.verbs.wire import MAX_ITEMS, Body, Item
+from gemel.serve.wire.pairs import Ranked, RerankBody, RerankReply
 
 PIECE = 31
 """Documents that are compared at once, beside the query."""
-
-
-class RerankBody(Body):
-    """A query and documents; `model` and `max_tokens_per_doc` change nothing."""
-
-    query: Item
-    documents: Annotated[list[Item], Meta(min_length=1, max_length=MAX_ITEMS)]
-    top_n: Annotated[int, Meta(ge=1)] | None = None
-    model: str | None = None
-    max_tokens_per_doc: int | None = None
-
-
-class Ranked(Struct):
-    """A document by its place in the request.
-
-    `relevance_score` is the probability that the two are the same where the release gives one, else
-    the score; the other fields are those of `/v1/verify`.
-    """
-
-    index: int
-    relevance_score: float
-    score: float
-    decision: Outcome
-    threshold: float
-
-
-class RerankReply(Struct):
-    """Documents, best first."""
-
-    id: str
-    results: list[Ranked]
-    meta: dict[str, Any]
 
 
 def rerank(context: Context, body: RerankBody) -> Steps[RerankReply]:

@@ -1,0 +1,1 @@
+"""What is sent and what comes back: plain structs that clients load without the service."""
