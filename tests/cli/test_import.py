@@ -13,6 +13,7 @@ from gemel.arrays import unit_rows
 from gemel.cli.main import run
 from gemel.encode.encoder import Encoder
 from gemel.release.store import Store
+from gemel.testing import check_encoder
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +73,21 @@ def test_what_is_no_model_says_so(
     words = ["import", "./nowhere", "--data", "texts.csv", "--identity", "of", "-o", "other.toml"]
     assert run(words) == 1
     assert "no folder './nowhere'" in capsys.readouterr().err
+
+
+def test_a_model_is_made_smaller_by_what_learns_from_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    store = Store(project / ".gemel")
+    parent = store.get(store.list()[0].id)
+    payloads, rows = parent.probe_payloads()
+    assert run(["shrink", parent.id, "--take", "int8", "--student"]) == 0
+    child = next(store.get(m.id) for m in store.list() if m.parent == parent.id)
+    found = child.evidence.shrunk
+    assert found is not None
+    assert {t.name for t in found.tried} >= {"int8", "pca-16", "pca-16+int8", "student"}
+    # Nothing that is encoded beside a text changes its embedding, and few bits change it little.
+    check_encoder(child.encoder, payloads)
+    assert np.einsum("ij,ij->i", child.encoder.encode(payloads), rows).min() > 0.95
+    assert "int8 costs" in capsys.readouterr().err

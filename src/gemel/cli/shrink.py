@@ -35,6 +35,10 @@ def shrink(
     take: Annotated[
         str, typer.Option(metavar="CANDIDATE", help="This one, whatever it keeps.")
     ] = "",
+    student: Annotated[
+        bool,
+        typer.Option("--student", help="Train a narrower network on its embeddings as well."),
+    ] = False,
     name: Annotated[str, typer.Option(help="A name for people.")] = "",
     config: ConfigFile = None,
     sets: Sets = None,
@@ -63,6 +67,7 @@ def shrink(
             splits,
             keep=keep_recall,
             take=take,
+            student=student,
             into=Path(draft),
             name=name,
             progress=tick,

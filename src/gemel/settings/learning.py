@@ -23,7 +23,9 @@ For = Literal["verify", "search", "duplicates"]
 class TrainSettings(Settings, frozen=True):
     """How the encoder learns; 0 and null mean the measured default of the modality."""
 
-    size: Annotated[Literal["small", "base"], Meta(description="Size of the tower")] = "small"
+    size: Annotated[Literal["tiny", "small", "base"], Meta(description="Size of the tower")] = (
+        "small"
+    )
     backbone: Annotated[
         str,
         Meta(

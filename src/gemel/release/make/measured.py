@@ -278,11 +278,11 @@ def timing(encoder: Encoder, payloads: Sequence[Any]) -> Timing:
         single_p99_ms=float(p99),
         batch=min(BATCH, len(payloads)),
         items_per_second=len(payloads) / max(bulk, 1e-9),
-        machine=_machine(),
+        machine=machine(),
     )
 
 
-def _machine() -> str:
+def machine() -> str:
     """Processor, number of cores and system, without the name of the machine."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")

@@ -9,97 +9,29 @@ and takes no other rows than it was made for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from gemel.arrays import Float32, Int64, canonical_json
-from gemel.data.dataset import Dataset
-from gemel.data.splits import Splits
+from gemel.arrays import Float32, canonical_json
 from gemel.encode.comparators import Comparator
-from gemel.encode.comparators.as_norm import AsNorm
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.encoder import NETWORK, PREPARE, Encoder
 from gemel.files import write_whole
-from gemel.release.evidence.part import encode
-from gemel.release.release import Release
-from gemel.release.run import ENCODER, REPORT, Run, RunReport
+from gemel.release.run import ENCODER, Run
 from gemel.train import towers
-from gemel.train.arrays import Arrays
 from gemel.train.comparators import learned
 from gemel.train.comparators.pairs import Layout
 from gemel.train.fit import known
 from gemel.train.shrink import int8, projection
+from gemel.train.shrink.source import Source
+from gemel.train.shrink.student import student
 
 DIVISORS = (2, 4, 8)
 """Of the dimensions of an embedding."""
 LEAST_DIM, STEP = 16, 8
 LEAST_BLOCK = 4
-LOOKED_AT = 8_000
-"""Training records whose embeddings say which directions matter."""
-RANGED = 256
-"""Training records that set the ranges of activations."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is shrunk, with the records that it learned from.
-
-    Args:
-        parent: the release.
-        dataset: that it was made from.
-        splits: of the dataset.
-    """
-
-    parent: Release
-    dataset: Dataset
-    splits: Splits
-
-    @cached_property
-    def plain(self) -> Comparator:
-        """The comparator of the parent, before a cohort normalises it."""
-        found = self.parent.comparator
-        return found.inner if isinstance(found, AsNorm) else found
-
-    @cached_property
-    def network(self) -> bytes:
-        """The ONNX model of the parent."""
-        return (self.parent.folder / ENCODER / NETWORK).read_bytes()
-
-    @cached_property
-    def learned_from(self) -> Int64:
-        """Positions of training records, of randomly chosen ones where there are many."""
-        train = self.splits.train
-        if len(train) <= LOOKED_AT:
-            return train
-        rng = np.random.default_rng(self.splits.seed)
-        return np.sort(rng.choice(train, LOOKED_AT, replace=False))
-
-    @cached_property
-    def rows(self) -> Float32:
-        """Embeddings of those records by the parent, (n, d) float32."""
-        return encode(self.parent.encoder, self.dataset, self.learned_from)
-
-    @cached_property
-    def arrays(self) -> Arrays:
-        """A few of those records, prepared."""
-        every = max(1, len(self.learned_from) // RANGED)
-        idx = self.learned_from[::every][:RANGED]
-        return self.parent.encoder.prepare(self.dataset.payloads(idx))
-
-    def run(self, folder: Path) -> Run:
-        """A run in a folder that already has an encoder and its comparator."""
-        report = RunReport(
-            key=Encoder.open(folder / ENCODER).space_id,
-            dataset=self.dataset.digest,
-            modality=self.parent.modality,
-            splits=self.splits.as_dict(),
-            training=self.parent.evidence.training,
-        )
-        write_whole(folder / REPORT, report.to_json())
-        return Run(folder, report)
 
 
 @dataclass(frozen=True)
@@ -109,14 +41,17 @@ class Candidate:
     Args:
         divisor: of the dimensions, 1 for all of them.
         in_8_bits: whether the network is quantized.
+        taught: whether it is a narrower tower that learns from the release.
     """
 
     divisor: int = 1
     in_8_bits: bool = False
+    taught: bool = False
 
     def name(self, source: Source) -> str:
         """Such as `pca-96+int8`."""
         parts = [f"pca-{self.dim(source)}"] if self.divisor > 1 else []
+        parts += ["student"] if self.taught else []
         return "+".join([*parts, *(["int8"] if self.in_8_bits else [])])
 
     def how(self, source: Source) -> str:
@@ -125,6 +60,8 @@ class Candidate:
         if self.divisor > 1:
             dim = source.parent.encoder.dim
             parts.append(f"{self.dim(source)} of {dim} dimensions, by principal components")
+        if self.taught:
+            parts.append("a narrower network of gemel's own, taught by the embeddings")
         if self.in_8_bits:
             parts.append("weights in 8 bits, ranges fixed on training records")
         return "; ".join(parts)
@@ -145,6 +82,8 @@ class Candidate:
 
     def make(self, source: Source, folder: Path) -> Run:
         """The candidate as a run in an empty folder."""
+        if self.taught:
+            return self._student(source, folder)
         network = source.network
         if self.divisor > 1:
             network = projection.appended(network, self._matrix(source))
@@ -155,6 +94,15 @@ class Candidate:
         write_whole(folder / ENCODER / PREPARE, canonical_json(prepare.spec()))
         write_whole(folder / ENCODER / NETWORK, network)
         self._comparator(source, Encoder(prepare, network)).save(folder / ENCODER)
+        return source.run(folder)
+
+    def _student(self, source: Source, folder: Path) -> Run:
+        run = student(source, folder)
+        if self.in_8_bits:
+            made = Encoder.open(run.encoder)
+            arrays = made.prepare(source.dataset.payloads(source.ranged))
+            network = (run.encoder / NETWORK).read_bytes()
+            write_whole(run.encoder / NETWORK, int8.quantized(network, arrays))
         return source.run(folder)
 
     def _matrix(self, source: Source) -> Float32:
@@ -189,8 +137,8 @@ def _narrowed(comparator: Blocks, divisor: int) -> list[int]:
     return [max(w // divisor, few) for w, few in zip(comparator.blocks, least, strict=True)]
 
 
-def candidates(source: Source) -> list[Candidate]:
-    """All that can be tried on a release."""
+def candidates(source: Source, *, taught: bool = False) -> list[Candidate]:
+    """All that can be tried on a release; `taught`: also what has to be trained."""
     follows = isinstance(source.plain, Cosine | Blocks)
     divisors = [
         divisor
@@ -199,7 +147,8 @@ def candidates(source: Source) -> list[Candidate]:
         and LEAST_DIM <= Candidate(divisor).dim(source) < source.parent.encoder.dim
         and Candidate(divisor).is_told(source)
     ]
-    return [
+    learning = [Candidate(in_8_bits=b, taught=True) for b in (False, True) if taught and follows]
+    return learning + [
         Candidate(divisor, in_8_bits)
         for divisor in (1, *divisors)
         for in_8_bits in (False, True)

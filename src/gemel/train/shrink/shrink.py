@@ -7,6 +7,7 @@ beside the release on the same comparisons of eval. Intervals hold for all candi
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +32,8 @@ from gemel.release.make.measured import timing
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import Release
 from gemel.release.run import ENCODER, Run
-from gemel.train.shrink.candidates import Candidate, Source, candidates
+from gemel.train.shrink.candidates import Candidate, candidates
+from gemel.train.shrink.source import Source
 
 KEEP = 0.99
 TIMED = 200
@@ -61,6 +63,7 @@ def shrink(
     *,
     keep: float = KEEP,
     take: str = "",
+    student: bool = False,
     into: str | Path,
     name: str = "",
     now: datetime | None = None,
@@ -76,6 +79,7 @@ def shrink(
             rule out less. The quality is what the goal of the release leaves open: recall,
             precision or F1.
         take: a candidate by name, whatever it keeps; empty for the cheapest that keeps enough.
+        student: also try a narrower tower that learns from the release, which takes a training.
         into: folder to become, with `release/` and the run it was built from, `run/`; must not
             exist. It stays empty if there is no release.
         name: for people.
@@ -89,7 +93,7 @@ def shrink(
     require_shrinkable(parent)
     source = Source(parent, dataset, splits)
     _require_records(source)
-    plan = {c.name(source): c for c in candidates(source)}
+    plan = {c.name(source): c for c in candidates(source, taught=student)}
     if take and take not in plan:
         raise ConfigError(
             f"no candidate is named {take!r}", hint=f"one of: {', '.join(plan) or 'none'}"
@@ -116,7 +120,8 @@ def shrink(
         if not chosen:
             return Shrinking(found)
         found = msgspec.structs.replace(found, chosen=chosen)
-        run = plan[chosen].make(source, Path(into) / "run")
+        shutil.copytree(Path(scratch) / chosen, Path(into) / "run")
+        run = Run.open(Path(into) / "run", dataset)
         release = build(
             run.folder,
             dataset,

@@ -23,8 +23,8 @@ from gemel.train.arrays import Arrays, Views
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.views.audio import AudioViews
 
-DIMS = {"small": 128, "base": 256}
-CHANNELS = {"small": 96, "base": 192}
+DIMS = {"tiny": 64, "small": 128, "base": 256}
+CHANNELS = {"tiny": 32, "small": 96, "base": 192}
 DILATIONS = (1, 2, 3)
 
 
@@ -33,7 +33,7 @@ class AudioTower(nn.Module):
 
     Args:
         arrays: prepared training recordings; the whitening is computed on them.
-        size: `small` or `base`.
+        size: `tiny`, `small` or `base`.
     """
 
     level: Tensor

@@ -41,8 +41,8 @@ EDGE_SCALE = 0.05
 """Standard deviation of the derivative, as a share of the image's side."""
 WHITENING = 0.25
 """Power of the spectrum that is divided out: 0 is plain PCA, 0.5 full whitening."""
-DIMS = {"small": 128, "base": 256}
-CHANNELS = {"small": 32, "base": 64}
+DIMS = {"tiny": 48, "small": 128, "base": 256}
+CHANNELS = {"tiny": 16, "small": 32, "base": 64}
 EPSILON = 1e-5
 
 
@@ -112,7 +112,7 @@ class ImageTower(nn.Module):
     Args:
         prepare: says how large the images are and whether they have colours.
         arrays: prepared training images; the whitening is computed on them.
-        size: `small` or `base`.
+        size: `tiny`, `small` or `base`.
     """
 
     mean: Tensor

@@ -36,7 +36,7 @@ from gemel.train.relations import Relations
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.views.row import RowViews
 
-WIDTHS = {"small": (64, 256), "base": (128, 512)}
+WIDTHS = {"tiny": (16, 64), "small": (64, 256), "base": (128, 512)}
 """Lengths of the block of a field and of the block of the whole row."""
 MAX_BUCKETS = 1 << 15
 N_KNOTS = 16
@@ -55,7 +55,7 @@ class RowTower(nn.Module):
     Args:
         prepare: says which bytes belong to which field.
         arrays: prepared training rows; n-gram frequencies are counted on them.
-        size: `small` or `base`, the lengths of blocks.
+        size: `tiny`, `small` or `base`, the lengths of blocks.
     """
 
     strip_of: Tensor

@@ -26,9 +26,9 @@ from gemel.train.views.text import TextViews
 if TYPE_CHECKING:
     from gemel.train.backbones.source import Source
 
-WIDTHS = {"small": (1024, 128), "base": (2048, 256)}
+WIDTHS = {"tiny": (256, 64), "small": (1024, 128), "base": (2048, 256)}
 """Lengths of the sketch and of the learned block."""
-MAX_BUCKETS = {"small": 1 << 15, "base": 1 << 17}
+MAX_BUCKETS = {"tiny": 1 << 14, "small": 1 << 15, "base": 1 << 17}
 LEARNED = -0.5
 """Log of the weight with which the learned block starts: alone it finds less than the sketch."""
 SIGN, PLACE = 1 << 30, 15
@@ -40,7 +40,7 @@ class TextTower(nn.Module):
 
     Args:
         arrays: prepared training texts; frequencies are counted on them.
-        size: `small` or `base`.
+        size: `tiny`, `small` or `base`.
     """
 
     rarity: Tensor
