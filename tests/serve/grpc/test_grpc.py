@@ -18,13 +18,14 @@ from tests.serve import small
 from tests.serve.small import ROWS
 
 import gemel
+from gemel.errors import ConfigError
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
 from gemel.serve.access.access import Access
 from gemel.serve.access.keys import add
 from gemel.serve.grpc import native, text
 from gemel.serve.grpc.door import GrpcDoor
-from gemel.serve.http.server import running
+from gemel.serve.http.server import bind, running
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.telemetry import log_to
@@ -151,6 +152,15 @@ def test_a_caller_waits_as_long_as_it_says(served: SimpleNamespace) -> None:
         going.set()
         live.encoder.encode = encode
     assert first.result(10).outcome
+
+
+def test_a_port_that_is_taken_is_an_error_with_a_hint(release: Release) -> None:
+    with bind("127.0.0.1", 0) as sock:
+        said = ServeSettings(grpc_port=sock.getsockname()[1])
+        front = gemel.create_app(Service(release), said)
+        door = GrpcDoor(front, said, log_to())
+        with pytest.raises(ConfigError, match="cannot listen"), running(front, beside=door):
+            pass
 
 
 def test_probes_ask_for_health(served: SimpleNamespace) -> None:
