@@ -92,6 +92,8 @@ def test_a_program_decides_enrolls_and_searches(served: SimpleNamespace, release
     np.testing.assert_allclose(rows, release.encoder.encode(ROWS), atol=1e-6)
     assert stub.Delete(m.IdsRequest(ids=["p/0", "nobody"])).deleted == 1
     assert stub.Release(m.ReleaseRequest()).release == release.id
+    long = value({"first": "x" * 70_000})
+    assert stub.Verify(m.VerifyRequest(left=long, right=ANNA)).score < 1, "read aside"
 
 
 def refused(call: Any) -> tuple[grpc.StatusCode, dict[str, Any]]:

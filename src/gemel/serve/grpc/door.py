@@ -18,8 +18,10 @@ SERVICES = (
     (inference.file, inference.handlers),
     (health.file, health.handlers),
 )
-MAX_CALLS = 1000
-"""That are being answered at one time; further ones are refused."""
+MAX_CALLS = 200
+"""That are being answered at one time; further ones are refused, since each may hold a message."""
+MAX_STREAMS = 64
+"""Calls of one connection."""
 
 
 class GrpcDoor:
@@ -52,6 +54,7 @@ class GrpcDoor:
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_metadata_size", 64 << 10),
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_concurrent_streams", MAX_STREAMS),
             ],
             maximum_concurrent_rpcs=MAX_CALLS,
         )

@@ -38,7 +38,7 @@ CODES = {
 """Of the statuses that errors have over HTTP."""
 NO_SCOPE: Any = {}
 Answer = Callable[[Call, Any], Awaitable[Message]]
-"""Takes the call and the request's message, gives the reply's."""
+"""Takes the call and what was asked, gives the message of the reply."""
 Classes = Mapping[str, type[Message]]
 
 
@@ -50,12 +50,14 @@ class Handler(NamedTuple):
         route: whose role, permit and counts its calls have.
         kind: of the request's message.
         answer: what answers.
+        asked: what a message asks; of a large one found aside.
     """
 
     name: str
     route: Route
     kind: type[Message]
     answer: Answer
+    asked: Callable[[Any], Any] = lambda message: message
 
 
 class Exchange:
@@ -70,7 +72,7 @@ class Exchange:
 
     def __init__(self, front: Front, service: str, handler: Handler, log: Any) -> None:
         self._front, self._log = front, log
-        name, self._route, self._kind, self._answer = handler
+        name, self._route, self._kind, self._answer, self._asked = handler
         self._name = f"{service}/{name}"
 
     async def __call__(self, sent: bytes, context: Any) -> bytes:
@@ -110,10 +112,10 @@ class Exchange:
             call.n_held = len(sent)
         try:
             if call.n_held:
-                message = await door.intake.aside(lambda: read(self._kind, sent))
+                asked = await door.intake.aside(lambda: self._asked(read(self._kind, sent)))
             else:
-                message = read(self._kind, sent)
-            reply = await self._answer(call, message)
+                asked = self._asked(read(self._kind, sent))
+            reply = await self._answer(call, asked)
             made: bytes = reply.SerializeToString()
             return made
         finally:

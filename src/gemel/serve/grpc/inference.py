@@ -181,11 +181,15 @@ def handlers(door: Door, classes: Classes) -> Iterator[Handler]:
 
         return Handler(name, route, classes[took], answer)
 
-    async def inferred(call: Call, message: Any) -> Message:
+    def wanted(message: Any) -> tuple[InferBody, bool]:
+        """What is asked, and whether contents are raw."""
         _check(message.model_name, message.model_version, door.release_id)
+        return asked(message), bool(message.raw_input_contents)
+
+    async def inferred(call: Call, found: tuple[InferBody, bool]) -> Message:
+        body, is_raw = found
         reply = classes["Inferred"]()
-        body = asked(message)
-        _fill(reply, await infer(call, body), is_raw=bool(message.raw_input_contents))
+        _fill(reply, await infer(call, body), is_raw=is_raw)
         return reply
 
     yield told("ServerLive", "ServerLiveRequest", table.V2_LIVE, "Live")
@@ -194,7 +198,7 @@ def handlers(door: Door, classes: Classes) -> Iterator[Handler]:
     server, model = routes["GET", V2], routes["GET", table.MODEL]
     yield told("ServerMetadata", "ServerMetadataRequest", server, "ServerMetadata", about)
     yield told("ModelMetadata", "Named", model, "ModelMetadata", about)
-    yield Handler("ModelInfer", infers, classes["Infer"], inferred)
+    yield Handler("ModelInfer", infers, classes["Infer"], inferred, wanted)
 
 
 def _check(name: str, version: str, release: str) -> None:

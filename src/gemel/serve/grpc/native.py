@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -67,22 +67,32 @@ def file(written: str | None = None) -> File:
 def handlers(door: Door, classes: Classes) -> Iterator[Handler]:
     """The methods of the service."""
     for method, route in methods():
-        asked = classes[message_name(method.body) if method.body else f"{method.name}Request"]
-        answer = _answer(door, route, method.body, classes[message_name(method.reply)])
-        yield Handler(method.name, route, asked, answer)
+        took = classes[message_name(method.body) if method.body else f"{method.name}Request"]
+        answer = _answer(door, route, classes[message_name(method.reply)])
+        yield Handler(method.name, route, took, answer, _reader(method.body))
 
 
-def _answer(door: Door, route: Route, kind: type[Any] | None, gave: type[Message]) -> Answer:
-    """What answers a method: bodies are read as those of HTTP are, and by the same rules."""
-    read = None if kind is None else Body(kind).read
+def _answer(door: Door, route: Route, gave: type[Message]) -> Answer:
     ask = door.answer_to(route)
 
-    async def answer(call: Call, message: Message) -> Message:
-        body = None if read is None else read(to_json(message))
-        if isinstance(body, EmbeddingsBody) and body.encoding_format == "base64":
-            raise InvalidInput(
-                "floats are sent as floats here", where="encoding_format", hint="leave it out"
-            )
+    async def answer(call: Call, body: Any) -> Message:
         return from_reply(await ask(call, body), gave)
 
     return answer
+
+
+def _reader(kind: type[Any] | None) -> Callable[[Any], Any]:
+    """Reads the body in a message, by the rules by which bodies of HTTP are read."""
+    if kind is None:
+        return lambda _: None
+    read = Body(kind).read
+
+    def body(message: Any) -> Any:
+        found: Any = read(to_json(message))
+        if isinstance(found, EmbeddingsBody) and found.encoding_format == "base64":
+            raise InvalidInput(
+                "floats are sent as floats here", where="encoding_format", hint="leave it out"
+            )
+        return found
+
+    return body
