@@ -41,5 +41,5 @@ def export(
         show.say(f"would write the encoder of {opened.short_id} to {path}")
         return
     files.write(path, model)
-    show.say(f"wrote {path}: pixels in, unit_rows of {opened.encoder.dim} dimensions out")
+    show.say(f"wrote {path}: pixels in, unit rows of {opened.encoder.dim} dimensions out")
     show.say(f"threshold of release {opened.short_id}: {opened.policy.verify.threshold:.4g}")
