@@ -14,9 +14,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.console.test_pages import CHROMIUM, dumped
 
 import gemel
 from gemel.cli.main import run
+from gemel.console import pages
 from gemel.release.store import Store
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
@@ -122,3 +124,14 @@ def test_it_is_served(project: Path) -> None:
         for wrong in ({**picture, **text}, {"sound": "x"}, {"text": ""}, {"image": "no"}, {}):
             reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": text})
             assert reply.status_code == 422 and reply.json()["where"].startswith("left"), wrong
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_the_page_takes_a_picture_or_a_text_on_each_side(project: Path, tmp_path: Path) -> None:
+    service = Service(Store(project / ".gemel").get("stable"))
+    with running(create_app(service, pages=pages.handlers(service))) as url:
+        page = dumped(f"{url}/?example=why", tmp_path).split("<main>")[1].split('id="search"')[0]
+    assert page.count("<textarea") == page.count('class="drop"') == 2
+    assert re.search(r'class="outcome (match|no_match)"', page) and 'class="problem"' not in page
+    # One of the two is a picture, tinted; the other is a text, told by words.
+    assert page.count('class="map"') == 1 and 'class="worths"' in page

@@ -9,10 +9,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from tests.console.test_pages import CHROMIUM, dumped
 from tests.encode import voices
 
 import gemel
 from gemel.cli.main import run
+from gemel.console import pages
 from gemel.release.store import Store
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
@@ -93,3 +95,14 @@ def test_it_is_served(project: Path) -> None:
         for wrong in ({"audio": "no"}, {"audio": 5}, {"sound": "x"}, {"audio": "QUJD"}):
             reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": item})
             assert reply.status_code == 422 and reply.json()["where"].startswith("left"), wrong
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_the_page_takes_recordings_and_says_what_speaks_for_a_match(
+    project: Path, tmp_path: Path
+) -> None:
+    service = Service(Store(project / ".gemel").get("stable"))
+    with running(create_app(service, pages=pages.handlers(service))) as url:
+        page = dumped(f"{url}/?example=why", tmp_path).split("<main>")[1].split('id="search"')[0]
+    assert page.count('class="drop"') == page.count(" kB<") == 2
+    assert 'class="worths"' in page and 'class="problem"' not in page

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.console.test_pages import CHROMIUM, dumped
 
 import gemel
 from gemel.cli.main import run
+from gemel.console import pages
 from gemel.release.store import Store
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
@@ -116,3 +118,14 @@ def test_a_table_without_a_text(tmp_path: Path) -> None:
     (tmp_path / "numbers.csv").write_text("of,height\na,1.5\nb,2.5\n")
     with pytest.raises(gemel.GemelError, match="height is a number"):
         gemel.read(tmp_path / "numbers.csv", kind="text", identity="of")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_the_page_takes_texts_and_says_what_speaks_for_a_match(
+    project: Path, tmp_path: Path
+) -> None:
+    service = Service(Store(project / ".gemel").get("stable"))
+    with running(create_app(service, pages=pages.handlers(service))) as url:
+        page = dumped(f"{url}/?example=why", tmp_path).split("<main>")[1].split('id="search"')[0]
+    assert page.count("<textarea") == 2
+    assert 'class="worths"' in page and 'class="problem"' not in page

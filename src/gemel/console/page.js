@@ -3,7 +3,8 @@
 
 const OUTCOMES = { match: "Match", review: "For review", no_match: "No match" };
 let live = null;
-let picture = null; // of an item's properties, the one that is an image file
+let kinds = []; // what an item is one of, if it has no fields: a text, or a file of some media type
+let picture = null; // the name of the kind that is an image file
 let examples = [];
 let alike = []; // positions of the two examples that are most alike
 let range = [-1, 1]; // of the scores on eval
@@ -82,18 +83,32 @@ function buildRow(fieldset) {
   fieldset.append(fields);
 }
 
-function buildImage(fieldset) {
+// One input for each kind of item; what is given last counts.
+function buildKinds(fieldset) {
+  for (const kind of kinds) (kind.media ? buildFile : buildText)(fieldset, kind);
+}
+
+function buildText(fieldset, kind) {
+  const text = make("textarea");
+  text.rows = 3;
+  text.dataset.kind = kind.name;
+  text.addEventListener("input", () => text.value && dropFile(fieldset));
+  fieldset.append(make("label", "", labelled(kind.name), text));
+}
+
+function buildFile(fieldset, kind) {
+  const noun = kind.media.startsWith("image/") ? "an image" : `a file of ${kind.name}`;
   const input = make("input");
   input.type = "file";
-  input.accept = "image/*";
-  const words = make("span", "quiet", "Choose or drop an image");
-  const drop = make("label", "drop", words, input);
-  input.addEventListener("change", () => input.files[0] && takeFile(fieldset, input.files[0]));
+  input.accept = kind.media;
+  const drop = make("label", "drop", make("span", "quiet", `Choose or drop ${noun}`), input);
+  drop.dataset.kind = kind.name;
+  input.addEventListener("change", () => input.files[0] && takeFile(fieldset, kind, input.files[0]));
   for (const name of ["dragover", "drop"]) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();
       const file = name === "drop" && event.dataTransfer.files[0];
-      if (file) takeFile(fieldset, file);
+      if (file) takeFile(fieldset, kind, file);
     });
   }
   fieldset.append(drop);
@@ -106,24 +121,46 @@ function buildJson(fieldset) {
   fieldset.append(make("label", "", "Item, as JSON", text));
 }
 
-function takeFile(fieldset, file) {
+function takeFile(fieldset, kind, file) {
   const reader = new FileReader();
-  reader.addEventListener("load", () => showImage(fieldset, reader.result));
+  reader.addEventListener("load", () => showFile(fieldset, kind, reader.result, file.name));
   reader.readAsDataURL(file);
 }
 
-function showImage(fieldset, url) {
-  fieldset.dataset.image = url.slice(url.indexOf(",") + 1);
-  const image = make("img");
-  image.src = url;
-  image.alt = `${fieldset.dataset.item} image`;
-  const drop = fieldset.querySelector(".drop");
+function showFile(fieldset, kind, url, name) {
+  clear(fieldset);
+  const content = url.slice(url.indexOf(",") + 1);
+  const drop = fieldset.querySelector(`.drop[data-kind="${kind.name}"]`);
+  drop.dataset.content = content;
+  const size = `${Math.ceil((content.length * 3) / 4096)} kB`;
+  const shown = kind.name === picture ? make("img") : make("span", "", `${name || kind.name}, ${size}`);
+  if (kind.name === picture) {
+    shown.src = url;
+    shown.alt = `${fieldset.dataset.item} image`;
+  }
   drop.querySelectorAll("img, span").forEach((old) => old.remove());
-  drop.prepend(image);
+  drop.prepend(shown);
+}
+
+function dropFile(fieldset) {
+  for (const drop of fieldset.querySelectorAll(".drop")) {
+    delete drop.dataset.content;
+    drop.querySelectorAll("img").forEach((old) => old.replaceWith(make("span", "quiet", "Choose or drop an image")));
+  }
+}
+
+function clear(fieldset) {
+  dropFile(fieldset);
+  for (const text of fieldset.querySelectorAll("textarea[data-kind]")) text.value = "";
 }
 
 function read(fieldset) {
-  if (picture) return { [picture]: fieldset.dataset.image || "" };
+  if (kinds.length) {
+    const text = [...fieldset.querySelectorAll("textarea[data-kind]")].find((t) => t.value.trim());
+    const drop = fieldset.querySelector(".drop[data-content]");
+    if (text) return { [text.dataset.kind]: text.value };
+    return drop ? { [drop.dataset.kind]: drop.dataset.content } : { [kinds[0].name]: "" };
+  }
   const json = fieldset.querySelector("textarea");
   if (json) {
     try {
@@ -142,8 +179,11 @@ function read(fieldset) {
 }
 
 function fill(fieldset, item) {
-  if (picture) {
-    showImage(fieldset, `data:image;base64,${item[picture]}`);
+  if (kinds.length) {
+    clear(fieldset);
+    const kind = kinds.find((k) => k.name in item);
+    if (kind.media) showFile(fieldset, kind, `data:image;base64,${item[kind.name]}`);
+    else fieldset.querySelector(`textarea[data-kind="${kind.name}"]`).value = item[kind.name];
     return;
   }
   const json = fieldset.querySelector("textarea");
@@ -227,7 +267,9 @@ function whyPanel(why, left, right) {
       `Of ${n} known comparisons with a score within ${figure(within)} of this one, ${n_genuine} were genuine.`,
     ));
   }
-  panel.append(picture ? maps(why.parts, left, right) : worths(why));
+  if (picture) panel.append(maps(why.parts, left, right));
+  const told = why.parts.filter((part) => !part.box);
+  if (told.length) panel.append(worths({ ...why, parts: told }));
   return panel;
 }
 
@@ -262,7 +304,7 @@ function worths({ parts, outcome }) {
   }
   return make("div", "", list, make(
     "p", "quiet legend",
-    "To the right, the score that would be lost without the field; to the left, what its difference costs.",
+    "To the right, the score that would be lost without the part; to the left, what its difference costs.",
   ));
 }
 
@@ -274,6 +316,7 @@ function maps(parts, left, right) {
   const largest = Math.max(...leaves.map((part) => Math.abs(part.lost)), 1e-9);
   const pair = make("div", "pair");
   for (const [side, item] of [["left", left], ["right", right]]) {
+    if (!item[picture]) continue;
     const image = make("img");
     image.src = `data:image;base64,${item[picture]}`;
     image.alt = `${side} image, tinted`;
@@ -491,7 +534,10 @@ async function pair() {
     const mate = hits.find((hit) => isRow(hit) && shown(hit.attributes) !== shown(item));
     if (mate && mate.decision === "match") return [item, mate.attributes];
   }
-  return [take(), take()];
+  const one = take();
+  // Where an item is one of several kinds, one of each.
+  const others = examples.filter((item) => kinds.length > 1 && kinds.some((kind) => kind.name in item !== kind.name in one));
+  return [one, others.length ? others[nextExample % others.length] : take()];
 }
 
 function fact(name, value, range) {
@@ -530,12 +576,15 @@ async function start() {
     return;
   }
   const { properties } = (await ask("GET", "/openapi.json")).components.schemas.Payload;
-  const isPicture = (name) => (properties[name].contentMediaType || "").startsWith("image/");
-  picture = Object.keys(properties || {}).find(isPicture) || null;
+  const said = live.fields.length ? [] : Object.entries(properties || {});
+  if (said.every(([, property]) => property.type === "string")) {
+    kinds = said.map(([name, of]) => ({ name, media: of.contentEncoding ? of.contentMediaType || "*/*" : null }));
+  }
+  picture = (kinds.find((kind) => (kind.media || "").startsWith("image/")) || { name: null }).name;
   ({ examples, alike, range } = await ask("GET", "/console/examples"));
   showRelease();
   for (const fieldset of document.querySelectorAll("fieldset[data-item]")) {
-    (picture ? buildImage : live.fields.length ? buildRow : buildJson)(fieldset);
+    (kinds.length ? buildKinds : live.fields.length ? buildRow : buildJson)(fieldset);
   }
   for (const section of document.querySelectorAll("section:has(form)")) {
     section.querySelector("form").addEventListener("submit", (event) => submit(section, event));
