@@ -1,4 +1,4 @@
-# setup check test docs bench bench-records bench-worlds bench-hostile demo. Needs make and a Python 3.11-3.13, nothing else.
+# setup check test docs bench bench-records bench-worlds bench-hostile demo examples. Needs make and a Python 3.11-3.13, nothing else.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python; do \
 	$$p -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	2>/dev/null && echo $$p && break; done)
@@ -12,9 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Spinning worker threads cost more than they give on small machines.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup check test docs bench bench-records bench-first-hour bench-worlds bench-hostile demo clean
+.PHONY: help setup check test docs bench bench-records bench-first-hour bench-worlds bench-hostile demo examples clean
 help:
 	@echo "make demo            the whole life on 10,000 real records, with a page at the end"
+	@echo "make examples        the examples on real records, measured; needs npm and apt-get"
 	@echo "make test            all tests"
 	@echo "make check           format, lint, types, import rules"
 	@echo "make docs            the generated reference pages"
@@ -74,6 +75,11 @@ bench: setup
 
 demo: setup
 	@$(BIN)/gemel demo $(ARGS)
+
+# What needs npm or apt-get stops with a hint where there is none; make examples ARGS="faces code" runs some.
+examples: setup
+	$(BIN)/python -m pip install -q resvg-py
+	$(BIN)/python examples/measure.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -293,6 +293,7 @@ def facts(release: Release) -> dict[str, Any]:
 
     evidence = release.evidence
     return {
+        "release": release.id,
         "manifest": release.manifest,
         "policy": release.policy,
         "sentence": sentence(evidence),

@@ -1,4 +1,4 @@
-"""`gemel demo`: the whole life on 10,000 real records, from the file to a served decision.
+"""`gemel demo`: the whole life on real records, from the file to a served decision.
 
 It leaves an ordinary project behind (settings, releases, gallery), so everything it shows can be
 repeated and changed with the other commands. What was done before is found again, not done again.
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import numpy as np
 import typer
 
-from gemel.cli import demo_records, demo_summary, show
+from gemel.arrays import Int64
+from gemel.cli import demo_records, demo_summary, example, show
 from gemel.cli.calibrate import build_release, find_release
 from gemel.cli.data import show_dataset
 from gemel.cli.gallery import enroll_dataset
@@ -30,14 +31,17 @@ from gemel.cli.project import Project
 from gemel.cli.release import note_move, show_gates, write_report
 from gemel.cli.serve import application
 from gemel.cli.train import check_installed, train_run
+from gemel.encode import modality
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
     from gemel.release.release import Release
 
 ALL_ROWS = 10_000
-LEAST_ROWS = 300
+LEAST_ROWS = 60
 ASKED = 20
+SHOWN = 100
+"""Characters of a record that are shown."""
 
 T = TypeVar("T")
 
@@ -58,28 +62,54 @@ class Stages:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the project of the demo goes.")] = Path(
-        "gemel-demo"
-    ),
+    name: Annotated[
+        str | None, typer.Argument(help="One of --list; people with typing errors if left out.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the examples, and stop.")] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where the project goes; gemel-demo or gemel-demo-NAME if left out."),
+    ] = None,
     rows: Annotated[
-        int, typer.Option(min=LEAST_ROWS, max=ALL_ROWS, help="Use fewer records.")
-    ] = ALL_ROWS,
+        int | None, typer.Option(min=LEAST_ROWS, max=ALL_ROWS, help="Use fewer records.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8080,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop at the end.")] = False,
 ) -> None:
-    """Find the same person among 10,000 records with typing errors: the whole life at once."""
+    """Go through the whole life at once, on real records that are fetched.
+
+    Without a name: the same person among 10,000 records with typing errors.
+    """
     from gemel.data.sources.packages import SETS, rldata10000
 
+    if list_:
+        show.table(["example", "asks", "fetched by"], [*_listed()])
+        show.say("next: gemel demo NAME")
+        return
+    chosen = example.named(name) if name is not None else None
     check_installed()
-    declared = SETS["rldata10000"]
-    show.say(f"{declared.name}: {declared.title}")
-    show.say(f"from package {declared.package} {declared.version}; licence: {declared.licence}")
-    project = demo_records.prepare(folder, rows, port, rldata10000)
+    if chosen is not None:
+        show.say(f"{chosen.name}: {chosen.title}")
+        example.tell(chosen.packages)
+        project = chosen.prepare(
+            folder or Path(f"gemel-demo-{name}"), rows or 0, {"serve.port": port}
+        )
+    else:
+        declared = SETS["rldata10000"]
+        show.say(f"{declared.name}: {declared.title}")
+        show.say(f"from package {declared.package} {declared.version}; licence: {declared.licence}")
+        where = folder or Path("gemel-demo")
+        project = demo_records.prepare(where, rows or ALL_ROWS, port, rldata10000)
     run(project, stay=sys.stdin.isatty() and sys.stderr.isatty() and not no_serve)
 
 
+def _listed() -> Iterator[list[str]]:
+    for one in example.examples():
+        yield [one.name, one.title, ", ".join(one.registries)]
+
+
 def run(project: Project, *, stay: bool) -> None:
-    """Go through the whole life of a project of rows.
+    """Go through the whole life of a project.
 
     Args:
         project: with records and settings.
@@ -94,9 +124,11 @@ def run(project: Project, *, stay: bool) -> None:
     stages.run("Write the report", lambda: write_report(release, report))
     show.say(f"\n{len(stages.seconds) + 1}. Serve; verify two records and search for one")
     with _serving(project) as url:
-        times_ms = _ask(url, dataset, project.splits(dataset).eval)
+        pair = _of_one(dataset, project.splits(dataset).eval)
+        times_ms = _ask(url, release, dataset, pair)
         demo_summary.render(release, stages.seconds, times_ms)
-        for line in demo_summary.next_steps(project.config.root, report):
+        ids = [dataset.ids[i] for i in pair]
+        for line in demo_summary.next_steps(project.config.root, report, ids):
             show.say(line)
         if stay:
             show.say(f"\nopen {url}/ in a browser; Ctrl-C stops it")
@@ -170,19 +202,26 @@ def _serving(project: Project) -> Iterator[str]:
         yield url
 
 
-def _ask(url: str, dataset: Dataset, idx: Any) -> dict[str, float]:
-    """Verify and search two records of a person that training never saw; milliseconds of each."""
+def _of_one(dataset: Dataset, idx: Int64) -> Int64:
+    """Two records of one identity, the first that has two."""
     codes = dataset.identities[idx]
     twice = next(c for c in codes if (codes == c).sum() > 1)
-    one, other = dataset.payloads(idx[np.flatnonzero(codes == twice)[:2]])
+    return idx[np.flatnonzero(codes == twice)[:2]]
+
+
+def _ask(url: str, release: Release, dataset: Dataset, pair: Int64) -> dict[str, float]:
+    """Verify two records and search for the second over HTTP; milliseconds of each."""
+    kind = modality.named(release.modality)
+    payloads = dataset.payloads(pair)
+    one, other = (kind.item(payload) for payload in payloads)
     seen, verify_ms = _post(f"{url}/v1/verify", {"left": one, "right": other})
     found, search_ms = _post(f"{url}/v1/search", {"query": other, "k": 3})
-    show.say(f"   {_line(one)}")
-    show.say(f"   {_line(other)}")
+    for i, payload in zip(pair, payloads, strict=True):
+        show.say(f"   {_line(kind.values(payload)) or dataset.ids[i]}")
     show.say(f"   verify: {seen['outcome']}, score {seen['score']:.4f} at {seen['threshold']:.4f}")
     for hit in found["hits"]:
         words = f"{hit['score']:.4f} {hit['decision']:8} record {hit['id']:>5}"
-        show.say(f"   search: {words}  {_line({n: hit['attributes'].get(n) for n in other})}")
+        show.say(f"   search: {words}  {_line(hit['attributes'])}")
     show.say("")
     return {"verify": verify_ms, "search": search_ms}
 
@@ -200,4 +239,5 @@ def _post(url: str, body: dict[str, Any]) -> tuple[Any, float]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return " ".join(demo_records.written(v) for v in row.values() if v is not None)
+    text = " ".join(demo_records.written(v) for v in row.values() if v is not None)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

