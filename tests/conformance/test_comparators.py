@@ -16,6 +16,7 @@ from gemel.encode.comparators.as_norm import normalised
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.comparators.kinds import Kinds, Scale
+from gemel.encode.comparators.pairwise import Pairwise
 from gemel.errors import ReleaseError
 from gemel.testing import check_comparator
 
@@ -37,10 +38,20 @@ def layers() -> tuple[tuple[Float32, Float32], ...]:
     )
 
 
+def pairwise_weights() -> tuple[Float32, ...]:
+    """Products count for a match, differences against it."""
+    rng = np.random.default_rng(3)
+    signs = np.concatenate([np.ones(4), -np.ones(4), np.ones(1)])[:, None]
+    hidden = rng.uniform(0, 1, (9, 5)) * signs
+    parts = (rng.normal(size=(9, 4)), hidden, rng.normal(size=5), np.ones(5), [10.0, -5.0])
+    return tuple(np.asarray(part, np.float32) for part in parts)
+
+
 def by_kind(kind: str) -> Comparator:
     made: dict[str, Comparator] = {
         "cosine": Cosine(),
         "blocks": Blocks((4, 4), (), layers()),
+        "pairwise": Pairwise(*pairwise_weights()),
         "kinds": Kinds(Scale(0.3, 0.5), Scale(0.1, 0.8)),
         "as-norm": normalised(Cosine(), unit_rows(np.random.default_rng(1).normal(size=(50, 9)))),
     }

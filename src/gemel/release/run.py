@@ -16,7 +16,7 @@ from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
 from gemel.figures import html_table, share
-from gemel.settings import LongTexts, Margin, Mining, Tune
+from gemel.settings import Compares, LongTexts, Margin, Mining, Tune
 
 ENCODER = "encoder"
 REPORT = "train.json"
@@ -25,7 +25,7 @@ DONE = "done"
 MAP_AT_R = "MAP@R"
 MODEL = "sentence-transformers"
 """Folder of a run with the trained network as the package of that name reads it."""
-LATER = ("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk")
+LATER = ("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk", "comparator")
 """Settings that older runs did not have; unset, they change no name."""
 By = Literal["fields", "views"]
 WITHOUT = "without-{}"
@@ -87,6 +87,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     chunk: int = 0
     backbone: str = ""
     tune: Tune | None = None
+    comparator: Compares | None = None
     long_texts: LongTexts | None = None
 
 

@@ -16,6 +16,7 @@ from gemel.settings.data import (
 from gemel.settings.learning import (
     ByCategory,
     CalibrateSettings,
+    Compares,
     For,
     LongTexts,
     Margin,
@@ -54,6 +55,7 @@ __all__ = [
     "AdaptSettings",
     "ByCategory",
     "CalibrateSettings",
+    "Compares",
     "DataSettings",
     "FieldKind",
     "For",

@@ -15,7 +15,8 @@ RatioShape = Literal["logistic", "pav", "beta"]
 Observed = Literal["eer", "f1", "accuracy", "cost"]
 Proven = Literal["fmr", "fnmr", "recall", "precision"]
 """Goals of a comparison: without a rate, and with one, which is proven."""
-Tune = Literal["none", "head", "all"]
+Tune = Literal["none", "head", "lora", "all"]
+Compares = Literal["learned"]
 LongTexts = Literal["truncate", "windows"]
 For = Literal["verify", "search", "duplicates"]
 
@@ -34,11 +35,18 @@ class TrainSettings(Settings, frozen=True):
             "a name on a hub; empty: none"
         ),
     ] = ""
+    comparator: Annotated[
+        Compares | None,
+        Meta(
+            description="What scores two embeddings: that of the modality; or learned, a small "
+            "network where it misses fewer of dev beyond its interval; null: that of the modality"
+        ),
+    ] = None
     tune: Annotated[
         Tune | None,
         Meta(
             description="What of the backbone is trained: none, as it is; head, a layer behind it; "
-            "all of it; null: head"
+            "lora, small additions to its own layers (needs peft); all of it; null: head"
         ),
     ] = None
     long_texts: Annotated[

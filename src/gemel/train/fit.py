@@ -43,9 +43,11 @@ from gemel.release.run import (
 )
 from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
-from gemel.train.arrays import Arrays, Views
-from gemel.train.backbones.frozen import Frozen
+from gemel.train.arrays import Arrays, Views, embed
+from gemel.train.backbones.frozen import Backbone, Frozen
 from gemel.train.checkpoint import only_writer
+from gemel.train.comparators import pairwise
+from gemel.train.comparators.pairwise import Compared
 from gemel.train.scale import ranks
 from gemel.train.towers import Defaults, Trainable
 
@@ -82,18 +84,13 @@ def train(
         TrainingError: training went wrong, or the export differs from torch.
     """
     half, seen = towers.trainable(dataset.modality, settings, base), splits
+    _check_settings(settings, half, dataset, splits)
     if splits.crossed:
         for side in SIDES:
             part = crossed.without(dataset, splits, side)
             into = folder / WITHOUT.format(side)
             train(dataset, part, settings, into, base=base, progress=progress)
         seen = crossed.everything(dataset, splits)
-    if settings.backbone and not dataset.has_identities:
-        raise ConfigError(
-            "a pretrained network needs records of which some belong together",
-            where="train.backbone",
-            hint="name the column that says it as data.identity, or leave train.backbone out",
-        )
     identities = known(dataset.identities[seen.train])
     defaults = half.defaults_for(0 if dataset.has_identities else len(dataset))
     resolved = resolve(
@@ -248,6 +245,7 @@ def _run(
     learning = time.monotonic() - started
     comparator: Comparator
     estimate = None
+    notes = half.notes(payloads)
     if tell is None:
         comparator = half.comparator(
             learner, arrays, identities, views, seed=settings.seed, pairing=pairing
@@ -255,7 +253,12 @@ def _run(
     else:
         told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         comparator, estimate = told.fitted()
-    if isinstance(tower, Frozen):
+    if settings.comparator == "learned":
+        of_train = Compared(embed(learner, arrays), identities, pairing)
+        of_dev = Compared(embed(learner, dev), dev_identities, dataset.pairing.take(splits.dev))
+        comparator, told_of_it = pairwise.chosen(of_train, of_dev, settings.seed)
+        notes = (*notes, told_of_it)
+    if isinstance(tower, Frozen | Backbone):
         tower = tower.whole()
     place = session.checkpoint.parent if session.checkpoint else Path()
     if half.save is not None and settings.max_epochs and ranks.is_first():
@@ -275,7 +278,7 @@ def _run(
         estimate=estimate,
         measure=lesson.measure,
         licence=half.licence,
-        notes=half.notes(payloads),
+        notes=notes,
     )
 
 
@@ -302,6 +305,31 @@ def _with_views(arrays: Arrays, views: Views, seed: int, *, both: bool) -> Array
         return views({name: np.concatenate([a, a]) for name, a in arrays.items()}, rng)
     varied = views(arrays, rng)
     return {name: np.concatenate([a, varied[name]]) for name, a in arrays.items()}
+
+
+def _check_settings(
+    settings: TrainSettings, half: Trainable, dataset: Dataset, splits: Splits
+) -> None:
+    """Raise where a setting does not go with the records.
+
+    Raises:
+        ConfigError: a backbone, or a learned comparator.
+    """
+    if settings.backbone and not dataset.has_identities:
+        raise ConfigError(
+            "a pretrained network needs records of which some belong together",
+            where="train.backbone",
+            hint="name the column that says it as data.identity, or leave train.backbone out",
+        )
+    reasons = (
+        (splits.crossed, "three encoders (split.crossed) have no one learned comparator"),
+        (not dataset.has_identities, "nothing says which records belong together"),
+        (half.comparator is not towers.cosine, f"{half.modality} records have one of their own"),
+    )
+    reason = next((said for holds, said in reasons if holds), "")
+    if settings.comparator and reason:
+        hint = "leave train.comparator out"
+        raise ConfigError(reason, where="train.comparator", hint=hint)
 
 
 def _check(dataset: Dataset, splits: Splits) -> None:

@@ -13,14 +13,17 @@ import torch
 from numpy.testing import assert_allclose
 
 from gemel.arrays import unit_rows
+from gemel.data import records
+from gemel.data.splits import Splits
 from gemel.encode.encoder import Encoder
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.errors import ConfigError
+from gemel.release.run import MODEL
 from gemel.settings import LongTexts, TrainSettings
 from gemel.testing import check_encoder
-from gemel.train import export
+from gemel.train import export, fit
 from gemel.train.arrays import embed
-from gemel.train.backbones import sentence, source
+from gemel.train.backbones import lora, sentence, source
 from gemel.train.backbones.frozen import Frozen, Head
 
 SHORT = ["a cat", "some words of a text", "x", "another of those"]
@@ -146,3 +149,38 @@ def test_minilm_encodes_as_sentence_transformers_does() -> None:
     folder = source.find(TrainSettings(backbone="all-MiniLM-L6-v2"), Path("/nowhere")).folder
     encoder = exported(folder)
     assert_allclose(encoder.encode(TEXTS), theirs(folder, TEXTS), atol=1e-4)
+
+
+def test_additions_are_trained_and_stand_in_the_weights_of_what_is_exported(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    said = [f"{word} {other} thing" for word in ("cat", "dog", "sun", "sea") for other in "abcde"]
+    lines = ["of,text", *(f"{text.split()[0]},{text}" for text in said)]
+    (tmp_path / "texts.csv").write_text("\n".join(lines))
+    data = records.read(tmp_path / "texts.csv", kind="text", identity="of")
+    who = data.identities
+    splits = Splits(*(np.flatnonzero(np.isin(who, part)) for part in ((0, 1), (2, 3), ())))
+    settings = TrainSettings(backbone=str(tiny_model), tune="lora", max_epochs=1)
+    run = fit.train(data, splits, settings, tmp_path / "run")
+    texts, encoder = data.payloads(), Encoder.open(run.encoder)
+    assert b"lora" not in (run.encoder / "encoder.onnx").read_bytes()
+    assert_allclose(theirs(run.folder / MODEL, texts), encoder.encode(texts), atol=1e-5)
+
+
+def test_additions_start_at_nothing_and_are_all_that_learns(tiny_model: Path) -> None:
+    recipe = sentence.read(tiny_model, "truncate")
+    arrays, before = TokenPrepare(recipe.tokens)(TEXTS), sentence.load(recipe)
+    tower = sentence.load(recipe)
+    tower.transformer = lora.adapted(tower.transformer)
+    assert_allclose(embed(tower, arrays), embed(before, arrays), atol=1e-6)
+    learns = [name for name, p in tower.named_parameters() if p.requires_grad]
+    assert learns and all("lora_" in name for name in learns)
+    with torch.no_grad():
+        for name, p in tower.named_parameters():
+            if "lora_B" in name:
+                p.normal_(0, 0.2, generator=torch.manual_seed(0))
+    moved = embed(tower, arrays)
+    assert abs(moved - embed(before, arrays)).max() > 1e-2
+    whole = tower.whole()
+    assert_allclose(embed(whole, arrays), moved, atol=1e-5)
+    assert not any("lora_" in name for name, _ in whole.named_parameters())

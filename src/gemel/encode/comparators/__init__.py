@@ -25,6 +25,7 @@ REGISTRY = Registry(
     {
         COSINE: "gemel.encode.comparators.cosine:Cosine",
         "blocks": "gemel.encode.comparators.blocks:Blocks",
+        "pairwise": "gemel.encode.comparators.pairwise:Pairwise",
         "kinds": "gemel.encode.comparators.kinds:Kinds",
         "as-norm": "gemel.encode.comparators.as_norm:AsNorm",
     },

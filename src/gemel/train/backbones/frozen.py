@@ -50,6 +50,10 @@ class Backbone(Stretching):
         super().__init__()
         self.head: nn.Module = nn.Identity()
 
+    def whole(self) -> Backbone:
+        """The network as it is exported: with what was learned in its place."""
+        return self
+
 
 class Frozen(nn.Module):
     """A backbone and what learns behind it; only the latter has gradients.

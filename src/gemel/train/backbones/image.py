@@ -20,7 +20,7 @@ from gemel.encode.image.prepare import ImagePrepare
 from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays
-from gemel.train.backbones import efficientnet_lite
+from gemel.train.backbones import efficientnet_lite, lora
 from gemel.train.backbones.frozen import Backbone, Frozen, Head
 from gemel.train.backbones.library import opening, transformers
 from gemel.train.backbones.source import Source
@@ -36,6 +36,13 @@ DEFAULTS = {
         patience=6,
         learning_rate=1e-3,
         weight_decay=0.0,
+    ),
+    "lora": Defaults(
+        identities_per_batch=16,
+        views_per_identity=4,
+        max_epochs=5,
+        patience=2,
+        learning_rate=5e-4,
     ),
     "all": Defaults(
         identities_per_batch=16,
@@ -67,6 +74,11 @@ class VisionTower(Backbone):
         """None: all images are of one size."""
         return {}
 
+    def whole(self) -> VisionTower:
+        """The network with what was added to its layers added in."""
+        self.network = lora.merged(self.network)
+        return self
+
     def forward(self, image: Tensor) -> Tensor:
         """Unit rows, (b, d) float32."""
         if isinstance(self.network, efficientnet_lite.Lite0):
@@ -97,16 +109,19 @@ def opened(source: Source) -> Trainable:
         fitted = ImagePrepare.fit(payloads, size or side)
         return ImagePrepare(fitted.size, 3, mean, std, fitted.flat)
 
+    trained_whole = source.tune in ("lora", "all")
+
     def tower(prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
         if weights is not None:
             loaded = VisionTower(efficientnet_lite.load(weights), efficientnet_lite.FEATURES)
         else:
             loaded = _of_library(source.folder, arrays)
-        if source.tune == "all":
+        if source.tune == "lora":
+            loaded.network = lora.adapted(loaded.network)
+        if trained_whole:
             return loaded
         return Frozen(loaded, Head(loaded.dim) if source.tune == "head" else None, source.digest)
 
-    trained_whole = source.tune == "all"
     return Trainable(
         "image",
         prepare=lambda payloads, fields: prepare(payloads, 0),

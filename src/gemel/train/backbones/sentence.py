@@ -25,6 +25,7 @@ from gemel.encode.text.tokens import TOKENS, Tokens
 from gemel.errors import ConfigError
 from gemel.files import write_whole
 from gemel.settings import LongTexts
+from gemel.train.backbones import lora
 from gemel.train.backbones.frozen import Backbone, Head
 from gemel.train.backbones.library import opening, transformers
 
@@ -86,6 +87,11 @@ class SentenceTower(Backbone):
         """Length of the rows."""
         layers = [m for m in self.dense if isinstance(m, nn.Linear)]
         return layers[-1].out_features if layers else int(self.transformer.config.hidden_size)
+
+    def whole(self) -> SentenceTower:
+        """The network with what was added to its layers added in."""
+        self.transformer = lora.merged(self.transformer)
+        return self
 
     def forward(self, token: Tensor, there: Tensor) -> Tensor:
         """Unit rows, (b, d) float32."""

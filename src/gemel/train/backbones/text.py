@@ -11,7 +11,7 @@ from torch import nn
 from gemel.encode.modality import Prepare
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.train.arrays import Arrays
-from gemel.train.backbones import sentence
+from gemel.train.backbones import lora, sentence
 from gemel.train.backbones.frozen import Frozen, Head
 from gemel.train.backbones.source import Source
 from gemel.train.towers import Defaults, Trainable
@@ -25,6 +25,14 @@ DEFAULTS = {
         patience=4,
         learning_rate=1e-3,
         weight_decay=0.0,
+    ),
+    "lora": Defaults(
+        identities_per_batch=32,
+        views_per_identity=2,
+        max_epochs=5,
+        patience=2,
+        learning_rate=5e-4,
+        weight_decay=0.01,
     ),
     "all": Defaults(
         identities_per_batch=32,
@@ -48,7 +56,9 @@ def opened(source: Source) -> Trainable:
 
     def tower(prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
         loaded = sentence.load(recipe)
-        if source.tune == "all":
+        if source.tune == "lora":
+            loaded.transformer = lora.adapted(loaded.transformer)
+        if source.tune in ("lora", "all"):
             return loaded
         head = Head(loaded.dim) if source.tune == "head" else None
         return Frozen(loaded, head, source.digest)
