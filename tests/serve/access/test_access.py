@@ -184,13 +184,26 @@ def test_keys_come_and_go_while_it_runs(guarded: Guarded) -> None:
 
 def test_a_file_that_cannot_be_read_changes_nothing(guarded: Guarded) -> None:
     content = guarded.file.read_bytes()
-    for broken in (b"{", b'{"keys":[{}]}', None):
-        guarded.file.unlink() if broken is None else guarded.file.write_bytes(broken)
+    for broken in (b"{", b'{"keys":[{}]}'):
+        guarded.file.write_bytes(broken)
         guarded.moment.seconds += LOOK_SECONDS
         assert guarded.ask("GET", "/v1/release", guarded.keys["reader"]).status_code == 200
         assert guarded.ask("GET", "/v1/release", None).status_code == 401
     assert "keys_unreadable" in guarded.moment.log.getvalue()
     guarded.file.write_bytes(content)
+    guarded.moment.seconds += LOOK_SECONDS
+    assert guarded.ask("GET", "/v1/release", guarded.keys["reader"]).status_code == 200
+
+
+def test_a_file_that_is_gone_lets_nobody_in(guarded: Guarded) -> None:
+    """Who deletes the file means to shut everybody out; keys that are not there were in force."""
+    away = guarded.file.rename(guarded.file.with_suffix(".away"))
+    for _ in range(2):
+        guarded.moment.seconds += LOOK_SECONDS
+        for key in (guarded.keys["reader"], guarded.keys["admin"], None):
+            assert guarded.ask("GET", "/v1/release", key).status_code == 401
+    assert "keys.json is gone" in guarded.moment.log.getvalue()
+    away.rename(guarded.file)
     guarded.moment.seconds += LOOK_SECONDS
     assert guarded.ask("GET", "/v1/release", guarded.keys["reader"]).status_code == 200
 

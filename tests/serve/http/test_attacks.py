@@ -22,7 +22,9 @@ from tests.serve.small import ROWS
 from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
+from gemel.serve.http.endpoint import Route
 from gemel.serve.http.server import running
+from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 
@@ -247,3 +249,47 @@ def test_a_page_of_another_site_neither_reads_nor_writes(url: str, row: Row) -> 
         assert problem["hint"]
         assert httpx.get(f"{url}/v1/records/0").json()["attributes"] == ROWS[0]
     assert "access-control-allow-origin" not in headers
+
+
+OURS = [r for r in TABLE if r.path.startswith("/v1")]
+WRITES = [r for r in TABLE if r.method != "GET" and r.path.startswith(("/v1", "/v2"))]
+
+
+def asked(url: str, route: Route, **headers: str) -> httpx.Response:
+    """The answer of a route to a body that is good JSON."""
+    content = None if route.method == "GET" or route.body is None else b"{}"
+    typed = {} if content is None else {"content-type": JSON}
+    path = route.path.replace("{record:path}", "0")
+    return httpx.request(route.method, url + path, content=content, headers=typed | headers)
+
+
+@pytest.mark.parametrize("route", OURS, ids=lambda r: f"{r.method} {r.path}")
+def test_no_route_answers_a_page_of_another_site(url: str, route: Route) -> None:
+    """Of the table, so that a new route is tried as well."""
+    for site in ("cross-site", "same-site"):
+        assert asked(url, route, **{"sec-fetch-site": site}).status_code == 403
+    assert asked(url, route, host="evil.example").status_code == 421, "a name that points here"
+    if route.method != "GET":
+        assert asked(url, route, origin=EVIL).status_code == 403
+        if route.body is not None:
+            assert asked(url, route, **{"content-type": "text/plain"}).status_code == 415
+    assert httpx.get(f"{url}/v1/records/0").json()["attributes"] == ROWS[0]
+
+
+@pytest.mark.parametrize("route", WRITES, ids=lambda r: f"{r.method} {r.path}")
+def test_no_route_takes_a_request_for_two(url: str, route: Route) -> None:
+    """Where a proxy and a service see different lengths, one request smuggles another."""
+    at = urlsplit(url)
+    line = f"{route.method} {route.path.replace('{record:path}', '0')} HTTP/1.1\r\n"
+    start = f"{line}Host: {at.netloc}\r\nContent-Type: {JSON}\r\nConnection: close\r\n"
+    inner = f"DELETE /v1/records/0 HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n"
+    for lengths in (
+        "Content-Length: 2\r\nContent-Length: 99\r\n",
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: x\r\n",
+        "Content-Length: +2\r\n",
+        "Content-Length : 2\r\n",
+    ):
+        status, _, _ = answer(url, f"{start}{lengths}\r\n{{}}{inner}".encode())
+        assert status == 400, lengths
+        assert httpx.get(f"{url}/v1/records/0").status_code == 200, "refused, and done all the same"

@@ -108,7 +108,8 @@ def opened(data: bytes, size: int | None = None) -> Image.Image:
             if _is_short(image, len(data)):
                 raise Unusable("broken image: most of its pixels are missing")
             image.load()
-            return ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
     except Unusable:
         raise
     except UnidentifiedImageError as e:

@@ -2,7 +2,7 @@
 
 Without a file of keys and without tokens nobody is asked who they are, and only this machine should
 reach the service. From its first key on every route wants one of its role; revoking the last one
-opens nothing.
+opens nothing, and neither does a file that goes away.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Access:
         self._left[key.id] = left - 1, now
 
     def _current(self) -> Mapping[str, Key] | None:
-        """The keys by id, None without a file; what cannot be read changes nothing."""
+        """The keys by id, None if there never was a file; what cannot be read changes nothing."""
         if self._file is None or self._clock() < self._due:
             return self._keys
         self._due = self._clock() + LOOK_SECONDS
@@ -131,7 +131,10 @@ class Access:
             if seen != self._seen:
                 self._keys, self._seen = {key.id: key for key in read(self._file)}, seen
         except FileNotFoundError:
-            pass
+            if self._keys:  # whoever took the file away wanted nobody in, or lost it
+                self._keys, self._seen = {}, None
+                if self._log is not None:
+                    self._log.error("keys_unreadable", error=f"{self._file} is gone")
         except (ConfigError, OSError) as error:
             if self._keys is None:  # who may come in cannot be told: nobody does
                 self._keys = {}

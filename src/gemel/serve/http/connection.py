@@ -175,9 +175,11 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answered = cycle
-        super()._start_asgi_task(cycle, partial(self._run, app))
+        super()._start_asgi_task(cycle, partial(self._run, cycle, app))
 
-    async def _run(self, app: Any, *exchange: Any) -> None:
+    async def _run(self, cycle: RequestResponseCycle, app: Any, *exchange: Any) -> None:
+        if cycle.disconnected:  # what came behind the headers was refused
+            return
         self._task = asyncio.current_task()
         await app(*exchange)
 

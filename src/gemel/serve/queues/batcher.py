@@ -9,6 +9,8 @@ item, so one bad item costs its own request only. The worker outlives every item
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -33,11 +35,13 @@ class Limits:
         max_batch: weight of a batch, at most; a single heavier item is a batch of its own.
         max_queue: waiting weight from which on new requests are refused.
         timeout_s: age at which a waiter gets DeadlineExceeded.
+        nice: steps by which its thread yields the processor to others, where threads can.
     """
 
     max_batch: int = 32
     max_queue: int = 256
     timeout_s: float = 5.0
+    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +208,11 @@ class Batcher(Generic[Item, Result]):
 
     def _work(self) -> None:
         """Take a batch, run it, hand the results to the event loop; until stopped."""
+        if self._limits.nice and sys.platform == "linux":  # elsewhere it is of the whole process
+            own = threading.get_native_id()
+            os.setpriority(
+                os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + self._limits.nice
+            )
         while True:
             with self._arrival:
                 while not self._queue:

@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
 from gemel.errors import DeadlineExceeded, InvalidInput
@@ -38,6 +39,8 @@ MAX_WEIGHT = 100
 """Work that one request may bring, see `Modality.weight`: of images, 100 million pixels."""
 PART = 8
 """Items of a long request that are encoded at once, so that others need not wait for many."""
+NICE = 5
+"""Of the thread that reads what is heavy: where processors are few, the event loop goes first."""
 LIGHT = 4
 """Items that weigh more are read apart from where all others are encoded."""
 
@@ -54,8 +57,10 @@ class Lanes:
     def __init__(self, settings: ServeSettings, metrics: Metrics, log: Any) -> None:
         limits = Limits(settings.max_batch, settings.max_queue, settings.timeout_ms / 1000)
         self._max_batch, self._timeout_s = settings.max_batch, limits.timeout_s
+        reading = replace(limits, nice=NICE)
         self._lanes: dict[Lane, Batcher[Task[Any], Step | Done[Any]]] = {
-            name: Batcher(run, limits, name, metrics, log) for name in LANES
+            name: Batcher(run, reading if name == "read" else limits, name, metrics, log)
+            for name in LANES
         }
 
     def start(self) -> None:
