@@ -59,17 +59,43 @@ def test_each_faulty_row_is_reported_with_line_column_and_reason(tmp_path: Path)
     path = write(tmp_path / "p.csv", "\n".join(lines))
     data = records.read(path, identity="person", id="id", max_bad_ratio=0.1)
     assert [(b.row, b.column, b.reason) for b in data.bad] == [
-        (11, "year", "not a number: '19x5'"),
         (21, None, "6 fields, the header has 5"),
         (31, None, "2 fields, the header has 5"),
         (51, "id", "duplicate id: '48'"),
-        (61, "born", "not a date: '31.02.1980'"),
         (71, None, "empty record"),
         (81, None, "empty record"),
         (91, None, "broken quotes (unexpected end of data)"),
     ]
     assert all(b.file == str(path) for b in data.bad)
     assert len(data) + data.n_bad == data.n_read == 200
+
+
+def test_a_value_that_does_not_fit_is_missing_and_its_record_stays(tmp_path: Path) -> None:
+    lines = people().splitlines()
+    lines[10] = "9,p4,Name9,19x5,10.03.1980"
+    lines[60] = "59,p29,Name3,1989,31.02.1980"
+    lines[61] = "60,p30,Name4,1989,30.02.1980"
+    lines[62] = "61,p30,,,30.02.1980"
+    data = records.read(write(tmp_path / "p.csv", "\n".join(lines)), identity="person", id="id")
+    assert [str(b).partition(", ")[2] for b in data.bad] == [
+        "row 63, column born: not a date: '30.02.1980'"
+    ]
+    place = {name: i for i, name in enumerate(data.ids.tolist())}
+    assert data.payloads([place["9"], place["59"]]) == [
+        {"name": "Name9", "year": None, "born": "1980-03-10"},
+        {"name": "Name3", "year": 1989.0, "born": None},
+    ]
+    assert [str(b).partition(", ")[2] for b in data.gaps] == [
+        "row 11, column year: read as missing; not a number: '19x5'",
+        "row 61, column born: read as missing, as 2 of 199 values; not a date: '31.02.1980'",
+    ]
+
+
+def test_a_column_of_something_else_than_is_said_stops_the_reading(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", people())
+    with pytest.raises(DataError, match="200 of 200 values of column name do not fit") as e:
+        records.read(path, identity="person", columns={"name": "number"})
+    assert 'data.columns.name = "text"' in e.value.hint
 
 
 def test_too_many_faulty_rows_stop_the_reading_and_the_first_are_named(tmp_path: Path) -> None:

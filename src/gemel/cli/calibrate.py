@@ -132,7 +132,7 @@ def calibrate(
 
 def show_made(release: Release | None, *, json: bool, details: bool = False) -> None:
     """Write what a calibration found, and what comes next."""
-    from gemel.release.words.learned import was_worth_it
+    from gemel.release.words.learned import NOTHING_HELPED, was_worth_it
 
     if release is None:
         return
@@ -141,7 +141,8 @@ def show_made(release: Release | None, *, json: bool, details: bool = False) -> 
     else:
         render(release, details=details)
     show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
-    show.verdict(*was_worth_it(release.evidence))
+    worth, compared = was_worth_it(release.evidence)
+    show.verdict("" if worth else NOTHING_HELPED, compared)
 
 
 def _by_answers(

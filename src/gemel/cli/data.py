@@ -74,7 +74,7 @@ def init(
     else:
         files.write(output, (template.unfinished(text) if guess.fault else text).encode())
     if guess.dataset is not None:
-        show.refused(guess.dataset.bad)
+        show.refused(guess.dataset.bad, guess.dataset.gaps)
     notes = notes_on(guess.dataset, guess.crossed) if guess.dataset is not None else []
     for note in [*guess.notes, *(f"note: {n}" for n in notes)]:
         show.say(note)
@@ -179,6 +179,7 @@ def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
         "digest": dataset.digest[:12],
         "fields": [{"name": f.name, "kind": f.kind} for f in dataset.fields],
         "bad": [str(b) for b in dataset.bad],
+        "read_as_missing": [str(b) for b in dataset.gaps],
         "notes": notes_on(dataset, splits),
         "splits": {name: _counts(dataset, idx) for name, idx in parts.items()},
     }

@@ -11,6 +11,7 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.project import AsJson, ConfigFile, DryRun, IdColumn, Project, ReleaseName, Sets
 from gemel.figures import percent
+from gemel.release.words.expected import HALF, about
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -162,9 +163,10 @@ def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any
         ("clusters of two or more", summary.n_clusters),
         ("redundant records", summary.n_redundant),
         ("largest cluster", summary.largest),
-        ("false matches, expected", false.expected),
-        ("false matches, at most", false.at_most),
-        ("which rests on", false.basis),
+        ("least sure match", _least_sure(summary)),
+        ("false matches, expected", _expected(summary)),
+        ("false matches, at most", None if false.at_most is None else f"{false.at_most:,.4g}"),
+        ("which rests on", _basis(summary)),
     ]
     if summary.candidate_recall is not None:
         recall = summary.candidate_recall
@@ -197,6 +199,36 @@ def _share(summary: Summary) -> str:
             "few comparisons to show that a score is rarer"
         )
     return said
+
+
+def _expected(summary: Summary) -> str | None:
+    """The false matches of this job, as the share of right ones that a promise speaks of too."""
+    false, n = summary.false_links.expected, summary.n_matches
+    if false is None or not n:
+        return None
+    return f"{false:,.2g} of {n:,}, so of 100 matches {about(1 - false / n, 100)} are right here"
+
+
+def _basis(summary: Summary) -> str:
+    """What the bound rests on; it is of the threshold of the release, which may take more pairs."""
+    basis, own = summary.false_links.basis, summary.release_threshold
+    if summary.false_links.at_most is None or summary.threshold == own:
+        return basis
+    return (
+        f"{basis}; that, and what gemel calibrate says, is of the threshold {own:.4g}, which takes "
+        "more pairs than this job: so it bounds what is expected here and does not contradict it"
+    )
+
+
+def _least_sure(summary: Summary) -> str | None:
+    """Why a pair that is more probably none may be a match; None where there is no such pair."""
+    if summary.least_sure is None or summary.least_sure >= HALF:
+        return None
+    return (
+        f"probability {summary.least_sure:.2g}: the goal sets the threshold, not one half (the "
+        "best F1 minds missed pairs too), and a probability is the lower the fewer comparisons "
+        "told of it; for surer matches: gemel calibrate --precision 0.95"
+    )
 
 
 def _threshold(summary: Summary) -> str:
@@ -236,5 +268,5 @@ def _records(
         fields=(*fields, Field(date, "date")),
         max_bad_ratio=data.max_bad_ratio,
     )
-    show.refused(dataset.bad)
+    show.refused(dataset.bad, dataset.gaps)
     return dataset

@@ -78,7 +78,7 @@ def link(
     live = project.release(release)
     both = reading.read_two(project.config, live, paths)
     for one in both:
-        show.refused(one.bad)
+        show.refused(one.bad, one.gaps)
     place = (
         project.state
         / "duplicates"

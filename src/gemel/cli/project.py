@@ -113,7 +113,9 @@ class Project:
         from gemel.cli import reading
 
         dataset = reading.read(self.config, release)
-        show.refused(dataset.bad, most=most, all_in="gemel data check --json lists all")
+        show.refused(
+            dataset.bad, dataset.gaps, most=most, all_in="gemel data check --json lists all"
+        )
         return dataset
 
     def records_for(
@@ -156,7 +158,7 @@ class Project:
             max_bad_ratio=self.config.data.max_bad_ratio,
             depth=self.config.data.depth,
         )
-        show.refused(dataset.bad)
+        show.refused(dataset.bad, dataset.gaps)
         return dataset
 
     def label(self, asked: str | None = None) -> str:

@@ -98,11 +98,14 @@ def number(value: Any) -> str:
     return str(value)
 
 
-def refused(bad: Sequence[object], *, most: int = SHOWN, all_in: str = "") -> None:
+def refused(
+    bad: Sequence[object], gaps: Sequence[object] = (), *, most: int = SHOWN, all_in: str = ""
+) -> None:
     """Write what was refused to stderr, one line each, and how many more there are.
 
     Args:
         bad: refused rows or files, which say what and why.
+        gaps: values that are read as missing, likewise.
         most: lines.
         all_in: what lists all of them, in words.
     """
@@ -110,6 +113,8 @@ def refused(bad: Sequence[object], *, most: int = SHOWN, all_in: str = "") -> No
         say(f"refused: {one}")
     if len(bad) > most:
         say(f"refused: {len(bad) - most:,} more" + (f"; {all_in}" if all_in else ""))
+    for gap in gaps:
+        say(f"note: {gap}")
 
 
 def error(e: GemelError) -> None:
@@ -193,6 +198,6 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def verdict(helped: bool, compared: str) -> None:
+def verdict(doubt: str, compared: str) -> None:
     """Tell, as the last line, whether training was worth it."""
-    say(f"{'' if helped else 'warning: nothing shows that training helped: '}{compared}")
+    say(f"warning: {doubt}: {compared}" if doubt else compared)

@@ -173,6 +173,8 @@ class Dataset:
         source: where the records came from, for messages and reports.
         n_read: input rows (or image files) looked at, refused ones included.
         notes: what a user should know about columns, one sentence each.
+        gaps: of each column the first value that does not fit and is read as missing, and of how
+            many.
         category: of each record, if a column says so; no encoder sees it unless it is a field too.
         groups: per column that joins identities (see `units`), (n,) int64 codes; -1 where unknown.
         pairing: which pairs of the records are compared.
@@ -191,6 +193,7 @@ class Dataset:
     category: CategoryColumn | None = None
     groups: Mapping[str, Int64] = field(default_factory=dict)
     pairing: Pairing = ALL
+    gaps: tuple[BadRecord, ...] = ()
 
     def __repr__(self) -> str:
         known = f"{len(self.identity_names):,} identities, {self.n_bad:,} refused"
@@ -200,7 +203,7 @@ class Dataset:
         fields = ", ".join(f"{f.name} ({f.kind})" for f in self.fields)
         rows: list[tuple[str, Any]] = [("modality", self.modality), ("fields", fields)]
         rows += [("identities", f"{len(self.identity_names):,}"), ("refused", self.n_bad)]
-        rows += [("note", note) for note in self.notes]
+        rows += [("note", note) for note in (*self.notes, *map(str, self.gaps))]
         return html_table(f"{len(self):,} records of {self.source}", rows)
 
     def __len__(self) -> int:

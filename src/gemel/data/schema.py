@@ -26,7 +26,9 @@ KINDS: tuple[Kind, ...] = ("text", "number", "category", "date")
 OVERRIDES = (*KINDS, "date:dmy", "date:mdy")
 
 MOST = 0.99
-"""A column is of a kind when at least this share of its values is; the others are reported."""
+"""A column holds numbers when at least this share of its values are; the others are reported."""
+MOST_DATES = 0.9
+"""The same of dates: people type impossible days, and nothing else looks like one."""
 
 _LEADING_ZERO = r"^\s*[+-]?0\d"
 
@@ -172,9 +174,9 @@ def infer(
 ) -> tuple[tuple[Field, ...], tuple[str, ...]]:
     """What each column is, how it is written, and what a user should know about it.
 
-    A column is a number or a date when 99 % of its values are; values with leading zeros, or long
-    whole numbers of one length, are codes and stay text; at most 25 values that each come back ten
-    times are categories; all else is text.
+    A column is a number when 99 % of its values are, a date when 90 % are; values with leading
+    zeros, or long whole numbers of one length, are codes and stay text; at most 25 values that each
+    come back ten times are categories; all else is text.
 
     Args:
         frame: raw columns, missing values null: String, or as typed by the file.
@@ -283,7 +285,7 @@ def _kind_by_pattern(present: pl.Series) -> tuple[Kind | None, str]:
             share = dates.parse(present, dates.order_of(present)).is_not_null().mean()
         except DataError as e:
             return "text", f"{e.what}; kept as text; {e.hint}"
-        if _float(share) >= MOST:
+        if _float(share) >= MOST_DATES:
             return "date", ""
     decimal = numbers.decimal_of(present)
     share = _float(numbers.parse(present, decimal).is_not_null().mean())

@@ -42,6 +42,7 @@ from gemel.improve.result import (
     Summary,
     cluster_frame,
     false_links,
+    least_sure,
     most_sure,
     pair_frame,
 )
@@ -352,6 +353,7 @@ def _clustered(
         prior=policy.prior,
         release_prior=release.policy.prior,
         most_sure=most_sure(policy),
+        least_sure=least_sure(judged),
         n_matches=int(judged.match.sum()),
         n_given_up=n_matches - int(judged.match.sum()),
         n_review=judged.outcome.count("review"),

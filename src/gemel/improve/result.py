@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from gemel.arrays import Bool, Float64
 from gemel.calibrate.goals.estimated import METHOD
@@ -39,10 +40,13 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the matches are false, before anything is known about these records.
 
     Args:
-        expected: matches that the genuine pairs of the set do not explain; None without evidence.
-        by_fmr: pairs times the FMR of the release on eval; None without evidence.
-        at_most: pairs times the highest FMR that the evidence leaves possible, or all matches.
-            A false match joins two clusters at most, so it bounds the false merges as well.
+        expected: of the matches of this job, by the scores of its own pairs: the one to go by.
+            None without evidence.
+        by_fmr: pairs times the FMR of the release on eval, at the release's own threshold, which
+            may take more pairs than this job; None without evidence.
+        at_most: pairs times the highest FMR that the evidence leaves possible at that threshold,
+            or all matches. A false match joins two clusters at most, so it bounds the false merges
+            as well.
         basis: what `at_most` rests on, in words.
     """
 
@@ -68,6 +72,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         release_prior: the share that the release was chosen for.
         most_sure: highest probability that a match can have here, since the data that the release
             was calibrated on show no rarer scores; None without probabilities.
+        least_sure: lowest probability among the matches; None without probabilities.
         n_matches: pairs.
         n_given_up: matches that one-to-one linking left out.
         n_review: pairs for a person to decide; they link nothing.
@@ -105,6 +110,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     largest: int
     agreement: Agreement | None
     unproven: bool = False
+    least_sure: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,6 +226,13 @@ def false_links(release: Release, decided: ForSet, judged: Judged, n_pairs: int)
         at_most=min(highest * n_pairs, float(n_matches)),
         basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
     )
+
+
+def least_sure(judged: Judged) -> float | None:
+    """The lowest probability among the matches; None if they have none."""
+    of_matches = judged.probability[judged.match]
+    known = of_matches[~np.isnan(of_matches)]
+    return float(known.min()) if len(known) else None
 
 
 def most_sure(policy: Policy) -> float | None:

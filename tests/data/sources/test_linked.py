@@ -99,7 +99,7 @@ def test_a_bad_value_is_reported_under_the_name_of_its_own_file(tmp_path: Path) 
     )
     other = Other(tmp_path / "b.csv", names={"name": "bez", "n": "zahl"})
     _, right = records.read_two(tmp_path / "a.csv", Columns(), other)
-    assert [b.column for b in right.bad] == ["zahl"]
+    assert [(b.row, b.column) for b in right.gaps] == [(201, "zahl")]
 
 
 def test_a_chain_of_pairs_is_cut_where_it_has_to_be_and_what_is_lost_is_said(

@@ -63,10 +63,11 @@ def test_rows_without_identity_are_of_unknown_identity(tmp_path: Path) -> None:
 
 def test_values_are_kept_as_they_were_written(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
-    lines = [f"{i},1{i}.50,{i % 28 + 1}/4/1980" for i in range(30)]
-    table.write_text("\n".join(["key,price,day", *lines, "30,12.50,31/13/1980"]) + "\n")
+    lines = [f"{i},1{i}.50,{i % 28 + 1}/4/1980" for i in range(30)] + ["30,12.50,31/13/1980"]
+    table.write_text("\n".join(["key,price,day", *lines, "31,12.50,broken,1/4/1980"]) + "\n")
     found = records.read(table, id="key", columns={"day": "date:dmy"}, max_bad_ratio=0.5)
     assert [f.kind for f in found.fields] == ["number", "date"] and len(found.bad) == 1
+    assert found.payloads([30])[0]["day"] is None  # what is read as missing is kept as well
     assert found.written is not None
     assert [",".join(row) for row in found.written.rows()] == lines
     assert found.take(np.array([3])).written["day"].to_list() == ["4/4/1980"]  # type: ignore[index]

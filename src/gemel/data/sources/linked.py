@@ -120,8 +120,11 @@ def _second(
     )
     found = from_table(_renamed(table, back, labels), said)
     own = {**{name: c for c, name in back.items()}, **{_own(c): c for c in labels}}
-    bad = tuple(replace(b, column=own.get(b.column or "", b.column)) for b in found.bad)
-    return replace(found, bad=bad, notes=table.notes)
+    bad, gaps = (
+        tuple(replace(b, column=own.get(b.column or "", b.column)) for b in some)
+        for some in (found.bad, found.gaps)
+    )
+    return replace(found, bad=bad, gaps=gaps, notes=table.notes)
 
 
 def joined(left: Dataset, right: Dataset) -> Dataset:
@@ -150,6 +153,7 @@ def joined(left: Dataset, right: Dataset) -> Dataset:
         source=f"{left.source} and {right.source}",
         n_read=left.n_read + right.n_read,
         notes=(*left.notes, *right.notes),
+        gaps=(*left.gaps, *right.gaps),
         pairing=Pairing(files=np.repeat([0, 1], [len(left), len(right)]).astype(np.int64)),
     )
 

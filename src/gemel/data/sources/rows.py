@@ -1,7 +1,8 @@
 """From the raw columns of a table to typed records.
 
-Every value is parsed as its column's kind. A row with a value that does not fit, without an id or
-with one that was there before is refused and reported; the first reason counts. A row without an
+Every value is parsed as its column's kind. One that does not fit is missing, counted by column; a
+column where many do not is refused as a whole. A row without an id, with one that was there before
+or without any value that fits is refused and reported; the first reason counts. A row without an
 identity is a record of unknown identity.
 """
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+UNFIT = 0.1
+"""Share of values that do not fit above which a column is another one than is said."""
 NESTED = 0.1
 """Share of lists or objects above which a column is none of values, instead of some rows bad."""
 
@@ -172,12 +175,8 @@ def from_table(table: Table, said: Columns) -> Dataset:
         refusals.where(again.to_numpy(), said.id, "duplicate id", labels[said.id])
         for i, fault in _unfit_ids(labels[said.id]).items():
             refusals.where(np.arange(len(frame)) == i, said.id, f"id {fault}", labels[said.id])
-    typed = []
-    for f in fields:
-        values = f.column(raw[f.name])
-        unfit = raw[f.name].is_not_null() & values.is_null()
-        refusals.where(unfit.to_numpy(), f.name, f"not a {f.expected}", raw[f.name])
-        typed.append(values.rename(f.name))
+    typed = [f.column(raw[f.name]).rename(f.name) for f in fields]
+    gaps = _unfit(raw, fields, typed, refusals)
     kept = np.flatnonzero(refusals.fine)
     n_unknown = labels[said.identity][kept].null_count() if said.identity is not None else 0
     if n_unknown:
@@ -186,7 +185,35 @@ def from_table(table: Table, said: Columns) -> Dataset:
             "and stand on no side of a split",
         )
     found = _assemble(table, said, (fields, typed, labels), refusals, notes)
-    return replace(found, groups={c: codes(v[kept].to_list())[0] for c, v in grouped.items()})
+    return replace(
+        found,
+        gaps=gaps,
+        groups={c: codes(v[kept].to_list())[0] for c, v in grouped.items()},
+    )
+
+
+def _unfit(
+    raw: pl.DataFrame, fields: tuple[Field, ...], typed: list[pl.Series], refusals: _Refusals
+) -> tuple[BadRecord, ...]:
+    """The first value of each column that does not fit; rows of nothing else are refused.
+
+    Raises:
+        DataError: of a column many do not.
+    """
+    unfit = {
+        f.name: (raw[f.name].is_not_null() & values.is_null()).to_numpy()
+        for f, values in zip(fields, typed, strict=True)
+    }
+    empty = np.all([values.is_null().to_numpy() for values in typed], axis=0)
+    for f in fields:
+        refusals.where(unfit[f.name] & empty, f.name, f"not a {f.expected}", raw[f.name])
+    said = []
+    for f in fields:
+        at = np.flatnonzero(unfit[f.name] & refusals.fine)
+        n_present = int((raw[f.name].is_not_null().to_numpy() & refusals.fine).sum())
+        if len(at):
+            said.append(refusals.unfit(f, at, n_present, str(raw[f.name][int(at[0])])))
+    return tuple(said)
 
 
 def _assemble(
@@ -246,6 +273,25 @@ class _Refusals:
             row = int(self._table.rows[i])
             self.bad.append(BadRecord(self._table.file, row, column, reason + shown))
         self.fine &= ~refused
+
+    def unfit(self, field: Field, at: Int64, n_present: int, first: str) -> BadRecord:
+        """The first of the values of a column, at these rows, that do not fit; and of how many.
+
+        Raises:
+            DataError: they are too many of those that are present.
+        """
+        n, row = len(at), int(self._table.rows[at[0]])
+        reason = f"not a {field.expected}: {first[:60]!r}"
+        if n > 1 and n > UNFIT * n_present:
+            raise DataError(
+                f"{n:,} of {n_present:,} values of column {field.name} do not fit; the first, in "
+                f"row {row}: {reason}",
+                where=self._table.file,
+                hint="texts that mean no value: data.missing; a column of something else: "
+                f'data.columns.{field.name} = "text"; or leave it out: data.ignore',
+            )
+        more = f", as {n:,} of {n_present:,} values" if n > 1 else ""
+        return BadRecord(self._table.file, row, field.name, f"read as missing{more}; {reason}")
 
 
 def _raw_fields(

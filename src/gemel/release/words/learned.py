@@ -10,6 +10,10 @@ from gemel.release.evidence.against_baseline import OnDev
 from gemel.release.evidence.schema import Evidence
 from gemel.release.run import Training
 
+NOTHING_HELPED = "nothing shows that training helped"
+NOT_ENOUGH = "on dev, training gives less than doing without"
+"""It moved the network, and what never learned is better still."""
+
 
 def against_baseline(evidence: Evidence) -> tuple[int, str]:
     """1 clearly better than the baseline, -1 clearly worse, 0 neither; and a sentence."""
@@ -49,15 +53,21 @@ def over_untrained(training: Training) -> tuple[bool, str]:
     )
 
 
-def on_dev(training: Training, seen: OnDev) -> tuple[bool, str]:
-    """Whether a run seems to be worth its while, and a sentence that sets it beside no learning."""
+def on_dev(training: Training, seen: OnDev) -> tuple[str, str]:
+    """What raises doubt about a run, empty if nothing does; and it beside no learning.
+
+    The gate that `was_worth_it` answers asks the same on eval, where an interval tells chance.
+    """
     helped, phrase = over_untrained(training)
     name = f"{seen.baseline[:1].upper()}{seen.baseline[1:]}"
     ours, theirs = share(seen.ours), share(seen.theirs)
     figures = f"{name} without any learning reaches {seen.measure} {theirs} on dev where this"
-    if seen.ours < seen.theirs:
-        return False, f"{figures} encoder reaches {ours}"
-    return helped, f"{figures} encoder reaches {ours}; {phrase}"
+    said = f"{figures} encoder reaches {ours}; {phrase}"
+    if seen.ours >= seen.theirs:
+        return "", said
+    if not helped:
+        return NOTHING_HELPED, said
+    return NOT_ENOUGH, f"{said}; whether the difference is beyond chance, gemel calibrate tells"
 
 
 def was_worth_it(evidence: Evidence) -> tuple[bool, str]:
