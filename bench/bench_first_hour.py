@@ -1,9 +1,10 @@
-"""Without labels: gemel's unproven start beside linkers that need none, on identities never seen.
+"""Without labels, then with some answers: gemel beside linkers that start so too.
 
-gemel gets the train records of each split without a single identity and makes a release, as `gemel
-train` does; that release decides the pairs of eval by its own threshold, and, to compare ways to
-score alone, by the best one of dev, as the peers are measured. Peers may see the records of all
-sides. Prints a table and writes results/first_hour.json. See README.md.
+Gemel gets the train records of each split without a single identity and makes a release, as `gemel
+train` does; a person then answers what `gemel label` asks, and `gemel train` learns from that. Each
+release decides the pairs of eval, of identities never seen, by its own threshold, and, to compare
+ways to score alone, by the best one of dev, as the peers are measured. ECM's and Splink's figures
+are those of bench_records on the same splits. Prints a table and writes results/first_hour.json.
 
     python bench/bench_first_hour.py [--sets NAME ...] [--seeds N ...] [--contestants NAME ...]
 """
@@ -12,77 +13,141 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import tempfile
-import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bench_records import CACHE, describe
-from records_contestants import Outcome, contestants, environment
+from bench_records import RESULTS as RECORDS
+from first_hour_answers import DEDUPE, Person, dedupe, taught
+from records_contestants import code, environment
 from records_data import Table, load
 from records_measure import Result, Truth, best_f1_threshold
 from rich.console import Console
 from rich.table import Table as Grid
 
 from gemel.data import splits
-from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.dataset import UNKNOWN
+from gemel.encode import comparators
+from gemel.encode.encoder import Encoder
 from gemel.release.evidence.goals import Goals
 from gemel.release.for_set import for_set
 from gemel.release.make import unproven
 from gemel.release.release import Release
+from gemel.release.run import Run
 from gemel.settings import TrainSettings
 from gemel.train.fit import train
 
 RESULTS = Path(__file__).parent / "results" / "first_hour.json"
 SETS = {"rldata10000": 0.98, "febrl2-names": 0.79, "febrl3-names": None}
-"""With the F1 that the mean of the seeds is to reach."""
-OURS = "gemel, no labels"
-PEERS = ("recordlinkage-ecm", "splink", "goldenmatch")
+"""With the F1 that the mean of the seeds is to reach without labels."""
+OURS, ALL = "gemel, no labels", "gemel, all labels"
+LOWER = 4.0
+"""How far below its threshold a release is shown the scores of a set, in log-odds."""
+COUNTS = (60, 150, 300, 600)
+TAUGHT = "gemel, {} answers"
+GIVEN, ASKED = "dedupe, the same 150", "dedupe, its own 150"
+KEPT = ("recordlinkage-ecm", "splink")
+PEERS = (*KEPT, "goldenmatch", "dedupe")
 GOLDENMATCH = Path(__file__).parent / "requirements-goldenmatch.txt"
 PROTOCOL = (
     "Identities are split 60/20/20 into train, dev and eval, as in bench_records. gemel: train "
-    "records without identities. 'own': the release's own threshold for the set of eval; 'dev': "
-    "that of the highest pairwise F1 on dev, as peers have it. GoldenMatch configures itself on "
-    "the records of eval and decides there itself. F1 over all pairs of eval."
+    "records without identities, then so many answers of a person who does not err, to the "
+    "questions of gemel label. 'own': the release's own threshold for the set of eval, told that "
+    "a record has as many mates there; 'dev': that of the highest pairwise F1 on dev, as peers "
+    "have it; with all labels that is what gemel calibrate chooses. dedupe: its classifier on all "
+    "pairs, after the answers that gemel asked for, and after as many that its own learner asked "
+    "for; own: probability .5. GoldenMatch configures itself on the records of eval and decides "
+    "there itself. ECM and Splink: from records.json. F1 over all pairs of eval."
 )
 
 
-def start(dataset: Dataset, folder: Path) -> Release:
-    """The release of records without labels."""
-    settings = TrainSettings()
-    run = train(dataset, splits.without_labels(dataset), settings, folder / "run")
-    return unproven.build(run.folder, dataset, goals=Goals(), into=folder / "release")
+def kept_in(name: str, seed: int) -> Path:
+    """Where what is done of a split is kept; emptied where the code is another one."""
+    folder, key = CACHE / "bench-first-hour" / f"{name}-{seed}", code()
+    stamp = folder / "code.key"
+    if not (stamp.is_file() and stamp.read_text() == key):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        stamp.write_text(key)
+    return folder
 
 
-def ours(table: Table, seed: int) -> dict[str, Any]:
-    """F1 on eval of the release, by its own threshold and by dev's, and what it expected."""
-    dataset, sides = table.dataset(), table.split(seed).sides()
-    part = dataset.take(sides["train"])
+def runs(table: Table, seed: int) -> tuple[Run, Run, Person]:
+    """The run without labels, the one with all, and who knows the answers; kept while code is."""
+    folder = kept_in(table.name, seed)
+    dataset, split = table.dataset(), table.split(seed)
+    part = dataset.take(split.train)
     part = replace(part, identities=np.full(len(part), UNKNOWN), identity_names=())
-    begun = time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        release = start(part, Path(folder))
-        seconds = time.process_time() - begun
-        scores = {s: _scores(release, dataset.payloads(sides[s])) for s in ("dev", "eval")}
-        likely = scores["eval"][scores["eval"] >= release.policy.verify.threshold]
-        own = for_set(release, likely.astype(np.float64), len(scores["eval"]))
-    truth = {s: Truth.of(table.identities[sides[s]]) for s in scores}
-    best = best_f1_threshold(scores["dev"], truth["dev"])
+    alone = train(part, splits.without_labels(part), TrainSettings(), folder / "un")
+    labelled = train(dataset, split, TrainSettings(), folder / "lab")
+    return alone, labelled, Person(part, table.identities[split.train])
+
+
+def ours(table: Table, seed: int, cache: Path | None) -> dict[str, Any]:
+    """F1 on eval without labels, after answers, with all labels, and of dedupe if asked for."""
+    alone, labelled, person = runs(table, seed)
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        start = unproven.build(alone.folder, person.dataset, goals=Goals(), into=folder / "release")
+        found[OURS] = decided(start, table, seed)
+        said = person.answers(start, max(COUNTS), folder / "labels", seed)
+        for n in COUNTS:
+            some = dict([*said.items()][:n])
+            release = taught(alone, person.dataset, some, folder / f"taught-{n}")
+            found[TAUGHT.format(n)] = {**decided(release, table, seed), "same": sum(some.values())}
+            if n == 150 and cache is not None:
+                scores = dedupe(table, seed, person, some, cache)
+                found[GIVEN] = by_scores(scores["given"], table, seed, own=0.5)
+                found[ASKED] = by_scores(scores["asked"], table, seed, own=0.5)
+    encoder, comparator = Encoder.open(labelled.encoder), comparators.load(labelled.encoder)
+    found[ALL] = by_scores(_scores(encoder, comparator, table, seed), table, seed)
+    return found
+
+
+def decided(release: Release, table: Table, seed: int) -> dict[str, Any]:
+    """What a release reaches on eval by its own threshold and by dev's, and what it expected."""
+    scores = _scores(release.encoder, release.comparator, table, seed)
+    policy, n = release.policy, len(table.split(seed).eval)
+    likely = scores["eval"][scores["eval"] >= policy.verify.threshold - LOWER]
+    # As many mates of a record as in train, among fewer records.
+    share = policy.prior * (len(table.split(seed).train) - 1) / (n - 1)
+    own = for_set(release, likely.astype(np.float64), n * (n - 1) // 2, share=share)
     at = release.evidence.eval
+    expected = {"precision": at.precision.value, "recall": at.recall.value}
+    threshold = own.policy.verify.threshold
+    return {**by_scores(scores, table, seed, own=threshold), "expected": expected}
+
+
+def by_scores(
+    scores: dict[str, np.ndarray], table: Table, seed: int, own: float | None = None
+) -> dict[str, Any]:
+    """Measures on eval, by the best threshold of dev and, if there is one, by an own one."""
+    sides = table.split(seed).sides()
+    truth = {side: Truth.of(table.identities[sides[side]]) for side in scores}
+    thresholds = {"dev": best_f1_threshold(scores["dev"], truth["dev"])}
+    if own is not None:
+        thresholds["own"] = own
     return {
-        "own": _measured(own.policy.verify.threshold, scores["eval"], truth["eval"]),
-        "dev": _measured(best, scores["eval"], truth["eval"]),
-        "expected": {"precision": at.precision.value, "recall": at.recall.value},
-        "cpu_seconds": round(seconds, 1),
+        name: _measured(threshold, scores["eval"], truth["eval"])
+        for name, threshold in thresholds.items()
     }
 
 
-def _scores(release: Release, payloads: list[Any]) -> np.ndarray:
-    rows = release.encoder.encode(payloads)
-    return release.comparator.matrix(rows, rows)[np.triu_indices(len(rows), 1)]
+def _scores(encoder: Encoder, comparator: Any, table: Table, seed: int) -> dict[str, np.ndarray]:
+    dataset, sides = table.dataset(), table.split(seed).sides()
+    found = {}
+    for side in ("dev", "eval"):
+        rows = encoder.encode(dataset.payloads(sides[side]))
+        found[side] = comparator.matrix(rows, rows)[np.triu_indices(len(rows), 1)]
+    return found
 
 
 def _measured(threshold: float, score: np.ndarray, truth: Truth) -> dict[str, float]:
@@ -90,17 +155,10 @@ def _measured(threshold: float, score: np.ndarray, truth: Truth) -> dict[str, fl
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
 
 
-def peer(outcome: Outcome, table: Table, seed: int) -> dict[str, Any]:
-    """F1 on eval of a peer, by the variant and threshold that are best on dev."""
-    sides = table.split(seed).sides()
-    truth = {s: Truth.of(table.identities[sides[s]]) for s in ("dev", "eval")}
-    found = {}
-    for name, scores in outcome.variants.items():
-        best = best_f1_threshold(scores["dev"], truth["dev"])
-        on_dev = _measured(best, scores["dev"], truth["dev"])["f1"]
-        found[name] = on_dev, _measured(best, scores["eval"], truth["eval"])
-    name = max(found, key=lambda variant: found[variant][0])
-    return {"dev": found[name][1], "variant": name}
+def kept(name: str, seed: int, peer: str) -> dict[str, Any]:
+    """What bench_records found of a peer on the same split."""
+    seeds = json.loads(RECORDS.read_text())["sets"][name]["seeds"]
+    return {"dev": seeds[str(seed)]["contestants"][peer]["eval"]}
 
 
 def goldenmatch(table: Table, seed: int) -> dict[str, Any]:
@@ -119,6 +177,35 @@ def goldenmatch(table: Table, seed: int) -> dict[str, Any]:
     return {"own": _measured(0.5, same, Truth.of(table.identities[idx]))}
 
 
+def one(name: str, seed: int, names: list[str]) -> dict[str, Any]:
+    """All contestants on one split; a finished one is kept, and a stopped bench goes on."""
+    row = kept_in(name, seed) / f"row-{'-'.join(sorted(names))}.json"
+    if row.is_file():
+        return dict(json.loads(row.read_text()))
+    table = load(name, CACHE / "packages")
+    cache = CACHE / "bench-dedupe" if "dedupe" in names else None
+    found = ours(table, seed, cache)
+    if "goldenmatch" in names:
+        found["goldenmatch"] = goldenmatch(table, seed)
+    found |= {peer: kept(name, seed, peer) for peer in KEPT if peer in names}
+    row.write_text(json.dumps(found))
+    return found
+
+
+def gained(contestants: dict[str, list[dict[str, Any]]], threshold: str) -> dict[str, float]:
+    """Share of what all labels bring that answers bring, in the mean of the seeds."""
+
+    def mean(name: str, at: str) -> float:
+        return float(np.mean([seed[at]["f1"] for seed in contestants[name]]))
+
+    start, best = mean(OURS, threshold), mean(ALL, "dev")
+    return {
+        str(n): round((mean(TAUGHT.format(n), threshold) - start) / (best - start), 3)
+        for n in COUNTS
+        if best > start
+    }
+
+
 def main() -> None:
     """Run what the command line asks for, show it and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -128,27 +215,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     console, report = Console(), {**describe(), "protocol": PROTOCOL, "sets": {}}
-    grid = Grid(title="Without labels: pairwise F1 on eval", title_justify="left")
+    grid = Grid(title="The first hour: pairwise F1 on eval", title_justify="left")
     for column in ("set", "contestant", "own threshold", "best threshold of dev", "wanted"):
         grid.add_column(column)
-    for name in asked.sets:
-        table, found = load(name, CACHE / "packages"), {}
-        for seed in asked.seeds:
-            found.setdefault(OURS, []).append(ours(table, seed))
-            if "goldenmatch" in asked.contestants:
-                found.setdefault("goldenmatch", []).append(goldenmatch(table, seed))
-            for one in (c for c in asked.contestants if c != "goldenmatch"):
-                folder = CACHE / "bench-records" / f"{name}-{seed}"
-                outcome = contestants(CACHE)[one](table, table.split(seed), folder)
-                found.setdefault(one, []).append(peer(outcome, table, seed))
-            console.print(f"{name}, seed {seed}: {found[OURS][-1]}")
-        report["sets"][name] = {"seeds": asked.seeds, "contestants": found}
-        for one, seeds in found.items():
-            cells = [_mean(seeds, "own"), _mean(seeds, "dev")]
-            wanted = f"{SETS[name]}" if one == OURS and SETS[name] else ""
-            grid.add_row(name, one, *cells, wanted)
+    for name, pins in (("dedupe", DEDUPE), ("goldenmatch", GOLDENMATCH)):
+        if name in asked.contestants:  # once, before several processes ask for it
+            environment(CACHE / f"bench-{name}", pins)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        jobs = {
+            name: [pool.submit(one, name, seed, asked.contestants) for seed in asked.seeds]
+            for name in asked.sets
+        }
+        for name, ahead in jobs.items():
+            splits_of = [job.result() for job in ahead]
+            found = {one: [split[one] for split in splits_of] for one in splits_of[0]}
+            gain = {at: gained(found, at) for at in ("own", "dev")}
+            report["sets"][name] = {"seeds": asked.seeds, "gain": gain, "contestants": found}
+            asked.out.write_text(json.dumps(report, indent=1) + "\n")
+            console.print(f"{name}: share of the gain of all labels {gain}")
+            for contestant, seeds in found.items():
+                cells = [_mean(seeds, "own"), _mean(seeds, "dev")]
+                wanted = f"{SETS[name]}" if contestant == OURS and SETS[name] else ""
+                grid.add_row(name, contestant, *cells, wanted)
     console.print(grid)
-    asked.out.write_text(json.dumps(report, indent=1) + "\n")
     console.print(f"written: {asked.out}")
 
 

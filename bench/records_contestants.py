@@ -57,7 +57,7 @@ def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
 
     dataset = table.dataset()
     # A finished run is taken as it is, but not when gemel itself has changed since.
-    stamp, key = folder / "gemel.key", _code()
+    stamp, key = folder / "gemel.key", code()
     if not (stamp.is_file() and stamp.read_text() == key):
         shutil.rmtree(folder / "gemel", ignore_errors=True)
     run = train(dataset, splits, TrainSettings(), folder / "gemel")
@@ -73,7 +73,7 @@ def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
     return Outcome({"default": scores}, run.training.seconds + time.perf_counter() - start)
 
 
-def _code() -> str:
+def code() -> str:
     """Digest of everything that decides what gemel learns and how it scores."""
     parts = [GEMEL / part for part in ("data", "encode", "train")]
     files = [file for part in parts for file in sorted(part.rglob("*.py"))]

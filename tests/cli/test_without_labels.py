@@ -133,6 +133,43 @@ def test_answers_prove_what_was_estimated(
     assert json.loads(again.out)["manifest"]["id"] == facts["manifest"]["id"]
 
 
+def test_answers_teach_and_the_next_training_says_so(
+    gemel: Gemel, unproven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "taught"
+    shutil.copytree(unproven, folder)
+    monkeypatch.chdir(folder)
+    ids = pl.read_csv("people.csv")["id"].to_list()
+    told = [(a, b, int(a.split(".")[0] == b.split(".")[0])) for a in ids for b in ids if a < b]
+    with Path("told.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("left", "right", "same"), *told])
+    said = gemel("label", "--answers", "told.csv", "--precision", ".999", "--limit", "60")
+    assert said.code == 0, said.err
+    assert "next: gemel train learns from 60 answers" in said.err
+    rows = list(csv.DictReader((folder / ".gemel/labels/pairs.csv").read_text().splitlines()))
+    assert len(rows) == 60 and len({r["same"] for r in rows}) == 2
+    before = {p.name for p in (folder / ".gemel/releases").iterdir()}
+    trained = gemel("train", "--json")
+    assert trained.code == 0, trained.err
+    assert "learned from 60 answers about pairs" in trained.err
+    facts = json.loads(trained.out)
+    assert facts["sentence"].startswith(
+        "Unproven: estimated from how records agree and 60 answers about pairs, not measured."
+    )
+    after = {p.name for p in (folder / ".gemel/releases").iterdir()}
+    (made,) = after - before
+    release = Release.open(folder / ".gemel/releases" / made)
+    taught = release.evidence.taught
+    assert taught is not None and taught.n_answers == 60 and release.is_unproven
+    assert taught.n_same == sum(r["same"] == "1" for r in rows)
+    again = gemel("train", "--json")  # nothing new was said
+    assert json.loads(again.out)["manifest"]["id"] == facts["manifest"]["id"]
+    known = json.loads(gemel("label", "--answers", "told.csv", "--limit", "3", "--json").out)
+    assert known["n_teaching"] == 0  # of the taught release all questions are drawn at random
+    found = json.loads(gemel("duplicates", "-o", "c.csv", "--json").out)
+    assert found["unproven"] is True and 50 <= found["n_matches"] <= 70
+
+
 def test_another_goal_is_estimated_too_and_may_follow_an_unproven_release(gemel: Gemel) -> None:
     said = gemel("calibrate", "--precision", "0.99", "--json")
     facts = json.loads(said.out)

@@ -206,9 +206,11 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
         ReleaseError: the run is not finished.
         TargetRefused: the data cannot support the goal of the threshold.
     """
+    from gemel.cli.label import lesson_of
     from gemel.release.make import unproven
     from gemel.release.make.build import build
     from gemel.release.make.recalibrate import recalibrate
+    from gemel.release.run import Run
 
     folder = finished_run(project, dataset)
     first = next(iter(_siblings(project, dataset)), None)
@@ -220,7 +222,10 @@ def build_release(project: Project, dataset: Dataset, *, name: str = "") -> Rele
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         how |= {"into": Path(draft) / "release", "progress": tick}
         if not dataset.has_identities:
-            release = unproven.build(folder, dataset, **how)
+            run = Run.open(folder, dataset)
+            release = unproven.build(
+                folder, dataset, lesson=lesson_of(project, dataset, run), **how
+            )
         elif first is None:
             release = build(folder, dataset, **how)
         else:
@@ -267,13 +272,15 @@ def find_release(project: Project, dataset: Dataset, name: str = "") -> Release 
 
 def _siblings(project: Project, dataset: Dataset) -> list[Release]:
     """Releases on the shelf that have encoder, comparator and records of the run, oldest first."""
+    from gemel.cli.label import taught_by
     from gemel.encode.encoder import Encoder
     from gemel.release.make.recalibrate import is_of
-    from gemel.release.run import ENCODER
+    from gemel.release.run import ENCODER, Run
 
     folder = project.run_folder(dataset)
     try:
         space_id = Encoder.open(folder / ENCODER).space_id
+        taught = taught_by(project, dataset, Run.open(folder, dataset))
     except ReleaseError:
         return []
     store = project.store()
@@ -283,7 +290,8 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
         r
         for r in found
         if (r.evidence.data.digest, r.evidence.data.category) == data
-        and is_of(r, folder, project.config.calibrate.cohort)
+        and r.evidence.taught == taught
+        and (taught is not None or is_of(r, folder, project.config.calibrate.cohort))
     ]
 
 

@@ -12,10 +12,12 @@ from gemel.cli.project import AsJson, ConfigFile, Project, ReleaseName, Sets
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
-    from gemel.calibrate.answers.known import Known
+    from gemel.calibrate.answers.known import Known, Taught
     from gemel.data.dataset import Dataset
     from gemel.improve.labels.session import Session
+    from gemel.release.make.unproven import Lesson
     from gemel.release.release import Release
+    from gemel.release.run import Run
 
 FOLDER = "labels"
 EVERY = 10
@@ -43,13 +45,13 @@ def label(
 ) -> None:
     """Ask which pairs are the same: y, n, u for unsure, b for back, q to stop.
 
-    Most questions are about pairs near the threshold, all are drawn at random with a known
-    chance: so the answers teach, and say how good the matches are. Stopped, it goes on when run
-    again; another person (--by) is asked some questions again.
+    Without labels two of three questions are those whose answer teaches most; the third is drawn
+    at random with a known chance, and only those say how good the matches are. Stopped, it goes on
+    when run again; another person (--by) is asked some questions again.
     """
     project = Project.open(config, sets)
     live = project.release(release)
-    session, both = opened(project, live, precision, by)
+    session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
     if answers is not None:
         _from_file(session, answers, limit)
@@ -66,21 +68,31 @@ def label(
         return
     show.out(in_words(known))
     show.say(f"{session.n_asked - asked:,} questions more; all answers: {written}")
-    show.say(
-        "next: gemel calibrate --from-answers"
-        if known.proven
-        else "gemel label goes on where it was"
-    )
+    if session.teaching is not None:
+        show.say(f"next: gemel train learns from {session.n_asked:,} answers")
+    if known.proven:
+        show.say("next: gemel calibrate --from-answers")
+    else:
+        show.say("gemel label goes on where it was")
 
 
 def opened(
-    project: Project, live: Release, precision: float | None = None, by: str | None = None
+    project: Project,
+    live: Release,
+    precision: float | None = None,
+    by: str | None = None,
+    *,
+    teach: bool = False,
 ) -> tuple[Session, tuple[Dataset, Dataset]]:
-    """The session of a person over the records of a project, and the records of either side."""
+    """The session of a person over the records of a project, and the records of either side.
+
+    With `teach`, two of three questions are chosen by what they teach, where that can be taught.
+    """
     from gemel.cli import reading
     from gemel.improve.labels.answers import Answers
     from gemel.improve.labels.questions import plan
     from gemel.improve.labels.session import Session
+    from gemel.improve.labels.teaching import Teaching
 
     goal = project.config.calibrate
     if project.config.other.path:
@@ -96,6 +108,8 @@ def opened(
             other=other,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
+    both = dataset, dataset if other is None else other
+    learns = teach and live.is_unproven and live.evidence.taught is None
     stated = goal.value if goal.target == "precision" else None
     session = Session(
         made,
@@ -104,8 +118,49 @@ def opened(
         goal=precision or stated or PRECISION,
         confidence=goal.confidence,
         second=project.config.adapt.second_ratio,
+        teaching=Teaching.of(live, both, made) if learns else None,
     )
-    return session, (dataset, dataset if other is None else other)
+    return session, both
+
+
+def answers_about(project: Project, dataset: Dataset) -> dict[tuple[str, str], bool]:
+    """What people said about pairs of the records of a run, by the ids that these have there."""
+    from gemel.cli.reading import paths_of_two
+    from gemel.data.sources.linked import file_names
+    from gemel.improve.labels.answers import Answers
+
+    folder = project.state / FOLDER
+    if not folder.is_dir():
+        return {}
+    said = Answers(folder).all()
+    if dataset.pairing.files is not None:
+        one, two = file_names(*map(str, paths_of_two(project.config, None, None)))
+        said = {(f"{one}:{a}", f"{two}:{b}"): same for (a, b), same in said.items()}
+    known = set(dataset.ids.tolist())
+    return {pair: same for pair, same in said.items() if known.issuperset(pair)}
+
+
+def taught_by(project: Project, dataset: Dataset, run: Run) -> Taught | None:
+    """The answers that a release of a run has to have learned from."""
+    from gemel.calibrate.answers.known import Taught
+    from gemel.train.comparators.taught import can_learn
+
+    if dataset.has_identities or not can_learn(run):
+        return None
+    return Taught.of(answers_about(project, dataset))
+
+
+def lesson_of(project: Project, dataset: Dataset, run: Run) -> Lesson | None:
+    """What answers make of a run without labels; None if there are none that teach."""
+    from gemel.train.comparators.taught import lesson
+
+    said = answers_about(project, dataset)
+    made = lesson(run, dataset, said)
+    if made is not None:
+        show.say(f"learned from {made.taught.n_answers:,} answers about pairs")
+    elif said:
+        show.say(f"{len(said):,} answers about pairs teach nothing yet")
+    return made
 
 
 def _from_file(session: Session, path: Path, limit: int) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gemel.calibrate.answers.strata import Stratum
+from gemel.encode.comparators.blocks import Blocks
 from gemel.errors import DataError
 from gemel.improve.labels.answers import Answers
 from gemel.improve.labels.questions import Plan, Question
 from gemel.improve.labels.session import Session, write_pairs
+from gemel.improve.labels.teaching import Teaching
+from gemel.train.comparators.answers import Curves
 
 N = 200
 PLAN = Plan(
@@ -111,3 +115,40 @@ def test_unsure_counts_as_asked_and_a_proof_ends_it(tmp_path: Path) -> None:
     rows = write_pairs(session.answers, tmp_path).read_text().splitlines()
     assert rows[0] == "left,right,same" and len(rows) == n + 1
     assert "a0.1,b0.1,1" in rows
+
+
+def teaching() -> Teaching:
+    """Questions whose first block agrees the more, the likelier the answer is yes."""
+    one = np.zeros((4, 1), np.float32)
+    one[0] = 1
+    curve = ((one, np.zeros(1, np.float32)), (one[:1] * 8, np.full(1, -4, np.float32)))
+    curves = Curves.of(Blocks((2,), (), curve))
+    assert curves is not None
+    rng = np.random.default_rng(0)
+    seen = np.ones((4 * N, 4), np.float32)
+    seen[:, 0] = np.repeat([0.9, 0.7, 0.5, 0.1], N) + rng.normal(0, 0.05, 4 * N)
+    seen[:, 1] = rng.uniform(0, 1, 4 * N)
+    seen[:, 3] = 0
+    last = np.tile(np.arange(N) >= N // 2, 4)
+    return Teaching(curves, [q for part in PLAN.questions for q in part], seen, last)
+
+
+def test_two_of_three_questions_teach_and_leave_those_drawn_at_random_alone(tmp_path: Path) -> None:
+    plain = Session(PLAN, Answers(tmp_path / "one"), "ann")
+    drawn = answer(plain, 20)
+    session = Session(PLAN, Answers(tmp_path / "two"), "ann", teaching=teaching())
+    asked = answer(session, 60)
+    at_random = [q for q in asked if int(q.left.split(".")[1]) < N // 2]
+    assert at_random == drawn
+    known = session.known()
+    assert (known.n_answers, known.n_teaching, session.n_asked) == (20, 40, 60)
+    assert known.precision == plain.known().precision
+    taught = [q.left[:2] for q in asked if q not in at_random]
+    # Where the answer is open; what surely matches, or does not, teaches little.
+    assert taught.count("a1") + taught.count("a2") >= 28
+    back = session.undo()
+    assert back == asked[-1].pair and session.n_asked == 59
+    assert session.next() == asked[-1]
+    later = Session(PLAN, Answers(tmp_path / "two"), "ann", teaching=teaching())
+    assert len({q.pair for q in answer(later, 31)} & {q.pair for q in asked[:-1]}) == 0
+    assert later.known().n_answers == 30

@@ -6,12 +6,41 @@ too low to be asked about are taken to be of strangers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
+from gemel.arrays import canonical_json, digest
 from gemel.calibrate.answers.strata import METHOD
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint, accuracy_at, f1_at
 from gemel.decide.bands import Band
+
+LEAST_ANSWERS = 20
+"""Fewer teach nothing yet."""
+
+
+class Taught(msgspec.Struct, frozen=True, kw_only=True):
+    """Which answers about pairs a comparator has learned from.
+
+    Attributes:
+        n_answers: in all.
+        n_same: of them of pairs that belong together.
+        digest: of pairs and answers, 64 hex digits.
+    """
+
+    n_answers: int
+    n_same: int
+    digest: str
+
+    @classmethod
+    def of(cls, said: Mapping[tuple[str, str], bool]) -> Taught | None:
+        """What answers by pair of ids teach; None if they are too few, or all the same."""
+        n_same = sum(said.values())
+        if len(said) < LEAST_ANSWERS or n_same in (0, len(said)):
+            return None
+        lines = sorted([*pair, same] for pair, same in said.items())
+        return cls(n_answers=len(said), n_same=n_same, digest=digest(canonical_json(lines)))
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +61,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         missing: about how many more answers prove it; None if answers say otherwise or nothing yet.
         n_double: pairs that several people answered.
         n_agreed: those of them where all agree.
+        n_teaching: answers beside these, about pairs that were chosen since they teach.
     """
 
     n_answers: int
@@ -48,6 +78,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     missing: int | None
     n_double: int
     n_agreed: int
+    n_teaching: int = 0
 
 
 def point_of(known: Known, band: Band) -> OperatingPoint:

@@ -7,7 +7,7 @@ that a kill cut short is left out and written over.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -62,6 +62,10 @@ class Answers:
         """Every pair with an answer."""
         found = {pair: self.genuine(pair) for pair in self._said}
         return {pair: same for pair, same in found.items() if same is not None}
+
+    def asked(self) -> Set[Pair]:
+        """Every pair that somebody has seen."""
+        return self._said.keys()
 
     def agreement(self) -> tuple[int, int]:
         """Pairs that several people answered, and those of them where all agree."""

@@ -34,7 +34,7 @@ OTHERS = ((0.2, 0.2), (1.0, 0.1), (math.inf, 0.05))
 """Of the best pairs that do not, by their rank as a share of those that match; the last: all."""
 LEAST_PROBABILITY = (1e-3, 1e-2, 0.1)
 """Pairs below are not asked about; the first one that the release knows a score for."""
-KEPT = 1000
+KEPT = 5000
 """Questions of a stratum that are kept; nobody answers more."""
 OTHERS_AT_MOST = 10
 """Times as many pairs that do not match as pairs that do, at most."""

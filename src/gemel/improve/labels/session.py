@@ -2,7 +2,8 @@
 
 A second person is first asked again what others answered: a share of it, and every answer that
 contradicts the decision. Questions are put in the order of the plan, so those answered are always
-the first ones of each stratum.
+the first ones of each stratum. Where answers can teach the release, two of three are chosen by what
+they teach: they say nothing about how good the matches are.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from gemel.calibrate.answers.strata import Drawn, is_due
 from gemel.files import write_whole
 from gemel.improve.labels.answers import Answers, Said
 from gemel.improve.labels.questions import Pair, Plan, Question
+from gemel.improve.labels.teaching import Teaching
 from gemel.ledger.verdicts import is_asked
 
 PAIRS_FILE = "pairs.csv"
+TEACHING = 2
+"""Questions that teach, for each one that is drawn at random."""
 DIGITS = 8
 
 
@@ -35,6 +39,7 @@ class Session:
         goal: the precision that is wanted.
         confidence: of its proof.
         second: share of what others answered that is asked again.
+        teaching: chooses two of three questions by what their answers teach; None: all are drawn.
     """
 
     plan: Plan
@@ -43,6 +48,7 @@ class Session:
     goal: float = 0.95
     confidence: float = 0.95
     second: float = 0.1
+    teaching: Teaching | None = None
     _mine: list[Pair] = field(default_factory=list)
     _proven: int = 0
     _looked: int = 0
@@ -60,7 +66,12 @@ class Session:
     @property
     def n_asked(self) -> int:
         """Questions that somebody has seen."""
-        return int(self._n_asked.sum())
+        return int(self._n_asked.sum()) + self.n_teaching
+
+    @property
+    def n_teaching(self) -> int:
+        """Those of them that were chosen by what they teach."""
+        return 0 if self.teaching is None else self.teaching.n_asked(self.answers)
 
     def next(self) -> Question | None:
         """The next question; None if there is none left."""
@@ -68,6 +79,10 @@ class Session:
             for question in part[: int(self._n_asked[k])]:
                 if self._wants_second(question, k):
                     return question
+        if self.teaching and self.n_teaching < TEACHING * self._n_asked.sum():
+            teaches = self.teaching.next(self.answers)
+            if teaches is not None:
+                return teaches
         while (k_next := self.plan.stratum_of_next(self._n_asked)) is not None:
             question = self.plan.questions[k_next][int(self._n_asked[k_next])]
             if not self.answers.of(question.pair):
@@ -116,7 +131,7 @@ class Session:
         n_double, n_agreed = self.answers.agreement()
         return Known(
             n_answers=n,
-            n_unsure=self.n_asked - n,
+            n_unsure=int(self._n_asked.sum()) - n,
             threshold=plan.threshold if first == plan.present else plan.strata[first - 1].low,
             precision=drawn.precision(first, self.confidence),
             recall=drawn.recall(first, self.confidence),
@@ -129,6 +144,7 @@ class Session:
             missing=None if self._proven else drawn.missing(self.goal, self.confidence),
             n_double=n_double,
             n_agreed=n_agreed,
+            n_teaching=self.n_teaching,
         )
 
     def _wants_second(self, question: Question, stratum: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gemel.calibrate.answers.known import Known
+from gemel.calibrate.answers.known import Known, Taught
 from gemel.calibrate.answers.proposal import Proposal
 from gemel.calibrate.goals.refusal import Refusal
 from gemel.calibrate.goals.stability import Stability
@@ -351,6 +351,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         labelled: what people's answers about pairs proved where there were no other labels; the
             rates at the threshold are theirs then.
         shrunk: where a smaller encoder comes from; None if the encoder is as it was trained.
+        taught: answers about pairs that the comparator has learned from, beside how records agree.
     """
 
     data: DataSummary
@@ -387,6 +388,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     unproven: bool = False
     labelled: Known | None = None
     shrunk: Shrunk | None = None
+    taught: Taught | None = None
 
     def __repr__(self) -> str:
         return brief(self, depth=1)

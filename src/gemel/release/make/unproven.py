@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from gemel.calibrate.answers.known import Taught
 from gemel.calibrate.goals import estimated
 from gemel.calibrate.goals.policy import policy_of
 from gemel.calibrate.goals.stability import Stability
@@ -27,6 +29,7 @@ from gemel.decide.policy import Policy
 from gemel.decide.ratio import Likelihood, Logistic, bounds
 from gemel.decide.rules import bound
 from gemel.encode import comparators, modality
+from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.profile import Profile
 from gemel.errors import ReleaseError
@@ -46,20 +49,47 @@ LOOKED_AT = 2000
 """Records whose embeddings the profile describes."""
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What answers about pairs made of a run without labels.
+
+    Attributes:
+        comparator: that learned from them.
+        estimate: what its scores are expected to hold.
+        taught: the answers.
+    """
+
+    comparator: Comparator
+    estimate: Estimate
+    taught: Taught
+
+
 def build(
     run_folder: str | Path,
     dataset: Dataset,
     *,
     goals: Goals,
     into: str | Path,
+    lesson: Lesson | None = None,
     name: str = "",
     licence: str = "",
     sampling: Sampling = DEFAULT_SAMPLING,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> Release:
-    """The unproven release of a run without labels; arguments as for `make.build.build`.
+    """The unproven release of a run without labels.
 
+    Args:
+        run_folder: of the run; it and the rest as for `make.build.build`.
+        lesson: what answers made of it; None: of the run alone.
+        dataset: its records.
+        goals: what is wanted of the thresholds.
+        into: folder to become; must not exist.
+        name: for people.
+        licence: of the weights.
+        sampling: which records are looked at.
+        now: creation time, for reproducible ids.
+        progress: called after each step.
     Raises:
         DataError: other records than the run's, or no threshold is expected to reach a goal.
         ReleaseError: no finished run without labels, a goal that takes labels, or `into` exists.
@@ -71,16 +101,20 @@ def build(
         raise ReleaseError("the run has labels", where=str(run.folder), hint="gemel calibrate")
     _check(goals)
     origin = Origin(run, dataset, Encoder.open(run.encoder))
-    curve = estimated.sweep_of(expected)
+    curve = estimated.sweep_of(expected if lesson is None else lesson.estimate)
     point = estimated.choose(curve, goals.verify)
     policy = _policy(point, curve, origin, goals, created.date())
     tick()
     some = np.sort(np.random.default_rng(sampling.seed).permutation(len(dataset))[:LOOKED_AT])
     rows = encode(origin.encoder, dataset, some)
     evidence = _evidence(origin, goals, sampling, curve, point, policy)
+    comparator = comparators.load(run.encoder)
+    if lesson is not None:
+        comparator = lesson.comparator
+        evidence = msgspec.structs.replace(evidence, taught=lesson.taught)
     tick()
     with folders.draft(Path(into)) as draft:
-        write_parts(draft, run.encoder, comparators.load(run.encoder), policy)
+        write_parts(draft, run.encoder, comparator, policy)
         (draft / PROFILE).write_bytes(as_json(Profile.of(rows)))
         picked = probes.choose(len(some), sampling.seed)
         kind = modality.named(dataset.modality)

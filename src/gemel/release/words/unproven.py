@@ -31,10 +31,12 @@ def sentence(evidence: Evidence) -> str:
             f"of 100 pairs that differ no more than such variants do {found} are found. What "
             "differs more is missed; how far the estimate is off, only labels can tell."
         )
+    taught = evidence.taught
+    also = "" if taught is None else f" and {taught.n_answers:,} answers about pairs"
     return (
-        "Unproven: estimated from how records agree, not measured. If the estimate is right, of "
-        f"100 matches {right} are right, and of 100 pairs that belong together {found} are found; "
-        "how far it is off, only labels can tell."
+        f"Unproven: estimated from how records agree{also}, not measured. If the estimate is "
+        f"right, of 100 matches {right} are right, and of 100 pairs that belong together {found} "
+        "are found; how far it is off, only labels can tell."
     )
 
 

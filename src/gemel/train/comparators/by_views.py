@@ -19,7 +19,8 @@ from gemel.data.pairing import ALL, Pairing
 from gemel.data.sources.pairs import closure
 from gemel.encode.comparators.cosine import Cosine
 from gemel.release.run import Estimate
-from gemel.train.comparators.unlabelled import SURE, estimate, n_pairs
+from gemel.train.comparators.estimate import estimate, n_pairs
+from gemel.train.comparators.unlabelled import SURE
 
 N_BINS = 4096
 """Of the distance sqrt((1 - cosine) / 2), from 0 to 1."""

@@ -1,0 +1,155 @@
+"""What answers about pairs teach a comparator whose blocks each speak for themselves.
+
+Its curves are moved as little as the answers allow: the heights of their ramps are those that
+explain the answers best, with a penalty on the distance to where they stood. A curve of agreement
+still never falls. So few numbers, held where the records themselves put them, are learned from a
+hundred answers. Which pair teaches most follows from the same: one whose answer is open, and whose
+score would move most. No torch, so that questions can be chosen where nothing is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from gemel.arrays import Bool, Float32, Float64, Int64
+from gemel.encode.comparators import Comparator
+from gemel.encode.comparators.blocks import Blocks
+
+BENDS = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Where a curve of cosines may bend; one of what is missing, at its ends."""
+HELD = 3.0
+"""Penalty on half the square of the change of a height, in answers; measured, see the lab log."""
+HELD_LEVEL = 0.1
+"""The same of the level of all scores."""
+FLAT = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The curves of a comparator, as ramps from 0 to 1 between neighbouring bends.
+
+    Attributes:
+        comparator: whose they are.
+        column: (r,) of the evidence.
+        start: (r,) where each ramp begins.
+        stop: (r,) where it ends, above `start`.
+        least: (r,) how far its height may go down: never to a falling curve of agreement.
+    """
+
+    comparator: Blocks
+    column: Int64
+    start: Float32
+    stop: Float32
+    least: Float64
+
+    @classmethod
+    def of(cls, comparator: Comparator) -> Curves | None:
+        """The curves of a comparator; None of one that is no sum of curves."""
+        if not isinstance(comparator, Blocks) or len(comparator.weights) != 2:
+            return None
+        (matrix, bias), (by, _) = comparator.weights
+        if (np.count_nonzero(matrix, axis=0) > 1).any():
+            return None
+        n_blocks = len(comparator.blocks)
+        n_agreements = n_blocks + len(comparator.swaps) + 1
+        ramps: list[tuple[int, float, float, float]] = []
+        for column in range(len(matrix)):
+            own = matrix[column] != 0
+            agrees, at, change = column < n_agreements, -bias[own], by[own, 0]
+            ends = BENDS if agrees else (0.0, 1.0) if column >= n_agreements + n_blocks else ()
+            bends = np.unique(np.concatenate([np.array(ends, np.float32), at])).tolist()
+            for start, stop in pairwise(bends):
+                climbs = change @ (np.maximum(stop - at, 0) - np.maximum(start - at, 0))
+                least = -max(float(climbs), 0.0) if agrees else -np.inf
+                ramps.append((column, start, stop, least))
+        columns, starts, stops, least_of = (np.array(v) for v in zip(*ramps, strict=True))
+        return cls(
+            comparator,
+            columns.astype(np.int64),
+            starts.astype(np.float32),
+            stops.astype(np.float32),
+            least_of.astype(np.float64),
+        )
+
+    def climbed(self, seen: Float32) -> Float64:
+        """How far up each ramp pairs are: (n, r) in [0, 1], then a column of ones.
+
+        Args:
+            seen: (n, A + 2 B) evidence, as `encode.comparators.blocks.evidence` gives it.
+        """
+        part = (seen[:, self.column] - self.start) / (self.stop - self.start)
+        return np.append(np.clip(part, 0, 1), np.ones((len(seen), 1)), axis=1).astype(np.float64)
+
+    @property
+    def _held(self) -> Float64:
+        return np.append(np.full(len(self.column), HELD), HELD_LEVEL)
+
+    def moved_by(self, seen: Float32, genuine: Bool) -> Float64:
+        """How much the answers move each height, and the level of all: (r + 1,).
+
+        Args:
+            seen: evidence of the pairs that were asked about.
+            genuine: (n,) what was said.
+        """
+        x, held, said = self.climbed(seen), self._held, genuine.astype(np.float64)
+        before = self.comparator.of_evidence(seen).astype(np.float64)
+
+        def cost(by: Float64) -> tuple[float, Float64]:
+            score = before + x @ by
+            loss = np.logaddexp(0, score) - said * score
+            slope = x.T @ (expit(score) - said) + held * by
+            return float(loss.sum() + 0.5 * held @ (by * by)), slope
+
+        bounds = [*((low, np.inf) for low in self.least), (-np.inf, np.inf)]
+        found = minimize(cost, np.zeros(len(held)), jac=True, method="L-BFGS-B", bounds=bounds)
+        return np.asarray(found.x, np.float64)
+
+    def taught(self, by: Float64) -> Blocks:
+        """The comparator whose heights are moved."""
+        (matrix, bias), (last, level) = self.comparator.weights
+        change: dict[tuple[int, float], float] = {}
+
+        def bend(column: int, at: float, more: float) -> None:
+            change[column, at] = change.get((column, at), 0.0) + more
+
+        for hinge in range(matrix.shape[1]):
+            (columns,) = np.nonzero(matrix[:, hinge])
+            bend(int(columns[0]) if len(columns) else 0, float(-bias[hinge]), float(last[hinge, 0]))
+        slope = by[:-1] / (self.stop - self.start)
+        for column, start, stop, rate in zip(
+            self.column.tolist(),
+            self.start.tolist(),
+            self.stop.tolist(),
+            slope.tolist(),
+            strict=True,
+        ):
+            bend(column, start, rate)
+            bend(column, stop, -rate)
+        kept = {at: more for at, more in change.items() if abs(more) > FLAT} or {(0, 0.0): 0.0}
+        first = np.zeros((len(matrix), len(kept)), np.float32)
+        first[[column for column, _ in kept], np.arange(len(kept))] = 1
+        where = -np.array([at for _, at in kept], np.float32)
+        more = np.array([*kept.values()], np.float32)[:, None]
+        weights = ((first, where), (more, (level + by[-1]).astype(np.float32)))
+        return replace(self.comparator, weights=weights)
+
+    def doubt(self, by: Float64, asked: Float64, pool: Float64, score: Float64) -> Float64:
+        """How much an answer would teach of each pair of a pool, in squares of log-odds: (m,).
+
+        Args:
+            by: how far answers have moved the heights.
+            asked: (n, r + 1) of the pairs that were asked about, as `climbed` gives them.
+            pool: (m, r + 1) of the pairs to choose from.
+            score: (n + m,) of both, before any answer.
+        """
+        open_ = expit(score + np.concatenate([asked, pool]) @ by)
+        open_ *= 1 - open_
+        n = len(asked)
+        known = (asked.T * open_[:n]) @ asked + np.diag(self._held)
+        variance = np.einsum("ij,ij->i", pool @ np.linalg.inv(known), pool)
+        return np.asarray(open_[n:] * variance)

@@ -1,0 +1,71 @@
+"""What answers about pairs make of a run without labels: its comparator, moved by them.
+
+The encoder stays, so that nothing is embedded again; what was estimated of the scores is estimated
+anew, by the probabilities that the moved comparator gives. Pairs far below all that people are
+asked about keep the lower of both: answers say little of them, and they are many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import expit
+
+from gemel.calibrate.answers.known import Taught
+from gemel.data.dataset import Dataset
+from gemel.encode import comparators
+from gemel.encode.encoder import Encoder
+from gemel.release.make.unproven import Lesson
+from gemel.release.run import Run
+from gemel.train.comparators import pairs as candidates
+from gemel.train.comparators.answers import Curves
+from gemel.train.comparators.estimate import estimate, n_pairs
+from gemel.train.comparators.pairs import Candidates, Layout
+
+FAR = -3.0
+"""Log-odds below which a pair keeps the lower probability."""
+
+
+def can_learn(run: Run) -> bool:
+    """Whether the comparator of a run can be taught by answers."""
+    return Curves.of(comparators.load(run.encoder)) is not None
+
+
+def lesson(run: Run, dataset: Dataset, said: Mapping[tuple[str, str], bool]) -> Lesson | None:
+    """What answers teach; None if they are too few, or the comparator cannot learn.
+
+    Args:
+        run: without labels.
+        dataset: its records.
+        said: whether two records belong together, by their ids; others are left out.
+    """
+    curves = Curves.of(comparators.load(run.encoder))
+    place = {name: i for i, name in enumerate(dataset.ids.tolist())}
+    said = {pair: same for pair, same in said.items() if pair[0] in place and pair[1] in place}
+    taught = Taught.of(said)
+    if curves is None or taught is None:
+        return None
+    before = curves.comparator
+    rows = Encoder.open(run.encoder).encode(dataset.payloads(np.arange(len(dataset))))
+    layout = Layout(before.blocks, before.swaps)
+    asked = _pairs([(place[a], place[b]) for a, b in said], [*said.values()])
+    seen = candidates.evidence_of(rows, layout, asked)
+    after = curves.taught(curves.moved_by(seen, asked.genuine > 0))
+    seed = run.training.settings.seed
+    alone = np.arange(len(rows), dtype=np.int64)
+    drawn = candidates.draw(rows, alone, np.random.default_rng(seed), dataset.pairing)
+    seen = candidates.evidence_of(rows, layout, drawn)
+    was, score = before.of_evidence(seen), after.of_evidence(seen)
+    probable = expit(np.where(was >= FAR, score, np.minimum(was, score)))
+    count = drawn.weight.astype(np.float64)
+    count *= n_pairs(len(rows), dataset.pairing) / count.sum()
+    told = estimate(score, probable, count, len(rows), by="fields")
+    return Lesson(after, told, taught)
+
+
+def _pairs(ends: list[tuple[int, int]], same: list[bool]) -> Candidates:
+    """Pairs of positions with what was said, all of one weight."""
+    query, candidate = np.array(ends, np.int64).T
+    genuine = np.array(same, np.float32)
+    return Candidates(query, candidate, genuine, np.ones_like(genuine), np.arange(len(ends) + 1))
