@@ -310,11 +310,7 @@ def _with_views(arrays: Arrays, views: Views, seed: int, *, both: bool) -> Array
 def _check_settings(
     settings: TrainSettings, half: Trainable, dataset: Dataset, splits: Splits
 ) -> None:
-    """Raise where a setting does not go with the records.
-
-    Raises:
-        ConfigError: a backbone, or a learned comparator.
-    """
+    """Raise ConfigError where a backbone or a comparator does not go with the records."""
     if settings.backbone and not dataset.has_identities:
         raise ConfigError(
             "a pretrained network needs records of which some belong together",
@@ -328,8 +324,7 @@ def _check_settings(
     )
     reason = next((said for holds, said in reasons if holds), "")
     if settings.comparator and reason:
-        hint = "leave train.comparator out"
-        raise ConfigError(reason, where="train.comparator", hint=hint)
+        raise ConfigError(reason, where="train.comparator", hint="leave train.comparator out")
 
 
 def _check(dataset: Dataset, splits: Splits) -> None:
