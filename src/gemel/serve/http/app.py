@@ -73,7 +73,7 @@ def create_app(
         known = _explained(error, request)
         if known.status == 500:
             log.error("request_failed", route="other", request_id=request_id, exc_info=error)
-        shape = V2 if request.url.path.startswith(f"{V2}/") else "other"
+        shape = V2 if request.url.path.startswith(f"{V2}/models/") else "other"
         lines, body = rendered(known, shape, request_id)
         front.witness.count("other", known.status)
         headers = {k.decode(): v.decode() for k, v in lines if k != b"content-length"}
