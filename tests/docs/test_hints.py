@@ -13,6 +13,7 @@ import typer
 
 from gemel.cli.main import app
 from gemel.config import PREFIX, describe, keys
+from gemel.registry import MODALITIES
 from gemel.serve.http.table import TABLE
 from gemel.settings import SECTIONS
 
@@ -21,7 +22,7 @@ SOURCE = ROOT / "src" / "gemel"
 COMMANDS: Any = typer.main.get_command(app)
 NAMES = {key.partition(".")[2] for key in keys()}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-FIELDS = {"decision_id", "no_match", "per_category"}
+FIELDS = {"decision_id", "no_match", "per_category", *MODALITIES.names()}
 """Of requests, replies and choices."""
 
 
