@@ -19,6 +19,8 @@ from gemel.data.sources import pixels
 from gemel.data.sources.pixels import FORMATS, SEEN, Flattening
 from gemel.errors import DataError, InvalidInput, ReleaseError
 
+ARRAY = "image"
+"""Name of the array that a network takes."""
 SIZES = (16, 24, 32, 48, 64)
 FITTED_IMAGES = 500
 GREY_CHROMA = 2.0
@@ -167,11 +169,11 @@ class ImagePrepare:
                 values = self._pixels(self.decode(payload))
             np.multiply(values, scale, out=out[i])
         out -= shift
-        return {"image": out}
+        return {ARRAY: out}
 
     def pixels(self, payloads: Sequence[bytes]) -> Float32:
         """Pixels in [0, 1], without the normalisation meant for the network: (n, c * h * w)."""
-        image: Float32 = self(payloads)["image"]
+        image: Float32 = self(payloads)[ARRAY]
         per_channel = (1, -1, 1, 1)
         std, mean = (np.asarray(v, np.float32).reshape(per_channel) for v in (self.std, self.mean))
         return (image * std + mean).reshape(len(image), -1)

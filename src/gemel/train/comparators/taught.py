@@ -23,7 +23,7 @@ from gemel.train.comparators.answers import Curves
 from gemel.train.comparators.estimate import estimate, n_pairs
 from gemel.train.comparators.pairs import Candidates, Layout
 
-FAR = -3.0
+DISTANT = -3.0
 """Log-odds below which a pair keeps the lower probability."""
 
 
@@ -57,7 +57,7 @@ def lesson(run: Run, dataset: Dataset, said: Mapping[tuple[str, str], bool]) -> 
     drawn = candidates.draw(rows, alone, np.random.default_rng(seed), dataset.pairing)
     seen = candidates.evidence_of(rows, layout, drawn)
     was, score = before.of_evidence(seen), after.of_evidence(seen)
-    probable = expit(np.where(was >= FAR, score, np.minimum(was, score)))
+    probable = expit(np.where(was >= DISTANT, score, np.minimum(was, score)))
     count = drawn.weight.astype(np.float64)
     count *= n_pairs(len(rows), dataset.pairing) / count.sum()
     told = estimate(score, probable, count, len(rows), by="fields")

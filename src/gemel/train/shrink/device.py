@@ -14,12 +14,10 @@ from onnx import compose, helper, numpy_helper, parser
 
 from gemel.encode import modality
 from gemel.encode.encoder import NETWORK, OUTPUT
-from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.image.prepare import ARRAY, ImagePrepare
 from gemel.errors import ReleaseError
 from gemel.release.release import Release
 from gemel.release.run import ENCODER
-
-PREPARED = "image"
 
 GREY = """
     weights = Constant<value = int64[3] {19595, 38470, 7471}>()
@@ -205,7 +203,7 @@ def one_file(release: Release) -> bytes:
         )
     network = onnx.load(str(release.folder / ENCODER / NETWORK))
     model = compose.merge_models(
-        _pixels(prepare, network), network, io_map=[(PREPARED, PREPARED)], outputs=[OUTPUT]
+        _pixels(prepare, network), network, io_map=[(ARRAY, ARRAY)], outputs=[OUTPUT]
     )
     onnx.checker.check_model(model)
     out: bytes = model.SerializeToString(deterministic=True)
