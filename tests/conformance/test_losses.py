@@ -135,17 +135,19 @@ def test_infonce_refuses_mining() -> None:
         losses.named("infonce", mining="hard")
 
 
-def test_triplets_are_looked_at_in_pieces_of_bounded_size() -> None:
-    """Fourteen million triplets: over the size of a piece, and still the mean over all of them."""
+@pytest.mark.parametrize("margin", ["hard", "soft"])
+def test_many_triplets_give_the_mean_over_all_of_them(margin: str) -> None:
+    """Fourteen million, more than are ever looked at in one piece."""
     rows = torch.randn(384, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     labels = torch.arange(384) % 2
-    whole = ByIdentity(Triplet(0.2))(rows, labels)
+    whole = ByIdentity(Triplet(0.2, margin=margin))(rows, labels)
     whole.backward()
     distance = 1 - losses.cosine(rows.detach())
     anchor, positive = ((labels[:, None] == labels) & ~torch.eye(384, dtype=bool)).nonzero().T
     cost = 0.0, 0
     for a, p in zip(anchor.split(4000), positive.split(4000), strict=True):
         excess = distance[a, p, None] - distance[a][:, :] + 0.2
+        excess = excess if margin == "hard" else torch.nn.functional.softplus(excess)
         active = (excess > 0) & (labels[a][:, None] != labels)
         cost = cost[0] + float(excess[active].double().sum()), cost[1] + int(active.sum())
     assert float(whole.detach()) == pytest.approx(cost[0] / cost[1], rel=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 
@@ -77,6 +78,29 @@ def test_mined_triplet_equals_pml(seed: int, mining: str) -> None:
         miner = miners.TripletMarginMiner(0.2, "semihard", distance=distance)
     loss = losses.TripletMarginLoss(0.2, distance=distance)
     same(Triplet(0.2, mining), lambda x, y: loss(x, y, miner(x, y)), seed)
+
+
+@pytest.mark.parametrize("average", ["active", "all"])
+@pytest.mark.parametrize("mining", ["all", "semi-hard"])
+def test_weighted_triplets_with_references_equal_a_loop(mining: str, average: str) -> None:
+    rows, labels = batch(4, b=20, n_identities=4)
+    references, of_references = batch(5, b=9, n_identities=5)
+    known = Relations.of_labels(labels, references=references, of_references=of_references)
+    weight = torch.rand(20, 29, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    known = dataclasses.replace(known, weight=weight)
+    cosine = (
+        torch.nn.functional.normalize(rows, dim=1)
+        @ torch.nn.functional.normalize(torch.cat([rows, references]), dim=1).T
+    )
+    total = mass = 0.0
+    for a, p in known.positive.nonzero().tolist():
+        for n in known.negative[a].nonzero().ravel().tolist():
+            slack = float(cosine[a, p] - cosine[a, n])
+            if (mining == "all" or 0 < slack <= 0.2) and (average == "all" or slack < 0.2):
+                total += float(weight[a, p] * weight[a, n]) * max(0.0, 0.2 - slack)
+                mass += float(weight[a, p] * weight[a, n])
+    found = Triplet(0.2, mining, average=average)(rows, known)
+    assert float(found) == pytest.approx(total / mass, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,7 +1,8 @@
 """Losses on an anchor, a positive and a negative: by a margin of distance, or of an angle.
 
-All b^3 triplets of a batch may count; they are looked at in pieces, and what a piece needs is
-computed again in the backward pass, so that memory grows with b x b.
+All b^3 triplets of a batch may count. The sum of hinges is found by sorting; other costs are looked
+at in pieces, and what a piece needs is computed again in the backward pass. Either way memory grows
+with b x b.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Triplet:
         distance = 1.0 - cosine(rows, relations.references)
         if self.mining != "semi-hard":
             relations = miners.mined(distance, relations, self.mining, n_dims=rows.shape[1])
+        if self.margin == "hard":
+            return self._by_sorting(distance, relations)
         negative, weight = relations.negative, relations.weight
 
         def piece(distance: Tensor, anchor: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,6 +94,47 @@ class Triplet:
             return sums(ramp(excess, self.margin), mask, self.average, weights)
 
         return _in_pieces(distance, relations.positive, piece)
+
+    def _by_sorting(self, distance: Tensor, relations: Relations) -> Tensor:
+        """The mean hinge: of each anchor-positive pair the negatives that count are neighbours.
+
+        They lie between two places in the sorted row of the anchor; sums up to a place are of
+        float64, since differences of them are taken.
+        """
+        negative, weight = relations.negative, relations.weight
+        anchor, other = relations.positive.nonzero(as_tuple=True)
+        if not len(anchor) or not negative.any():
+            return distance.sum() * 0.0
+        far, order = distance.detach().masked_fill(~negative, torch.inf).sort(dim=1)
+        counts = torch.isfinite(far).to(torch.float64)
+        if weight is not None:
+            counts = counts * weight.gather(1, order)
+        mass = F.pad(counts.cumsum(1), (1, 0))
+        total = F.pad((counts * distance.gather(1, order)).cumsum(1), (1, 0))
+        near = distance[anchor, other]
+        bound = near.detach() + self.distance_margin
+        start = torch.zeros_like(anchor)
+        if self.mining == "semi-hard":
+            start = _places(far, anchor, near.detach(), right=True)
+        end = _places(far, anchor, bound, right=False)
+        last = end
+        if self.average == "all":
+            beyond = self.mining == "semi-hard"
+            last = _places(far, anchor, bound if beyond else bound + torch.inf, right=beyond)
+        of_pair = 1.0 if weight is None else weight[anchor, other]
+        hinges = (near + self.distance_margin) * (mass[anchor, end] - mass[anchor, start])
+        cost = of_pair * (hinges - (total[anchor, end] - total[anchor, start]))
+        n = of_pair * (mass[anchor, last] - mass[anchor, start])
+        return mean(cost.sum(), n.sum()).to(distance.dtype)
+
+
+def _places(far: Tensor, anchor: Tensor, values: Tensor, *, right: bool) -> Tensor:
+    """Where (m,) values belong in the sorted rows (b, c) of their anchors, which do not fall."""
+    slot = torch.arange(len(anchor), device=anchor.device)
+    slot = slot - torch.searchsorted(anchor, anchor)
+    table = far.new_full((len(far), int(slot.max()) + 1), torch.inf)
+    table[anchor, slot] = values
+    return torch.searchsorted(far, table, right=right)[anchor, slot]
 
 
 @dataclass(frozen=True)
