@@ -193,11 +193,14 @@ def test_two_files_with_a_file_of_pairs(empty: Path, people: Path, gemel: Gemel)
 def test_pairs_of_texts_are_recognised(empty: Path, gemel: Gemel) -> None:
     rows = [
         f"{i},how does one do thing {i} well,way to do thing {i},{['no', 'yes'][i % 2]}"
-        for i in range(60)
+        for i in range(120)
     ]
+    rows.append("120,how does one do thing 3 well,way to do thing 3,no")
     (empty / "q.csv").write_text("\n".join(["id,question1,question2,is_duplicate", *rows]) + "\n")
     said = gemel("init", "q.csv")
     assert said.code == 0, said.err
+    assert said.err.count("refused") == 1
+    assert "row 122, column is_duplicate: says different, but other pairs join" in said.err
     assert "pairs: columns 'question1' and 'question2'; 'is_duplicate' says" in said.err
     data = Config.load(empty / "gemel.toml").data
     assert (data.kind, data.left, data.right) == ("pairs", "question1", "question2")

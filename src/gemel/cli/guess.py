@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gemel.cli import reading
 from gemel.cli.project import Project
 from gemel.config import Config
 from gemel.data.schema import as_strings
@@ -104,7 +105,7 @@ def look_at(
     try:
         _columns(draft, path, other)
         project = Project(Config.load(None, environ, draft.settings))
-        dataset = project.dataset(most=0)
+        dataset = reading.read(project.config, None)
         _of_records(draft, dataset)
         if not any(key.startswith("split.") for key in known) and crossed.pays(dataset):
             draft.propose("split.crossed", True)

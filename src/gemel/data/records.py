@@ -320,7 +320,8 @@ def _checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
     most = max_bad_ratio
     if isinstance(dataset.contents, Files) and len(dataset.bad) <= FEW_FILES:
         most = max(most, FEW_RATIO)
-    _check_ratio(dataset.bad, dataset.n_read, dataset.source, most)
+    names = frozenset(field.name for field in dataset.fields)
+    _check_ratio(dataset.bad, dataset.n_read, dataset.source, most, names)
     if not len(dataset):
         reason = f"; the first: {dataset.bad[0]}" if dataset.bad else ""
         raise DataError(f"no usable records{reason}", where=dataset.source)
@@ -332,7 +333,13 @@ def _above(share: float) -> float:
     return math.ceil(share * 100) / 100
 
 
-def _check_ratio(bad: Sequence[BadRecord], n_read: int, source: str, max_bad_ratio: float) -> None:
+def _check_ratio(
+    bad: Sequence[BadRecord],
+    n_read: int,
+    source: str,
+    max_bad_ratio: float,
+    fields: frozenset[str] = frozenset(),
+) -> None:
     n_bad = len({(b.file, b.row) for b in bad})
     if n_bad <= max_bad_ratio * n_read:
         return
@@ -340,7 +347,7 @@ def _check_ratio(bad: Sequence[BadRecord], n_read: int, source: str, max_bad_rat
     count = f"{n_bad:,} of {n_read:,} records cannot be used, the limit is {max_bad_ratio:.1%}"
     hint = f"correct them, or leave them out by data.max_bad_ratio = {_above(n_bad / n_read)}"
     columns = {b.column for b in bad}
-    if len(columns) == 1 and None not in columns:
+    if len(columns) == 1 and columns <= fields:
         hint += f'; data.columns.{columns.pop()} = "text" takes the values as they are'
     if any(b.reason == NOT_UTF_8 for b in bad):
         hint = "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again"

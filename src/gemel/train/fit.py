@@ -48,7 +48,7 @@ from gemel.train.backbones.frozen import Backbone, Frozen
 from gemel.train.checkpoint import only_writer
 from gemel.train.comparators import pairwise
 from gemel.train.comparators.pairwise import Compared
-from gemel.train.scale import ranks
+from gemel.train.scale import memory, ranks
 from gemel.train.towers import Defaults, Trainable
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -98,7 +98,7 @@ def train(
     )
     key = _key(dataset, splits, resolved, half.start)
     folder.mkdir(parents=True, exist_ok=True)
-    with ranks.group(), _writing(folder), _threads(resolved.threads):
+    with ranks.group(), _writing(folder), _threads(resolved.threads), memory.kept():
         finished = _finished(folder, key)
         ranks.require_same(finished is not None)
         if finished is not None:

@@ -84,6 +84,7 @@ class Pairs:
         n_read: all pairs, refused ones included.
         grade: (n,) float64 in [0, 1], where answers are grades: the highest is 1.
         same_from: that from which on two are the same, in the same units.
+        named: columns of the file, for messages.
     """
 
     left: tuple[str, ...]
@@ -95,6 +96,7 @@ class Pairs:
     n_read: int
     grade: Float64 | None = None
     same_from: float = 1.0
+    named: PairColumns = PairColumns()
 
     def names(self) -> list[str]:
         """Every record that a pair names, in order of first appearance."""
@@ -155,6 +157,7 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         n_read=table.n_read,
         grade=grade,
         same_from=same_from,
+        named=named,
     )
 
 
@@ -192,6 +195,7 @@ def _triplets(table: Table, named: PairColumns, negative: str) -> Pairs:
         same=np.concatenate([one.same, two.same]),
         rows=np.concatenate([one.rows, two.rows]),
         bad=one.bad + two.bad,
+        named=replace(named, same=negative),
     )
 
 
@@ -225,7 +229,10 @@ def identities(
     bad = [
         BadRecord(pairs.file, int(pairs.rows[i]), column, _unread(side[i], zeros))
         for i in np.flatnonzero(~known).tolist()
-        for column, side, at in (("left", pairs.left, left), ("right", pairs.right, right))
+        for column, side, at in (
+            (pairs.named.left, pairs.left, left),
+            (pairs.named.right, pairs.right, right),
+        )
         if at[i] == UNKNOWN
     ]
     joined, apart = known & pairs.same, known & ~pairs.same
@@ -305,7 +312,7 @@ def _conflicts(
             reason = "says that a record is different from itself"
         elif n_shown < _CHAINS_SHOWN:
             reason += f": {' = '.join(ids[j] for j in _chain(neighbours, a, b))}"
-        out.append(BadRecord(pairs.file, int(pairs.rows[i]), "same", reason))
+        out.append(BadRecord(pairs.file, int(pairs.rows[i]), pairs.named.same, reason))
     return out
 
 

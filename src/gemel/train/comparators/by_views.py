@@ -103,11 +103,11 @@ def _right(count: Float64, found: Float64, n: int) -> Float64:
     farthest = int(np.searchsorted(found, MOST_VIEWS))
     seen = min(int(np.count_nonzero(surplus >= EVEN)), farthest)
     right = np.zeros(N_BINS)
-    right[:seen] = surplus[:seen] * count[:seen]
+    right[: len(surplus)] = surplus * count[: len(surplus)]
     within = float(found[seen - 1]) if seen else 0.0
-    total = max(right.sum() / max(within, 1 / n), 1.0)
+    total = max(right[:seen].sum() / max(within, 1 / n), 1.0)
     beyond = np.diff(found, prepend=0.0)[seen:] * total
-    right[seen:] = np.minimum(beyond, EVEN * count[seen:])
+    right[seen:] = np.minimum(beyond, right[seen:])
     return right
 
 
