@@ -11,12 +11,12 @@ import torch
 
 from gemel.data.sampler import Neighbours, PxK
 from gemel.train import loop
-from gemel.train.hardness import Hardness
 from gemel.train.losses import Contrastive, InfoNCE, named
 from gemel.train.losses.softmax import NTXent
 from gemel.train.relations import Relations
 from gemel.train.scale import gradients
 from gemel.train.supervision import ByProxy, Remembering, by_identity
+from gemel.train.tracking.hardness import Hardness
 
 PLAN = loop.Plan(max_epochs=5, patience=5, learning_rate=5e-3)
 

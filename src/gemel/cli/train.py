@@ -189,7 +189,7 @@ def run_facts(run: Run, reached: OnDev) -> dict[str, Any]:
 
 def _batches(training: Training) -> None:
     """What the batches had to teach, a line an epoch: of many, ten evenly taken and the best."""
-    from gemel.train.hardness import QUANTILES
+    from gemel.train.tracking.hardness import QUANTILES
 
     seen = [e for e in training.history if e.batches is not None]
     step = -(-len(seen) // EPOCHS_SHOWN)

@@ -27,6 +27,8 @@ MODEL = "sentence-transformers"
 """Folder of a run with the trained network as the package of that name reads it."""
 LATER = ("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk", "comparator")
 """Settings that older runs did not have; unset, they change no name."""
+SHOWING = ("trackers",)
+"""Settings that change no result."""
 By = Literal["fields", "views"]
 WITHOUT = "without-{}"
 """Folder in a crossed run of the run that has not seen a side."""
@@ -94,7 +96,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:
     """What names a run, of `[split]`, `[train]` or as resolved; later settings count once set."""
     said: dict[str, Any] = msgspec.to_builtins(settings)
-    return {name: v for name, v in said.items() if name not in LATER or v}
+    return {k: v for k, v in said.items() if k not in SHOWING and (v or k not in LATER)}
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):

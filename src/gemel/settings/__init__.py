@@ -24,6 +24,7 @@ from gemel.settings.learning import (
     Observed,
     Proven,
     RatioShape,
+    Tracker,
     TrainSettings,
     Tune,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "Settings",
     "SplitSettings",
     "StoreSettings",
+    "Tracker",
     "TrainSettings",
     "Tune",
 ]

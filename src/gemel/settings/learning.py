@@ -17,6 +17,7 @@ Proven = Literal["fmr", "fnmr", "recall", "precision"]
 """Goals of a comparison: without a rate, and with one, which is proven."""
 Tune = Literal["none", "head", "lora", "all"]
 Compares = Literal["learned"]
+Tracker = Literal["tensorboard", "mlflow"]
 LongTexts = Literal["truncate", "windows"]
 For = Literal["verify", "search", "duplicates"]
 
@@ -129,6 +130,13 @@ class TrainSettings(Settings, frozen=True):
     warmup_ratio: Annotated[
         Ratio | None, Meta(description="Share of the steps in which the rate rises; null: 0.1")
     ] = None
+    trackers: Annotated[
+        tuple[Tracker, ...],
+        Meta(
+            description="Loggers that are shown each epoch, besides epochs.csv of the run: "
+            "tensorboard, mlflow"
+        ),
+    ] = ()
     seed: Annotated[Seed, Meta(description="Same seed, same weights")] = 0
     threads: Annotated[
         Count, Meta(description="Threads of torch; they decide the last bits of the weights; 0: 1")

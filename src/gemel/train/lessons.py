@@ -24,7 +24,6 @@ from gemel.tasks.retrieval import retrieve
 from gemel.train import losses
 from gemel.train.arrays import Arrays, embed, take
 from gemel.train.given import AsGiven, OfGiven
-from gemel.train.hardness import Hardness
 from gemel.train.loop import Look, Metric, Sampler, Supervision
 from gemel.train.losses import ByIdentity, Loss
 from gemel.train.losses.classes import Classwise
@@ -39,6 +38,7 @@ from gemel.train.supervision import (
     one_of_each,
 )
 from gemel.train.towers import Trainable
+from gemel.train.tracking.hardness import Hardness
 
 MRR = "MRR across"
 """Name of the dev metric of records of two kinds."""

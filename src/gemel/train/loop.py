@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -164,11 +164,13 @@ class Session:
         checkpoint: file to resume from and to write after each epoch, or None.
         key: says which run a checkpoint belongs to; one with another key is not resumed.
         progress: called after each step.
+        track: shown all epochs so far after each.
     """
 
     checkpoint: Path | None = None
     key: str = ""
     progress: Progress | None = None
+    track: Callable[[Sequence[Epoch]], None] | None = None
 
 
 @dataclass
@@ -380,6 +382,8 @@ def _judge(
 
 
 def _save(state: State, sampler: Sampler, session: Session) -> None:
+    if session.track is not None:
+        session.track(state.history)
     if session.checkpoint is None or not ranks.is_first():
         return
     named = {f"best/{k}": v for k, v in state.best.items()}
