@@ -24,6 +24,7 @@ from gemel.errors import DigestMismatch
 from gemel.release.evidence.schema import Evidence, Item, Mistake, RuleCost
 from gemel.release.explanation import explain
 from gemel.release.release import Release
+from gemel.release.run import Batches
 from gemel.release.words.card import card
 from gemel.tasks.explain import Part
 from gemel.watch.charts import rates
@@ -294,6 +295,23 @@ def test_training_and_priors_are_for_people(release: Release, tmp_path: Path) ->
         shown = re.findall(r'<th data-label="share of genuine pairs">([\d.]+)', table)
         assert len(shown) == len(found.costs)
         assert [float(x) for x in shown] == sorted(float(x) for x in shown)
+
+
+def test_epochs_are_drawn_with_the_one_that_was_kept(release: Release, tmp_path: Path) -> None:
+    training = release.evidence.training
+    first = training.history[0]
+    curve = [(0.5, None), (0.6, 2.0), (0.9, 1.0), (0.8, 0.5)]
+    history = tuple(
+        msgspec.structs.replace(
+            first, epoch=i, metric=metric, loss=loss, batches=Batches(0.3, (-0.1, 0.0, 0.1))
+        )
+        for i, (metric, loss) in enumerate(curve)
+    )
+    training = msgspec.structs.replace(training, history=history)
+    page = with_evidence(release, tmp_path / "r", training=training)
+    assert "kept: 90" in page and "untrained: 50" in page
+    (tmp_path / "page.html").write_text(page)
+    assert 'id="reached-' in page and 'id="taught-' in page and "active negatives, %" in page
 
 
 def test_categories_are_told_apart_and_the_worst_is_named(release: Release, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from gemel.watch import (
     tiles,
     training,
 )
-from gemel.watch.charts import groups, probability, rates, search
+from gemel.watch.charts import epochs, groups, probability, rates, search
 from gemel.watch.pages import pair, template
 
 N_ORDINARY = 3
@@ -80,6 +80,9 @@ def _charts(evidence: Evidence) -> dict[str, str]:
         "histograms": rates.histograms(evidence.eval_curve, points[0]),
         "rates": rates.rates(evidence.eval_curve, points),
     }
+    if len(evidence.training.history) > 2:
+        found["reached"] = epochs.reached(evidence.training)
+        found["taught"] = epochs.taught(evidence.training)
     if evidence.reliability is not None:
         found["reliability"] = probability.reliability(evidence.reliability)
         found["ece"] = probability.costs(evidence.reliability)
