@@ -116,6 +116,13 @@ class Broken(Cosine):
         found = super().matrix(left, right)
         return found + 1 if self.wrong == "matrix" else found
 
+    def keep(self, rows: Float32) -> Float32:
+        away = rows.mean(axis=0) if self.wrong == "kept of its block" else 0
+        return rows - away
+
+    def against(self, row: Float32, rows: Float32, kept: Float32) -> Float32:
+        return kept @ row
+
     def save(self, folder: Path) -> None:
         super().save(folder)
         if self.wrong == "file":
@@ -126,7 +133,10 @@ class Broken(Cosine):
         return Cosine()
 
 
-@pytest.mark.parametrize("wrong", ["distance", "one-sided", "of its block", "matrix", "file"])
+WRONG = ["distance", "one-sided", "of its block", "matrix", "kept of its block", "file"]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_the_suite_catches_a_broken_one(wrong: str, rows: Float32, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         check_comparator(Broken(wrong), rows, tmp_path)

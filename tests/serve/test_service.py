@@ -31,8 +31,10 @@ from gemel.serve.live import Live
 from gemel.serve.service import Service
 from gemel.serve.steps import Done, Task, go_on, run
 from gemel.serve.verbs.embed import embed
+from gemel.serve.verbs.search import search
 from gemel.serve.verbs.verify import verify
 from gemel.serve.wire.pairs import VerifyBody
+from gemel.serve.wire.searches import SearchBody
 from gemel.serve.wire.vectors import EmbeddingsBody
 from gemel.settings import ServeSettings
 
@@ -54,6 +56,26 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
         alone = service.verify(left, right)
         assert together.value.score == pytest.approx(alone.score, abs=1e-6)
         assert together.value.outcome == alone.outcome
+
+
+def test_searches_that_are_done_together_find_what_each_finds_alone(
+    service: Service, gallery: Gallery
+) -> None:
+    numbers = [{"n": i % 2} for i in range(len(ROWS))]
+    gallery.enroll([str(i) for i in range(len(ROWS))], service.embed(ROWS), numbers)
+    context, wrong = service.context(), {"n": [[]]}
+    asked: list[tuple[int, Any]] = [(2, None), (2, {"n": 1}), (2, wrong), (1, None), (2, None)]
+    bodies = [SearchBody(ROWS[i % 2], k, where) for i, (k, where) in enumerate(asked)]
+    verbs: list[Any] = [search(context, body) for body in bodies]
+    encoded = run([waiting(context, steps) for steps in verbs])
+    steps: list[Any] = list(zip(verbs, encoded, strict=True))
+    found: list[Any] = run([Task(verb, step, context.deadline) for verb, step in steps])
+    assert isinstance(found.pop(2), InvalidInput)
+    del bodies[2]
+    for body, together in zip(bodies, found, strict=True):
+        alone = service.search(body.query, body.k, body.where)
+        assert [hit.id for hit in together.value.hits] == [hit.id for hit in alone.hits]
+        assert len(alone.hits) == min(body.k, gallery.count(body.where))
 
 
 def waiting(context: Context, steps: Any) -> Task[Any]:

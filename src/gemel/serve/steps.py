@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -17,6 +17,9 @@ from msgspec import Struct
 from gemel.arrays import Float32
 from gemel.encode.comparators import score_pairs
 from gemel.errors import DeadlineExceeded, InvalidInput
+from gemel.gallery.attributes import Where
+from gemel.gallery.candidates import Hit
+from gemel.gallery.gallery import Gallery
 from gemel.release.items import Read
 from gemel.serve.live import Live
 
@@ -42,6 +45,11 @@ class Encode(Struct, frozen=True):
 
     lane: Lane = "encode"
     stage: str = "encode"
+
+    @property
+    def weight(self) -> int:
+        """Of it in a batch."""
+        return len(self.items)
 
     def read(self) -> list[Read]:
         """The items, read.
@@ -74,8 +82,35 @@ class Move(Struct, frozen=True):
     lane: Lane
     stage: str = ""
 
+    weight: ClassVar[int] = 1
 
-Step = Encode | Move
+
+class Find(Struct, frozen=True):
+    """Search a gallery; gives the hits of each row, a list of lists.
+
+    Attributes:
+        live: whose comparator scores.
+        gallery: that is searched.
+        rows: (n, d) unit rows.
+        asked: of each row, how many hits and with which filter.
+        stage: see `Move`.
+    """
+
+    live: Live
+    gallery: Gallery
+    rows: Float32
+    asked: Sequence[tuple[int, Where | None]]
+    stage: str = "search"
+
+    lane: Lane = "find"
+
+    @property
+    def weight(self) -> int:
+        """Of it in a batch."""
+        return len(self.asked)
+
+
+Step = Encode | Find | Move
 Steps = Generator[Step, Any, T]
 """Yields what it needs next, returns a T."""
 
@@ -94,7 +129,7 @@ class Task(Struct, Generic[T], frozen=True):
     deadline: float
 
 
-def go_on(steps: Steps[T], result: Encoded | None) -> Step | Done[T]:
+def go_on(steps: Steps[T], result: Encoded | list[list[Hit]] | None) -> Step | Done[T]:
     """What the steps need next, or what they have come to.
 
     Args:
@@ -108,7 +143,7 @@ def go_on(steps: Steps[T], result: Encoded | None) -> Step | Done[T]:
 
 
 def run(tasks: Sequence[Task[Any]]) -> list[Step | Done[Any] | Exception]:
-    """Do the step of each task, all encodings together, and go on with it until the next one.
+    """Do the step of each task, encodings and searches together, and go on until the next one.
 
     An exception of one task is its own outcome. One that is raised came before any task went on.
     """
@@ -126,9 +161,11 @@ def run(tasks: Sequence[Task[Any]]) -> list[Step | Done[Any] | Exception]:
                 outcomes[i] = error
             else:
                 groups.setdefault(task.step.live, []).append(i)
-    results: dict[int, Encoded] = {}
+    results: dict[int, Any] = {}
     for live, members in groups.items():
         _encode(live, [(i, tasks[i].step, read[i]) for i in members], results)
+    finds = [(i, t.step) for i, t in enumerate(tasks) if isinstance(t.step, Find)]
+    _find([(i, step) for i, step in finds if outcomes[i] is None], results, outcomes)
     for i, task in enumerate(tasks):
         if outcomes[i] is None:
             try:
@@ -157,6 +194,32 @@ def _encode(
         end, last = start + len(items), scored + len(step.pairs)
         into[i] = Encoded(items, rows[start:end], scores[scored:last])
         start, scored = end, last
+
+
+def _find(works: Sequence[tuple[int, Find]], into: dict[int, Any], outcomes: list[Any]) -> None:
+    """Search what works ask for, those alike together; hits into the results, errors into outcomes.
+
+    A gallery that is scanned is read once for all of them.
+    """
+    alike: dict[tuple[int, int, int, str], list[tuple[int, int]]] = {}
+    by_work = dict(works)
+    for i, step in works:
+        into[i] = [[]] * len(step.asked)
+        for at, (k, where) in enumerate(step.asked):
+            key = id(step.gallery), id(step.live.comparator), k, repr(where)
+            alike.setdefault(key, []).append((i, at))
+    for members in alike.values():
+        i, at = members[0]
+        step, (k, where) = by_work[i], by_work[i].asked[at]
+        rows = np.stack([by_work[i].rows[at] for i, at in members])
+        try:
+            found = step.gallery.search(rows, k, where, comparator=step.live.comparator)
+        except Exception as error:  # it is the outcome of those who asked this
+            for i, _ in members:
+                outcomes[i] = error
+            continue
+        for (i, at), hits in zip(members, found, strict=True):
+            into[i][at] = hits
 
 
 def answers(verbs: Sequence[Steps[T]], deadline: float) -> list[T]:

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Float32
-from gemel.encode.comparators import FILE, REGISTRY, Comparator, ReadsPayloads, load, score_pairs
+from gemel.encode.comparators import (
+    FILE,
+    REGISTRY,
+    Comparator,
+    Keeps,
+    ReadsPayloads,
+    load,
+    score_pairs,
+)
 from gemel.errors import ReleaseError
 from gemel.testing.must import must
 
@@ -74,6 +82,10 @@ def _check_blocks(
     apart = abs(block - scores[:5]).max()
     must(apart <= bound, f"a pair scores {apart:.1e} apart alone and in a matrix")
     must(comparator.matrix(rows[:0], rows).shape == (0, n), "no rows must give no scores")
+    if isinstance(comparator, Keeps):
+        kept = np.concatenate([comparator.keep(rows[:3]), comparator.keep(rows[3:])])
+        apart = abs(comparator.against(rows[1], rows, kept) - scores[1]).max()
+        must(apart <= bound, f"a pair scores {apart:.1e} apart with what was kept of its rows")
 
 
 def _check_files(

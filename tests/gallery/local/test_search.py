@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.arrays import unit_rows
+from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.candidates import best
 from gemel.gallery.local.gallery import LocalGallery
@@ -173,6 +174,40 @@ def test_a_learned_comparator_orders_a_large_gallery(folder, exact_rows):
         true = [[f"r{i}" for i in np.argsort(-row)[:5]] for row in scores]
         assert ids(hits) == true
         assert gallery.search(rows[:1], 1)[0][0].score == pytest.approx(1)
+
+
+def blocks():
+    """A learned comparator of two blocks after a constant coordinate, 16 in all."""
+    rng = np.random.default_rng(4)
+    sizes = (2 * 3 + 1, 6), (6, 1)
+    layers = [(rng.normal(size=s), rng.normal(size=s[1])) for s in sizes]
+    return Blocks(
+        (8, 7), (), tuple((m.astype(np.float32), b.astype(np.float32)) for m, b in layers)
+    )
+
+
+def test_what_a_comparator_keeps_of_rows_follows_every_change(folder):
+    rng = np.random.default_rng(5)
+    rows, comparator = unit_rows(rng.standard_normal((4200, 16)) + np.eye(16)[0]), blocks()
+    queries, now = rows[:3], {}
+
+    def found(gallery):
+        hits = gallery.search(queries, 4, comparator=comparator)
+        names, scores = list(now), comparator.matrix(queries, np.stack(list(now.values())))
+        assert ids(hits) == [[names[i] for i in np.argsort(-row)[:4]] for row in scores]
+        return hits
+
+    with LocalGallery.open(folder, space_id="s", dim=16) as gallery:
+        for first, last, moved in ((0, 700, 0), (700, 1400, 0), (0, 700, 2100), (700, 1400, 2800)):
+            names = [f"r{i:04}" for i in range(first, last)]
+            new = rows[first + moved : last + moved]
+            gallery.enroll(names, new)
+            now |= dict(zip(names, new, strict=True))
+            before = found(gallery)
+        for i in range(0, 1300):
+            del now[f"r{i:04}"]
+        gallery.delete([f"r{i:04}" for i in range(1300)])  # so many that memory is packed anew
+        assert found(gallery) != before
 
 
 @given(

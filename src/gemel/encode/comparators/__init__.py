@@ -78,6 +78,20 @@ class ReadsPayloads(Protocol):
         """Score of payload i of left with payload i of right: (n,) float32."""
 
 
+@runtime_checkable
+class Keeps(Protocol):
+    """What a comparator has beside that compares a query more quickly with rows that it has seen.
+
+    A gallery asks once for what is kept of each row, and computes the scores of a search from it.
+    """
+
+    def keep(self, rows: Float32) -> Float32:
+        """What is kept of (n, d) rows: (n, c) float32, each from its own row alone."""
+
+    def against(self, row: Float32, rows: Float32, kept: Float32) -> Float32:
+        """Score of a (d,) row with (n, d) rows of which (n, c) is kept: (n,) float32."""
+
+
 def score_pairs(
     comparator: Comparator,
     rows: Float32,

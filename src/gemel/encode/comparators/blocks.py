@@ -9,7 +9,7 @@ before rows are scaled, which gives the lengths of the blocks back.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,9 +23,11 @@ from gemel.encode.comparators import FILE
 from gemel.errors import ReleaseError
 
 WEIGHTS = "comparator.safetensors"
-PIECE = 1 << 15
-"""Pairs that are scored at a time; bounds memory at some tens of megabytes."""
+PIECE = 1 << 10
+"""Pairs that are scored at a time: what is computed of them stays in the cache of a processor."""
 PRESENT = 1e-4
+LEAST = 1e-6
+"""The constant coordinate, at least, as far as anything is divided by it."""
 
 
 @dataclass(frozen=True)
@@ -59,41 +61,30 @@ def take_apart(rows: Float32, blocks: Sequence[int]) -> Side:
     # What is divided by infinity is zero.
     by: Float32 = np.where(there, length, np.float32(np.inf))
     unit = [part / by[:, i : i + 1] for i, part in enumerate(parts)]
-    mass = np.where(there, length, 0) * (1.0 / np.maximum(np.abs(rows[:, :1]), 1e-6))
+    mass = np.where(there, length, 0) * (1.0 / np.maximum(np.abs(rows[:, :1]), LEAST))
     return Side(rows, unit, mass.astype(np.float32, copy=False))
 
 
-Product = Callable[[Float32, Float32], Float32]
-
-
-def _rowwise(u: Float32, v: Float32) -> Float32:
-    product: Float32 = np.einsum("ij,ij->i", u, v)
-    return product
-
-
-def _all(u: Float32, v: Float32) -> Float32:
-    product: Float32 = np.matmul(u, v.T)
-    return product
-
-
-def agreement(
-    a: Side, b: Side, swaps: Sequence[tuple[int, int]], product: Product = _rowwise
-) -> Float32:
-    """Cosines of each block, of blocks that changed places, and of the whole.
+def agreement(a: Side, b: Side, swaps: Sequence[tuple[int, int]]) -> Float32:
+    """Cosines of each block, of blocks that changed places, and of the whole, row by row.
 
     Args:
         a: left rows.
         b: right rows.
         swaps: pairs of blocks; a pair counts as much as the worse of its two crossed cosines.
-        product: of (n, w) and (m, w): row by row or all with all.
     Returns:
-        (..., B + len(swaps) + 1) float32.
+        (n, B + len(swaps) + 1) float32.
     """
-    found = [product(u, v) for u, v in zip(a.unit, b.unit, strict=True)]
+    found = [_rowwise(u, v) for u, v in zip(a.unit, b.unit, strict=True)]
     for i, j in swaps:
-        found.append(np.minimum(product(a.unit[i], b.unit[j]), product(a.unit[j], b.unit[i])))
-    found.append(product(a.whole, b.whole))
+        found.append(np.minimum(_rowwise(a.unit[i], b.unit[j]), _rowwise(a.unit[j], b.unit[i])))
+    found.append(_rowwise(a.whole, b.whole))
     return np.stack(found, -1)
+
+
+def _rowwise(u: Float32, v: Float32) -> Float32:
+    product: Float32 = np.einsum("ij,ij->i", u, v)
+    return product
 
 
 def evidence(agreement: Float32, left: Float32, right: Float32) -> Float32:
@@ -109,6 +100,47 @@ def evidence(agreement: Float32, left: Float32, right: Float32) -> Float32:
     one_missing = (left > 0) != (right > 0)
     parts = [agreement, np.minimum(left, right), one_missing]
     return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+
+def one_with_all(
+    one: Side, rows: Float32, kept: Float32, swaps: Sequence[tuple[int, int]]
+) -> Float32:
+    """The evidence of one row with each of many: (A + 2 B, n) float32, see `evidence`.
+
+    Rows are read once and not taken apart, a block at a time: what a search spends its time on.
+
+    Args:
+        one: (1, d).
+        rows: (n, d) unit rows.
+        kept: (2 B, n), of `Blocks.keep`.
+        swaps: pairs of blocks.
+    """
+    n_blocks = len(one.unit)
+    over, mass = kept[:n_blocks], kept[n_blocks:]
+    swapped = sorted({i for swap in swaps for i in swap})
+    place = {block: at for at, block in enumerate(swapped)}
+    seen = np.empty((3 * n_blocks + len(swaps) + 1, len(rows)), np.float32)
+    crossed: dict[int, Float32] = {}
+    start = 1
+    for i, unit in enumerate(one.unit):
+        block = rows[:, start : start + unit.shape[1]].T
+        if i in place:
+            crossed[i] = np.concatenate([one.unit[j] for j in swapped]) @ block * over[i]
+            seen[i] = crossed[i][place[i]]
+        else:
+            np.multiply(unit[0] @ block, over[i], out=seen[i])
+        start += unit.shape[1]
+    for at, (i, j) in enumerate(swaps, n_blocks):
+        np.minimum(crossed[j][place[i]], crossed[i][place[j]], out=seen[at])
+    at = n_blocks + len(swaps)
+    lengths = mass * np.maximum(np.abs(rows[:, 0]), LEAST)
+    own = one.mass[0] * np.maximum(np.abs(one.whole[0, 0]), LEAST)
+    np.einsum("i,in,in->n", own, seen[:n_blocks], lengths, out=seen[at])
+    seen[at] += one.whole[0, 0] * rows[:, 0]
+    at += 1
+    np.minimum(one.mass.T, mass, out=seen[at : at + n_blocks])
+    np.not_equal(one.mass.T > 0, mass > 0, out=seen[at + n_blocks :], casting="unsafe")
+    return seen
 
 
 @dataclass(frozen=True)
@@ -141,17 +173,27 @@ class Blocks:
 
     def matrix(self, left: Float32, right: Float32) -> Float32:
         """Score of every left row with every right row: (n, m) float32."""
-        a, b = take_apart(left, self.blocks), take_apart(right, self.blocks)
-        out = np.empty((len(a), len(b)), np.float32)
-        step = max(1, PIECE // max(1, len(b)))
-        for start in range(0, len(a), step):
-            rows = slice(start, start + step)
-            out[rows] = self._piece(a.take(rows), b)
+        out, kept = np.empty((len(left), len(right)), np.float32), self.keep(right)
+        for i, row in enumerate(left):
+            out[i] = self.against(row, right, kept)
         return out
 
-    def _piece(self, a: Side, b: Side) -> Float32:
-        seen = evidence(agreement(a, b, self.swaps, _all), a.mass[:, None], b.mass[None])
-        return self.of_evidence(seen.reshape(len(a) * len(b), -1)).reshape(len(a), len(b))
+    def keep(self, rows: Float32) -> Float32:
+        """One over the lengths of the blocks, 0 of what is empty, and the masses: (n, 2 B)."""
+        side = take_apart(rows, self.blocks)
+        lengths = side.mass * np.maximum(np.abs(rows[:, :1]), LEAST)
+        over = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        return np.concatenate([over, side.mass], axis=1)
+
+    def against(self, row: Float32, rows: Float32, kept: Float32) -> Float32:
+        """Score of one row with each of those that were kept: (n,) float32."""
+        out = np.empty(len(rows), np.float32)
+        one = take_apart(row[None], self.blocks)
+        for start in range(0, len(rows), PIECE):
+            at = slice(start, start + PIECE)
+            seen = one_with_all(one, rows[at], np.ascontiguousarray(kept[at].T), self.swaps)
+            out[at] = self.of_evidence(seen.T)
+        return out
 
     def of_evidence(self, x: Float32) -> Float32:
         """Scores of pairs whose `evidence` is at hand, (n, A + 2 B) -> (n,) float32."""

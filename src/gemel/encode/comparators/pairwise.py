@@ -67,12 +67,21 @@ class Pairwise:
 
     def matrix(self, left: Float32, right: Float32) -> Float32:
         """Score of every left row with every right row: (n, m) float32."""
-        out, narrow = np.empty((len(left), len(right)), np.float32), right @ self.narrow
+        out, kept = np.empty((len(left), len(right)), np.float32), self.keep(right)
         for i, row in enumerate(left):
-            near = row @ self.narrow
-            for start in range(0, len(right), PIECE):
-                at = slice(start, start + PIECE)
-                out[i, at] = self._of(near[None], narrow[at], right[at] @ row)
+            out[i] = self.against(row, right, kept)
+        return out
+
+    def keep(self, rows: Float32) -> Float32:
+        """Rows narrowed: (n, p) float32."""
+        return rows @ self.narrow
+
+    def against(self, row: Float32, rows: Float32, kept: Float32) -> Float32:
+        """Score of one row with each of those that were narrowed: (n,) float32."""
+        out, near = np.empty(len(rows), np.float32), row @ self.narrow
+        for start in range(0, len(rows), PIECE):
+            at = slice(start, start + PIECE)
+            out[at] = self._of(near[None], kept[at], rows[at] @ row)
         return out
 
     def _of(self, left: Float32, right: Float32, cosine: Float32) -> Float32:

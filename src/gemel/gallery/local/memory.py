@@ -17,6 +17,7 @@ from gemel.errors import InvalidInput
 from gemel.gallery.attributes import Attributes, Where
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.columns import AttributeTable, AttributeView
+from gemel.gallery.local.kept import Kept
 
 MIN_CAPACITY = 256
 MIN_DEAD = 1024
@@ -27,7 +28,7 @@ class View:
     """All rows after one change.
 
     `matrix` (n, d) float32, unit rows; `seqs` (n,) int64, ascending; `live` (n,) bool. `ids` may
-    be longer than n.
+    be longer than n. `kept` is what comparators keep of the rows, computed when first asked for.
     """
 
     matrix: Float32
@@ -37,6 +38,7 @@ class View:
     ids: list[str]
     attributes: AttributeView
     last_seq: int
+    kept: Kept
 
     def n_behind(self, seq: int) -> int:
         """Live rows that were written after the change of that number."""
@@ -92,6 +94,7 @@ class Memory:
         self._live = np.empty(0, np.bool_)
         self._ids: list[str] = []
         self._attributes = AttributeTable()
+        self._kept = Kept()
         self.slots: dict[str, int] = {}
         self.last_seq = 0
 
@@ -163,6 +166,7 @@ class Memory:
             self._ids,
             self._attributes.view(n),
             self.last_seq,
+            self._kept,
         )
 
     def _reserve(self, slots: int) -> None:

@@ -177,7 +177,7 @@ class Lanes:
 
     async def _submit(self, context: Context, task: Task[Any], is_timed: bool) -> Any:
         step = task.step
-        weight = len(step.items) if isinstance(step, Encode) else 1
+        weight = step.weight
         answer = await self._lanes[step.lane].submit(task, weight)
         if is_timed and step.stage:
             context.timing += (

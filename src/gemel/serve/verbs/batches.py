@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.steps import Encode, Encoded, Find, Steps
 from gemel.serve.verbs.search import found
 from gemel.serve.verbs.verify import decided, question
 from gemel.serve.wire.pairs import VerifyBatchBody, VerifyBatchReply, VerifyReply
@@ -49,9 +49,11 @@ def search_batch(context: Context, body: SearchBatchBody) -> Steps[SearchBatchRe
     encoded: Encoded = yield Encode(live, items)
     results: list[SearchReply] = []
     for first in range(0, len(items), PIECE):
-        yield Move("find", "" if first else "search")
-        for i in range(first, min(first + PIECE, len(items))):
-            asked, row = body.queries[i], encoded.rows[i : i + 1]
-            (hits,) = gallery.search(row, asked.k, asked.where, comparator=live.comparator)
-            results.append(found(context, encoded.items[i], hits, asked.k))
+        piece = slice(first, first + PIECE)
+        asked = [(query.k, query.where) for query in body.queries[piece]]
+        hits = yield Find(live, gallery, encoded.rows[piece], asked, "" if first else "search")
+        results += [
+            found(context, item, of_item, k)
+            for item, of_item, (k, _) in zip(encoded.items[piece], hits, asked, strict=True)
+        ]
     return SearchBatchReply(results)

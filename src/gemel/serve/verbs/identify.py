@@ -11,7 +11,7 @@ from gemel.gallery.candidates import Hit
 from gemel.ledger.bodies import Identified
 from gemel.release.items import Read
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.steps import Encode, Encoded, Find, Steps
 from gemel.serve.wire.searches import Candidate, IdentifyBody, IdentifyReply
 
 K = 10
@@ -79,8 +79,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
     """Who the best candidate says it is; nobody if it does not match or another is as good."""
     live, gallery = context.live, context.gallery
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
-    yield Move("find", "search")
-    (hits,) = gallery.search(encoded.rows, K, body.where, comparator=live.comparator)
+    (hits,) = yield Find(live, gallery, encoded.rows, [(K, body.where)])
     look = Look(context, encoded.items[0], body.label or live.label, gallery.count())
     best = hits[0] if hits else None
     decision = look.decide(best)

@@ -8,7 +8,7 @@ from gemel.gallery.candidates import Hit
 from gemel.ledger.bodies import Searched
 from gemel.release.items import Read
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.steps import Encode, Encoded, Find, Steps
 from gemel.serve.wire.searches import HitReply, SearchBody, SearchReply
 
 
@@ -16,9 +16,8 @@ def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
     """The records most like an item, each with the decision about it."""
     live, gallery = context.live, context.gallery
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
-    yield Move("find", "search")
+    (hits,) = yield Find(live, gallery, encoded.rows, [(body.k, body.where)])
     (query,) = encoded.items
-    (hits,) = gallery.search(encoded.rows, body.k, body.where, comparator=live.comparator)
     return found(context, query, hits, body.k)
 
 
