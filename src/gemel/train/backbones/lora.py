@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
+
 from gemel.errors import ConfigError
 
 RANK, ALPHA = 16, 32
 
 
 def adapted(network: Any) -> Any:
-    """The network with additions to all of its linear layers, which alone have gradients.
+    """The network with additions to its layers, which alone have gradients.
+
+    They go to all linear layers, or, where there are none, to all convolutions of whole channels.
 
     Raises:
         ConfigError: `peft` is not installed, or finds no layer that it knows.
@@ -29,7 +33,10 @@ def adapted(network: Any) -> Any:
             where="train.tune",
             hint="pip install 'gemel[lora]'",
         ) from e
-    said = peft.LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear")
+    layers = list(network.named_modules())
+    names = [name for name, m in layers if isinstance(m, nn.Linear)]
+    names = names or [n for n, m in layers if isinstance(m, nn.Conv2d) and m.groups == 1]
+    said = peft.LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=names)
     try:
         return peft.inject_adapter_in_model(said, network)
     except ValueError as e:
