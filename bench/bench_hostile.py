@@ -6,14 +6,23 @@ One client verifies two items again and again, another opens a connection for ea
 timed while nothing else happens, while each attack is made once at a time, and while all of them go
 on together: 1,000 equal records to deduplicate, 600,000 keys, a text of 9 MB, headers without end,
 images of 49 million pixels, large replies, 300 silent sockets and 60 halves of bodies of 9 MB. At
-the end SIGTERM comes, with the attack going on. Targets: a single request delays others by at most
-250 ms; all together, P99 of verify stays below 3 times the quiet one and /livez below 100 ms; the
-process ends within 5 s.
+the end SIGTERM comes, with the attack going on.
+
+Attackers have machines of their own. Here they share the processors with the service and with who
+measures, so their process yields to both (nice 19): what is timed is the service and not the work
+of making the attacks. All together is measured a second time with attackers of the same priority,
+and both times how many attacks were answered in a second, so that it shows what yielding weakens.
+Quiet and attacked, service and clients run alike.
+
+Targets, with attackers that yield: a single request delays others by at most 250 ms; all together,
+P99 of verify stays below 3 times the quiet one and /livez below 100 ms; the process ends within
+5 s.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import http.client
 import json
@@ -24,10 +33,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -37,6 +45,7 @@ from hostile_attacks import N_HALF, N_SILENT, SINGLE
 HERE = Path(__file__).parent
 TARGETS = {"delay_ms": 250.0, "verify_p99_ratio": 3.0, "livez_max_ms": 100.0, "sigterm_s": 5.0}
 PAUSE = {"verify": 0.005, "livez": 0.02}
+YIELDING = 19
 
 
 def serve(kind: str, state: Path) -> None:
@@ -133,18 +142,48 @@ def figures(ms: np.ndarray) -> dict[str, float]:
     }
 
 
-@contextlib.contextmanager
-def attacking(url: str, item: Any, *names: str, times: int = -1) -> Iterator[subprocess.Popen[str]]:
-    """Attacks in a process of their own while the block runs."""
-    script = str(HERE / "hostile_attacks.py")
-    command = [sys.executable, script, url, json.dumps(item), *names, "--times", str(times)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        while process.stdout and process.stdout.readline() not in ("attacks\n", ""):
-            pass
-        try:
-            yield process
-        finally:
-            process.kill()
+class Attack:
+    """Attacks in a process of their own, from entering to leaving.
+
+    Args:
+        url: of the service.
+        item: that it takes.
+        names: of the attacks.
+        times: each is made; -1 until the end.
+        nice: how far the process yields the processor.
+    """
+
+    def __init__(
+        self, url: str, item: Any, names: list[str], *, times: int = -1, nice: int = YIELDING
+    ) -> None:
+        script = str(HERE / "hostile_attacks.py")
+        command = [sys.executable, script, url, json.dumps(item), *names]
+        command += ["--times", str(times), "--nice", str(nice)]
+        self.answered: collections.Counter[str] = collections.Counter()
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._begun = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            if line == "attacks\n":
+                self._begun.set()
+            else:
+                self.answered[line.split()[0]] += 1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._begun.wait(60)
+        return self
+
+    def wait(self) -> None:
+        """Until all were made as often as was said."""
+        self._process.wait()
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
 
 
 def measure(kind: str, seconds: float, state: Path) -> dict[str, Any]:
@@ -159,28 +198,39 @@ def measure(kind: str, seconds: float, state: Path) -> dict[str, Any]:
             "livez": Clock(url, "livez"),
         }
 
-        def timed(wait: float | subprocess.Popen[str]) -> dict[str, Any]:
+        def timed(attack: Attack | None = None, *, until_made: bool = False) -> dict[str, Any]:
             start, cpu = time.perf_counter(), cpu_seconds(service.pid)
-            if isinstance(wait, float):
-                time.sleep(wait)
-            else:
-                wait.wait()
+            before = collections.Counter() if attack is None else attack.answered.copy()
+            if attack is not None and until_made:
+                attack.wait()
                 time.sleep(0.3)
+            else:
+                time.sleep(seconds)
             now = time.perf_counter()
             found: dict[str, Any] = {n: figures(c.between(start, now)) for n, c in clocks.items()}
             found["service_cpu"] = round((cpu_seconds(service.pid) - cpu) / (now - start), 2)
+            if attack is not None:
+                made = attack.answered - before
+                rates = {name: round(n / (now - start), 2) for name, n in sorted(made.items())}
+                found["attacks_per_second"] = rates
             return found
 
         time.sleep(2)
-        quiet = timed(float(seconds))
+        quiet = timed()
         single = {}
         for name in names:
-            with attacking(url, one, name, times=3) as process:
-                single[name] = timed(process)
+            with Attack(url, one, [name], times=3) as attack:
+                single[name] = timed(attack, until_made=True)
             print(kind, name, single[name], file=sys.stderr)
-        with attacking(url, one, *names, "silent", "half"):
+        every = [*names, "silent", "half"]
+        with Attack(url, one, every, nice=0) as attack:
             time.sleep(2)
-            together = timed(float(seconds))
+            not_yielding = timed(attack)
+            print(kind, "not yielding", not_yielding, file=sys.stderr)
+        time.sleep(10)  # bodies of which half came are waited for so long
+        with Attack(url, one, every) as attack:
+            time.sleep(2)
+            together = timed(attack)
             print(kind, "together", together, file=sys.stderr)
             memory = peak_mb(service.pid)
             began = time.perf_counter()
@@ -199,6 +249,7 @@ def measure(kind: str, seconds: float, state: Path) -> dict[str, Any]:
         "quiet": quiet,
         "single": single,
         "together": together,
+        "together_not_yielding": not_yielding,
         "peak_mb": memory,
     }
 
@@ -225,7 +276,12 @@ def main() -> None:
     result: dict[str, Any] = {
         "what": "a verify and /livez of others while a service is attacked",
         "targets": TARGETS,
-        "attackers": {"silent": N_SILENT, "half_bodies": N_HALF, "single": list(SINGLE)},
+        "attackers": {
+            "silent": N_SILENT,
+            "half_bodies": N_HALF,
+            "single": list(SINGLE),
+            "nice": YIELDING,
+        },
     }
     for kind in said.kinds:
         with tempfile.TemporaryDirectory() as state:

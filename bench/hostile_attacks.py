@@ -3,7 +3,8 @@
     python bench/hostile_attacks.py URL KIND NAME... [--times N]
 
 An attack goes on until it is killed, or has asked as often as was said; it waits for its answer
-before it asks again, so that it costs the machine no more than the service spends on it.
+before it asks again, so that it costs the machine no more than the service spends on it. After each
+answer it prints its name and the status.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import struct
 import zlib
 from collections.abc import Awaitable, Callable
@@ -98,35 +100,27 @@ async def ask(host: str, port: int, sent: bytes) -> bytes:
         writer.close()
 
 
-async def repeat(host: str, port: int, sent: bytes, times: int) -> None:
+async def repeat(at: tuple[str, int], name: str, sent: bytes, times: int, pause: float) -> None:
+    """Ask, wait until it is answered or refused, then again."""
     n = 0
     while n != times:
         n += 1
         with contextlib.suppress(OSError):
-            said = await ask(host, port, sent)
-            if n == 1:
-                print(said[:12].decode("latin-1") or "closed", flush=True)
-        await asyncio.sleep(0.05)
+            said = await ask(*at, sent)
+            print(name, said[9:12].decode("latin-1") or "closed", flush=True)
+        await asyncio.sleep(pause)
 
 
-async def hold(host: str, port: int, sent: bytes) -> None:
-    """Send a part of a request and wait until it is refused, then again."""
-    while True:
-        with contextlib.suppress(OSError):
-            await ask(host, port, sent)
-        await asyncio.sleep(1)
-
-
-async def attack(host: str, port: int, names: list[str], item: Any, times: int) -> None:
+async def attack(at: tuple[str, int], names: list[str], item: Any, times: int) -> None:
     tasks = []
     for name in names:
         if name in SINGLE:
-            tasks.append(repeat(host, port, SINGLE[name](item), times))
+            tasks.append(repeat(at, name, SINGLE[name](item), times, 0.05))
         elif name == "silent":
-            tasks += [hold(host, port, b"") for _ in range(N_SILENT)]
+            tasks += [repeat(at, name, b"", -1, 1) for _ in range(N_SILENT)]
         elif name == "half":
             half = post("/v1/verify", b" " * HALF_BYTES)[:-9]
-            tasks += [hold(host, port, half) for _ in range(N_HALF)]
+            tasks += [repeat(at, name, half, -1, 1) for _ in range(N_HALF)]
     print("attacks", flush=True)
     await asyncio.gather(*tasks)
 
@@ -137,10 +131,12 @@ def main() -> None:
     parser.add_argument("item", help="an item that the service takes, as JSON")
     parser.add_argument("names", nargs="+", choices=[*SINGLE, "silent", "half"])
     parser.add_argument("--times", type=int, default=-1)
+    parser.add_argument("--nice", type=int, default=0, help="how far it yields the processor")
     said = parser.parse_args()
+    os.nice(said.nice)
     at = urlsplit(said.url)
     item = json.loads(said.item)
-    asyncio.run(attack(str(at.hostname), int(at.port or 80), said.names, item, said.times))
+    asyncio.run(attack((str(at.hostname), int(at.port or 80)), said.names, item, said.times))
 
 
 if __name__ == "__main__":
