@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 DATA = Path(os.environ.get("GEMEL_BENCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
-RUNS = "runs_01_10.zip"
+RUNS = "*runs*.zip"
+"""Lake's one-shot runs, all twenty or some, in one file or several."""
 N_WAYS = 20
 SIDE = 32
 """Pixels that drawings are trained at: a quarter of the work of the 64 that would be chosen."""
@@ -28,8 +29,10 @@ HELD_OUT = ("Gujr", "Hebr", "Khmr", "Mlym", "Taml", "Tfng")
 
 def check() -> None:
     """Leave with a word on what to fetch unless the data is there."""
-    wanted = (DATA / "omniglot" / RUNS, DATA / "font_glyphs" / "glyphs.parquet")
-    missing = [str(path) for path in wanted if not path.is_file()]
+    wanted = (("omniglot", RUNS), ("font_glyphs", "glyphs.parquet"))
+    missing = [
+        f"{DATA / room / name}" for room, name in wanted if not any((DATA / room).glob(name))
+    ]
     if missing:
         raise SystemExit(
             f"not there: {', '.join(missing)}\nhint: from github.com/brendenlake/omniglot, put the "
@@ -57,20 +60,24 @@ class Episode:
 
 def omniglot_runs() -> list[Episode]:
     """Lake's one-shot runs: 20 characters of one alphabet, one drawing each, drawn by another."""
-    episodes = []
-    with zipfile.ZipFile(DATA / "omniglot" / RUNS) as z:
-        runs = sorted({PurePosixPath(n).parts[0] for n in z.namelist()})
-        for run in runs:
-            lines = z.read(f"{run}/class_labels.txt").decode().split()
-            items, right = lines[::2], lines[1::2]
-            names = sorted(set(right))
-            if not len(items) == len(names) == N_WAYS:
-                raise SystemExit(f"{run} has {len(items)} items of {len(names)} classes")
-            truth = np.array([names.index(name) for name in right], np.int64)
-            episodes.append(
-                Episode(run, [z.read(n) for n in names], [z.read(n) for n in items], truth)
-            )
-    return episodes
+    found: dict[str, Episode] = {}
+    for path in sorted((DATA / "omniglot").glob(RUNS)):
+        with zipfile.ZipFile(path) as z:
+            names = [PurePosixPath(n) for n in z.namelist() if n.endswith("class_labels.txt")]
+            found |= {at.parent.name: _run(z, at.parent) for at in names}
+    return [found[name] for name in sorted(found)]
+
+
+def _run(z: zipfile.ZipFile, folder: PurePosixPath) -> Episode:
+    """The run in a folder of an archive; its files are named from the folder of all runs."""
+    lines = z.read(f"{folder}/class_labels.txt").decode().split()
+    items, right = lines[::2], lines[1::2]
+    names = sorted(set(right))
+    if not len(items) == len(names) == N_WAYS:
+        raise SystemExit(f"{folder} has {len(items)} items of {len(names)} classes")
+    truth = np.array([names.index(name) for name in right], np.int64)
+    supports, queries = ([z.read(f"{folder.parent / n}") for n in some] for some in (names, items))
+    return Episode(folder.name, supports, queries, truth)
 
 
 def background(which: str, folder: Path) -> list[str]:
