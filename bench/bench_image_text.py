@@ -3,9 +3,11 @@
 The bag of words is a ridge regression from the pixels of a picture to the TF-IDF of its text, whose
 penalty is chosen on dev; a text and a picture are as alike as the words of the one and those told
 of the other. Records of eval (20 % of the identities, seed 0) search those of the other kind in
-eval. It reads the development sets, which are not part of the product: name their folder.
+eval. It reads the development sets, which are not part of the product: name their folder. Or it
+sets the last release of a project, such as that of the example `captions`, beside the bag of words.
 
     python bench/bench_image_text.py FOLDER [--sets emoji stamps] [--out FILE]
+    python bench/bench_image_text.py --project FOLDER
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from gemel.arrays import Float32, Int64, unit_rows
+from gemel.calibrate.rates.intervals import mean_by_unit
+from gemel.cli.project import Project
+from gemel.config import FILE
 from gemel.data import records
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits, by_identity
@@ -68,8 +73,11 @@ def _captioned(pairs: Any, scratch: Path) -> Dataset:
     return records.read(scratch, kind="image_text", max_bad_ratio=0.1)
 
 
-def both_ways(rows: Float32, identities: Int64, kinds: Int64) -> dict[str, float]:
-    """recall_at_1 and recall_at_10 of records of each kind among those of the other."""
+def both_ways(rows: Float32, identities: Int64, kinds: Int64) -> dict[str, list[float]]:
+    """recall_at_1 and recall_at_10 of records of each kind among those of the other.
+
+    Each is a value and its 95 % interval, by identity.
+    """
     out = {}
     for name, asked in (("text to image", 1), ("image to text", 0)):
         first = kinds == asked
@@ -79,7 +87,10 @@ def both_ways(rows: Float32, identities: Int64, kinds: Int64) -> dict[str, float
         best = np.where(hit, score, -np.inf).max(axis=1)
         rank = (np.where(hit, -np.inf, score) >= best[:, None]).sum(axis=1)
         for k in (1, 10):
-            out[f"{name}, recall_at_{k}"] = round(float((rank < k).mean()), 4)
+            found = mean_by_unit(rank < k, identities[first], 0.95)
+            out[f"{name}, recall_at_{k}"] = [
+                round(v, 4) for v in (found.value, found.low, found.high)
+            ]
     return out
 
 
@@ -125,17 +136,35 @@ def _kinds(dataset: Dataset, idx: Int64) -> Int64:
     return kinds
 
 
+def without_towers(dataset: Dataset, splits: Splits) -> dict[str, Any]:
+    """Sizes, and both ways for a bag of words."""
+    identities, kinds = dataset.identities[splits.eval], _kinds(dataset, splits.eval)
+    rows, penalty = bag_of_words(dataset, splits)
+    return {
+        "pictures of eval": int((kinds == 0).sum()),
+        "texts of eval": int((kinds == 1).sum()),
+        "records of train": len(splits.train),
+        "bag of words": {**both_ways(rows, identities, kinds), "penalty": penalty},
+    }
+
+
+def of_project(folder: Path) -> dict[str, Any]:
+    """Both ways for a bag of words and for the last release of a project."""
+    project = Project.open(folder / FILE)
+    release = project.store().get(project.store().list()[-1].id)
+    dataset = project.dataset(release)
+    splits = project.splits(dataset)
+    idx = splits.eval
+    rows = release.encoder.encode(dataset.payloads(idx))
+    towers = both_ways(rows, dataset.identities[idx], _kinds(dataset, idx))
+    return {**without_towers(dataset, splits), "two towers": towers}
+
+
 def measured(dataset: Dataset, splits: Splits, folder: Path) -> dict[str, Any]:
     """Both ways for a bag of words and for two towers, and CPU seconds of training."""
     idx = splits.eval
     identities, kinds = dataset.identities[idx], _kinds(dataset, idx)
-    out: dict[str, Any] = {
-        "pictures of eval": int((kinds == 0).sum()),
-        "texts of eval": int((kinds == 1).sum()),
-        "records of train": len(splits.train),
-    }
-    rows, penalty = bag_of_words(dataset, splits)
-    out["bag of words"] = {**both_ways(rows, identities, kinds), "penalty": penalty}
+    out = without_towers(dataset, splits)
     begun = time.process_time()
     run = fit.train(dataset, splits, TrainSettings(image_size=SIZE), folder / "run")
     seconds = round(time.process_time() - begun, 1)
@@ -149,10 +178,16 @@ def measured(dataset: Dataset, splits: Splits, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--project", type=Path)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
+    if args.project:
+        print(json.dumps(of_project(args.project)))
+        return
+    if args.folder is None:
+        parser.error("name the folder of the development sets, or --project")
     found = {}
     for name in args.sets:
         with tempfile.TemporaryDirectory() as scratch:

@@ -4,7 +4,8 @@
 
 Each is fetched, trained, calibrated and reported in `.cache/examples/NAME`; what is there already
 is not done again. The table is that of `gemel report --json`: the release beside its raw baseline
-on identities that nothing was fitted or chosen on, with intervals by identity.
+on identities that nothing was fitted or chosen on, with intervals by identity. Where a text finds
+pictures, `bench/bench_image_text.py` sets the release beside a bag of words, each way.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from gemel.figures import percent
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / ".cache" / "examples"
+BOTH_WAYS = HERE.parent / "bench" / "bench_image_text.py"
 BEGIN, END = "<!-- measured by examples/measure.py -->\n", "<!-- end -->"
+WAYS = ("text to image", "image to text")
 
 
 def main(names: list[str]) -> None:
@@ -44,6 +47,9 @@ def measured(one: example.Example) -> dict[str, Any]:
     run([*gemel, "train", "--json"], folder)
     release = json.loads(run([*gemel, "calibrate", "--json"], folder))["release"]
     card: dict[str, Any] = json.loads(run([*gemel, "report", release, "--json"], folder))
+    if card["details"]["modality"] == "image_text":
+        said = run([sys.executable, str(BOTH_WAYS), "--project", "."], folder)
+        card["both_ways"] = json.loads(said)
     return card
 
 
@@ -64,6 +70,7 @@ def kept(card: dict[str, Any]) -> dict[str, Any]:
         "release": figures(ours),
         raw["name"]: figures(raw),
         "differences": card["measured"]["against"],
+        **({"both_ways": card["both_ways"]} if "both_ways" in card else {}),
     }
 
 
@@ -107,8 +114,33 @@ def table(card: dict[str, Any]) -> str:
             "",
             f"Release minus {raw['name']}, paired: {'; '.join(changes)}.",
             "",
+            *ways(card.get("both_ways")),
         ]
     )
+
+
+def ways(found: dict[str, Any] | None) -> list[str]:
+    """Searches of texts for pictures and of pictures for texts; none where there is one kind."""
+    if found is None:
+        return []
+    rows = [
+        [name, *(way(found[key][f"{ask}, recall_at_{k}"]) for ask in WAYS for k in (1, 10))]
+        for name, key in (("the release", "two towers"), ("a bag of words", "bag of words"))
+    ]
+    head = ["on eval", *(f"{ask}, recall_at_{k}" for ask in WAYS for k in (1, 10))]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    sizes = f"{found['texts of eval']:,} texts and {found['pictures of eval']:,} pictures"
+    return [
+        *lines,
+        "",
+        f"Of {sizes}, each searches all of the other kind. The bag of words is a ridge regression "
+        "from pixels to the words of a text, its penalty chosen on dev.",
+        "",
+    ]
+
+
+def way(value: list[float]) -> str:
+    return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]"
 
 
 def line(candidate: dict[str, Any], name: str) -> str:

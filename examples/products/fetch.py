@@ -48,29 +48,35 @@ ALIKE = re.compile("clock|thirty|skin|flag|square|circle|-tone")
 
 def write(folder: Path, rows: int) -> None:
     """Write the pictures, a folder for each thing."""
-    try:
-        import resvg_py
-    except ImportError as e:
-        hint = "pip install resvg-py"
-        raise DataError("drawing SVG needs the package resvg-py", hint=hint) from e
-    drawn: dict[str, list[str]] = {}
+    kept = example.whole(emoji(), rows or VENDORS * THINGS)
+    files = {points: [drawn(picture) for _, picture in found] for points, found in kept.items()}
+    example.write_files(folder / "pictures", files, ".png")
+
+
+def emoji() -> dict[str, list[tuple[str, str]]]:
+    """The name and the SVG of each vendor for each emoji that all have."""
+    found: dict[str, list[tuple[str, str]]] = {}
     for package in PACKAGES:
         files = dict(package.members("package/icons.json", "package/chars.json"))
         icons = json.loads(files["package/icons.json"])
         for points, name in json.loads(files["package/chars.json"]).items():
             plain = "-" not in points and not ALIKE.search(name)
             if plain and name in icons["icons"]:
-                drawn.setdefault(points, []).append(svg(icons, name))
-    several = {points: found for points, found in drawn.items() if len(found) >= VENDORS}
-    kept = example.whole(several, rows or VENDORS * THINGS)
-    files = {
-        points: [
-            resvg_py.svg_to_bytes(svg_string=picture, width=SIDE, height=SIDE, background="#ffffff")
-            for picture in pictures
-        ]
-        for points, pictures in kept.items()
-    }
-    example.write_files(folder / "pictures", files, ".png")
+                found.setdefault(points, []).append((name, svg(icons, name)))
+    return {points: several for points, several in found.items() if len(several) >= VENDORS}
+
+
+def drawn(picture: str) -> bytes:
+    """An SVG as a PNG on white, SIDE pixels wide."""
+    try:
+        import resvg_py
+    except ImportError as e:
+        hint = "pip install resvg-py"
+        raise DataError("drawing SVG needs the package resvg-py", hint=hint) from e
+    png: bytes = resvg_py.svg_to_bytes(
+        svg_string=picture, width=SIDE, height=SIDE, background="#ffffff"
+    )
+    return png
 
 
 def svg(icons: dict[str, Any], name: str) -> str:

@@ -54,12 +54,12 @@ class Example:
     @property
     def title(self) -> str:
         """What is found in what, in one line."""
-        return (self._script.__doc__ or "").partition("\n")[0].rstrip(".")
+        return (self.module.__doc__ or "").partition("\n")[0].rstrip(".")
 
     @property
     def packages(self) -> tuple[Archive, ...]:
         """Where its records come from."""
-        found: tuple[Archive, ...] = self._script.PACKAGES
+        found: tuple[Archive, ...] = self.module.PACKAGES
         return found
 
     @property
@@ -84,11 +84,12 @@ class Example:
         project = Project.open(settings, flags=flags)
         if not any(path.exists() for path in project.reads):
             with show.progress("fetching the records (once)"):
-                self._script.write(folder, rows)
+                self.module.write(folder, rows)
         return project
 
     @cached_property
-    def _script(self) -> ModuleType:
+    def module(self) -> ModuleType:
+        """Its script; another example may take its records from there."""
         spec = importlib.util.spec_from_file_location(
             f"gemel_example_{self.name}", self.folder / SCRIPT
         )
