@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,15 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from gemel.arrays import unit_rows
+from gemel.cli.project import Project
+from gemel.encode.encoder import Encoder
 from gemel.release.evidence.shrunk import Shrunk
 from gemel.release.release import Release
 from gemel.release.store import Store
 from gemel.testing import check_encoder
+from gemel.train.shrink.candidates import Candidate
+from gemel.train.shrink.source import Source
 
 Gemel = Callable[..., Any]
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "make-it-smaller.md"
@@ -106,6 +111,7 @@ def pictures(empty: Path, gemel: Gemel) -> Release:
         Image.fromarray(np.clip(pattern + noise, 0, 255).astype(np.uint8)).save(path)
     assert gemel("init", "photos", "--set", "split.crossed=false").code == 0
     few = ("--set", "train.max_epochs=1", "--set", "train.image_size=24")
+    few += ("--set", "train.matryoshka=true")
     assert gemel("train", *few).code == 0
     assert gemel("calibrate", *few).code == 0
     return Store(".gemel").get(Store(".gemel").list()[0].id)
@@ -119,6 +125,8 @@ def test_pictures_in_8_bits_and_as_one_file(pictures: Release, gemel: Gemel) -> 
     assert chosen.cost.encoder_bytes < 0.4 * _table(child).before.encoder_bytes
     payloads, _ = child.probe_payloads()
     check_encoder(child.encoder, payloads)
+    assert {"first-32", "first-32+int8"} <= {t.name for t in _table(child).tried}
+    _cut(pictures, payloads)
 
     # On a device the same pixels give the same embeddings, of either release.
     for release in (pictures, child):
@@ -128,6 +136,19 @@ def test_pictures_in_8_bits_and_as_one_file(pictures: Release, gemel: Gemel) -> 
             pixels = np.asarray(Image.open(io.BytesIO(payload)).convert("RGB"))
             (found,) = session.run(None, {"pixels": pixels})
             np.testing.assert_allclose(found, row[None], atol=TOLERANCE[release is child])
+
+
+def _cut(parent: Release, payloads: Sequence[Any]) -> None:
+    """The first dimensions, of length one, in a space of their own."""
+    project = Project.open()
+    dataset = project.dataset()
+    source = Source(parent, dataset, project.splits(dataset))
+    made = Encoder.open(Candidate(4, cut=True).make(source, Path("cut")).encoder)
+    whole = parent.encoder.encode(payloads)
+    np.testing.assert_allclose(
+        made.encode(payloads), unit_rows(whole[:, : parent.encoder.dim // 4]), atol=1e-5
+    )
+    assert made.space_id != parent.space_id
 
 
 def test_rows_have_no_file_for_devices(project: Path, gemel: Gemel) -> None:

@@ -14,6 +14,7 @@ from gemel.errors import ConfigError
 from gemel.testing import check_loss
 from gemel.train import losses
 from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, Triplet
+from gemel.train.losses.nested import Nested
 from gemel.train.relations import Relations
 
 MINING = ("contrastive", "triplet", "margin-ranking", "angular", "multi-similarity")
@@ -27,6 +28,11 @@ SETTINGS = [
 @pytest.mark.parametrize(("name", "mining", "margin"), SETTINGS)
 def test_shipped_loss_conforms(name: str, mining: str, margin: str) -> None:
     check_loss(losses.named(name, mining=mining, margin=margin))
+
+
+def test_a_loss_of_rows_that_can_be_cut_conforms() -> None:
+    check_loss(Nested(InfoNCE(0.2)))
+    check_loss(Nested(Triplet(mining="hard")))
 
 
 # Averages over "active" pairs may rise when a pair becomes free, so the property is one of sums.

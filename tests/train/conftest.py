@@ -19,12 +19,12 @@ from gemel.train.losses import ByIdentity, InfoNCE
 class Mlp(nn.Module):
     """A tower for `x` (b, 12) float32, with dropout so that random numbers are drawn."""
 
-    def __init__(self, seed: int = 0, dropout: float = 0.1) -> None:
+    def __init__(self, seed: int = 0, dropout: float = 0.1, width: int = 8) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.Sequential(
-                nn.Linear(12, 24), nn.GELU(), nn.Dropout(dropout), nn.Linear(24, 8)
+                nn.Linear(12, 24), nn.GELU(), nn.Dropout(dropout), nn.Linear(24, width)
             )
 
     def forward(self, x: Tensor) -> Tensor:

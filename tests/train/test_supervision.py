@@ -9,13 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from gemel.data.sampler import Neighbours, PxK
+from gemel.arrays import unit_rows
+from gemel.data.sampler import GivenPairs, Neighbours, PxK
 from gemel.train import loop
-from gemel.train.losses import Contrastive, InfoNCE, named
+from gemel.train.arrays import embed
+from gemel.train.lessons import map_at_r
+from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, named
+from gemel.train.losses.nested import Nested
 from gemel.train.losses.softmax import NTXent
 from gemel.train.relations import Relations
 from gemel.train.scale import gradients
-from gemel.train.supervision import ByProxy, Remembering, by_identity
+from gemel.train.supervision import (
+    Across,
+    ByProxy,
+    Remembering,
+    by_identity,
+    labels_of,
+    one_of_each,
+)
 from gemel.train.tracking.hardness import Hardness
 
 PLAN = loop.Plan(max_epochs=5, patience=5, learning_rate=5e-3)
@@ -27,8 +38,8 @@ def supervised(problem, name: str) -> tuple[loop.Objective, torch.nn.Module]:
     if name == "memory":
         module: torch.nn.Module = Remembering(InfoNCE(0.2), by_identity, 80, 8)
         supervision = module
-    elif name == "ntxent":
-        module = NTXent()
+    elif name in ("ntxent", "matryoshka"):
+        module = NTXent() if name == "ntxent" else Nested(NTXent())
 
         def supervision(rows, labels):
             return module(rows, Relations.of_labels(labels))
@@ -39,7 +50,7 @@ def supervised(problem, name: str) -> tuple[loop.Objective, torch.nn.Module]:
     ), module
 
 
-@pytest.mark.parametrize("name", ["memory", "ntxent", "arcface"])
+@pytest.mark.parametrize("name", ["memory", "ntxent", "matryoshka", "arcface"])
 def test_what_supervision_learns_and_remembers_survives_a_kill(
     problem, tower, tmp_path: Path, name: str
 ) -> None:
@@ -84,6 +95,50 @@ def test_a_memory_holds_the_latest_rows_and_compares_with_them() -> None:
         labels, references=memory.rows.clone(), of_references=memory.labels.clone()
     )
     assert float(memory(rows, labels)) == pytest.approx(float(Contrastive()(rows, beside)))
+
+
+def test_what_was_taught_to_be_cut_tells_records_apart_by_its_first_dimensions(
+    problem, tower
+) -> None:
+    m, kept = problem.material, {}
+    for name, loss in (("plain", InfoNCE(0.2)), ("nested", Nested(InfoNCE(0.2)))):
+        objective = dataclasses.replace(problem.objective, supervision=ByIdentity(loss))
+        net = tower(width=64)
+        dataclasses.replace(problem, objective=objective).fit(net, PLAN)
+        rows = embed(net, m.dev_arrays)
+        kept[name] = [map_at_r(unit_rows(rows[:, :few]), m.dev_identities) for few in (16, 64)]
+    assert kept["nested"][0] > kept["plain"][0] + 0.02
+    assert kept["nested"][1] > kept["plain"][1] - 0.05
+
+
+def test_records_of_two_kinds_survive_a_kill(problem, tower, tmp_path: Path) -> None:
+    m = problem.material
+    kinds = np.arange(len(m.identities)) % 2
+    pairs = one_of_each(m.identities, kinds)
+    material = dataclasses.replace(m, labels=labels_of(m.identities, kinds))
+
+    def fit(net, session=None):
+        loss = NTXent()
+        objective = dataclasses.replace(problem.objective, supervision=Across(loss), learned=loss)
+        return loop.fit(net, material, GivenPairs(pairs, 16, 3), objective, PLAN, session), loss
+
+    class Stop(Exception):
+        pass
+
+    def stop(step: loop.Step) -> None:
+        if (step.epoch, step.step) == (3, 2):
+            raise Stop
+
+    whole, net = tower(), tower(seed=9)
+    history, learned = fit(whole)
+    session = loop.Session(tmp_path / "c", key="k", progress=stop)
+    with pytest.raises(Stop):
+        fit(tower(), session)
+    again, of_again = fit(net, dataclasses.replace(session, progress=None))
+    assert again == history and max(e.metric for e in history) > history[0].metric
+    for one, other in ((whole, net), (learned, of_again)):
+        for key, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[key]), key
 
 
 def test_gradients_by_pieces_are_those_of_the_whole_batch(tower) -> None:

@@ -25,7 +25,10 @@ DONE = "done"
 MAP_AT_R = "MAP@R"
 MODEL = "sentence-transformers"
 """Folder of a run with the trained network as the package of that name reads it."""
-LATER = ("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk", "comparator")
+LATER = (
+    *("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk", "comparator"),
+    "matryoshka",
+)
 """Settings that older runs did not have; unset, they change no name."""
 SHOWING = ("trackers",)
 """Settings that change no result."""
@@ -91,6 +94,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tune: Tune | None = None
     comparator: Compares | None = None
     long_texts: LongTexts | None = None
+    matryoshka: bool = False
 
 
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:

@@ -94,6 +94,13 @@ class TrainSettings(Settings, frozen=True):
         Margin | None,
         Meta(description="hard: a hinge at a distance; soft: a softplus without one; null: hard"),
     ] = None
+    matryoshka: Annotated[
+        bool,
+        Meta(
+            description="The first half, quarter and eighth of an embedding learn to be one as "
+            "well, and gemel shrink may cut it there; not for rows, nor pictures with texts"
+        ),
+    ] = False
     identities_per_batch: Annotated[
         Count,
         Meta(

@@ -319,6 +319,12 @@ def _check_settings(
     reason = next((said for holds, said in reasons if holds), "")
     if settings.comparator and reason:
         raise ConfigError(reason, where="train.comparator", hint="leave train.comparator out")
+    if settings.matryoshka and half.comparator is not towers.cosine:
+        raise ConfigError(
+            f"embeddings of {half.modality} records are compared part by part and cannot be cut",
+            where="train.matryoshka",
+            hint="leave train.matryoshka out",
+        )
 
 
 def _check(dataset: Dataset, splits: Splits) -> None:

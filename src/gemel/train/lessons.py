@@ -27,6 +27,7 @@ from gemel.train.given import AsGiven, OfGiven
 from gemel.train.loop import Look, Metric, Sampler, Supervision
 from gemel.train.losses import ByIdentity, Loss
 from gemel.train.losses.classes import Classwise
+from gemel.train.losses.nested import Nested
 from gemel.train.supervision import (
     Across,
     ByProxy,
@@ -107,6 +108,8 @@ def lesson(
     mining: Mining = "all" if neighbours else settings.mining
     loss = losses.named(settings.loss, mining=mining, margin=settings.margin)
     of_train, of_dev = sides
+    if settings.matryoshka:
+        loss = _nested(loss, settings.loss)
     if of_train.given is not None:
         taught = _as_given(settings, loss, identities, sides)
     elif half.across is not None and of_train.files is not None and of_dev.files is not None:
@@ -140,6 +143,21 @@ def lesson(
         ),
         look=taught.sampler.look if isinstance(taught.sampler, Neighbours) else None,
     )
+
+
+def _nested(loss: Loss, name: str) -> Loss:
+    """The loss of rows and of their first parts.
+
+    Raises:
+        ConfigError: it compares rows with a column of each class, which is of one length.
+    """
+    if isinstance(loss, Classwise):
+        raise ConfigError(
+            f"loss {name!r} learns a row for each class, which cannot be cut",
+            where="train.matryoshka",
+            hint="leave train.matryoshka out, or choose train.loss = 'infonce'",
+        )
+    return Nested(loss)
 
 
 def _as_given(

@@ -24,13 +24,11 @@ from gemel.train import towers
 from gemel.train.comparators import learned
 from gemel.train.comparators.pairs import Layout
 from gemel.train.fit import known
+from gemel.train.losses.nested import DIVISORS, LEAST_DIM, cut_to
 from gemel.train.shrink import int8, projection
 from gemel.train.shrink.source import Source
 from gemel.train.shrink.student import student
 
-DIVISORS = (2, 4, 8)
-"""Of the dimensions of an embedding."""
-LEAST_DIM, STEP = 16, 8
 LEAST_BLOCK = 4
 
 
@@ -42,15 +40,18 @@ class Candidate:
         divisor: of the dimensions, 1 for all of them.
         in_8_bits: whether the network is quantized.
         taught: whether it is a narrower tower that learns from the release.
+        cut: whether its dimensions are the first ones, which `train.matryoshka` taught so.
     """
 
     divisor: int = 1
     in_8_bits: bool = False
     taught: bool = False
+    cut: bool = False
 
     def name(self, source: Source) -> str:
         """Such as `pca-96+int8`."""
-        parts = [f"pca-{self.dim(source)}"] if self.divisor > 1 else []
+        kind = "first" if self.cut else "pca"
+        parts = [f"{kind}-{self.dim(source)}"] if self.divisor > 1 else []
         parts += ["student"] if self.taught else []
         return "+".join([*parts, *(["int8"] if self.in_8_bits else [])])
 
@@ -59,7 +60,8 @@ class Candidate:
         parts = []
         if self.divisor > 1:
             dim = source.parent.encoder.dim
-            parts.append(f"{self.dim(source)} of {dim} dimensions, by principal components")
+            by = "the first" if self.cut else "by principal components"
+            parts.append(f"{self.dim(source)} of {dim} dimensions, {by}")
         if self.taught:
             parts.append("a narrower network of gemel's own, taught by the embeddings")
         if self.in_8_bits:
@@ -71,7 +73,7 @@ class Candidate:
         if isinstance(source.plain, Blocks):
             return 1 + sum(_narrowed(source.plain, self.divisor))
         whole = source.parent.encoder.dim
-        return whole if self.divisor == 1 else whole // self.divisor // STEP * STEP
+        return whole if self.divisor == 1 else cut_to(whole, self.divisor)
 
     def is_told(self, source: Source) -> bool:
         """Whether there are training records enough to tell so many directions."""
@@ -109,6 +111,8 @@ class Candidate:
         if isinstance(source.plain, Blocks):
             dims = _narrowed(source.plain, self.divisor)
             return projection.by_block(source.rows, source.plain.blocks, dims)
+        if self.cut:
+            return np.eye(source.parent.encoder.dim, self.dim(source), dtype=np.float32)
         return projection.principal(source.rows, self.dim(source))
 
     def _comparator(self, source: Source, encoder: Encoder) -> Comparator:
@@ -148,9 +152,11 @@ def candidates(source: Source, *, taught: bool = False) -> list[Candidate]:
         and Candidate(divisor).is_told(source)
     ]
     learning = [Candidate(in_8_bits=b, taught=True) for b in (False, True) if taught and follows]
+    ways = (False, True) if source.parent.evidence.training.settings.matryoshka else (False,)
     return learning + [
-        Candidate(divisor, in_8_bits)
+        Candidate(divisor, in_8_bits, cut=cut)
         for divisor in (1, *divisors)
+        for cut in ways
         for in_8_bits in (False, True)
-        if divisor > 1 or in_8_bits
+        if divisor > 1 or (in_8_bits and not cut)
     ]
