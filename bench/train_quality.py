@@ -219,7 +219,9 @@ def _taught_there(
     )
     model.train()
     for batch in batches:
-        sides = [model.tokenize([texts[i] for i in pairing.given[batch, side]]) for side in (0, 1)]
+        sides = [
+            model.preprocess([texts[i] for i in pairing.given[batch, side]]) for side in (0, 1)
+        ]
         cost = loss(sides, torch.from_numpy(pairing.grade[batch]).float())
         optimizer.zero_grad()
         cost.backward()

@@ -244,7 +244,8 @@ def _start(tower: nn.Module, learned: nn.Module, plan: Plan) -> State:
     ]
     # A tower that is used as it is has nothing to optimise; the optimizer wants something.
     groups = [g for g in groups if g["params"]] or [{"params": [nn.Parameter(torch.zeros(0))]}]
-    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate)
+    # Fused: one pass over the weights instead of eight, which is what a large table costs.
+    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
     judged = copy.deepcopy(tower) if plan.averaging else tower
     return State(tower, judged, _copy(tower), optimizer, learned)
 
