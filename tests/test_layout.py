@@ -61,11 +61,34 @@ print(json.dumps([took, sorted({m.split(".")[0] for m in set(sys.modules) - befo
     assert not heavy & set(runs[0][1])
 
 
-def test_serving_loads_no_torch() -> None:
-    loaded = json.loads(
-        python("import json, sys, gemel.serve.service; print(json.dumps(sorted(sys.modules)))")
-    )
-    assert not {"torch", "onnx"} & set(loaded)
+def test_a_service_starts_without_what_it_does_not_use_yet() -> None:
+    """All that `gemel serve` imports until it answers; each of these would be felt at the start."""
+    code = """
+import json, sys
+from gemel.cli.main import run
+run(["serve", "--help"])
+import gemel.console.pages, gemel.gallery.local.gallery, gemel.serve.access.tokens
+import gemel.serve.http.app, gemel.serve.http.server, gemel.serve.keeping
+import gemel.serve.rollout.desk, gemel.serve.rollout.follower, gemel.serve.service
+print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+    loaded = set(json.loads(python(code).splitlines()[-1]))
+    heavy = {
+        "torch",
+        "onnx",
+        "sklearn",
+        "pandas",
+        "polars",
+        "pyarrow",
+        "faiss",
+        "matplotlib",
+        "grpc",
+    }
+    heavy |= {"opentelemetry", "jinja2", "scipy.special", "scipy.optimize", "scipy.stats", "PIL"}
+    heavy |= {"gemel.train", "gemel.improve", "gemel.watch", "gemel.release.make"}
+    assert not heavy & loaded
+    verbs = {name for name in loaded if name.startswith("gemel.cli.")}
+    assert verbs <= {f"gemel.cli.{name}" for name in ("main", "verbs", "serve", "show", "project")}
 
 
 def test_the_public_names_are_listed_and_can_be_loaded() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from gemel.cli import show
-from gemel.cli.gallery import Where, parse_item, typed
+from gemel.cli.gallery import Where, app, parse_item, typed
 from gemel.cli.project import AsJson, ConfigFile, IdColumn, Project, ReleaseName, Sets
 from gemel.encode import modality
 
@@ -26,6 +26,7 @@ Label = Annotated[
 ]
 
 
+@app.command()
 def classify(
     query: Annotated[
         list[str],
@@ -67,6 +68,7 @@ def classify(
         _show(found[0][1])
 
 
+@app.command()
 def classes(
     label: Label = None,
     release: ReleaseName = None,

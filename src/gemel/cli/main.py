@@ -18,33 +18,8 @@ from typing import Annotated, Any
 import typer
 
 from gemel import __version__
-from gemel.cli import (
-    adopt,
-    classes,
-    data,
-    duplicates,
-    explain,
-    gallery,
-    keys,
-    label,
-    ledger,
-    link,
-    mcp,
-    release,
-    review,
-    rollout,
-    serve,
-    settings,
-    show,
-    train,
-    verify,
-)
-from gemel.cli.calibrate import calibrate
-from gemel.cli.compare import compare
-from gemel.cli.demo import demo
-from gemel.cli.doctor import doctor
-from gemel.cli.export import export
-from gemel.cli.shrink import shrink
+from gemel.cli import show
+from gemel.cli.verbs import Verbs
 from gemel.errors import GemelError, InvalidInput
 
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -63,6 +38,7 @@ DISK = {
 
 app = typer.Typer(
     name="gemel",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -83,35 +59,6 @@ def root(
     ] = False,
 ) -> None:
     """Learn a similarity from records, decide with stated error rates, operate the result."""
-
-
-app.command()(data.init)
-app.add_typer(data.app, name="data")
-app.command("train")(train.train)
-app.command("import")(adopt.import_)
-app.command()(doctor)
-app.command()(calibrate)
-app.command()(shrink)
-app.command()(export)
-app.add_typer(release.app, name="release")
-gallery.app.command()(classes.classify)
-gallery.app.command()(classes.classes)
-app.add_typer(gallery.app, name="gallery")
-app.command("duplicates")(duplicates.duplicates)
-app.command("link")(link.link)
-app.command("label")(label.label)
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(review.app, name="review")
-app.add_typer(rollout.app, name="rollout")
-app.command("verify")(verify.verify)
-app.command("explain")(explain.explain)
-app.command("serve")(serve.serve)
-app.add_typer(keys.app, name="keys")
-app.command("mcp")(mcp.mcp)
-app.command()(release.report)
-app.command()(compare)
-app.add_typer(settings.app, name="config")
-app.command()(demo)
 
 
 def run(argv: Sequence[str]) -> int:

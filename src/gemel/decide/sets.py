@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
+import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.decide.bands import MATCH, OUTCOMES, Outcome
@@ -79,7 +79,7 @@ def judge(
     if policy.likelihood is None or not len(score):
         return Judged(outcome, match, np.full(len(score), np.nan))
     llr = policy.likelihood.llrs(policy.levels(score, categories))
-    return Judged(outcome, match, expit(llr + logit(policy.prior)))
+    return Judged(outcome, match, scipy.special.expit(llr + scipy.special.logit(policy.prior)))
 
 
 def lowest(policy: Policy, levelled: float) -> float:

@@ -89,7 +89,7 @@ class Live:
         if previous is not None and previous.encoder.space_id == release.space_id:
             encoder = previous.encoder
         else:
-            encoder = release.open_encoder(threads=threads)
+            encoder = release.encoder if threads == 1 else release.open_encoder(threads=threads)
             release.check_parity(encoder)
         items = Items.of(release, encoder.prepare)
         if cache is None and previous is not None:

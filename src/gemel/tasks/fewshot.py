@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy  # which imports its parts when they are used
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from gemel.arrays import Float32, Float64, Int64, unit_rows
 from gemel.decide.classes import Method
@@ -211,7 +211,7 @@ def fit_temperature(episodes: Sequence[tuple[Float32, Int64]]) -> float:
             total -= float(np.log(np.maximum(p, 1e-30)).sum())
         return total
 
-    found = minimize_scalar(loss, bounds=(-7.0, 3.0), method="bounded")
+    found = scipy.optimize.minimize_scalar(loss, bounds=(-7.0, 3.0), method="bounded")
     return float(unit * np.exp(found.x))
 
 

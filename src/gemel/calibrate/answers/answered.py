@@ -13,7 +13,7 @@ from functools import cached_property
 
 import msgspec
 import numpy as np
-from scipy.special import betaincinv, ndtri
+import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.rates.intervals import Estimate, upper_bound, wilson
@@ -178,7 +178,7 @@ def share(hit: Float64, weight: Float64, confidence: float) -> Estimate:
     # A hit that is only likely is one or none.
     variance = float((w**2 * (y * (1 - value) ** 2 + (1 - y) * value**2)).sum()) / total**2
     n = min(value * (1 - value) / variance, float(w.size))
-    low, high = wilson(value, n, float(ndtri((1 + confidence) / 2)))
+    low, high = wilson(value, n, float(scipy.special.ndtri((1 + confidence) / 2)))
     return Estimate(value=value, low=low, high=high, n_effective=n, method=WEIGHTED)
 
 
@@ -228,5 +228,7 @@ def upper_bounds(value: Float64, n: Float64, confidence: float) -> Float64:
     errors = value * n
     possible = np.isfinite(errors) & (errors < n)
     bound = np.ones_like(value)
-    bound[possible] = betaincinv(errors[possible] + 1, (n - errors)[possible], confidence)
+    bound[possible] = scipy.special.betaincinv(
+        errors[possible] + 1, (n - errors)[possible], confidence
+    )
     return bound

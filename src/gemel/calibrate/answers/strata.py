@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from scipy.special import betaincinv
+import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.rates.intervals import Estimate
@@ -171,4 +171,4 @@ def _limit(errors: float, n: float, error: float) -> float:
     """Exact one-sided upper bound of a share, for numbers that need not be whole."""
     if errors >= n:
         return 1.0
-    return float(betaincinv(errors + 1, n - errors, 1 - error))
+    return float(scipy.special.betaincinv(errors + 1, n - errors, 1 - error))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 import numpy as np
-from scipy.special import betainc
+import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.scores.scores import Scores
@@ -130,7 +130,7 @@ def _tail(errors: Float64, of: Float64, rate: Float64) -> Float64:
     """Chance of so many errors or more: binomial, for numbers that need not be whole."""
     some = errors > 0
     p = np.ones(len(errors))
-    p[some] = betainc(errors[some], np.maximum(of - errors, 0)[some] + 1, rate[some])
+    p[some] = scipy.special.betainc(errors[some], np.maximum(of - errors, 0)[some] + 1, rate[some])
     return p
 
 

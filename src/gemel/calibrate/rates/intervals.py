@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import scipy  # which imports its parts when they are used
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, stdtrit
 
 from gemel.arrays import Bool, Float64, Int64
 
@@ -97,7 +97,7 @@ def upper_bound(errors: float, n: float, confidence: float) -> float:
     """
     if errors >= n:
         return 1.0
-    return float(betaincinv(errors + 1, n - errors, confidence))
+    return float(scipy.special.betaincinv(errors + 1, n - errors, confidence))
 
 
 def p_value(errors: float, n: float, limit: float) -> float:
@@ -110,7 +110,7 @@ def p_value(errors: float, n: float, limit: float) -> float:
     """
     if errors >= n:
         return 1.0
-    return float(betainc(n - errors, errors + 1, 1 - limit))
+    return float(scipy.special.betainc(n - errors, errors + 1, 1 - limit))
 
 
 def errors_allowed(n: int, limit: float, confidence: float) -> int:
@@ -243,7 +243,7 @@ def proportion(
     if value in (0.0, 1.0):
         return _nothing_observed(value, sample, confidence)
     n = effective_of(value, variance, sample.n_comparisons)
-    z = float(stdtrit(sample.n_units - 1, (1 + confidence) / 2))
+    z = float(scipy.special.stdtrit(sample.n_units - 1, (1 + confidence) / 2))
     low, high = wilson(value, n, z)
     return Estimate(value=value, low=low, high=high, n_effective=n, method=method)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from scipy.special import gammaln
+import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.calibrate.rates.intervals import (
@@ -207,7 +207,7 @@ def _some(hits: Int64, pool: Int64, size: int) -> Float64:
     left: Any = pool - hits
     possible: Bool = left >= size
     left = np.maximum(left, size)
-    none = gammaln(left + 1) - gammaln(left - size + 1) - gammaln(pool + 1)
-    none += gammaln(pool - size + 1)
+    ln = scipy.special.gammaln
+    none = ln(left + 1) - ln(left - size + 1) - ln(pool + 1) + ln(pool - size + 1)
     chance: Float64 = np.where(possible, -np.expm1(np.minimum(none, 0)), 1.0)
     return np.where(hits > 0, chance, 0.0)

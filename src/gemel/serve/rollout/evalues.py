@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
+import scipy  # which imports its parts when they are used
 from msgspec import Struct
-from scipy.special import betaincc, betaln
 
 REACH = 0.5
 """Largest bet of `Share` against "no more", as a part of what could be lost."""
@@ -31,10 +31,10 @@ def ln_one_sided(ours: int, theirs: int, share: float) -> float:
         >>> round(ln_one_sided(30, 14, 0.5), 6)
         1.909067
     """
-    above = float(betaincc(ours + 1, theirs + 1, share))
+    above = float(scipy.special.betaincc(ours + 1, theirs + 1, share))
     if above <= 0.0:
         return -math.inf
-    mixed = float(betaln(ours + 1, theirs + 1)) + math.log(above) - math.log1p(-share)
+    mixed = float(scipy.special.betaln(ours + 1, theirs + 1)) + math.log(above) - math.log1p(-share)
     return mixed - ours * math.log(share) - theirs * math.log1p(-share)
 
 
