@@ -248,10 +248,21 @@ class NotAllowed(RequestError):
 
 
 class RateLimited(RequestError):
-    """The caller asked too often."""
+    """The caller asked too often; `retry_s` as for `Overloaded`."""
 
     code = "rate_limited"
     status = 429
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", retry_s: float = 1.0) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.retry_s = retry_s
+
+
+class QuotaReached(RequestError):
+    """The gallery holds as many records as the caller may keep."""
+
+    code = "quota_reached"
+    status = 403
 
 
 class Overloaded(RequestError):

@@ -26,6 +26,15 @@ def add(
     per_second: Annotated[
         int, typer.Option(min=0, help="Requests a second, at most; 0 for any.")
     ] = 0,
+    per_day: Annotated[
+        int, typer.Option(min=0, help="Requests a day (UTC), at most; 0 for any.")
+    ] = 0,
+    max_records: Annotated[
+        int, typer.Option(min=0, help="Records that it may fill the gallery to; 0 for any.")
+    ] = 0,
+    tenant: Annotated[
+        str, typer.Option(help="Whose records it sees; none: those of the service itself.")
+    ] = "",
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
@@ -37,14 +46,18 @@ def add(
     if known is None:
         raise typer.BadParameter(f"--role {role}: one of {', '.join(ROLES)}")
     project = Project.open(config, sets)
+    limits = keys.Limits(
+        per_second=per_second, tenant=tenant, per_day=per_day, max_records=max_records
+    )
     kept, key = keys.add(
-        project.keys_file, name, known, days=days, per_second=per_second, now=datetime.now(UTC)
+        project.keys_file, name, known, days=days, now=datetime.now(UTC), limits=limits
     )
     _note(project, "key.add", kept)
     show.out(key)
+    whose = f" of tenant {tenant}" if tenant else ""
     show.say(
-        f"a {kept.role} until {kept.expires[:10]}; the key is shown this once. Clients send it as\n"
-        "Authorization: Bearer KEY"
+        f"a {kept.role}{whose} until {kept.expires[:10]}; the key is shown this once. "
+        "Clients send it as\nAuthorization: Bearer KEY"
     )
 
 
@@ -66,6 +79,9 @@ def list_(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
                     "created": k.created,
                     "expires": k.expires,
                     "per_second": k.per_second,
+                    "tenant": k.tenant,
+                    "per_day": k.per_day,
+                    "max_records": k.max_records,
                 }
                 for k in found
             ]
@@ -74,9 +90,12 @@ def list_(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
         show.say("no keys: the service answers this machine only, and asks nobody who they are")
     else:
         show.table(
-            ["id", "name", "role", "state", "expires", "per second"],
+            ["id", "name", "tenant", "role", "state", "expires", "a second", "a day", "records"],
             [
-                [k.id, k.name, k.role, k.state(now), k.expires[:10], k.per_second or "any"]
+                [
+                    *(k.id, k.name, k.tenant or "-", k.role, k.state(now), k.expires[:10]),
+                    *(n or "any" for n in (k.per_second, k.per_day, k.max_records)),
+                ]
                 for k in found
             ],
         )

@@ -1,6 +1,7 @@
 """A project: the settings of one folder and the state that its commands leave behind.
 
     .gemel/  runs/<id>/  releases/  store.db  gallery/<space>/  ledger.db
+             tenants/<name>/  gallery/<space>/  ledger.db
 
 A run is named by the digest of everything that decides its weights, so asking for the same run
 again finds the finished one. Stages are opened here and composed nowhere else in the command line.
@@ -59,6 +60,7 @@ CategoryOfBoth = Annotated[
 
 FEW = 3
 """Lines of what is refused where another command lists all."""
+TENANTS = "tenants"
 CLASS = "class"
 """The attribute that holds the class of an image."""
 
@@ -340,14 +342,38 @@ class Project:
             return self.gallery(release)
 
     def enrolled(self, release: Release) -> int:
-        """How many records the gallery of a release's space has."""
+        """How many records the galleries of a release's space have, those of tenants as well."""
         from gemel.gallery.local.opening import n_records
 
-        return n_records(self.gallery_folder(release.space_id))
+        homes = [self, *map(self.of_tenant, self.tenants)]
+        return sum(n_records(home.gallery_folder(release.space_id)) for home in homes)
+
+    def elsewhere(self, release: Release) -> int:
+        """How many records the largest gallery of another space has."""
+        from gemel.gallery.local.opening import n_records
+
+        own = self.gallery_folder(release.space_id)
+        others = (other for other in own.parent.glob("*") if other != own)
+        return max(map(n_records, others), default=0)
+
+    @property
+    def tenants(self) -> list[str]:
+        """Those who have a place here, in order."""
+        return sorted(folder.name for folder in (self.state / TENANTS).glob("*"))
+
+    def of_tenant(self, name: str) -> Project:
+        """The project with the gallery and the ledger of a tenant."""
+        of_store = msgspec.structs.replace(self.config.store, tenant=name)
+        return Project(msgspec.structs.replace(self.config, store=of_store))
+
+    @property
+    def _home(self) -> Path:
+        name = self.config.store.tenant
+        return self.state / TENANTS / name if name else self.state
 
     def gallery_folder(self, space_id: str) -> Path:
         """Where the gallery of a space is."""
-        return self.state / "gallery" / space_id[:12]
+        return self._home / "gallery" / space_id[:12]
 
     def ledger(self, *, on_lost: Callable[[Draft], None] | None = None) -> Ledger:
         """The record of decisions and changes.
@@ -403,9 +429,14 @@ class Project:
         return self.state / "keys.json"
 
     @property
+    def usage_file(self) -> Path:
+        """Where it is counted how often somebody asked today."""
+        return self.state / "usage.json"
+
+    @property
     def ledger_file(self) -> Path:
         """Where the ledger is."""
-        return self.state / "ledger.db"
+        return self._home / "ledger.db"
 
 
 def words(sets: Sequence[str]) -> dict[str, str]:

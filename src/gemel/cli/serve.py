@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,9 @@ from gemel.cli.project import ConfigFile, Project, Sets
 from gemel.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gemel.gallery.gallery import Gallery
+    from gemel.ledger.ledger import Ledger
+    from gemel.release.release import Release
     from gemel.serve.grpc.door import GrpcDoor
     from gemel.serve.http.front import Front
     from gemel.settings import ServeSettings
@@ -72,6 +76,25 @@ def _placed(project: Project) -> ServeSettings:
     return replace(said, **{name: str(at(file)) for name, file in named.items()})
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a tenant's gallery and ledger are."""
+
+    project: Project
+    log: Any
+
+    def gallery(self, release: Release) -> Gallery:
+        return self.project.gallery(release, write=True)
+
+    def ledger(self) -> Ledger:
+        return self.project.ledger(
+            on_lost=lambda draft: self.log.error("ledger_unwritten", entry=draft)
+        )
+
+    def elsewhere(self, release: Release) -> int:
+        return self.project.elsewhere(release)
+
+
 @contextmanager
 def application(project: Project, log: Any) -> Iterator[Front]:
     """The web application of a project while the block runs: service, page, and its pointer.
@@ -81,16 +104,21 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         GalleryError: another process writes to the gallery.
     """
     from gemel.console import pages
-    from gemel.serve.access.access import GRANTED, Access
+    from gemel.serve.access.access import GRANTED, Access, Quotas
     from gemel.serve.access.tokens import Tokens
+    from gemel.serve.access.usage import Usage
     from gemel.serve.http.app import create_app
     from gemel.serve.keeping import Keeper
     from gemel.serve.rollout.desk import Desk
     from gemel.serve.rollout.follower import Follower
     from gemel.serve.service import Service
+    from gemel.serve.tenants import Tenants
 
     settings = project.config.serve
     with ExitStack() as opened:
+        if project.config.store.tenant:
+            what = "a service is that of a project, for all of its tenants"
+            raise ConfigError(what, where="store.tenant", hint="leave it out")
         release = project.release()
         gallery = opened.enter_context(project.gallery(release, write=True))
         ledger = opened.enter_context(
@@ -101,6 +129,8 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         opened.callback(keeper.stop)
         store = project.store()
         desk = Desk(store, project.enrolled)
+        tenants = Tenants(lambda name: _Place(project.of_tenant(name), log), settings.tenant_bytes)
+        opened.callback(tenants.close)
         service = Service(
             release,
             gallery,
@@ -111,6 +141,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
             label=project.label_of(release),
             desk=desk,
             cache_bytes=settings.cache_bytes,
+            tenants=tenants,
         )
         follower = Follower(
             service,
@@ -126,5 +157,9 @@ def application(project: Project, log: Any) -> Iterator[Front]:
             tokens = Tokens(_placed(project), GRANTED, log)
             tokens.start()
             opened.callback(tokens.stop)
-        access = Access(project.keys_file, log, tokens)
+        usage = Usage(project.usage_file, log)
+        usage.start()
+        opened.callback(usage.stop)
+        quotas = Quotas(settings.tenant_per_day, settings.tenant_records)
+        access = Access(project.keys_file, log, tokens, usage=usage, of_tenants=quotas)
         yield create_app(service, settings, log=log, pages=pages.handlers(service), access=access)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from gemel.ledger.bodies import Body
 from gemel.ledger.ledger import Ledger
@@ -38,6 +39,12 @@ class Books:
             works, waits = ("gemel_ledger_ready", "gemel_ledger_waiting_entries")
             metrics.gauge(works).set_function(lambda: float(ledger.problem is None))
             metrics.gauge(waits).set_function(lambda: float(ledger.n_waiting))
+
+    def with_ledger(self, ledger: Ledger) -> Books:
+        """Books that count in the same figures and note elsewhere."""
+        other = copy(self)
+        other.ledger = ledger
+        return other
 
     def count(self, operation: str, outcome: str) -> None:
         """Count a decision."""

@@ -1,7 +1,8 @@
 """Embeddings that were made already, up to a number of bytes; what was used last stays.
 
 The key is the space and a digest of the payload as it was read, so nothing of another release or
-another reading is ever found. What a batch asks for twice is encoded once.
+another reading is ever found. What a batch asks for twice is encoded once. A tenant finds what it
+asked for itself: a quick answer would tell it what others ask.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gemel.telemetry import Metrics
 OVERHEAD_BYTES = 400
 """Of an entry besides its numbers: key, array, place in the order."""
 _encode = msgspec.json.Encoder(order="sorted").encode
-Key = tuple[str, bytes]
+Key = tuple[str, str, bytes]
 
 
 class Cache:
@@ -41,13 +42,13 @@ class Cache:
         self._missed = metrics.counter("gemel_cache_total", "miss")
         metrics.gauge("gemel_cache_bytes").set_function(lambda: self._n_bytes)
 
-    def encode(self, encoder: Encoder, payloads: Sequence[Any]) -> Float32:
+    def encode(self, encoder: Encoder, payloads: Sequence[Any], tenant: str = "") -> Float32:
         """The same rows as `encoder.encode`: (n, d) float32, those that are known not made again.
 
         Raises:
             InvalidInput: a payload cannot be prepared.
         """
-        keys = [_key(encoder.space_id, payload) for payload in payloads]
+        keys = [(tenant, encoder.space_id, _digest(payload)) for payload in payloads]
         with self._lock:
             rows = [self._get(key) for key in keys]
         missing = {key: i for i, key in enumerate(keys) if rows[i] is None}
@@ -79,6 +80,6 @@ class Cache:
             self._n_bytes -= old.nbytes + OVERHEAD_BYTES
 
 
-def _key(space_id: str, payload: Any) -> Key:
+def _digest(payload: Any) -> bytes:
     said = payload if isinstance(payload, bytes) else _encode(payload)
-    return space_id, blake2b(said, digest_size=16).digest()
+    return blake2b(said, digest_size=16).digest()

@@ -20,6 +20,7 @@ from gemel.serve.live import Live
 if TYPE_CHECKING:  # which know contexts themselves
     from gemel.serve.rollout.arms import Arms
     from gemel.serve.rollout.desk import Desk
+    from gemel.serve.tenants import Home
 
 Role = Literal["reader", "enroller", "reviewer", "operator", "admin"]
 """What a caller may do: ask; change the gallery; answer reviews; look after the service; all."""
@@ -33,10 +34,14 @@ class Caller:
     Attributes:
         name: of a person or a program.
         roles: that it has; every route of the table names one.
+        tenant: whose records and decisions it sees; empty for those of the service itself.
+        max_records: that the gallery may hold after a change by this caller; 0 for any.
     """
 
     name: str
     roles: frozenset[Role]
+    tenant: str = ""
+    max_records: int = 0
 
 
 LOCAL = Caller("local", frozenset(ROLES))
@@ -69,6 +74,7 @@ class Context:
         deadline: of the monotonic clock, seconds; nothing is begun after it.
         arms: what the service answers with; None outside of one.
         desk: where rollouts are started; None without.
+        home: of the tenant whose caller asks; None for the service's own.
         timing: its stages, in order.
     """
 
@@ -79,6 +85,7 @@ class Context:
     deadline: float = math.inf
     arms: Arms | None = None
     desk: Desk | None = None
+    home: Home | None = None
     timing: list[Stage] = field(default_factory=list)
 
     @property
@@ -107,7 +114,11 @@ class Context:
 
     def twins(self) -> Sequence[Live]:
         """Bundles of other spaces whose galleries have to hold what this one's holds."""
-        return () if self.arms is None else tuple(self.arms.twins(self.live))
+        if self.arms is None:
+            return ()
+        if self.home is None:
+            return tuple(self.arms.twins(self.live))
+        return self.home.twins(self.arms.twins(self.live))
 
     @contextmanager
     def spared(self, twin: Live) -> Iterator[None]:
@@ -116,7 +127,7 @@ class Context:
             yield
         except Exception as error:  # whatever it is, the change itself was made
             if self.arms is not None:
-                self.arms.lost(twin, error)
+                self.arms.lost(twin if self.home is None else self.home.base(twin), error)
 
     def note(self, kind: str, body: Body) -> str | None:
         """Enter what was decided into the ledger; the id, None without a ledger.

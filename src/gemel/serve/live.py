@@ -43,6 +43,7 @@ class Live:
         label: attribute that says whose a record is, if a request names none.
         cache: of embeddings; None encodes everything.
         classes: of that gallery, as far as they were asked for.
+        tenant: whose gallery it is; empty for that of the service.
     """
 
     release: Release
@@ -54,6 +55,7 @@ class Live:
     label: str = CLASS
     cache: Cache | None = None
     classes: Classes = field(default_factory=Classes)
+    tenant: str = ""
 
     @classmethod
     def open(
@@ -101,7 +103,7 @@ class Live:
         """Embeddings of payloads that were read: (n, d) float32, unit rows."""
         if self.cache is None:
             return self.encoder.encode(payloads)
-        return self.cache.encode(self.encoder, payloads)
+        return self.cache.encode(self.encoder, payloads, self.tenant)
 
     @property
     def mark(self) -> bool | UnsetType:

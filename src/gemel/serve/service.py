@@ -28,6 +28,7 @@ from gemel.serve.live import CLASS, Live
 from gemel.serve.rollout.arms import Arms
 from gemel.serve.rollout.desk import Desk
 from gemel.serve.steps import Encode, Encoded, Steps, answers
+from gemel.serve.tenants import Home, Tenants
 from gemel.serve.verbs import card as cards
 from gemel.serve.verbs import classify as classifying
 from gemel.serve.verbs import duplicates as duplicating
@@ -63,6 +64,7 @@ class Service:
         label: attribute that says whose a record is, if nobody names one.
         desk: where rollouts are started; None for a service without.
         cache_bytes: of embeddings that are kept; 0 keeps none.
+        tenants: whose callers are answered from places of their own; None answers none.
         today: the day, to tell what has expired.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
@@ -83,14 +85,15 @@ class Service:
         label: str = CLASS,
         desk: Desk | None = None,
         cache_bytes: int = 0,
+        tenants: Tenants | None = None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.warning: str | None = None
         cache = Cache(cache_bytes, self.metrics) if cache_bytes else None
         self.arms = Arms(Live.open(release, gallery, threads=threads, label=label, cache=cache))
-        self.ledger, self.threads, self.desk = ledger, threads, desk
-        self._books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
+        self.ledger, self.threads, self.desk, self.tenants = ledger, threads, desk, tenants
+        self.books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
         self._caller = caller
         self._today = today
 
@@ -122,7 +125,7 @@ class Service:
     @property
     def ledger_problem(self) -> str | None:
         """Why decisions and changes cannot be noted at the moment; None if they can."""
-        return self._books.problem
+        return self.books.problem
 
     def context(
         self,
@@ -130,6 +133,7 @@ class Service:
         caller: Caller = LOCAL,
         deadline: float = math.inf,
         live: Live | None = None,
+        home: Home | None = None,
     ) -> Context:
         """What a verb has to know of a request.
 
@@ -138,9 +142,13 @@ class Service:
             caller: who asks.
             deadline: of the monotonic clock, in seconds.
             live: what answers; stable if left out.
+            home: of the caller's tenant, where `live` is from.
         """
         live = live or self.arms.stable
-        return Context(live, self._books, request_id, caller, deadline, self.arms, self.desk)
+        if home is not None:
+            parts = live, home.books, request_id, caller, deadline, self.arms
+            return Context(*parts, home=home)
+        return Context(live, self.books, request_id, caller, deadline, self.arms, self.desk)
 
     def ask(self, verb: Verb[Body, Reply], body: Body) -> Reply:
         """The reply of a verb to a body."""

@@ -18,6 +18,14 @@ class StoreSettings(Settings, frozen=True):
     path: Annotated[
         str, Meta(description="Folder of runs, releases, pointers, galleries and the ledger")
     ] = ".gemel"
+    tenant: Annotated[
+        str,
+        Meta(
+            description="Whose gallery and ledger commands work with, of those that gemel serve "
+            "keeps apart; none: those of the project itself",
+            pattern="^([a-z0-9][a-z0-9_-]{0,63})?$",
+        ),
+    ] = ""
 
 
 class LedgerSettings(Settings, frozen=True):
@@ -80,6 +88,19 @@ class ServeSettings(Settings, frozen=True):
     token_roles: Annotated[
         str, Meta(description="Claim with roles of the service, such as realm_access.roles")
     ] = "roles"
+    token_tenant: Annotated[
+        str, Meta(description="Claim with the tenant that a token is for; none: of the service")
+    ] = ""
+    tenant_per_day: Annotated[
+        Count, Meta(description="Requests of each tenant from midnight to midnight, UTC; 0: any")
+    ] = 0
+    tenant_records: Annotated[
+        Count, Meta(description="Records that each tenant may keep; 0: any")
+    ] = 0
+    tenant_bytes: Annotated[
+        Count,
+        Meta(description="Memory above which places of tenants that nobody uses are closed"),
+    ] = 1_000_000_000
     pointer: Annotated[
         Literal["stable"], Meta(description="The pointer whose release is served")
     ] = "stable"

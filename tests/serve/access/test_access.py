@@ -218,7 +218,12 @@ def test_nobody_comes_in_by_keys_that_were_never_readable(tmp_path: Path) -> Non
 
 def test_a_key_may_ask_so_often_and_says_when_again(guarded: Guarded) -> None:
     _, key = keys.add(
-        guarded.file, "busy", "reader", days=9, per_second=3, now=guarded.moment.now()
+        guarded.file,
+        "busy",
+        "reader",
+        days=9,
+        now=guarded.moment.now(),
+        limits=keys.Limits(per_second=3),
     )
     guarded.moment.seconds += LOOK_SECONDS
     got = [guarded.ask("GET", "/v1/release", key) for _ in range(5)]

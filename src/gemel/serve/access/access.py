@@ -10,13 +10,15 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gemel.errors import ConfigError, NotAllowed, RateLimited, Unauthenticated
-from gemel.serve.access.keys import Key, digest_of, id_of, read
+from gemel.serve.access.keys import OF_TENANTS, Key, digest_of, id_of, read
 from gemel.serve.access.tokens import Tokens
+from gemel.serve.access.usage import Usage
 from gemel.serve.context import LOCAL, ROLES, Caller, Role
 
 GRANTED: Mapping[Role, frozenset[Role]] = {
@@ -33,6 +35,16 @@ HINT = "send Authorization: Bearer KEY; gemel keys add makes one"
 _SCHEME = b"bearer "
 
 
+class Quotas(NamedTuple):
+    """Of each tenant: requests a day and records kept; 0 for any."""
+
+    per_day: int = 0
+    max_records: int = 0
+
+
+FREE = Quotas()
+
+
 class Access:
     """Knows the keys of a service, as its file has them at the moment.
 
@@ -40,6 +52,8 @@ class Access:
         file: of the keys; None asks nobody who they are.
         log: a logger.
         tokens: of an identity provider, which count as keys do; None takes none.
+        usage: counts the requests of a day; None starts anew.
+        of_tenants: quotas of each tenant, whatever its keys say.
         clock: seconds of a monotonic clock.
         now: present time.
     """
@@ -50,11 +64,13 @@ class Access:
         log: Any = None,
         tokens: Tokens | None = None,
         *,
+        usage: Usage | None = None,
+        of_tenants: Quotas = FREE,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._file, self._log, self._clock, self._now = file, log, clock, now
-        self._tokens = tokens
+        self._tokens, self._usage, self._of_tenants = tokens, usage or Usage(now=now), of_tenants
         self._keys: dict[str, Key] | None = None
         self._seen: tuple[int, int, int] | None = None
         self._due = -1.0
@@ -84,16 +100,31 @@ class Access:
             raise Unauthenticated("this service wants a key", where="Authorization", hint=HINT)
         text = sent[0][len(_SCHEME) :].strip()
         if self._tokens is not None and text.count(b".") == 2:
-            found, what = self._tokens.caller(text), "a token without that role"
+            key, found, what = None, self._tokens.caller(text), "a token without that role"
         else:
-            found, what = self._of_key(text, keys or {})
+            key = self._key(text, keys or {})
+            found, what = _caller(key), f"a key of a {key.role}"
+        if found.tenant:
+            what += f" of tenant {found.tenant}"
+            found = self._bounded(found)
         if role not in found.roles:
             hint = f"ask with a key of role {role}"
             raise NotAllowed(f"{what} may not do this", where="Authorization", hint=hint)
+        if key is not None and key.per_day:
+            self._usage.take(f"key {key.id}", key.per_day, "this key")
+        if found.tenant and self._of_tenants.per_day:
+            what = f"tenant {found.tenant}"
+            self._usage.take(what, self._of_tenants.per_day, what)
         return found
 
-    def _of_key(self, text: bytes, keys: Mapping[str, Key]) -> tuple[Caller, str]:
-        """Who asks with a key, and what key that is."""
+    def _bounded(self, caller: Caller) -> Caller:
+        """A caller of a tenant, with what all of a tenant's may do."""
+        bounds = [n for n in (caller.max_records, self._of_tenants.max_records) if n]
+        most = min(bounds, default=0)
+        return replace(caller, roles=caller.roles & OF_TENANTS, max_records=most)
+
+    def _key(self, text: bytes, keys: Mapping[str, Key]) -> Key:
+        """The key that is asked with, if it is valid."""
         key = keys.get(id_of(text))
         is_same = hmac.compare_digest(digest_of(text), "" if key is None else key.digest)
         if key is None or not is_same:
@@ -102,7 +133,7 @@ class Access:
         if state != "valid":
             raise Unauthenticated(f"this key is {state}", where="Authorization", hint=HINT)
         self._count(key)
-        return Caller(key.name, GRANTED[key.role]), f"a key of a {key.role}"
+        return key
 
     def _count(self, key: Key) -> None:
         """Return if the key may ask once more: as often as it may a second, or that many at once.
@@ -141,3 +172,7 @@ class Access:
             if self._log is not None:
                 self._log.error("keys_unreadable", error=str(error))
         return self._keys
+
+
+def _caller(key: Key) -> Caller:
+    return Caller(key.name, GRANTED[key.role], key.tenant, key.max_records)

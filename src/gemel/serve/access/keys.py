@@ -24,6 +24,10 @@ from gemel.serve.context import Role
 FILE = "keys.json"
 MARK = "gemel"
 """What every key begins with, so that one is found where it should not be."""
+TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""What tenants are called: they are folders, too."""
+OF_TENANTS = frozenset[Role]({"reader", "enroller", "reviewer"})
+"""What a tenant's callers may be; the rest is about what all tenants share."""
 _NAME = re.compile(r"[\w.@-]{1,64}")
 
 
@@ -39,6 +43,9 @@ class Key(Struct, frozen=True, kw_only=True):
         expires: time from which on it is none.
         per_second: requests a second, at most; 0 for any.
         revoked: time; empty while it is valid.
+        tenant: whose records and decisions it sees; empty for those of the service itself.
+        per_day: requests from midnight to midnight (UTC), at most; 0 for any.
+        max_records: that the gallery may hold after a change with it; 0 for any.
     """
 
     id: str
@@ -49,12 +56,27 @@ class Key(Struct, frozen=True, kw_only=True):
     expires: str
     per_second: int = 0
     revoked: str = ""
+    tenant: str = ""
+    per_day: int = 0
+    max_records: int = 0
 
     def state(self, now: datetime) -> str:
         """Whether it can be used: valid, revoked or expired."""
         if self.revoked:
             return "revoked"
         return "valid" if now < datetime.fromisoformat(self.expires) else "expired"
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What a new key may be used for: see `Key`."""
+
+    per_second: int = 0
+    tenant: str = ""
+    per_day: int = 0
+    max_records: int = 0
+
+
+FREE = Limits()
 
 
 class _Kept(Struct, frozen=True, kw_only=True):
@@ -74,6 +96,18 @@ def read(file: Path) -> tuple[Key, ...]:
         raise ConfigError(f"not a file of keys: {e}", where=str(file)) from e
 
 
+def check_tenant(name: str) -> str:
+    """The name of a tenant.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not TENANT.fullmatch(name):
+        what = f"{quoted(name)} is no name of a tenant"
+        raise ConfigError(what, hint="at most 64 small letters, digits, _ and -")
+    return name
+
+
 def digest_of(key: bytes) -> str:
     """What is kept of a key."""
     return hashlib.sha256(key).hexdigest()
@@ -85,7 +119,7 @@ def id_of(key: bytes) -> str:
 
 
 def add(
-    file: Path, name: str, role: Role, *, days: int, per_second: int = 0, now: datetime
+    file: Path, name: str, role: Role, *, days: int, now: datetime, limits: Limits = FREE
 ) -> tuple[Key, str]:
     """What is kept of a new key, and the key.
 
@@ -94,11 +128,17 @@ def add(
         name: of whoever will ask with it.
         role: what it may do.
         days: in which it can be used.
-        per_second: requests a second, at most; 0 for any.
         now: present time.
+        limits: of what it can be used for.
     Raises:
-        ConfigError: the name is no word.
+        ConfigError: the name is no word, that of the tenant none, or a tenant has no such role.
     """
+    if limits.tenant:
+        check_tenant(limits.tenant)
+        if role == "operator":
+            what = "a tenant has no operator: all tenants share the service"
+            hint = "reader, enroller, reviewer, or admin for all three"
+            raise ConfigError(what, where=limits.tenant, hint=hint)
     if not _NAME.fullmatch(name):
         what = f"{quoted(name)} is no name of a key"
         raise ConfigError(what, hint="at most 64 letters, digits and . _ @ -")
@@ -111,7 +151,7 @@ def add(
         digest=digest_of(key.encode()),
         created=_time(now),
         expires=_time(now + timedelta(days=days)),
-        per_second=per_second,
+        **msgspec.structs.asdict(limits),
     )
     with _changing(file) as known:
         _write(file, [*known, kept])

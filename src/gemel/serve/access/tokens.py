@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gemel.errors import ConfigError, Unauthenticated, quoted
+from gemel.serve.access.keys import TENANT
 from gemel.serve.context import ROLES, Caller, Role
 from gemel.settings import ServeSettings
 
@@ -88,7 +89,7 @@ class Tokens:
         if known is not None and time.time() < known[1]:
             return known[0]
         claims = self._claims(token)
-        found = Caller(_subject(claims), self._roles(claims))
+        found = Caller(_subject(claims), self._roles(claims), self._tenant(claims))
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
         self._kept[name] = found, float(claims["exp"])
@@ -119,12 +120,25 @@ class Tokens:
 
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         """All that the roles in a token may do; of other roles nothing is known here."""
-        path = self._settings.token_roles
-        value: Any = claims
-        for part in [path] if path in claims else path.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
+        value = _claim(claims, self._settings.token_roles)
         named = [value] if isinstance(value, str) else value if isinstance(value, list) else []
         return frozenset().union(*(self._granted[role] for role in ROLES if role in named))
+
+    def _tenant(self, claims: Mapping[str, Any]) -> str:
+        """Whose records it is for; empty where no claim says so.
+
+        Raises:
+            Unauthenticated: a claim should, and names no tenant.
+        """
+        path = self._settings.token_tenant
+        if not path:
+            return ""
+        name = _claim(claims, path)
+        if not isinstance(name, str) or not TENANT.fullmatch(name):
+            what = f"this token is not valid: its {path} names no tenant"
+            hint = "at most 64 small letters, digits, _ and -"
+            raise Unauthenticated(what, where=WHERE, hint=hint)
+        return name
 
     def _follow(self) -> None:
         while True:
@@ -175,6 +189,14 @@ def _fetched(address: str) -> bytes:
     if len(content) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES:,} bytes")
     return content
+
+
+def _claim(claims: Mapping[str, Any], path: str) -> Any:
+    """A claim by its name, or by the names on the way to it; None if it is not there."""
+    value: Any = claims
+    for part in [path] if path in claims else path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _subject(claims: Mapping[str, Any]) -> str:

@@ -14,7 +14,12 @@ from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
 from gemel.serve.rollout.arms import Question, tried
 from gemel.serve.service import Service
+from gemel.serve.steps import Lane
+from gemel.serve.tenants import Home, entered
 from gemel.settings import ServeSettings
+
+GALLERY: frozenset[Lane] = frozenset({"find", "explain"})
+"""Lanes of verbs that may look into the gallery."""
 
 
 class Door:
@@ -84,22 +89,32 @@ class Door:
         if verb is None:
             return self._told[route]
 
-        async def answer(call: Call, body: Any) -> Any:
-            lanes.permit(route.lanes, call.deadline)
+        async def reply(call: Call, body: Any, home: Home | None) -> Any:
             asked = read(call) if read is not None and body is None else body
-            trial = service.arms.trial if route.is_tried else None
+            stable, trial = service.pick(), service.arms.trial if route.is_tried else None
 
             async def ask(live: Live) -> Any:
-                context = service.context(call.request_id, call.caller, call.deadline, live)
+                if home is not None:
+                    live = await home.bundle(live)
+                context = service.context(call.request_id, call.caller, call.deadline, live, home)
                 call.live, call.timing = context.live, context.timing
-                call.ledger_fails = service.ledger_problem is not None
+                call.ledger_fails = context.books.problem is not None
                 steps = verb(context, asked)
                 return await lanes.answer(context, steps, is_large=call.n_held > 0)
 
-            if trial is None:
-                return await ask(service.pick())
-            question = Question(verb, asked, is_large=call.n_held > 0)
-            return await tried(trial, service.pick(), ask, call.subject, question)
+            if trial is None or (home is not None and not home.tries(trial.live, stable)):
+                return await ask(stable)
+            # The shadow has no place of a tenant to look into.
+            is_alone = home is not None and not GALLERY.isdisjoint(route.lanes)
+            question = Question(verb, asked, is_large=call.n_held > 0 or is_alone)
+            return await tried(trial, stable, ask, call.subject, question)
+
+        async def answer(call: Call, body: Any) -> Any:
+            lanes.permit(route.lanes, call.deadline)
+            if not call.caller.tenant:
+                return await reply(call, body, None)
+            async with entered(service.tenants, call.caller.tenant, service.books) as home:
+                return await reply(call, body, home)
 
         return answer
 

@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPScope
 
-from gemel.errors import GemelError, WrongMethod
+from gemel.errors import GemelError, NotAllowed, WrongMethod
 from gemel.serve.access.access import Access
 from gemel.serve.context import LOCAL, Role
 from gemel.serve.http.door import Door
@@ -75,7 +75,10 @@ class Front:
         try:
             self._guard.check(scope, is_probe=path in PROBES)
             if found is None:
-                self.access.admit(scope["headers"], self._role(path, scope["method"]))
+                role = self._role(path, scope["method"])
+                if self.access.admit(scope["headers"], role).tenant:
+                    what = "this page shows records of the service, not of a tenant"
+                    raise NotAllowed(what, where="Authorization")
                 await self._pages(scope, receive, send)
                 return
             method, caller = scope["method"], LOCAL

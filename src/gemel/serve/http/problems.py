@@ -12,10 +12,10 @@ from http import HTTPStatus
 import msgspec
 from msgspec import Struct
 
-from gemel.errors import DataError, GemelError, Overloaded, RequestError
+from gemel.errors import DataError, GemelError, Overloaded, RateLimited, RequestError
 
 RETRIED = (429, 503)
-MAX_RETRY_SECONDS = 60
+MAX_RETRY_SECONDS, DAY_SECONDS = 60, 86_400
 PROBLEM = b"application/problem+json"
 JSON = b"application/json"
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -105,8 +105,12 @@ def retry_s(error: GemelError) -> int | None:
     """Whole seconds after which it is worth asking again; None where it is not."""
     if error.status not in RETRIED:
         return None
-    seconds = error.retry_s if isinstance(error, Overloaded) else 1.0
-    return min(MAX_RETRY_SECONDS, max(1, math.ceil(seconds)))
+    seconds, most = 1.0, MAX_RETRY_SECONDS
+    if isinstance(error, RateLimited):  # a quota ends when its day does
+        seconds, most = error.retry_s, DAY_SECONDS
+    elif isinstance(error, Overloaded):
+        seconds = error.retry_s
+    return min(most, max(1, math.ceil(seconds)))
 
 
 def rendered(error: GemelError, route: str, request_id: str) -> tuple[list[Header], bytes]:

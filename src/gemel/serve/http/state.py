@@ -15,6 +15,7 @@ from gemel.serve.http.intake import Intake
 from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
 from gemel.serve.service import Service
+from gemel.serve.tenants import entered
 from gemel.serve.verbs.shapes.infer import MODEL
 from gemel.serve.wire.operation import FieldReply, HealthReply, ReleaseReply, V2Reply
 
@@ -36,8 +37,15 @@ class State:
 
     async def release(self, call: Call, _: None) -> ReleaseReply:
         """What is live."""
-        live = call.live = self._service.pick()
-        manifest = live.release.manifest
+        live, service = self._service.pick(), self._service
+        if call.caller.tenant:
+            async with entered(service.tenants, call.caller.tenant, service.books) as home:
+                live = await home.bundle(live)
+                return self._released(call, live)
+        return self._released(call, live)
+
+    def _released(self, call: Call, live: Live) -> ReleaseReply:
+        call.live, manifest = live, live.release.manifest
         return ReleaseReply(
             release=manifest.id,
             space=manifest.space_id,

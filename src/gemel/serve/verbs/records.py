@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from gemel.arrays import Float32
+from gemel.errors import QuotaReached, UnknownRecord
+from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled
 from gemel.ledger import changes
 from gemel.serve.context import Context
@@ -32,6 +34,7 @@ def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     yield Move("change", "enroll")
     ids = [record.id for record in body.records]
     attributes = [_attributes(context, record) for record in body.records]
+    _check_quota(context, ids)
     context.check_change()
     done, noted = _put(context, live, ids, encoded.rows, attributes)
     payloads = [record.payload for record in body.records]
@@ -94,6 +97,29 @@ def count(context: Context, body: CountBody) -> Steps[CountReply]:
     gallery = context.gallery
     yield Move("find")
     return CountReply(gallery.count())
+
+
+def _check_quota(context: Context, ids: list[str]) -> None:
+    """Return if the caller may keep these as well.
+
+    Raises:
+        QuotaReached: the gallery would hold more than that.
+    """
+    most, gallery = context.caller.max_records, context.gallery
+    if not most or gallery.count() + len(ids) <= most:
+        return
+    n_new = sum(not _is_known(gallery, record) for record in set(ids))
+    if n_new and gallery.count() + n_new > most:
+        what = f"{gallery.count():,} records are kept, {n_new:,} are new, {most:,} are allowed"
+        raise QuotaReached(what, where="records", hint="delete some, or ask for a larger quota")
+
+
+def _is_known(gallery: Gallery, record: str) -> bool:
+    try:
+        gallery.get(record)
+    except UnknownRecord:
+        return False
+    return True
 
 
 def _attributes(context: Context, record: NewRecord) -> dict[str, Any] | None:
