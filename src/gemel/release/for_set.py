@@ -11,9 +11,10 @@ import math
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from gemel.arrays import Float64
-from gemel.calibrate.goals.at_share import Expected, expected
+from gemel.calibrate.goals.at_share import Expected, by_ratio, expected
 from gemel.decide.bands import Band
 from gemel.decide.policy import Policy
 from gemel.decide.ratio import Likelihood
@@ -69,14 +70,25 @@ def for_set(
     policy, evidence = release.policy, evidence_of(release)
     if evidence is None:
         return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
-    measured = evidence.dev_curve, evidence.eval_curve
-    held = expected(levelled, n_pairs, measured, policy.prior, share)
+    held = _held(evidence, policy, levelled, n_pairs, share)
     best, band, known = held.threshold(evidence.target), policy.verify, evidence.labelled
     # What people proved about these very records is not moved by an estimate.
     is_proven = known is not None and known.n_pairs == n_pairs and share is None
     if best is not None and not is_proven:
         band = band.moved(max(best, band.threshold) if share is None else best)
     return ForSet(msgspec.structs.replace(policy, verify=band, prior=held.share), held)
+
+
+def _held(
+    evidence: Evidence, policy: Policy, levelled: Float64, n_pairs: int, share: float | None
+) -> Expected:
+    """What a set holds: by what its scores mean where people taught that, else as measured."""
+    curves, likelihood = (evidence.dev_curve, evidence.eval_curve), policy.likelihood
+    if evidence.taught is None or likelihood is None or not len(levelled):
+        return expected(levelled, n_pairs, curves, policy.prior, share)
+    at, missed = (np.asarray(x)[::-1] for x in (curves[1].threshold, curves[1].fnmr))
+    below = float(np.interp(levelled.min(), at, missed))
+    return by_ratio(levelled, n_pairs, likelihood, below, policy.prior, share)
 
 
 def evidence_of(release: Release) -> Evidence | None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from gemel.calibrate.goals.at_share import Expected, expected
+from gemel.calibrate.goals.at_share import Expected, by_ratio, expected
 from gemel.calibrate.goals.target import Target
+from gemel.decide.ratio import Logistic
 
 N_PAIRS = 1_000_000
 FLOOR = 2.0
@@ -114,3 +115,25 @@ def test_false_matches_that_fall_faster_than_measured_are_believed_to_do_so() ->
     assert f1[threshold] >= max(f1.values()) - 0.05
     false = int((score[~genuine] >= 4).sum())
     assert false / 3 <= found.false_at(4.0) <= 3 * false
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("share", [1e-4, 1e-2])
+def test_scores_that_say_how_probable_a_pair_is_need_no_measured_false_matches(
+    share: float, told: bool
+) -> None:
+    score, genuine = world(share)
+    ratio = Logistic(6.0, -18.0)  # of N(6, 1) and N(0, 1)
+    found = by_ratio(
+        score, N_PAIRS, ratio, float(norm.cdf(FLOOR, 6.0)), 0.1, share if told else None
+    )
+    threshold = found.threshold(Target(kind="f1"))
+    assert threshold is not None
+    assert found.share == pytest.approx(share, rel=0.15)
+
+    def f1(at: float) -> float:
+        return float(2 * genuine[score >= at].sum() / ((score >= at).sum() + share * N_PAIRS))
+
+    assert f1(threshold) >= max(f1(t) for t in np.unique(score)[::20]) - 0.02
+    false = (~genuine & (score >= threshold)).sum()
+    assert found.false_at(threshold) == pytest.approx(false, abs=8 + 0.1 * share * N_PAIRS)

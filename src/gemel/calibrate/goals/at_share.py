@@ -13,12 +13,14 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from gemel.arrays import Float64
 from gemel.calibrate.goals.choose import observed
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.precision_recall import precision_at
 from gemel.calibrate.scores.sweep import Sweep
+from gemel.decide.ratio import Likelihood
 
 TAIL = 100
 """Impostor comparisons that tell how fast their share falls: the mean excess within 10 %."""
@@ -138,6 +140,51 @@ def expected(
     right = np.concatenate([[0.0], right, [max(n_genuine, right[-1])]])
     wrong = np.concatenate([[0.0], wrong, [max(n_pairs - n_genuine, wrong[-1])]])
     return Expected(n_genuine / n_pairs, Sweep(threshold, wrong, right))
+
+
+def by_ratio(
+    score: Float64,
+    n_pairs: int,
+    likelihood: Likelihood,
+    missed: float,
+    prior: float,
+    share: float | None,
+) -> Expected:
+    """What a set of pairs holds, where the scores themselves say how probable each pair is.
+
+    Args:
+        score: (p,) of every pair that reaches some score; at least one.
+        n_pairs: pairs in all.
+        likelihood: that scores stand for.
+        missed: share of genuine pairs that are expected to score lower than all of these.
+        prior: share of genuine pairs where nothing is known of the set.
+        share: of genuine pairs, where it is known; None estimates it.
+    Source: Saerens, Latinne and Decaestecker 2002, for the share.
+    """
+    value = np.sort(score)[::-1]
+    ratio, held, before = likelihood.llrs(value), share or prior, 0.0
+    probable = expit(ratio + logit(held))
+    for _ in range(MAX_STEPS if share is None else 0):
+        if abs(held - before) <= PRECISION * held:
+            break
+        before = held
+        held = (float(probable.sum()) + 1) / (n_pairs * (1 - missed) + 1 / prior)
+        held = min(held, MOST)
+        probable = expit(ratio + logit(held))
+    right = np.cumsum(probable)
+    wrong = np.arange(1, len(value) + 1) - right
+    at = value.astype(np.float32)
+    last = np.append(np.flatnonzero(np.diff(at)), len(at) - 1)
+    n_genuine = max(held * n_pairs, float(right[-1]))
+    n_false = max(n_pairs - n_genuine, float(wrong[-1]))
+    # All that was not scored lies below.
+    below = np.nextafter(at[-1], np.float32(-np.inf))
+    curve = Sweep(
+        np.concatenate([[np.float32(np.inf)], at[last], [below]]),
+        np.concatenate([[0.0], wrong[last], [n_false]]),
+        np.concatenate([[0.0], right[last], [n_genuine]]),
+    )
+    return Expected(n_genuine / n_pairs, curve)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from gemel.encode.comparators.blocks import Blocks
 
 BENDS = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Where a curve of cosines may bend; one of what is missing, at its ends."""
-HELD = 3.0
+HELD = 1.0
 """Penalty on half the square of the change of a height, in answers; measured, see the lab log."""
 HELD_LEVEL = 0.1
 """The same of the level of all scores."""
