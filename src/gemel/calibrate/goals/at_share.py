@@ -13,7 +13,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from gemel.arrays import Float64
 from gemel.calibrate.goals.choose import observed
@@ -163,14 +162,14 @@ def by_ratio(
     """
     value = np.sort(score)[::-1]
     ratio, held, before = likelihood.llrs(value), share or prior, 0.0
-    probable = expit(ratio + logit(held))
+    probable = _probable(ratio, held)
     for _ in range(MAX_STEPS if share is None else 0):
         if abs(held - before) <= PRECISION * held:
             break
         before = held
         held = (float(probable.sum()) + 1) / (n_pairs * (1 - missed) + 1 / prior)
         held = min(held, MOST)
-        probable = expit(ratio + logit(held))
+        probable = _probable(ratio, held)
     right = np.cumsum(probable)
     wrong = np.arange(1, len(value) + 1) - right
     at = value.astype(np.float32)
@@ -185,6 +184,12 @@ def by_ratio(
         np.concatenate([[0.0], right[last], [n_genuine]]),
     )
     return Expected(n_genuine / n_pairs, curve)
+
+
+def _probable(ratio: Float64, share: float) -> Float64:
+    """How probable pairs of these log-likelihood ratios are genuine."""
+    log_odds = ratio + np.log(share / (1 - share))
+    return np.asarray(0.5 * (1 + np.tanh(log_odds / 2)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,7 @@ def _text(value: Any) -> str:
 
 
 def _pieces(one: str, two: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    if not one or not two or one == two:
+    if not one or not two or one.casefold() == two.casefold():
         return ((one, False),), ((two, False),)
     left, right = [], []
     for kind, a, b, c, d in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
