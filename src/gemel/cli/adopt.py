@@ -9,7 +9,8 @@ import typer
 
 from gemel.cli import data as records
 from gemel.cli import show
-from gemel.cli.calibrate import build_release, find_release, show_made
+from gemel.cli.calibrate import build_release, find_release
+from gemel.cli.calibrated import show_made
 from gemel.cli.project import AsJson, Project, Sets
 from gemel.cli.release import note_move, show_gates
 from gemel.cli.train import check_installed, train_run

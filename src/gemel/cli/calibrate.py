@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import show
-from gemel.cli.categories import show_categories
+from gemel.cli.calibrated import show_made
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.errors import ReleaseError, TargetRefused
 from gemel.settings import For
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
-    from gemel.release.evidence.schema import Evidence, Point
     from gemel.release.release import Release
 
 GOAL = "The goal of a comparison: one of these; short for --set calibrate.*"
 SEARCH = "The goal of a search"
 USE = "How it will be used"
-WIDTH = 125
-"""Columns that the widest table takes; a figure is never cut."""
-POINTS = ("goal", "proven", "threshold", "FMR", "FNMR", "precision")
-SEARCHES = ("gallery up to", "threshold", "FPIR", "FNIR")
-DIRECTIONS = ("search", "records", "recall_at_1", "recall_at_10", "FPIR", "FNIR")
 
 
 def _rate(value: float | None) -> float | None:
@@ -128,21 +122,6 @@ def calibrate(
             show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
         raise
     show_made(release, json=json, details=details)
-
-
-def show_made(release: Release | None, *, json: bool, details: bool = False) -> None:
-    """Write what a calibration found, and what comes next."""
-    from gemel.release.words.learned import NOTHING_HELPED, was_worth_it
-
-    if release is None:
-        return
-    if json:
-        show.as_json(facts(release))
-    else:
-        render(release, details=details)
-    show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
-    worth, compared = was_worth_it(release.evidence)
-    show.verdict("" if worth else NOTHING_HELPED, compared)
 
 
 def _by_answers(
@@ -293,139 +272,3 @@ def _siblings(project: Project, dataset: Dataset) -> list[Release]:
         and r.evidence.taught == taught
         and (taught is not None or is_of(r, folder, project.config.calibrate.cohort))
     ]
-
-
-def facts(release: Release) -> dict[str, Any]:
-    """What a calibration found, for programs."""
-    from gemel.release.words.expected import warning
-    from gemel.release.words.promise import kept_promise, sentence
-
-    evidence = release.evidence
-    return {
-        "release": release.id,
-        "manifest": release.manifest,
-        "policy": release.policy,
-        "sentence": sentence(evidence),
-        "kept": kept_promise(evidence).kept,
-        "warning": warning(evidence),
-        "smallest_fmr": evidence.smallest_fmr,
-        "operating_points": evidence.points,
-        "stability": evidence.stability,
-        "searches": evidence.searches,
-        "directions": evidence.directions,
-        "validity": evidence.validity,
-    }
-
-
-def render(release: Release, *, details: bool = False) -> None:
-    """Write what a calibration found to stdout: the promise, then, if wanted, what it rests on."""
-    from rich.console import Console
-
-    from gemel.release.words.expected import warning
-    from gemel.release.words.promise import kept_promise, sentence
-
-    evidence = release.evidence
-    console = Console(highlight=False)
-    console.print(sentence(evidence), style="bold")
-    if evidence.unproven:
-        return
-    if broken := kept_promise(evidence).broken:
-        show.say(f"warning: eval contradicts this: {broken}")
-    if few := warning(evidence):
-        show.say(f"warning: {few}")
-    show_categories(evidence.categories)
-    for note in evidence.notes:
-        show.say(f"note: {note}")
-    if evidence.goals.use is None:
-        show.say("--for verify, search or duplicates says what matters in that use")
-    if details:
-        console.print()
-        _render_details(release)
-    else:
-        show.say("--details: other goals, intervals, and when to calibrate again")
-
-
-def _render_details(release: Release) -> None:
-    """Write the operating points, and searches, and what they hold for."""
-    from rich.console import Console
-
-    from gemel.figures import percent
-
-    evidence = release.evidence
-    console = Console(highlight=False, width=max(Console().width, WIDTH))
-    level = percent(evidence.dev.confidence)
-    title = f"release {release.short_id}, measured on eval [{level} by identity]"
-    console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
-    if release.policy.sizes:
-        console.print(_table("searches, measured on eval", SEARCHES, _searches(release)))
-    if evidence.directions:
-        rows = _directions(evidence)
-        console.print(_table("searches of each kind for the other, on eval", DIRECTIONS, rows))
-    for line in _holds(release):
-        console.print(line)
-
-
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
-    for name in head:
-        table.add_column(name, justify="left" if name in POINTS[:2] else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _cells(point: Point) -> list[str]:
-    goal = f"* {point.goal}" if point.chosen else f"  {point.goal}"
-    seen = point.eval
-    if point.dev is None or seen is None:
-        missing = point.refusal.missing_in_data if point.refusal else 0
-        needed = f"{missing:,} more identities" if missing else "a better encoder"
-        return [goal, "refused", "", f"needs {needed}", "", ""]
-    rates = [e.span(2) for e in (seen.fmr, seen.fnmr, seen.precision)]
-    return [goal, "yes" if point.dev.certified else "", f"{seen.threshold:.4f}", *rates]
-
-
-def _searches(release: Release) -> list[list[str]]:
-    measured = {point.gallery_size: point for point in release.evidence.searches}
-    rows = []
-    for step in release.policy.sizes:
-        seen = measured.get(step.gallery_size)
-        rates = ["", ""] if seen is None else [e.span(2) for e in (seen.fpir, seen.fnir)]
-        rows.append([f"{step.gallery_size:,}", f"{step.band.threshold:.4f}", *rates])
-    return rows
-
-
-def _directions(evidence: Evidence) -> list[list[str]]:
-    """A row for each direction and size of the gallery."""
-    return [
-        [f"{way.query} -> {way.found}", f"{point.gallery_size:,}"]
-        + [e.span(2) for e in (*point.recall_at_k.values(), point.fpir, point.fnir)]
-        for way in evidence.directions
-        for point in way.points
-    ]
-
-
-def _holds(release: Release) -> list[str]:
-    """What the numbers hold for, a line each."""
-    from gemel.figures import out_of
-
-    evidence = release.evidence
-    at, stability, validity = evidence.dev, evidence.stability, evidence.validity
-    source = "as in the data"
-    if at.prior_source == "stated":
-        source = "stated" if evidence.goals.use is None else f"for {evidence.goals.use.kind}"
-    n, count = out_of(at.prior)
-    share = f"{count} of {n} comparisons genuine, {source}"
-    lines = [f"chosen on {at.n_identities:,} identities; {share}"]
-    if at.review_low < at.review_high:
-        lines.append(f"scores from {at.review_low:.4f} to {at.review_high:.4f} are for a person")
-    lines.append(f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]")
-    if stability.regret is not None:
-        less = f"{evidence.target.goal.name} by {stability.regret:.2g}"
-        lines.append(f"the threshold that is best on eval would better the {less} there")
-    lines.append(f"the smallest FMR that dev can prove is {evidence.smallest_fmr:.2g}")
-    lines.append(f"valid until {validity.expires}; calibrate again when")
-    return [*lines, *(f"  - {condition}" for condition in validity.conditions)]

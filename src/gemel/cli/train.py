@@ -9,8 +9,9 @@ import typer
 
 from gemel.cli import show
 from gemel.cli import sweep as sweeping
-from gemel.cli.calibrate import build_release, find_release, render
-from gemel.cli.calibrate import facts as calibrated
+from gemel.cli.calibrate import build_release, find_release
+from gemel.cli.calibrated import facts as calibrated
+from gemel.cli.calibrated import render
 from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
 from gemel.cli.release import note_move
 from gemel.errors import TrainingError
