@@ -153,7 +153,7 @@ def _holds(release: Release) -> list[str]:
 
     evidence = release.evidence
     at, stability, validity = evidence.dev, evidence.stability, evidence.validity
-    source = "as in the data"
+    source = "as in dev"
     if at.prior_source == "stated":
         source = "stated" if evidence.goals.use is None else f"for {evidence.goals.use.kind}"
     n, count = out_of(at.prior)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections import Counter
 from pathlib import Path
@@ -55,8 +56,11 @@ def init(
     files.check(output, ".toml", [p for p in (path, other, pairs) if p is not None])
     for one in (path, other):
         if one is not None and not one.exists():
-            what = "no such file or folder"
-            raise DataError(what, where=str(one), hint="name records that exist")
+            near = difflib.get_close_matches(
+                one.name, sorted(p.name for p in one.parent.glob("*")), 1
+            )
+            hint = f"did you mean {near[0]}?" if near else "name records that exist"
+            raise DataError("no such file or folder", where=str(one), hint=hint)
     if other is not None:
         _check_two(path, other)
     flags = {

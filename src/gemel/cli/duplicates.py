@@ -212,7 +212,7 @@ def _expected(summary: Summary) -> str | None:
 def _basis(summary: Summary) -> str:
     """What the bound rests on; it is of the threshold of the release, which may take more pairs."""
     basis, own = summary.false_links.basis, summary.release_threshold
-    if summary.false_links.at_most is None or summary.threshold == own:
+    if summary.false_links.at_most is None or f"{summary.threshold:.4g}" == f"{own:.4g}":
         return basis
     return (
         f"{basis}; that, and what gemel calibrate says, is of the threshold {own:.4g}, which takes "
@@ -226,14 +226,14 @@ def _least_sure(summary: Summary) -> str | None:
         return None
     return (
         f"probability {summary.least_sure:.2g}: the goal sets the threshold, not one half (the "
-        "best F1 minds missed pairs too), and a probability is the lower the fewer comparisons "
-        "told of it; for surer matches: gemel calibrate --precision 0.95"
+        "best F1 minds missed pairs too, a precision is of all matches together), and a "
+        "probability is the lower the fewer comparisons told of it"
     )
 
 
 def _threshold(summary: Summary) -> str:
     """What decides here, and why it is not what the release says."""
-    if summary.threshold == summary.release_threshold:
+    if f"{summary.threshold:.4g}" == f"{summary.release_threshold:.4g}":
         return f"{summary.threshold:.4g}, as the release says"
     return (
         f"{summary.threshold:.4g} for the same goal at this share, {summary.release_threshold:.4g} "

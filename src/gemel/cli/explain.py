@@ -89,14 +89,19 @@ def items_of(
             raise InvalidInput(what, where=place, hint="data.path names where ids are looked up")
         else:
             dataset = dataset or project.dataset(release)
-            at = _position(dataset, word)
+            at = _position(dataset, word, kind.on_command_line)
             own = dataset.category.of(at) if dataset.category else None
             found.append((kind.item(dataset.payloads([at])[0]), own))
     return found
 
 
-def _position(dataset: Dataset, record: str) -> int:
+def _position(dataset: Dataset, record: str, other: str) -> int:
     """Where the record of an id is.
+
+    Args:
+        dataset: of the project.
+        record: the id.
+        other: what else may stand for a record, in words.
 
     Raises:
         DataError: it is not there.
@@ -104,7 +109,8 @@ def _position(dataset: Dataset, record: str) -> int:
     at = np.flatnonzero(dataset.ids == record)
     if not at.size:
         near = difflib.get_close_matches(record, dataset.ids[:100_000].tolist(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else "gemel data check shows what is read"
+        written = f"an id that gemel data check reads, or {other}"
+        hint = f"did you mean {near[0]!r}?" if near else written
         what = f"no record {quoted(record, 80)}" + ("" if dataset.fields else ", and no file")
         raise DataError(what, where=dataset.source, hint=hint)
     return int(at[0])

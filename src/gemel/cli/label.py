@@ -67,13 +67,15 @@ def label(
         show.as_json(known)
         return
     show.out(in_words(known))
-    show.say(f"{session.n_asked - asked:,} questions more; all answers: {written}")
-    if session.teaching is not None:
-        show.say(f"next: gemel train learns from {session.n_asked:,} answers")
+    show.say(f"{session.n_asked - asked:,} questions this time; all answers: {written}")
     if known.proven:
         show.say("next: gemel calibrate --from-answers")
     else:
         show.say("gemel label goes on where it was")
+    if session.teaching is not None:
+        n_clear = len(session.answers.all())
+        then = ", into a release that gemel label then asks about anew" if known.n_answers else ""
+        show.say(f"next: gemel train learns from {n_clear:,} answers{then}")
 
 
 def opened(
@@ -229,11 +231,13 @@ def _on_page(session: Session, both: tuple[Dataset, Dataset], port: int) -> None
 
 def in_words(known: Known) -> str:
     """What is known, in a sentence or two."""
-    n, at = known.n_answers, known.precision
+    n, at = f"{known.n_answers} answers", known.precision
+    if known.n_teaching:
+        n = f"{n} about pairs drawn at random, {known.n_teaching} that teach"
     if not at.n_effective:
-        return f"{n} answers; too few of each kind of pair to say anything yet"
+        return f"{n}; too few of each kind of pair to say anything yet"
     said = (
-        f"{n} answers; of the {known.n_match:,} matches between {100 * at.low:.0f} and "
+        f"{n}; of the {known.n_match:,} matches between {100 * at.low:.0f} and "
         f"{_most(at.high)} of 100 are right"
     )
     goal = f"{100 * known.goal:g}"
@@ -243,7 +247,8 @@ def in_words(known: Known) -> str:
         if at.value < known.goal:
             return f"{said}; {goal} is not reached at this threshold, as it looks"
         return said
-    return f"{said}; about {max(EVERY, round(known.missing, -1))} more answers prove {goal}"
+    of = " at random" if known.n_teaching else ""
+    return f"{said}; about {max(EVERY, round(known.missing, -1))} more{of} prove {goal}"
 
 
 def _most(rate: float) -> str:

@@ -194,8 +194,9 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"its state is {body['state']!r}")
             return msgspec.convert({**body, "training": body}, cls)
         except (OSError, ValueError) as e:
+            why = "" if isinstance(e, FileNotFoundError) else f": {e}"
             raise ReleaseError(
-                f"no finished run: {e}", where=str(path), hint="train first: gemel train"
+                f"no finished run{why}", where=str(path), hint="train first: gemel train"
             ) from e
 
     def to_json(self) -> bytes:

@@ -149,6 +149,10 @@ def test_two_of_three_questions_teach_and_leave_those_drawn_at_random_alone(tmp_
     back = session.undo()
     assert back == asked[-1].pair and session.n_asked == 59
     assert session.next() == asked[-1]
+    session.undo()
+    assert session.next() == asked[-2]
+    session.say(asked[-2], "different")
+    assert session.next() == asked[-1], "which was taken back as well"
     later = Session(PLAN, Answers(tmp_path / "two"), "ann", teaching=teaching())
     assert len({q.pair for q in answer(later, 31)} & {q.pair for q in asked[:-1]}) == 0
     assert later.known().n_answers == 30

@@ -49,7 +49,8 @@ class Session:
     confidence: float = 0.95
     second: float = 0.1
     teaching: Teaching | None = None
-    _mine: list[Pair] = field(default_factory=list)
+    _mine: list[Question] = field(default_factory=list)
+    _again: list[Question] = field(default_factory=list)
     _proven: int = 0
     _looked: int = 0
 
@@ -74,7 +75,9 @@ class Session:
         return 0 if self.teaching is None else self.teaching.n_asked(self.answers)
 
     def next(self) -> Question | None:
-        """The next question; None if there is none left."""
+        """The next question, first of all one that was taken back; None if there is none left."""
+        if self._again:
+            return self._again[-1]
         for k, part in enumerate(self.plan.questions):
             for question in part[: int(self._n_asked[k])]:
                 if self._wants_second(question, k):
@@ -93,7 +96,8 @@ class Session:
     def say(self, question: Question, said: Said) -> None:
         """Note an answer; it is on disk on return."""
         self.answers.say(question.pair, said, self.by)
-        self._mine.append(question.pair)
+        self._mine.append(question)
+        self._again = [q for q in self._again if q.pair != question.pair]
         k = self._place[question.pair]
         self._n_asked[k] = max(self._n_asked[k], self._prefix(self.plan.questions[k]))
 
@@ -101,7 +105,8 @@ class Session:
         """Take the last answer of this turn back, and say about which pair it was."""
         if not self._mine:
             return None
-        pair = self._mine.pop()
+        self._again.append(self._mine.pop())
+        pair = self._again[-1].pair
         self.answers.say(pair, "withdrawn", self.by)
         k = self._place[pair]
         self._n_asked[k] = self._prefix(self.plan.questions[k])

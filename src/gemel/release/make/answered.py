@@ -43,7 +43,8 @@ def by_answers(
     if not known.proven:
         more = "" if known.missing is None else f": about {known.missing:,} more are needed"
         raise ReleaseError(
-            f"{known.n_answers:,} answers do not prove {goal}{more}",
+            f"{known.n_answers:,} answers about pairs drawn for {parent.short_id} do not prove "
+            f"{goal}{more}",
             where="labels",
             hint="gemel label goes on asking; --precision asks for less",
         )
