@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,9 +28,11 @@ PAIR = {
 }
 
 
-def ask(url: str, body: Any = None) -> Any:
+def ask(url: str, body: Any = None, key: str = "") -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    headers = {"content-type": "application/json"}
+    headers |= {"authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(url, data, headers)
     with urllib.request.urlopen(request, timeout=20) as reply:
         text = reply.read().decode()
     return json.loads(text) if text.startswith("{") else text
@@ -85,3 +89,28 @@ def test_a_signal_ends_the_service_with_success(project: Path, sent: signal.Sign
             assert "Traceback" not in rest
         finally:
             process.kill()
+
+
+def test_the_page_on_tenants_is_right(project: Path, gemel: Gemel) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "tenants.md"
+    made, after = re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.S)
+    said = [gemel(*shlex.split(line)[1:]) for line in made.splitlines()]
+    assert [one.code for one in said] == [0, 0, 0], said
+    shop, staff, bolt = (one.out.strip() for one in said)
+    new = {"records": [{"id": "theirs", "payload": PAIR["left"]}]}
+    log = log_to(io.StringIO())
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        assert ask(url + "/v1/records", new, shop)["added"] == 1
+        asked = {"query": PAIR["left"], "k": 9}
+        assert [h["id"] for h in ask(url + "/v1/search", asked, staff)["hits"]] == ["theirs"]
+        assert ask(url + "/v1/search", asked, bolt)["hits"] == []
+        assert ask(url + "/v1/release", key=bolt)["records"] == 0
+    for line in after.splitlines():
+        one = gemel(*shlex.split(line)[1:])
+        assert one.code == 0, one.err
+        if "stats" in line:
+            assert re.findall(r"^rows +(\d+)$", one.out, flags=re.M) == ["1"], one.out
+    home = project / ".gemel" / "tenants" / "acme"
+    assert (home / "ledger.db").is_file() and (project / ".gemel" / "usage.json").is_file()
+    refused = gemel("serve", "--set", "store.tenant=acme")
+    assert refused.code != 0 and "for all of its tenants" in refused.err
