@@ -1,4 +1,4 @@
-# setup check test docs bench bench-records bench-worlds bench-hostile bench-train demo examples. Needs make and a Python 3.11-3.13, nothing else.
+# setup check test docs bench bench-records bench-serve bench-worlds bench-hostile bench-train demo examples. Needs make and a Python 3.11-3.13, nothing else.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python; do \
 	$$p -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	2>/dev/null && echo $$p && break; done)
@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Spinning worker threads cost more than they give on small machines.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup check test docs bench bench-records bench-first-hour bench-worlds bench-hostile bench-train demo examples clean
+.PHONY: help setup check test docs bench bench-records bench-first-hour bench-worlds bench-serve bench-hostile bench-train demo examples clean
 help:
 	@echo "make demo            the whole life on 10,000 real records, with a page at the end"
 	@echo "make examples        the examples on real records, measured; needs npm and apt-get"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench           every benchmark;  make bench-records  the one against other linkers"
 	@echo "make bench-first-hour  what can be told without labels, beside linkers that need none"
 	@echo "make bench-worlds    what is promised, in simulated worlds where the truth is known"
+	@echo "make bench-serve     requests a second: verify beside a bare route, search of 10,000 records"
 	@echo "make bench-hostile   what others notice of a service under attack"
 	@echo "make bench-train     what training costs and reaches, beside the packages that people use"
 	@echo "make setup           the virtual environment only; the others run it when needed"
@@ -70,6 +71,12 @@ bench-worlds: setup
 # What others notice of a service under attack. About two minutes on a quiet machine.
 bench-hostile: setup
 	$(BIN)/python bench/bench_hostile.py $(ARGS)
+
+# The demo makes the release and the 10,000 records that are searched. Needs wrk for the first script.
+bench-serve: setup
+	$(BIN)/gemel demo --folder .cache/bench-demo --no-serve
+	$(BIN)/python bench/bench_serve.py
+	$(BIN)/python bench/bench_search.py --project .cache/bench-demo $(ARGS)
 
 # Parts that stand in results/train.json are not measured again: ARGS="--sections triplets export".
 bench-train: setup
