@@ -22,12 +22,13 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from litestar.testing import TestClient
 from tests.serve.small import ROWS
 
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, Unauthenticated
 from gemel.release.release import Release
 from gemel.serve.access import keys, tokens
 from gemel.serve.access.access import GRANTED, Access
+from gemel.serve.access.keys import OF_TENANTS
 from gemel.serve.access.tokens import Tokens
-from gemel.serve.context import ROLES, Role
+from gemel.serve.context import ROLES, Caller, Role
 from gemel.serve.http.app import create_app
 from gemel.serve.http.endpoint import Route
 from gemel.serve.http.table import TABLE
@@ -250,3 +251,18 @@ def test_what_cannot_be_is_said_at_the_start(provider: Provider, tmp_path: Path)
         assert refused.value.hint
     token = provider.token(private, "RS256", kid="r", roles=["admin"])
     assert Tokens(settings(good), GRANTED).caller(token.encode()).roles == set(ROLES)
+
+
+def test_a_claim_names_the_tenant_and_a_token_without_it_is_refused(provider: Provider) -> None:
+    tokens = Tokens(settings(provider.address, token_tenant="org.id"), GRANTED)
+    access = Access(tokens=tokens)
+
+    def admitted(**claims: Any) -> Caller:
+        token = provider.token(roles=["admin"], **claims)
+        return access.admit([(b"authorization", f"Bearer {token}".encode())], "reader")
+
+    caller = admitted(org={"id": "acme"})
+    assert (caller.tenant, caller.roles) == ("acme", OF_TENANTS)
+    for claims in ({}, {"org": "acme"}, {"org": {"id": "../acme"}}, {"org": {"id": ""}}):
+        with pytest.raises(Unauthenticated, match=r"its org\.id names no tenant"):
+            admitted(**claims)
