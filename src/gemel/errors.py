@@ -9,9 +9,9 @@
       GalleryError        > UnknownRecord DuplicateRecord GalleryFull GalleryUnavailable
       LedgerError         > RowRefused LedgerUnavailable
       RequestError        > InvalidInput UnknownDecision Unauthenticated NotAllowed
-                            RateLimited Overloaded DeadlineExceeded MalformedBody UnknownPath
-                            WrongMethod NoGallery NoLedger BodyTooLarge WrongMediaType WrongHost
-                            HeadTooLarge TooSlow
+                            RateLimited QuotaReached Overloaded DeadlineExceeded MalformedBody
+                            UnknownPath WrongMethod NoGallery NoLedger BodyTooLarge WrongMediaType
+                            WrongHost HeadTooLarge TooSlow
       ServiceUnreachable
       InternalError
 

@@ -213,6 +213,7 @@ EVENTS = {
     "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",
     "ledger_recovered": "the ledger takes entries again",
     "ledger_head": "the last entry of the ledger; what stands before it cannot be rewritten unseen",
+    "usage_unwritten": "counts of the day, which quotas go by, could not be kept",
     "ledger_unwritten": "an entry that was not on disk when the service ended, as it was to be",
     "request_failed": "a request met an error that is not its own fault",
     "batch_failed": "a batch failed as a whole and is run again item by item",

@@ -52,5 +52,7 @@ def test_killed_twenty_times_the_weights_are_the_same(tmp_path: Path) -> None:
         for name in ("encoder.onnx", "prepare.json", "comparator.json"):
             same = (work / run / "encoder" / name).read_bytes()
             assert same == (whole / "encoder" / name).read_bytes(), f"{name} of run {run} differs"
-        assert sorted(p.name for p in (work / run).iterdir()) == [".lock", "encoder", "train.json"]
+        left = sorted(p.name for p in (work / run).iterdir())
+        assert left == [".lock", "encoder", "epochs.csv", "train.json"]
+        assert (work / run / "epochs.csv").read_bytes() == (whole / "epochs.csv").read_bytes()
     assert Encoder.open(work / "0" / "encoder").dim > 1

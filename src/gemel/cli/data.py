@@ -56,10 +56,9 @@ def init(
     files.check(output, ".toml", [p for p in (path, other, pairs) if p is not None])
     for one in (path, other):
         if one is not None and not one.exists():
-            near = difflib.get_close_matches(
-                one.name, sorted(p.name for p in one.parent.glob("*")), 1
-            )
-            hint = f"did you mean {near[0]}?" if near else "name records that exist"
+            there = {p.stem: p.name for p in sorted(one.parent.glob("*"))}
+            near = difflib.get_close_matches(one.stem, there, 1)
+            hint = f"did you mean {there[near[0]]}?" if near else "name records that exist"
             raise DataError("no such file or folder", where=str(one), hint=hint)
     if other is not None:
         _check_two(path, other)
