@@ -1,7 +1,7 @@
 """Freed memory kept by the process while it trains, where the C library can be told so (glibc).
 
 Every step frees and takes the same large blocks. By default glibc hands those above 32 MB back to
-the system and takes them page by page again: a third of the time of small networks on large inputs.
+the system and takes them page by page again, which can take as long as the step itself.
 """
 
 from __future__ import annotations
