@@ -88,7 +88,8 @@ print("\\n" + json.dumps(sorted(sys.modules)))
     heavy |= {"gemel.train", "gemel.improve", "gemel.watch", "gemel.release.make"}
     assert not heavy & loaded
     verbs = {name for name in loaded if name.startswith("gemel.cli.")}
-    assert verbs <= {f"gemel.cli.{name}" for name in ("main", "verbs", "serve", "show", "project")}
+    needed = ("main", "verbs", "serve", "show", "project", "options", "asked")
+    assert verbs <= {f"gemel.cli.{name}" for name in needed}
 
 
 def test_the_public_names_are_listed_and_can_be_loaded() -> None:

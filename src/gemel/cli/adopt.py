@@ -11,7 +11,8 @@ from gemel.cli import data as records
 from gemel.cli import show
 from gemel.cli.calibrate import build_release, find_release
 from gemel.cli.calibrated import show_made
-from gemel.cli.project import AsJson, Project, Sets
+from gemel.cli.options import AsJson, Sets
+from gemel.cli.project import Project
 from gemel.cli.release import note_move, show_gates
 from gemel.cli.train import check_installed, train_run
 from gemel.config import FILE

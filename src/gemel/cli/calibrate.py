@@ -12,7 +12,8 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.calibrated import show_made
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
+from gemel.cli.project import Project
 from gemel.errors import ReleaseError, TargetRefused
 from gemel.settings import For
 

@@ -11,7 +11,8 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.gallery import Where, app, parse_item, typed
-from gemel.cli.project import AsJson, ConfigFile, IdColumn, Project, ReleaseName, Sets
+from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
+from gemel.cli.project import Project
 from gemel.encode import modality
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import typer
 
 from gemel.cli import files, show, template
 from gemel.cli.guess import look_at, without_labels
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets, words
+from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets, words
+from gemel.cli.project import Project
 from gemel.config import FILE
 from gemel.errors import ConfigError, DataError
 

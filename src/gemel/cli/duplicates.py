@@ -9,7 +9,8 @@ import numpy as np
 import typer
 
 from gemel.cli import files, show
-from gemel.cli.project import AsJson, ConfigFile, DryRun, IdColumn, Project, ReleaseName, Sets
+from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
+from gemel.cli.project import Project
 from gemel.figures import percent
 from gemel.release.words.expected import HALF, about
 

@@ -11,7 +11,8 @@ import numpy as np
 import typer
 
 from gemel.cli import files, show
-from gemel.cli.project import AsJson, CategoryOfBoth, ConfigFile, Project, ReleaseName, Sets
+from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
+from gemel.cli.project import Project
 from gemel.encode import modality
 from gemel.errors import DataError, InvalidInput, quoted
 

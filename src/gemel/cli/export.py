@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from gemel.cli import files, show
-from gemel.cli.project import ConfigFile, DryRun, Project, Sets
+from gemel.cli.options import ConfigFile, DryRun, Sets
+from gemel.cli.project import Project
 from gemel.cli.train import check_installed
 
 

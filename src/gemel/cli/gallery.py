@@ -10,16 +10,8 @@ import msgspec
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import (
-    CLASS,
-    AsJson,
-    ConfigFile,
-    DryRun,
-    IdColumn,
-    Project,
-    ReleaseName,
-    Sets,
-)
+from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
+from gemel.cli.project import CLASS, Project
 from gemel.encode import modality
 from gemel.errors import GalleryError, InvalidInput, quoted
 

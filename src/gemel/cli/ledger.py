@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, Sets
+from gemel.cli.project import Project
 from gemel.errors import LedgerError
 
 app = typer.Typer(no_args_is_help=True, help="The record of decisions and changes.")

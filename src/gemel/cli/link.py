@@ -9,7 +9,8 @@ import typer
 
 from gemel.cli import files, reading, show
 from gemel.cli.duplicates import TABLES, in_words
-from gemel.cli.project import AsJson, ConfigFile, DryRun, IdColumn, Project, ReleaseName, Sets
+from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
+from gemel.cli.project import Project
 
 if TYPE_CHECKING:
     import polars as pl

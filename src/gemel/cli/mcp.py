@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gemel.cli.project import ConfigFile, Project, ReleaseName, Sets
+from gemel.cli.options import ConfigFile, ReleaseName, Sets
+from gemel.cli.project import Project
 from gemel.errors import GalleryError
 
 

@@ -14,18 +14,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import typer
 
 from gemel.arrays import canonical_json, digest
-from gemel.cli import show
+from gemel.cli import asked, show
+from gemel.cli.options import words
 from gemel.config import FILE, Config
 from gemel.errors import ConfigError, GalleryError, NotFound
 
 if TYPE_CHECKING:
-    from gemel.calibrate.goals.use import Use
     from gemel.data.leakage import Leakage
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
@@ -38,25 +37,6 @@ if TYPE_CHECKING:
     from gemel.release.release import Release
     from gemel.release.store import Store
     from gemel.serve.context import Caller
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help=f"Settings; {FILE} of this folder if left out."),
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrule a setting; may be repeated."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
-IdColumn = Annotated[str | None, typer.Option("--id", help="Column with the record id.")]
-ReleaseName = Annotated[
-    str | None, typer.Option("--release", "-r", help="Release id or pointer; stable if left out.")
-]
-CategoryOfBoth = Annotated[
-    str | None,
-    typer.Option(help="Of both, where the release decides by it; records have their own."),
-]
 
 FEW = 3
 """Lines of what is refused where another command lists all."""
@@ -226,62 +206,11 @@ class Project:
 
     def sampling(self) -> Sampling:
         """Which comparisons `[calibrate]` makes."""
-        from gemel.release.evidence.schema import Sampling
-
-        goal = self.config.calibrate
-        return Sampling(goal.max_comparisons, goal.seed)
+        return asked.sampling(self.config.calibrate)
 
     def goals(self, dataset: Dataset) -> Goals:
-        """What `[calibrate]` asks of the decisions.
-
-        Args:
-            dataset: says how rare genuine pairs are, where a use is named and no share.
-        """
-        from gemel.calibrate.goals.target import Target
-        from gemel.decide.rules import parse
-        from gemel.release.evidence.goals import Goals
-
-        goal, use = self.config.calibrate, self._use(len(dataset))
-        verify = Target(
-            kind=goal.target,
-            value=goal.value,
-            confidence=goal.confidence,
-            prior=goal.prior if use is None or goal.prior else use.share(dataset.identities),
-            false_match_cost=goal.false_match_cost,
-            false_non_match_cost=goal.false_non_match_cost,
-            review_cost=goal.review_cost,
-        )
-        search = None
-        if goal.fpir is not None:
-            search = Target(
-                kind="fpir",
-                value=goal.fpir,
-                confidence=goal.confidence,
-                gallery_size=goal.gallery_size,
-            )
-        return Goals(
-            verify=verify,
-            rules=tuple(parse(rule) for rule in goal.rules),
-            search=search,
-            likelihood=goal.likelihood,
-            categories=goal.categories,
-            review_width=goal.review_width,
-            valid_days=goal.valid_days,
-            alpha=goal.alpha,
-            shots=goal.shots,
-            cohort=goal.cohort,
-            use=use,
-        )
-
-    def _use(self, n_records: int) -> Use | None:
-        """What decisions are for, with the size of gallery or set unless a share is named."""
-        from gemel.calibrate.goals.use import Use
-
-        goal = self.config.calibrate
-        if goal.use is None:
-            return None
-        size = goal.gallery_size if goal.use == "verify" or goal.prior else n_records
-        return Use(kind=goal.use, records=goal.gallery_size or size)
+        """What `[calibrate]` asks of the decisions about these records."""
+        return asked.goals(self.config.calibrate, dataset)
 
     def store(self) -> Store:
         """The shelf of releases and their pointers."""
@@ -437,22 +366,3 @@ class Project:
     def ledger_file(self) -> Path:
         """Where the ledger is."""
         return self._home / "ledger.db"
-
-
-def words(sets: Sequence[str]) -> dict[str, str]:
-    """`section.key` to value of SECTION.KEY=VALUE words.
-
-    Raises:
-        ConfigError: one is no such word.
-    """
-    found = {}
-    for word in sets:
-        key, separator, value = word.partition("=")
-        if not separator:
-            raise ConfigError(
-                f"{word!r} is not SECTION.KEY=VALUE",
-                where="--set",
-                hint="for example --set train.seed=1",
-            )
-        found[key.strip()] = value
-    return found

@@ -10,7 +10,8 @@ import typer
 
 from gemel.cli import files, show
 from gemel.cli.categories import show_categories
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
+from gemel.cli.project import Project
 
 if TYPE_CHECKING:
     from gemel.calibrate.rates.operating_point import OperatingPoint

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
+from gemel.cli.project import Project
 from gemel.cli.release import Maybe, summary
 from gemel.errors import ReleaseError
 from gemel.ledger.bodies import Accepted

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, Sets
+from gemel.cli.project import Project
 from gemel.errors import NotFound
 
 if TYPE_CHECKING:

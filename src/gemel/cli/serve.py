@@ -11,7 +11,8 @@ import typer
 from msgspec.structs import replace
 
 from gemel.cli import show
-from gemel.cli.project import ConfigFile, Project, Sets
+from gemel.cli.options import ConfigFile, Sets
+from gemel.cli.project import Project
 from gemel.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from gemel.cli import show
-from gemel.cli.project import AsJson, ConfigFile, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, Sets
+from gemel.cli.project import Project
 
 app = typer.Typer(no_args_is_help=True, help="Settings and where they come from.")
 

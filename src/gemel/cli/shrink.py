@@ -11,7 +11,8 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.compare import splits_of
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
+from gemel.cli.project import Project
 from gemel.cli.train import check_installed
 
 if TYPE_CHECKING:

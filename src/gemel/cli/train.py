@@ -12,7 +12,8 @@ from gemel.cli import sweep as sweeping
 from gemel.cli.calibrate import build_release, find_release
 from gemel.cli.calibrated import facts as calibrated
 from gemel.cli.calibrated import render
-from gemel.cli.project import AsJson, ConfigFile, DryRun, Project, Sets
+from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
+from gemel.cli.project import Project
 from gemel.cli.release import note_move
 from gemel.errors import TrainingError
 from gemel.figures import percent

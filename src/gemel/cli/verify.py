@@ -9,7 +9,8 @@ import typer
 
 from gemel.cli import show
 from gemel.cli.explain import Payload, items_of
-from gemel.cli.project import AsJson, CategoryOfBoth, ConfigFile, Project, ReleaseName, Sets
+from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
+from gemel.cli.project import Project
 
 View = Annotated[
     list[str] | None,
