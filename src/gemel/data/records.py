@@ -21,8 +21,9 @@ from gemel.data.schema import Field, as_text
 from gemel.data.sources import frames, images, linked, tables, texts
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.folders import Files
+from gemel.data.sources.formats.table import Table, of_frame, of_values
+from gemel.data.sources.formats.text import NOT_UTF_8
 from gemel.data.sources.rows import Columns, from_table, plain
-from gemel.data.sources.tables import NOT_UTF_8
 from gemel.data.wordbags import normalised
 from gemel.errors import DataError
 from gemel.registry import MODALITIES
@@ -180,7 +181,7 @@ def from_rows(
     if not rows:
         raise DataError("no rows")
     names = list(dict.fromkeys(n for row in rows for n in row))
-    table = tables.of_values({n: [row.get(n) for row in rows] for n in names}, "rows")
+    table = of_values({n: [row.get(n) for row in rows] for n in names}, "rows")
     dataset = from_table(table, Columns(fields=fields))
     name, values_of = categories or ("", None)
     for label, given in (("identities", identities), ("ids", ids), ("categories", values_of)):
@@ -220,14 +221,14 @@ def from_frame(
         DataError: as `read`.
     """
     said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
-    table = tables.from_frame(frames.as_polars(frame), source)
+    table = of_frame(frames.as_polars(frame), source)
     return _checked(from_table(table, said), max_bad_ratio)
 
 
 def _read_frame(
     frame: Any, said: Columns, pairs: str | Path | None, max_bad_ratio: float
 ) -> Dataset:
-    table = tables.from_frame(frames.as_polars(frame), "frame")
+    table = of_frame(frames.as_polars(frame), "frame")
     dataset = _checked(from_table(table, said), max_bad_ratio)
     return dataset if pairs is None else _with_pairs(dataset, Path(pairs), max_bad_ratio)
 
@@ -238,7 +239,7 @@ def kind_of(modality: str) -> str:
 
 
 def _from_pairs(
-    table: tables.Table, path: Path, max_bad_ratio: float, columns: labelled.PairColumns | None
+    table: Table, path: Path, max_bad_ratio: float, columns: labelled.PairColumns | None
 ) -> Dataset:
     """The things that a pair file itself names: images relative to it, or texts."""
     found = labelled.parse(table, columns)

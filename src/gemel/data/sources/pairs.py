@@ -18,7 +18,7 @@ import numpy as np
 from gemel.arrays import Bool, Float64, Int64
 from gemel.data.dataset import UNKNOWN, BadRecord
 from gemel.data.schema import as_strings
-from gemel.data.sources.tables import Table
+from gemel.data.sources.formats.table import Table
 from gemel.errors import DataError
 
 COLUMNS = ("left", "right", "same")

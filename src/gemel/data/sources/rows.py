@@ -23,7 +23,7 @@ from gemel.arrays import Bool, Int64, canonical_json, digest
 from gemel.data import schema, wordbags
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.schema import Field, as_text
-from gemel.data.sources.tables import Table
+from gemel.data.sources.formats.table import Table
 from gemel.errors import DataError
 
 if TYPE_CHECKING:

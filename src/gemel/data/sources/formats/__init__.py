@@ -1,0 +1,1 @@
+"""Forms in which tables are kept, and what is read of each."""

@@ -1,0 +1,125 @@
+"""CSV, TSV and their like, read by Python's own `csv`: a fault is known to the line.
+
+A row that cannot be taken apart (too many fields, broken quotes, not UTF-8) is reported with its
+line and left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gemel.data.dataset import BadRecord
+from gemel.data.sources.formats.table import Table, frame_of, header_names, int64
+from gemel.data.sources.formats.text import (
+    NOT_UTF_8,
+    SURROGATES,
+    ending,
+    physical_lines,
+    spoilt,
+    text_of,
+)
+from gemel.errors import DataError
+
+SUFFIXES = (".csv", ".tsv", ".txt")
+_DELIMITERS = ",;\t|"
+_STATED = re.compile(r'"?sep=(.)"?\s*')
+"""First line of a file that is made for Excel."""
+_GIVE_UP = 10_000
+
+
+def read(path: Path) -> Table:
+    """The table in a delimited file, refused rows told.
+
+    Raises:
+        DataError: unreadable, without a header, or hardly a row can be read.
+    """
+    text = text_of(path)
+    lines = physical_lines(text)
+    stated = _STATED.fullmatch(lines[0]) if lines else None
+    if stated is not None:
+        delimiter = stated[1]
+    else:
+        delimiter = "\t" if ending(path) == ".tsv" else _sniff(lines[:50])
+    parsed = _Rows(str(path), lines, delimiter, start=0 if stated is None else 1)
+    header = next(parsed.numbered, (0, list[str]()))[1]
+    names, notes = header_names([] if parsed.bad else header, str(path))
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    clean = SURROGATES.search(text) is None and "\0" not in text
+    for number, row in parsed.numbered:
+        if not (clean and len(row) == len(names)):
+            fault = _fault(row, names)
+            if fault is not None:
+                parsed.refuse(number, *fault)
+                continue
+        rows.append(row)
+        numbers.append(number)
+    frame = frame_of(names, list(zip(*rows, strict=True)) or [()] * len(names))
+    n_read = len(rows) + len(parsed.bad)
+    return Table(str(path), frame, int64(numbers), tuple(parsed.bad), n_read, notes)
+
+
+def _fault(row: Sequence[str], names: Sequence[str]) -> tuple[str | None, str] | None:
+    """Column and reason why a parsed row is none, or None."""
+    if not any(v.strip() for v in row):
+        return None, "empty record"
+    if len(row) != len(names):
+        return None, f"{len(row)} fields, the header has {len(names)}"
+    at = spoilt(row)
+    return None if at is None else (names[at], NOT_UTF_8)
+
+
+class _Rows:
+    """Parsed rows, `numbered` by the line each starts on; one that cannot be parsed is refused."""
+
+    def __init__(self, file: str, lines: list[str], delimiter: str, start: int = 0) -> None:
+        self.bad: list[BadRecord] = []
+        self._file = file
+        self._lines = lines
+        self._delimiter = delimiter
+        self._start = start
+        self.numbered = self._parse()
+
+    def refuse(self, row: int, column: str | None, reason: str) -> None:
+        """Report a row."""
+        self.bad.append(BadRecord(self._file, row, column, reason))
+        if len(self.bad) > max(_GIVE_UP, len(self._lines) // 2):
+            raise DataError(
+                f"more than {_GIVE_UP:,} rows cannot be read; the first: {self.bad[0].reason}",
+                where=f"{self._file}, row {self.bad[0].row}",
+                hint=f"taken as fields split by {self._delimiter!r}; is it another format?",
+            )
+
+    def _parse(self) -> Iterator[tuple[int, list[str]]]:
+        first = self._start
+        while first < len(self._lines):
+            rest = (self._lines[i] for i in range(first, len(self._lines)))
+            reader = csv.reader(rest, delimiter=self._delimiter, strict=True)
+            done = 0
+            try:
+                for row in reader:
+                    yield first + done + 1, row
+                    done = reader.line_num
+                return
+            except csv.Error as e:
+                self.refuse(first + done + 1, None, f"broken quotes ({e})")
+                first += done + 1
+
+
+def _sniff(lines: list[str]) -> str:
+    """The delimiter that splits the header into most fields and most lines alike."""
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        try:
+            widths = [len(r) for r in csv.reader(lines, delimiter=delimiter) if r]
+        except csv.Error:
+            widths = [len(line.split(delimiter)) for line in lines]
+        if not widths or widths[0] < 2:
+            return 0.0, 0
+        return sum(w == widths[0] for w in widths) / len(widths), widths[0]
+
+    best = max(_DELIMITERS, key=fit)
+    return best if fit(best)[0] > 0 else ","

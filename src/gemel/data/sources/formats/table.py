@@ -1,0 +1,123 @@
+"""A table as it stands in a file: raw columns, the row each came from, refused rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gemel.arrays import Bool, Int64
+from gemel.data.dataset import BadRecord
+from gemel.data.schema import as_text
+from gemel.data.sources.formats.text import spoilt
+from gemel.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw columns of one file.
+
+    Attributes:
+        file: path, for messages.
+        frame: (n rows) columns as String, or as typed by a Parquet file.
+        rows: (n,) int64, line or row number of each row in the file, from 1.
+        bad: refused rows.
+        n_read: all rows, refused ones included.
+        notes: what a user should know about the file.
+        nested: per column that has any, (n,) which values are lists or objects; null in `frame`.
+        whole: the columns under their own names, where `frame` has only some or has them renamed.
+    """
+
+    file: str
+    frame: pl.DataFrame
+    rows: Int64
+    bad: tuple[BadRecord, ...]
+    n_read: int
+    notes: tuple[str, ...] = ()
+    nested: Mapping[str, Bool] = field(default_factory=dict)
+    whole: pl.DataFrame | None = None
+
+    @property
+    def written(self) -> pl.DataFrame:
+        """(n rows) all columns as they stand in the file."""
+        return self.frame if self.whole is None else self.whole
+
+    @property
+    def ordinals(self) -> Int64:
+        """(n,) int64 place of each row among all rows, refused ones included, from 1."""
+        every = np.union1d(self.rows, [b.row for b in self.bad if b.row is not None])
+        return np.searchsorted(every, self.rows).astype(np.int64) + 1
+
+
+def of_frame(frame: pl.DataFrame, file: str) -> Table:
+    """A table of columns that are typed already; NaN is a missing value."""
+    import polars as pl
+
+    frame = frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    return Table(file, frame, np.arange(1, frame.height + 1), (), frame.height)
+
+
+def of_values(columns: Mapping[str, Sequence[Any]], file: str) -> Table:
+    """A table of columns of single values of any type: text, but for numbers with fractions.
+
+    A number with a fraction is one whatever the decimal sign of texts is.
+    """
+    import polars as pl
+
+    def column(name: str, values: Sequence[Any]) -> pl.Series:
+        if _are_fractions(values):
+            return pl.Series(name, values, dtype=pl.Float64, strict=False).fill_nan(None)
+        return pl.Series(name, [as_text(v) for v in values], dtype=pl.String)
+
+    frame = pl.DataFrame([column(name, values) for name, values in columns.items()])
+    return Table(file, frame, np.arange(1, frame.height + 1), (), frame.height)
+
+
+def _are_fractions(values: Sequence[Any]) -> bool:
+    """Whether all that is there are numbers, and one is not whole."""
+    kinds = {type(v) for v in values if v is not None}
+    if not any(issubclass(kind, float | np.floating) for kind in kinds):
+        return False
+    plain = all(issubclass(k, int | float | np.number) and k is not bool for k in kinds)
+    return plain and any(v is not None and v == v and v % 1 != 0 for v in values)
+
+
+def header_names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
+    """Names of columns, and what a user should know of them.
+
+    Raises:
+        DataError: there are none, they are no text, or one is there twice.
+    """
+    if not header:
+        raise DataError("the header cannot be read", where=f"{where}, row 1")
+    names = [h.strip() or f"column_{i}" for i, h in enumerate(header, 1)]
+    if spoilt(names) is not None:
+        raise DataError(
+            "the header is not UTF-8 text", where=f"{where}, row 1", hint="save it as UTF-8"
+        )
+    twice = [n for n, count in Counter(names).items() if count > 1]
+    if twice:
+        hint = "each column needs its own name"
+        raise DataError(f"the header names {twice[0]!r} twice", where=f"{where}, row 1", hint=hint)
+    unnamed = [i for i, h in enumerate(header, 1) if not h.strip()]
+    return names, tuple(f"column {i} has no name in the header; called column_{i}" for i in unnamed)
+
+
+def frame_of(names: list[str], columns: Sequence[Sequence[str | None]]) -> pl.DataFrame:
+    """Text columns of equal length."""
+    import polars as pl
+
+    return pl.DataFrame(
+        [pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)]
+    )
+
+
+def int64(numbers: list[int]) -> Int64:
+    """(n,) numbers of rows."""
+    return np.array(numbers, dtype=np.int64)

@@ -1,0 +1,64 @@
+"""Text of files: in gzip or not, with which ending, where it is no text."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from gemel.errors import DataError
+
+GZIP = ".gz"
+"""May stand behind the ending of a text file."""
+NOT_UTF_8 = "not UTF-8 text"
+SURROGATES = re.compile("[\udc80-\udcff]")
+
+
+def ending(path: Path) -> str:
+    """The suffix of a file, in small letters; that of what is inside for gzip."""
+    inner = path.with_suffix("") if path.suffix.lower() == GZIP else path
+    return inner.suffix.lower()
+
+
+def text_of(path: Path) -> str:
+    """The text of a UTF-8 file; bytes that are not UTF-8 come back as lone surrogates.
+
+    A byte order mark is dropped; with one, UTF-16 is read too.
+
+    Raises:
+        DataError: unreadable, empty, or a table in another form than its name says.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise DataError(f"cannot read the file: {e.strerror}", where=str(path)) from e
+    if path.suffix.lower() == GZIP:
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as e:
+            raise DataError(f"cannot unpack the file: {e}", where=str(path)) from e
+    if not data.strip():
+        raise DataError("the file is empty", where=str(path))
+    if data[:4] in (b"PK\x03\x04", b"PAR1") or data[:2] == b"\x1f\x8b":
+        hint = "unpack it, or give it the ending of what it is (such as .parquet)"
+        raise DataError("this is not a text file", where=str(path), hint=hint)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="surrogateescape")
+
+
+def physical_lines(text: str) -> list[str]:
+    """Lines with their ends, as csv wants them, without blank lines at the end of the file."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return [line + "\n" for line in lines]
+
+
+def spoilt(row: Sequence[str]) -> int | None:
+    """Position of the first value with bytes that are not text, or None."""
+    return next((i for i, v in enumerate(row) if "\0" in v or SURROGATES.search(v)), None)

@@ -1,0 +1,74 @@
+"""Files whose values have types: Parquet and the sheets of spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gemel.data.dataset import BadRecord
+from gemel.data.schema import as_text
+from gemel.data.sources.formats import sheets
+from gemel.data.sources.formats.table import Table, header_names, int64, of_frame, of_values
+from gemel.errors import DataError
+
+PARQUET = (".parquet", ".pq")
+
+
+def read_parquet(path: Path) -> Table:
+    """The table in a Parquet file.
+
+    Raises:
+        DataError: unreadable, or it holds no table.
+    """
+    import polars as pl
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        # Not pl.read_parquet, which panics on a damaged page instead of raising.
+        read = parquet.read_table(path, partitioning=None).replace_schema_metadata(None)
+        read = read.rename_columns(read.column_names)
+        read.validate(full=True)
+    except (OSError, pyarrow.ArrowException, ValueError) as e:
+        reason = str(e).splitlines()[0]
+        raise DataError(f"cannot read the Parquet file: {reason}", where=str(path)) from e
+    frame = pl.from_arrow(read)
+    if not isinstance(frame, pl.DataFrame):
+        raise DataError("the Parquet file holds no table", where=str(path))
+    return of_frame(frame, str(path))
+
+
+def read_sheet(path: Path) -> Table:
+    """The table on the first sheet with one; rows and columns without a value are left out.
+
+    Raises:
+        DataError: unreadable, or the header is none.
+    """
+    sheet = sheets.read(path)
+    header, *rows = sheet.rows
+    used = [i for i, cells in enumerate(zip(*sheet.rows, strict=True)) if _any_value(cells)]
+    names, notes = header_names([as_text(header[i]) or "" for i in used], str(path))
+    numbered = [(number, row) for number, row in enumerate(rows, sheet.first + 1)]
+    while numbered and not _any_value(numbered[-1][1]):
+        numbered.pop()
+    kept = [(number, row) for number, row in numbered if _any_value(row)]
+    empty = [
+        BadRecord(str(path), number, None, "empty record")
+        for number, row in numbered
+        if not _any_value(row)
+    ]
+    columns = {name: [row[i] for _, row in kept] for name, i in zip(names, used, strict=True)}
+    return Table(
+        str(path),
+        of_values(columns, str(path)).frame,
+        int64([number for number, _ in kept]),
+        tuple(empty),
+        len(numbered),
+        (*notes, *((sheet.note,) if sheet.note else ())),
+    )
+
+
+def _any_value(cells: Sequence[Any]) -> bool:
+    """Whether a cell has a value."""
+    return any(value is not None for value in cells)
