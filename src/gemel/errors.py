@@ -7,6 +7,7 @@
       ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
                             PointerMoved RolloutConflict
       GalleryError        > UnknownRecord DuplicateRecord GalleryFull GalleryUnavailable
+                            ReadOnly
       LedgerError         > RowRefused LedgerUnavailable
       RequestError        > InvalidInput UnknownDecision Unauthenticated NotAllowed
                             RateLimited QuotaReached Overloaded DeadlineExceeded MalformedBody
@@ -191,6 +192,13 @@ class GalleryUnavailable(GalleryError):
 
     code = "gallery_unavailable"
     status = 503
+
+
+class ReadOnly(GalleryError):
+    """The gallery is open to be searched only; another process changes it."""
+
+    code = "read_only"
+    status = 409
 
 
 class LedgerError(GemelError):

@@ -210,6 +210,7 @@ EVENTS = {
     "older_not_kept": "the release before cannot be opened: it misses what is enrolled from now on",
     "rollout_failed": "the candidate of a rollout cannot be served",
     "pointer_unreadable": "the store could not be asked where the pointer is",
+    "gallery_unreadable": "a read-only service cannot see what another process changes",
     "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",
     "ledger_recovered": "the ledger takes entries again",
     "ledger_head": "the last entry of the ledger; what stands before it cannot be rewritten unseen",

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gemel.cli import show
 from gemel.cli.options import ConfigFile, Sets
 from gemel.cli.project import Project
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, GalleryUnavailable
 
 if TYPE_CHECKING:
     from gemel.gallery.gallery import Gallery
@@ -30,6 +30,10 @@ def serve(
     grpc_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="gRPC as well; 0: any free port.")
     ] = None,
+    read_only: Annotated[
+        bool | None,
+        typer.Option("--read-only", help="Beside the service that changes records."),
+    ] = None,
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
@@ -37,9 +41,8 @@ def serve(
     from gemel.serve.http import server
     from gemel.telemetry import log_to
 
-    project = Project.open(
-        config, sets, {"serve.host": host, "serve.port": port, "serve.grpc_port": grpc_port}
-    )
+    flags = {"host": host, "port": port, "grpc_port": grpc_port, "read_only": read_only}
+    project = Project.open(config, sets, {f"serve.{name}": flag for name, flag in flags.items()})
     log = log_to()
     with application(project, log) as app:
         settings = _placed(project)
@@ -85,7 +88,13 @@ class _Place:
     log: Any
 
     def gallery(self, release: Release) -> Gallery:
-        return self.project.gallery(release, write=True)
+        write = not self.project.config.serve.read_only
+        if not write and not self.project.gallery_folder(release.space_id).is_dir():
+            raise GalleryUnavailable(
+                "this tenant has no records yet",
+                hint="enroll them with the service that is not read-only",
+            )
+        return self.project.gallery(release, write=write)
 
     def ledger(self) -> Ledger:
         return self.project.ledger(
@@ -121,7 +130,8 @@ def application(project: Project, log: Any) -> Iterator[Front]:
             what = "a service is that of a project, for all of its tenants"
             raise ConfigError(what, where="store.tenant", hint="leave it out")
         release = project.release()
-        gallery = opened.enter_context(project.gallery(release, write=True))
+        write = not settings.read_only
+        gallery = opened.enter_context(project.gallery(release, write=write))
         ledger = opened.enter_context(
             project.ledger(on_lost=lambda draft: log.error("ledger_unwritten", entry=draft))
         )
@@ -147,9 +157,10 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         follower = Follower(
             service,
             store,
-            open_gallery=lambda other: project.gallery(other, write=True),
+            open_gallery=lambda other: project.gallery(other, write=write),
             desk=desk,
             log=log,
+            read_only=settings.read_only,
         )
         follower.start()
         opened.callback(follower.stop)
@@ -158,7 +169,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
             tokens = Tokens(_placed(project), GRANTED, log)
             tokens.start()
             opened.callback(tokens.stop)
-        usage = Usage(project.usage_file, log)
+        usage = Usage(project.usage_file if write else None, log)  # the file has one writer too
         usage.start()
         opened.callback(usage.stop)
         quotas = Quotas(settings.tenant_per_day, settings.tenant_records)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from gemel.errors import GalleryUnavailable, LedgerError, NotAllowed
+from gemel.errors import GalleryError, GalleryUnavailable, LedgerError, NotAllowed
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
@@ -127,6 +127,12 @@ class Home:
         held = [g.count() * (4 * g.dim + RECORD_BYTES) for g in tuple(self._galleries.values())]
         return PLACE_BYTES + sum(held)
 
+    def refresh(self) -> None:
+        """Read what another process changed."""
+        for gallery in tuple(self._galleries.values()):
+            with suppress(GalleryError):  # it may be closed by now
+                gallery.refresh()
+
     def close(self) -> None:
         """Close all of it."""
         with self._lock, ExitStack() as closing:
@@ -192,6 +198,11 @@ class Tenants:
     def names(self) -> tuple[str, ...]:
         """Of those that are open, the one used last at the end."""
         return tuple(self._open)
+
+    def refresh(self) -> None:
+        """Read what another process changed for those that are open."""
+        for home in tuple(self._open.values()):
+            home.refresh()
 
     def close(self) -> None:
         """Close all of them; nobody may be answered any more."""

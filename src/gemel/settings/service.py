@@ -101,6 +101,13 @@ class ServeSettings(Settings, frozen=True):
         Count,
         Meta(description="Memory above which places of tenants that nobody uses are closed"),
     ] = 1_000_000_000
+    read_only: Annotated[
+        bool,
+        Meta(
+            description="Answer beside another service on the same folder, which alone changes "
+            "records; its changes are seen within a second"
+        ),
+    ] = False
     pointer: Annotated[
         Literal["stable"], Meta(description="The pointer whose release is served")
     ] = "stable"

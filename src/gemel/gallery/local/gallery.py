@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Float32, Int64, check_embeddings
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
-from gemel.errors import DataError, GalleryError, InvalidInput, UnknownRecord, quoted
+from gemel.errors import DataError, GalleryError, InvalidInput, ReadOnly, UnknownRecord, quoted
 from gemel.gallery.attributes import (
     MAX_NAMES,
     Attributes,
@@ -222,9 +222,11 @@ class LocalGallery:
         self._check_open()
         with self._writing:
             before = self._memory.last_seq
-            self._is_behind = True
-            self._catch_up()
-            return self._memory.last_seq - before
+            if self._rows.last_seq() > before:  # what knows this state goes on knowing it
+                self._is_behind = True
+                self._catch_up()
+        self._indexer.follow()
+        return self._memory.last_seq - before
 
     def build_index(self) -> None:
         """Bring the index up to date now; a gallery small enough to scan needs none.
@@ -300,8 +302,7 @@ class LocalGallery:
     def _check_writer(self) -> None:
         self._check_open()
         if self._opened.lock is None:
-            raise GalleryError(
+            raise ReadOnly(
                 "the gallery is open read-only",
-                where=str(self.path),
-                hint="open it with write=True",
+                hint="ask the service without serve.read_only, or open it with write=True",
             )

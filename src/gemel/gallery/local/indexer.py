@@ -70,6 +70,7 @@ class Indexer:
         self.problem: str | None = None
         self._folder, self._rows, self._how, self._view = folder, rows, how, view
         self._write = write
+        self._note: str | None = None
         self._name = how.name
         self._busy = threading.Lock()
         self._closing = threading.Event()
@@ -80,8 +81,16 @@ class Indexer:
         view = self._view()
         if self._write:
             files.remove_others(self._folder, files.named(note))
+        self._note = note
         if view.n_live > self._how.exact_rows:
             self.index = files.load(self._folder, note, self._name, view.matrix.shape[1])
+
+    def follow(self) -> None:
+        """Where another process builds, use what it has saved since."""
+        if self._write or self._view().n_live <= self._how.exact_rows:
+            return
+        if self._rows.meta().get(files.META_KEY) != self._note:
+            self.load()
 
     def wake(self) -> None:
         """Start building in the background if that is due and nobody does."""

@@ -120,6 +120,11 @@ class Rows:
             n_deleted = connection.execute(total.where(ROWS.c.live.is_(sa.false()))).scalar_one()
         return n_rows - n_deleted, n_deleted
 
+    def last_seq(self) -> int:
+        """The number of the last change; 0 before the first."""
+        with self._database.transaction() as connection:
+            return connection.execute(sa.select(sa.func.max(ROWS.c.seq))).scalar_one() or 0
+
     def put(
         self, seqs: Int64, ids: Sequence[str], rows: Float32, attributes: Sequence[Attributes]
     ) -> list[bytes]:

@@ -36,6 +36,7 @@ class Follower:
         log: a logger; JSON lines to stderr if left out.
         clock: seconds, for retries.
         on_switch: called after each switch.
+        read_only: another process changes the galleries, and this one sees what it does.
 
     Attributes:
         pilot: the part that the service has in rollouts; None without a desk.
@@ -51,6 +52,7 @@ class Follower:
         log: Any = None,
         clock: Callable[[], float] = time.monotonic,
         on_switch: Callable[[], None] | None = None,
+        read_only: bool = False,
     ) -> None:
         self._service = service
         self._store = store
@@ -60,9 +62,13 @@ class Follower:
         self._refused: tuple[str, float] | None = None
         first = service.pick()
         self._galleries = Galleries(first.gallery, first.release.space_id, open_gallery)
-        self.pilot = None if desk is None else Pilot(service, desk, self._galleries, self._log)
+        self._read_only = read_only
+        self.pilot = None
+        if desk is not None:
+            self.pilot = Pilot(service, desk, self._galleries, self._log, read_only=read_only)
         self._mark: object = None
         self._looked = 0.0
+        self._is_stale = False
         self._switched = service.metrics.counter("gemel_rollouts_total", "switched")
         self._failed = service.metrics.counter("gemel_rollouts_total", "failed")
         self._end = threading.Event()
@@ -127,6 +133,21 @@ class Follower:
             except Exception as error:
                 self._service.warning = f"{STABLE} cannot be read"
                 self._log.error("pointer_unreadable", exc_info=error)
+            if self._read_only:
+                self._refresh()
+
+    def _refresh(self) -> None:
+        """See what the writing process changed; what cannot be read is searched as it was."""
+        try:
+            self._galleries.refresh()
+            if self._service.tenants is not None:
+                self._service.tenants.refresh()
+            self._is_stale = False
+        except Exception as error:
+            if not self._is_stale:  # said once, not five times a second
+                self._log.error("gallery_unreadable", exc_info=error)
+            self._is_stale = True
+            self._service.warning = "the gallery cannot be read any more: changes are not seen"
 
     def _is_due(self) -> bool:
         """Something was kept in the store since the last look, or that is a second ago."""

@@ -49,6 +49,16 @@ class Galleries:
             self._known[release.space_id] = opened
         return self._known[release.space_id]
 
+    def refresh(self) -> None:
+        """Read what another process changed in those that are open.
+
+        Raises:
+            GalleryError: one cannot be read.
+        """
+        for gallery in tuple(self._known.values()):
+            if gallery is not None:
+                gallery.refresh()
+
     def close(self) -> None:
         """Close what was opened here: nothing may be served any more."""
         for gallery in self._known.values():

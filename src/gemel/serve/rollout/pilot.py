@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from gemel.errors import GateFailed, GemelError, PointerMoved, ReleaseError, RolloutConflict
+from gemel.gallery.gallery import Gallery
 from gemel.ledger.bodies import Answered, Verified
 from gemel.ledger.verdicts import VERDICT
 from gemel.serve.live import Live
@@ -41,6 +42,8 @@ class Pilot:
         galleries: of the service.
         log: a logger.
         clock: seconds.
+        read_only: another process changes the galleries and counts what people say; this one waits
+            for it where a gallery lacks something.
     """
 
     def __init__(
@@ -50,8 +53,11 @@ class Pilot:
         galleries: Galleries,
         log: Any,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        read_only: bool = False,
     ) -> None:
-        self._arms, self._ledger = service.arms, service.ledger
+        self._arms, self._read_only = service.arms, read_only
+        self._ledger = None if read_only else service.ledger
         self._threads = service.threads
         self._desk, self._galleries, self._log, self._clock = desk, galleries, log, clock
         counter = service.metrics.counter
@@ -63,7 +69,8 @@ class Pilot:
         self._said = clock()
         self._verdict_seq = 0
         try:
-            self._keep_older()
+            if not read_only:
+                self._keep_older()
         except GemelError as error:
             log.warning("older_not_kept", cause=error.what)
 
@@ -125,10 +132,12 @@ class Pilot:
         try:
             release = self._desk.store.get(plan.release)
             gallery = self._galleries.of(release, stable.gallery)
+            if self._read_only and not _covers(gallery, stable.gallery):
+                return None  # what was written to one only so far; the next look sees it in both
             live = Live.open(
                 release, gallery, previous=stable, threads=self._threads, label=stable.label
             )
-            _check_coverage(live, stable)
+            _check_coverage(gallery, stable.gallery)
         except Exception as error:  # whatever it is, stable goes on
             cause = error.what if isinstance(error, GemelError) else "internal error"
             self._log.error("rollout_failed", release=plan.release, exc_info=error)
@@ -222,17 +231,20 @@ class Pilot:
                 trial.watch.judged_wrong(is_ours=decided.release == state.plan.release)
 
 
-def _check_coverage(live: Live, stable: Live) -> None:
+def _covers(mine: Gallery | None, other: Gallery | None) -> bool:
+    """Whether a candidate's gallery holds as many records as stable's."""
+    return other is None or (0 if mine is None else mine.count()) >= other.count()
+
+
+def _check_coverage(mine: Gallery | None, other: Gallery | None) -> None:
     """Return if the candidate's gallery holds as many records as stable's.
 
     Raises:
         ReleaseError: it does not.
     """
-    if stable.gallery is None:
-        return
-    mine = 0 if live.gallery is None else live.gallery.count()
-    if mine < stable.gallery.count():
+    if other is not None and not _covers(mine, other):
+        n_mine = 0 if mine is None else mine.count()
         raise ReleaseError(
-            f"its gallery has {mine:,} records, that of stable {stable.gallery.count():,}",
+            f"its gallery has {n_mine:,} records, that of stable {other.count():,}",
             hint="enroll the records with this release",
         )
