@@ -5,7 +5,7 @@
       DataError           > LeakageError TargetRefused
       TrainingError       > CollapseError
       ReleaseError        > NotFound DigestMismatch ParityError SpaceMismatch GateFailed
-                            PointerMoved RolloutConflict
+                            PointerMoved RolloutConflict NotYet
       GalleryError        > UnknownRecord DuplicateRecord GalleryFull GalleryUnavailable
                             ReadOnly
       LedgerError         > RowRefused LedgerUnavailable
@@ -150,6 +150,13 @@ class RolloutConflict(ReleaseError):
 
     code = "rollout_conflict"
     status = 409
+
+
+class NotYet(ReleaseError):
+    """A rollout has not come as far as whoever waits for it wants."""
+
+    code = "not_yet"
+    status = 425
 
 
 class GateFailed(ReleaseError):

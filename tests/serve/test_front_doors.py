@@ -512,6 +512,7 @@ def test_every_route_has_a_role_and_a_permit_for_each_lane_that_its_verb_takes(
         "/v1/records": {"records": RECORDS, "ids": ["new/1"]},
         "/v1/verdicts": {"decision_id": "0" * 32, "genuine": True},
         "/v1/rollout": {"action": "abort"},
+        "/v1/rollout/hook": {"metadata": {"hook": "rollout"}},
         "/v1/verify-batch": {"pairs": [{"left": ANNA, "right": NEAR}]},
         "/v1/search-batch": {"queries": [{"query": ADA}]},
         "/v1/rerank": {"query": ADA, "documents": [ADA]},

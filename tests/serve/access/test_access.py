@@ -163,6 +163,15 @@ def test_no_page_changes_anything_for_a_reader(guarded: Guarded) -> None:
     assert guarded.ask("POST", "/console/examples", guarded.keys["admin"], {}).status_code == 405
 
 
+def test_a_key_may_be_the_password_of_an_address(guarded: Guarded) -> None:
+    """As tools send it that take no headers: https://anybody:KEY@host/."""
+    for key, status in ((guarded.keys["reader"], 200), ("x", 401), ("", 401)):
+        assert guarded.client.get("/v1/release", auth=("anybody", key)).status_code == status
+    for value in ("Basic", "Basic !", "Basic " + guarded.keys["reader"]):
+        reply = guarded.client.get("/v1/release", headers={"authorization": value})
+        assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
+
+
 @pytest.mark.parametrize("path", [path for path, _, _ in FILES])
 def test_the_page_itself_needs_no_key(guarded: Guarded, path: str) -> None:
     assert guarded.ask("GET", path, None).status_code == 200

@@ -163,6 +163,7 @@ def asked(of: str, decision: str) -> dict[tuple[str, str], Any]:
         ("GET", "/v1/proposal"): None,
         ("GET", "/v1/rollout"): None,
         ("POST", "/v1/rollout"): {"action": "abort"},
+        ("POST", "/v1/rollout/hook"): {"metadata": {"hook": "rollout"}},
         ("GET", "/v1/release"): None,
         ("GET", "/v1/card"): None,
         ("GET", "/v2"): None,

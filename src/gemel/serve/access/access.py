@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Iterable, Mapping
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +34,7 @@ GRANTED: Mapping[Role, frozenset[Role]] = {
 LOOK_SECONDS = 1.0
 """After which the file of keys is looked at again."""
 HINT = "send Authorization: Bearer KEY; gemel keys add makes one"
-_SCHEME = b"bearer "
+_BEARER, _BASIC = b"bearer ", b"basic "
 
 
 class Quotas(NamedTuple):
@@ -95,10 +97,7 @@ class Access:
         keys = self._current()
         if role is None or (keys is None and self._tokens is None):
             return LOCAL
-        sent = [value for name, value in headers if name == b"authorization"]
-        if len(sent) != 1 or sent[0][: len(_SCHEME)].lower() != _SCHEME:
-            raise Unauthenticated("this service wants a key", where="Authorization", hint=HINT)
-        text = sent[0][len(_SCHEME) :].strip()
+        text = _sent([value for name, value in headers if name == b"authorization"])
         if self._tokens is not None and text.count(b".") == 2:
             key, found, what = None, self._tokens.caller(text), "a token without that role"
         else:
@@ -176,3 +175,19 @@ class Access:
 
 def _caller(key: Key) -> Caller:
     return Caller(key.name, GRANTED[key.role], key.tenant, key.max_records)
+
+
+def _sent(values: Sequence[bytes]) -> bytes:
+    """The key or token of a request: after `Bearer`, or as the password of whatever user, where a
+    tool can send no headers but takes `https://gemel:KEY@host/`.
+
+    Raises:
+        Unauthenticated: there is none, or more than one.
+    """
+    value = values[0] if len(values) == 1 else b""
+    if value[: len(_BEARER)].lower() == _BEARER:
+        return value[len(_BEARER) :].strip()
+    if value[: len(_BASIC)].lower() == _BASIC:
+        with suppress(ValueError):  # no base64
+            return b64decode(value[len(_BASIC) :].strip(), validate=True).partition(b":")[2]
+    raise Unauthenticated("this service wants a key", where="Authorization", hint=HINT)

@@ -301,6 +301,16 @@ TABLE: tuple[Route, ...] = (
         verb=rollout.rollout,
         lanes=("group",),
     ),
+    Route(
+        method="POST",
+        path="/v1/rollout/hook",
+        body=rollouts.HookBody,
+        reply=rollouts.RolloutReply,
+        summary="Whether a delivery tool shall go on, as Flagger's webhooks ask: 200, 425 or 409",
+        role="operator",
+        verb=rollout.hook,
+        lanes=("group",),
+    ),
     RELEASE,
     Route(
         method="GET",

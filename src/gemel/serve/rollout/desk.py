@@ -189,6 +189,14 @@ class Desk:
 
         return self._change(decide)
 
+    def check(self, plan: Plan) -> None:
+        """Return if the candidate of a rollout passes its gates as it is now.
+
+        Raises:
+            GateFailed: it does not.
+        """
+        self._check(self.store.get(plan.release), self.store.get(plan.stable), "canary")
+
     def see(self, decide: Decide) -> State | None:
         """Keep what a process has seen: the rollout that is under way, changed by `decide`."""
 

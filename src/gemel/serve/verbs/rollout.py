@@ -6,9 +6,13 @@ from gemel.errors import InvalidInput, NotFound, RolloutConflict
 from gemel.serve.context import Context
 from gemel.serve.rollout.desk import Desk, Wish
 from gemel.serve.rollout.guard import judge
+from gemel.serve.rollout.hooks import check
 from gemel.serve.rollout.plan import State
 from gemel.serve.steps import Move, Steps
-from gemel.serve.wire.rollouts import RolloutBody, RolloutQuery, RolloutReply, Seen
+from gemel.serve.wire.rollouts import HookBody, RolloutBody, RolloutQuery, RolloutReply, Seen
+
+FAILED = "Failed"
+"""Phase of a canary that Flagger has rolled back."""
 
 
 def rollout(context: Context, body: RolloutBody) -> Steps[RolloutReply]:
@@ -46,6 +50,20 @@ def status(context: Context, _: RolloutQuery) -> Steps[RolloutReply]:
     state = desk.state()
     if state is None:
         raise NotFound("there was no rollout yet", hint="gemel rollout start RELEASE")
+    return said(state)
+
+
+def hook(context: Context, body: HookBody) -> Steps[RolloutReply]:
+    """The rollout, if a delivery tool shall go on; what it gave up itself is given up here too."""
+    desk, asked = _desk(context), body.metadata
+    yield Move("group")
+    state = check(desk.state(), asked.hook, asked.release)
+    if state.is_active:
+        if asked.hook == "post-rollout" and body.phase == FAILED:
+            where = f"{body.namespace}/{body.name}"
+            state = desk.abort(actor=context.caller.name, reason=f"{where} was rolled back")
+        elif asked.hook == "confirm-promotion":
+            desk.check(state.plan)
     return said(state)
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS
 from gemel.serve.rollout.guard import Reading, Word
+from gemel.serve.rollout.hooks import Hook
 from gemel.serve.rollout.plan import Status
 from gemel.serve.wire.items import Body
 
@@ -38,6 +39,24 @@ class RolloutBody(Body):
         float, Meta(gt=0, lt=1, description="Risk of rolling back what is not worse")
     ] = ALPHA
     reason: str = ""
+
+
+class HookMeta(Struct):
+    """What a webhook is configured with; further keys do not count."""
+
+    hook: Annotated[Hook, Meta(description="Which hook it is: its type")]
+    release: Annotated[
+        str, Meta(description="Start of the candidate's id, for hooks of that one alone")
+    ] = ""
+
+
+class HookBody(Struct):
+    """A webhook as Flagger sends it; further keys do not count."""
+
+    metadata: HookMeta
+    name: Annotated[str, Meta(description="Of the canary there")] = ""
+    namespace: str = ""
+    phase: Annotated[str, Meta(description="Of the canary there, such as Progressing")] = ""
 
 
 class RolloutQuery(Body):
