@@ -85,10 +85,10 @@ def test_a_gallery_of_another_space_has_to_be_enrolled_first(
     other = small.release(tmp_path / "other")
     for n, failing in ((0, True), (9, True), (10, False), (12, False)):
         counts = {other.id: n, release.id: 10}
-        report = gates.run(other, release, enrolled=lambda r, counts=counts: counts[r.id])
+        report = gates.run(other, release, enrolled=lambda r, counts=counts: {"": counts[r.id]})
         assert ("gallery enrolled" in failed(report)) == failing
     child = release.child(into=tmp_path / "child", policy=release.policy)
-    names = [g.name for g in gates.run(child, release, enrolled=lambda r: 0).gates]
+    names = [g.name for g in gates.run(child, release, enrolled=lambda r: {}).gates]
     assert "gallery enrolled" not in names, "the same space, the same gallery"
 
 
@@ -264,3 +264,22 @@ def test_a_broken_promise_in_one_category_fails(release: Release, tmp_path: Path
         report = gates.run(changed(release, tmp_path / str(low), said))
         assert failed(report) == gates_failed
         assert not gates_failed or "category b" in detail(report, "target holds on eval")
+
+
+def test_what_one_tenant_has_more_hides_nothing_of_what_another_lacks(
+    release: Release, tmp_path: Path
+) -> None:
+    other = small.release(tmp_path / "other")
+    theirs = {"": 10, "acme": 5, "bolt": 7}
+    ours = {"": 90, "acme": 5, "bolt": 6}
+
+    def seen(counts: dict[str, int]) -> gates.Gate:
+        of = {release.id: theirs, other.id: counts}
+        found = gates.run(other, release, enrolled=lambda r: of[r.id]).gates
+        return next(gate for gate in found if gate.name == "gallery enrolled")
+
+    assert seen(theirs).passed
+    assert seen({**theirs, "new": 3}).passed
+    assert not seen(ours).passed
+    assert seen(ours).detail.startswith("6 of 7 records of tenant bolt are")
+    assert "9 of 10 records," in seen({"": 9, "bolt": 7}).detail

@@ -270,12 +270,14 @@ class Project:
         except GalleryError:
             return self.gallery(release)
 
-    def enrolled(self, release: Release) -> int:
-        """How many records the galleries of a release's space have, those of tenants as well."""
+    def enrolled(self, release: Release) -> dict[str, int]:
+        """How many records the galleries of a release have, by tenant; "" is the project itself."""
         from gemel.gallery.local.opening import n_records
 
-        homes = [self, *map(self.of_tenant, self.tenants)]
-        return sum(n_records(home.gallery_folder(release.space_id)) for home in homes)
+        homes = {"": self, **{name: self.of_tenant(name) for name in self.tenants}}
+        return {
+            name: n_records(home.gallery_folder(release.space_id)) for name, home in homes.items()
+        }
 
     def elsewhere(self, release: Release) -> int:
         """How many records the largest gallery of another space has."""

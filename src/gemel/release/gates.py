@@ -8,7 +8,7 @@ reason, and both end up in the pointer's history.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import EllipsisType
@@ -66,8 +66,10 @@ class GateReport:
             )
 
 
-Enrolled = Callable[[Release], int]
-"""How many records the gallery of a release's space has."""
+Enrolled = Callable[[Release], Mapping[str, int]]
+"""How many records the galleries of a release's space have: that of the service under the empty
+name, that of each tenant under its own."""
+MAX_NAMED = 3
 
 
 def run(
@@ -257,9 +259,18 @@ def _in_date(candidate: Release, today: date) -> tuple[bool, str]:
     return not policy.has_expired(today), f"its thresholds are for use until {policy.expires}"
 
 
-def _enrolled(ours: int, theirs: int) -> tuple[bool, str]:
-    detail = f"{ours:,} records in the gallery of its space, {theirs:,} in that of stable"
-    return ours >= theirs, detail
+def _enrolled(ours: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[bool, str]:
+    """No gallery has fewer than that of stable: what one has more makes up for no other."""
+    lacking = [name for name, count in theirs.items() if ours.get(name, 0) < count]
+    if not lacking:
+        n, of_stable = sum(ours.values()), sum(theirs.values())
+        return True, f"{n:,} records in the gallery of its space, {of_stable:,} in that of stable"
+    said = [
+        f"{ours.get(name, 0):,} of {theirs[name]:,} records" + (name and f" of tenant {name}")
+        for name in lacking[:MAX_NAMED]
+    ]
+    rest = f" and of {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
+    return False, f"{', '.join(said)}{rest} are in the gallery of its space"
 
 
 def _mostly_right(candidate: Release) -> tuple[bool, str]:

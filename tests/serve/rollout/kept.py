@@ -66,7 +66,7 @@ def opened_project(tmp_path: Path) -> Project:
     store = Store(folder / "state")
     for pointer in ("canary", "shadow"):
         store.point(pointer, None, actor="test", reason="test")
-    desk = Desk(store, lambda release: n_records(found.at(release)))
+    desk = Desk(store, lambda release: {"": n_records(found.at(release))})
     found = Project(folder, store, store.get("stable"), desk)
     shutil.rmtree(found.at(found.stable))
     found.enroll(found.stable)

@@ -281,7 +281,7 @@ def test_what_must_hold_before(project: Project) -> None:
         start(project, project.stable)
     with pytest.raises(RolloutConflict, match="no rollout"):
         desk.abort(actor="test")
-    counted = Desk(project.store, lambda release: 0 if release.id == bare.id else 200)
+    counted = Desk(project.store, lambda release: {"": 0 if release.id == bare.id else 200})
     with pytest.raises(GateFailed, match="gallery enrolled"):
         counted.start(Wish(release=bare.id, steps=()), actor="test")
     with house(project) as at:
