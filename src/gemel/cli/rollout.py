@@ -15,6 +15,7 @@ from gemel.errors import NotFound
 if TYPE_CHECKING:
     from gemel.serve.rollout.desk import Desk
     from gemel.serve.rollout.plan import State
+    from gemel.serve.rollout.readout import Measured
 
 app = typer.Typer(no_args_is_help=True, help="Try a release on part of the requests.")
 
@@ -31,6 +32,10 @@ def start(
     canary: Annotated[
         str, typer.Option(help="Per cent of the subjects it answers, step by step.")
     ] = "5,25,50",
+    experiment: Annotated[
+        float | None,
+        typer.Option(help="Per cent of an experiment: no steps, ends by hand, galleries frozen."),
+    ] = None,
     max_flips: Annotated[
         float | None,
         typer.Option(help="Share of decisions that may differ; the gold sets say if left out."),
@@ -54,6 +59,7 @@ def start(
     wish = Wish(
         release=release,
         steps=() if shadow else steps,
+        experiment=experiment,
         max_flips=max_flips,
         slow_ms=slow_ms,
         least=least,
@@ -170,3 +176,14 @@ def _show(state: State, json: bool) -> None:
         for r in reply.readings
     ]
     show.table(head, rows)
+    if reply.readout:
+        compared = [
+            [row.question, *map(_measured, (row.stable, row.candidate)), row.says]
+            for row in reply.readout
+        ]
+        show.table(["of all answers", "stable", "candidate", "candidate has"], compared)
+
+
+def _measured(rate: Measured) -> str:
+    share = "" if rate.share is None else f"{rate.share:.2%} "
+    return f"{share}[{rate.low:.2%}, {rate.high:.2%}] of {rate.n:,}"

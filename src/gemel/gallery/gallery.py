@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -161,3 +161,18 @@ class Gallery(Protocol):
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """A gallery that numbers its changes, which an experiment needs."""
+
+    def position(self) -> int:
+        """Number of the last change; 0 before the first."""
+
+    def as_of(self, position: int) -> Gallery:
+        """What is there of what the change of that number, or one before, has written.
+
+        Later records are not seen, nor those that were changed or deleted since. Changes are made
+        in the gallery itself.
+        """

@@ -25,6 +25,7 @@ from gemel.serve.access.keys import check_tenant
 from gemel.serve.books import Books
 from gemel.serve.class_index import Classes
 from gemel.serve.live import Live
+from gemel.serve.rollout.arms import Trial
 
 PLACE_BYTES, RECORD_BYTES = 4_000_000, 300
 """Of an open place without records; of a record besides its embedding. Estimates."""
@@ -68,9 +69,11 @@ class Home:
         self._lock = threading.Lock()
         self._opening = asyncio.Lock()
 
-    def tries(self, candidate: Live, stable: Live) -> bool:
-        """Whether a candidate may answer: in another space its records may not be enrolled."""
-        return candidate.release.space_id == stable.release.space_id
+    def tries(self, trial: Trial, stable: Live) -> bool:
+        """Whether a candidate may answer: in another space its records may not be enrolled, and an
+        experiment has no snapshot of them.
+        """
+        return trial.beside is None and trial.live.release.space_id == stable.release.space_id
 
     async def bundle(self, base: Live) -> Live:
         """What `live` gives, without holding up the event loop."""

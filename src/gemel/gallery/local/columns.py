@@ -42,6 +42,14 @@ class AttributeView:
     n: int
     columns: dict[str, Column]
 
+    def upto(self, n: int) -> AttributeView:
+        """The attributes of fewer slots."""
+        fewer = {
+            name: Column(column.codes[:n], column.values, column.code_of)
+            for name, column in self.columns.items()
+        }
+        return AttributeView(n, fewer)
+
     def of(self, slot: int) -> Attributes:
         """What the row in a slot was enrolled with."""
         found = ((name, column, column.codes[slot]) for name, column in self.columns.items())

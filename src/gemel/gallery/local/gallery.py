@@ -32,10 +32,11 @@ from gemel.gallery.attributes import (
 from gemel.gallery.candidates import Hit
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.indexer import Indexer, Indexing
-from gemel.gallery.local.memory import Memory, grouped
+from gemel.gallery.local.memory import Memory, View, grouped
 from gemel.gallery.local.opening import Opened, open_folder
 from gemel.gallery.local.rows import DAMAGED
 from gemel.gallery.local.search import Search
+from gemel.gallery.local.snapshot import Snapshot
 from gemel.gallery.record import Checked, Enrolled, Record, Stats, check_ids
 
 SAME_EMBEDDING = 1e-6
@@ -145,8 +146,17 @@ class LocalGallery:
         where: Where | None = None,
         *,
         comparator: Comparator | None = None,
+        view: View | None = None,
     ) -> list[list[Hit]]:
-        """The k records most like each query, best first, ties in the order of their ids."""
+        """The k records most like each query, best first, ties in the order of their ids.
+
+        Args:
+            query: as for every gallery, and so are k, where and comparator.
+            k: see query.
+            where: see query.
+            comparator: see query.
+            view: of this gallery, to search in; None for all there is.
+        """
         self._check_open()
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise InvalidInput(f"k is {k!r}, expected a whole number from 1 up", where="k")
@@ -154,7 +164,8 @@ class LocalGallery:
         queries = check_embeddings(np.atleast_2d(queries), dim=self.dim, where="query")
         # The index is read before the view: an index may be older than a view, never newer.
         index = self._indexer.index
-        search = Search.over(self._view, comparator or self._comparator, check_where(where))
+        seen = view or self._view
+        search = Search.over(seen, comparator or self._comparator, check_where(where))
         return search.hits(queries, int(k), index, self._exact_rows)
 
     def get(self, record: str) -> Record:
@@ -171,15 +182,33 @@ class LocalGallery:
             raise UnknownRecord(f"no record {quoted(record, 80)}", where=str(self.path))
         return Record(record, *found)
 
-    def count(self, where: Where | None = None) -> int:
+    def count(self, where: Where | None = None, *, view: View | None = None) -> int:
         """How many records there are, or match a filter."""
         self._check_open()
-        return Search.over(self._view, self._comparator, check_where(where)).n_allowed
+        return Search.over(view or self._view, self._comparator, check_where(where)).n_allowed
 
-    def groups(self, name: str, where: Where | None = None) -> Groups:
+    def groups(self, name: str, where: Where | None = None, *, view: View | None = None) -> Groups:
         """The records by the value of an attribute."""
         self._check_open()
-        return grouped(self._view, name, check_where(where))
+        return grouped(view or self._view, name, check_where(where))
+
+    def view(self) -> View:
+        """The rows as they are now, which never changes."""
+        return self._view
+
+    def position(self) -> int:
+        """Number of the last change; see `Dated`."""
+        return self._view.last_seq
+
+    def as_of(self, position: int) -> Snapshot:
+        """This gallery up to a change; see `Dated`."""
+        return Snapshot(self, position)
+
+    def is_within(self, record: str, position: int) -> bool:
+        """Whether a record is there as that change, or one before, has written it."""
+        with self._writing:
+            slot = self._memory.slots.get(record)
+            return slot is not None and bool(self._view.seqs[slot] <= position)
 
     def is_at(self, state: object) -> bool:
         """Whether nothing changed since somebody read this state."""

@@ -8,7 +8,7 @@ changes: the writer only touches slots behind it, and `live` is copied before it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,22 @@ class View:
     def n_behind(self, seq: int) -> int:
         """Live rows that were written after the change of that number."""
         return int(self.live[np.searchsorted(self.seqs, seq, side="right") :].sum())
+
+    def upto(self, seq: int) -> View:
+        """The live rows that the change of that number, or one before, has written."""
+        n = int(np.searchsorted(self.seqs, seq, side="right"))
+        if n == len(self.seqs):
+            return self
+        live = self.live[:n]
+        return replace(
+            self,
+            matrix=self.matrix[:n],
+            seqs=self.seqs[:n],
+            live=live,
+            n_live=int(live.sum()),
+            attributes=self.attributes.upto(n),
+            last_seq=seq,
+        )
 
     def slots_of(self, seqs: Int64) -> Int64:
         """The slot that each seq is in, -1 where there is none; same shape."""

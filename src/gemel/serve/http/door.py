@@ -102,7 +102,7 @@ class Door:
                 steps = verb(context, asked)
                 return await lanes.answer(context, steps, is_large=call.n_held > 0)
 
-            if trial is None or (home is not None and not home.tries(trial.live, stable)):
+            if trial is None or (home is not None and not home.tries(trial, stable)):
                 return await ask(stable)
             # The shadow has no place of a tenant to look into.
             is_alone = home is not None and not GALLERY.isdisjoint(route.lanes)

@@ -18,6 +18,7 @@ import msgspec
 from gemel.gallery.gallery import Gallery
 from gemel.serve.context import Context
 from gemel.serve.live import Live
+from gemel.serve.rollout.paired import decided
 from gemel.serve.rollout.shadow import Pair, Shadow
 from gemel.serve.rollout.watch import Watch, is_load
 
@@ -37,6 +38,7 @@ class Trial:
         share: of the subjects that it answers, in [0, 1).
         watch: what is seen of it.
         shadow: asks the other one what one of them was asked.
+        beside: stable as an experiment asks it, with the gallery as it was; None for stable itself.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Trial:
     share: float
     watch: Watch
     shadow: Shadow
+    beside: Live | None = None
 
     def key(self, subject: str, asked: Any) -> int:
         """A subject as a number below 2^64, equally spread.
@@ -139,6 +142,7 @@ async def tried(
         subject: as the caller names it; empty if not.
         question: what is asked.
     """
+    stable = trial.beside or stable
     key, started, failed = trial.key(subject, question.body), time.perf_counter(), False
     is_ours = trial.takes(key)
     try:
@@ -151,6 +155,6 @@ async def tried(
     if not (failed or question.is_large):
         other = stable if is_ours else trial.live
         trial.shadow.offer(Pair(other, key, is_ours, question.verb, question.body, reply))
-    seconds = time.perf_counter() - started
-    trial.watch.answered(key, is_ours=is_ours, failed=failed, seconds=seconds)
+    seconds, outcome = time.perf_counter() - started, None if failed else decided(reply)
+    trial.watch.answered(key, is_ours=is_ours, failed=failed, seconds=seconds, outcome=outcome)
     return reply

@@ -42,6 +42,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     Attributes:
         release: what `Store.resolve` takes.
         steps: per cent of the subjects at each step of a canary; none for a shadow.
+        experiment: per cent of the subjects of an experiment, in place of steps.
         max_flips: of the requests where one of them finds something, the share that they may decide
             differently; None for what the gold sets predict.
         slow_ms: from which on an answer is slow.
@@ -51,6 +52,7 @@ class Wish(Struct, frozen=True, kw_only=True):
 
     release: str
     steps: tuple[float, ...] = STEPS
+    experiment: float | None = None
     max_flips: float | None = None
     slow_ms: float = SLOW_MS
     least: int = LEAST
@@ -62,6 +64,9 @@ class Wish(Struct, frozen=True, kw_only=True):
         Raises:
             InvalidInput: it does not.
         """
+        share = self.experiment
+        if share is not None and not 0 < share < 100:
+            raise InvalidInput("a per cent above 0 and below 100", where="experiment")
         rising = list(self.steps) == sorted(set(self.steps))
         if not rising or not all(0 < step < 100 for step in self.steps):
             raise InvalidInput(
@@ -103,6 +108,9 @@ class Desk:
         wish.check()
         _idle(self.state())
         mode: Mode = "canary" if wish.steps else "shadow"
+        steps = wish.steps
+        if wish.experiment is not None:
+            mode, steps = "experiment", (wish.experiment,)
         candidate, stable = self.store.get(wish.release), self.store.get(STABLE)
         if candidate.id == stable.id:
             raise RolloutConflict(f"{candidate.short_id} is stable already")
@@ -112,7 +120,7 @@ class Desk:
             release=candidate.id,
             stable=stable.id,
             mode=mode,
-            steps=tuple(step / 100 for step in wish.steps),
+            steps=tuple(step / 100 for step in steps),
             alpha=wish.alpha,
             max_flips=wish.max_flips or _flips(stable, candidate),
             slow_ms=wish.slow_ms,
@@ -120,7 +128,7 @@ class Desk:
             actor=actor,
             time=_now(),
         )
-        self.store.point(mode, candidate.id, actor=actor, reason=f"rollout {plan.id}")
+        self.store.point(_pointer(mode), candidate.id, actor=actor, reason=f"rollout {plan.id}")
 
         def decide(state: State | None) -> State:
             _idle(state)
@@ -170,7 +178,7 @@ class Desk:
             RolloutConflict: none is under way.
         """
         state = self.move(status, {"status": status, "reason": reason}, actor=actor)
-        pointer, ours = state.plan.mode, state.plan.release
+        pointer, ours = _pointer(state.plan.mode), state.plan.release
         with suppress(PointerMoved):  # somebody uses it for something else by now
             self.store.point(pointer, None, actor=actor, reason=reason, expected=ours)
         return state
@@ -222,7 +230,7 @@ class Desk:
         """
         report = gates.run(candidate, stable, enrolled=self.enrolled)
         hard = ("integrity", "parity", "gallery enrolled")
-        found = [g for g in report.gates if mode == "canary" or g.name in hard]
+        found = [g for g in report.gates if mode != "shadow" or g.name in hard]
         gates.GateReport(candidate.id, tuple(found)).check()
 
     def _note(self, action: str, state: State, actor: str) -> None:
@@ -235,6 +243,11 @@ class Desk:
             reason=state.reason,
         )
         self.store.note(f"rollout.{action}", body)
+
+
+def _pointer(mode: Mode) -> str:
+    """The pointer that shows the candidate to those who list releases."""
+    return "shadow" if mode == "shadow" else "canary"
 
 
 def _required(state: State | None, *, is_active: bool = True) -> State:

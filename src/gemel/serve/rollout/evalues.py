@@ -107,6 +107,36 @@ class Share(Struct):
         return self.total / self.n if self.n else None
 
 
+def interval(ones: int, n: int, alpha: float) -> tuple[float, float]:
+    """Where the mean of zeros and ones lies, with probability 1 - alpha at all times together.
+
+    The shares against which the mixture of all shares, each as likely, has not reached 1 / alpha.
+
+    Args:
+        ones: so far.
+        n: zeros and ones so far.
+        alpha: probability of leaving it out, ever.
+    Source: Robbins 1970, Statistical methods related to the law of the iterated logarithm.
+    Example:
+        >>> low, high = interval(30, 44, 0.05)
+        >>> round(low, 3), round(high, 3)
+        (0.451, 0.863)
+    """
+    if not n:
+        return 0.0, 1.0
+    mixed = float(scipy.special.betaln(ones + 1, n - ones + 1)) + math.log(alpha)
+
+    def left(share: float) -> float:
+        """Below 0 outside of the interval."""
+        said = float(scipy.special.xlogy(ones, share) + scipy.special.xlog1py(n - ones, -share))
+        return said - mixed
+
+    mean = ones / n
+    low = scipy.optimize.brentq(left, 0.0, mean) if left(0.0) < 0 else 0.0
+    high = scipy.optimize.brentq(left, mean, 1.0) if left(1.0) < 0 else 1.0
+    return float(low), float(high)
+
+
 def more(ln_e: float, n: int, ln_needed: float) -> int | None:
     """About how many events are missing, if they go on as they did; None if there is no telling.
 

@@ -83,7 +83,9 @@ def judge(state: State) -> Verdict:
         _reading(plan, "flips", [t.flips for t in tallies], []),
         _reading(plan, "errors", [t.errors for t in tallies], [t.error_falls for t in tallies]),
     ]
-    if plan.mode == "canary":
+    if plan.mode == "experiment":
+        del readings[0]  # how they differ is what it asks, and no fault
+    if plan.mode != "shadow":
         slow = [t.slow for t in tallies], [t.slow_falls for t in tallies]
         readings.append(_reading(plan, "slow", *slow))
         readings.append(_reading(plan, "wrong", [], [t.wrong_falls for t in tallies]))

@@ -29,6 +29,16 @@ class Difference:
     shift: float | None = None
 
 
+def decided(reply: Any) -> str | None:
+    """What a reply decides, of a search by its best hit; None where it decides nothing."""
+    match reply:
+        case VerifyReply() | IdentifyReply() | ClassifyReply():
+            return reply.outcome
+        case SearchReply():
+            return reply.hits[0].decision if reply.hits else "no_match"
+    return None
+
+
 def difference(stable: Any, candidate: Any) -> Difference | None:
     """What differs; None for replies that decide nothing."""
     match stable, candidate:
@@ -54,7 +64,7 @@ def _of(
 def _hits(stable: SearchReply, candidate: SearchReply) -> Difference:
     """Of two searches: the best hit decides; another one of those that match is as good."""
     replies = (stable, candidate)
-    best = [reply.hits[0].decision if reply.hits else "no_match" for reply in replies]
+    best = [decided(reply) for reply in replies]
     matches = [{h.id for h in reply.hits if h.decision == "match"} for reply in replies]
     flipped = best[0] != best[1] or (best[0] == "match" and not matches[0] & matches[1])
     ids = [{hit.id for hit in reply.hits} for reply in replies]

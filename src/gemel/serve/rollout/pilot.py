@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 
 from gemel.errors import GateFailed, GemelError, PointerMoved, ReleaseError, RolloutConflict
-from gemel.gallery.gallery import Gallery
+from gemel.gallery.gallery import Dated, Gallery
 from gemel.ledger.bodies import Answered, Verified
 from gemel.ledger.verdicts import VERDICT
+from gemel.release.release import Release
+from gemel.serve.class_index import Classes
 from gemel.serve.live import Live
 from gemel.serve.rollout.arms import Trial
 from gemel.serve.rollout.desk import Desk
@@ -131,13 +133,15 @@ class Pilot:
             return None  # else the service has not followed its pointer yet
         try:
             release = self._desk.store.get(plan.release)
-            gallery = self._galleries.of(release, stable.gallery)
-            if self._read_only and not _covers(gallery, stable.gallery):
+            gallery, beside = self._galleries.of(release, stable.gallery), None
+            if plan.mode == "experiment":
+                gallery, beside = self._frozen(state, release, gallery)
+            if self._read_only and not _covers(gallery, (beside or stable).gallery):
                 return None  # what was written to one only so far; the next look sees it in both
             live = Live.open(
                 release, gallery, previous=stable, threads=self._threads, label=stable.label
             )
-            _check_coverage(gallery, stable.gallery)
+            _check_coverage(gallery, (beside or stable).gallery)
         except Exception as error:  # whatever it is, stable goes on
             cause = error.what if isinstance(error, GemelError) else "internal error"
             self._log.error("rollout_failed", release=plan.release, exc_info=error)
@@ -148,10 +152,41 @@ class Pilot:
         if self._ledger is not None:
             self._verdict_seq = self._ledger.head().seq
         shadow = Shadow(watch, self._counts)
-        trial = Trial(plan.id, live, state.share, watch, shadow)
+        trial = Trial(plan.id, live, state.share, watch, shadow, beside)
         self._arms.trial = trial
         self._log.info("rollout_began", release=plan.release, share=state.share)
         return trial
+
+    def _frozen(
+        self, state: State, release: Release, gallery: Gallery | None
+    ) -> tuple[Gallery | None, Live | None]:
+        """The candidate's gallery and stable, both as at one moment: that of who came first.
+
+        Raises:
+            ReleaseError: this kind of gallery does not number its changes.
+        """
+        stable = self._arms.stable
+        if gallery is None or stable.gallery is None:
+            return gallery, None
+        if not (isinstance(gallery, Dated) and isinstance(stable.gallery, Dated)):
+            raise ReleaseError("galleries of this kind keep no positions for an experiment")
+        now = {
+            stable.release.space_id: stable.gallery.position(),
+            release.space_id: gallery.position(),
+        }
+
+        def first(kept: State) -> State | None:
+            fresh = msgspec.structs.replace(kept, positions=now)
+            return fresh if kept.plan.id == state.plan.id and not kept.positions else None
+
+        self._desk.see(first)
+        kept = self._desk.state()
+        at = kept.positions if kept is not None and kept.positions else now
+        seen = stable.gallery.as_of(at[stable.release.space_id])
+        beside = replace(stable, gallery=seen, classes=Classes())
+        if release.space_id == stable.release.space_id:
+            return seen, beside
+        return gallery.as_of(at[release.space_id]), beside
 
     def _end(self) -> None:
         trial = self._arms.trial
@@ -218,7 +253,7 @@ class Pilot:
 
     def _count_verdicts(self, trial: Trial, state: State) -> None:
         """Tell the watch which decisions of this rollout people called wrong."""
-        if self._ledger is None or state.plan.mode != "canary":
+        if self._ledger is None or state.plan.mode == "shadow":
             return
         for entry in self._ledger.entries(after=self._verdict_seq, kind=VERDICT):
             self._verdict_seq = entry.seq
@@ -227,8 +262,12 @@ class Pilot:
             decided = None if found is None else found.read(Verified)
             if decided is None or decided.release not in (state.plan.release, state.plan.stable):
                 continue
-            if decided.outcome != "review" and said.genuine != (decided.outcome == "match"):
-                trial.watch.judged_wrong(is_ours=decided.release == state.plan.release)
+            if decided.outcome != "review":
+                trial.watch.judged(
+                    said.decision,
+                    is_ours=decided.release == state.plan.release,
+                    is_wrong=said.genuine != (decided.outcome == "match"),
+                )
 
 
 def _covers(mine: Gallery | None, other: Gallery | None) -> bool:

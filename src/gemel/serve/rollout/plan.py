@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, field
 
 from gemel.serve.rollout.evalues import Falls, Share
 
-Mode = Literal["shadow", "canary"]
+Mode = Literal["shadow", "canary", "experiment"]
 Status = Literal["running", "paused", "promoted", "rolled_back", "aborted"]
 ACTIVE: tuple[Status, ...] = ("running", "paused")
 Ratio = Annotated[float, Meta(gt=0, lt=1)]
@@ -27,8 +27,9 @@ class Plan(Struct, frozen=True, kw_only=True):
         id: of the rollout; salts which subjects the candidate gets.
         release: the candidate, its full id.
         stable: what it is compared with, and what is gone back to.
-        mode: shadow answers nobody, canary a share of the subjects.
-        steps: share of the subjects at each step of a canary, rising.
+        mode: shadow answers nobody, canary a share of the subjects that rises, experiment one that
+            does not.
+        steps: share of the subjects at each step, rising; one step of an experiment.
         alpha: probability, at most, that a candidate that is not worse is rolled back.
         max_flips: of the requests where one of them finds something, the share that they may decide
             differently.
@@ -56,7 +57,31 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def share(self, step: int) -> float:
         """Of the subjects that the candidate answers at a step."""
-        return self.steps[step] if self.mode == "canary" else 0.0
+        return 0.0 if self.mode == "shadow" else self.steps[step]
+
+
+class Arm(Struct):
+    """What was seen of the subjects of one release; each counts once, by its first answer.
+
+    Attributes:
+        n: subjects.
+        errors: whose answer was an error of the service.
+        slow: whose answer took long.
+        n_decided: that were given a decision.
+        matches: decisions that are a match.
+        reviews: decisions for a person.
+        judged: decisions, not for review, that people answered.
+        wrong: of them, those that people called wrong.
+    """
+
+    n: int = 0
+    errors: int = 0
+    slow: int = 0
+    n_decided: int = 0
+    matches: int = 0
+    reviews: int = 0
+    judged: int = 0
+    wrong: int = 0
 
 
 class Tally(Struct):
@@ -75,6 +100,8 @@ class Tally(Struct):
         shift: sum of differences of the two scores, candidate minus stable.
         n_shift: pairs of scores.
         dropped: requests that were not compared, since too many waited.
+        ours: of the subjects of the candidate.
+        theirs: of those of stable.
     """
 
     flips: Share
@@ -89,6 +116,8 @@ class Tally(Struct):
     shift: float = 0.0
     n_shift: int = 0
     dropped: int = 0
+    ours: Arm = field(default_factory=Arm)
+    theirs: Arm = field(default_factory=Arm)
 
     @classmethod
     def empty(cls, plan: Plan, alpha: float) -> Tally:
@@ -121,6 +150,7 @@ class State(Struct, frozen=True, kw_only=True):
         reason: why it stands as it does.
         moved: when the status or the step last changed, ISO 8601.
         tallies: what each process saw.
+        positions: of the galleries that both search in an experiment, by space.
     """
 
     plan: Plan
@@ -129,6 +159,7 @@ class State(Struct, frozen=True, kw_only=True):
     reason: str = ""
     moved: str
     tallies: dict[str, Tally] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_active(self) -> bool:

@@ -13,7 +13,7 @@ from gemel.errors import GemelError
 from gemel.serve.rollout import guard
 from gemel.serve.rollout.evalues import Falls
 from gemel.serve.rollout.paired import Difference
-from gemel.serve.rollout.plan import Plan, Tally
+from gemel.serve.rollout.plan import Arm, Plan, Tally
 
 MAX_SEEN = 200_000
 WARM_UP = 10
@@ -24,9 +24,9 @@ class Seen:
     """Which subjects have been counted, up to a number; above it nobody is new."""
 
     def __init__(self) -> None:
-        self._keys: set[int] = set()
+        self._keys: set[int | str] = set()
 
-    def is_new(self, key: int) -> bool:
+    def is_new(self, key: int | str) -> bool:
         """Whether it comes for the first time, and from now on not any more."""
         if key in self._keys or len(self._keys) >= MAX_SEEN:
             return False
@@ -47,9 +47,12 @@ class Watch:
         self._tally = guard.empty(plan)
         self._lock = threading.Lock()
         self._answered, self._failed, self._late, self._paired = (Seen() for _ in "1234")
+        self._subjects, self._decisions = Seen(), Seen()
         self._n_warm = 0
 
-    def answered(self, key: int, *, is_ours: bool, failed: bool, seconds: float) -> None:
+    def answered(
+        self, key: int, *, is_ours: bool, failed: bool, seconds: float, outcome: str | None = None
+    ) -> None:
         """Count an answer that somebody got, or an error in its place.
 
         Args:
@@ -57,10 +60,12 @@ class Watch:
             is_ours: of the candidate, else of stable.
             failed: it was an error of the service.
             seconds: that it took.
+            outcome: that was decided, of the best hit of a search; None for a reply without.
         """
         with self._lock:
             tally, step = self._tally, self.step
             slow = seconds * 1000 > self.plan.slow_ms
+            self._count(tally.ours if is_ours else tally.theirs, key, failed, slow, outcome)
             if is_ours and self._n_warm < WARM_UP and not failed:
                 self._n_warm += 1
                 return
@@ -92,10 +97,33 @@ class Watch:
                     tally.shift += difference.shift
                     tally.n_shift += 1
 
-    def judged_wrong(self, *, is_ours: bool) -> None:
-        """Count a decision that a person called wrong."""
+    def judged(self, decision: str, *, is_ours: bool, is_wrong: bool) -> None:
+        """Count what a person said of a decision; of one decision, the first to say it.
+
+        Args:
+            decision: its id.
+            is_ours: of the candidate, else of stable.
+            is_wrong: it was called wrong.
+        """
         with self._lock:
-            _fall(self._tally.wrong_falls, self.step, is_ours)
+            if is_wrong:
+                _fall(self._tally.wrong_falls, self.step, is_ours)
+            if self._decisions.is_new(decision):
+                arm = self._tally.ours if is_ours else self._tally.theirs
+                arm.judged += 1
+                arm.wrong += is_wrong
+
+    def _count(self, arm: Arm, key: int, failed: bool, slow: bool, outcome: str | None) -> None:
+        """Count the first answer of a subject for its arm, errors before it is warm as well."""
+        if not self._subjects.is_new(key):
+            return
+        arm.n += 1
+        arm.errors += failed
+        arm.slow += slow
+        if outcome is not None:
+            arm.n_decided += 1
+            arm.matches += outcome == "match"
+            arm.reviews += outcome == "review"
 
     def dropped(self) -> None:
         """Count a request that was not compared."""

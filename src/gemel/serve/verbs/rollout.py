@@ -8,6 +8,7 @@ from gemel.serve.rollout.desk import Desk, Wish
 from gemel.serve.rollout.guard import judge
 from gemel.serve.rollout.hooks import check
 from gemel.serve.rollout.plan import State
+from gemel.serve.rollout.readout import readout
 from gemel.serve.steps import Move, Steps
 from gemel.serve.wire.rollouts import HookBody, RolloutBody, RolloutQuery, RolloutReply, Seen
 
@@ -27,6 +28,7 @@ def rollout(context: Context, body: RolloutBody) -> Steps[RolloutReply]:
             wish = Wish(
                 release=body.release,
                 steps=() if body.shadow else body.steps,
+                experiment=body.experiment,
                 max_flips=body.max_flips,
                 slow_ms=body.slow_ms,
                 least=body.least,
@@ -90,6 +92,7 @@ def said(state: State) -> RolloutReply:
         needs=verdict.needs,
         reasons=list(verdict.reasons),
         readings=list(verdict.readings),
+        readout=readout(plan, list(tallies)),
         seen=seen,
         reason=state.reason,
         started=plan.time,

@@ -10,6 +10,7 @@ from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS
 from gemel.serve.rollout.guard import Reading, Word
 from gemel.serve.rollout.hooks import Hook
 from gemel.serve.rollout.plan import Status
+from gemel.serve.rollout.readout import Row
 from gemel.serve.wire.items import Body
 
 Action = Literal["start", "pause", "resume", "abort", "promote"]
@@ -29,6 +30,10 @@ class RolloutBody(Body):
     steps: Annotated[
         tuple[Per, ...], Meta(description="Per cent of the subjects at each step of a canary")
     ] = STEPS
+    experiment: Annotated[
+        Per | None,
+        Meta(description="Per cent of the subjects of an experiment, which ends by hand"),
+    ] = None
     max_flips: Annotated[
         Annotated[float, Meta(gt=0, lt=1)] | None,
         Meta(description="Share of decisions that may differ; null: what the gold sets predict"),
@@ -94,6 +99,7 @@ class RolloutReply(Struct):
     needs: int | None
     reasons: list[str]
     readings: list[Reading]
+    readout: list[Row]
     seen: Seen
     reason: str
     started: str
