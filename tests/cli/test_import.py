@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from tests.flows.lives import lives
 
 from gemel.arrays import unit_rows
 from gemel.cli.main import run
@@ -47,6 +48,15 @@ def test_a_model_becomes_a_release_that_its_gates_judge(project: Path) -> None:
     assert training.settings.tune == "none"
     assert [epoch.epoch for epoch in training.history] == [0]
     assert "more than 16 tokens" in training.notes[0]
+
+
+def test_it_is_served_explained_and_reported(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    with (project / "texts.csv").open(encoding="utf-8") as file:
+        _, (_, one), (_, other), *_ = csv.reader(file)
+    assert "tiny" in lives(capsys, one, other).casefold()
 
 
 def test_a_layer_learns_on_kept_embeddings_and_opens_elsewhere(

@@ -1,4 +1,4 @@
-"""Grades and triplets from a file to a release; docstrings of one class are alike."""
+"""Pairs, grades and triplets from a file to a service; docstrings of one class are alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.flows.lives import lives
 
 from gemel.cli.main import run
 
@@ -55,6 +56,25 @@ def test_graded_texts_train_by_grade_and_are_decided_by_the_cut(
     _, first, second = (e["loss"] for e in training["history"])
     assert second < first, "grades teach"
     assert run(["calibrate", "--recall", "0.5", *TRAIN]) == 0, capsys.readouterr().err
+    lives(capsys, *drawn[0][:2])
+
+
+def test_answers_about_pairs_teach_and_are_what_is_proven(
+    drawn: list[tuple[str, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    drawn = drawn[::4]
+    rows = [row for a, b, n in drawn for row in ((a, b, "yes"), (a, n, "no"))]
+    with Path("pairs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("one", "other", "same"), *rows])
+    assert run(["init", "pairs.csv"]) == 0
+    few = ("--set", "train.max_epochs=1")
+    assert run(["train", *few]) == 0
+    assert run(["calibrate", *few, "--set", "calibrate.prior=0.5"]) == 0, capsys.readouterr().err
+    assert "TF-IDF" in lives(capsys, *drawn[0][:2])
 
 
 def test_triplets_are_recognised_and_train(
@@ -71,3 +91,5 @@ def test_triplets_are_recognised_and_train(
     loss = ("--set", "train.loss=triplet", "--set", "train.max_epochs=1")
     assert run(["train", *loss]) == 0, capsys.readouterr().err
     assert "average precision of the given pairs" in capsys.readouterr().err.splitlines()[-1]
+    assert run(["calibrate", *loss, "--set", "calibrate.prior=0.5"]) == 0, capsys.readouterr().err
+    lives(capsys, *drawn[0][:2])

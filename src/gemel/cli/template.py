@@ -82,8 +82,9 @@ def _line(section: str, name: str, values: Mapping[str, Any]) -> str:
     key = f"{section}.{name}"
     default = getattr(SECTIONS[section](), name)
     setting = f"{name} = {_toml(values.get(key, default))}"
-    line = f"{'' if key in values else '# '}{setting:<28} # {describe(key)}"
-    return line if len(line) <= WIDTH else line.partition(";")[0]
+    start = f"{'' if key in values else '# '}{setting:<28} # "
+    meaning = describe(key)
+    return start + (meaning if len(start + meaning) <= WIDTH else meaning.partition(";")[0])
 
 
 def _found(guess: Guess) -> str:

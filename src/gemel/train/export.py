@@ -7,6 +7,7 @@ dynamic, the output is named `unit_rows`.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import warnings
@@ -93,7 +94,7 @@ def _to_onnx(tower: nn.Module, arrays: Arrays) -> bytes:
     }
     # The exporter talks to stdout and warns about itself; neither is about the user's data.
     # Without gradients there is no backward pass to trace, which takes a fifth of the time.
-    with warnings.catch_warnings(), _quiet(), torch.no_grad():
+    with warnings.catch_warnings(), _quiet(), _uncollected(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
@@ -129,6 +130,18 @@ def _forget_where(message: Any) -> None:
         elif field.type == field.TYPE_MESSAGE and field.name != "initializer":
             for part in (value,) if hasattr(value, "ListFields") else value:
                 _forget_where(part)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No looking for garbage: what the exporter makes stays until it is done, and there is much."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -313,19 +313,25 @@ def embeddings(origin: Origin, sides: Mapping[str, Int64]) -> dict[str, Float32]
         origin: run, dataset and encoder.
         sides: name to positions of records.
     """
-    encoder, dataset = origin.encoder, origin.dataset
-    path = origin.run.folder / KEPT
-    key = digest(
-        encoder.space_id.encode(),
-        dataset.digest.encode(),
-        *(part for name, idx in sides.items() for part in (name.encode(), idx.tobytes())),
-    )
-    kept = _read(path, key)
+    kept = _read(origin.run.folder / KEPT, _key(origin, sides))
     if kept is not None:
         return kept
-    rows = {name: encode(encoder, dataset, idx) for name, idx in sides.items()}
-    _write(path, key, rows)
+    rows = {name: encode(origin.encoder, origin.dataset, idx) for name, idx in sides.items()}
+    keep(origin, sides, rows)
     return rows
+
+
+def keep(origin: Origin, sides: Mapping[str, Int64], rows: Mapping[str, Float32]) -> None:
+    """Keep the embeddings of the records of each side, for `embeddings`."""
+    _write(origin.run.folder / KEPT, _key(origin, sides), rows)
+
+
+def _key(origin: Origin, sides: Mapping[str, Int64]) -> str:
+    return digest(
+        origin.encoder.space_id.encode(),
+        origin.dataset.digest.encode(),
+        *(part for name, idx in sides.items() for part in (name.encode(), idx.tobytes())),
+    )
 
 
 def _read(path: Path, key: str) -> dict[str, Float32] | None:

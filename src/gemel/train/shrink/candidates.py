@@ -8,12 +8,13 @@ and takes no other rows than it was made for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from gemel.arrays import Float32, canonical_json
+from gemel.arrays import Float32, canonical_json, unit_rows
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
@@ -30,6 +31,8 @@ from gemel.train.shrink.source import Source
 from gemel.train.shrink.student import student
 
 LEAST_BLOCK = 4
+PROJECTED = (2, 4, 6, 8)
+"""Divisors of the dimensions that principal components are left of; `DIVISORS` were taught."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,10 @@ class Candidate:
         """The candidate as a run in an empty folder."""
         if self.taught:
             return self._student(source, folder)
-        network = source.network
+        network = source.in_8_bits if self.in_8_bits else source.network
         if self.divisor > 1:
+            # Behind what is in 8 bits, since its rounding would cost more than its few weights.
             network = projection.appended(network, self._matrix(source))
-        if self.in_8_bits:
-            network = int8.quantized(network, source.arrays)
         prepare = source.parent.encoder.prepare
         (folder / ENCODER).mkdir(parents=True)
         write_whole(folder / ENCODER / PREPARE, canonical_json(prepare.spec()))
@@ -98,8 +100,23 @@ class Candidate:
         self._comparator(source, Encoder(prepare, network)).save(folder / ENCODER)
         return source.run(folder)
 
+    def rows(self, source: Source) -> dict[str, Float32] | None:
+        """Embeddings of dev and eval that need no encoding; None: they do."""
+        if self.taught:
+            return None
+        whole = source.judged[self.in_8_bits]
+        if self.divisor == 1:
+            return whole
+        matrix = self._matrix(source)
+        return {side: unit_rows(rows @ matrix) for side, rows in whole.items()}
+
     def _student(self, source: Source, folder: Path) -> Run:
-        run = student(source, folder)
+        beside = folder.with_name(replace(self, in_8_bits=False).name(source))
+        if self.in_8_bits and beside.is_dir():
+            shutil.copytree(beside, folder)  # learned already
+            run = source.run(folder)
+        else:
+            run = student(source, folder)
         if self.in_8_bits:
             made = Encoder.open(run.encoder)
             arrays = made.prepare(source.dataset.payloads(source.ranged))
@@ -146,7 +163,7 @@ def candidates(source: Source, *, taught: bool = False) -> list[Candidate]:
     follows = isinstance(source.plain, Cosine | Blocks)
     divisors = [
         divisor
-        for divisor in DIVISORS
+        for divisor in sorted({*DIVISORS, *PROJECTED})
         if follows
         and LEAST_DIM <= Candidate(divisor).dim(source) < source.parent.encoder.dim
         and Candidate(divisor).is_told(source)
@@ -158,5 +175,5 @@ def candidates(source: Source, *, taught: bool = False) -> list[Candidate]:
         for divisor in (1, *divisors)
         for cut in ways
         for in_8_bits in (False, True)
-        if divisor > 1 or (in_8_bits and not cut)
+        if divisor in (DIVISORS if cut else PROJECTED) or (in_8_bits and not cut)
     ]

@@ -24,7 +24,8 @@ from gemel.encode.encoder import NETWORK, Encoder
 from gemel.errors import ConfigError, DataError, ReleaseError, TargetRefused
 from gemel.release.evidence import differences
 from gemel.release.evidence.differences import Contender, Stakes
-from gemel.release.evidence.part import Origin, Sides, compared
+from gemel.release.evidence.part import KEPT, Origin, Sides, compared
+from gemel.release.evidence.part import keep as keep_rows
 from gemel.release.evidence.shrunk import Cost, Shrunk, Tried
 from gemel.release.make.build import build, normalised
 from gemel.release.make.decide import Decided, decide
@@ -120,7 +121,10 @@ def shrink(
         if not chosen:
             return Shrinking(found)
         found = msgspec.structs.replace(found, chosen=chosen)
-        shutil.copytree(Path(scratch) / chosen, Path(into) / "run")
+        # The release is measured on what its own network makes of the records.
+        shutil.copytree(
+            Path(scratch) / chosen, Path(into) / "run", ignore=shutil.ignore_patterns(KEPT)
+        )
         run = Run.open(Path(into) / "run", dataset)
         release = build(
             run.folder,
@@ -202,6 +206,7 @@ class Trial:
         for file in (parent.folder / ENCODER).iterdir():
             (folder / ENCODER / file.name).write_bytes(file.read_bytes())
         origin = Origin(source.run(folder), source.dataset, parent.encoder)
+        keep_rows(origin, source.sides, source.judged[False])
         sides = compared(origin, parent.comparator, parent.evidence.sampling, lambda: None)
         part = sides.eval.level(parent.policy.categories)
         stakes = Stakes.of(goals.verify, goals.verify.prior or part.scores.prior)
@@ -228,6 +233,9 @@ class Trial:
             quality=None,
             kept=False,
         )
+        rows = candidate.rows(self.source)
+        if rows is not None:
+            keep_rows(origin, self.source.sides, rows)
         try:
             sides, decided = self._decided(origin)
         except TargetRefused as e:

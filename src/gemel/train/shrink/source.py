@@ -19,6 +19,7 @@ from gemel.release.evidence.part import encode
 from gemel.release.release import Release
 from gemel.release.run import ENCODER, REPORT, Run, RunReport
 from gemel.train.arrays import Arrays
+from gemel.train.shrink import int8
 
 LOOKED_AT = 8_000
 """Training records whose embeddings say which directions matter."""
@@ -50,6 +51,30 @@ class Source:
     def network(self) -> bytes:
         """The ONNX model of the parent."""
         return (self.parent.folder / ENCODER / NETWORK).read_bytes()
+
+    @cached_property
+    def in_8_bits(self) -> bytes:
+        """The same with weights of 8 bits, whose ranges these records set."""
+        return int8.quantized(self.network, self.arrays)
+
+    @cached_property
+    def judged(self) -> dict[bool, dict[str, Float32]]:
+        """Embeddings of dev and eval, (n, d) float32 each: of the network, and of that in 8 bits.
+
+        What is projected behind either of them needs to be encoded no more.
+        """
+        prepare, found = self.parent.encoder.prepare, {}
+        for in_8_bits, network in ((False, self.network), (True, self.in_8_bits)):
+            encoder = Encoder(prepare, network)
+            found[in_8_bits] = {
+                side: encode(encoder, self.dataset, idx) for side, idx in self.sides.items()
+            }
+        return found
+
+    @property
+    def sides(self) -> dict[str, Int64]:
+        """Positions of what a candidate is calibrated and judged on."""
+        return {"dev": self.splits.dev, "eval": self.splits.eval}
 
     @cached_property
     def learned_from(self) -> Int64:
