@@ -43,6 +43,11 @@ class Caller:
     tenant: str = ""
     max_records: int = 0
 
+    @property
+    def owner(self) -> str:
+        """With whom it shares its turns: all of its tenant, or all who ask under its name."""
+        return f"tenant {self.tenant}" if self.tenant else self.name
+
 
 LOCAL = Caller("local", frozenset(ROLES))
 """Whoever reaches a process that asks nobody who they are."""

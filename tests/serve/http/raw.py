@@ -52,12 +52,14 @@ def connect(url: str) -> socket.socket:
     return socket.create_connection((at.hostname, at.port), timeout=30)
 
 
-def received(sock: socket.socket) -> Answer:
-    """What comes until the other side closes; of several answers, the last."""
+def received(sock: socket.socket, *, whole: bool = False) -> Answer:
+    """What comes until the other side closes, or one whole answer; of several, the last."""
     parts: list[bytes] = []
     with contextlib.suppress(ConnectionResetError):
         while part := sock.recv(65536):
             parts.append(part)
+            if whole and b"".join(parts).rstrip().endswith(b"}"):
+                break
     last = b"".join(parts).rpartition(b"HTTP/1.1 ")[2]
     if not last:
         return Answer(0, {}, b"")
@@ -67,9 +69,9 @@ def received(sock: socket.socket) -> Answer:
     return Answer(int(first.split()[0]), headers, body)
 
 
-def answer(url: str, sent: bytes) -> Answer:
+def answer(url: str, sent: bytes, *, whole: bool = False) -> Answer:
     """What comes back for bytes."""
     with connect(url) as sock:
         with contextlib.suppress(ConnectionError):  # it may be refused before it was sent
             sock.sendall(sent)
-        return received(sock)
+        return received(sock, whole=whole)

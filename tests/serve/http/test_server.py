@@ -14,11 +14,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.serve.http.raw import answer, request
 from tests.serve.small import ROWS
 
 from gemel.errors import ConfigError
 from gemel.release.release import Release
-from gemel.serve.http.server import bind
+from gemel.serve.http.app import create_app
+from gemel.serve.http.server import bind, running
+from gemel.serve.service import Service
 
 SCRIPT = """
 import sys, time
@@ -152,6 +155,18 @@ def test_who_cannot_be_answered_in_its_time_is_told_at_once_when_to_come_back(
         for bad in ("0", "-1", "1.5", "soon", "9" * 10):
             reply = client.post("/v1/verify", json=VERIFY, headers={"x-gemel-timeout-ms": bad})
             assert (reply.status_code, reply.json()["where"]) == (422, "X-Gemel-Timeout-Ms"), bad
+
+
+def test_who_is_refused_before_the_body_came_is_told_that_the_connection_ends(
+    release: Release,
+) -> None:
+    """Else a client sends its next request there, and gets nothing."""
+    with running(create_app(Service(release))) as url:
+        head = request("POST /v1/verify", Content_Length="9", Content_Type="text/plain")
+        for sent, says in ((head, "close"), (head + b"{}       ", None)):
+            got = answer(url, sent.replace(b"Connection: close\r\n", b""), whole=True)
+            assert got.status == 415
+            assert got.headers.get("connection") == says
 
 
 def test_a_port_that_is_taken_is_an_error_with_a_hint(tmp_path: Path) -> None:

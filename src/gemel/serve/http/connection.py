@@ -177,11 +177,24 @@ class Connection(HttpToolsProtocol):
         self._answered = cycle
         super()._start_asgi_task(cycle, partial(self._run, cycle, app))
 
-    async def _run(self, cycle: RequestResponseCycle, app: Any, *exchange: Any) -> None:
+    async def _run(
+        self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any
+    ) -> None:
         if cycle.disconnected:  # what came behind the headers was refused
             return
         self._task = asyncio.current_task()
-        await app(*exchange)
+        await app(scope, receive, partial(self._say, cycle, send) if self._is_in_body else send)
+
+    async def _say(self, cycle: RequestResponseCycle, send: Any, message: Any) -> None:
+        """Send a message; who is answered before its body has come is told not to ask here again,
+        since nobody listens from then on. Who is still sending has time to read it.
+        """
+        if not self._is_in_body or message["type"] != "http.response.start":
+            await send(message)
+            return
+        keep_alive, headers = cycle.keep_alive, [*message["headers"], (b"connection", b"close")]
+        await send({**message, "headers": headers})
+        cycle.keep_alive = keep_alive  # `on_response_complete` closes it when that was read
 
     def _stop(self, error: GemelError) -> None:
         """Leave the parser, which takes any exception as an error of the request."""

@@ -81,7 +81,7 @@ class Door:
         Raises:
             Overloaded: too much is waiting, or the service is stopping.
         """
-        self._lanes.permit(route.lanes, call.deadline)
+        self._lanes.permit(route.lanes, call.deadline, call.caller.owner)
 
     def answer_to(self, route: Route) -> Answer:
         """What answers a route."""
@@ -110,7 +110,7 @@ class Door:
             return await tried(trial, stable, ask, call.subject, question)
 
         async def answer(call: Call, body: Any) -> Any:
-            lanes.permit(route.lanes, call.deadline)
+            lanes.permit(route.lanes, call.deadline, call.caller.owner)
             if not call.caller.tenant:
                 return await reply(call, body, None)
             async with entered(service.tenants, call.caller.tenant, service.books) as home:

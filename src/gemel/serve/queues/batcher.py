@@ -1,7 +1,8 @@
 """Requests into batches, by pulling: a batch is what queued while the runtime was busy.
 
 Nobody waits for a batch to fill. The queue is bounded, how long it will take is known from what was
-done before, and the refusal comes before any work; who goes away makes room at once. Every
+done before, and the refusal comes before any work; who goes away makes room at once. Owners take
+turns, and one that fills the queue keeps no other out. Every
 waiter has its own result or its own error: a batch that fails as a whole is run again item by
 item, so one bad item costs its own request only. The worker outlives every item.
 """
@@ -19,8 +20,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gemel.errors import DeadlineExceeded, Overloaded
+from gemel.serve.queues.turns import Turns
 from gemel.telemetry import Metrics
 
+ALONE = 1 << 62
+"""Room of a batch that has nothing yet: whatever is heavier than a batch is one of its own."""
 KEPT = 0.9
 """Of what is known of the speed, when another batch is done."""
 Item = TypeVar("Item")
@@ -33,7 +37,8 @@ class Limits:
 
     Args:
         max_batch: weight of a batch, at most; a single heavier item is a batch of its own.
-        max_queue: waiting weight from which on new requests are refused.
+        max_queue: waiting weight from which on new requests are refused, but for owners that have
+            less than an equal part of it.
         timeout_s: age at which a waiter gets DeadlineExceeded.
         nice: steps by which its thread yields the processor to others, where threads can.
     """
@@ -60,6 +65,7 @@ class _Waiter(Generic[Item]):
     weight: int
     future: asyncio.Future[Any]
     since: float
+    owner: str = ""
     is_queued: bool = True
 
 
@@ -89,9 +95,8 @@ class Batcher(Generic[Item, Result]):
         self._clock = clock
         self._limits = limits
         self._log = log
-        self._queue: deque[_Waiter[Item]] = deque()
+        self._turns: Turns[_Waiter[Item]] = Turns()
         self._open: deque[_Waiter[Item]] = deque()
-        self._weight = 0
         self._running: tuple[int, float] | None = None
         self._done = self._took = self._pace = 0.0
         self._stopping = False
@@ -108,7 +113,7 @@ class Batcher(Generic[Item, Result]):
         self._sizes = metrics.histogram("gemel_batch_payloads", lane)
         self._seconds = metrics.histogram("gemel_batch_seconds", lane)
         self._waits = metrics.histogram("gemel_batch_wait_seconds", lane)
-        metrics.gauge("gemel_queue_payloads", lane).set_function(lambda: self._weight)
+        metrics.gauge("gemel_queue_payloads", lane).set_function(lambda: self._turns.weight)
         metrics.gauge("gemel_batch_running_seconds", lane).set_function(lambda: self.running_s)
 
     @property
@@ -127,20 +132,25 @@ class Batcher(Generic[Item, Result]):
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def permit(self) -> None:
+    def permit(self, owner: str = "") -> None:
         """Return if a request may be submitted now.
 
+        Args:
+            owner: whose it is.
         Raises:
             Overloaded: too much is waiting, or the service is stopping.
         """
         if self._stopping:
             self._refused["stopping"].inc()
             raise Overloaded("the service is stopping", hint="try another replica")
-        if self._weight >= self._limits.max_queue:
-            raise self.refusal(
-                f"{self._weight} payloads are waiting, the limit is {self._limits.max_queue}",
-                self.backlog_s(),
-            )
+        weight, most = self._turns.weight, self._limits.max_queue
+        if weight < most:
+            return
+        with self._arrival:
+            is_more = self._turns.of(owner) + 1 > self._turns.share(owner, most)
+        if is_more:
+            what = f"{weight} payloads are waiting, the limit is {most}"
+            raise self.refusal(what, self.backlog_s(owner))
 
     def refusal(self, what: str, retry_s: float) -> Overloaded:
         """The error of a request that is refused for load; counted.
@@ -152,32 +162,37 @@ class Batcher(Generic[Item, Result]):
         self._refused["overloaded"].inc()
         return Overloaded(what, hint="try again after the time in Retry-After", retry_s=retry_s)
 
-    def backlog_s(self) -> float:
-        """Seconds until all that waits now is done, at the speed of late; 0 before any is known."""
+    def backlog_s(self, owner: str = "") -> float:
+        """Seconds until what an owner sends now has its turn, at the speed of late; 0 before any is
+        known.
+        """
         pace, running, left = self._pace, self._running, 0.0
         if running is not None:
             weight, started = running
             left = max(0.0, weight * pace - (self._clock() - started))
-        return left + self._weight * pace
+        if not self._turns.weight:
+            return left
+        with self._arrival:
+            return left + self._turns.ahead(owner) * pace
 
-    async def submit(self, item: Item, weight: int = 1) -> Answer[Result]:
+    async def submit(self, item: Item, weight: int = 1, owner: str = "") -> Answer[Result]:
         """The answer to an item, for which there was a permit.
 
         Args:
             item: what to run.
             weight: payloads in it.
+            owner: whose it is.
         Raises:
             DeadlineExceeded: it waited too long.
             Exception: whatever the item itself ran into.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(item, weight, loop.create_future(), self._clock())
+        waiter = _Waiter(item, weight, loop.create_future(), self._clock(), owner)
         self._open.append(waiter)
         if self._timer is None:
             self._timer = loop.call_later(self._limits.timeout_s, self._expire)
         with self._arrival:
-            self._queue.append(waiter)
-            self._weight += weight
+            self._turns.put(waiter)
             if self._idle:
                 self._idle = False
                 self._arrival.notify()
@@ -192,8 +207,7 @@ class Batcher(Generic[Item, Result]):
         """Let go of what nobody waits for any more, if it is not begun."""
         with self._arrival:
             if waiter.is_queued:
-                self._queue.remove(waiter)
-                self._weight -= waiter.weight
+                self._turns.drop(waiter)
                 waiter.is_queued = False
 
     async def stop(self) -> None:
@@ -215,7 +229,7 @@ class Batcher(Generic[Item, Result]):
             )
         while True:
             with self._arrival:
-                while not self._queue:
+                while not self._turns:
                     if self._stopping:
                         return
                     self._idle = True
@@ -237,13 +251,11 @@ class Batcher(Generic[Item, Result]):
                 return
 
     def _take(self) -> list[_Waiter[Item]]:
-        """The next batch: in order of arrival, without waiters that have gone."""
+        """The next batch: whose turn it is, without waiters that have gone."""
         batch: list[_Waiter[Item]] = []
         room = self._limits.max_batch
-        while self._queue and (not batch or self._queue[0].weight <= room):
-            waiter = self._queue.popleft()
+        while waiter := self._turns.take(room if batch else ALONE):
             waiter.is_queued = False
-            self._weight -= waiter.weight
             if not waiter.future.done():
                 batch.append(waiter)
                 room -= waiter.weight

@@ -73,12 +73,13 @@ class Lanes:
         for lane in self._lanes.values():
             await lane.stop()
 
-    def permit(self, lanes: Sequence[Lane], deadline: float = math.inf) -> None:
+    def permit(self, lanes: Sequence[Lane], deadline: float = math.inf, owner: str = "") -> None:
         """Return if a verb that goes through these lanes may begin.
 
         Args:
             lanes: in any order.
             deadline: of the caller; of the monotonic clock, seconds.
+            owner: whose request it is.
         Raises:
             Overloaded: too much is waiting, or what waits will not be done until the deadline or
                 within the longest time that a request may wait; or the service is stopping.
@@ -86,8 +87,8 @@ class Lanes:
         slowest, backlog_s = None, 0.0
         for name in lanes:
             lane = self._lanes[name]
-            lane.permit()
-            this_s = lane.backlog_s()
+            lane.permit(owner)
+            this_s = lane.backlog_s(owner)
             slowest = lane if this_s > 0 and (slowest is None or this_s > backlog_s) else slowest
             backlog_s += this_s
         if slowest is None:
@@ -151,7 +152,7 @@ class Lanes:
             )
         if max(weights, default=0) <= LIGHT and sum(weights) <= self._max_batch:
             return step
-        self._lanes["read"].permit()
+        self._lanes["read"].permit(context.caller.owner)
         items: list[tuple[str, Any, str | None]] = []
         for place, item, stated in step.items:
             part = Encode(step.live, [(place, item, stated)])
@@ -166,7 +167,7 @@ class Lanes:
         weigh = step.live.items.modality.weight
         if len(step.items) <= LIGHT and not is_large:
             return [weigh(item) for _, item, _ in step.items]
-        self._lanes["read"].permit()
+        self._lanes["read"].permit(context.caller.owner)
         task = Task(_weighing(step, weigh), Move("read"), context.deadline)
         go_on(task.steps, None)
         weights: list[int] = (await self._submit(context, task, False)).value
@@ -177,8 +178,8 @@ class Lanes:
 
     async def _submit(self, context: Context, task: Task[Any], is_timed: bool) -> Any:
         step = task.step
-        weight = step.weight
-        answer = await self._lanes[step.lane].submit(task, weight)
+        lane, owner = self._lanes[step.lane], context.caller.owner
+        answer = await lane.submit(task, step.weight, owner)
         if is_timed and step.stage:
             context.timing += (
                 Stage("queue", answer.begun - answer.wait_s, answer.wait_s),
