@@ -167,6 +167,14 @@ class Modality(Protocol):
         prepare.check(payload)
         return payload
 
+    def travelling(self, payload: Payload) -> Any:
+        """A checked payload as values that msgpack has, with what its check found out."""
+        return payload
+
+    def arrived(self, prepare: Prepare, said: Any) -> Payload:
+        """The checked payload that `travelling` was given, in another process."""
+        return said
+
     def weight(self, item: Any) -> int:
         """Work that it is to read an item, in units of a small one, found without reading it."""
         return 1

@@ -5,7 +5,7 @@ Decided here and nowhere else, so that services, scripts and commands read an it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from gemel.encode import modality
 from gemel.encode.modality import Modality, Payload, Prepare
 from gemel.errors import InvalidInput
 from gemel.release.release import Release
+
+Payloads = Callable[[Prepare, Any], Payload]
+"""The payload that an item of a request stands for, see `Modality.payload`."""
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -50,18 +53,21 @@ class Items:
         """The items of a release, with the preprocessing of an open encoder of its space."""
         return cls(modality.named(release.modality), prepare, release.policy.categories)
 
-    def read(self, item: Any, place: str, stated: str | None = None) -> Read:
+    def read(
+        self, item: Any, place: str, stated: str | None = None, made: Payloads | None = None
+    ) -> Read:
         """What an item is.
 
         Args:
             item: of a request, or a payload.
             place: where in the request it stands.
             stated: category that comes with it.
+            made: makes payloads of items; left out, the modality does, here.
         Raises:
             InvalidInput: the release cannot encode it; `where` is its place, with the field.
         """
         try:
-            payload = self.modality.payload(self.prepare, item)
+            payload = (made or self.modality.payload)(self.prepare, item)
         except InvalidInput as e:
             where = f"{place}.{e.where}" if e.where else place
             raise InvalidInput(e.what, where=where, hint=e.hint) from e

@@ -20,7 +20,7 @@ from gemel.errors import DeadlineExceeded, InvalidInput
 from gemel.gallery.attributes import Where
 from gemel.gallery.candidates import Hit
 from gemel.gallery.gallery import Gallery
-from gemel.release.items import Read
+from gemel.release.items import Payloads, Read
 from gemel.serve.live import Live
 
 Lane = Literal["encode", "find", "change", "review", "explain", "group", "read"]
@@ -51,16 +51,18 @@ class Encode(Struct, frozen=True):
         """Of it in a batch."""
         return len(self.items)
 
-    def read(self) -> list[Read]:
+    def read(self, made: Payloads | None = None) -> list[Read]:
         """The items, read.
 
+        Args:
+            made: see `Items.read`.
         Raises:
             InvalidInput: one cannot be encoded.
         """
         if self.checked:
             return [Read(payload, stated) for _, payload, stated in self.items]
         read = self.live.items.read
-        return [read(item, place, stated) for place, item, stated in self.items]
+        return [read(item, place, stated, made) for place, item, stated in self.items]
 
 
 class Encoded(Struct, frozen=True):

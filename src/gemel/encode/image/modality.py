@@ -18,7 +18,7 @@ from gemel.encode import modality
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.image import display
 from gemel.encode.image.parts import ImageParts
-from gemel.encode.image.prepare import ImagePrepare
+from gemel.encode.image.prepare import ImagePrepare, Seen
 from gemel.encode.modality import (
     THUMBNAIL,
     Baseline,
@@ -68,6 +68,19 @@ class ImageModality(modality.Modality):
         if isinstance(prepare, ImagePrepare):
             return prepare.seen(payload)
         return super().checked(prepare, payload)
+
+    def travelling(self, payload: Payload) -> Any:
+        """The bytes of the file, and the pixels that the network sees."""
+        if not isinstance(payload, Seen):
+            return (payload,)
+        return bytes(payload), payload.square.shape, payload.square.tobytes()
+
+    def arrived(self, prepare: Prepare, said: Any) -> Payload:
+        """The file, with those pixels."""
+        file, *square = said
+        if not square or not isinstance(prepare, ImagePrepare):
+            return file
+        return prepare.seen(file, np.frombuffer(square[1], np.uint8).reshape(square[0]))
 
     def weight(self, item: Any) -> int:
         """Millions of pixels that its file says it has, or quarters of a megabyte."""

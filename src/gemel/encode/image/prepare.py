@@ -143,13 +143,17 @@ class ImagePrepare:
         """A payload as this preprocessing sees it, at a size near its own; see `decode`."""
         return decode(payload, self.size, self.flat)
 
-    def seen(self, payload: Any) -> Seen:
+    def seen(self, payload: Any, square: NDArray[np.uint8] | None = None) -> Seen:
         """The payload with what the network sees of it, so that it is decoded once.
 
+        Args:
+            payload: bytes of an image file.
+            square: what this preprocessing made of it already, see `Seen`.
         Raises:
             InvalidInput: it is no image file that can be encoded.
         """
-        square = np.asarray(self.square(self.decode(payload)))
+        if square is None:
+            square = np.asarray(self.square(self.decode(payload)))
         seen = Seen(payload)
         seen.by, seen.square = self, square
         return seen

@@ -69,6 +69,14 @@ class ImageTextModality(modality.Modality):
         """The picture with what the network sees of it, or the text."""
         return _of(payload).checked(_inner(prepare, payload), payload)
 
+    def travelling(self, payload: Payload) -> Any:
+        """The picture with what the network sees of it, or the text."""
+        return _of(payload).travelling(payload)
+
+    def arrived(self, prepare: Prepare, said: Any) -> Payload:
+        """The picture or text."""
+        return said if isinstance(said, str) else IMAGE.arrived(_both(prepare).image, said)
+
     def weight(self, item: Any) -> int:
         """That of the picture; a text weighs 1."""
         return IMAGE.weight(item) if isinstance(item, Mapping) and IMAGE.name in item else 1

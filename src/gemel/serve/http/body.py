@@ -38,7 +38,9 @@ class Body(Generic[T]):
     """
 
     def __init__(self, kind: type[T]) -> None:
-        self._decode = msgspec.json.Decoder(kind).decode
+        self.kind = kind
+        self.decode = msgspec.json.Decoder(kind).decode
+        """Of a body that `read` has taken, here or elsewhere."""
 
     def read(self, sent: bytes) -> T:
         """What was sent.
@@ -52,7 +54,7 @@ class Body(Generic[T]):
                 scan(sent)
             else:
                 _keys_once(sent.decode())
-            return self._decode(sent)
+            return self.decode(sent)
         except msgspec.ValidationError as e:
             what, where = _told(e, sent)
             raise InvalidInput(what, where=where, hint=HINT) from e

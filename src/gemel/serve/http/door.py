@@ -12,6 +12,7 @@ from gemel.serve.http.problems import JSON
 from gemel.serve.http.state import State
 from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
+from gemel.serve.reader.reader import Reader
 from gemel.serve.rollout.arms import Question, tried
 from gemel.serve.service import Service
 from gemel.serve.steps import Lane
@@ -33,8 +34,9 @@ class Door:
 
     def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
         self._service = service
-        self._lanes = Lanes(settings, service.metrics, log)
-        self.intake = Intake(settings.max_body_bytes, service.metrics)
+        self.reader = Reader()
+        self._lanes = Lanes(settings, service.metrics, log, self.reader)
+        self.intake = Intake(settings.max_body_bytes, service.metrics, self.reader)
         self._state = State(service, self.intake, self._lanes)
         self._described: tuple[Live, Raw] | None = None
         self._is_ready = service.metrics.gauge("gemel_ready")
@@ -74,6 +76,7 @@ class Door:
         self.begin_stop()
         self.intake.close()
         await self._lanes.stop()
+        self.reader.close()
 
     def permit(self, route: Route, call: Call) -> None:
         """Return if a request of this route may be read.
@@ -100,7 +103,7 @@ class Door:
                 call.live, call.timing = context.live, context.timing
                 call.ledger_fails = context.books.problem is not None
                 steps = verb(context, asked)
-                return await lanes.answer(context, steps, is_large=call.n_held > 0)
+                return await lanes.answer(context, steps, n_bytes=call.n_held)
 
             if trial is None or (home is not None and not home.tries(trial, stable)):
                 return await ask(stable)

@@ -250,8 +250,9 @@ class Endpoint:
             size += len(part)
             self._hold(call, size)
             parts.append(part)
-        sent = parts[0] if len(parts) == 1 else b"".join(parts)
-        return await self._intake.aside(lambda: kind.read(sent)) if call.n_held else kind.read(sent)
+        if call.n_held:
+            return await self._intake.read(kind, parts)
+        return kind.read(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def _too_large(self, size: int) -> BodyTooLarge:
         return BodyTooLarge(

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from gemel.errors import Overloaded
+from gemel.serve.http.body import Body
+from gemel.serve.reader.jobs import Look, place
+from gemel.serve.reader.reader import LARGE, Reader
 from gemel.telemetry import Metrics
 
 T = TypeVar("T")
@@ -27,9 +30,11 @@ class Intake:
     Args:
         max_body: bytes of one body, at most.
         metrics: what is counted.
+        reader: looks through what is very large.
     """
 
-    def __init__(self, max_body: int, metrics: Metrics) -> None:
+    def __init__(self, max_body: int, metrics: Metrics, reader: Reader) -> None:
+        self._reader = reader
         self.max_body = max_body
         self._room = max(MAX_HELD, 2 * max_body)
         self._held = 0
@@ -65,6 +70,23 @@ class Intake:
     async def aside(self, work: Callable[[], T]) -> T:
         """What work comes to that would hold up the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def read(self, kind: Body[T], parts: Sequence[bytes]) -> T:
+        """What a large body holds.
+
+        Args:
+            kind: what it must be.
+            parts: of it, as they came.
+        Raises:
+            RequestError: see `Body.read`.
+        """
+        return await self.aside(lambda: self._read(kind, parts))
+
+    def _read(self, kind: Body[T], parts: Sequence[bytes]) -> T:
+        if sum(map(len, parts)) < LARGE:
+            return kind.read(b"".join(parts))
+        self._reader.run(Look(place(kind.kind)), *parts)
+        return kind.decode(b"".join(parts))
 
     def close(self) -> None:
         """Take no more work."""

@@ -11,12 +11,18 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, get_args
 
+from gemel.arrays import canonical_json
+from gemel.encode.modality import Modality, Payload, Prepare
 from gemel.errors import DeadlineExceeded, InvalidInput
-from gemel.release.items import Read
+from gemel.release import items
+from gemel.release.items import Payloads
 from gemel.serve.context import Context, Stage
 from gemel.serve.queues.batcher import Batcher, Limits
+from gemel.serve.reader.jobs import Read, Weigh
+from gemel.serve.reader.reader import LARGE, Reader
 from gemel.serve.steps import (
     Done,
     Encode,
@@ -52,9 +58,11 @@ class Lanes:
         settings: limits of queue, batch and time.
         metrics: what is counted.
         log: a logger.
+        reader: reads what is heavy.
     """
 
-    def __init__(self, settings: ServeSettings, metrics: Metrics, log: Any) -> None:
+    def __init__(self, settings: ServeSettings, metrics: Metrics, log: Any, reader: Reader) -> None:
+        self._reader = reader
         limits = Limits(settings.max_batch, settings.max_queue, settings.timeout_ms / 1000)
         self._max_batch, self._timeout_s = settings.max_batch, limits.timeout_s
         reading = replace(limits, nice=NICE)
@@ -104,37 +112,37 @@ class Lanes:
         """Lanes in which one batch runs for so long that whoever waits behind it gets no answer."""
         return [name for name, lane in self._lanes.items() if lane.is_stuck]
 
-    async def answer(self, context: Context, steps: Steps[T], *, is_large: bool = False) -> T:
+    async def answer(self, context: Context, steps: Steps[T], *, n_bytes: int = 0) -> T:
         """What a verb comes to, for which there was a permit.
 
         Args:
             context: of the request; takes the times of the stages.
             steps: the verb, at its beginning.
-            is_large: its body is; nothing of it is looked at in the event loop.
+            n_bytes: of a large body; nothing of it is looked at in the event loop.
         Raises:
             DeadlineExceeded: it waited too long.
             Exception: whatever the verb itself ran into.
         """
         if context.deadline == math.inf:
-            return await self._answer(context, steps, is_large)
+            return await self._answer(context, steps, n_bytes)
         try:
             async with asyncio.timeout(context.deadline - time.monotonic()):
-                return await self._answer(context, steps, is_large)
+                return await self._answer(context, steps, n_bytes)
         except TimeoutError as e:
             raise DeadlineExceeded("no answer until the deadline of the request") from e
 
-    async def _answer(self, context: Context, steps: Steps[T], is_large: bool) -> T:
+    async def _answer(self, context: Context, steps: Steps[T], n_bytes: int) -> T:
         outcome: Step | Done[T] = go_on(steps, None)
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
-                outcome = await self._read(context, outcome, is_large)
+                outcome = await self._read(context, outcome, n_bytes)
             if isinstance(outcome, Encode) and self._is_long(outcome):
                 outcome = go_on(steps, await self._parts(context, outcome))
             else:
                 outcome = await self._submit(context, Task(steps, outcome, context.deadline), True)
         return outcome.value
 
-    async def _read(self, context: Context, step: Encode, is_large: bool) -> Encode:
+    async def _read(self, context: Context, step: Encode, n_bytes: int) -> Encode:
         """The step; where its items are heavy, they were read in a lane of its own, piece by piece.
 
         Raises:
@@ -143,7 +151,7 @@ class Lanes:
         modality = step.live.items.modality
         if step.checked or modality.is_light:
             return step
-        weights = await self._weights(context, step, is_large)
+        weights = await self._weights(context, step, n_bytes)
         if sum(weights) > MAX_WEIGHT:
             raise InvalidInput(
                 f"the {modality.nouns[1]} of this request are {sum(weights)} times the work of a "
@@ -153,22 +161,26 @@ class Lanes:
         if max(weights, default=0) <= LIGHT and sum(weights) <= self._max_batch:
             return step
         self._lanes["read"].permit(context.caller.owner)
-        items: list[tuple[str, Any, str | None]] = []
-        for place, item, stated in step.items:
+        found: list[tuple[str, Any, str | None]] = []
+        beside = partial(_beside, self._reader, modality)
+        for (place, item, stated), weight in zip(step.items, weights, strict=True):
             part = Encode(step.live, [(place, item, stated)])
-            task = Task(_reading(part), Move("read"), context.deadline)
+            reading = _reading(part, beside if weight > LIGHT else None)
+            task = Task(reading, Move("read"), context.deadline)
             go_on(task.steps, None)
             (read,) = (await self._submit(context, task, False)).value
-            items.append((place, read.payload, read.category))
-        return Encode(step.live, items, step.pairs, checked=True)
+            found.append((place, read.payload, read.category))
+        return Encode(step.live, found, step.pairs, checked=True)
 
-    async def _weights(self, context: Context, step: Encode, is_large: bool) -> list[int]:
+    async def _weights(self, context: Context, step: Encode, n_bytes: int) -> list[int]:
         """What each item weighs; of many or large ones, found where nobody else waits."""
-        weigh = step.live.items.modality.weight
-        if len(step.items) <= LIGHT and not is_large:
-            return [weigh(item) for _, item, _ in step.items]
+        modality, items = step.live.items.modality, [item for _, item, _ in step.items]
+        job = Weigh(modality.name, items)
+        if len(items) <= LIGHT and not n_bytes:
+            return job.run()
         self._lanes["read"].permit(context.caller.owner)
-        task = Task(_weighing(step, weigh), Move("read"), context.deadline)
+        weigh = partial(self._reader.run, job) if n_bytes >= LARGE else job.run
+        task = Task(_weighing(weigh), Move("read"), context.deadline)
         go_on(task.steps, None)
         weights: list[int] = (await self._submit(context, task, False)).value
         return weights
@@ -201,16 +213,26 @@ class Lanes:
         return joined(parts)
 
 
-def _weighing(step: Encode, weigh: Callable[[Any], int]) -> Steps[list[int]]:
-    """What the items of a step weigh."""
+def _weighing(weigh: Callable[[], list[int]]) -> Steps[list[int]]:
+    """What items weigh."""
     yield Move("read")
-    return [weigh(item) for _, item, _ in step.items]
+    return weigh()
 
 
-def _reading(step: Encode) -> Steps[list[Read]]:
+def _reading(step: Encode, beside: Payloads | None) -> Steps[list[items.Read]]:
     """What a step reads, without encoding it."""
     yield Move("read")
-    return step.read()
+    return step.read(beside)
+
+
+def _beside(reader: Reader, modality: Modality, prepare: Prepare, item: Any) -> Payload:
+    """The payload that an item stands for, made in the process beside.
+
+    Raises:
+        InvalidInput: it cannot be encoded.
+    """
+    spec = canonical_json(prepare.spec()).decode()
+    return modality.arrived(prepare, reader.run(Read(spec, item)))
 
 
 def _alone(step: Encode) -> Steps[Encoded]:

@@ -1,0 +1,1 @@
+"""The process beside a service in which what is large is read."""
