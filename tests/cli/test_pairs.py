@@ -93,3 +93,23 @@ def test_triplets_are_recognised_and_train(
     assert "average precision of the given pairs" in capsys.readouterr().err.splitlines()[-1]
     assert run(["calibrate", *loss, "--set", "calibrate.prior=0.5"]) == 0, capsys.readouterr().err
     lives(capsys, *drawn[0][:2])
+
+
+def test_texts_with_several_labels_are_the_more_alike_the_more_they_share(
+    docstrings: list[tuple[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Path("texts.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["about", "text"])
+        writer.writerows([f"{of.split('.')[0]}; {of}", text] for of, text in docstrings[::2])
+    words = ("texts.csv", "--kind", "text", "--identity", "about", "--set", "data.separator=;")
+    assert run(["init", *words, "--set", "split.crossed=false"]) == 0
+    assert run(["train", "--set", "train.max_epochs=1"]) == 0, capsys.readouterr().err
+    assert "rank correlation with the given grades" in capsys.readouterr().err.splitlines()[-1]
+    few = ("--set", "train.max_epochs=1", "--set", "calibrate.prior=0.2")
+    assert run(["calibrate", *few]) == 0, capsys.readouterr().err
+    lives(capsys, docstrings[0][1], docstrings[2][1])

@@ -93,3 +93,15 @@ def test_parts_are_stretches_of_time() -> None:
     assert [cut.name for cut in coarse][:2] == ["0.0 to 0.1 s", "0.1 to 0.2 s"] and len(coarse) == 8
     sound, _ = soundfile.read(io.BytesIO(coarse[1].without))
     assert not sound[800:1600].any() and sound[:800].any() and sound[1600:].any()
+
+
+def test_pauses_can_be_left_out() -> None:
+    sound, rate = soundfile.read(io.BytesIO(voices.said(140, 0, seconds=1.0)))
+    quiet = 1e-4 * np.random.default_rng(0).standard_normal(2 * rate)
+    file = io.BytesIO()
+    soundfile.write(file, np.concatenate([quiet, sound, quiet]), rate, format="WAV")
+    plain, voiced = (AudioPrepare(8000, 500, voiced=v) for v in (False, True))
+    assert (plain([file.getvalue()])["mel"][0].max(axis=1) > 0).sum() > 480
+    heard = voiced([file.getvalue()])["mel"][0]
+    assert 90 <= (heard.max(axis=1) > 0).sum() <= 105
+    assert AudioPrepare.from_spec(voiced.spec()).voiced and "voiced" not in plain.spec()

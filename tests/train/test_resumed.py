@@ -94,6 +94,7 @@ def settings_of(case: Case) -> RunSettings:
         mining=case.mining,  # type: ignore[arg-type]
         memory=case.memory,
         chunk=case.chunk,
+        projector=case.averaging > 0 and case.loss not in PROXIES,
         max_epochs=EPOCHS,
         patience=EPOCHS,
         learning_rate=5e-3,

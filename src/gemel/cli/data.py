@@ -158,7 +158,8 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
 
 def notes_on(dataset: Dataset, splits: Splits | None = None) -> list[str]:
     """What a user should know about the records, one sentence each."""
-    from gemel.data import crossed, placeholders
+    from gemel.data import crossed
+    from gemel.data.proposals import placeholders
     from gemel.data.splits import lost_pairs, too_few
 
     of_splits = [too_few(dataset, splits)]

@@ -52,6 +52,7 @@ def read(config: Config, release: Release | None = None) -> Dataset:
         max_bad_ratio=data.max_bad_ratio,
         depth=data.depth,
         pair_columns=pair_columns,
+        separator=data.separator,
     )
 
 

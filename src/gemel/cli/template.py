@@ -89,7 +89,7 @@ def _line(section: str, name: str, values: Mapping[str, Any]) -> str:
 
 def _found(guess: Guess) -> str:
     """The line that takes texts of these records for missing ones; empty if none looks so."""
-    from gemel.data.placeholders import proposed
+    from gemel.data.proposals.placeholders import proposed
 
     texts = proposed(guess.dataset) if guess.dataset is not None else []
     note = 'Found here: remove the first "# " if they mean "no value"'

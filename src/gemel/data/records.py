@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gemel.data import several
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
@@ -53,6 +54,7 @@ def read(
     groups: Sequence[str] = (),
     depth: int = 1,
     pair_columns: labelled.PairColumns | None = None,
+    separator: str | None = None,
 ) -> Dataset:
     """The records in a file or folder, validated, with what was refused.
 
@@ -76,6 +78,7 @@ def read(
             is not independent (see `units`). They are not compared.
         depth: sub-folders that name the identity of an image: 1, the first; 0, all of them.
         pair_columns: of a file of pairs; None: left, right and same.
+        separator: of labels, where `identity` holds several of a record; see `several`.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
         ConfigError: no kind, and no modality of that name.
@@ -102,6 +105,8 @@ def read(
             return _from_pairs(table, path, max_bad_ratio, pair_columns)
         dataset = from_table(table, said)
     dataset = _checked(dataset, max_bad_ratio)
+    if separator:
+        dataset = several.separated(dataset, separator)
     if pairs is None:
         return dataset
     if identity is not None:

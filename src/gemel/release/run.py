@@ -27,7 +27,7 @@ MODEL = "sentence-transformers"
 """Folder of a run with the trained network as the package of that name reads it."""
 LATER = (
     *("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk", "comparator"),
-    "matryoshka",
+    *("matryoshka", "skip_pauses", "projector", "views_first"),
 )
 """Settings that older runs did not have; unset, they change no name."""
 SHOWING = ("trackers",)
@@ -95,6 +95,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     comparator: Compares | None = None
     long_texts: LongTexts | None = None
     matryoshka: bool = False
+    skip_pauses: bool = False
+    projector: bool = False
+    views_first: int = 0
 
 
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:

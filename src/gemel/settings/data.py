@@ -32,6 +32,14 @@ class DataSettings(Settings, frozen=True):
     identity: Annotated[
         str | None, Meta(description="Column that says which records belong together")
     ] = None
+    separator: Annotated[
+        str | None,
+        Meta(
+            description="What stands between labels where that column holds several, such as ';': "
+            "records that share one belong together, the more the more they share; null: it holds "
+            "one"
+        ),
+    ] = None
     id: Annotated[
         str | None, Meta(description="Column with a unique record id; without one, the row number")
     ] = None

@@ -32,8 +32,8 @@ class TrainSettings(Settings, frozen=True):
         str,
         Meta(
             description="Pretrained network to start from: all-MiniLM-L6-v2 for texts, "
-            "efficientnet-lite0 for images, a folder of sentence-transformers or transformers, or "
-            "a name on a hub; empty: none"
+            "efficientnet-lite0 for images, resemblyzer for voices, a folder of "
+            "sentence-transformers or transformers, or a name on a hub; empty: none"
         ),
     ] = ""
     comparator: Annotated[
@@ -57,6 +57,13 @@ class TrainSettings(Settings, frozen=True):
             "looked at; windows, the mean of all parts; null: truncate"
         ),
     ] = None
+    skip_pauses: Annotated[
+        bool,
+        Meta(
+            description="Of recordings, frames far quieter than the loud ones are left out before "
+            "it is decided what is heard"
+        ),
+    ] = False
     image_size: Annotated[
         Annotated[int, Meta(ge=0, le=256)],
         Meta(
@@ -101,6 +108,20 @@ class TrainSettings(Settings, frozen=True):
             "well, and gemel shrink may cut it there; not for rows, nor pictures with texts"
         ),
     ] = False
+    projector: Annotated[
+        bool,
+        Meta(
+            description="The loss sees what a small network makes of embeddings, which is thrown "
+            "away afterwards; not for rows, nor pictures with texts"
+        ),
+    ] = False
+    views_first: Annotated[
+        Count,
+        Meta(
+            description="Epochs in which records, those without labels too, are first told from "
+            "each other by two variants of each, through a projector; 0: none"
+        ),
+    ] = 0
     identities_per_batch: Annotated[
         Count,
         Meta(

@@ -27,7 +27,7 @@ from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.encode.modality import Prepare
-from gemel.errors import ConfigError, DataError, ReleaseError
+from gemel.errors import ReleaseError
 from gemel.files import write_whole
 from gemel.release.run import (
     ENCODER,
@@ -46,11 +46,13 @@ from gemel.train import export, lessons, loop, towers
 from gemel.train.arrays import Arrays, embed, with_views
 from gemel.train.backbones.frozen import Backbone, Frozen
 from gemel.train.checkpoint import only_writer
+from gemel.train.checks import require_records, require_settings
 from gemel.train.comparators import pairwise
 from gemel.train.comparators.pairwise import Compared
 from gemel.train.scale import memory, ranks
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.tracking.trackers import tracked
+from gemel.train.views import first
 
 CHECKPOINT = "checkpoint.safetensors"
 OF_PAIRS = "cosent"
@@ -85,7 +87,7 @@ def train(
         TrainingError: training went wrong, or the export differs from torch.
     """
     half, seen = towers.trainable(dataset.modality, settings, base), splits
-    _check_settings(settings, half, dataset, splits)
+    require_settings(settings, half, dataset, splits)
     if splits.crossed:
         for side in SIDES:
             part = crossed.without(dataset, splits, side)
@@ -116,7 +118,8 @@ def train(
         )
         if ranks.is_first():
             write_whole(folder / REPORT, report.to_json())
-            (folder / CHECKPOINT).unlink(missing_ok=True)
+            for name in (CHECKPOINT, CHECKPOINT + first.SUFFIX):
+                (folder / name).unlink(missing_ok=True)
         ranks.together()
         return Run(folder, RunReport.read(folder))
 
@@ -192,7 +195,7 @@ def _run(
     begun = time.monotonic()
     tell = None if dataset.has_identities else half.unlabelled
     if tell is None:
-        _check(dataset, splits)
+        require_records(dataset, splits)
     payloads = dataset.payloads(splits.train)
     prepare = half.fitted(payloads, dataset.fields, settings.image_size)
     identities = known(dataset.identities[splits.train])
@@ -218,6 +221,12 @@ def _run(
     if tell is not None:
         told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         identities = told.identities
+    dev_identities = dataset.identities[splits.dev]
+    if settings.views_first:
+        alone = dataset.payloads(np.flatnonzero(dataset.identities == UNKNOWN))
+        more = prepare([*payloads, *alone]) if alone and learner is tower else arrays
+        metric = lessons.metric_of(dataset.pairing.take(splits.dev))
+        first.by_views(learner, more, views, (metric, dev, dev_identities), settings, session)
     lesson = lessons.lesson(
         half,
         settings,
@@ -225,7 +234,6 @@ def _run(
         (pairing, dataset.pairing.take(splits.dev)),
         dataset.identity_names,
     )
-    dev_identities = dataset.identities[splits.dev]
     if tell is not None:
         dev_identities = known(dev_identities)
     if half.judge_views or tell is not None:
@@ -299,49 +307,6 @@ def write_encoder(
     write_whole(folder / NETWORK, network)
     comparator.save(folder)
     return difference
-
-
-def _check_settings(
-    settings: TrainSettings, half: Trainable, dataset: Dataset, splits: Splits
-) -> None:
-    """Raise ConfigError where a backbone or a comparator does not go with the records."""
-    if settings.backbone and not dataset.has_identities:
-        raise ConfigError(
-            "a pretrained network needs records of which some belong together",
-            where="train.backbone",
-            hint="name the column that says it as data.identity, or leave train.backbone out",
-        )
-    reasons = (
-        (splits.crossed, "three encoders (split.crossed) have no one learned comparator"),
-        (not dataset.has_identities, "nothing says which records belong together"),
-        (half.comparator is not towers.cosine, f"{half.modality} records have one of their own"),
-    )
-    reason = next((said for holds, said in reasons if holds), "")
-    if settings.comparator and reason:
-        raise ConfigError(reason, where="train.comparator", hint="leave train.comparator out")
-    if settings.matryoshka and half.comparator is not towers.cosine:
-        raise ConfigError(
-            f"embeddings of {half.modality} records are compared part by part and cannot be cut",
-            where="train.matryoshka",
-            hint="leave train.matryoshka out",
-        )
-
-
-def _check(dataset: Dataset, splits: Splits) -> None:
-    for name in ("train", "dev"):
-        identities = dataset.identities[getattr(splits, name)]
-        _, counts = np.unique(identities[identities != UNKNOWN], return_counts=True)
-        if name == "dev" and not (counts > 1).any():
-            raise DataError(
-                "no identity of dev has two records, so the best epoch cannot be chosen",
-                where=dataset.source,
-                hint="give dev a larger share of the identities",
-            )
-        if len(counts) < 2:
-            raise DataError(
-                f"{name} has records of {len(counts)} identities, at least 2 are needed",
-                where=dataset.source,
-            )
 
 
 def known(identities: Int64) -> Int64:

@@ -28,6 +28,7 @@ from gemel.train.loop import Look, Metric, Sampler, Supervision
 from gemel.train.losses import ByIdentity, Loss
 from gemel.train.losses.classes import Classwise
 from gemel.train.losses.nested import Nested
+from gemel.train.losses.projected import Projected
 from gemel.train.supervision import (
     Across,
     ByProxy,
@@ -110,6 +111,8 @@ def lesson(
     of_train, of_dev = sides
     if settings.matryoshka:
         loss = _nested(loss, settings.loss)
+    if settings.projector:
+        loss = _projected(loss, settings, embed(tower, take(arrays, slice(0, 2))).shape[1])
     if of_train.given is not None:
         taught = _as_given(settings, loss, identities, sides)
     elif half.across is not None and of_train.files is not None and of_dev.files is not None:
@@ -158,6 +161,22 @@ def _nested(loss: Loss, name: str) -> Loss:
             hint="leave train.matryoshka out, or choose train.loss = 'infonce'",
         )
     return Nested(loss)
+
+
+def _projected(loss: Loss, settings: RunSettings, dim: int) -> Loss:
+    """The loss of what a projector makes of rows of so many numbers.
+
+    Raises:
+        ConfigError: it compares rows with a column of each class, or with what is to be cut.
+    """
+    if isinstance(loss, Classwise | Nested):
+        reason = f"loss {settings.loss!r} learns a row for each class"
+        raise ConfigError(
+            f"{'what is cut afterwards' if settings.matryoshka else reason}, behind no projector",
+            where="train.projector",
+            hint="leave train.projector out, or choose train.loss = 'infonce'",
+        )
+    return Projected(loss, dim)
 
 
 def _as_given(
@@ -260,6 +279,11 @@ class RankAcross:
     def __call__(self, rows: Float32, identities: Int64) -> float:
         """Mean of one over the rank of the first right one, both ways, in [0, 1]."""
         return retrieve(rows, identities, Cosine(), k=(1,), files=self.kinds).mrr
+
+
+def metric_of(pairing: Pairing) -> Metric:
+    """The dev metric of records of one kind, by which pairs of them are comparisons."""
+    return map_at_r if pairing.given is None else OfGiven(pairing)
 
 
 def map_at_r(rows: Float32, identities: Int64) -> float:

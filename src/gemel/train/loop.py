@@ -26,6 +26,7 @@ from gemel.errors import CollapseError, TrainingError
 from gemel.release.run import Batches, Epoch
 from gemel.train import checkpoint
 from gemel.train.arrays import Arrays, Mix, Views, embed, take, tensors
+from gemel.train.losses.projected import Projector
 from gemel.train.scale import ranks
 
 Metric = Callable[[Float32, Int64], float]
@@ -237,10 +238,17 @@ def fit(
 
 def _start(tower: nn.Module, learned: nn.Module, plan: Plan) -> State:
     trained = [p for p in tower.parameters() if p.requires_grad]
+    projectors = [p for m in learned.modules() if isinstance(m, Projector) for p in m.parameters()]
+    known = set(map(id, projectors))
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": plan.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        {"params": list(learned.parameters()), "weight_decay": 0.0, "faster": FASTER},
+        {
+            "params": [p for p in learned.parameters() if id(p) not in known],
+            "weight_decay": 0.0,
+            "faster": FASTER,
+        },
+        {"params": projectors, "weight_decay": 0.0},
     ]
     # A tower that is used as it is has nothing to optimise; the optimizer wants something.
     groups = [g for g in groups if g["params"]] or [{"params": [nn.Parameter(torch.zeros(0))]}]

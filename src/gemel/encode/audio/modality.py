@@ -14,7 +14,8 @@ from gemel.data.sources import recordings
 from gemel.data.sources.rows import Columns
 from gemel.encode import modality
 from gemel.encode.audio.parts import AudioParts
-from gemel.encode.audio.prepare import HINT, AudioPrepare
+from gemel.encode.audio.prepare import HINT, MAX_FRAMES, RATES, AudioPrepare
+from gemel.encode.audio.windows import KIND, WindowPrepare
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.modality import Baseline, Payload, Prepare, packed_bytes, unpacked_bytes
 from gemel.errors import InvalidInput
@@ -32,8 +33,10 @@ class AudioModality(modality.Modality):
         """The recordings below a folder; the first sub-folder is the identity."""
         return recordings.read(path, said)
 
-    def prepare(self, spec: Mapping[str, Any]) -> AudioPrepare:
-        """Rate and length, as they were fitted."""
+    def prepare(self, spec: Mapping[str, Any]) -> Prepare:
+        """Rate and length, as they were fitted; or the windows of a pretrained network."""
+        if spec.get("kind") == KIND:
+            return WindowPrepare.from_spec(spec)
         return AudioPrepare.from_spec(spec)
 
     def pack(self, payload: Payload) -> Any:
@@ -63,6 +66,8 @@ class AudioModality(modality.Modality):
         self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]
     ) -> Baseline:
         """Mean and spread of each band, less what all recordings have in common."""
+        if not isinstance(prepare, AudioPrepare):
+            prepare = AudioPrepare(RATES[1], MAX_FRAMES)
         own = np.stack([_bands(prepare, payload) for payload in train])
         centre, spread = own.mean(axis=0), np.maximum(own.std(axis=0), 1e-6)
         rows = np.stack([_bands(prepare, payload) for payload in payloads])

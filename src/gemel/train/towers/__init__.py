@@ -211,6 +211,7 @@ class Trainable:
         licence: of those weights.
         notes: what a user should know of the training payloads.
         save: writes the trained tower as others read it; None: nobody does.
+        voiced: fits the preprocessing that leaves pauses out; None where there are none.
     """
 
     modality: str
@@ -230,6 +231,7 @@ class Trainable:
     licence: str = ""
     notes: Callable[[Sequence[Any]], tuple[str, ...]] = nothing
     save: Callable[[nn.Module, Path], None] | None = None
+    voiced: FitPrepare | None = None
 
     def defaults_for(self, n_alone: int = 0) -> Defaults:
         """The defaults of records with labels, or of so many without.
@@ -284,6 +286,15 @@ def trainable(name: str, settings: TrainSettings | None = None, base: Path = Pat
             f"modality {name!r} cannot be trained",
             hint=f"its half of training, {place or 'not named'}, is no Trainable of that name",
         )
+    if settings is not None and settings.skip_pauses:
+        if found.voiced is None or settings.backbone:
+            what = "this network" if settings.backbone else modalities.named(name).nouns[1]
+            raise ConfigError(
+                f"no pauses are left out for {what}",
+                where="train.skip_pauses",
+                hint="leave train.skip_pauses out",
+            )
+        found = replace(found, prepare=found.voiced)
     if settings is None or not settings.backbone:
         return found
     if found.on is None:

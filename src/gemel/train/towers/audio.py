@@ -9,7 +9,7 @@ that starts at zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays, Views
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.views.audio import AudioViews
+
+if TYPE_CHECKING:
+    from gemel.train.backbones.source import Source
 
 DIMS = {"tiny": 64, "small": 128, "base": 256}
 CHANNELS = {"tiny": 32, "small": 96, "base": 192}
@@ -108,6 +111,16 @@ def _prepare(payloads: Sequence[Any], fields: tuple[Any, ...]) -> Prepare:
     return AudioPrepare.fit(payloads)
 
 
+def _voiced(payloads: Sequence[Any], fields: tuple[Any, ...]) -> Prepare:
+    return AudioPrepare.fit(payloads, voiced=True)
+
+
+def _on(source: Source) -> Trainable:
+    from gemel.train.backbones import voice
+
+    return voice.opened(source)
+
+
 def _tower(prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
     if not isinstance(prepare, AudioPrepare):
         raise ConfigError(f"the audio tower cannot take {prepare.modality!r} input")
@@ -123,6 +136,8 @@ AUDIO = Trainable(
     prepare=_prepare,
     tower=_tower,
     views=_views,
+    voiced=_voiced,
+    on=_on,
     defaults=Defaults(
         identities_per_batch=16,
         views_per_identity=8,

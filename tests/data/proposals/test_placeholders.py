@@ -1,6 +1,6 @@
 """Texts that may mean "no value" are said, with how many and where, and never acted upon."""
 
-from gemel.data.placeholders import notes
+from gemel.data.proposals.placeholders import notes
 from gemel.data.records import from_rows
 
 
