@@ -12,7 +12,7 @@ from tests.serve.small import ROWS
 
 from gemel.encode.encoder import Encoder
 from gemel.release.release import Release
-from gemel.serve.cache import OVERHEAD_BYTES, Cache
+from gemel.serve.cache.own import OVERHEAD_BYTES, Cache
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service

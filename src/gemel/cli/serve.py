@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from gemel.cli import show
 from gemel.cli.options import ConfigFile, Sets
 from gemel.cli.project import Project
-from gemel.errors import ConfigError, GalleryUnavailable
+from gemel.config import FILE
+from gemel.errors import ConfigError, GalleryUnavailable, UnknownPath
 
 if TYPE_CHECKING:
     from gemel.gallery.gallery import Gallery
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gemel.release.release import Release
     from gemel.serve.grpc.door import GrpcDoor
     from gemel.serve.http.front import Front
+    from gemel.serve.projects import Projects
     from gemel.settings import ServeSettings
 
 
@@ -106,9 +108,13 @@ class _Place:
 
 
 @contextmanager
-def application(project: Project, log: Any) -> Iterator[Front]:
+def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[Front]:
     """The web application of a project while the block runs: service, page, and its pointer.
 
+    Args:
+        project: that is served.
+        log: a logger.
+        beside: with its page, and the further projects that its settings name.
     Raises:
         NotFound: the pointer points at nothing.
         GalleryError: another process writes to the gallery.
@@ -123,6 +129,7 @@ def application(project: Project, log: Any) -> Iterator[Front]:
     from gemel.serve.rollout.follower import Follower
     from gemel.serve.service import Service
     from gemel.serve.tenants import Tenants
+    from gemel.telemetry import Metrics
 
     settings = project.config.serve
     with ExitStack() as opened:
@@ -142,16 +149,24 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         desk = Desk(store, project.enrolled)
         tenants = Tenants(lambda name: _Place(project.of_tenant(name), log), settings.tenant_bytes)
         opened.callback(tenants.close)
+        metrics, shared = Metrics(), None
+        if settings.cache_url:
+            from gemel.serve.cache.shared import Shared
+
+            shared = Shared(settings.cache_url, metrics, log)
+            opened.callback(shared.close)
         service = Service(
             release,
             gallery,
             ledger,
             threads=settings.threads,
+            metrics=metrics,
             adapt=project.config.adapt,
             shelf=store.list,
             label=project.label_of(release),
             desk=desk,
             cache_bytes=settings.cache_bytes,
+            shared=shared,
             tenants=tenants,
         )
         follower = Follower(
@@ -174,4 +189,23 @@ def application(project: Project, log: Any) -> Iterator[Front]:
         opened.callback(usage.stop)
         quotas = Quotas(settings.tenant_per_day, settings.tenant_records)
         access = Access(project.keys_file, log, tokens, usage=usage, of_tenants=quotas)
-        yield create_app(service, settings, log=log, pages=pages.handlers(service), access=access)
+        shown = pages.handlers(service) if beside else ()
+        others = _projects(project, log) if beside and settings.projects else None
+        yield create_app(service, settings, log=log, pages=shown, access=access, projects=others)
+
+
+def _projects(project: Project, log: Any) -> Projects:
+    """The further projects that the settings name."""
+    from gemel.serve.projects import Projects
+
+    folder = project.config.at(project.config.serve.projects)
+    if not folder.is_dir():
+        raise ConfigError("there is no such folder", where="serve.projects", hint=str(folder))
+
+    def open_(name: str) -> AbstractContextManager[Front]:
+        file = folder / name / FILE
+        if not file.is_file():
+            raise UnknownPath(f"no project {name!r}", hint=f"it has no {FILE} in serve.projects")
+        return application(Project.open(file), log, beside=False)
+
+    return Projects(open_, project.config.serve.projects_bytes, log)

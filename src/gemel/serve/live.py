@@ -22,7 +22,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
 from gemel.release.release import Release
 from gemel.release.words import unproven
-from gemel.serve.cache import Cache
+from gemel.serve.cache.own import Cache
 from gemel.serve.class_index import Classes
 
 CLASS = "class"

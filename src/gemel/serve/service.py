@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from gemel.release.explanation import Explanation
 from gemel.release.release import Release
 from gemel.release.words.card import Card
 from gemel.serve.books import Books, Shelf
-from gemel.serve.cache import Cache
+from gemel.serve.cache.own import Cache
 from gemel.serve.context import LOCAL, Caller, Context
 from gemel.serve.live import CLASS, Live
 from gemel.serve.rollout.arms import Arms
@@ -41,6 +41,9 @@ from gemel.serve.wire import enrolled, operation, pairs, searches
 from gemel.settings import AdaptSettings
 from gemel.tasks.clusters import Method
 from gemel.telemetry import Metrics
+
+if TYPE_CHECKING:  # which needs a package that few have
+    from gemel.serve.cache.shared import Shared
 
 Body = TypeVar("Body")
 Reply = TypeVar("Reply")
@@ -64,6 +67,7 @@ class Service:
         label: attribute that says whose a record is, if nobody names one.
         desk: where rollouts are started; None for a service without.
         cache_bytes: of embeddings that are kept; 0 keeps none.
+        shared: where other processes keep theirs; None asks none.
         tenants: whose callers are answered from places of their own; None answers none.
         today: the day, to tell what has expired.
     Raises:
@@ -85,12 +89,14 @@ class Service:
         label: str = CLASS,
         desk: Desk | None = None,
         cache_bytes: int = 0,
+        shared: Shared | None = None,
         tenants: Tenants | None = None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.metrics = metrics or Metrics()
         self.warning: str | None = None
-        cache = Cache(cache_bytes, self.metrics) if cache_bytes else None
+        is_kept = cache_bytes or shared is not None
+        cache = Cache(cache_bytes, self.metrics, shared) if is_kept else None
         self.arms = Arms(Live.open(release, gallery, threads=threads, label=label, cache=cache))
         self.ledger, self.threads, self.desk, self.tenants = ledger, threads, desk, tenants
         self.books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)

@@ -101,6 +101,16 @@ class ServeSettings(Settings, frozen=True):
         Count,
         Meta(description="Memory above which places of tenants that nobody uses are closed"),
     ] = 1_000_000_000
+    projects: Annotated[
+        str,
+        Meta(
+            description="Folder of further projects, each a folder with gemel.toml and answered "
+            "below /projects/NAME/; none: only this one"
+        ),
+    ] = ""
+    projects_bytes: Annotated[
+        Count, Meta(description="Memory above which further projects that nobody uses are closed")
+    ] = 1_000_000_000
     read_only: Annotated[
         bool,
         Meta(
@@ -131,6 +141,13 @@ class ServeSettings(Settings, frozen=True):
     cache_bytes: Annotated[
         Count, Meta(description="Of embeddings that are kept for payloads that come again; 0: none")
     ] = 64_000_000
+    cache_url: Annotated[
+        str,
+        Meta(
+            description="Redis or Valkey that processes share embeddings in, such as "
+            "redis://127.0.0.1:6379/0; none: each has its own. Needs gemel[redis]"
+        ),
+    ] = ""
 
 
 class AdaptSettings(Settings, frozen=True):

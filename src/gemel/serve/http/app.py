@@ -27,6 +27,7 @@ from gemel.serve.http.front import Front
 from gemel.serve.http.guard import Guard
 from gemel.serve.http.problems import V2, rendered
 from gemel.serve.http.table import TABLE
+from gemel.serve.projects import Projects
 from gemel.serve.service import Service
 from gemel.serve.witness import Witness
 from gemel.settings import ServeSettings
@@ -43,6 +44,7 @@ def create_app(
     log: Any = None,
     pages: Sequence[HTTPRouteHandler] = (),
     access: Access | None = None,
+    projects: Projects | None = None,
 ) -> Front:
     """The web application of a service.
 
@@ -53,6 +55,7 @@ def create_app(
         pages: further handlers, such as those of the console; one whose `opt` says `free` needs no
             key.
         access: who may ask what; left out, nobody is asked who they are.
+        projects: further ones, which end with this one; None for none.
     Returns:
         An ASGI application.
     """
@@ -88,11 +91,15 @@ def create_app(
         logging_config=None,
         exception_handlers={Exception: on_error},
         on_startup=[door.start],
-        on_shutdown=[door.stop, *([witness.traces.close] if witness.traces else [])],
+        on_shutdown=[
+            *([projects.close] if projects else []),
+            door.stop,
+            *([witness.traces.close] if witness.traces else []),
+        ],
     )
     guard = Guard(settings.host, settings.allowed_hosts)
     free = {path for page in pages for path in page.paths if page.opt.get("free")}
-    front = Front(door, guard, access or Access(), endpoints, others, witness, free)
+    front = Front(door, guard, access or Access(), endpoints, others, witness, free, projects)
     return front
 
 

@@ -57,6 +57,11 @@ class Door:
         return self._state.is_stopping
 
     @property
+    def live(self) -> Live:
+        """What is live."""
+        return self._service.pick()
+
+    @property
     def release_id(self) -> str:
         """Of the release that is live."""
         return self._service.pick().release.id

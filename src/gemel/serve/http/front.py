@@ -23,6 +23,8 @@ from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
 from gemel.serve.http.guard import Guard
 from gemel.serve.http.problems import SAFE, rendered
 from gemel.serve.http.table import LIVE, METRICS, READY, RECORD, RECORDS
+from gemel.serve.projects import PREFIX as PROJECTS
+from gemel.serve.projects import Projects
 from gemel.serve.witness import Witness
 
 PROBES = frozenset(route.path for route in (LIVE, READY, METRICS))
@@ -41,6 +43,7 @@ class Front:
         pages: everything else, and the start and end of the service.
         witness: told of every request.
         free: paths of pages that need no key.
+        projects: further ones, each below a path of its own; None for none.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Front:
         pages: ASGIApp,
         witness: Witness,
         free: Collection[str] = (),
+        projects: Projects | None = None,
     ) -> None:
         self.door = door
         self.access = access
@@ -60,12 +64,16 @@ class Front:
         self._pages = pages
         self.witness = witness
         self._free = free
+        self._projects = projects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or start and stop."""
         if scope["type"] == ScopeType.HTTP:
+            answer = self._answer
+            if self._projects is not None and scope["path"].startswith(PROJECTS):
+                answer = self._projects
             with suppress(asyncio.CancelledError):  # the client has gone, or the service ends
-                await self._answer(scope, receive, send)
+                await answer(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 

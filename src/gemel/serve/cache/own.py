@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -19,6 +19,9 @@ import numpy as np
 from gemel.arrays import Float32
 from gemel.encode.encoder import Encoder
 from gemel.telemetry import Metrics
+
+if TYPE_CHECKING:  # which needs a package that few have
+    from gemel.serve.cache.shared import Shared
 
 OVERHEAD_BYTES = 400
 """Of an entry besides its numbers: key, array, place in the order."""
@@ -32,12 +35,14 @@ class Cache:
     Args:
         max_bytes: that all entries together may take.
         metrics: counts what was found.
+        shared: a tier behind it, asked for what is not here; None for none.
     """
 
-    def __init__(self, max_bytes: int, metrics: Metrics) -> None:
+    def __init__(self, max_bytes: int, metrics: Metrics, shared: Shared | None = None) -> None:
         self._max_bytes, self._n_bytes = max_bytes, 0
         self._rows: OrderedDict[Key, Float32] = OrderedDict()
         self._lock = threading.Lock()
+        self._shared, self._elsewhere = shared, metrics.counter("gemel_cache_total", "shared")
         self._found = metrics.counter("gemel_cache_total", "hit")
         self._missed = metrics.counter("gemel_cache_total", "miss")
         metrics.gauge("gemel_cache_bytes").set_function(lambda: self._n_bytes)
@@ -54,14 +59,27 @@ class Cache:
         missing = {key: i for i, key in enumerate(keys) if rows[i] is None}
         self._found.inc(len(keys) - len(missing))
         if missing:
-            self._missed.inc(len(missing))
-            made = encoder.encode([payloads[i] for i in missing.values()])
-            fresh = dict(zip(missing, made, strict=True))
+            fresh = self._fresh(encoder, {key: payloads[i] for key, i in missing.items()})
             rows = [fresh[key] if row is None else row for key, row in zip(keys, rows, strict=True)]
             with self._lock:
                 for key, row in fresh.items():
                     self._put(key, row)
         return np.stack([row for row in rows if row is not None])
+
+    def _fresh(self, encoder: Encoder, missing: dict[Key, Any]) -> dict[Key, Float32]:
+        """The rows of payloads that are not known here."""
+        shared = self._shared
+        known = {} if shared is None else shared.get([*missing], encoder.dim)
+        self._elsewhere.inc(len(known))
+        unknown = [key for key in missing if key not in known]
+        if not unknown:
+            return known
+        self._missed.inc(len(unknown))
+        rows = encoder.encode([missing[key] for key in unknown])
+        made = dict(zip(unknown, rows, strict=True))
+        if shared is not None:
+            shared.put(made)
+        return known | made
 
     def _get(self, key: Key) -> Float32 | None:
         row = self._rows.get(key)
