@@ -182,7 +182,6 @@ def main() -> None:
         "files": 2 if asked.two else 1,
         "rows": {},
     }
-    scan = scanned(release, *files(SCANNED, two=False))
     grid = Table("rows", "", "seconds", "CPU s", "peak MB", "precision", "recall", "F1")
     for n in asked.rows:
         paths = files(n, asked.two)
@@ -205,12 +204,14 @@ def main() -> None:
             report["rows"][n][name] = said
             keys = ("seconds", "cpu_seconds", "peak_mb", "precision", "recall", "f1")
             grid.add_row(f"{n:,}", name, *(f"{said[k]:,}" for k in keys))
-        report["scan"] = scan
-        report["met"] = verdict(report["rows"], scan)
         asked.out.write_text(json.dumps(report, indent=1) + "\n")
+    # Last: a process counts the memory of the one that starts it as its own peak.
+    report["scan"] = scanned(release, *files(SCANNED, two=False))
+    report["met"] = verdict(report["rows"], report["scan"])
+    asked.out.write_text(json.dumps(report, indent=1) + "\n")
     Console(width=None if Console().is_terminal else 120).print(grid)
     missed = [name for name, met in report["met"].items() if not met]
-    print(json.dumps(scan), "missed:", ", ".join(missed) or "nothing")
+    print(json.dumps(report["scan"]), "missed:", ", ".join(missed) or "nothing")
     raise SystemExit(bool(missed))
 
 
