@@ -27,6 +27,8 @@ MAX_BODY_BYTES = 8_192
 GRACE_SECONDS = 5.0
 GRACE_ENTRIES = 5_000
 """How long, and how many, decisions are still taken while the disk takes no entries."""
+LOOK_SECONDS = 0.25
+"""Between two looks at the file for who asks with each request: one is three system calls."""
 BINARY = frozenset({bytes, bytearray, memoryview})
 
 
@@ -53,6 +55,7 @@ class Ledger:
         self._clock = clock
         self._on_lost = on_lost
         self._since: float | None = None
+        self._looked = -LOOK_SECONDS
 
     @classmethod
     def open(
@@ -146,11 +149,19 @@ class Ledger:
         Looks at the file, so that one that was deleted is noticed without an append.
         """
         problem = self._writer.trouble() or self._entries.problem()
+        self._looked = time.monotonic()
         if problem is None:
             self._since = None
         elif self._since is None:
-            self._since = time.monotonic()
+            self._since = self._looked
         return problem
+
+    @property
+    def recent_problem(self) -> str | None:
+        """`problem`, of a file that was looked at a moment ago: for who asks with each request."""
+        is_recent = time.monotonic() - self._looked < LOOK_SECONDS
+        is_well = self._since is None and self._writer.trouble() is None
+        return None if is_recent and is_well else self.problem
 
     def check(self, *, change: bool = False) -> None:
         """Return if something may be acknowledged now.
@@ -163,7 +174,8 @@ class Ledger:
         Raises:
             LedgerUnavailable: it may not.
         """
-        problem, since = self.problem, self._since
+        problem = self.problem if change else self.recent_problem
+        since = self._since
         if problem is None or since is None:
             return
         is_late = time.monotonic() - since > GRACE_SECONDS or self.n_waiting >= GRACE_ENTRIES

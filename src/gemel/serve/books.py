@@ -74,6 +74,11 @@ class Books:
         """Why decisions and changes cannot be noted at the moment; None if they can."""
         return None if self.ledger is None else self.ledger.problem
 
+    @property
+    def recent_problem(self) -> str | None:
+        """The same, as it was a moment ago."""
+        return None if self.ledger is None else self.ledger.recent_problem
+
     def review_probability(self, outcome: str) -> float:
         """With which probability a decision is asked about."""
         return 1.0 if outcome == "review" else self.adapt.audit_ratio

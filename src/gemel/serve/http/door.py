@@ -106,7 +106,7 @@ class Door:
                     live = await home.bundle(live)
                 context = service.context(call.request_id, call.caller, call.deadline, live, home)
                 call.live, call.timing = context.live, context.timing
-                call.ledger_fails = context.books.problem is not None
+                call.ledger_fails = context.books.recent_problem is not None
                 steps = verb(context, asked)
                 return await lanes.answer(context, steps, n_bytes=call.n_held)
 
