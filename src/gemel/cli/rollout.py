@@ -157,6 +157,7 @@ def _show(state: State, json: bool) -> None:
             ("stable", reply.stable[:12]),
             ("step", f"{reply.step} of {reply.steps}, {reply.share:.0%} of the subjects"),
             ("verdict", reply.verdict),
+            ("decide differently", _measured(reply.differ)),
             *([("needs about", needs)] if needs and reply.verdict == "need more" else []),
             *[("", reason) for reason in reply.reasons],
         ]
@@ -185,5 +186,6 @@ def _show(state: State, json: bool) -> None:
 
 
 def _measured(rate: Measured) -> str:
-    share = "" if rate.share is None else f"{rate.share:.2%} "
-    return f"{share}[{rate.low:.2%}, {rate.high:.2%}] of {rate.n:,}"
+    if rate.share is None:
+        return "none yet"
+    return f"{rate.share:.2%} [{rate.low:.2%}, {rate.high:.2%}] of {rate.n:,}"

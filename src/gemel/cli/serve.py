@@ -200,7 +200,7 @@ def _projects(project: Project, log: Any) -> Projects:
 
     folder = project.config.at(project.config.serve.projects)
     if not folder.is_dir():
-        raise ConfigError("there is no such folder", where="serve.projects", hint=str(folder))
+        raise ConfigError("there is no such folder", where="serve.projects", hint=f"make {folder}")
 
     def open_(name: str) -> AbstractContextManager[Front]:
         file = folder / name / FILE

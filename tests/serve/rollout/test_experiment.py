@@ -132,6 +132,9 @@ def test_an_experiment_ends_by_hand_and_says_how_the_two_differ(
         reply = at.client.get("/v1/rollout").json()
         assert reply["status"] == "running", "that they decide differently ends nothing"
         assert "flips" not in {reading["question"] for reading in reply["readings"]}
+        differ = reply["differ"]
+        assert differ["n"] > 5 and differ["low"] < differ["share"] <= differ["high"]
+        assert differ["share"] > 0.5
         rows = {row["question"]: row for row in reply["readout"]}
         stable, candidate = (rows["matches"][arm] for arm in ("stable", "candidate"))
         assert stable["n"] + candidate["n"] == 200 and min(stable["n"], candidate["n"]) > 60

@@ -65,8 +65,12 @@ class Wish(Struct, frozen=True, kw_only=True):
             InvalidInput: it does not.
         """
         share = self.experiment
-        if share is not None and not 0 < share < 100:
-            raise InvalidInput("a per cent above 0 and below 100", where="experiment")
+        if share is not None and not (0 < share < 100 and self.steps):
+            what = f"{share:g} per cent" if self.steps else "a shadow"
+            hint = "a per cent above 0 and below 100, and no shadow"
+            raise InvalidInput(
+                f"{what} is no share of an experiment", where="experiment", hint=hint
+            )
         rising = list(self.steps) == sorted(set(self.steps))
         if not rising or not all(0 < step < 100 for step in self.steps):
             raise InvalidInput(

@@ -71,6 +71,15 @@ def readout(plan: Plan, tallies: Sequence[Tally]) -> list[Row]:
     return [_row(plan, question, theirs, ours) for question in RATES]
 
 
+def differing(plan: Plan, tallies: Sequence[Tally]) -> Measured:
+    """Requests that both were asked, where one of both finds something, that they decide
+    differently; the interval with all of alpha.
+    """
+    n, total = (sum(getattr(t.flips, name) for t in tallies) for name in ("n", "total"))
+    low, high = interval(round(total), n, plan.alpha)
+    return Measured(n=n, share=total / n if n else None, low=low, high=high)
+
+
 def _row(plan: Plan, question: Asked, theirs: Sequence[Arm], ours: Sequence[Arm]) -> Row:
     stable, candidate = (_measured(question, arms, plan.alpha / 2) for arms in (theirs, ours))
     low, high = candidate.low - stable.high, candidate.high - stable.low

@@ -8,7 +8,7 @@ from gemel.serve.rollout.desk import Desk, Wish
 from gemel.serve.rollout.guard import judge
 from gemel.serve.rollout.hooks import check
 from gemel.serve.rollout.plan import State
-from gemel.serve.rollout.readout import readout
+from gemel.serve.rollout.readout import differing, readout
 from gemel.serve.steps import Move, Steps
 from gemel.serve.wire.rollouts import HookBody, RolloutBody, RolloutQuery, RolloutReply, Seen
 
@@ -93,6 +93,7 @@ def said(state: State) -> RolloutReply:
         reasons=list(verdict.reasons),
         readings=list(verdict.readings),
         readout=readout(plan, list(tallies)),
+        differ=differing(plan, list(tallies)),
         seen=seen,
         reason=state.reason,
         started=plan.time,

@@ -10,7 +10,7 @@ from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS
 from gemel.serve.rollout.guard import Reading, Word
 from gemel.serve.rollout.hooks import Hook
 from gemel.serve.rollout.plan import Status
-from gemel.serve.rollout.readout import Row
+from gemel.serve.rollout.readout import Measured, Row
 from gemel.serve.wire.items import Body
 
 Action = Literal["start", "pause", "resume", "abort", "promote"]
@@ -83,8 +83,10 @@ class Seen(Struct):
 class RolloutReply(Struct):
     """The rollout that is under way, or the last one.
 
-    `share` is what the candidate answers now, `step` counts from 1, `needs` is about how many more
-    subjects are wanted for a verdict, null where that cannot be told.
+    `differ` is of the requests that both were asked and one of both finds something for: the share
+    that they decide differently. `share` is what the candidate answers now, `step` counts from 1,
+    `needs` is about how many more subjects are wanted for a verdict, null where that cannot be
+    told.
     """
 
     rollout: str
@@ -100,6 +102,7 @@ class RolloutReply(Struct):
     reasons: list[str]
     readings: list[Reading]
     readout: list[Row]
+    differ: Measured
     seen: Seen
     reason: str
     started: str
