@@ -15,6 +15,7 @@ from tests.serve.rollout.kept import KEPT, PEOPLE
 
 from gemel.cli.project import Project
 from gemel.cli.serve import application
+from gemel.client import Client
 from gemel.errors import ConfigError
 from gemel.serve.access import keys
 from gemel.serve.http.server import running
@@ -72,6 +73,9 @@ def test_each_is_a_service_of_its_own(town: Town) -> None:
     assert alike[0]["decision_id"] != alike[1]["decision_id"]
     assert "gemel_requests_total" in town.ask("one", "/metrics").text
     assert town.ask("one", "/readyz").json()["status"] == "ready"
+    with Client(f"{town.client.base_url}/projects/one") as typed:
+        assert typed.verify(PEOPLE[0], PEOPLE[1]).score == pytest.approx(alike[0]["score"])
+        assert typed.get("mine/1").id == "mine/1"
 
 
 def test_a_key_is_one_of_its_project(town: Town) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,7 +12,13 @@ import pytest
 from tests.serve.rollout.kept import PEOPLE, Project, opened_project
 from tests.serve.rollout.processes import check, loaded, served
 
+from gemel.cli.project import Project as Settled
+from gemel.cli.serve import application
 from gemel.ledger.ledger import Ledger
+from gemel.serve.access import keys
+from gemel.serve.access.keys import Limits
+from gemel.serve.http.server import running
+from gemel.telemetry import log_to
 
 project = pytest.fixture(opened_project)
 
@@ -65,3 +72,37 @@ def test_one_writes_one_reads_and_both_follow_the_pointer(project: Project) -> N
     with Ledger.open(project.folder / "state" / "ledger.db", write=False) as ledger:
         assert ledger.verify().problem is None
         assert ledger.find(decision) is not None
+
+
+def test_a_reader_sees_what_a_tenant_enrolls_and_never_makes_a_place(project: Project) -> None:
+    file, now, log = project.folder / "state" / "keys.json", datetime.now(UTC), log_to()
+    tenant = {
+        name: keys.add(file, name, "enroller", days=1, now=now, limits=Limits(tenant=name))[1]
+        for name in ("acme", "bolt")
+    }
+    toml = project.folder / "gemel.toml"
+    record = {"records": [{"id": "theirs", "payload": PEOPLE[0]}]}
+    with (
+        application(Settled.open(toml), log) as writes,
+        running(writes, log=log) as one,
+        application(Settled.open(toml, ["serve.read_only=true"]), log) as reads,
+        running(reads, log=log) as two,
+        httpx.Client(timeout=30) as client,
+    ):
+
+        def ask(url: str, who: str, path: str, body: Any = None) -> httpx.Response:
+            headers = {"authorization": f"Bearer {tenant[who]}"}
+            method = "GET" if body is None else "POST"
+            return client.request(method, url + path, json=body, headers=headers)
+
+        query = {"query": PEOPLE[0], "k": 3}
+        assert ask(one, "acme", "/v1/records", record).json()["added"] == 1
+        hits = ask(two, "acme", "/v1/search", query).json()["hits"]
+        assert [hit["id"] for hit in hits] == ["theirs"]
+        record["records"][0]["id"] = "later"
+        assert ask(one, "acme", "/v1/records", record).json()["added"] == 1
+        soon(lambda: len(ask(two, "acme", "/v1/search", query).json()["hits"]) == 2)
+        assert ask(two, "acme", "/v1/records", record).json()["code"] == "read_only"
+        nothing = ask(two, "bolt", "/v1/search", query)
+        assert (nothing.status_code, nothing.json()["code"]) == (503, "gallery_unavailable")
+        assert not (project.folder / "state" / "tenants" / "bolt" / "gallery").exists()
