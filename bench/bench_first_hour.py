@@ -17,7 +17,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from bench_records import CACHE, describe
 from bench_records import RESULTS as RECORDS
-from first_hour_answers import DEDUPE, Person, dedupe, taught
-from records_contestants import code, environment
+from first_hour_answers import DEDUPE, GIB, Person, dedupe, taught
+from records_contestants import GEMEL, code, environment
 from records_data import Table, load
 from records_measure import Result, Truth, best_f1_threshold
 from rich.console import Console
@@ -51,11 +51,15 @@ OURS, ALL = "gemel, no labels", "gemel, all labels"
 LOWER = 4.0
 """How far below its threshold a release is shown the scores of a set, in log-odds."""
 COUNTS = (60, 150, 300, 600)
+TEACHING = ("answers.py", "taught.py")
+"""Of `train/comparators`: what runs do not depend on."""
 TAUGHT = "gemel, {} answers"
 GIVEN, ASKED = "dedupe, the same 150", "dedupe, its own 150"
 KEPT = ("recordlinkage-ecm", "splink")
 PEERS = (*KEPT, "goldenmatch", "dedupe")
 GOLDENMATCH = Path(__file__).parent / "requirements-goldenmatch.txt"
+Found = dict[tuple[str, int], dict[str, Any]]
+"""Measures of contestants, by set and seed."""
 PROTOCOL = (
     "Identities are split 60/20/20 into train, dev and eval, as in bench_records. gemel: train "
     "records without identities, then so many answers of a person who does not err, to the "
@@ -64,13 +68,14 @@ PROTOCOL = (
     "have it; with all labels that is what gemel calibrate chooses. dedupe: its classifier on all "
     "pairs, after the answers that gemel asked for, and after as many that its own learner asked "
     "for; own: probability .5. GoldenMatch configures itself on the records of eval and decides "
-    "there itself. ECM and Splink: from records.json. F1 over all pairs of eval."
+    "there itself. ECM and Splink: from records.json. F1 over all pairs of eval. Splits that were "
+    "not run this time are kept as they were found."
 )
 
 
-def kept_in(name: str, seed: int) -> Path:
+def kept_in(name: str, seed: int, what: str, key: str) -> Path:
     """Where what is done of a split is kept; emptied where the code is another one."""
-    folder, key = CACHE / "bench-first-hour" / f"{name}-{seed}", code()
+    folder = CACHE / "bench-first-hour" / f"{name}-{seed}" / what
     stamp = folder / "code.key"
     if not (stamp.is_file() and stamp.read_text() == key):
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,7 +86,7 @@ def kept_in(name: str, seed: int) -> Path:
 
 def runs(table: Table, seed: int) -> tuple[Run, Run, Person]:
     """The run without labels, the one with all, and who knows the answers; kept while code is."""
-    folder = kept_in(table.name, seed)
+    folder = kept_in(table.name, seed, "runs", code(apart_from=TEACHING))
     dataset, split = table.dataset(), table.split(seed)
     part = dataset.take(split.train)
     part = replace(part, identities=np.full(len(part), UNKNOWN), identity_names=())
@@ -105,8 +110,10 @@ def ours(table: Table, seed: int, cache: Path | None) -> dict[str, Any]:
             found[TAUGHT.format(n)] = {**decided(release, table, seed), "same": sum(some.values())}
             if n == 150 and cache is not None:
                 scores = dedupe(table, seed, person, some, cache)
-                found[GIVEN] = by_scores(scores["given"], table, seed, own=0.5)
-                found[ASKED] = by_scores(scores["asked"], table, seed, own=0.5)
+                for name, way in ((GIVEN, "given"), (ASKED, "asked")):
+                    found[name] = {"failed": f"out of memory at {GIB} GiB"}
+                    if way in scores:
+                        found[name] = by_scores(scores[way], table, seed, own=0.5)
     encoder, comparator = Encoder.open(labelled.encoder), comparators.load(labelled.encoder)
     found[ALL] = by_scores(_scores(encoder, comparator, table, seed), table, seed)
     return found
@@ -179,7 +186,8 @@ def goldenmatch(table: Table, seed: int) -> dict[str, Any]:
 
 def one(name: str, seed: int, names: list[str]) -> dict[str, Any]:
     """All contestants on one split; a finished one is kept, and a stopped bench goes on."""
-    row = kept_in(name, seed) / f"row-{'-'.join(sorted(names))}.json"
+    found_in = kept_in(name, seed, "found", code([GEMEL]))
+    row = found_in / f"row-{'-'.join(sorted(names))}.json"
     if row.is_file():
         return dict(json.loads(row.read_text()))
     table = load(name, CACHE / "packages")
@@ -213,32 +221,64 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--contestants", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     asked = parser.parse_args()
-    console, report = Console(), {**describe(), "protocol": PROTOCOL, "sets": {}}
-    grid = Grid(title="The first hour: pairwise F1 on eval", title_justify="left")
-    for column in ("set", "contestant", "own threshold", "best threshold of dev", "wanted"):
-        grid.add_column(column)
+    console = Console()
     for name, pins in (("dedupe", DEDUPE), ("goldenmatch", GOLDENMATCH)):
         if name in asked.contestants:  # once, before several processes ask for it
             environment(CACHE / f"bench-{name}", pins)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        jobs = {
-            name: [pool.submit(one, name, seed, asked.contestants) for seed in asked.seeds]
+    with ProcessPoolExecutor(asked.jobs) as pool:
+        ahead = {
+            pool.submit(one, name, seed, asked.contestants): (name, seed)
+            for seed in asked.seeds
             for name in asked.sets
         }
-        for name, ahead in jobs.items():
-            splits_of = [job.result() for job in ahead]
-            found = {one: [split[one] for split in splits_of] for one in splits_of[0]}
-            gain = {at: gained(found, at) for at in ("own", "dev")}
-            report["sets"][name] = {"seeds": asked.seeds, "gain": gain, "contestants": found}
+        for job in as_completed(ahead):
+            name, seed = ahead[job]
+            found = {**known(asked.out), (name, seed): job.result()}
+            report = {**describe(), "protocol": PROTOCOL, "sets": summed(found)}
             asked.out.write_text(json.dumps(report, indent=1) + "\n")
-            console.print(f"{name}: share of the gain of all labels {gain}")
-            for contestant, seeds in found.items():
-                cells = [_mean(seeds, "own"), _mean(seeds, "dev")]
-                wanted = f"{SETS[name]}" if contestant == OURS and SETS[name] else ""
-                grid.add_row(name, contestant, *cells, wanted)
-    console.print(grid)
-    console.print(f"written: {asked.out}")
+            console.print(f"{name}, seed {seed}: written to {asked.out}")
+    console.print(_grid(known(asked.out)))
+
+
+def known(file: Path) -> Found:
+    """What was found before, by set and seed."""
+    if not file.is_file():
+        return {}
+    sets = json.loads(file.read_text())["sets"]
+    return {
+        (name, seed): {who: row[i] for who, row in of["contestants"].items() if row[i]}
+        for name, of in sets.items()
+        for i, seed in enumerate(of["seeds"])
+    }
+
+
+def summed(found: Found) -> dict[str, Any]:
+    """The same by set, its seeds in order, with the shares of the gain."""
+    sets: dict[str, Any] = {}
+    for name in (name for name in SETS if any(name == at for at, _ in found)):
+        seeds = sorted(seed for at, seed in found if at == name)
+        every = [found[name, seed] for seed in seeds]
+        who = dict.fromkeys(who for split in every for who in split)
+        rows = {one: [split.get(one, {}) for split in every] for one in who}
+        gain = {at: gained(rows, at) for at in ("own", "dev")}
+        sets[name] = {"seeds": seeds, "gain": gain, "contestants": rows}
+    return sets
+
+
+def _grid(found: Found) -> Grid:
+    grid = Grid(title="The first hour: pairwise F1 on eval", title_justify="left")
+    for column in ("set", "seeds", "contestant", "own threshold", "best of dev", "gain", "wanted"):
+        grid.add_column(column)
+    for name, of in summed(found).items():
+        for who, rows in of["contestants"].items():
+            n = who.removeprefix("gemel, ").removesuffix(" answers")
+            gain = " / ".join(f"{of['gain'][at].get(n, '')}" for at in ("own", "dev"))
+            wanted = f"{SETS[name]}" if who == OURS and SETS[name] else ""
+            shown = [_mean(rows, "own"), _mean(rows, "dev"), gain.strip(" /"), wanted]
+            grid.add_row(name, " ".join(map(str, of["seeds"])), who, *shown)
+    return grid
 
 
 def _mean(seeds: list[dict[str, Any]], threshold: str) -> str:

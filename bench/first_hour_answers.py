@@ -29,6 +29,8 @@ from gemel.release.release import Release
 from gemel.release.run import Run
 from gemel.train.comparators.taught import lesson
 
+GIB = 8
+"""Of memory, for dedupe."""
 DEDUPE = Path(__file__).parent / "requirements-dedupe.txt"
 Pair = tuple[str, str]
 
@@ -74,7 +76,10 @@ def taught(run: Run, dataset: Dataset, said: dict[Pair, bool], folder: Path) -> 
 def dedupe(
     table: Table, seed: int, person: Person, said: dict[Pair, bool], cache: Path
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Dedupe's scores of dev and eval, by whose questions were answered, and its CPU seconds."""
+    """Dedupe's scores of dev and eval, by whose questions were answered.
+
+    Without those that take more memory than `GIB`.
+    """
     python, sides, at = environment(cache, DEDUPE), table.split(seed).sides(), person.place
     job: dict[str, Any] = {
         "columns": list(table.kinds),
@@ -82,6 +87,7 @@ def dedupe(
         "people": person.identities.tolist(),
         "answers": [[at[a], at[b], int(same)] for (a, b), same in said.items()],
         "seed": seed,
+        "gib": GIB,
     }
     with tempfile.TemporaryDirectory() as folder:
         where, out = Path(folder) / "job.json", Path(folder) / "out.npz"
@@ -94,4 +100,5 @@ def dedupe(
             return {
                 name: {side: arrays[f"{name}|{side}"] for side in ("dev", "eval")}
                 for name in ("given", "asked")
+                if f"{name}|eval" in arrays
             }

@@ -4,21 +4,24 @@ Run as a script in an environment of its own: `python peers_dedupe.py JOB.json O
 the columns, the rows of the sides, and answers about pairs of train. The classifier is the one that
 dedupe trains, with its cross-validated penalty; it scores every pair, so that no blocking loses
 any. It learns from the answers that gemel asked for, and from as many that it asks for itself.
+Scores that take more memory than the job allows are left out.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import dedupe
 import numpy as np
 
 AT_ONCE = 20_000
+GIB = 1 << 30
 SIDES = ("dev", "eval")
 PERSON = "-person"
 Row = dict[str, str | None]
@@ -69,6 +72,7 @@ def main(job: Path, out: Path) -> None:
     """Read the job, write the scores."""
     said, begun = json.loads(job.read_text()), time.process_time()
     columns, answers = said["columns"], said["answers"]
+    resource.setrlimit(resource.RLIMIT_AS, (said["gib"] * GIB,) * 2)
 
     def rows(side: str) -> list[Row]:
         lower = [[v.lower() if v else None for v in row] for row in said["rows"][side]]
@@ -78,12 +82,17 @@ def main(job: Path, out: Path) -> None:
     for row, person in zip(train, said["people"], strict=True):
         row[PERSON] = person
     arrays = {}
-    for name, deduper in (
-        ("given", told(columns, train, answers)),
-        ("asked", asking(columns, train, len(answers), said["seed"])),
-    ):
-        for side in SIDES:
-            arrays[f"{name}|{side}"] = scores(deduper, rows(side))
+    ways: tuple[tuple[str, Callable[[], dedupe.Dedupe]], ...] = (
+        ("given", lambda: told(columns, train, answers)),
+        ("asked", lambda: asking(columns, train, len(answers), said["seed"])),
+    )
+    for name, way in ways:
+        try:
+            deduper = way()
+            for side in SIDES:
+                arrays[f"{name}|{side}"] = scores(deduper, rows(side))
+        except MemoryError:
+            print(f"{name}: out of memory", file=sys.stderr)
     np.savez(out, seconds=np.array(time.process_time() - begun), **arrays)
 
 

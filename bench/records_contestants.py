@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from gemel.settings import TrainSettings
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements-peers.txt"
 GEMEL = HERE.parent / "src" / "gemel"
+LEARNED = tuple(GEMEL / part for part in ("data", "encode", "train"))
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ def _gemel(table: Table, splits: Splits, folder: Path) -> Outcome:
     return Outcome({"default": scores}, run.training.seconds + time.perf_counter() - start)
 
 
-def code() -> str:
-    """Digest of everything that decides what gemel learns and how it scores."""
-    parts = [GEMEL / part for part in ("data", "encode", "train")]
+def code(parts: Sequence[Path] = LEARNED, *, apart_from: Sequence[str] = ()) -> str:
+    """Digest of everything that decides what gemel learns and how it scores, or of other parts."""
     files = [file for part in parts for file in sorted(part.rglob("*.py"))]
+    files = [file for file in files if file.name not in apart_from]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
