@@ -20,9 +20,12 @@ def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) ->
     assert summary["false_links"]["at_most"] > 0
     clusters, pairs = pl.read_parquet("c.parquet"), pl.read_parquet("p.parquet")
     assert clusters.columns == [
-        "id", "side", "cluster", "canonical", "score", "weakest_link", "risk", "size",
-        "identity", "person", "first", "last", "town", "born",
+        "cluster", "size", "canonical", "id", "identity", "person", "first", "last", "town", "born",
+        "side", "score", "weakest_link", "risk",
     ]  # fmt: skip
+    assert clusters["cluster"].rle_id().n_unique() == clusters["cluster"].n_unique(), "together"
+    assert clusters["size"].to_list()[-1] == 1 < clusters["size"].to_list()[0]
+    assert clusters["canonical"].to_list()[0], "the record to keep stands first"
     assert len(clusters) == 180 and clusters["canonical"].sum() == clusters["cluster"].n_unique()
     assert pairs.columns == ["left", "right", "score", "probability", "outcome"]
     people = pairs.select(pl.col("left", "right").str.split(".").list.first())

@@ -76,6 +76,38 @@ def test_what_somebody_changed_is_not_written_over(empty: Path, gemel: Gemel) ->
     assert said.code == 1 and "already exists" in said.err and "# mine" in path.read_text()
 
 
+def test_the_only_table_of_a_folder_is_taken(empty: Path, people: Path, gemel: Gemel) -> None:
+    (empty / "data").mkdir()
+    table = (empty / "people.csv").rename(empty / "data" / "people.csv")
+    said = gemel("init", "data")
+    assert said.code == 0, said.err
+    assert "note: data holds one table, so this is about data/people.csv" in said.err
+    assert Config.load(empty / "gemel.toml").data.path == "data/people.csv"
+    (empty / "data" / "more.csv").write_text(table.read_text())
+    several = gemel("init", "data", "--force")
+    assert several.code == 1
+    assert "a folder of 2 tables: more.csv, people.csv" in several.err
+    assert "gemel init data/more.csv data/people.csv" in several.err
+
+
+def test_rows_of_two_records_are_taken_apart(empty: Path, gemel: Gemel) -> None:
+    rows = [f"ann {i},rome,anne {i},rome,1\nann {i},rome,bob {i},oslo,0" for i in range(40)]
+    head = "left_name,left_city,right_name,right_city,label"
+    (empty / "two.csv").write_text("\n".join([head, *rows]) + "\n")
+    tried = gemel("init", "two.csv", "--dry-run")
+    assert "would write two-records.csv and two-pairs.csv" in tried.err
+    assert not (empty / "two-records.csv").exists()
+    said = gemel("init", "two.csv")
+    assert said.code == 0, said.err
+    assert "120 records of 80 identities" in said.err
+    facts = json.loads(gemel("data", "check", "--json").out)
+    assert [field["name"] for field in facts["fields"]] == ["name", "city"]
+    again = gemel("init", "two.csv", "--force")
+    assert again.code == 0, again.err
+    (empty / "gemel.toml").unlink()
+    assert "gemel init two-records.csv --pairs two-pairs.csv" in gemel("init", "two.csv").err
+
+
 def test_settings_that_are_given_are_used_and_written(
     empty: Path, people: Path, gemel: Gemel
 ) -> None:

@@ -12,7 +12,7 @@ from gemel.release.compare.flips import Example, Flip
 from gemel.release.evidence.schema import Item
 from gemel.release.release import Release
 from gemel.release.run import Run
-from gemel.release.words.promise import sentence
+from gemel.release.words.sentence import sentence
 from gemel.watch.beside import render
 
 

@@ -37,7 +37,8 @@ def show_made(release: Release | None, *, json: bool, details: bool = False) -> 
 def facts(release: Release) -> dict[str, Any]:
     """What a calibration found, for programs."""
     from gemel.release.words.expected import warning
-    from gemel.release.words.promise import kept_promise, sentence
+    from gemel.release.words.promise import kept_promise
+    from gemel.release.words.sentence import in_full, sentence
 
     evidence = release.evidence
     return {
@@ -45,6 +46,7 @@ def facts(release: Release) -> dict[str, Any]:
         "manifest": release.manifest,
         "policy": release.policy,
         "sentence": sentence(evidence),
+        "in_full": in_full(evidence),
         "kept": kept_promise(evidence).kept,
         "warning": warning(evidence),
         "smallest_fmr": evidence.smallest_fmr,
@@ -61,7 +63,8 @@ def render(release: Release, *, details: bool = False) -> None:
     from rich.console import Console
 
     from gemel.release.words.expected import warning
-    from gemel.release.words.promise import kept_promise, sentence
+    from gemel.release.words.promise import kept_promise
+    from gemel.release.words.sentence import sentence
 
     evidence = release.evidence
     console = Console(highlight=False)
@@ -89,9 +92,11 @@ def _render_details(release: Release) -> None:
     from rich.console import Console
 
     from gemel.figures import percent
+    from gemel.release.words.sentence import in_full
 
     evidence = release.evidence
     console = Console(highlight=False, width=max(Console().width, WIDTH))
+    console.print(in_full(evidence), width=WIDTH)
     level = percent(evidence.dev.confidence)
     title = f"release {release.short_id}, measured on eval [{level} by identity]"
     console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))

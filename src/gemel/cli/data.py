@@ -63,6 +63,12 @@ def init(
             raise DataError("no such file or folder", where=str(one), hint=hint)
     if other is not None:
         _check_two(path, other)
+    elif kind is None:
+        path = _table_in(path)
+        if identity is None and pairs is None:
+            unfolded = _unfolded(path, output.parent, force=force, dry_run=dry_run)
+            if unfolded is not None:
+                path, pairs, id = unfolded
     flags = {
         "data.kind": kind,
         "data.identity": identity,
@@ -92,6 +98,65 @@ def init(
         labelled = guess.dataset is not None and guess.dataset.has_identities
         then = "gemel data check" if labelled else "gemel train"
         show.say(f"wrote {output}; look at it, then: {then}{named}")
+
+
+def _table_in(path: Path) -> Path:
+    """The table in a folder that holds one and nothing else; else the path itself.
+
+    Raises:
+        DataError: it holds several.
+    """
+    from gemel.data.proposals import folders
+
+    tables = folders.tables_in(path) if path.is_dir() else []
+    if not tables:
+        return path
+    if len(tables) > 1:
+        names = ", ".join(table.name for table in tables)
+        raise DataError(
+            f"a folder of {len(tables)} tables: {names}",
+            where=str(path),
+            hint=f"name one, or two that are to be linked: gemel init {tables[0]} {tables[1]}",
+        )
+    show.say(f"note: {path} holds one table, so this is about {tables[0]}")
+    return tables[0]
+
+
+def _unfolded(
+    path: Path, folder: Path, *, force: bool, dry_run: bool
+) -> tuple[Path, Path, str] | None:
+    """Where each row holds two records: a file of records, one of pairs, and the id; else None.
+
+    Raises:
+        ConfigError: such files are there already.
+    """
+    from gemel.data.proposals import given
+    from gemel.data.sources import tables
+    from gemel.improve.result import as_file
+
+    if not path.is_file() or not tables.is_table(path):
+        return None
+    frame = tables.read(path).frame
+    found = given.sides_of_rows(frame)
+    if found is None:
+        return None
+    sides, answer = found
+    made = [folder / f"{path.stem}-{name}.csv" for name in ("records", "pairs")]
+    columns = ", ".join(f"{a} = {b}" for a, b in sides.values())
+    show.say(f"each row holds two records: {columns}; {answer!r} says whether they are the same")
+    there = [file for file in made if file.exists()]
+    if there and not force:
+        hint = f"gemel init {made[0]} --pairs {made[1]} takes them; --force writes them anew"
+        raise ConfigError("already exists", where=str(there[0]), hint=hint)
+    contents = given.unfolded(frame, sides, answer)
+    if dry_run:
+        show.say(f"would write {made[0]} and {made[1]}, and settings for these")
+        raise typer.Exit
+    for file, content in zip(made, contents, strict=True):
+        files.write(file, as_file(content, file))
+    n_records, n_pairs = (len(content) for content in contents)
+    show.say(f"wrote {made[0]} ({n_records:,} records) and {made[1]} ({n_pairs:,} pairs)")
+    return made[0], made[1], given.RECORD_ID
 
 
 def _check_two(path: Path, other: Path) -> None:

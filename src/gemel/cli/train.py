@@ -40,6 +40,9 @@ def train(
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="What was measured on dev, and what each epoch had.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Train an encoder and export it; a killed run goes on, a finished one is not repeated.
@@ -63,10 +66,10 @@ def train(
             return
         run = train_run(project, dataset)
         if ranks.is_first():
-            _tell(project, dataset, run, json=json)
+            _tell(project, dataset, run, json=json, details=details)
 
 
-def _tell(project: Project, dataset: Dataset, run: Run, *, json: bool) -> None:
+def _tell(project: Project, dataset: Dataset, run: Run, *, json: bool, details: bool) -> None:
     """Write what a run reached, and what comes next."""
     from gemel.release.evidence.against_baseline import on_dev
     from gemel.release.words import learned
@@ -80,9 +83,12 @@ def _tell(project: Project, dataset: Dataset, run: Run, *, json: bool) -> None:
     facts = run_facts(run, reached)
     if json:
         show.as_json(facts)
-    else:
+    elif details:
         show.pairs(list(facts.items()))
         _batches(run.training)
+    else:
+        show.pairs([(name, value) for name, value in facts.items() if not name.startswith("dev ")])
+        show.say("--details: what was measured on dev, and what each epoch had to learn from")
     show.say("next: gemel calibrate")
     show.verdict(*learned.on_dev(run.training, reached))
 

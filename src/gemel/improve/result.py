@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+FIRST = ("cluster", "size", "canonical")
+"""Columns that stand first in a table for people."""
+DIGITS = 4
+"""Behind the point, in a CSV file of clusters."""
+
+
 class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the matches are false, before anything is known about these records.
 
@@ -141,7 +147,10 @@ class Duplicates:
         return html_table(f"{s.n_clusters:,} clusters of {s.n_records:,} records", rows)
 
     def with_columns(self, left: Dataset, right: Dataset | None = None) -> Duplicates:
-        """The same, each record in `clusters` with its identity and the columns of its file.
+        """The same as a table to read: clusters together, each record with the columns of its file.
+
+        Clusters of several records stand first, in each the canonical record; what a record says
+        stands beside its id, what was computed behind it.
 
         Args:
             left: the first data set.
@@ -156,7 +165,13 @@ class Duplicates:
         keys = {"id", "side"}
         values = values.rename({n: new for n, new in taken.items() if n not in keys})
         joined = self.clusters.join(values, on=["id", "side"], how="left", maintain_order="left")
-        return replace(self, clusters=joined)
+        own = [name for name in joined.columns if name not in self.clusters.columns]
+        side = () if right is None else ("side",)
+        first = [*FIRST, *side, "id", *own]
+        order = [*first, *(name for name in self.clusters.columns if name not in first)]
+        alone, standing = pl.col("size") == 1, ~pl.col("canonical")
+        table = joined.sort(alone, "cluster", standing, maintain_order=True).select(order)
+        return replace(self, clusters=table)
 
     def write(self, clusters: str | Path | None, pairs: str | Path | None = None) -> None:
         """Write Parquet files, or CSV where a name ends so, each there whole or not at all.
@@ -167,16 +182,16 @@ class Duplicates:
         Raises:
             DataError: one cannot be written there.
         """
-        for frame, path in ((self.clusters, clusters), (self.pairs, pairs)):
+        for frame, path, digits in ((self.clusters, clusters, DIGITS), (self.pairs, pairs, None)):
             if path is not None:
-                jobs.write(Path(path), as_file(frame, Path(path)))
+                jobs.write(Path(path), as_file(frame, Path(path), digits))
 
 
-def as_file(table: pl.DataFrame, path: Path) -> bytes:
-    """A table as CSV where the name ends so, as Parquet otherwise."""
+def as_file(table: pl.DataFrame, path: Path, digits: int | None = None) -> bytes:
+    """A table as CSV where the name ends so, its fractions with so many digits, or as Parquet."""
     sink = io.BytesIO()
     if path.suffix.lower() == ".csv":
-        table.write_csv(sink)
+        table.write_csv(sink, float_precision=digits)
     else:
         table.write_parquet(sink)
     return sink.getvalue()

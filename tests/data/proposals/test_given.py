@@ -3,7 +3,12 @@
 import polars as pl
 import pytest
 
-from gemel.data.proposals.given import pairs_of_ids, pairs_of_records
+from gemel.data.proposals.given import (
+    pairs_of_ids,
+    pairs_of_records,
+    sides_of_rows,
+    unfolded,
+)
 from gemel.data.sources.pairs import PairColumns
 
 TEXT = [f"how does one do thing number {i}" for i in range(40)]
@@ -49,3 +54,24 @@ def test_columns_of_ids_are_found_by_the_ids_they_hold() -> None:
     assert pairs_of_ids(pairs, {"1", "2"}, {"8", "9"}) == PairColumns("c", "s", "ok")
     assert pairs_of_ids(pairs.drop("ok"), {"1", "2"}, {"8", "9"}) == PairColumns("c", "s", "")
     assert pairs_of_ids(pairs, {"a"}, {"b"}) is None
+
+
+def test_two_records_in_a_row_become_a_table_of_each() -> None:
+    frame = pl.DataFrame(
+        {
+            "id_left": ["a", "b"], "name_left": ["Ann", "Bob"], "city_left": ["Rome", None],
+            "id_right": ["c", "a"], "name_right": ["Anne", "Ann"], "city_right": ["Rome", "Rome"],
+            "label": ["1", "0"],
+        }
+    )  # fmt: skip
+    found = sides_of_rows(frame)
+    assert found is not None
+    sides, answer = found
+    assert (list(sides), answer) == (["name", "city"], "label")
+    records, pairs = unfolded(frame, sides, answer)
+    people = dict(zip(records["record_id"], records["name"], strict=True))
+    assert sorted(people.values()) == ["Ann", "Anne", "Bob"], "Ann stands in two pairs"
+    said = [(people[a], people[b], same) for a, b, same in pairs.rows()]
+    assert said == [("Ann", "Anne", "1"), ("Bob", "Ann", "0")]
+    assert sides_of_rows(frame.drop("label")) is None
+    assert sides_of_rows(frame.drop("city_left")) is None, "one column of each is a pair of texts"

@@ -17,7 +17,7 @@ from gemel.release.evidence.goals import Goals
 from gemel.release.make.build import build
 from gemel.release.make.recalibrate import is_of, recalibrate
 from gemel.release.release import Release
-from gemel.release.words.promise import sentence
+from gemel.release.words.sentence import sentence
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 FMR = Goals(verify=Target(kind="fmr", value=0.05))

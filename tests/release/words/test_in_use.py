@@ -10,7 +10,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
-from gemel.release.words.promise import sentence
+from gemel.release.words.sentence import in_full, sentence
 
 replace = msgspec.structs.replace
 
@@ -74,6 +74,11 @@ def test_a_search_finds_or_finds_a_stranger(
 def test_what_was_proven_is_said_before_what_was_counted(release: Release) -> None:
     found = used(release, Use(kind="duplicates", records=10_000), 0.0001)
     target = replace(found.target, kind="precision", value=0.9)
-    text = sentence(replace(found, goals=Goals(verify=target, use=found.goals.use)))
-    assert text.startswith("Of 10 matches, at most 1 is wrong, with 95 % confidence")
-    assert "about 97 are right among 10,000 records" in text
+    found = replace(found, goals=Goals(verify=target, use=found.goals.use))
+    said = "Of 10 matches, at most 1 is wrong, with 95 % confidence"
+    assert in_full(found).startswith(said)
+    assert "about 97 are right among 10,000 records" in in_full(found)
+    assert sentence(found) == (
+        f"{said}, among 60 records like these; of 100 pairs that belong together, about 3 are "
+        "missed."
+    )

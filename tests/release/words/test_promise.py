@@ -16,7 +16,8 @@ from gemel.release.evidence.schema import Evidence, RuleCost
 from gemel.release.release import Release
 from gemel.release.words.card import card
 from gemel.release.words.expected import at_prior
-from gemel.release.words.promise import kept_promise, sentence
+from gemel.release.words.promise import kept_promise
+from gemel.release.words.sentence import in_full
 
 HOLDS, replace = "target holds on eval", msgspec.structs.replace
 
@@ -150,4 +151,4 @@ def test_a_proven_precision_is_of_the_prior_it_was_proven_at(release: Release) -
         dev=measured(release.evidence.dev, prior=0.1),
         eval=measured(release.evidence.eval, prior=0.02),
     )
-    assert "if 1 of 10 compared are genuine" in sentence(evidence)
+    assert "if 1 of 10 compared are genuine" in in_full(evidence)

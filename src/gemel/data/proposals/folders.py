@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemel.data import records
-from gemel.data.sources import captions, images, recordings, texts
+from gemel.data.sources import captions, images, recordings, tables, texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,10 +28,25 @@ def is_captioned(table: Path, frame: pl.DataFrame) -> bool:
     return any((table.parent / str(name)).is_file() for name in some)
 
 
+def tables_in(folder: Path) -> list[Path]:
+    """The tables of a folder that holds nothing else that is read; none of any other."""
+    if _seen(folder):
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_file() and tables.is_table(p))
+
+
 def kind_of(folder: Path) -> str:
     """`data.kind` of a folder: captioned pictures, or most files below it; images if unknown."""
     if captions.are_in(folder):
         return captions.NAME
+    seen = _seen(folder)
+    modality = seen.most_common(1)[0][0] if seen else images.KIND.modality
+    named = records.kind_of(modality)
+    return f"{modality}s" if named == "auto" else named
+
+
+def _seen(folder: Path) -> Counter[str]:
+    """How many files below a folder are of each modality."""
     kinds = (images.KIND, texts.KIND, recordings.KIND)
     of = {suffix: kind.modality for kind in kinds for suffix in (*kind.suffixes, *kind.unread[0])}
     seen: Counter[str] = Counter()
@@ -40,6 +55,4 @@ def kind_of(folder: Path) -> str:
         seen.update(of[s] for n in names if (s := Path(n).suffix.lower()) in of)
         if seen.total() > ENOUGH:
             break
-    modality = seen.most_common(1)[0][0] if seen else images.KIND.modality
-    named = records.kind_of(modality)
-    return f"{modality}s" if named == "auto" else named
+    return seen

@@ -31,6 +31,8 @@ SAME_FROM = 0.8
 """Share of the highest grade from which on two are proposed to be the same: 4 of 5."""
 POSITIVE, NEGATIVE = ("positive", "pos"), ("negative", "neg")
 """Names of columns of a triplet."""
+RECORD_ID = "record_id"
+"""Column of the id of a record that stood in a row with another one."""
 _MARKS = (("1", "2"), ("a", "b"), ("left", "right"), ("first", "second"), ("l", "r"), ("x", "y"))
 
 
@@ -61,6 +63,53 @@ def pairs_of_records(frame: pl.DataFrame) -> PairColumns | None:
     else:
         return None
     return PairColumns(ends[0], ends[1], same, grade_of(frame[same]))
+
+
+def sides_of_rows(frame: pl.DataFrame) -> tuple[dict[str, tuple[str, str]], str] | None:
+    """The columns of two records in each row, by their name without a mark, and the answer.
+
+    None: a row holds no two records of two columns or more.
+    """
+    columns, both = frame.columns, dict[str, tuple[str, str]]()
+    for mark, other in _MARKS:
+        named = {_without(c, mark): c for c in columns}
+        there = {_without(c, other): c for c in columns}
+        names = {n: n.replace("*", "").strip(" _.-") or "value" for n in named if n in there if n}
+        found = {name: (named[n], there[n]) for n, name in names.items() if not _is_id(name)}
+        both = found if len(found) > len(both) else both
+    taken = {c for pair in both.values() for c in pair}
+    answers = [c for c in columns if c not in taken and c.strip().lower() in ANSWERS]
+    said = [c for c in answers if _is_answer(frame[c]) and grade_of(frame[c]) is None]
+    if len(both) < 2 or not said:
+        return None
+    return both, said[0]
+
+
+def unfolded(
+    frame: pl.DataFrame, sides: dict[str, tuple[str, str]], answer: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Two records in each row as a table of records with ids, and one of pairs of ids.
+
+    Args:
+        frame: rows with both records.
+        sides: as `sides_of_rows` finds them.
+        answer: whether the two are the same.
+    """
+    import polars as pl
+
+    of = [
+        frame.select(as_strings(frame[pair[side]]).alias(name) for name, pair in sides.items())
+        for side in (0, 1)
+    ]
+    records = pl.concat(of).unique(maintain_order=True).with_row_index(RECORD_ID, 1)
+    ids = [
+        one.join(records, on=[*sides], how="left", nulls_equal=True, maintain_order="left")
+        for one in of
+    ]
+    pairs = pl.DataFrame(
+        {"left": ids[0][RECORD_ID], "right": ids[1][RECORD_ID], "same": frame[answer]}
+    )
+    return records, pairs
 
 
 def pairs_of_ids(

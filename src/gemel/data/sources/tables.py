@@ -40,3 +40,8 @@ def read(path: Path) -> Table:
     if table.n_read == 0:
         raise DataError("the file has no records", where=str(path))
     return table
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is one of those that `read` takes, by its name."""
+    return ending(path) in SUFFIXES

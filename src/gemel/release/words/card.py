@@ -38,8 +38,8 @@ from gemel.release.evidence.schema import (
 from gemel.release.release import Release
 from gemel.release.run import ENCODER, Training
 from gemel.release.words.headline import Headline, headline
-from gemel.release.words.promise import sentence
 from gemel.release.words.purpose import Scoring, Use, scoring, use
+from gemel.release.words.sentence import in_full, sentence
 
 VALID_DAYS = 365
 """A release without a date of its own should be measured again after a year."""
@@ -158,6 +158,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         unproven: rates are estimates, since there were no labels.
         headline: what a reader in a hurry takes away.
         promise: what the threshold promises, in one sentence.
+        in_full: the same with all counts.
         operating_points: goals with threshold and rates, the chosen one first; a refused goal says
             what is missing.
         smallest_fmr: smallest false match rate that dev can certify.
@@ -168,6 +169,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     unproven: bool
     headline: Headline = msgspec.field(name="verdict")
     promise: str
+    in_full: str
     details: Details
     use: Use
     scoring: Scoring
@@ -194,6 +196,7 @@ def card(release: Release) -> Card:
         unproven=evidence.is_estimated,
         headline=headline(evidence, modality.named(release.modality).nouns[1]),
         promise=sentence(evidence),
+        in_full=in_full(evidence),
         details=_details(release, evidence),
         use=use(release, evidence),
         scoring=scoring(release, evidence),

@@ -7,10 +7,12 @@ the promise, `gemel calibrate`, gates and reports.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import msgspec
 
+from gemel.calibrate.goals.target import Target, in_words
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import (
     LEAST_PRIOR,
@@ -22,6 +24,7 @@ from gemel.calibrate.rates.operating_point import (
 from gemel.figures import out_of
 from gemel.release.evidence.schema import Evidence
 
+USUAL = Target(kind="precision", value=0.95)
 HALF = 0.5
 """Fewer right matches than this share are worth a warning, and fail a gate."""
 
@@ -98,6 +101,29 @@ def right_matches(evidence: Evidence) -> str:
     return text
 
 
+def right_among(evidence: Evidence) -> str:
+    """The same of all records, or of the use that was stated, and nothing of searches."""
+    if not (evidence.eval.n_false_match or evidence.eval.recall.value):
+        return "nothing is called a match"
+    last = expected(evidence)[-1]
+    n = enough([last.precision.value])
+    text = f"of {n:,} matches {about(last.precision.value, n)} are right {last.among}"
+    return text if "records" in text or text.count(" if ") else f"{text} records"
+
+
+def provable(evidence: Evidence) -> float | None:
+    """A precision that dev is known to prove, the usual one if it does; None if none is known."""
+    goal = in_words(USUAL)
+    for point in evidence.points:
+        refusal = point.refusal
+        if point.goal == goal and point.dev is not None:
+            return USUAL.value
+        if refusal is not None and refusal.kind == "precision" and refusal.value == USUAL.value:
+            reach = math.floor(100 * refusal.reach) / 100
+            return reach if reach > HALF else None
+    return None
+
+
 def warning(evidence: Evidence) -> str:
     """What to say where fewer than half of the matches are right; empty where more are."""
     if evidence.unproven:
@@ -106,11 +132,15 @@ def warning(evidence: Evidence) -> str:
     if not low or not evidence.eval.n_false_match:
         return ""
     text = f"of 100 matches only {about(low[0].precision.value, 100)} are right {low[0].among}"
+    known = provable(evidence)
     if evidence.eval.prior_source == "stated":
-        return f"{text}; a goal for that is --precision 0.95"
+        return text if known is None else f"{text}; a goal for that is --precision {known:g}"
+    take = f"take --precision {known:g} as the goal"
+    if known is None:
+        take = "these data prove no precision above one half"
     return (
-        f"{text}: to search or to find duplicates, take --precision 0.95 as the goal; if each "
-        "comparison is asked about on its own (1:1 verification), say so: --for verify"
+        f"{text}: to search or to find duplicates, {take}; if each comparison is asked about on "
+        "its own (1:1 verification), say so: --for verify"
     )
 
 

@@ -23,14 +23,15 @@ def in_use(evidence: Evidence, use: Use) -> str:
     if use.kind == "search" and evidence.galleries:
         return _searches(evidence.galleries[-1], use.records)
     at = evidence.eval
-    missed = _counted(at.fnmr.value, TOGETHER, "missed")
+    missed = counted(at.fnmr.value, TOGETHER, "missed")
     if use.kind == "verify":
-        called = _counted(at.fmr.value, APART, "called a match")
+        called = counted(at.fmr.value, APART, "called a match")
         return f"{called}; {missed}; {right_matches(evidence)}"
     return f"{right_matches(evidence)}; {missed}"
 
 
-def _counted(rate: float, things: str, what: str) -> str:
+def counted(rate: float, things: str, what: str) -> str:
+    """A rate as so many of some things."""
     n = enough([rate])
     count = about(rate, n)
     return f"of {n:,} {things}, {count} {'is' if count in ('none', 'about 1') else 'are'} {what}"

@@ -10,12 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gemel.calibrate.rates.operating_point import OperatingPoint
-from gemel.figures import out_of, percent
 from gemel.release.evidence.schema import Evidence
-from gemel.release.words import unproven
-from gemel.release.words.expected import at_prior, right_matches
-from gemel.release.words.in_use import in_use
+from gemel.release.words.expected import at_prior
 
 NAMES = {"fmr": "FMR", "fnmr": "FNMR", "f1": "F1", "fpir": "FPIR"}
 
@@ -132,89 +128,8 @@ def _rules(evidence: Evidence) -> Iterator[Check]:
     yield Check("rules", missed <= limit, text)
 
 
-def sentence(evidence: Evidence) -> str:
-    """What is promised, and how many matches are right, for someone who knows no statistics."""
-    if evidence.unproven:
-        return unproven.sentence(evidence)
-    target, seen = evidence.target, evidence.eval
-    use = evidence.goals.use
-    if use is not None and target.value is None:
-        text = f"{in_use(evidence, use)}: counted on eval, not proven"
-    elif target.value is None:
-        text = f"{_strangers(seen)}, and {_missed(seen)}: counted on eval, not proven"
-    else:
-        text = _promise(evidence, target.value)
-    for rule in evidence.rules:
-        hits = round(rule.lost.value * rule.n_checked)
-        lost = _counted(hits, rule.n_checked, "matches that belong together", "then taken away")
-        text += f"; {lost} by the rule {rule.rule!r}"
-    if seen.n_review:
-        compared = _counted(
-            seen.n_review, seen.n_genuine + seen.n_impostor, "pairs", "for a person"
-        )
-        text += f"; {compared} to decide"
-    search, largest = evidence.goals.search, evidence.validity.largest_gallery
-    if search is not None and search.value is not None and largest is not None:
-        n, count = out_of(search.value)
-        text += (
-            f"; of {n} searches for something that is not enrolled, at most {count} "
-            f"{'finds' if count == '1' else 'find'} a match, with {percent(search.confidence)} "
-            f"confidence, in galleries of up to {largest:,} records"
-        )
-    if use is None:
-        text += f"; {right_matches(evidence)}"
-    elif target.value is not None:
-        text += f"; {in_use(evidence, use)}"
-    return f"{text[:1].upper()}{text[1:]}."
-
-
 def everywhere(evidence: Evidence) -> str:
     """Where an FMR is promised, if not over all comparisons together; empty if it is."""
     found, limit = evidence.categories, evidence.target.limit("fmr")
     in_each = evidence.goals.categories == "worst" and limit is not None
     return f" within every {found.column}" if found is not None and in_each else ""
-
-
-def _promise(evidence: Evidence, value: float) -> str:
-    target, seen = evidence.target, evidence.eval
-    goal, sure = target.goal, f"with {percent(target.confidence)} confidence"
-    wrong = _of(value if goal.falls else 1 - value, goal.things, "at most ")
-    other = _strangers(seen) if target.limit("fnmr") is not None else _missed(seen)
-    where = everywhere(evidence)
-    if goal.measures == ("precision",):
-        n, count = out_of(evidence.dev.prior)
-        sure += f", if {count} of {n} compared are genuine"
-    return f"{wrong} {goal.wrong}{where}, {sure}; {other}"
-
-
-def _missed(seen: OperatingPoint) -> str:
-    things = "pairs that do belong together"
-    return _counted(seen.n_false_non_match, seen.n_genuine, things, "missed")
-
-
-def _strangers(seen: OperatingPoint) -> str:
-    things = "pairs that do not belong together"
-    return _counted(seen.n_false_match, seen.n_impostor, things, "called a match")
-
-
-def _counted(n: int, of: int, things: str, what: str) -> str:
-    """What was counted.
-
-    Example:
-        >>> _counted(3, 1200, "pairs", "missed"), _counted(0, 10, "pairs", "missed")
-        ('of 1,200 pairs, 3 are missed', 'none of 10 pairs is missed')
-    """
-    if not n:
-        return f"none of {of:,} {things} is {what}"
-    return f"of {of:,} {things}, {n:,} {'is' if n == 1 else 'are'} {what}"
-
-
-def _of(rate: float, things: str, at_most: str = "") -> str:
-    """A rate as "of 1,000 things, 3 are".
-
-    Example:
-        >>> _of(0.003, "pairs", "at most "), _of(0.1, "pairs")
-        ('of 1,000 pairs, at most 3 are', 'of 10 pairs, 1 is')
-    """
-    n, count = out_of(rate)
-    return f"of {n} {things}, {at_most}{count} {'is' if count == '1' else 'are'}"

@@ -20,6 +20,29 @@ WARNING = "unproven release: its threshold is estimated, not measured"
 
 def sentence(evidence: Evidence) -> str:
     """What is expected of the threshold, for someone who knows no statistics."""
+    known, at = evidence.labelled, evidence.eval
+    if known is not None:
+        found = f"about {round(100 * known.recall.value)} of 100 that belong together are found"
+        missed = f"; {found}" if math.floor(100 * known.recall.low) >= FEW else ""
+        return (
+            f"Of 100 matches at least {100 * known.goal:g} are right, with "
+            f"{percent(known.confidence)} confidence, by {known.n_answers:,} answers{missed}."
+        )
+    right, found = _about(at.precision.value), _about(at.recall.value)
+    told, taught, pairs = evidence.training.estimate, evidence.taught, "pairs that belong together"
+    rests = "how records agree"
+    if told is not None and told.by == "views":
+        rests, pairs = "how close records are", "pairs that differ no more than variants of one"
+    elif taught is not None:
+        rests += f" and {taught.n_answers:,} answers about pairs"
+    return (
+        f"Unproven: estimated from {rests}, not measured. If it holds, of 100 matches {right} are "
+        f"right, and of 100 {pairs} {found} are found."
+    )
+
+
+def in_full(evidence: Evidence) -> str:
+    """The same, with what the estimate rests on."""
     if evidence.labelled is not None:
         return answered(evidence.labelled)
     at, told = evidence.eval, evidence.training.estimate

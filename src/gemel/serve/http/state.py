@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
 from gemel.errors import LedgerUnavailable, NotFound, Overloaded
-from gemel.release.words.promise import sentence
+from gemel.release.words.sentence import sentence
 from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.http.intake import Intake
 from gemel.serve.live import Live
