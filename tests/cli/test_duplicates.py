@@ -166,7 +166,7 @@ def test_clusters_can_be_csv_and_have_the_values_of_the_records(
     assert said.code == 0, said.err
     found = pl.read_csv(project / "found.csv", infer_schema=False)
     people = {r["id"]: r for r in pl.read_csv(project / "people.csv").to_dicts()}
-    assert found.columns[:3] == ["id", "side", "cluster"] and "first" in found.columns
+    assert found.columns[:4] == ["cluster", "size", "canonical", "id"]
     for row in found.to_dicts():
         wanted = people[row["id"]]
         assert (row["identity"], row["first"], row["last"]) == (

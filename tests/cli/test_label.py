@@ -61,6 +61,25 @@ def test_a_file_answers_until_the_goal_is_proven(project: Path, gemel: Gemel) ->
     assert empty.code == 1 and "the file has no records" in empty.err
 
 
+def test_what_a_file_says_of_other_pairs_is_there_to_learn_from(
+    project: Path, gemel: Gemel
+) -> None:
+    session, _ = opened(Project.open(), Project.open().release())
+    first = session.next()
+    assert first is not None
+    others = [q.pair for part in session.plan.questions for q in part if q != first][-5:]
+    lines = [f"{right},{left},1" for left, right in others]
+    (project / "some.csv").write_text("\n".join(["left,right,same", *lines, "x,y,1"]) + "\n")
+    said = gemel("label", "--answers", "some.csv")
+    assert said.code == 0, said.err
+    assert "5 other answers are taken to learn from; 1 name records that are not here" in said.err
+    kept = (LABELS / "answers.jsonl").read_text().splitlines()
+    assert [(a["left"], a["right"]) for a in map(json.loads, kept)] == others, "as planned"
+    (project / "some.csv").write_text("left,right,same\nx,y,1\n")
+    none = gemel("label", "--answers", "some.csv")
+    assert none.code == 1 and "no pair of these records" in none.err
+
+
 def test_the_page_asks_keeps_and_takes_back_and_answers_no_other_site(project: Path) -> None:
     session, both = opened(Project.open(), Project.open().release(), by="bea")
     desk = Desk(session, Beside(*both), in_words, every=2)

@@ -55,7 +55,7 @@ def label(
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
     if answers is not None:
-        _from_file(session, answers, limit)
+        _from_file(session, both, answers, limit)
     elif page:
         _on_page(session, both, port)
     else:
@@ -166,11 +166,11 @@ def lesson_of(project: Project, dataset: Dataset, run: Run) -> Lesson | None:
     return made
 
 
-def _from_file(session: Session, path: Path, limit: int) -> None:
-    """Answer what a file of pairs knows, in the order of the plan; stop at the first it does not.
+def _from_file(session: Session, both: tuple[Dataset, Dataset], path: Path, limit: int) -> None:
+    """Answer what a file of pairs knows: first in the order of the plan, then all else it says.
 
     Raises:
-        DataError: it has no columns left, right and same.
+        DataError: it has no columns left, right and same, or names no records of these.
     """
     from gemel.data.sources import pairs, tables
 
@@ -178,18 +178,49 @@ def _from_file(session: Session, path: Path, limit: int) -> None:
     show.refused(told.bad)
     said: dict[tuple[str, str], bool] = {}
     for left, right, same in zip(told.left, told.right, told.same.tolist(), strict=True):
-        said[left, right] = said[right, left] = same
+        said[left, right] = same
     if not said:
         raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
-    for _ in range(limit):
+    for n in range(limit):
         question = session.next()
         if question is None or session.known().proven:
             return
-        same = said.get(question.pair)
-        if same is None:
-            show.say(f"{path} does not know the next pair: {question.left}, {question.right}")
+        one, two = question.pair
+        answer = said.get((one, two), said.get((two, one)))
+        if answer is None:
+            _besides(session, both, said, path, limit - n)
             return
-        session.say(question, "same" if same else "different")
+        session.say(question, "same" if answer else "different")
+
+
+def _besides(
+    session: Session,
+    both: tuple[Dataset, Dataset],
+    said: dict[tuple[str, str], bool],
+    path: Path,
+    limit: int,
+) -> None:
+    """Note what a file says of pairs that are not asked about next: these teach.
+
+    Raises:
+        DataError: it names no records of these.
+    """
+    left, right = (set(one.ids.tolist()) for one in both)
+    known = [pair if pair[0] in left and pair[1] in right else pair[::-1] for pair in said]
+    fits = [pair[0] in left and pair[1] in right for pair in known]
+    if not any(fits):
+        hint = "left and right are ids of records, as gemel duplicates writes them"
+        raise DataError("no pair of these records", where=str(path), hint=hint)
+    n = 0
+    for pair, is_here, same in zip(known, fits, said.values(), strict=True):
+        if is_here and n < limit and not session.answers.of(pair):
+            session.answers.say(pair, "same" if same else "different", session.by)
+            n += 1
+    show.say(
+        f"{path} does not know the next pair that is drawn at random; {n:,} other answers are "
+        "taken to learn from"
+        + (f"; {len(fits) - sum(fits):,} name records that are not here" if not all(fits) else "")
+    )
 
 
 def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:
