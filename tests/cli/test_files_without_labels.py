@@ -112,7 +112,7 @@ def test_searches_and_comparisons_work_at_once_and_say_what_they_are_worth(gemel
     assert "unproven" in shown
     card = json.loads(gemel("report", "--json").out)
     assert card["promise"].startswith("Unproven: estimated from how close records are")
-    assert "variants" in card["promise"]
+    assert "variants" in card["in_full"]
 
 
 def notes(folder: Path) -> None:

@@ -206,7 +206,7 @@ def _besides(
         DataError: it names no records of these.
     """
     left, right = (set(one.ids.tolist()) for one in both)
-    known = [pair if pair[0] in left and pair[1] in right else pair[::-1] for pair in said]
+    known = [session.named(pair) for pair in said]
     fits = [pair[0] in left and pair[1] in right for pair in known]
     if not any(fits):
         hint = "left and right are ids of records, as gemel duplicates writes them"

@@ -101,6 +101,11 @@ class Session:
         k = self._place[question.pair]
         self._n_asked[k] = max(self._n_asked[k], self._prefix(self.plan.questions[k]))
 
+    def named(self, pair: Pair) -> Pair:
+        """A pair as the plan names it, whichever of the two was named first."""
+        other = (pair[1], pair[0])
+        return other if other in self._place else pair
+
     def undo(self) -> Pair | None:
         """Take the last answer of this turn back, and say about which pair it was."""
         if not self._mine:

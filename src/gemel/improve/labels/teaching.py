@@ -24,7 +24,7 @@ RESERVED = 200
 """Questions of a stratum, or half of them, that are only drawn at random."""
 BATCH = 12
 """Questions that are chosen at a time."""
-SHARPNESS = 2.0
+SHARPNESS = 4.0
 """Power of how much a pair teaches that its chance is proportional to."""
 
 

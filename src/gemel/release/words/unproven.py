@@ -32,8 +32,12 @@ def sentence(evidence: Evidence) -> str:
     told, taught, pairs = evidence.training.estimate, evidence.taught, "pairs that belong together"
     rests = "how records agree"
     if told is not None and told.by == "views":
-        rests, pairs = "how close records are", "pairs that differ no more than variants of one"
-    elif taught is not None:
+        return (
+            "Unproven: estimated from how close records are, not measured. If it holds, of 100 "
+            f"matches {right} are closer than strangers come by chance; things that only look or "
+            "sound alike, such as signs of one style, can be as close."
+        )
+    if taught is not None:
         rests += f" and {taught.n_answers:,} answers about pairs"
     return (
         f"Unproven: estimated from {rests}, not measured. If it holds, of 100 matches {right} are "

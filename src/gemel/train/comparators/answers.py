@@ -26,6 +26,8 @@ HELD = 1.0
 """Penalty on half the square of the change of a height, in answers; measured, see the lab log."""
 HELD_LEVEL = 0.1
 """The same of the level of all scores."""
+STRETCH = 1.0
+"""Deviation of a last slope and level of all scores from none; measured, see the lab log."""
 FLAT = 1e-6
 
 
@@ -108,6 +110,33 @@ class Curves:
         bounds = [*((low, np.inf) for low in self.least), (-np.inf, np.inf)]
         found = minimize(cost, np.zeros(len(held)), jac=True, method="L-BFGS-B", bounds=bounds)
         return np.asarray(found.x, np.float64)
+
+    def learned(self, seen: Float32, genuine: Bool) -> Blocks:
+        """The comparator that answers teach.
+
+        What is held near its start comes out too flat, and unlikely pairs are taken for likelier
+        than answers say: in the end all scores get the slope and the level that explain them best.
+
+        Args:
+            seen: evidence of the pairs that were asked about.
+            genuine: (n,) what was said.
+        Source: Platt 1999, for the last step.
+        """
+        moved = self.taught(self.moved_by(seen, genuine))
+        score, said = moved.of_evidence(seen).astype(np.float64), genuine.astype(np.float64)
+
+        def cost(at: Float64) -> tuple[float, Float64]:
+            level, slope = at
+            odds = level + slope * score
+            off, away = expit(odds) - said, (at - (0, 1)) / STRETCH**2
+            loss = (np.logaddexp(0, odds) - said * odds).sum() + 0.5 * away @ (at - (0, 1))
+            return float(loss), np.array([off.sum(), off @ score]) + away
+
+        bounds = [(-np.inf, np.inf), (FLAT, np.inf)]
+        level, slope = minimize(cost, [0.0, 1.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+        first, (last, lowest) = moved.weights
+        end = (slope * last).astype(np.float32), (slope * lowest + level).astype(np.float32)
+        return replace(moved, weights=(first, end))
 
     def taught(self, by: Float64) -> Blocks:
         """The comparator whose heights are moved."""

@@ -27,10 +27,10 @@ N_BINS = 4096
 MAX_QUERIES = 4000
 """Records whose pairs with all others are looked at."""
 MOST_VIEWS = 0.99
-AWAY, NEAR = (2.0, 8.0), (0.5, 2.0)
+AWAY, NEAR = (2.0, 8.0), (0.25, 1.0)
 """Pairs per record within the two distances that tell how crowded it is: first so far out that what
 is the same hardly counts, then as near as it goes. Nearer in, points are of a lower dimension than
-farther out; what is the same and counted with the rest makes up for it."""
+farther out, so that what is told from too far finds too few strangers close by (lab log)."""
 TINY = 1e-12
 EVEN = 0.5
 """Probability below which what is counted says nothing of pairs that belong together."""

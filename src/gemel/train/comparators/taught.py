@@ -51,7 +51,7 @@ def lesson(run: Run, dataset: Dataset, said: Mapping[tuple[str, str], bool]) -> 
     layout = Layout(before.blocks, before.swaps)
     asked = _pairs([(place[a], place[b]) for a, b in said], [*said.values()])
     seen = candidates.evidence_of(rows, layout, asked)
-    after = curves.taught(curves.moved_by(seen, asked.genuine > 0))
+    after = curves.learned(seen, asked.genuine > 0)
     seed = run.training.settings.seed
     alone = np.arange(len(rows), dtype=np.int64)
     drawn = candidates.draw(rows, alone, np.random.default_rng(seed), dataset.pairing)
