@@ -94,6 +94,9 @@ def test_a_text_finds_pictures_and_what_speaks_for_them(
     for left, right in (("letters/00e9-DejaVuSans.png", E_ACUTE), (E_ACUTE, "00e9-DejaVuSans.png")):
         why = json.loads(said(capsys, "explain", left, right, "--json"))
         assert why["parts"]
+    file = "letters/00e9-DejaVuSans.png"
+    told = json.loads(said(capsys, "gallery", "classify", file, "--json"))
+    assert told["label"].startswith("latin small letter")
     said(capsys, "duplicates")
     said(capsys, "report", "-o", "report.html")
 

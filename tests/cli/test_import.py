@@ -56,7 +56,7 @@ def test_it_is_served_explained_and_reported(
     monkeypatch.chdir(project)
     with (project / "texts.csv").open(encoding="utf-8") as file:
         _, (_, one), (_, other), *_ = csv.reader(file)
-    assert "tiny" in lives(capsys, one, other).casefold()
+    assert "TF-IDF" in lives(capsys, one, other)
 
 
 def test_a_layer_learns_on_kept_embeddings_and_opens_elsewhere(

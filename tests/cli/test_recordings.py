@@ -77,6 +77,8 @@ def test_a_recording_finds_itself_and_what_speaks_for_it(
     assert said(capsys, "verify", "voices/v7/2.wav", "v7/2.wav").startswith("match")
     why = json.loads(said(capsys, "explain", "voices/v7/2.wav", "voices/v20/1.wav", "--json"))
     assert why["parts"] and all(part["name"].endswith(" s") for part in why["parts"])
+    told = json.loads(said(capsys, "gallery", "classify", "voices/v7/2.wav", "--json"))
+    assert told["label"] == "v7"
     said(capsys, "duplicates")
     said(capsys, "report", "-o", "report.html")
 

@@ -72,6 +72,8 @@ def test_a_text_finds_itself_and_what_speaks_for_it(
     hits = json.loads(said(capsys, "gallery", "search", one, "--json"))
     assert hits[0]["id"] == texts.ids[5] and hits[0]["class"] == texts.identity_of(5)
     assert said(capsys, "verify", one, str(texts.ids[5])).startswith("match")
+    told = json.loads(said(capsys, "gallery", "classify", one, "--json"))
+    assert told["label"] == texts.identity_of(5)
     (project / "note.txt").write_text(one, "utf-8")
     assert said(capsys, "verify", "note.txt", str(texts.ids[5])).startswith("match")
     why = json.loads(said(capsys, "explain", one, one.upper() + " Or not.", "--json"))

@@ -35,6 +35,9 @@ def lives(capsys: pytest.CaptureFixture[str], left: str, right: str) -> str:
     assert all(part["name"].casefold() in words for part in explained["parts"] if part["left"])
     (hit, *_) = json.loads(_said(capsys, "gallery", "search", left, "--json"))
     assert hit["score"] >= same["score"] - 1e-5, "what is enrolled holds the right one at least"
+    told = json.loads(_said(capsys, "gallery", "classify", left, "--json"))
+    assert hit["class"] in [one["label"] for one in told["classes"]]
+    _said(capsys, "duplicates")
     dim = release.encoder.dim
     with (
         Gallery.open(Path("served"), space_id=release.space_id, dim=dim) as gallery,

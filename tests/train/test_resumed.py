@@ -50,7 +50,7 @@ LOSSES = {
     "across": ("ntxent", "proxy-anchor"),
 }
 PROXIES = ("arcface", "proxy-anchor")
-MINING = {"infonce": ("all", "neighbours"), "triplet": ("semi-hard", "neighbours")}
+MINING = {"infonce": ("all", "neighbours"), "triplet": ("semi-hard", "neighbours", "curriculum")}
 CASES = [
     Case(supervision, loss, mining, memory, *how)
     for supervision, taught_by in LOSSES.items()

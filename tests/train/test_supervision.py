@@ -15,6 +15,7 @@ from gemel.train import loop
 from gemel.train.arrays import embed
 from gemel.train.lessons import map_at_r
 from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, named
+from gemel.train.losses.curriculum import Curriculum
 from gemel.train.losses.nested import Nested
 from gemel.train.losses.softmax import NTXent
 from gemel.train.relations import Relations
@@ -203,3 +204,21 @@ def test_batches_of_neighbours_are_harder_and_survive_a_kill(
     with pytest.raises(Stop):
         fit(tower(), session)
     assert fit(tower(seed=9), dataclasses.replace(session, progress=None)) == history
+
+
+def test_a_curriculum_turns_to_the_hardest_once_dev_is_no_better() -> None:
+    rows = torch.nn.functional.normalize(torch.randn(24, 6), dim=1)
+    known = Relations.of_labels(torch.arange(24) % 6)
+    first, then = named("triplet", mining="semi-hard"), named("triplet", mining="hard")
+    course = Curriculum(first, then)
+    for metric in (0.1, 0.4, 0.5):
+        course.judge(metric)
+        assert float(course(rows, known)) == float(first(rows, known)) and not course.note
+    again = Curriculum(first, then)
+    again.load_state_dict(course.state_dict())
+    for one in (course, again):
+        one.judge(0.5)
+        assert float(one(rows, known)) == float(then(rows, known)) != float(first(rows, known))
+        assert "from epoch 4 on" in one.note
+        one.judge(0.9)
+        assert "from epoch 4 on" in one.note, "it does not turn back"

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gemel.settings.shapes import AtLeastOne, Count, Positive, Ratio, Seed, Settings, Share
 
-Mining = Literal["all", "semi-hard", "hard", "distance-weighted", "neighbours"]
+Mining = Literal["all", "semi-hard", "hard", "distance-weighted", "neighbours", "curriculum"]
 Margin = Literal["hard", "soft"]
 ByCategory = Literal["off", "report", "worst", "per_category"]
 RatioShape = Literal["logistic", "pav", "beta"]
@@ -83,7 +83,7 @@ class TrainSettings(Settings, frozen=True):
         Meta(
             description="Which comparisons of a batch count: all, semi-hard, hard, "
             "distance-weighted; neighbours: batches of identities that lie near each other; "
-            "null: all"
+            "curriculum: semi-hard, then hard; null: all"
         ),
     ] = None
     memory: Annotated[

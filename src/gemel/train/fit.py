@@ -264,6 +264,8 @@ def _run(
     else:
         told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         comparator, estimate = told.fitted()
+    if lesson.curriculum is not None and lesson.curriculum.note:
+        notes = (*notes, lesson.curriculum.note)
     if settings.comparator == "learned":
         of_train = Compared(embed(learner, arrays), identities, pairing)
         of_dev = Compared(embed(learner, dev), dev_identities, dataset.pairing.take(splits.dev))

@@ -27,6 +27,7 @@ from gemel.train.given import AsGiven, OfGiven
 from gemel.train.loop import Look, Metric, Sampler, Supervision
 from gemel.train.losses import ByIdentity, Loss
 from gemel.train.losses.classes import Classwise
+from gemel.train.losses.curriculum import Curriculum
 from gemel.train.losses.nested import Nested
 from gemel.train.losses.projected import Projected
 from gemel.train.supervision import (
@@ -58,6 +59,7 @@ class Lesson:
         measure: its name.
         keeps_identities: whether batches may not be mixed into new identities.
         look: what is shown all training records before each epoch, or None.
+        curriculum: how negatives become harder, or None.
         learned: what supervision learns or remembers.
         watch: looks at batches.
     """
@@ -71,6 +73,21 @@ class Lesson:
     learned: nn.Module
     watch: Hardness
     look: Look | None = None
+    curriculum: Curriculum | None = None
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """The dev metric, which a curriculum takes in as well."""
+
+    metric: Metric
+    curriculum: Curriculum
+
+    def __call__(self, rows: Float32, identities: Int64) -> float:
+        """The metric."""
+        value = self.metric(rows, identities)
+        self.curriculum.judge(value)
+        return value
 
 
 @dataclass(frozen=True)
@@ -106,8 +123,8 @@ def lesson(
     """
     tower, arrays, identities = known
     neighbours = settings.mining == "neighbours"
-    mining: Mining = "all" if neighbours else settings.mining
-    loss = losses.named(settings.loss, mining=mining, margin=settings.margin)
+    loss = _mined(settings)
+    curriculum = loss if isinstance(loss, Curriculum) else None
     of_train, of_dev = sides
     if settings.matryoshka:
         loss = _nested(loss, settings.loss)
@@ -129,13 +146,13 @@ def lesson(
     first = labels.reshape(len(labels), -1)[:, 0]
     of_label = np.zeros(int(first.max()) + 1, np.int64)
     of_label[first] = identities
-    modules = [m for m in (supervision, loss) if isinstance(m, nn.Module)]
+    modules = [m for m in (supervision, loss, curriculum) if isinstance(m, nn.Module)]
     keeps = of_train.given is not None or isinstance(supervision, ByProxy | Remembering)
     return Lesson(
         supervision,
         labels,
         taught.sampler,
-        taught.metric,
+        taught.metric if curriculum is None else _Judging(taught.metric, curriculum),
         taught.measure,
         keeps_identities=keeps,
         learned=nn.ModuleList(modules),
@@ -145,6 +162,7 @@ def lesson(
             names if keeps or half.mix is None else None,
         ),
         look=taught.sampler.look if isinstance(taught.sampler, Neighbours) else None,
+        curriculum=curriculum,
     )
 
 
@@ -161,6 +179,21 @@ def _nested(loss: Loss, name: str) -> Loss:
             hint="leave train.matryoshka out, or choose train.loss = 'infonce'",
         )
     return Nested(loss)
+
+
+def _mined(settings: RunSettings) -> Loss:
+    """The loss by its name, mining as it is told to.
+
+    Raises:
+        ConfigError: no such loss, or it cannot mine.
+    """
+
+    def named(mining: Mining) -> Loss:
+        return losses.named(settings.loss, mining=mining, margin=settings.margin)
+
+    if settings.mining == "curriculum":
+        return Curriculum(named("semi-hard"), named("hard"))
+    return named("all" if settings.mining == "neighbours" else settings.mining)
 
 
 def _projected(loss: Loss, settings: RunSettings, dim: int) -> Loss:
