@@ -57,6 +57,8 @@ TAUGHT = "gemel, {} answers"
 GIVEN, ASKED = "dedupe, the same 150", "dedupe, its own 150"
 KEPT = ("recordlinkage-ecm", "splink")
 PEERS = (*KEPT, "goldenmatch", "dedupe")
+ALONE = (ASKED, "goldenmatch")
+"""What depends on nothing that gemel does, and is kept where it is not asked for again."""
 GOLDENMATCH = Path(__file__).parent / "requirements-goldenmatch.txt"
 Found = dict[tuple[str, int], dict[str, Any]]
 """Measures of contestants, by set and seed."""
@@ -235,7 +237,9 @@ def main() -> None:
         }
         for job in as_completed(ahead):
             name, seed = ahead[job]
-            found = {**known(asked.out), (name, seed): job.result()}
+            found = known(asked.out)
+            alike = {n: m for n, m in found.get((name, seed), {}).items() if n in ALONE}
+            found[name, seed] = {**alike, **job.result()}
             report = {**describe(), "protocol": PROTOCOL, "sets": summed(found)}
             asked.out.write_text(json.dumps(report, indent=1) + "\n")
             console.print(f"{name}, seed {seed}: written to {asked.out}")

@@ -28,6 +28,7 @@ from gemel.release.run import Batches
 from gemel.release.words.card import card
 from gemel.tasks.explain import Part
 from gemel.watch.charts import rates
+from gemel.watch.html import breakable
 from gemel.watch.report import render
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -149,6 +150,10 @@ def test_records_are_escaped(release: Release, tmp_path: Path) -> None:
     page = Page(html)
     assert [tag for tag, _ in page.tags if tag in ("script", "img")] == ["script"] * 2
     assert "<script>alert('x')</script>" in page.text
+
+
+def test_a_name_wraps_behind_its_marks_only() -> None:
+    assert str(breakable("given_name.<b>")) == "given_<wbr>name.&lt;b&gt;"
 
 
 def test_differing_characters_are_marked(release: Release, tmp_path: Path) -> None:

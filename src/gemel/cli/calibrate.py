@@ -141,8 +141,10 @@ def _by_answers(
     known = session.known()
     if live.evidence.labelled == known:
         return live
+    reach = None if known.proven else session.drawn().reach(known.confidence)
     with tempfile.TemporaryDirectory() as draft:
-        made = by_answers(live, known, into=Path(draft) / "release", name=name or None)
+        into = Path(draft) / "release"
+        made = by_answers(live, known, reach=reach, into=into, name=name or None)
         return None if dry_run else project.store().put(made.folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from html import escape
 
 from markupsafe import Markup
@@ -42,6 +43,16 @@ def value_of(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value)
+
+
+def breakable(name: str) -> Markup:
+    """A name that wraps behind its marks and nowhere inside a word.
+
+    Example:
+        >>> str(breakable("date_of_birth"))
+        'date_<wbr>of_<wbr>birth'
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[_./-])(?=\w)", name))
 
 
 def differing(left: object, right: object) -> tuple[Markup, Markup]:

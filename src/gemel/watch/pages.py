@@ -42,6 +42,7 @@ def template(name: str) -> Template:
         one_in=figures.one_in,
         estimate=html.estimate,
         apart=html.apart,
+        breakable=html.breakable,
         n="{:,}".format,
     )
     return environment.get_template(name)

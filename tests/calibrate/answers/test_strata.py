@@ -69,6 +69,10 @@ def test_good_matches_are_proven_and_the_number_that_is_named_does_it() -> None:
     assert missing is not None and 20 <= missing <= 90
     assert answered(60 + missing + 5).proven(0.95, 0.95) == 3  # the fourth stratum holds none
     assert answered(60 + missing // 2).proven(0.95, 0.95) == 0
+    reach = few.reach(0.95)
+    assert reach is not None and 0.8 < reach < 0.95
+    assert few.proven(reach, 0.95) and not few.proven(reach + 0.01, 0.95)
+    assert answered(30).reach(0.95) is None, "nobody looks for a proof so early"
     wrong = replace(few, genuine=np.zeros(len(few.genuine), np.bool_))
     assert wrong.missing(0.95, 0.95) is None
 

@@ -121,6 +121,13 @@ class Drawn:
                 return first
         return held
 
+    def reach(self, confidence: float) -> float | None:
+        """The highest precision that is proven, in whole per cent above half; None if none is."""
+        if not is_due(len(self.stratum), 0):
+            return None
+        goals = (per_cent / 100 for per_cent in range(99, 50, -1))
+        return next((goal for goal in goals if self.proven(goal, confidence)), None)
+
     def missing(self, goal: float, confidence: float) -> int | None:
         """About how many more answers prove this precision at the present threshold.
 

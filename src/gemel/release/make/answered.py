@@ -18,6 +18,7 @@ def by_answers(
     parent: Release,
     known: Known,
     *,
+    reach: float | None = None,
     into: str | Path,
     name: str | None = None,
     now: datetime | None = None,
@@ -27,6 +28,7 @@ def by_answers(
     Args:
         parent: without labels; its scores were asked about.
         known: what the answers prove.
+        reach: the precision that they do prove, for whoever asks for more; None: none.
         into: folder to become; must not exist.
         name: None keeps the parent's.
         now: creation time, for reproducible ids.
@@ -46,7 +48,8 @@ def by_answers(
             f"{known.n_answers:,} answers about pairs drawn for {parent.short_id} do not prove "
             f"{goal}{more}",
             where="labels",
-            hint="gemel label goes on asking; --precision asks for less",
+            hint="gemel label goes on asking"
+            + (f"; these answers prove --precision {reach:g}" if reach else ""),
         )
     target = Target(kind="precision", value=known.goal, confidence=known.confidence)
     policy, evidence = parent.policy, parent.evidence
