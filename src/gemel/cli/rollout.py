@@ -15,7 +15,7 @@ from gemel.errors import NotFound
 if TYPE_CHECKING:
     from gemel.serve.rollout.desk import Desk
     from gemel.serve.rollout.plan import State
-    from gemel.serve.rollout.readout import Measured
+    from gemel.serve.rollout.readout import ArmShare
 
 app = typer.Typer(no_args_is_help=True, help="Try a release on part of the requests.")
 
@@ -185,7 +185,7 @@ def _show(state: State, json: bool) -> None:
         show.table(["of all answers", "stable", "candidate", "candidate has"], compared)
 
 
-def _measured(rate: Measured) -> str:
+def _measured(rate: ArmShare) -> str:
     if rate.share is None:
         return "none yet"
     return f"{rate.share:.2%} [{rate.low:.2%}, {rate.high:.2%}] of {rate.n:,}"

@@ -114,14 +114,15 @@ class File:
         described = self.proto.message_type.add(name=name)
         self.says[name] = "" if struct is None else (struct.__doc__ or "").partition("\n")[0]
         known = self._numbers.get(name, {})
-        following = max(known.values(), default=0)
+        following, found = max(known.values(), default=0), []
         for field in () if struct is None else _fields(struct):
             number = known.get(field.encode_name)
             if number is None:
                 following += 1
                 number = following
-            self._field(described, field.encode_name, number, self.shape(field.type))
-        described.field.sort(key=lambda one: one.number)
+            found.append((number, field.encode_name, self.shape(field.type)))
+        for number, field_name, shape in sorted(found, key=lambda one: one[0]):  # as in the file
+            self._field(described, field_name, number, shape)
         return full
 
     def _field(self, into: Any, name: str, number: int, shape: Shape) -> None:

@@ -26,7 +26,7 @@ RATES: dict[Asked, tuple[str, str]] = {
 """Which counts of an arm make each rate."""
 
 
-class Measured(Struct, frozen=True, kw_only=True):
+class ArmShare(Struct, frozen=True, kw_only=True):
     """A share of subjects, and between what it lies.
 
     Attributes:
@@ -42,7 +42,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     high: float
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class SideBySide(Struct, frozen=True, kw_only=True):
     """One rate of both.
 
     Attributes:
@@ -56,14 +56,14 @@ class Row(Struct, frozen=True, kw_only=True):
     """
 
     question: Asked
-    stable: Measured
-    candidate: Measured
+    stable: ArmShare
+    candidate: ArmShare
     low: float
     high: float
     says: Says
 
 
-def readout(plan: Plan, tallies: Sequence[Tally]) -> list[Row]:
+def readout(plan: Plan, tallies: Sequence[Tally]) -> list[SideBySide]:
     """Every rate of both, of what all processes saw; none of a shadow, which answers nobody."""
     if plan.mode == "shadow":
         return []
@@ -71,24 +71,26 @@ def readout(plan: Plan, tallies: Sequence[Tally]) -> list[Row]:
     return [_row(plan, question, theirs, ours) for question in RATES]
 
 
-def differing(plan: Plan, tallies: Sequence[Tally]) -> Measured:
+def differing(plan: Plan, tallies: Sequence[Tally]) -> ArmShare:
     """Requests that both were asked, where one of both finds something, that they decide
     differently; the interval with all of alpha.
     """
     n, total = (sum(getattr(t.flips, name) for t in tallies) for name in ("n", "total"))
     low, high = interval(round(total), n, plan.alpha)
-    return Measured(n=n, share=total / n if n else None, low=low, high=high)
+    return ArmShare(n=n, share=total / n if n else None, low=low, high=high)
 
 
-def _row(plan: Plan, question: Asked, theirs: Sequence[Arm], ours: Sequence[Arm]) -> Row:
+def _row(plan: Plan, question: Asked, theirs: Sequence[Arm], ours: Sequence[Arm]) -> SideBySide:
     stable, candidate = (_measured(question, arms, plan.alpha / 2) for arms in (theirs, ours))
     low, high = candidate.low - stable.high, candidate.high - stable.low
     says: Says = "more" if low > 0 else "fewer" if high < 0 else "not told apart"
-    return Row(question=question, stable=stable, candidate=candidate, low=low, high=high, says=says)
+    return SideBySide(
+        question=question, stable=stable, candidate=candidate, low=low, high=high, says=says
+    )
 
 
-def _measured(question: Asked, arms: Sequence[Arm], alpha: float) -> Measured:
+def _measured(question: Asked, arms: Sequence[Arm], alpha: float) -> ArmShare:
     what, among = RATES[question]
     ones, n = (sum(getattr(arm, name) for arm in arms) for name in (what, among))
     low, high = interval(ones, n, alpha)
-    return Measured(n=n, share=ones / n if n else None, low=low, high=high)
+    return ArmShare(n=n, share=ones / n if n else None, low=low, high=high)

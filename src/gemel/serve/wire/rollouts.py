@@ -10,7 +10,7 @@ from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS
 from gemel.serve.rollout.guard import Reading, Word
 from gemel.serve.rollout.hooks import Hook
 from gemel.serve.rollout.plan import Status
-from gemel.serve.rollout.readout import Measured, Row
+from gemel.serve.rollout.readout import ArmShare, SideBySide
 from gemel.serve.wire.items import Body
 
 Action = Literal["start", "pause", "resume", "abort", "promote"]
@@ -30,10 +30,6 @@ class RolloutBody(Body):
     steps: Annotated[
         tuple[Per, ...], Meta(description="Per cent of the subjects at each step of a canary")
     ] = STEPS
-    experiment: Annotated[
-        Per | None,
-        Meta(description="Per cent of the subjects of an experiment, which ends by hand"),
-    ] = None
     max_flips: Annotated[
         Annotated[float, Meta(gt=0, lt=1)] | None,
         Meta(description="Share of decisions that may differ; null: what the gold sets predict"),
@@ -44,6 +40,10 @@ class RolloutBody(Body):
         float, Meta(gt=0, lt=1, description="Risk of rolling back what is not worse")
     ] = ALPHA
     reason: str = ""
+    experiment: Annotated[
+        Per | None,
+        Meta(description="Per cent of the subjects of an experiment, which ends by hand"),
+    ] = None
 
 
 class HookMeta(Struct):
@@ -101,8 +101,8 @@ class RolloutReply(Struct):
     needs: int | None
     reasons: list[str]
     readings: list[Reading]
-    readout: list[Row]
-    differ: Measured
+    readout: list[SideBySide]
+    differ: ArmShare
     seen: Seen
     reason: str
     started: str
