@@ -30,6 +30,13 @@ def read(config: Config, release: Release | None = None) -> Dataset:
     pair_columns = PairColumns(
         data.left, data.right, data.same, data.same_from, data.negative or None
     )
+    if data.separator and (not data.identity or pairs is not None or config.other.path):
+        what = "data.identity names no column" if not data.identity else "pairs give identities"
+        raise ConfigError(
+            "two files have one label a record" if config.other.path else f"labels: {what}",
+            where="data.separator",
+            hint="name the column of labels as data.identity, or leave data.separator out",
+        )
     if config.other.path:
         return records.to_link(
             *read_two(config, release),

@@ -288,9 +288,11 @@ def trainable(name: str, settings: TrainSettings | None = None, base: Path = Pat
         )
     if settings is not None and settings.skip_pauses:
         if found.voiced is None or settings.backbone:
-            what = "this network" if settings.backbone else modalities.named(name).nouns[1]
+            what = f"{modalities.named(name).nouns[1]} have no pauses"
+            if settings.backbone:
+                what = "a pretrained network hears recordings with their pauses"
             raise ConfigError(
-                f"no pauses are left out for {what}",
+                what,
                 where="train.skip_pauses",
                 hint="leave train.skip_pauses out",
             )
