@@ -135,9 +135,9 @@ def warning(evidence: Evidence) -> str:
     known = provable(evidence)
     if evidence.eval.prior_source == "stated":
         return text if known is None else f"{text}; a goal for that is --precision {known:g}"
-    take = f"take --precision {known:g} as the goal"
-    if known is None:
-        take = "these data prove no precision above one half"
+    take = "these data prove no precision above one half"
+    if known is not None:
+        take = f"take --precision {known:g} as the goal"
     return (
         f"{text}: to search or to find duplicates, {take}; if each comparison is asked about on "
         "its own (1:1 verification), say so: --for verify"
