@@ -84,6 +84,13 @@ def test_whoever_decides_by_it_says_that_it_is_unproven(gemel: Gemel) -> None:
     assert "on eval" not in shown
 
 
+def test_an_explanation_says_why_no_known_comparison_stands_beside_it(gemel: Gemel) -> None:
+    one, two = pl.read_csv("people.csv")["id"].to_list()[:2]
+    said = gemel("explain", one, two)
+    assert said.code == 0, said.err
+    assert "no comparisons of a known answer beside it" in said.out
+
+
 def test_card_and_report_promise_nothing(gemel: Gemel, unproven: Path) -> None:
     card = json.loads(gemel("report", "--json").out)
     assert card["unproven"] is True

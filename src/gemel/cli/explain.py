@@ -132,6 +132,11 @@ def _show(found: Explanation, values: Sequence[dict[str, Any]]) -> None:
             f"of {found.around.n} gold comparisons with a score within "
             f"{show.number(found.around.within)}, {found.around.n_genuine} were genuine"
         )
+    elif not found.nearest:
+        show.out(
+            "no comparisons of a known answer beside it: the release carries none, as it has no "
+            "labelled records that its encoder has not learned from"
+        )
     show.out("")
     head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
     show.filled_table(head, _lines(found, values))
