@@ -75,11 +75,13 @@ bench-worlds: setup
 bench-hostile: setup
 	$(BIN)/python bench/bench_hostile.py $(ARGS)
 
-# The demo makes the release and the 10,000 records that are searched. Needs wrk for the first script.
+# The demo makes the release and the 10,000 records that are searched. The first script needs wrk
+# (apt-get install wrk).
 bench-serve: setup
 	$(BIN)/gemel demo --folder .cache/bench-demo --no-serve
 	$(BIN)/python bench/bench_serve.py
 	$(BIN)/python bench/bench_search.py --project .cache/bench-demo $(ARGS)
+	$(BIN)/python bench/bench_load.py
 
 # Parts that stand in results/train.json are not measured again: ARGS="--sections triplets export".
 bench-train: setup

@@ -170,10 +170,15 @@ def serve_bare(reply: bytes) -> None:
     uvicorn.Server(config).run([sock])
 
 
+def served(*arguments: str) -> contextlib.AbstractContextManager[tuple[int, str]]:
+    """A server of this script, see `served_by`."""
+    return served_by(__file__, *arguments)
+
+
 @contextlib.contextmanager
-def served(*arguments: str) -> Iterator[tuple[int, str]]:
+def served_by(script: str, *arguments: str) -> Iterator[tuple[int, str]]:
     """A server in a process of its own; gives its process id and address."""
-    command = [sys.executable, __file__, *arguments]
+    command = [sys.executable, script, *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
@@ -315,7 +320,7 @@ def main() -> None:
     if arguments.serve == "bare":
         return serve_bare((arguments.state / "reply.json").read_bytes())
     if shutil.which("wrk") is None:
-        raise SystemExit("wrk is needed: https://github.com/wg/wrk")
+        raise SystemExit("wrk is needed: apt-get install wrk, or https://github.com/wg/wrk")
     with tempfile.TemporaryDirectory() as state:
         result = measure(arguments, Path(state))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

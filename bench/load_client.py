@@ -1,0 +1,121 @@
+"""Requests at a steady rate, whatever becomes of those before: what an overload is made of.
+
+    python bench/load_client.py URL BODIES RATE SECONDS DEADLINE_MS
+
+Prints, for each request, when it was due, its milliseconds from when it was sent, its status (0
+where the connection failed, -1 where all connections were waiting), and how late it was sent: that
+is this client's own fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvloop
+
+MAX_CONNECTIONS = 800
+TICK_SECONDS = 0.001
+
+
+class Client(asyncio.Protocol):
+    """One connection, with one request at a time."""
+
+    def __init__(self, load: Load) -> None:
+        self._load, self._got = load, b""
+        self.due = self.sent = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ready for a request."""
+        self._transport: Any = transport
+
+    def ask(self, due: float, sent: bytes) -> None:
+        """Send a request that was due then."""
+        self.due, self.sent, self._got = due, time.monotonic(), b""
+        self._transport.write(sent)
+
+    def data_received(self, data: bytes) -> None:
+        """A part of a reply."""
+        self._got += data
+        head, end, body = self._got.partition(b"\r\n\r\n")
+        if end and len(body) >= int(head.lower().partition(b"content-length:")[2].split()[0]):
+            self._load.answered(self, int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No more requests here."""
+        self._load.lost(self)
+
+
+class Load:
+    """A rate of requests, and what became of them."""
+
+    def __init__(self, url: str, bodies: list[bytes], deadline_ms: int) -> None:
+        at = urlsplit(url)
+        self._at = str(at.hostname), int(at.port or 80)
+        head = f"POST {at.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        head += f"X-Gemel-Timeout-Ms: {deadline_ms}\r\nContent-Length: "
+        self._requests = [f"{head}{len(b)}\r\n\r\n".encode() + b for b in bodies]
+        self._idle: list[Client] = []
+        self._busy: set[Client] = set()
+        self.found: list[tuple[float, float, int, float]] = []
+
+    def answered(self, client: Client, status: int) -> None:
+        """Note a reply; the connection is free."""
+        self._note(client, status)
+        self._busy.discard(client)
+        self._idle.append(client)
+
+    def lost(self, client: Client) -> None:
+        """Note that a connection was closed."""
+        if client in self._busy:
+            self._busy.discard(client)
+            self._note(client, 0)
+        elif client in self._idle:
+            self._idle.remove(client)
+
+    def _note(self, client: Client, status: int) -> None:
+        ms, late = time.monotonic() - client.sent, client.sent - client.due
+        self.found.append((client.due, ms * 1000, status, late * 1000))
+
+    async def run(self, rate: float, seconds: float) -> None:
+        """Ask at that rate for so long, then wait for what is under way."""
+        loop, n, start = asyncio.get_running_loop(), 0, time.monotonic()
+        for _ in range(min(MAX_CONNECTIONS, int(rate))):
+            _, client = await loop.create_connection(lambda: Client(self), *self._at)
+            self._idle.append(client)
+        start = time.monotonic()
+        while (now := time.monotonic()) < start + seconds:
+            while (due := start + n / rate) <= now:
+                n += 1
+                if self._idle:
+                    client = self._idle.pop()
+                    self._busy.add(client)
+                    client.ask(due, self._requests[n % len(self._requests)])
+                else:
+                    self.found.append((due, 0.0, -1, 0.0))
+            await asyncio.sleep(TICK_SECONDS)
+        until = time.monotonic() + 10
+        while self._busy and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("bodies", type=Path, help="a body a line")
+    parser.add_argument("rate", type=float)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("deadline_ms", type=int)
+    said = parser.parse_args()
+    load = Load(said.url, said.bodies.read_bytes().splitlines(), said.deadline_ms)
+    uvloop.run(load.run(said.rate, said.seconds))
+    print(json.dumps(load.found))
+
+
+if __name__ == "__main__":
+    main()
