@@ -426,6 +426,13 @@ def test_a_full_disk_is_507_with_what_to_do(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_the_description_has_pairs_in_words_that_tools_know(client: httpx.Client) -> None:
+    said = client.get("/openapi.json").json()["components"]["schemas"]
+    pair = said["VerifyReply"]["properties"]["category"]["anyOf"][0]
+    text = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    assert pair == {"type": "array", "minItems": 2, "maxItems": 2, "items": text}
+
+
 def test_the_description_says_what_an_item_is_and_which_shape_errors_have(
     client: httpx.Client,
 ) -> None:

@@ -84,8 +84,14 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _name_items(node: Any) -> None:
-    """Leave of every item's schema its reference to what the release says of it, or a text."""
+    """Leave of every item's schema its reference to what the release says of it, or a text.
+
+    A tuple of equal parts becomes a list of that length: few tools know `prefixItems`.
+    """
     if isinstance(node, dict):
+        parts = node.get("prefixItems")
+        if parts and all(part == parts[0] for part in parts):
+            node["items"] = node.pop("prefixItems")[0]
         if node.get("$ref") == PAYLOAD and "anyOf" in node:
             del node["$ref"]
             node["anyOf"] = [{"$ref": PAYLOAD}, {"type": "string"}]
