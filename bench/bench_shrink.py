@@ -125,7 +125,7 @@ def binary_codes(release_id: str) -> dict[str, Any]:
     project = Project.open()
     dataset = project.dataset()
     splits = project.splits(dataset)
-    encoder = project.store.get(release_id).encoder
+    encoder = project.store().get(release_id).encoder
     rows = encode(encoder, dataset, np.sort(np.concatenate([splits.dev, splits.eval])))
     found: dict[str, Any] = {"records": len(rows), "bytes": SKETCH_BITS // 8, "of": 4 * encoder.dim}
     ids: dict[str, Int64] = {}
