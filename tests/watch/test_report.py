@@ -32,7 +32,7 @@ from gemel.watch.html import breakable
 from gemel.watch.report import render
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
-VOID = {"meta", "img", "br", "hr", "input", "link"}
+VOID = {"meta", "img", "br", "hr", "input", "link", "wbr"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 

@@ -102,7 +102,7 @@ def test_unanswered_decisions_are_stood_for_by_answered_ones(
     for some in (said, every):
         assert (some.n_decisions, some.n_asked) == (3000, said.n_asked)
         assert some.proposal.present is not None
-        assert some.proposal.present.prior.value == pytest.approx(0.5, abs=0.08)
+        assert some.proposal.present.prior.value == pytest.approx(0.5, abs=0.15)
 
 
 def test_young_decisions_wait(release: Release, ledger: Ledger) -> None:

@@ -78,7 +78,8 @@ def test_what_was_proven_is_said_before_what_was_counted(release: Release) -> No
     said = "Of 10 matches, at most 1 is wrong, with 95 % confidence"
     assert in_full(found).startswith(said)
     assert "about 97 are right among 10,000 records" in in_full(found)
+    n = release.evidence.data.sides["dev"].n_records
     assert sentence(found) == (
-        f"{said}, among 60 records like these; of 100 pairs that belong together, about 3 are "
+        f"{said}, among {n} records like these; of 100 pairs that belong together, about 3 are "
         "missed."
     )
