@@ -14,7 +14,7 @@ from gemel.cli import show
 from gemel.release.evidence.against_baseline import OnDev
 from gemel.release.store import Store
 from gemel.release.words import learned
-from gemel.train import checkpoint
+from gemel.train.loop import checkpoint
 
 FEW = "12 identities have two records or more in dev: below about 30"
 

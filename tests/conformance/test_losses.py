@@ -13,9 +13,10 @@ from torch import Tensor
 from gemel.errors import ConfigError
 from gemel.testing import check_loss
 from gemel.train import losses
-from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, Triplet
+from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, Triplet, packages
 from gemel.train.losses.nested import Nested
 from gemel.train.relations import Relations
+from gemel.train.supervision import by_identity
 
 MINING = ("contrastive", "triplet", "margin-ranking", "angular", "multi-similarity")
 SETTINGS = [
@@ -169,3 +170,72 @@ def test_losses_of_pytorch_metric_learning_come_by_name() -> None:
     for name, says in (("pml:Magic", "has no loss"), ("pml:ArcFaceLoss", "needs more than")):
         with pytest.raises(ConfigError, match=says):
             losses.named(name)
+
+
+def unit(n: int, d: int, *, seed: int) -> Tensor:
+    rows = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(rows, dim=1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "miner"),
+    [
+        ("TripletMarginLoss", "TripletMarginMiner"),
+        ("CircleLoss", "MultiSimilarityMiner"),
+        ("ContrastiveLoss", "BatchHardMiner"),
+    ],
+)
+def test_miners_of_pytorch_metric_learning_find_what_they_find_there(loss: str, miner: str) -> None:
+    import pytorch_metric_learning.losses
+    import pytorch_metric_learning.miners
+
+    rows = unit(24, 5, seed=0)
+    labels = torch.arange(24) % 6
+    finds = getattr(pytorch_metric_learning.miners, miner)()
+    theirs = getattr(pytorch_metric_learning.losses, loss)()
+    ours = losses.named(f"pml:{loss}", mining=f"pml:{miner}")
+    found = finds(rows[:16], labels[:16])
+    alone = ByIdentity(ours)(rows[:16], labels[:16])
+    assert float(alone) == pytest.approx(float(theirs(rows[:16], labels[:16], found)), rel=1e-6)
+    # Against rows of earlier batches, of which one has an unknown identity.
+    beside = labels[16:].clone()
+    beside[0] = -1
+    relations = by_identity(labels[:16], rows[16:], beside)
+    told = labels.clone()
+    told[16] = 99
+    found = finds(rows[:16], labels[:16], rows, told)
+    other = found[2] if len(found) == 4 else found[0]
+    near, far = relations.positive[found[0], found[1]], relations.negative[other, found[-1]]
+    known = (near & far,) * 3 if len(found) == 3 else (near, near, far, far)
+    kept = tuple(part[which] for part, which in zip(found, known, strict=True))
+    wanted = theirs(rows[:16], indices_tuple=kept, ref_emb=rows)
+    assert float(ours(rows[:16], relations)) == pytest.approx(float(wanted), rel=1e-6)
+
+
+def test_gemels_own_losses_take_their_miners() -> None:
+    rows = unit(24, 5, seed=1)
+    labels = torch.arange(24) % 6
+    theirs = ByIdentity(losses.named("triplet", mining="pml:BatchHardMiner"))(rows, labels)
+    own = ByIdentity(losses.named("triplet", mining="hard"))(rows, labels)
+    assert float(theirs) == pytest.approx(float(own), rel=1e-6)
+    for mining, says in (
+        ("pml:Magic", "has no miner"),
+        ("pml:BaseMiner", "needs more than the pairs"),
+    ):
+        with pytest.raises(ConfigError, match=says) as caught:
+            losses.named("triplet", mining=mining)
+        assert "pml:BatchHardMiner" in caught.value.hint
+    with pytest.raises(ConfigError, match="cannot mine 'pml:BatchHardMiner'"):
+        losses.named("infonce", mining="pml:BatchHardMiner")
+
+
+def test_a_miner_sees_no_pair_that_nobody_judged() -> None:
+    """A chain of judged pairs makes labels for it, and what it finds beyond them is left out."""
+    rows = unit(6, 3, seed=2)
+    grade = torch.full((6, 6), torch.nan)
+    for i, j, said in ((0, 1, 1.0), (1, 2, 1.0), (0, 3, 0.0), (4, 5, 0.0)):
+        grade[i, j] = grade[j, i] = said
+    relations = Relations.of_grades(grade)
+    anchor, positive, other, negative = packages.miner("MultiSimilarityMiner")(rows, relations)
+    assert relations.positive[anchor, positive].all() and len(anchor)
+    assert relations.negative[other, negative].all() and len(other)

@@ -23,8 +23,8 @@ from gemel.data import records, splits
 from gemel.data.dataset import Dataset
 from gemel.release.run import REPORT
 from gemel.settings import TrainSettings
-from gemel.train import checkpoint
 from gemel.train.fit import CHECKPOINT, train
+from gemel.train.loop import checkpoint
 
 SETTINGS = TrainSettings(
     loss="triplet", max_epochs=12, patience=12, identities_per_batch=8, views_per_identity=4

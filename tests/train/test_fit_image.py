@@ -23,7 +23,8 @@ from gemel.errors import ConfigError, DataError, TrainingError
 from gemel.release.run import Run, RunReport
 from gemel.settings import TrainSettings
 from gemel.testing import check_encoder
-from gemel.train import checkpoint, export, fit, towers
+from gemel.train import export, fit, towers
+from gemel.train.loop import checkpoint
 from gemel.train.towers.image import ImageTower
 from gemel.train.views.image import ImageViews
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gemel.errors import CollapseError, TrainingError
-from gemel.train import checkpoint, loop
+from gemel.train import loop
 from gemel.train.arrays import embed
+from gemel.train.loop import checkpoint
 from gemel.train.losses import ByIdentity, Contrastive, InfoNCE, Triplet
 
 PLAN = loop.Plan(max_epochs=12, patience=12, learning_rate=5e-3, averaging=0.9)
@@ -112,9 +113,11 @@ def test_a_loss_that_is_not_finite_stops_training(problem, tower) -> None:
     assert "learning_rate" in caught.value.hint
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_a_resumed_run_ends_with_the_same_bits(problem, tower, tmp_path: Path, averaging) -> None:
-    plan = dataclasses.replace(PLAN, max_epochs=5, averaging=averaging)
+@pytest.mark.parametrize(("averaging", "bf16"), [(0.0, False), (0.9, False), (0.9, True)])
+def test_a_resumed_run_ends_with_the_same_bits(
+    problem, tower, tmp_path: Path, averaging: float, bf16: bool
+) -> None:
+    plan = dataclasses.replace(PLAN, max_epochs=5, averaging=averaging, bf16=bf16)
     whole = tower()
     history = problem.fit(whole, plan)
 

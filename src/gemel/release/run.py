@@ -16,7 +16,7 @@ from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
 from gemel.figures import html_table, share
-from gemel.settings import Compares, LongTexts, Margin, Mining, Tune
+from gemel.settings import Compares, LongTexts, Margin, Tune
 
 ENCODER = "encoder"
 REPORT = "train.json"
@@ -27,7 +27,8 @@ MODEL = "sentence-transformers"
 """Folder of a run with the trained network as the package of that name reads it."""
 LATER = (
     *("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk", "comparator"),
-    *("matryoshka", "skip_pauses", "projector", "views_first"),
+    *("matryoshka", "skip_pauses", "projector", "views_first", "bf16"),
+    "gradient_checkpointing",
 )
 """Settings that older runs did not have; unset, they change no name."""
 SHOWING = ("trackers",)
@@ -75,7 +76,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     threads: int
     loss: str
-    mining: Mining
+    mining: str
     margin: Margin
     identities_per_batch: int
     views_per_identity: int
@@ -98,6 +99,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     skip_pauses: bool = False
     projector: bool = False
     views_first: int = 0
+    bf16: bool = False
+    gradient_checkpointing: bool = False
 
 
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:

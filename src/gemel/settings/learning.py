@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
 from gemel.settings.shapes import AtLeastOne, Count, Positive, Ratio, Seed, Settings, Share
 
 Mining = Literal["all", "semi-hard", "hard", "distance-weighted", "neighbours", "curriculum"]
+Mines = Annotated[str, Meta(pattern=f"^({'|'.join(get_args(Mining))}|pml:\\w+)$")]
+"""Of gemel's own, or a miner that a package brings."""
 Margin = Literal["hard", "soft"]
 ByCategory = Literal["off", "report", "worst", "per_category"]
 RatioShape = Literal["logistic", "pav", "beta"]
@@ -79,11 +81,12 @@ class TrainSettings(Settings, frozen=True):
         ),
     ] = None
     mining: Annotated[
-        Mining | None,
+        Mines | None,
         Meta(
             description="Which comparisons of a batch count: all, semi-hard, hard, "
             "distance-weighted; neighbours: batches of identities that lie near each other; "
-            "curriculum: semi-hard, then hard; null: all"
+            "curriculum: semi-hard, then hard; pml:NAME: as a miner of pytorch-metric-learning "
+            "says; null: all"
         ),
     ] = None
     memory: Annotated[
@@ -97,6 +100,20 @@ class TrainSettings(Settings, frozen=True):
             "batches: the same gradients in twice the time; 0: all"
         ),
     ] = 0
+    bf16: Annotated[
+        bool,
+        Meta(
+            description="The network multiplies in bfloat16 while it learns, which takes half the "
+            "memory and, where the hardware has it, less time; what is exported is float32"
+        ),
+    ] = False
+    gradient_checkpointing: Annotated[
+        bool,
+        Meta(
+            description="Layers of a backbone that is trained keep their inputs alone and run "
+            "again in the backward pass: far less memory for a third more time"
+        ),
+    ] = False
     margin: Annotated[
         Margin | None,
         Meta(description="hard: a hinge at a distance; soft: a softplus without one; null: hard"),

@@ -22,6 +22,16 @@ def require_settings(
             where="train.backbone",
             hint="name the column that says it as data.identity, or leave train.backbone out",
         )
+    trained = bool(settings.backbone) and settings.tune in ("lora", "all")
+    whole = {"bf16": trained or not settings.backbone, "gradient_checkpointing": trained}
+    for name, goes in whole.items():
+        if getattr(settings, name) and not goes:
+            raise ConfigError(
+                "no layers of a pretrained network are trained here, and it is for those",
+                where=f"train.{name}",
+                hint=f'set train.tune = "all" or "lora", or leave train.{name} out; train.chunk '
+                "saves memory with any network",
+            )
     reasons = (
         (splits.crossed, "three encoders (split.crossed) have no one learned comparator"),
         (not dataset.has_identities, "nothing says which records belong together"),

@@ -45,11 +45,12 @@ from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
 from gemel.train.arrays import Arrays, embed, with_views
 from gemel.train.backbones.frozen import Backbone, Frozen
-from gemel.train.checkpoint import only_writer
 from gemel.train.checks import require_records, require_settings
 from gemel.train.comparators import pairwise
 from gemel.train.comparators.pairwise import Compared
+from gemel.train.loop.checkpoint import only_writer
 from gemel.train.scale import memory, ranks
+from gemel.train.scale.recompute import recompute
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.tracking.trackers import tracked
 from gemel.train.views import first
@@ -206,6 +207,8 @@ def _run(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         tower = half.tower(prepare, example, size=settings.size)
+    if settings.gradient_checkpointing:
+        recompute(tower)
     both = payloads, dataset.payloads(splits.dev)
     if isinstance(tower, Frozen):
         kept = None

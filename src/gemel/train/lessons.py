@@ -18,7 +18,6 @@ from gemel.data.sampler import GivenPairs, Neighbours, PxK
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError
 from gemel.release.run import MAP_AT_R, RunSettings
-from gemel.settings import Mining
 from gemel.tasks import given
 from gemel.tasks.retrieval import retrieve
 from gemel.train import losses
@@ -188,7 +187,7 @@ def _mined(settings: RunSettings) -> Loss:
         ConfigError: no such loss, or it cannot mine.
     """
 
-    def named(mining: Mining) -> Loss:
+    def named(mining: str) -> Loss:
         return losses.named(settings.loss, mining=mining, margin=settings.margin)
 
     if settings.mining == "curriculum":

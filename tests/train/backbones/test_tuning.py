@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -89,15 +90,27 @@ def trained(shapes: Path, backbone: str, into: Path, **settings: Any) -> tuple[A
 
 
 @pytest.mark.parametrize(
-    ("kind", "tune"), [("attention", "lora"), ("convolutions", "lora"), ("convolutions", "all")]
+    ("kind", "tune", "saving"),
+    [
+        ("attention", "lora", {"bf16": True, "gradient_checkpointing": True}),
+        ("convolutions", "lora", {}),
+        ("convolutions", "all", {"bf16": True, "chunk": 5}),
+    ],
 )
 def test_a_network_for_images_is_tuned_and_what_it_learned_is_exported(
-    kind: str, tune: str, shapes: Path, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str,
+    tune: str,
+    saving: dict[str, Any],
+    shapes: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     folder = str(request.getfixturevalue(kind))
-    run, encoder = trained(shapes, folder, tmp_path, tune=tune, learning_rate=0.01)
+    run, encoder = trained(shapes, folder, tmp_path, tune=tune, learning_rate=0.01, **saving)
     assert [e.epoch for e in run.training.history] == [0, 1]
     assert run.training.parity < 1e-4
+    network = onnx.load(run.encoder / "encoder.onnx")
+    assert onnx.TensorProto.BFLOAT16 not in {w.data_type for w in network.graph.initializer}
     assert b"lora" not in (run.encoder / "encoder.onnx").read_bytes()
     half = towers.trainable("image", TrainSettings(backbone=folder, tune="all"))
     payloads = records.read(shapes).payloads()[::5]

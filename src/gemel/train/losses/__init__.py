@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -74,7 +75,7 @@ class Whole:
     name: str
     make: Callable[[], Loss]
 
-    def __call__(self, *, mining: Mining, margin: Margin) -> Loss:
+    def __call__(self, *, mining: str, margin: Margin) -> Loss:
         """The loss.
 
         Raises:
@@ -114,15 +115,23 @@ REGISTRY = Registry(
 """Makers by name, called with `mining` and `margin`; they raise ConfigError for what they lack."""
 
 
-def named(name: str, *, mining: Mining = "all", margin: Margin = "hard") -> Loss:
+def named(name: str, *, mining: str = "all", margin: Margin = "hard") -> Loss:
     """The loss of that name with its measured defaults.
 
+    Args:
+        name: of a loss, or `pml:NAME`.
+        mining: which pairs it looks at, or `pml:NAME`.
+        margin: of a hinge, or none.
     Raises:
         ConfigError: there is none, or it cannot mine that way.
     """
-    if name.startswith(packages.PREFIX):
-        return Whole(name, lambda: packages.of_package(name.removeprefix(packages.PREFIX)))(
-            mining=mining, margin=margin
-        )
-    loss: Loss = REGISTRY.load(name)(mining=mining, margin=margin)
-    return loss
+    prefix = packages.PREFIX
+    finds = packages.miner(mining.removeprefix(prefix)) if mining.startswith(prefix) else None
+    if name.startswith(prefix):
+        theirs = partial(packages.loss, name.removeprefix(prefix))
+        return theirs(finds) if finds else Whole(name, theirs)(mining=mining, margin=margin)
+    make = REGISTRY.load(name)
+    if finds is None or isinstance(make, Whole):
+        loss: Loss = make(mining=mining, margin=margin)
+        return loss
+    return packages.MinedBy(make(mining="all", margin=margin), finds)
