@@ -26,11 +26,11 @@ from gemel.encode.image.modality import IMAGE
 from gemel.encode.image.prepare import ImagePrepare
 from gemel.errors import InternalError, Overloaded, RequestError
 from gemel.serve.http.app import create_app
-from gemel.serve.http.body import Body
+from gemel.serve.http.body import LARGE, Body
 from gemel.serve.http.server import running
 from gemel.serve.reader import child
 from gemel.serve.reader.jobs import Look, Read, Weigh, place
-from gemel.serve.reader.reader import LARGE, Reader
+from gemel.serve.reader.reader import Reader
 from gemel.serve.service import Service
 from gemel.serve.wire.pairs import VerifyBody
 

@@ -107,8 +107,8 @@ class Connection(HttpToolsProtocol):
         """Parse what came, unless the head has become too large."""
         if self._is_deaf:
             app: Any = self.config.app
-            if not app.door.intake.may_pass(len(data)):
-                self.flow.pause_reading()
+            self.flow.pause_reading()
+            self.loop.call_later(app.door.intake.wait_s(len(data)), self._go_on)
             return
         self._began = False
         super().data_received(data)
@@ -195,6 +195,11 @@ class Connection(HttpToolsProtocol):
         keep_alive, headers = cycle.keep_alive, [*message["headers"], (b"connection", b"close")]
         await send({**message, "headers": headers})
         cycle.keep_alive = keep_alive  # `on_response_complete` closes it when that was read
+
+    def _go_on(self) -> None:
+        """Hear, and forget, more of what nobody wants."""
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _stop(self, error: GemelError) -> None:
         """Leave the parser, which takes any exception as an error of the request."""

@@ -250,6 +250,8 @@ class Endpoint:
             size += len(part)
             self._hold(call, size)
             parts.append(part)
+            if more and call.n_held:
+                await asyncio.sleep(self._intake.wait_s(len(part)))
         if call.n_held:
             return await self._intake.read(kind, parts)
         return kind.read(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -263,16 +265,26 @@ class Endpoint:
 
 def explained(error: Exception, route: Route, call: Call, log: Any) -> GemelError:
     """The error as a client may see it; one that is not the request's own fault is logged."""
-    if isinstance(error, GemelError) and error.status != 500:
-        return error
-    log.error(
-        "request_failed",
-        route=route.label,
-        request_id=call.request_id,
-        release=call.live.release.id if call.live else None,
-        exc_info=error,
-    )
-    return error if isinstance(error, GemelError) else InternalError("internal error")
+    told = error if isinstance(error, GemelError) else InternalError("internal error")
+    if told.status == 500:
+        log.error(
+            "request_failed",
+            route=route.label,
+            request_id=call.request_id,
+            release=call.live.release.id if call.live else None,
+            exc_info=error,
+        )
+    _let_go(error)
+    return told
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget the frames an error came through: they know it too, and what such a circle holds, here
+    a whole request, would go when garbage is collected and not when it is answered.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 def new_id() -> str:

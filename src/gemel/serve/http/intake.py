@@ -12,16 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from gemel.errors import Overloaded
-from gemel.serve.http.body import Body
+from gemel.serve.http.body import LARGE, Body
 from gemel.serve.reader.jobs import Look, place
-from gemel.serve.reader.reader import LARGE, Reader
+from gemel.serve.reader.reader import Reader
 from gemel.telemetry import Metrics
 
 T = TypeVar("T")
 MAX_HELD = 64 << 20
 """Bytes that large bodies hold together, from their headers until they are answered."""
-MAX_UNREAD = 32 << 20
-"""Bytes a second, of all connections, that are taken in only so that their senders read why not."""
+PACE = 64 << 20
+"""Bytes a second of large bodies, of all connections together, as long as they come: the event loop
+takes in something else between two parts of them."""
 
 
 class Intake:
@@ -38,7 +39,7 @@ class Intake:
         self.max_body = max_body
         self._room = max(MAX_HELD, 2 * max_body)
         self._held = 0
-        self._second, self._unread = 0, 0
+        self._free_at = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gemel-decode")
         metrics.gauge("gemel_body_bytes").set_function(lambda: self._held)
 
@@ -59,13 +60,11 @@ class Intake:
         """Hold so many bytes less."""
         self._held -= n_bytes
 
-    def may_pass(self, n_bytes: int) -> bool:
-        """Whether so many bytes more that nobody wants may be taken in within this second."""
-        now = int(time.monotonic())
-        if now != self._second:
-            self._second, self._unread = now, 0
-        self._unread += n_bytes
-        return self._unread <= MAX_UNREAD
+    def wait_s(self, n_bytes: int) -> float:
+        """Seconds until it is the turn of whoever has sent so many bytes of a large body."""
+        now = time.monotonic()
+        self._free_at = max(self._free_at, now) + n_bytes / PACE
+        return self._free_at - now
 
     async def aside(self, work: Callable[[], T]) -> T:
         """What work comes to that would hold up the event loop."""

@@ -20,9 +20,11 @@ from gemel.errors import DeadlineExceeded, InvalidInput
 from gemel.release import items
 from gemel.release.items import Payloads
 from gemel.serve.context import Context, Stage
-from gemel.serve.queues.batcher import Batcher, Limits
+from gemel.serve.http.body import LARGE
+from gemel.serve.queues.batcher import Answer, Batcher, Limits
+from gemel.serve.queues.in_turn import InTurn
 from gemel.serve.reader.jobs import Read, Weigh
-from gemel.serve.reader.reader import LARGE, Reader
+from gemel.serve.reader.reader import Reader
 from gemel.serve.steps import (
     Done,
     Encode,
@@ -47,6 +49,8 @@ PART = 8
 """Items of a long request that are encoded at once, so that others need not wait for many."""
 NICE = 5
 """Of the thread that reads what is heavy: where processors are few, the event loop goes first."""
+REST_SECONDS = 0.02
+"""That a long request waits after a part, at most, where others were answered meanwhile."""
 LIGHT = 4
 """Items that weigh more are read apart from where all others are encoded."""
 
@@ -70,6 +74,8 @@ class Lanes:
             name: Batcher(run, reading if name == "read" else limits, name, metrics, log)
             for name in LANES
         }
+        self._long = InTurn(limits.timeout_s)
+        self._n_short = 0
 
     def start(self) -> None:
         """Begin to take work."""
@@ -136,11 +142,39 @@ class Lanes:
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
                 outcome = await self._read(context, outcome, n_bytes)
-            if isinstance(outcome, Encode) and self._is_long(outcome):
-                outcome = go_on(steps, await self._parts(context, outcome))
-            else:
-                outcome = await self._submit(context, Task(steps, outcome, context.deadline), True)
+                if len(outcome.items) > self._max_batch and not outcome.pairs:
+                    async with self._long.turn(context.caller.owner, len(outcome.items)):
+                        return await self._in_parts(context, steps, outcome)
+            self._n_short += 1
+            outcome = await self._submit(context, Task(steps, outcome, context.deadline))
         return outcome.value
+
+    async def _in_parts(self, context: Context, steps: Steps[T], whole: Encode) -> T:
+        """What a verb comes to from a step on that is larger than a batch.
+
+        Others go between its parts and steps, and where they did it rests as long as it worked: it
+        never has more than half of the time of who is waited for.
+        """
+        parts: list[Encoded] = []
+        size = min(PART, self._max_batch)
+        for first in range(0, len(whole.items), size):
+            some = whole.items[first : first + size]
+            part = Encode(whole.live, some, checked=whole.checked)
+            task = Task(_alone(part), part, context.deadline)
+            go_on(task.steps, None)
+            parts.append((await self._submit_and_rest(context, task, first == 0)).value)
+        outcome = go_on(steps, joined(parts))
+        while not isinstance(outcome, Done):
+            step = Task(steps, outcome, context.deadline)
+            outcome = await self._submit_and_rest(context, step, True)
+        return outcome.value
+
+    async def _submit_and_rest(self, context: Context, task: Task[Any], is_timed: bool) -> Any:
+        n_short = self._n_short
+        answer = await self._ask(context, task, is_timed)
+        if self._n_short > n_short:
+            await asyncio.sleep(min(answer.run_s, REST_SECONDS))
+        return answer.value
 
     async def _read(self, context: Context, step: Encode, n_bytes: int) -> Encode:
         """The step; where its items are heavy, they were read in a lane of its own, piece by piece.
@@ -151,7 +185,9 @@ class Lanes:
         modality = step.live.items.modality
         if step.checked or modality.is_light:
             return step
-        weights = await self._weights(context, step, n_bytes)
+        weights = [1] * len(step.items)  # at least
+        if len(weights) <= MAX_WEIGHT:
+            weights = await self._weights(context, step, n_bytes)
         if sum(weights) > MAX_WEIGHT:
             raise InvalidInput(
                 f"the {modality.nouns[1]} of this request are {sum(weights)} times the work of a "
@@ -185,10 +221,10 @@ class Lanes:
         weights: list[int] = (await self._submit(context, task, False)).value
         return weights
 
-    def _is_long(self, step: Encode) -> bool:
-        return len(step.items) > self._max_batch and not step.pairs
+    async def _submit(self, context: Context, task: Task[Any], is_timed: bool = True) -> Any:
+        return (await self._ask(context, task, is_timed)).value
 
-    async def _submit(self, context: Context, task: Task[Any], is_timed: bool) -> Any:
+    async def _ask(self, context: Context, task: Task[Any], is_timed: bool) -> Answer[Any]:
         step = task.step
         lane, owner = self._lanes[step.lane], context.caller.owner
         answer = await lane.submit(task, step.weight, owner)
@@ -197,20 +233,7 @@ class Lanes:
                 Stage("queue", answer.begun - answer.wait_s, answer.wait_s),
                 Stage(step.stage, answer.begun, answer.run_s),
             )
-        return answer.value
-
-    async def _parts(self, context: Context, whole: Encode) -> Encoded:
-        """The result of a step that is larger than a batch: in parts, so that others go between."""
-        parts: list[Encoded] = []
-        size = min(PART, self._max_batch)
-        for first in range(0, len(whole.items), size):
-            some = whole.items[first : first + size]
-            part = Encode(whole.live, some, checked=whole.checked)
-            task = Task(_alone(part), part, context.deadline)
-            go_on(task.steps, None)
-            done = await self._submit(context, task, first == 0)
-            parts.append(done.value)
-        return joined(parts)
+        return answer
 
 
 def _weighing(weigh: Callable[[], list[int]]) -> Steps[list[int]]:

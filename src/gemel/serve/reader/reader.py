@@ -23,8 +23,6 @@ from gemel.errors import InternalError, Overloaded
 from gemel.serve.reader import child
 from gemel.serve.reader.jobs import Done, Job, Outcome, Refused
 
-LARGE = 1 << 20
-"""Bytes of a body from which on it is read here; less is read as soon as it would be sent."""
 PIPE_BYTES = 1 << 20
 """That are under way at a time."""
 _encode = msgspec.msgpack.Encoder().encode
