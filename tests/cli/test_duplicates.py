@@ -27,7 +27,9 @@ def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) ->
     assert clusters["size"].to_list()[-1] == 1 < clusters["size"].to_list()[0]
     assert clusters["canonical"].to_list()[0], "the record to keep stands first"
     assert len(clusters) == 180 and clusters["canonical"].sum() == clusters["cluster"].n_unique()
-    assert pairs.columns == ["left", "right", "score", "probability", "outcome"]
+    assert pairs.columns == [
+        "left", "right", "score", "probability", "outcome", "probability_is",
+    ]  # fmt: skip
     people = pairs.select(pl.col("left", "right").str.split(".").list.first())
     assert (people["left"] == people["right"]).mean() > 0.9  # type: ignore[operator]
 
@@ -49,7 +51,7 @@ def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
     for words in (
         "where the release was calibrated",
         "in the release; nothing is proven",
-        "probability above",
+        "the best matches have a probability of at least",
     ):
         assert words in said.out, said.out
     assert "looking for duplicates" in said.err and "wrote clusters.csv" in said.err

@@ -70,10 +70,14 @@ def test_a_bar_on_a_terminal_says_how_much_time_is_left(monkeypatch: pytest.Monk
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr("sys.stderr", seen := Terminal())
+    clock = [0.0]
+    monkeypatch.setattr("rich.console.monotonic", lambda: clock[0])
     with show.progress("training", "steps") as tick:
-        for done in range(0, 101, 50):
-            tick(done, 100, "loss 0.1")
-    assert re.search(r"100/100 steps .*\d:\d\d:\d\d left loss 0.1", seen.getvalue())
+        for done in range(4):
+            clock[0] = 30.0 * done
+            tick(done, 10, "loss 0.1")
+    # Seven more steps of half a minute each.
+    assert re.search(r"3/10 steps .*0:03:30 left loss 0.1", seen.getvalue()), seen.getvalue()
 
 
 def test_training_that_did_not_help_is_warned_about(project: Path) -> None:

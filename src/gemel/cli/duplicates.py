@@ -12,7 +12,7 @@ from gemel.cli import files, show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.figures import percent
-from gemel.release.words.expected import HALF, about
+from gemel.release.words.expected import HALF, LIKELY, about
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 NEWEST = "newest:"
 TABLES = ".parquet .csv"
 PAGE = ".html"
-LIKELY = 0.99
 
 
 def duplicates(
@@ -165,7 +164,7 @@ def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any
         ("redundant records", summary.n_redundant),
         ("largest cluster", summary.largest),
         ("least sure match", _least_sure(summary)),
-        ("false matches, expected", _expected(summary)),
+        _expected(summary),
         ("false matches, at most", None if false.at_most is None else f"{false.at_most:,.4g}"),
         ("which rests on", _basis(summary)),
     ]
@@ -196,18 +195,25 @@ def _share(summary: Summary) -> str:
     said = f"{summary.prior:.2g}, and {summary.release_prior:.2g} where the release was calibrated"
     if summary.most_sure is not None and summary.most_sure < LIKELY:
         said += (
-            f"; so no match has a probability above {summary.most_sure:.2g}: calibration held too "
-            "few comparisons to show that a score is rarer"
+            f"; so the best matches have a probability of at least {summary.most_sure:.2g}: too "
+            "few comparisons to show more"
         )
     return said
 
 
-def _expected(summary: Summary) -> str | None:
+def _expected(summary: Summary) -> tuple[str, str | None]:
     """The false matches of this job, as the share of right ones that a promise speaks of too."""
     false, n = summary.false_links.expected, summary.n_matches
+    name = "close by chance, expected" if summary.by_closeness else "false matches, expected"
     if false is None or not n:
-        return None
-    return f"{false:,.2g} of {n:,}, so of 100 matches {about(1 - false / n, 100)} are right here"
+        return name, None
+    few = about(1 - false / n, 100)
+    if summary.by_closeness:
+        return name, (
+            f"{false:,.2g} of {n:,}; how many more only look, sound or read alike is not known: "
+            "look at the pairs, the lowest scores first"
+        )
+    return name, f"{false:,.2g} of {n:,}, so of 100 matches {few} are right here"
 
 
 def _basis(summary: Summary) -> str:

@@ -43,12 +43,12 @@ from gemel.improve.result import (
     cluster_frame,
     false_links,
     least_sure,
-    most_sure,
     pair_frame,
 )
 from gemel.release import genuine
-from gemel.release.for_set import before, for_set
+from gemel.release.for_set import before, for_set, most_sure
 from gemel.release.release import Release
+from gemel.release.words.unproven import by_closeness
 from gemel.settings import Links
 from gemel.tasks import assignment
 from gemel.tasks import canonical as canonicals
@@ -366,10 +366,11 @@ def _clustered(
         largest=int(found.size.max()),
         agreement=None if (identities == UNKNOWN).all() else agreement(found.label, identities),
         unproven=release.is_unproven,
+        by_closeness=release.is_unproven and by_closeness(release.evidence),
     )
     return Duplicates(
         cluster_frame(compared, found, chosen, score),
-        pair_frame(compared, comparison.pairs, judged),
+        pair_frame(compared, comparison.pairs, judged, summary),
         summary,
     )
 

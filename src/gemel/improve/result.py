@@ -19,7 +19,6 @@ from gemel.arrays import Bool, Float64
 from gemel.calibrate.goals.estimated import METHOD
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
-from gemel.decide.policy import Policy
 from gemel.decide.sets import Judged
 from gemel.figures import html_table, percent
 from gemel.improve import job as jobs
@@ -40,6 +39,10 @@ FIRST = ("cluster", "size", "canonical")
 """Columns that stand first in a table for people."""
 DIGITS = 4
 """Behind the point, in a CSV file of clusters."""
+ESTIMATED, AT_LEAST, NO_CHANCE = "estimated", "at least", "of no chance"
+"""What a probability is: an estimate; the most that so few comparisons can show; an estimate that
+strangers do not come so close by chance, which is not yet that two records are the same."""
+TINY = 1e-9
 
 
 class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +79,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         release_threshold: of the release, at the share that it was chosen for.
         prior: share of genuine pairs, named or estimated; of every probability here.
         release_prior: the share that the release was chosen for.
-        most_sure: highest probability that a match can have here, since the data that the release
-            was calibrated on show no rarer scores; None without probabilities.
+        most_sure: highest probability that a match can have here, since so few comparisons show
+            no rarer scores: what has it is at least so probable; None without probabilities.
         least_sure: lowest probability among the matches; None without probabilities.
         n_matches: pairs.
         n_given_up: matches that one-to-one linking left out.
@@ -91,6 +94,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         largest: records of the largest cluster.
         agreement: with known identities; None if none is known.
         unproven: the release was made without labels: its threshold is estimated, not measured.
+        by_closeness: the estimate is by how close records are: what is expected and probable is
+            that strangers do not come so close by chance, not that two records are the same.
     """
 
     release: str
@@ -116,6 +121,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     largest: int
     agreement: Agreement | None
     unproven: bool = False
+    by_closeness: bool = False
     least_sure: float | None = None
 
 
@@ -127,7 +133,7 @@ class Duplicates:
         clusters: a row per record: `id`, `side`, `cluster`, `canonical`, `score` to the canonical
             record (null for itself), `weakest_link`, `risk`, `size`.
         pairs: a row per match or pair for review: `left`, `right`, `score`, `probability`,
-            `outcome`.
+            `outcome`, `probability_is` (`ESTIMATED`, `AT_LEAST`, `NO_CHANCE`).
         summary: counts, expected errors, agreement with known identities.
     """
 
@@ -141,7 +147,8 @@ class Duplicates:
 
     def _repr_html_(self) -> str:
         s, false = self.summary, self.summary.false_links
-        expected = "" if false.expected is None else f", {false.expected:,.0f} of them false"
+        what = "close by chance" if s.by_closeness else "false"
+        expected = "" if false.expected is None else f", {false.expected:,.0f} of them {what}"
         rows = [("matches", f"{s.n_matches:,}{expected}"), ("for a person", f"{s.n_review:,}")]
         rows += [("records too many", f"{s.n_redundant:,}"), ("threshold", f"{s.threshold:.4g}")]
         return html_table(f"{s.n_clusters:,} clusters of {s.n_records:,} records", rows)
@@ -250,12 +257,6 @@ def least_sure(judged: Judged) -> float | None:
     return float(known.min()) if len(known) else None
 
 
-def most_sure(policy: Policy) -> float | None:
-    """The highest probability that a policy can give; None if it gives none."""
-    likelihood = policy.likelihood
-    return None if likelihood is None else likelihood.probability(math.inf, policy.prior)
-
-
 def cluster_frame(
     compared: Compared, found: Clusters, chosen: Bool, score: Float64
 ) -> pl.DataFrame:
@@ -285,11 +286,13 @@ def cluster_frame(
     return frame.with_columns(pl.col("score", "weakest_link", "risk").fill_nan(None))
 
 
-def pair_frame(compared: Compared, pairs: Pairs, judged: Judged) -> pl.DataFrame:
+def pair_frame(compared: Compared, pairs: Pairs, judged: Judged, summary: Summary) -> pl.DataFrame:
     """A row per match and pair for review, in the order of the ids."""
     import polars as pl
 
-    ids = compared.ids()
+    ids, highest = compared.ids(), summary.most_sure
+    usual = NO_CHANCE if summary.by_closeness else ESTIMATED
+    bounded = judged.probability >= (math.inf if highest is None else highest * (1 - TINY))
     frame = pl.DataFrame(
         {
             "left": pl.Series(ids[pairs.left], dtype=pl.String),
@@ -297,8 +300,11 @@ def pair_frame(compared: Compared, pairs: Pairs, judged: Judged) -> pl.DataFrame
             "score": pairs.score,
             "probability": judged.probability,
             "outcome": pl.Series(judged.outcome, dtype=pl.String),
+            "probability_is": pl.Series(np.where(bounded, AT_LEAST, usual), dtype=pl.String),
         }
     )
     # In some categories a pair has to reach more than the lowest score that was looked at.
     told = frame.filter(pl.col("outcome") != "no_match")
-    return told.with_columns(pl.col("probability").fill_nan(None))
+    probability = pl.col("probability").fill_nan(None)
+    kind = pl.when(probability.is_not_null()).then(pl.col("probability_is"))
+    return told.with_columns(probability, kind)

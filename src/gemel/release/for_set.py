@@ -21,6 +21,7 @@ from gemel.decide.ratio import Likelihood
 from gemel.errors import ConfigError
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
+from gemel.release.words.expected import LIKELY
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class ForSet:
     """How a set of records is decided.
 
     Attributes:
-        policy: its threshold, and the share of genuine pairs as its prior.
+        policy: its threshold, the share of genuine pairs as its prior, and what scores tell.
         expected: what the set holds at each score; None where the release has no evidence for it.
     """
 
@@ -76,7 +77,18 @@ def for_set(
     is_proven = known is not None and known.n_pairs == n_pairs and share is None
     if best is not None and not is_proven:
         band = band.moved(max(best, band.threshold) if share is None else best)
-    return ForSet(msgspec.structs.replace(policy, verify=band, prior=held.share), held)
+    decided = msgspec.structs.replace(policy, verify=band, prior=held.share)
+    # Too few comparisons to tell the best pairs from good ones: the set's own scores do.
+    highest = None if release.is_unproven else most_sure(decided)
+    if highest is not None and highest < LIKELY and (own := held.likelihood()) is not None:
+        decided = msgspec.structs.replace(decided, likelihood=own)
+    return ForSet(decided, held)
+
+
+def most_sure(policy: Policy) -> float | None:
+    """The highest probability that a policy can give; None if it gives none."""
+    likelihood = policy.likelihood
+    return None if likelihood is None else likelihood.probability(math.inf, policy.prior)
 
 
 def _held(

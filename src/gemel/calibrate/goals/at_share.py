@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from gemel.arrays import Float64
 from gemel.calibrate.goals.choose import observed
 from gemel.calibrate.goals.target import Target
+from gemel.calibrate.probability.fit import pav_of
 from gemel.calibrate.probability.precision_recall import precision_at
 from gemel.calibrate.scores.sweep import Sweep
-from gemel.decide.ratio import Likelihood
+from gemel.decide.ratio import Likelihood, Pav
+from gemel.errors import DataError
 
 TAIL = 100
 """Impostor comparisons that tell how fast their share falls: the mean excess within 10 %."""
@@ -89,6 +91,16 @@ class Expected:
         precision = precision_at(self.curve.fmr(), self.curve.fnmr(), self.share)
         enough = np.flatnonzero(precision[1:] >= (target.value or 0))
         return self.curve.between(int(enough[-1]) + 1) if enough.size else None
+
+    def likelihood(self) -> Pav | None:
+        """What the scores of the set tell of each of its pairs; None where they tell nothing.
+
+        No more than its own pairs can show: one false match could always score highest of all.
+        """
+        try:
+            return pav_of(self.curve)
+        except DataError:
+            return None
 
 
 def expected(

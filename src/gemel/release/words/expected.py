@@ -27,6 +27,8 @@ from gemel.release.evidence.schema import Evidence
 USUAL = Target(kind="precision", value=0.95)
 HALF = 0.5
 """Fewer right matches than this share are worth a warning, and fail a gate."""
+LIKELY = 0.99
+"""A probability that the best matches should be able to reach."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,13 @@ PROVEN = "Proven by people's answers about pairs"
 FEW = 5
 """Of 100: a lower limit below it tells people nothing."""
 WHY = "nothing says which records belong together, so nothing is measured: all rates are estimates"
-WARNING = "unproven release: its threshold is estimated, not measured"
+WARNING = "unproven release: its threshold and probabilities are estimated, not measured"
+
+
+def by_closeness(evidence: Evidence) -> bool:
+    """Whether all that is told is how close records are, not whether they are the same."""
+    told = evidence.training.estimate
+    return evidence.labelled is None and told is not None and told.by == "views"
 
 
 def sentence(evidence: Evidence) -> str:
@@ -29,13 +35,12 @@ def sentence(evidence: Evidence) -> str:
             f"{percent(known.confidence)} confidence, by {known.n_answers:,} answers{missed}."
         )
     right, found = _about(at.precision.value), _about(at.recall.value)
-    told, taught, pairs = evidence.training.estimate, evidence.taught, "pairs that belong together"
-    rests = "how records agree"
-    if told is not None and told.by == "views":
+    taught, pairs, rests = evidence.taught, "pairs that belong together", "how records agree"
+    if by_closeness(evidence):
         return (
             "Unproven: estimated from how close records are, not measured. If it holds, of 100 "
-            f"matches {right} are closer than strangers come by chance; things that only look or "
-            "sound alike, such as signs of one style, can be as close."
+            f"matches {right} are closer than strangers come by chance; things that only look, "
+            "sound or read alike, such as signs of one style or notes on one form, can be as close."
         )
     if taught is not None:
         rests += f" and {taught.n_answers:,} answers about pairs"
@@ -49,14 +54,14 @@ def in_full(evidence: Evidence) -> str:
     """The same, with what the estimate rests on."""
     if evidence.labelled is not None:
         return answered(evidence.labelled)
-    at, told = evidence.eval, evidence.training.estimate
-    right, found = _about(at.precision.value), _about(at.recall.value)
-    if told is not None and told.by == "views":
+    right, found = (_about(e.value) for e in (evidence.eval.precision, evidence.eval.recall))
+    if by_closeness(evidence):
         return (
             "Unproven: estimated from how close records are to each other and to variants made of "
-            f"them, not measured. If the estimate is right, of 100 matches {right} are right, and "
-            f"of 100 pairs that differ no more than such variants do {found} are found. What "
-            "differs more is missed; how far the estimate is off, only labels can tell."
+            f"them, not measured. If the estimate is right, of 100 matches {right} are closer than "
+            "strangers come by chance, and of 100 pairs that differ no more than such variants do "
+            f"{found} are found. What differs more is missed; what only looks, sounds or reads "
+            "alike is taken for the same, and how much of that there is, only labels can tell."
         )
     taught = evidence.taught
     also = "" if taught is None else f" and {taught.n_answers:,} answers about pairs"
@@ -98,6 +103,12 @@ def found(evidence: Evidence, things: str) -> str:
         return (
             f"{data.n_records:,} {things}; {known.n_match:,} of their pairs match, about "
             f"{known.n_genuine:,.0f} belong together{twice if known.n_double else ''}."
+        )
+    if by_closeness(evidence):
+        return (
+            f"{data.n_records:,} {things} without labels; about {at.n_genuine:,} of their pairs "
+            "are expected to be closer than strangers come by chance, and about "
+            f"{at.n_genuine - at.n_false_non_match:,} of these to match."
         )
     return (
         f"{data.n_records:,} {things} without labels; about {at.n_genuine:,} of their pairs are "
