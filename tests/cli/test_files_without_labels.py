@@ -161,9 +161,16 @@ def test_texts_and_recordings_start_the_same_way(
     said = gemel("train", "--set", "train.max_epochs=1")
     assert said.code == 0, said.err
     assert "Unproven: estimated from how close records are" in " ".join(said.out.split())
-    assert gemel("duplicates", "-o", "clusters.csv", "--pairs", "pairs.csv").code == 0
+    told = gemel("duplicates", "-o", "clusters.csv", "--pairs", "pairs.csv")
+    assert told.code == 0 and "close by chance, expected" in told.out
     with Path("pairs.csv").open(newline="") as file:
-        found = {(p["left"][:3], p["right"][:3]) for p in csv.DictReader(file)}
+        pairs = list(csv.DictReader(file))
+    found = {(p["left"][:3], p["right"][:3]) for p in pairs}
+    assert {p["probability_is"] for p in pairs} == {"of no chance"}
+    card = json.loads(gemel("report", "--json").out)
+    assert "share of close pairs" in told.out and "genuine" not in told.out
+    for words in (said.out, told.out, card["promise"], card["in_full"]):
+        assert "are right" not in words, "closeness does not say what is right"
     right = [pair for pair in found if pair[0] == pair[1]]
     assert len(right) >= 0.8 * n, found
     assert len(right) >= 0.6 * len(found), found

@@ -158,7 +158,7 @@ def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any
         ("these are", "estimated, not measured: the release is unproven" if unproven else None),
         ("for review", summary.n_review),
         ("left out to link one to one", summary.n_given_up or None),
-        ("share of genuine pairs", _share(summary)),
+        _share(summary),
         ("threshold", _threshold(summary)),
         ("clusters of two or more", summary.n_clusters),
         ("redundant records", summary.n_redundant),
@@ -190,15 +190,17 @@ def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any
     return [(name, value) for name, value in rows if value is not None]
 
 
-def _share(summary: Summary) -> str:
+def _share(summary: Summary) -> tuple[str, str]:
     """How rare genuine pairs are here, beside the data that the release was chosen on."""
+    if summary.by_closeness:
+        return "share of close pairs", f"{summary.prior:.2g}, closer than strangers come by chance"
     said = f"{summary.prior:.2g}, and {summary.release_prior:.2g} where the release was calibrated"
     if summary.most_sure is not None and summary.most_sure < LIKELY:
         said += (
             f"; so the best matches have a probability of at least {summary.most_sure:.2g}: too "
             "few comparisons to show more"
         )
-    return said
+    return "share of genuine pairs", said
 
 
 def _expected(summary: Summary) -> tuple[str, str | None]:

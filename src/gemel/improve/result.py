@@ -291,8 +291,8 @@ def pair_frame(compared: Compared, pairs: Pairs, judged: Judged, summary: Summar
     import polars as pl
 
     ids, highest = compared.ids(), summary.most_sure
-    usual = NO_CHANCE if summary.by_closeness else ESTIMATED
     bounded = judged.probability >= (math.inf if highest is None else highest * (1 - TINY))
+    kinds = (NO_CHANCE, NO_CHANCE) if summary.by_closeness else (ESTIMATED, AT_LEAST)
     frame = pl.DataFrame(
         {
             "left": pl.Series(ids[pairs.left], dtype=pl.String),
@@ -300,7 +300,7 @@ def pair_frame(compared: Compared, pairs: Pairs, judged: Judged, summary: Summar
             "score": pairs.score,
             "probability": judged.probability,
             "outcome": pl.Series(judged.outcome, dtype=pl.String),
-            "probability_is": pl.Series(np.where(bounded, AT_LEAST, usual), dtype=pl.String),
+            "probability_is": pl.Series(np.where(bounded, kinds[1], kinds[0]), dtype=pl.String),
         }
     )
     # In some categories a pair has to reach more than the lowest score that was looked at.
