@@ -109,7 +109,8 @@ def test_searches_and_comparisons_work_at_once_and_say_what_they_are_worth(gemel
     assert json.loads(same.out)["unproven"] is True
     assert json.loads(same.out)["probability"] > json.loads(other.out)["probability"]
     shown = gemel("release", "show").out
-    assert "unproven" in shown
+    assert "unproven" in shown and "closer than by chance, estimated" in shown
+    assert "precision" not in shown
     card = json.loads(gemel("report", "--json").out)
     assert card["promise"].startswith("Unproven: estimated from how close records are")
     assert "variants" in card["in_full"]

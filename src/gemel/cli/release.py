@@ -15,6 +15,7 @@ from gemel.cli.project import Project
 
 if TYPE_CHECKING:
     from gemel.calibrate.rates.operating_point import OperatingPoint
+    from gemel.release.evidence.schema import Evidence
     from gemel.release.gates import GateReport
     from gemel.release.moves import Move
     from gemel.release.release import Release
@@ -247,7 +248,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("goal", evidence.target.kind),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),
-        *(_estimates(seen) if evidence.is_estimated else _rates(seen, by)),
+        *(_estimates(evidence) if evidence.is_estimated else _rates(seen, by)),
         *([] if evidence.unproven else [promise, provable]),
         ("valid until", expires),
     ]
@@ -270,11 +271,14 @@ def _rates(seen: OperatingPoint, by: str) -> list[tuple[str, Any]]:
     ]
 
 
-def _estimates(seen: OperatingPoint) -> list[tuple[str, Any]]:
-    return [
-        ("precision, estimated", seen.precision.value),
-        ("recall, estimated", seen.recall.value),
-    ]
+def _estimates(evidence: Evidence) -> list[tuple[str, Any]]:
+    from gemel.release.words.unproven import by_closeness
+
+    names = ("closer than by chance", "variants found")
+    if not by_closeness(evidence):
+        names = ("precision", "recall")
+    values = (evidence.eval.precision.value, evidence.eval.recall.value)
+    return [(f"{name}, estimated", value) for name, value in zip(names, values, strict=True)]
 
 
 def note_move(project: Project, move: Move) -> None:
