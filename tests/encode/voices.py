@@ -11,8 +11,13 @@ from scipy.signal import lfilter
 RATE = 8000
 
 
-def said(pitch: float, seed: int, *, seconds: float = 0.8, rate: int = RATE) -> bytes:
-    """A WAV file of a voice of that pitch (Hz), which says something else for each seed."""
+def said(
+    pitch: float, seed: int, *, seconds: float = 0.8, rate: int = RATE, pause: float = 0.0
+) -> bytes:
+    """A WAV file of a voice of that pitch (Hz), which says something else for each seed.
+
+    `pause` seconds of its end are hardly a noise.
+    """
     rng = np.random.default_rng(seed)
     at = np.arange(int(seconds * rate)) / rate
     wobble = 1 + 0.02 * np.sin(2 * np.pi * rng.uniform(3, 6) * at)
@@ -23,6 +28,7 @@ def said(pitch: float, seed: int, *, seconds: float = 0.8, rate: int = RATE) -> 
         pole = [1, -2 * radius * np.cos(2 * np.pi * centre / rate), radius**2]
         sound = lfilter([1 - radius], pole, sound)
     sound = sound / np.abs(sound).max() * 0.5 + 0.003 * rng.standard_normal(len(at))
+    sound[len(sound) - int(pause * rate) :] *= 1e-3
     file = io.BytesIO()
     soundfile.write(file, sound, rate, format="WAV", subtype="PCM_16")
     return file.getvalue()

@@ -35,7 +35,8 @@ class TrainSettings(Settings, frozen=True):
         Meta(
             description="Pretrained network to start from: all-MiniLM-L6-v2 for texts, "
             "efficientnet-lite0 for images, resemblyzer for voices, a folder of "
-            "sentence-transformers or transformers, or a name on a hub; empty: none"
+            "sentence-transformers or transformers (texts, images, recordings), or a name on a "
+            "hub; empty: none"
         ),
     ] = ""
     comparator: Annotated[

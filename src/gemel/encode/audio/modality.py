@@ -13,9 +13,11 @@ from gemel.data.dataset import Dataset
 from gemel.data.sources import recordings
 from gemel.data.sources.rows import Columns
 from gemel.encode import modality
+from gemel.encode.audio import waves, windows
 from gemel.encode.audio.parts import AudioParts
 from gemel.encode.audio.prepare import HINT, MAX_FRAMES, RATES, AudioPrepare
-from gemel.encode.audio.windows import KIND, WindowPrepare
+from gemel.encode.audio.waves import WavePrepare
+from gemel.encode.audio.windows import WindowPrepare
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.modality import Baseline, Payload, Prepare, packed_bytes, unpacked_bytes
 from gemel.errors import InvalidInput
@@ -34,9 +36,11 @@ class AudioModality(modality.Modality):
         return recordings.read(path, said)
 
     def prepare(self, spec: Mapping[str, Any]) -> Prepare:
-        """Rate and length, as they were fitted; or the windows of a pretrained network."""
-        if spec.get("kind") == KIND:
+        """Rate and length, as they were fitted; or what a pretrained network hears."""
+        if spec.get("kind") == windows.KIND:
             return WindowPrepare.from_spec(spec)
+        if spec.get("kind") == waves.KIND:
+            return WavePrepare.from_spec(spec)
         return AudioPrepare.from_spec(spec)
 
     def pack(self, payload: Payload) -> Any:

@@ -40,6 +40,11 @@ class AudioPrepare:
         rate: samples a second.
         frames: hundredths of a second that are heard.
         voiced: pauses are left out before it is decided what is heard.
+
+    Attributes:
+        taper: (width,) float32, of a frame.
+        size: of its Fourier transform.
+        bands: (size // 2 + 1, 40) float32, of power.
     """
 
     modality = "audio"
@@ -51,9 +56,9 @@ class AudioPrepare:
         self.rate = rate
         self.frames = frames
         self.voiced = voiced
-        self._size = 1 << int(WINDOW * rate - 1).bit_length()
-        self._bands = _bands(rate, self._size)
-        self._taper = np.hanning(int(WINDOW * rate)).astype(np.float32)
+        self.size = 1 << int(WINDOW * rate - 1).bit_length()
+        self.bands = _bands(rate, self.size)
+        self.taper = np.hanning(int(WINDOW * rate)).astype(np.float32)
 
     @classmethod
     def fit(cls, payloads: Sequence[bytes], *, voiced: bool = False) -> AudioPrepare:
@@ -114,14 +119,14 @@ class AudioPrepare:
 
     def levels(self, sound: Float32) -> NDArray[np.uint8]:
         """(at most `frames`, 40) levels of a sound at this rate."""
-        width, step = len(self._taper), int(STEP * self.rate)
+        width, step = len(self.taper), int(STEP * self.rate)
         padded = np.pad(sound, (0, max(0, width - len(sound))))
         windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::step]
         if self.voiced:
             windows = windows[_loud(windows)]
         windows = windows[_heard(len(windows), self.frames)]
-        power = np.abs(np.fft.rfft(windows * self._taper, self._size).astype(np.complex64)) ** 2
-        decibels = 10 * np.log10(power @ self._bands + 1e-10)
+        power = np.abs(np.fft.rfft(windows * self.taper, self.size).astype(np.complex64)) ** 2
+        decibels = 10 * np.log10(power @ self.bands + 1e-10)
         top = float(np.percentile(decibels.max(axis=1), 95))
         below = np.clip(decibels - top, -RANGE, 0) + RANGE
         out: NDArray[np.uint8] = (1 + np.round(3 * below)).astype(np.uint8)

@@ -92,14 +92,20 @@ def _power(sound: Float32) -> Float32:
     sound = sound * np.float32(10 ** (max(0.0, LOUDNESS - loudness) / 20))
     padded = np.pad(sound, WIDTH // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WIDTH)[::STEP]
-    taper = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WIDTH) / WIDTH)).astype(np.float32)
-    power = np.abs(np.fft.rfft(frames * taper, axis=1).astype(np.complex64)) ** 2
-    out: Float32 = (power @ _bands()).astype(np.float32)
+    power = np.abs(np.fft.rfft(frames * taper(), axis=1).astype(np.complex64)) ** 2
+    out: Float32 = (power @ bands()).astype(np.float32)
     return out
 
 
 @lru_cache
-def _bands() -> Float32:
+def taper() -> Float32:
+    """Of a frame, (400,)."""
+    whole = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WIDTH) / WIDTH)
+    return np.asarray(whole, np.float32)
+
+
+@lru_cache
+def bands() -> Float32:
     """Triangles of even area on the mel scale, (201, 40)."""
     top = LOG_FROM / LINEAR + np.log(RATE / 2 / LOG_FROM) / LOG_STEP
     mel = np.linspace(0, top, N_BANDS + 2)

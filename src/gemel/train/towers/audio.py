@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DIMS = {"tiny": 64, "small": 128, "base": 256}
 CHANNELS = {"tiny": 32, "small": 96, "base": 192}
 DILATIONS = (1, 2, 3)
+CONFIG = "config.json"
+"""A folder of `transformers` has one."""
 
 
 class AudioTower(nn.Module):
@@ -116,9 +118,10 @@ def _voiced(payloads: Sequence[Any], fields: tuple[Any, ...]) -> Prepare:
 
 
 def _on(source: Source) -> Trainable:
-    from gemel.train.backbones import voice
+    from gemel.train.backbones import sound, voice
 
-    return voice.opened(source)
+    is_library = (source.folder / CONFIG).is_file()
+    return sound.opened(source) if is_library else voice.opened(source)
 
 
 def _tower(prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
