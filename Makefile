@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python; do \
 	2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+WEB := .cache/web
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 # Address of an index that has the CPU builds of torch, where pip is not configured with one.
 TORCH_INDEX ?=
@@ -51,8 +52,14 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: setup
+test: setup $(WEB)/.ready
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+# Exported encoders are tried in a browser, where Chromium is installed.
+$(WEB)/.ready: tests/web/package.json
+	@mkdir -p $(WEB) && cp tests/web/package.json $(WEB)/
+	@npm install --prefix $(WEB) --silent --no-audit --no-fund --ignore-scripts && touch $@ || \
+		echo "note: no npm, or no package onnxruntime-web: tests in a browser are left out"
 
 docs: setup
 	$(BIN)/python docs/generate.py

@@ -27,20 +27,24 @@ def export(
 ) -> None:
     """Write the encoder of a release with its preprocessing as one ONNX file, for a device.
 
-    It runs in any ONNX Runtime, also in a browser: `pixels`, (height, width, 3) bytes of RGB,
-    upright and opaque, give `unit_rows`, (1, d). Images only.
+    It runs in any ONNX Runtime, also in a browser. Images: `pixels`, (height, width, 3) bytes of
+    RGB, upright and opaque. Recordings: `sound`, (samples,) floats of one channel, at the rate that
+    is said. Either gives `unit_rows`, (1, d).
     """
     check_installed()
-    from gemel.train.shrink.device import one_file
+    from gemel.encode.encoder import NETWORK
+    from gemel.release.run import ENCODER
+    from gemel.train.device.one_file import one_file
 
     project = Project.open(config, sets)
     opened = project.release(release)
     path = output or Path(f"encoder-{opened.short_id}.onnx")
     files.check(path, ".onnx", project.reads)
-    model = one_file(opened)
+    network = (opened.folder / ENCODER / NETWORK).read_bytes()
+    found = one_file(opened.encoder.prepare, network)
     if dry_run:
         show.say(f"would write the encoder of {opened.short_id} to {path}")
         return
-    files.write(path, model)
-    show.say(f"wrote {path}: pixels in, unit rows of {opened.encoder.dim} dimensions out")
+    files.write(path, found.model)
+    show.say(f"wrote {path}: {found.takes} in, unit rows of {opened.encoder.dim} dimensions out")
     show.say(f"threshold of release {opened.short_id}: {opened.policy.verify.threshold:.4g}")

@@ -1,23 +1,13 @@
-"""An encoder as one ONNX file that takes what a device has: pixels, not prepared arrays.
+"""Pixels to the array of a prepared image, in ONNX.
 
-For images everything behind decoding becomes part of the graph: what is grey, the colour of the
-border, size, square, normalising, as `encode.image.prepare` has them, to the last pixel. Other
-payloads are prepared by rules that ONNX has no operators for.
+What is grey, the colour of the border, size, square and normalising are as `encode.image.prepare`
+has them, to the last pixel.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-import onnx
-from onnx import compose, helper, numpy_helper, parser
-
-from gemel.encode import modality
-from gemel.encode.encoder import NETWORK, OUTPUT
 from gemel.encode.image.prepare import ARRAY, ImagePrepare
-from gemel.errors import ReleaseError
-from gemel.release.release import Release
-from gemel.release.run import ENCODER
+from gemel.train.device.graph import Graph, filled
 
 GREY = """
     weights = Constant<value = int64[3] {19595, 38470, 7471}>()
@@ -183,48 +173,14 @@ SQUARE = """
 """
 
 
-def one_file(release: Release) -> bytes:
-    """The encoder of a release with its preprocessing, as an ONNX model.
-
-    It takes `pixels`, (height, width, 3) uint8 in RGB, upright and without transparency, and gives
-    `unit_rows`, (1, d) float32: what the release makes of a file of these pixels, to 1e-4.
-
-    Raises:
-        ReleaseError: its preprocessing has no form in ONNX.
-    """
-    prepare = release.encoder.prepare
-    if not isinstance(prepare, ImagePrepare):
-        several = modality.named(release.modality).nouns[1]
-        raise ReleaseError(
-            f"the preprocessing of {several} has no form in ONNX, only that of images has",
-            where=release.short_id,
-            hint=f"on a device, run {ENCODER}/{NETWORK} of the release with gemel's encoder, or "
-            "ask a service",
-        )
-    network = onnx.load(str(release.folder / ENCODER / NETWORK))
-    model = compose.merge_models(
-        _pixels(prepare, network), network, io_map=[(ARRAY, ARRAY)], outputs=[OUTPUT]
-    )
-    onnx.checker.check_model(model)
-    out: bytes = model.SerializeToString(deterministic=True)
-    return out
-
-
-def _pixels(prepare: ImagePrepare, network: Any) -> Any:
-    """The model from pixels to the array of a prepared image."""
+def graph(prepare: ImagePrepare) -> Graph:
+    """`pixels` (height, width, 3) uint8 to the array of one image."""
     head = "(uint8[height, width, 3] pixels) => (float[1, CHANNELS, SIZE, SIZE] image)"
     text = f"prepare {head} {{{GREY if prepare.channels == 1 else COLOUR}{SQUARE}}}"
     passes = [PASS.replace("AXIS", f"{n}_").replace("PLACE", str(i)) for i, n in enumerate("yx")]
     words: dict[str, object] = {"RESIZED": RESIZED, "PASSES": "".join(passes)}
     for name in ("wide", "wide_tall", "tall", "tall_wide"):
         words[f"    {name.upper()}\n"] = WHOLE.replace("NAME", name)
-    for word, value in (words | {"CHANNELS": prepare.channels, "SIZE": prepare.size}).items():
-        text = text.replace(word, str(value))
-    graph = parser.parse_graph(text)
+    words |= {"CHANNELS": prepare.channels, "SIZE": prepare.size}
     scale, shift = prepare.normalising
-    graph.initializer.extend(
-        [numpy_helper.from_array(scale, "scale"), numpy_helper.from_array(shift, "shift")]
-    )
-    said = {"opset_imports": network.opset_import, "ir_version": network.ir_version}
-    model = helper.make_model(graph, **said)
-    return compose.add_prefix(model, "prepare.", rename_inputs=False, rename_outputs=False)
+    return Graph(filled(text, words), {"scale": scale, "shift": shift}, (ARRAY,), "pixels")
