@@ -17,10 +17,11 @@ def test_swapped_labels_are_found_with_their_records(people: Path, gemel: Gemel)
     swapped = [(seconds[k], seconds[k + 20]) for k in (0, 7, 13)]
     for one, two in swapped:
         rows[one]["person"], rows[two]["person"] = rows[two]["person"], rows[one]["person"]
+    twice = [{**rows[i], "id": f"again{i}", "person": f"again{i}"} for i in range(0, 60, 2)]
     with people.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([*rows, *twice])
     gemel("init", "people.csv", "--set", "split.crossed=false", "--set", "split.eval=0.05")
     assert gemel("train").code == 0
     found = json.loads(gemel("doctor", "--json", "-n", "12").out)
@@ -30,7 +31,11 @@ def test_swapped_labels_are_found_with_their_records(people: Path, gemel: Gemel)
     assert len(wrong & {*named, *near}) >= 4, (wrong, found["suspects"])
     first = found["suspects"][0]
     assert first["labelled"] != first["near_labelled"] and first["score"] > first["own"]
-    assert {s["name"] for s in found["signs"]} >= {"collapse", "effective rank", "spread"}
+    signs = {s["name"]: s for s in found["signs"]}
+    assert signs.keys() >= {"collapse", "effective rank", "spread"}
+    leaks = signs["leakage"]
+    assert not leaks["fine"] and "the same as one of an earlier side" in leaks["says"]
+    assert leaks["settings"] == ["[data]", 'same_record = "refuse"']
 
 
 def test_signs_are_told_with_a_line_for_the_settings(project: Path, gemel: Gemel) -> None:

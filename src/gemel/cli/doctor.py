@@ -28,7 +28,9 @@ def doctor(
 
     project = Project.open(config, sets)
     dataset = project.dataset()
-    found = diagnose(Run.open(project.run_folder(dataset), dataset), dataset, n=n)
+    run = Run.open(project.run_folder(dataset), dataset)
+    train, base = project.config.train, project.config.root
+    found = diagnose(run, dataset, n=n, settings=train, base=base)
     if json:
         show.as_json(_facts(found, dataset))
         return
