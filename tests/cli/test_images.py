@@ -1,5 +1,6 @@
 """A folder of images as it comes: what is not read is named by every command that reads it."""
 
+import base64
 import io
 import re
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.cli import over_http
+
+from gemel.release.store import Store
 
 Gemel = Callable[..., Any]
 FEW = ("--set", "train.max_epochs=1", "--set", "train.image_size=24")
@@ -81,6 +85,15 @@ def test_refused_files_are_named_by_every_command(
         named = [x for x in said.err.splitlines() if x.startswith("refused: ")]
         assert any("phone.heic" in x for x in named), said.err
         assert any("cut.png" in x for x in named), said.err
+    shown = {name: [item(Path("photos") / name / f"{i}.png") for i in (0, 1)] for name in CLASSES}
+    over_http.answers(Store(".gemel").get("stable"), shown, Path("served"))
+
+
+CLASSES = ("c02", "c05", "c08")
+
+
+def item(path: Path) -> dict[str, str]:
+    return {"image": base64.b64encode(path.read_bytes()).decode()}
 
 
 def test_a_size_is_for_images(people: Path, gemel: Gemel) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import onnxruntime
 import pytest
+from tests.cli import over_http
 from tests.console.test_pages import CHROMIUM, dumped
 from tests.encode import voices
 
 import gemel
 from gemel.cli.main import run
 from gemel.console import pages
+from gemel.data.sources import recordings
 from gemel.release.store import Store
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
@@ -97,6 +100,31 @@ def test_it_is_served(project: Path) -> None:
         for wrong in ({"audio": "no"}, {"audio": 5}, {"sound": "x"}, {"audio": "QUJD"}):
             reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": item})
             assert reply.status_code == 422 and reply.json()["where"].startswith("left"), wrong
+
+
+def test_voices_are_told_apart_and_found_twice_over_http(project: Path, tmp_path: Path) -> None:
+    release = Store(project / ".gemel").get("stable")
+    said = {
+        voice: [
+            {"audio": base64.b64encode(Path(f"voices/{voice}/{i}.wav").read_bytes()).decode()}
+            for i in range(3)
+        ]
+        for voice in ("v2", "v14", "v27")
+    }
+    over_http.answers(release, said, tmp_path / "gallery")
+
+
+def test_on_a_device_the_same_sound_gives_the_same(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = Store(project / ".gemel").get("stable")
+    said(capsys, "export", "-o", str(tmp_path / "device.onnx"))
+    session = onnxruntime.InferenceSession(tmp_path / "device.onnx")
+    payloads, rows = release.probe_payloads()
+    found = [session.run(None, {"sound": recordings.samples(p, 8000)[0]})[0][0] for p in payloads]
+    apart = np.abs(np.stack(found) - rows).max(axis=1)
+    # A level that lies half way between two may be the next one.
+    assert np.mean(apart <= 1e-4) > 0.8 and apart.max() < 5e-3, apart
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

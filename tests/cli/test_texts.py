@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.cli import over_http
 from tests.console.test_pages import CHROMIUM, dumped
 
 import gemel
@@ -102,6 +103,15 @@ def test_it_is_served(project: Path) -> None:
         for wrong in ({"text": ""}, {"text": 5}, {"body": "x"}, {}):
             reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": "a b"})
             assert reply.status_code == 422, wrong
+
+
+def test_classes_of_texts_are_told_apart_and_found_twice_over_http(
+    project: Path, docstrings: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    release = Store(project / ".gemel").get("stable")
+    names = ("datetime.date", "zipfile.ZipFile")
+    classes = {n: [{"text": t} for of, t in docstrings if of == n][:3] for n in names}
+    over_http.answers(release, classes, tmp_path / "gallery")
 
 
 def test_a_folder_of_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
