@@ -1,5 +1,6 @@
 """Folders of files that nobody sorted: from init to near-duplicates, searches and a service."""
 
+import base64
 import csv
 import io
 import json
@@ -14,10 +15,13 @@ import pytest
 import soundfile
 from PIL import Image
 from sklearn.datasets import load_sample_images
+from tests.cli import over_http
 from tests.cli.conftest import SETTINGS, Gemel
 from tests.encode import voices
 
 from gemel.cli.main import run
+from gemel.encode import modality
+from gemel.release.store import Store
 
 N, N_TWICE, SIDE = 110, 24, 40
 
@@ -98,7 +102,9 @@ def test_what_is_nearly_the_same_is_found_and_marked(gemel: Gemel, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("inside")
-def test_searches_and_comparisons_work_at_once_and_say_what_they_are_worth(gemel: Gemel) -> None:
+def test_searches_and_comparisons_work_at_once_and_say_what_they_are_worth(
+    gemel: Gemel, tmp_path: Path
+) -> None:
     assert gemel("gallery", "enroll").code == 0
     seen = gemel("gallery", "search", "details/004 again.png", "--json")
     assert seen.code == 0 and "unproven release" in seen.err
@@ -114,6 +120,12 @@ def test_searches_and_comparisons_work_at_once_and_say_what_they_are_worth(gemel
     card = json.loads(gemel("report", "--json").out)
     assert card["promise"].startswith("Unproven: estimated from how close records are")
     assert "variants" in card["in_full"]
+    photos = {f"{i:03}": [_item(f"{i:03}.png")] for i in (30, 40, 50, 60)}
+    over_http.answers(Store(".gemel").get("stable"), photos, tmp_path / "gallery")
+
+
+def _item(name: str) -> dict[str, str]:
+    return {"image": base64.b64encode(Path("details", name).read_bytes()).decode()}
 
 
 def notes(folder: Path) -> None:
@@ -175,3 +187,12 @@ def test_texts_and_recordings_start_the_same_way(
     right = [pair for pair in found if pair[0] == pair[1]]
     assert len(right) >= 0.8 * n, found
     assert len(right) >= 0.6 * len(found), found
+    assert gemel("gallery", "enroll").code == 0
+    some = sorted((tmp_path / "folder").iterdir())[::7]
+    seen = json.loads(gemel("gallery", "search", some[0], "--json").out)
+    assert seen[0]["id"] == some[0].name
+    release = Store(".gemel").get("stable")
+    assert release.evidence.unproven
+    kind = modality.named(release.modality)
+    items = [kind.item(path.read_bytes() if n == 12 else path.read_text()) for path in some]
+    over_http.answers(release, {p.name: [i] for p, i in zip(some, items, strict=True)}, Path("g"))
