@@ -123,14 +123,15 @@ def _scale(scores: Scores) -> list[float]:
     return [round(float(q), 3) for q in found]
 
 
-def bench(name: str, folder: Path, runs: int) -> Iterator[dict[str, Any]]:
+def bench(name: str, folder: Path, runs: int, sides: list[str]) -> Iterator[dict[str, Any]]:
     """What each run of a set found, one after the other."""
     dataset = SETS[name](name, folder)
     for seed in range(runs):
         known, strangers = drawn(dataset, np.random.default_rng(seed))
-        for kind, of in SIDES.items():
+        for kind in sides:
+            split = SIDES[kind](known, seed=seed)
             with tempfile.TemporaryDirectory() as work:
-                row = one_run(known, strangers, of(known, seed=seed), Path(work) / "run")
+                row = one_run(known, strangers, split, Path(work) / "run")
             yield {"set": name, "seed": seed, "sides": kind, **row}
 
 
@@ -158,10 +159,12 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=CACHE.parents[1] / "shared" / "data")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     asked = parser.parse_args()
     before = json.loads(RESULT.read_text())["runs"] if RESULT.exists() else []
     runs = [run for run in before if run["set"] not in asked.sets]
-    for run in (run for name in asked.sets for run in bench(name, asked.images, asked.runs)):
+    images, each = asked.images, (asked.runs, asked.sides)
+    for run in (run for name in asked.sets for run in bench(name, images, *each)):
         print(json.dumps(run), flush=True)
         runs.append(run)
         result = {
