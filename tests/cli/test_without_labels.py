@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from scipy.special import logit
 from tests.cli.conftest import SETTINGS, Gemel, write_people
 
 from gemel.cli.main import run
@@ -66,6 +67,15 @@ def test_duplicates_are_found_without_a_single_label(gemel: Gemel, tmp_path: Pat
     assert summary["unproven"] is True
     assert summary["false_links"]["at_most"] is None
     assert "estimated" in summary["false_links"]["basis"]
+
+
+def test_a_named_share_moves_the_threshold_to_the_same_probability(gemel: Gemel) -> None:
+    for prior in (0.05, 1e-4):
+        seen = json.loads(gemel("duplicates", "--prior", prior, "--json").out)
+        at, own = seen["threshold"], seen["release_threshold"]
+        # Scores are log-odds up to a constant.
+        assert at + logit(prior) == pytest.approx(own + logit(seen["release_prior"]), abs=1e-4)
+    assert at > own
 
 
 def test_whoever_decides_by_it_says_that_it_is_unproven(gemel: Gemel) -> None:

@@ -22,6 +22,7 @@ from gemel.errors import ConfigError
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.expected import LIKELY
+from gemel.release.words.unproven import by_closeness
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,9 @@ def for_set(
         return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
     held = _held(evidence, policy, levelled, n_pairs, share)
     best, band, known = held.threshold(evidence.target), policy.verify, evidence.labelled
+    likelihood = policy.likelihood
+    if share and best is not None and likelihood is not None and _is_guessed(release, evidence):
+        best = _same(likelihood, policy, share)
     # What people proved about these very records is not moved by an estimate.
     is_proven = known is not None and known.n_pairs == n_pairs and share is None
     if best is not None and not is_proven:
@@ -114,6 +118,16 @@ def evidence_of(release: Release) -> Evidence | None:
 def _by_share(release: Release) -> bool:
     evidence = evidence_of(release)
     return evidence is not None and evidence.target.by_share
+
+
+def _is_guessed(release: Release, evidence: Evidence) -> bool:
+    """Whether nothing but agreement of fields says what scores mean, and the goal is no rate.
+
+    How the pairs of a small set are spread then tells less than the estimate itself: the pair that
+    just matches keeps its probability (lab log, 2026-11-29).
+    """
+    guessed = release.is_unproven and evidence.taught is None and not by_closeness(evidence)
+    return guessed and not evidence.target.is_proven
 
 
 def _same(likelihood: Likelihood, policy: Policy, share: float) -> float:
