@@ -25,7 +25,7 @@ from gemel.cli.main import run
 from gemel.release.store import Store
 
 COMMANDS = {
-    "shrink": ("shrink", "--take", "int8"),
+    "shrink": ("shrink", "--student", "--take", "student"),
     "sweep": ("train", "--sweep", "learning_rate=0.003,0.00001"),
 }
 

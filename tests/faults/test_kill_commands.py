@@ -24,7 +24,6 @@ kind = "text"
 identity = "topic"
 [train]
 max_epochs = 1
-size = "tiny"
 """
 
 
@@ -81,6 +80,7 @@ def test_a_smaller_release_is_the_same_and_stands_there_once(said) -> None:
     assert len(Store(base / "shrink-broken" / ".gemel").list()) == 2
     drafts = [p.name for p in (base / "shrink-broken" / ".gemel" / "releases").iterdir()]
     assert len([name for name in drafts if not name.startswith(".")]) == 2
+    assert not list((base / "shrink-broken" / ".gemel" / "runs").glob("shrinking-*"))
 
 
 def test_a_sweep_goes_on_where_it_was(said) -> None:

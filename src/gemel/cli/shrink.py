@@ -71,6 +71,7 @@ def shrink(
             student=student,
             into=Path(draft),
             name=name,
+            kept=project.state / "runs" / f"shrinking-{parent.id[:12]}",
             progress=tick,
         )
         made = None if dry_run else _keep(project, found)

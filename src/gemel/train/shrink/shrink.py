@@ -7,9 +7,10 @@ beside the release on the same comparisons of eval. Intervals hold for all candi
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from gemel.release.make.measured import timing
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import Release
 from gemel.release.run import ENCODER, Run
+from gemel.train.loop.checkpoint import only_writer
 from gemel.train.shrink.candidates import Candidate, candidates
 from gemel.train.shrink.source import Source
 
@@ -67,6 +69,7 @@ def shrink(
     student: bool = False,
     into: str | Path,
     name: str = "",
+    kept: Path | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> Shrinking:
@@ -84,6 +87,8 @@ def shrink(
         into: folder to become, with `release/` and the run it was built from, `run/`; must not
             exist. It stays empty if there is no release.
         name: for people.
+        kept: folder in which a student goes on that was killed while it learned; of this call
+            alone, and gone when it ends. None: it begins again.
         now: creation time, for reproducible ids.
         progress: called with steps done and steps in all.
     Raises:
@@ -92,7 +97,7 @@ def shrink(
         ConfigError: no candidate of that name.
     """
     require_shrinkable(parent)
-    source = Source(parent, dataset, splits)
+    source = Source(parent, dataset, splits, kept)
     _require_records(source)
     plan = {c.name(source): c for c in candidates(source, taught=student)}
     if take and take not in plan:
@@ -101,7 +106,7 @@ def shrink(
         )
     created = now or datetime.now(UTC)
     tick = ticker(progress, len(plan) + 2)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, _kept(kept):
         trial = Trial.of(source, Path(scratch), created, len(plan))
         tick()
         tried = []
@@ -139,6 +144,18 @@ def shrink(
         )
         tick()
     return Shrinking(found, release, run)
+
+
+@contextlib.contextmanager
+def _kept(folder: Path | None) -> Iterator[None]:
+    """The folder for this process alone, and gone once all is done."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder):
+        yield
+    shutil.rmtree(folder)
 
 
 def require_shrinkable(parent: Release) -> None:

@@ -35,11 +35,13 @@ class Source:
         parent: the release.
         dataset: that it was made from.
         splits: of the dataset.
+        kept: folder for what goes on where it was after a kill; None: it begins again.
     """
 
     parent: Release
     dataset: Dataset
     splits: Splits
+    kept: Path | None = None
 
     @cached_property
     def plain(self) -> Comparator:

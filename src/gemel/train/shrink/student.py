@@ -20,14 +20,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gemel.arrays import Float32, Int64
+from gemel.arrays import Float32, Int64, canonical_json, digest
 from gemel.data.sampler import PxK
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
 from gemel.release.run import ENCODER, Run
 from gemel.train import loop, towers
-from gemel.train.fit import known, write_encoder
+from gemel.train.fit import CHECKPOINT, known, write_encoder
 from gemel.train.shrink.source import Source
 
 SIZE = "tiny"
@@ -65,11 +65,13 @@ def _cosines(rows: Tensor) -> Tensor:
 
 
 def student(source: Source, folder: Path) -> Run:
-    """The run of a narrow tower that was taught by a release."""
+    """The run of a narrow tower that was taught by a release; a killed one goes on where it was."""
     half = towers.trainable(source.parent.modality)
     records = source.dataset.take(source.learned_from)
     payloads = records.payloads(np.arange(len(records)))
-    prepare = half.fitted(payloads, records.fields, 0)
+    settings = source.parent.evidence.training.settings
+    size = 0 if settings.backbone or half.sized is None else settings.image_size
+    prepare = half.fitted(payloads, records.fields, size)
     arrays = prepare(payloads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(source.splits.seed)
@@ -105,6 +107,7 @@ def student(source: Source, folder: Path) -> Run:
             weight_decay=defaults.weight_decay,
             seed=source.splits.seed,
         ),
+        _session(source),
     )
     comparator: Comparator = Cosine()
     if isinstance(plain, Blocks):
@@ -118,6 +121,15 @@ def student(source: Source, folder: Path) -> Run:
         )
     write_encoder(folder / ENCODER, tower, arrays, prepare, comparator)
     return source.run(folder)
+
+
+def _session(source: Source) -> loop.Session:
+    """Where it is kept what was learned so far; it is of this release and this code's settings."""
+    if source.kept is None:
+        return loop.Session()
+    source.kept.mkdir(parents=True, exist_ok=True)
+    said = {"parent": source.parent.id, "size": SIZE, "epochs": EPOCHS, "seed": source.splits.seed}
+    return loop.Session(source.kept / CHECKPOINT, digest(canonical_json(said)))
 
 
 def _slices(blocks: Sequence[int]) -> list[slice]:
