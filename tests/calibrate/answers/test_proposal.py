@@ -32,14 +32,17 @@ def test_a_threshold_that_lets_too_much_through_is_raised_to_where_the_target_ho
 
 
 @pytest.mark.parametrize("kind", ["cost", "f1", "fmr", "precision"])
-def test_a_right_threshold_is_rarely_moved(kind: str) -> None:
-    """Hysteresis: over repeated looks at a service where nothing changed."""
+def test_a_right_threshold_is_not_moved(kind: str) -> None:
+    """Hysteresis: over repeated looks at a service where nothing changed.
+
+    A precision has to hold all the way from the strict side, so that draws lean to that side.
+    """
     value = {"fmr": 5e-3, "precision": 0.9}.get(kind)
     target = Target(kind=kind, value=value)  # type: ignore[arg-type]
     best = band(_best(kind))
     worlds = (world(seed, 20_000, audit=0.3)[0] for seed in range(12))
     moved = [propose(answers, best, target, FREE).verdict for answers in worlds]
-    assert moved.count("move") <= 2, moved
+    assert moved.count("move") <= (2 if kind == "precision" else 0), moved
     assert "wait" not in moved
 
 

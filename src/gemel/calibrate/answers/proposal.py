@@ -1,9 +1,9 @@
 """A new threshold from answers, or the reason why the present one stays.
 
 A threshold is moved only when the answers are many enough, when they come from both sides of the
-review band (else every mistake that nobody can see speaks for fewer reviews), and when the interval
-of the better threshold leaves the present one out. One move changes a bounded share of decisions.
-Nothing is put into force here.
+review band (else every mistake that nobody can see speaks for fewer reviews), and when the present
+one is surely not the best. One move changes a bounded share of decisions. Nothing is put into force
+here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.arrays import Bool
 from gemel.calibrate.answers.answered import Answers, Rates, answered_sweep, fmr_bounds, n_effective
-from gemel.calibrate.answers.resampled import Resampled, reached
+from gemel.calibrate.answers.resampled import SURE, Resampled, reached
 from gemel.calibrate.answers.reviewers import Reviewers
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import Estimate
@@ -127,10 +127,11 @@ def propose(
     wanted = reached(answered_sweep(chosen), bounds, target, _prior(answers, target))
     if wanted is None:
         return said("wait", f"the answers cannot prove {target.kind} {target.value:g} yet")
-    interval = drawn.interval(target)
-    if interval[0] <= present.threshold <= interval[1]:
-        shown = f"[{interval[0]:.4g}, {interval[1]:.4g}]"
-        return said("keep", f"the present threshold lies within {shown}", interval=interval)
+    better = drawn.better(target)
+    for (low, high), more in ((better.interval, ""), (better.sure, f" ({percent(SURE, 3)})")):
+        if low <= present.threshold <= high:
+            shown = f"the present threshold lies within [{low:.4g}, {high:.4g}]{more}"
+            return said("keep", shown, interval=better.interval)
     threshold, is_limited = _limited(answers, present.threshold, wanted, limits.max_changed)
     band = present.moved(threshold)
     return said(
@@ -138,7 +139,7 @@ def propose(
         "the interval of the better threshold leaves the present one out",
         proposed=drawn.rates(band, target.confidence),
         band=band,
-        interval=interval,
+        interval=better.interval,
         changed=_changed(answers, present.threshold, threshold),
         is_limited=is_limited,
     )
