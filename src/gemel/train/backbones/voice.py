@@ -97,7 +97,8 @@ def opened(source: Source) -> Trainable:
         raise ConfigError(
             "no weights of a speaker encoder, *.pt",
             where=str(source.folder),
-            hint='train.backbone = "resemblyzer" fetches those that are known',
+            hint='train.backbone = "resemblyzer" fetches those that are known; a folder of '
+            "transformers has a config.json",
         )
     if source.tune not in DEFAULTS:
         raise ConfigError(
