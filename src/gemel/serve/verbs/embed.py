@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from gemel.arrays import Float32
 from gemel.errors import InvalidInput
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
@@ -15,6 +16,8 @@ from gemel.serve.wire.vectors import Embedding, EmbeddingsBody, EmbeddingsReply,
 
 FEW = 8
 """Items up to which the reply is written where they were encoded."""
+STRIDE = 64
+"""Rows of more that are written in one go: others that wait come in between."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,13 +32,20 @@ def embed(context: Context, body: EmbeddingsBody) -> Steps[EmbeddingsReply]:
     else:
         items = [("input", body.input, None)]
     encoded: Encoded = yield Encode(live, items)
-    if len(items) > FEW:
-        yield Move("read")
-    # Floats are written row by row: all of them at once would hold up everything else.
-    packed: list[Any] = (
-        [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in encoded.rows]
-        if body.encoding_format == "base64"
-        else [Raw(_encode(row.tolist())) for row in encoded.rows]
-    )
-    data = [Embedding(i, embedding) for i, embedding in enumerate(packed)]
+    written, data = _packed if body.encoding_format == "base64" else _listed, []
+    for start in range(0, len(items), STRIDE):
+        if len(items) > FEW:
+            yield Move("read")
+        for i, row in enumerate(encoded.rows[start : start + STRIDE], start):
+            data.append(Embedding(i, written(row)))
     return EmbeddingsReply(data, live.release.id, Usage(len(items), len(items)))
+
+
+def _packed(row: Float32) -> str:
+    """An embedding as base64."""
+    return base64.b64encode(row.astype("<f4").tobytes()).decode()
+
+
+def _listed(row: Float32) -> Any:
+    """An embedding as JSON, written now: all of them at once would hold up everything else."""
+    return Raw(_encode(row.tolist()))
