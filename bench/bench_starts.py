@@ -1,29 +1,34 @@
-"""What the field recommends to start training from, each tried on one set.
+"""What the field recommends to start training from, each tried on two sets.
 
-Descriptions of Debian packages; those of one source package belong together. One dial at a time,
-two seeds of the split and of training, everything else at its default; judged by MAP@R on dev as
-a sweep judges. Averages of examples: accuracy of the nearest class among eval's, each the mean of k
-embeddings. It reads a development set, which is not part of the product: name its folder. Writes
-bench/results/starts.json.
+Texts: descriptions of Debian packages; those of one source package belong together. Drawings: the
+characters of Omniglot's two small background sets at 16 pixels. One dial at a time, two seeds of
+the split and of training, everything else at its default (drawings: the tiny tower); judged by
+MAP@R on dev as a sweep judges. Averages of examples: accuracy of the nearest of twenty classes of
+eval, each the mean of k embeddings. It reads development sets, which are not part of the product:
+name their folder. Writes bench/results/starts.json.
 
-    OMP_NUM_THREADS=1 python bench/bench_starts.py FOLDER [--parts NAME ...]
+    OMP_NUM_THREADS=1 python bench/bench_starts.py FOLDER [--set NAME] [--parts NAME ...]
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import tempfile
 import time
-from dataclasses import dataclass
-from pathlib import Path
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
 import torch
+from PIL import Image
 
 from gemel.arrays import Float32, Int64
 from gemel.data import records
@@ -37,33 +42,56 @@ from gemel.train.arrays import embed
 SEEDS = (0, 1)
 SOURCES, FEWEST, MOST = 240, 4, 10
 """Source packages, and binary packages of each."""
+SIDE = 16
+"""Pixels of a drawing: a sixteenth of the work of the 64 that would be chosen."""
 EPOCHS = 8
-EPISODES, WAYS, SHOTS = 200, 20, (1, 2, 3)
+EPISODES, WAYS = 200, 20
 RESULT = Path(__file__).with_name("results") / "starts.json"
-PARTS: dict[str, list[dict[str, Any]]] = {
-    "learning rate": [{"learning_rate": rate} for rate in (0.0003, 0.001, 0.003, 0.01)],
-    "P x K": [
-        {"identities_per_batch": p, "views_per_identity": k}
-        for p, k in ((16, 8), (32, 4), (64, 2), (128, 1))
-    ],
-    "rows of a contrastive batch": [
-        {"loss": "ntxent", "identities_per_batch": n // 2, "views_per_identity": 2}
-        for n in (64, 128, 256, 512, 1024)
-    ],
-    "triplets before pairs": [
-        {"loss": "triplet", "mining": "semi-hard"},
-        {"loss": "triplet", "mining": "all"},
-        {"loss": "contrastive"},
-        {"loss": "contrastive", "mining": "semi-hard"},
-        {"loss": "infonce"},
-    ],
-    "dimension": [{"size": size} for size in ("tiny", "small", "base")],
-}
-"""Settings of each trial, by what is recommended about them."""
+Values = dict[str, Any]
+
+
+def dial(name: str, *values: Any) -> list[Values]:
+    """A trial of each value of a setting."""
+    return [{name: value} for value in values]
+
+
+def batches(*of: tuple[int, int]) -> list[Values]:
+    """A trial of each P x K."""
+    return [{"identities_per_batch": p, "views_per_identity": k} for p, k in of]
+
+
+LOSSES: list[Values] = [
+    {"loss": "triplet", "mining": "semi-hard"},
+    {"loss": "triplet", "mining": "all"},
+    {"loss": "contrastive"},
+    {"loss": "contrastive", "mining": "semi-hard"},
+    {"loss": "infonce"},
+]
 AVERAGES = "examples of a class"
+RATES, SHAPES, ROWS = "learning rate", "P x K", "rows of a contrastive batch"
+TRIPLETS, DIMENSION = "triplets before pairs", "dimension"
 
 
-def write(folder: Path, path: Path) -> None:
+@dataclass(frozen=True)
+class Given:
+    """A set, and what is tried on it.
+
+    Attributes:
+        write: a table or a folder of it, given that of the development sets and a place.
+        read: as records.
+        settings: of every trial.
+        parts: settings of each trial, by what is recommended about them.
+        shots: examples of a class, besides all but one.
+    """
+
+    write: Callable[[Path, Path], None]
+    read: Callable[[Path], Dataset]
+    parts: dict[str, list[Values]]
+    shots: tuple[int, ...]
+    settings: Values = field(default_factory=dict)
+
+
+def packages(folder: Path, path: Path) -> None:
     """A table of source, and what is written about a package of it."""
     frame = pl.read_parquet(folder / "debian_packages_text" / "packages.parquet")
     frame = frame.filter(pl.col("long_en").str.len_chars() > 40).unique("long_en", keep="first")
@@ -75,6 +103,50 @@ def write(folder: Path, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(["source", "text"])
         csv.writer(file).writerows(rows.select("source", "long_en").iter_rows())
+
+
+def drawings(folder: Path, path: Path) -> None:
+    """A folder of each character, with drawings at the size that they are trained at."""
+    for part in ("small1", "small2"):
+        with zipfile.ZipFile(folder / "omniglot" / f"images_background_{part}.zip") as z:
+            for name in z.namelist():
+                if name.endswith(".png"):
+                    _, alphabet, character, file = PurePosixPath(name).parts
+                    to = path / f"{alphabet}-{character}" / file
+                    to.parent.mkdir(parents=True, exist_ok=True)
+                    whole = Image.open(io.BytesIO(z.read(name))).convert("L")
+                    whole.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(to)
+
+
+SETS = {
+    "texts": Given(
+        packages,
+        lambda path: records.read(path, kind="text", identity="source"),
+        {
+            RATES: dial("learning_rate", 0.0003, 0.001, 0.003, 0.01),
+            SHAPES: batches((16, 8), (32, 4), (64, 2), (128, 1)),
+            ROWS: [
+                {"loss": "ntxent", **batch}
+                for batch in batches((32, 2), (64, 2), (128, 2), (256, 2), (512, 2))
+            ],
+            TRIPLETS: LOSSES,
+            DIMENSION: dial("size", "tiny", "small", "base"),
+        },
+        (1, 2, 3),
+    ),
+    "drawings": Given(
+        drawings,
+        records.read,
+        {
+            SHAPES: batches((16, 8), (10, 5), (8, 4)),
+            RATES: dial("learning_rate", 0.0001, 0.001),
+            TRIPLETS: LOSSES,
+            DIMENSION: dial("size", "tiny", "small"),
+        },
+        (1, 2, 3, 4, 5),
+        {"image_size": SIDE, "size": "tiny"},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -92,15 +164,15 @@ class Learned:
     identities: Int64
 
 
-def learn(dataset: Dataset, values: dict[str, Any], seed: int) -> Learned:
+def learn(dataset: Dataset, values: Values, seed: int) -> Learned:
     """Train as `gemel train` does, without the export that each run ends with."""
     splits = by_identity(dataset, seed=seed)
-    settings = TrainSettings(**values, seed=seed, max_epochs=EPOCHS)
+    settings = TrainSettings(seed=seed, max_epochs=EPOCHS, **values)
     half = towers.trainable(dataset.modality, settings)
     train, dev, last = (dataset.take(side) for side in (splits.train, splits.dev, splits.eval))
     n = len(np.unique(train.identities))
     resolved = fit.resolve(settings, half.defaults, n_identities=n)
-    prepare = half.fitted(train.payloads(), (), 0)
+    prepare = half.fitted(train.payloads(), (), settings.image_size)
     arrays = prepare(train.payloads())
     torch.manual_seed(seed)
     tower = half.tower(prepare, arrays, size=resolved.size)
@@ -125,12 +197,12 @@ def learn(dataset: Dataset, values: dict[str, Any], seed: int) -> Learned:
     return Learned(max(e.metric for e in history), rows, last.identities)
 
 
-def part(dataset: Dataset, trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def part(dataset: Dataset, settings: Values, trials: list[Values]) -> list[dict[str, Any]]:
     """MAP@R on dev of each trial, over the seeds."""
     found = []
     for values in trials:
         begun = time.process_time()
-        metrics = [learn(dataset, values, seed).metric for seed in SEEDS]
+        metrics = [learn(dataset, settings | values, seed).metric for seed in SEEDS]
         cpu = (time.process_time() - begun) / len(SEEDS)
         found.append({**values, **spread(metrics), "cpu_s": round(cpu, 1)})
         print(found[-1], flush=True)
@@ -143,42 +215,50 @@ def spread(values: list[float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in said.items()}
 
 
-def averages(dataset: Dataset) -> list[dict[str, Any]]:
+def averages(dataset: Dataset, given: Given) -> list[dict[str, Any]]:
     """Share of right classes of twenty, by how many embeddings each class is the mean of."""
-    right: dict[int, list[float]] = {k: [] for k in SHOTS}
+    kinds: tuple[int | None, ...] = (*given.shots, None)
+    right: dict[int | None, list[float]] = {k: [] for k in kinds}
     for seed in SEEDS:
-        learned, rng = learn(dataset, {}, seed), np.random.default_rng(seed)
+        learned, rng = learn(dataset, given.settings, seed), np.random.default_rng(seed)
         rows, codes = learned.rows, learned.identities
-        names = [c for c in np.unique(codes) if (codes == c).sum() > max(SHOTS)]
-        hits: dict[int, list[bool]] = {k: [] for k in SHOTS}
+        names = [c for c in np.unique(codes) if (codes == c).sum() > max(given.shots)]
+        hits: dict[int | None, list[bool]] = {k: [] for k in kinds}
         for _ in range(EPISODES):
             classes = rng.choice(names, min(WAYS, len(names)), replace=False)
             order = [rng.permutation(np.flatnonzero(codes == c)) for c in classes]
             queries = rows[[o[-1] for o in order]]
-            for k in SHOTS:
-                means = np.stack([rows[o[:k]].mean(axis=0) for o in order])
+            for k in kinds:
+                means = np.stack([rows[o[:-1][:k]].mean(axis=0) for o in order])
                 means /= np.linalg.norm(means, axis=1, keepdims=True)
                 hits[k] += ((queries @ means.T).argmax(axis=1) == np.arange(len(order))).tolist()
-        for k in SHOTS:
+        for k in kinds:
             right[k].append(float(np.mean(hits[k])))
-    return [{"examples": k, **spread(right[k])} for k in SHOTS]
+    return [{"examples": k or "all others", **spread(right[k])} for k in kinds]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--parts", nargs="+", choices=[*PARTS, AVERAGES])
+    parser.add_argument("--set", choices=[*SETS], action="append", dest="sets")
+    parser.add_argument("--parts", nargs="+")
     args = parser.parse_args()
     folder = args.folder.resolve()
-    found = json.loads(RESULT.read_text())["parts"] if RESULT.exists() else {}
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "packages.csv"
-        write(folder, path)
-        dataset = records.read(path, kind="text", identity="source")
-        for name in args.parts or [name for name in (*PARTS, AVERAGES) if name not in found]:
-            found[name] = averages(dataset) if name == AVERAGES else part(dataset, PARTS[name])
-            said = {"machine": machine(), "seeds": len(SEEDS), "epochs": EPOCHS, "parts": found}
-            RESULT.write_text(json.dumps(said, indent=1) + "\n")
+    said = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    found = said.get("sets", {})
+    for name in args.sets or SETS:
+        given, done = SETS[name], found.setdefault(name, {})
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / ("packages.csv" if name == "texts" else "drawings")
+            given.write(folder, path)
+            dataset = given.read(path)
+            for what in args.parts or [p for p in (*given.parts, AVERAGES) if p not in done]:
+                if what == AVERAGES:
+                    done[what] = averages(dataset, given)
+                else:
+                    done[what] = part(dataset, given.settings, given.parts[what])
+                whole = {"machine": machine(), "seeds": len(SEEDS), "epochs": EPOCHS, "sets": found}
+                RESULT.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 if __name__ == "__main__":
