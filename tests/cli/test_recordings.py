@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import onnxruntime
 import pytest
+import soundfile
 from tests.cli import over_http
 from tests.console.test_pages import CHROMIUM, dumped
 from tests.encode import voices
@@ -100,6 +104,49 @@ def test_it_is_served(project: Path) -> None:
         for wrong in ({"audio": "no"}, {"audio": 5}, {"sound": "x"}, {"audio": "QUJD"}):
             reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": item})
             assert reply.status_code == 422 and reply.json()["where"].startswith("left"), wrong
+
+
+def test_what_is_long_is_refused_unread_or_heard_once_and_apart(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of 80 kilobytes that lasts ten minutes kept everybody waiting for ten seconds."""
+
+    def hum(seconds: int) -> str:
+        file = io.BytesIO()
+        sound = np.zeros(seconds * 8000, np.float32)
+        sound[:4000:2] = 0.1
+        soundfile.write(file, sound, 8000, format="FLAC")
+        return base64.b64encode(file.getvalue()).decode()
+
+    def n_read(url: str) -> float:
+        metrics = httpx.get(f"{url}/metrics").text
+        (count,) = re.findall(r'^gemel_batch_seconds_count{lane="read"} (\S+)', metrics, flags=re.M)
+        return float(count)
+
+    decoded, as_it_is = [], recordings.samples
+
+    def counted(data: bytes, rate: int = 0) -> Any:
+        decoded.append(len(data))
+        return as_it_is(data, rate)
+
+    monkeypatch.setattr(recordings, "samples", counted)
+    release = Store(project / ".gemel").get("stable")
+    with running(create_app(Service(release))) as url:
+        decoded.clear()
+        bombs = {"input": [{"audio": hum(590)}] * 20}
+        reply = httpx.post(f"{url}/v1/embeddings", json=bombs)
+        assert reply.status_code == 422
+        assert "at most 100" in reply.json()["error"]["message"]
+        assert not decoded
+        long, short = hum(300), hum(2)
+        reply = httpx.post(f"{url}/v1/verify", json={"left": short, "right": short})
+        assert reply.json()["outcome"] == "match" and len(decoded) == 2
+        before = n_read(url)
+        reply = httpx.post(f"{url}/v1/verify", json={"left": long, "right": short})
+        assert reply.status_code == 200 and n_read(url) == before + 2
+        assert len(decoded) <= 3, "the long one is decoded beside, and not again"
+        alone = release.encoder.encode([base64.b64decode(long), base64.b64decode(short)])
+        assert reply.json()["score"] == pytest.approx(float(alone[0] @ alone[1]), abs=1e-4)
 
 
 def test_voices_are_told_apart_and_found_twice_over_http(project: Path, tmp_path: Path) -> None:

@@ -113,6 +113,11 @@ def test_errors_are_those_of_http(served: SimpleNamespace) -> None:
     assert code == Code.INVALID_ARGUMENT and "right" in told["detail"]
     code, told = refused(lambda: stub.Search(m.SearchRequest(query=ANNA, k=0)))
     assert (code, told["where"]) == (Code.INVALID_ARGUMENT, "k")
+    for number in (float("inf"), float("-inf"), float("nan")):
+        odd = value(ROWS[1])
+        odd.struct_value.fields["born"].number_value = number
+        code, told = refused(lambda odd=odd: stub.Verify(m.VerifyRequest(left=odd, right=ANNA)))
+        assert (code, told["where"]) == (Code.INVALID_ARGUMENT, "born"), "no value is none"
     code, told = refused(lambda: stub.Get(m.IdRequest(id="nobody")))
     assert (code, told["code"]) == (Code.NOT_FOUND, "unknown_record")
     verdict = m.VerdictRequest(decision_id="0" * 32, genuine=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from gemel.data.sources.rows import Columns
 from gemel.encode import modality
 from gemel.encode.audio import waves, windows
 from gemel.encode.audio.parts import AudioParts
-from gemel.encode.audio.prepare import HINT, MAX_FRAMES, RATES, AudioPrepare
+from gemel.encode.audio.prepare import HINT, MAX_FRAMES, RATES, AudioPrepare, Heard, heard
 from gemel.encode.audio.waves import WavePrepare
 from gemel.encode.audio.windows import WindowPrepare
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.modality import Baseline, Payload, Prepare, packed_bytes, unpacked_bytes
 from gemel.errors import InvalidInput
+
+UNIT = 500_000
+"""Samples that make a recording weigh 1: of 44,100 a second, 11 seconds."""
 
 
 class AudioModality(modality.Modality):
@@ -54,6 +58,32 @@ class AudioModality(modality.Modality):
     def payload(self, prepare: Prepare, item: Any) -> Payload:
         """The bytes of the file, decoded once to see that they can be."""
         return super().payload(prepare, {self.name: item} if isinstance(item, str) else item)
+
+    def checked(self, prepare: Prepare, payload: Payload) -> Payload:
+        """The bytes of the file, with what the network hears of it: decoded here and not again."""
+        return heard(prepare, payload)
+
+    def travelling(self, payload: Payload) -> Any:
+        """The bytes of the file, and the arrays that the network takes."""
+        made = payload.arrays if isinstance(payload, Heard) else {}
+        rows = [(name, str(a.dtype), a.shape, a.tobytes()) for name, a in made.items()]
+        return bytes(payload), rows
+
+    def arrived(self, prepare: Prepare, said: Any) -> Payload:
+        """The file, with those arrays."""
+        file, rows = said
+        if not rows:
+            return file
+        made = {name: np.frombuffer(row, kind).reshape(shape) for name, kind, shape, row in rows}
+        return heard(prepare, file, made)
+
+    def weight(self, item: Any) -> int:
+        """Half millions of samples that its file says it has, or quarters of a megabyte."""
+        try:
+            file: bytes = self.unpack(item.get(self.name) if isinstance(item, Mapping) else item)
+            return math.ceil(max(1, recordings.promised(file) / UNIT, len(file) / (256 << 10)))
+        except InvalidInput:
+            return 1  # reading it says what is wrong
 
     def schema(self, prepare: Prepare) -> dict[str, Any]:
         """An object with the file in base64."""

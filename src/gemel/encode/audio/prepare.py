@@ -33,6 +33,20 @@ QUIET = 40.0
 HINT = 'send {"audio": base64} of a WAV, FLAC, OGG or MP3 file'
 
 
+class Heard(bytes):
+    """A sound file, with what a preprocessing made of it, so that it is decoded once.
+
+    Attributes:
+        by: that preprocessing.
+        arrays: what it makes of the file, without the axis of a batch.
+        sound: samples of one channel and their rate, until the arrays are made.
+    """
+
+    by: Any = None
+    arrays: Mapping[str, NDArray[Any]] = {}
+    sound: tuple[Float32, int] | None = None
+
+
 class AudioPrepare:
     """Recordings to `mel` (n, frames, 40) uint8: 1 to 241 where there is a frame, else 0.
 
@@ -113,6 +127,9 @@ class AudioPrepare:
         """
         mel = np.zeros((len(payloads), self.frames, N_BANDS), np.uint8)
         for i, payload in enumerate(payloads):
+            if (made := made_by(self, payload)) is not None:
+                mel[i] = made["mel"]
+                continue
             levels = self.levels(samples(payload, self.rate)[0])
             mel[i, : len(levels)] = levels
         return {"mel": mel}
@@ -163,6 +180,32 @@ def _mel(hertz: float) -> float:
     return float(2595 * np.log10(1 + hertz / 700))
 
 
+def heard(prepare: Any, payload: Any, arrays: Mapping[str, NDArray[Any]] | None = None) -> Heard:
+    """A recording with what the network takes of it.
+
+    Args:
+        prepare: the preprocessing.
+        payload: bytes of a file.
+        arrays: what that made of it already, see `Heard`.
+    Raises:
+        InvalidInput: it is no recording that can be encoded.
+    """
+    sound = samples(payload) if arrays is None else None
+    told = Heard(payload)
+    if arrays is None:
+        told.sound = sound
+        prepare.check(told)
+        arrays = {name: rows[0] for name, rows in prepare([told]).items()}
+        told.sound = None
+    told.by, told.arrays = prepare, arrays
+    return told
+
+
+def made_by(prepare: Any, payload: Any) -> Mapping[str, NDArray[Any]] | None:
+    """What a preprocessing made of a recording before; None if it did not."""
+    return payload.arrays if isinstance(payload, Heard) and payload.by is prepare else None
+
+
 def check(payload: Any) -> None:
     """Raise InvalidInput unless the payload is a recording in which something is heard."""
     sound, _ = samples(payload)
@@ -182,6 +225,8 @@ def samples(payload: Any, rate: int = 0) -> tuple[Float32, int]:
     if not isinstance(payload, bytes | bytearray | memoryview):
         what = f"a {type(payload).__name__} is not the bytes of a recording"
         raise InvalidInput(what, where="audio", hint=HINT)
+    if isinstance(payload, Heard) and payload.sound is not None:
+        return recordings.at_rate(*payload.sound, rate)
     try:
         return recordings.samples(bytes(payload), rate)
     except recordings.Unusable as e:

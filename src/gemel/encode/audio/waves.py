@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Float32
 from gemel.data.schema import Field
-from gemel.encode.audio.prepare import check, samples
+from gemel.encode.audio.prepare import check, made_by, samples
 from gemel.errors import DataError, ReleaseError
 
 KIND = "waves"
@@ -123,6 +123,9 @@ class WavePrepare:
         wave = np.zeros((len(payloads), said.windows, said.length), np.float32)
         there = np.zeros((len(payloads), said.windows), np.int64)
         for i, payload in enumerate(payloads):
+            if (made := made_by(self, payload)) is not None:
+                wave[i], there[i] = made["wave"], made["samples"]
+                continue
             for j, window in enumerate(self.windows(samples(payload, said.rate)[0])):
                 wave[i, j, : len(window)] = window
                 there[i, j] = len(window)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import Message
+
+from gemel.errors import InvalidInput
 
 VALUE = "google.protobuf.Value"
 WHOLE = 2.0**53
@@ -15,7 +18,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 def to_json(message: Message) -> bytes:
-    """What a message says, as the JSON of its struct; what is not said is left out."""
+    """What a message says, as the JSON of its struct; what is not said is left out.
+
+    Raises:
+        InvalidInput: a number is none that JSON has; it would be read as no value.
+    """
     return _encode(_plain(message))
 
 
@@ -54,10 +61,12 @@ def _fill(message: Any, said: Any) -> None:
 
 def _plain(message: Any) -> Any:
     if message.DESCRIPTOR.full_name == VALUE:
-        return _value(message)
+        return _value(message, "")
     said: dict[str, Any] = {}
     for field, value in message.ListFields():
         if field.message_type is None:
+            for one in value if field.is_repeated else (value,):
+                _check(one, field.name)
             said[field.name] = list(value) if field.is_repeated else value
         elif field.message_type.GetOptions().map_entry:
             is_message = field.message_type.fields_by_name["value"].message_type is not None
@@ -69,15 +78,23 @@ def _plain(message: Any) -> Any:
     return said
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, name: str) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return value.string_value
     if kind == "number_value":
         number: float = value.number_value
+        _check(number, name)
         return int(number) if number.is_integer() and abs(number) < WHOLE else number
     if kind == "struct_value":
-        return {key: _value(one) for key, one in value.struct_value.fields.items()}
+        return {key: _value(one, key) for key, one in value.struct_value.fields.items()}
     if kind == "list_value":
-        return [_value(one) for one in value.list_value.values]
+        return [_value(one, name) for one in value.list_value.values]
     return value.bool_value if kind == "bool_value" else None
+
+
+def _check(value: Any, name: str) -> None:
+    """Raise InvalidInput if the value is a number that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        hint = "leave out what is not known"
+        raise InvalidInput(f"{value} is no number", where=name[:60], hint=hint)
