@@ -41,7 +41,7 @@ from gemel.train.shrink import int8, projection
 MODEL = "all-MiniLM-L6-v2"
 STSB = data.DATA / "stsb"
 SAME = 4.0
-TAUGHT, PAIRS_OF_A_BATCH, RATE = 2000, 16, 2e-5
+TAUGHT, PAIRS_OF_A_BATCH, RATE = 1200, 16, 2e-5
 """Pairs of the train file that both learn from, a fifth of which selects."""
 RANGED = 256
 """Sentences that set the ranges of 8 bits, and train-file sentences that give the axes: all."""
