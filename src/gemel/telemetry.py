@@ -199,7 +199,11 @@ METRICS = (
     ),
     Metric("gemel_cache_bytes", "gauge", "Bytes of the embeddings that are kept."),
     Metric("gemel_ready", "gauge", "1 while the service is ready for requests."),
-    Metric("gemel_ledger_ready", "gauge", "1 while the ledger takes entries, else 0."),
+    Metric(
+        "gemel_ledger_ready",
+        "gauge",
+        "1 while its ledger and those of tenants take entries, else 0.",
+    ),
     Metric("gemel_ledger_waiting_entries", "gauge", "Entries that are not on disk yet."),
 )
 

@@ -102,6 +102,13 @@ class Service:
         self.books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
         self._caller = caller
         self._today = today
+        if tenants is not None:
+            self.metrics.gauge("gemel_ledger_ready").set_function(self._are_noted)
+
+    def _are_noted(self) -> float:
+        """1 while its ledger and those of tenants take entries, else 0."""
+        of_tenants = None if self.tenants is None else self.tenants.ledger_problem
+        return float(self.ledger_problem is None and of_tenants is None)
 
     def pick(self) -> Live:
         """The bundle that is live; during a rollout `arms` may answer with its candidate."""

@@ -125,6 +125,11 @@ class Home:
         return self._books
 
     @property
+    def ledger_problem(self) -> str | None:
+        """Why its ledger takes no entries; None if it does, or is not open."""
+        return None if self._books is None else self._books.problem
+
+    @property
     def n_bytes(self) -> int:
         """Memory that it takes, about."""
         held = [g.count() * (4 * g.dim + RECORD_BYTES) for g in tuple(self._galleries.values())]
@@ -201,6 +206,12 @@ class Tenants:
     def names(self) -> tuple[str, ...]:
         """Of those that are open, the one used last at the end."""
         return tuple(self._open)
+
+    @property
+    def ledger_problem(self) -> str | None:
+        """Why the ledger of one that is open takes no entries; None if all take them."""
+        problems = (home.ledger_problem for home in tuple(self._open.values()))
+        return next((problem for problem in problems if problem is not None), None)
 
     def refresh(self) -> None:
         """Read what another process changed for those that are open."""

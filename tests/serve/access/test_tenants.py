@@ -18,7 +18,7 @@ from tests.serve import small
 from tests.serve.small import DIM, ROWS
 
 from gemel.console.pages import handlers
-from gemel.errors import ConfigError, NotAllowed, RateLimited
+from gemel.errors import ConfigError, LedgerError, NotAllowed, RateLimited
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
@@ -356,6 +356,38 @@ def test_a_change_goes_to_both_spaces_of_the_tenant_and_to_nobody_else(
         lives = asyncio.run(twins())
         assert [one.release.id for one in lives] == [other.id, release.id]
         assert not {id(one.gallery) for one in lives} & {id(first), id(second)}
+        tenants.close()
+
+
+def test_a_ledger_of_a_tenant_that_takes_no_entries_is_said(
+    release: Release, tmp_path: Path
+) -> None:
+    file, tenants = tmp_path / "keys.json", Tenants(lambda name: Folder(tmp_path / name), 10**9)
+    limits = {who: Limits(tenant=who) for who in (OURS, THEIRS)}
+    key = {
+        who: keys.add(file, who, "admin", days=1, now=NOW, limits=each)[1]
+        for who, each in limits.items()
+    }
+    with Ledger.open(tmp_path / "own.db") as ledger:
+        service = Service(release, None, ledger, tenants=tenants)
+        with (
+            running(create_app(service, access=Access(file))) as url,
+            httpx.Client(base_url=url, timeout=10) as http,
+        ):
+
+            def verify(who: str) -> httpx.Response:
+                headers = {"authorization": f"Bearer {key[who]}"}
+                body = {"left": ROWS[0], "right": ROWS[1]}
+                return http.post("/v1/verify", json=body, headers=headers)
+
+            assert verify(OURS).status_code == verify(THEIRS).status_code == 200
+            assert b"gemel_ledger_ready 1.0" in service.metrics.text()
+            (tmp_path / OURS / "ledger.db").unlink()
+            assert b"gemel_ledger_ready 0.0" in service.metrics.text()
+            assert verify(OURS).headers["x-gemel-ledger"] == "failing"
+            assert "x-gemel-ledger" not in verify(THEIRS).headers
+            assert http.get("/readyz").status_code == 200, "all others are answered"
+    with pytest.raises(LedgerError):
         tenants.close()
 
 
