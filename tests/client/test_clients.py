@@ -85,6 +85,9 @@ def test_errors_are_those_of_the_library(url: str) -> None:
         with pytest.raises(InvalidInput) as caught:
             service.embed([ROWS[0], {"x": "y"}])
         assert caught.value.where == "input[1].x"
+        with pytest.raises(InvalidInput, match="inf is no number") as caught:
+            service.verify({**ROWS[0], "born": float("inf")}, ROWS[0])
+        assert caught.value.where == "born", "JSON would have said that there is no value"
         with pytest.raises(UnknownRecord):
             service.get("nobody/at all?")
         with pytest.raises(NoLedger):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from gemel.errors import InvalidInput
 from gemel.serve.wire.enrolled import (
     CountReply,
     DeleteReply,
@@ -92,7 +94,12 @@ class Ask(Generic[Reply]):
     @property
     def content(self) -> bytes | None:
         """The body as JSON."""
-        return None if self.body is None else _encode(self.body)
+        if self.body is None:
+            return None
+        sent = _encode(self.body)
+        if b"null" in sent:  # which infinity becomes
+            _check_numbers(msgspec.to_builtins(self.body))
+        return sent
 
     @property
     def kind(self) -> Any:
@@ -236,3 +243,20 @@ def _rows(reply: EmbeddingsReply) -> Float32:
 
     raw = [base64.b64decode(str(one.embedding)) for one in reply.data]
     return np.stack([np.frombuffer(row, "<f4") for row in raw]).astype(np.float32)
+
+
+def _check_numbers(value: Any, where: str = "") -> None:
+    """Return if there is no infinity, for which JSON has no number and the service no value.
+
+    Raises:
+        InvalidInput: there is one; `where` names its key.
+    """
+    if isinstance(value, float) and math.isinf(value):
+        hint = "leave out what is not known"
+        raise InvalidInput(f"{value} is no number", where=where, hint=hint)
+    if isinstance(value, dict):
+        for key, one in value.items():
+            _check_numbers(one, str(key))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _check_numbers(one, where)
