@@ -8,16 +8,18 @@ What is written into a file that has lost its name is gone with the process, so 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
-
-import sqlalchemy as sa
+from sqlite3 import Connection
+from typing import Self
 
 from gemel.errors import GemelError
 
+Cursor = sqlite3.Cursor
 BUSY_SECONDS = 30
 DURABLE = (
     "journal_mode=WAL",
@@ -50,7 +52,7 @@ class Kind:
     """A kind of database.
 
     Attributes:
-        tables: made in a new file, with what listens to their creation.
+        tables: statements that make what is not there; done again whenever it is opened to write.
         error: raised when the disk, a lock or the file is at fault.
         refused: raised when the rows of a change are.
         full: raised when the disk is full; `error` if left out.
@@ -60,7 +62,7 @@ class Kind:
             number is brought up to date by a writer, and read as it is by a reader.
     """
 
-    tables: sa.MetaData
+    tables: Sequence[str]
     error: type[GemelError]
     refused: type[GemelError]
     full: type[GemelError] | None = None
@@ -85,43 +87,64 @@ class Database:
         self.path, self._kind, self._write = path, kind, write
         self.schema = kind.schema
         self._n_open, self._files = 0, _named(path)
-        timeout = {"timeout": BUSY_SECONDS}
-        self._engine = sa.create_engine(_url(path, write), connect_args=timeout)
-        sa.event.listen(self._engine, "connect", self._prepare)
-        sa.event.listen(self._engine, "close", self._closed)
-        sa.event.listen(self._engine, "begin", _begin)
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
         if write:
             self._files = None, None  # until they have been made
-            with self.transaction(write=True) as connection:
-                self._make(connection)
+            with self.transaction(write=True) as cursor:
+                self._make(cursor)
             self._files = _named(path)
 
     @contextmanager
-    def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
-        """A connection that sees one moment; a write keeps other writers out and is kept whole."""
+    def transaction(self, *, write: bool = False) -> Iterator[Cursor]:
+        """A cursor that sees one moment; a write keeps other writers out and is kept whole.
+
+        What it gives has to be read inside, and before it is asked something else.
+        """
         try:
-            with self._engine.connect() as connection:
-                connection.execution_options(begin="IMMEDIATE" if write else "DEFERRED")
-                with connection.begin():
+            with self._connection() as connection, closing(connection.cursor()) as cursor:
+                cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED")
+                try:
                     if write:
                         self._check()
-                    yield connection
+                    yield cursor
+                    cursor.execute("COMMIT")
+                except BaseException:
+                    connection.rollback()
+                    raise
             if write:
                 self._check()
-        except sa.exc.DBAPIError as e:
+        except sqlite3.Error as e:
             # These two are about the disk, a lock or the file; others, below them, about the rows.
-            is_file = type(e) in (sa.exc.OperationalError, sa.exc.DatabaseError)
+            is_file = type(e) in (sqlite3.OperationalError, sqlite3.DatabaseError)
             found = self._kind.error if is_file else self._kind.refused
             if is_file and self._kind.full is not None and self._is_full(e):
                 found = self._kind.full
             raise found(
-                f"the database says: {e.orig}",
+                f"the database says: {e}",
                 where=str(self.path),
-                hint=next((hint for sign, hint in HINTS if sign in str(e.orig)), ""),
+                hint=next((hint for sign, hint in HINTS if sign in str(e)), ""),
             ) from e
 
-    def _is_full(self, error: sa.exc.DBAPIError) -> bool:
-        return "is full" in str(error.orig) or self.problem() == FULL
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """A connection that nobody else uses meanwhile; it is kept for the next one."""
+        with self._lock:
+            idle = self._idle
+            connection = idle.pop() if idle else None
+        connection = connection or self._connect()
+        try:
+            yield connection
+        finally:
+            with self._lock:
+                is_kept = idle is self._idle and not connection.in_transaction
+                if is_kept:
+                    idle.append(connection)
+            if not is_kept:
+                self._disconnect(connection)
+
+    def _is_full(self, error: sqlite3.Error) -> bool:
+        return "is full" in str(error) or self.problem() == FULL
 
     def problem(self) -> str | None:
         """Why nothing can be written, as far as that shows without writing; None if nothing shows.
@@ -140,8 +163,11 @@ class Database:
         return FULL if disk.f_blocks and not n_free else None
 
     def close(self) -> None:
-        """Close every connection."""
-        self._engine.dispose()
+        """Close every connection; what uses one closes it when it is done."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            self._disconnect(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -160,29 +186,46 @@ class Database:
             self._files = self._files[0], now[1]
         return any(mine not in (None, its) for mine, its in zip(self._files, now, strict=True))
 
-    def _make(self, connection: sa.Connection) -> None:
+    def _make(self, cursor: Cursor) -> None:
         """Make what is not there, and bring an older file up to date."""
-        driver, kind = connection.connection, self._kind
-        version = _number(driver, "user_version")
-        if not _number(driver, "schema_version"):  # it is new
+        kind, version = self._kind, _number(cursor, "user_version")
+        if not _number(cursor, "schema_version"):  # it is new
             version = kind.schema
-        kind.tables.create_all(connection)
+        for statement in kind.tables:
+            cursor.execute(statement)
         for older in range(version, kind.schema):
-            connection.exec_driver_sql(kind.upgrades[older])
-        if _number(driver, "user_version") != kind.schema:
-            connection.exec_driver_sql(f"PRAGMA user_version={kind.schema}")
+            cursor.execute(kind.upgrades[older])
+        if _number(cursor, "user_version") != kind.schema:
+            cursor.execute(f"PRAGMA user_version={kind.schema}")
 
-    def _closed(self, _connection: Any, _record: Any) -> None:
-        self._n_open -= 1
-        if not self._n_open:  # the last one to close takes the log with it
-            self._files = self._files[0], None
-
-    def _prepare(self, connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where they are asked for
-        version, is_new = (
-            _number(connection, "user_version"),
-            not _number(connection, "schema_version"),
+    def _connect(self) -> Connection:
+        address, is_uri = _address(self.path, self._write)
+        connection = sqlite3.connect(
+            address,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,  # transactions begin where they are asked for
+            check_same_thread=False,
+            uri=is_uri,
         )
+        try:
+            with closing(connection.cursor()) as cursor:
+                self._prepare(cursor)
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._n_open += 1
+        return connection
+
+    def _disconnect(self, connection: Connection) -> None:
+        connection.close()
+        with self._lock:
+            self._n_open -= 1
+            if not self._n_open:  # the last one to close takes the log with it
+                self._files = self._files[0], None
+
+    def _prepare(self, cursor: Cursor) -> None:
+        version, is_new = _number(cursor, "user_version"), not _number(cursor, "schema_version")
         if not self._write:
             self.schema = version
         if not is_new and version != self._kind.schema and version not in self._kind.upgrades:
@@ -192,19 +235,19 @@ class Database:
                 hint="open it with the version of gemel that made it",
             )
         for pragma in DURABLE if self._write else ("query_only=ON",):
-            connection.execute(f"PRAGMA {pragma}")
-        self._n_open += 1
+            cursor.execute(f"PRAGMA {pragma}")
 
 
-def _url(path: Path, write: bool) -> sa.URL:
+def _address(path: Path, write: bool) -> tuple[str, bool]:
+    """What SQLite opens, and whether it is a URI."""
     if write:
-        return sa.URL.create("sqlite", database=str(path))
-    query = {"mode": "ro", "uri": "true"}
+        return str(path), False
     # Without its -wal file and without the right to make one, SQLite can only read a file that
     # it is told will not change.
-    if not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK):
-        query = {"immutable": "1", "uri": "true"}
-    return sa.URL.create("sqlite", database=path.resolve().as_uri(), query=query)
+    is_fixed = not path.with_name(path.name + "-wal").exists() and not os.access(
+        path.parent, os.W_OK
+    )
+    return f"{path.resolve().as_uri()}?{'immutable=1' if is_fixed else 'mode=ro'}", True
 
 
 def _named(path: Path) -> Files:
@@ -219,10 +262,6 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-def _number(connection: Any, pragma: str) -> int:
-    (number,) = connection.cursor().execute(f"PRAGMA {pragma}").fetchone()
+def _number(cursor: Cursor, pragma: str) -> int:
+    (number,) = cursor.execute(f"PRAGMA {pragma}").fetchone()
     return int(number)
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options()['begin']}")

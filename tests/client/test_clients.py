@@ -42,7 +42,7 @@ def url(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def test_a_client_loads_next_to_nothing() -> None:
     """Neither the service nor numbers; the package of connections when the first is wanted."""
-    heavy = ("numpy", "scipy", "httpx", "litestar", "sqlalchemy", "onnxruntime")
+    heavy = ("numpy", "scipy", "httpx", "litestar", "sqlite3", "onnxruntime")
     script = f"""
 import sys
 from gemel.client import Client

@@ -189,7 +189,7 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
         opened.callback(usage.stop)
         quotas = Quotas(settings.tenant_per_day, settings.tenant_records)
         access = Access(project.keys_file, log, tokens, usage=usage, of_tenants=quotas)
-        shown = pages.handlers(service) if beside else ()
+        shown = pages.handlers(service) if beside else None
         others = _projects(project, log) if beside and settings.projects else None
         yield create_app(service, settings, log=log, pages=shown, access=access, projects=others)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Literal
 
@@ -17,11 +17,14 @@ import uvicorn
 from litestar import Litestar, Request, Response, get, post
 from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.exceptions import ClientException, NotAuthorizedException
+from litestar.handlers import HTTPRouteHandler
 
 from gemel.calibrate.answers.known import Known
 from gemel.console.pages import SAFE, static
 from gemel.improve.labels.beside import Beside
 from gemel.improve.labels.session import Session
+from gemel.serve.http.front import Page
+from gemel.serve.http.problems import Header
 from gemel.serve.http.server import address, bind
 
 HOST = "127.0.0.1"
@@ -117,7 +120,7 @@ def app(desk: Desk, port: int) -> Litestar:
         return _reply(await asyncio.to_thread(desk.take, said))
 
     return Litestar(
-        [*(static(*row) for row in FILES), state, answer],
+        [*(_at(path, static(*of)) for path, *of in FILES), state, answer],
         openapi_config=None,
         # A name of another site that leads here is turned away.
         allowed_hosts=AllowedHostsConfig([f"{HOST}:{port}", f"localhost:{port}"]),
@@ -141,8 +144,22 @@ def serve(desk: Desk, port: int, on_ready: Callable[[str], None]) -> None:
         return
 
 
+def _at(path: str, page: Page) -> HTTPRouteHandler:
+    """What gives a page at a path."""
+
+    @get(path, name=path, sync_to_thread=False)
+    def shown() -> Response[Any]:
+        return Response(page.content, media_type=page.content_type, headers=_headers(page.headers))
+
+    return shown
+
+
+def _headers(pairs: Sequence[Header]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in pairs}
+
+
 def _reply(said: dict[str, Any]) -> Response[bytes]:
-    headers = {**SAFE, "cache-control": "no-store"}
+    headers = {**_headers(SAFE), "cache-control": "no-store"}
     return Response(msgspec.json.encode(said), media_type="application/json", headers=headers)
 
 

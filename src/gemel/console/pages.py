@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from importlib import resources
 from typing import Any
 
 import msgspec
 import numpy as np
-from litestar import Request, Response, get
-from litestar.handlers import HTTPRouteHandler
 
 from gemel.arrays import Float32
 from gemel.encode.comparators import Comparator, score_pairs
 from gemel.errors import NotFound
 from gemel.release.release import Release
+from gemel.serve.http.front import Page
+from gemel.serve.http.problems import Header
 from gemel.serve.service import Service
 
 POLICY = (
@@ -36,38 +37,37 @@ FILES = (
     ("/console/api.js", "api.js", "text/javascript"),
     ("/console/icon.svg", "icon.svg", "image/svg+xml"),
 )
-SAFE = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
+SAFE: tuple[Header, ...] = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
 
 
-def handlers(service: Service) -> list[HTTPRouteHandler]:
-    """The handlers of the page, for `create_app`.
+def handlers(service: Service) -> dict[str, Page]:
+    """The pages by path, for `create_app`.
 
     Args:
         service: whose live release gives the examples.
     """
+    examples = Page("application/json", partial(_examples, service), SAFE)
+    return {path: static(*of) for path, *of in FILES} | {"/console/examples": examples}
 
-    @get("/console/examples", sync_to_thread=True)
-    def examples() -> Response[bytes]:
-        """Records that the live release was checked with, and from where to where scores go.
 
-        `alike` are positions of the two that are most alike: what to begin with.
-        """
-        live = service.pick()
-        payloads, rows = live.release.probe_payloads()
-        body = msgspec.json.encode(
-            {
-                "examples": [live.items.modality.item(payload) for payload in payloads],
-                "alike": _alike(live.comparator, rows, payloads),
-                "range": _range(live.release),
-            }
-        )
-        return Response(body, media_type="application/json", headers={**SAFE})
+def _examples(service: Service) -> bytes:
+    """Records that the live release was checked with, and from where to where scores go.
 
-    return [*(static(*row) for row in FILES), examples]
+    `alike` are positions of the two that are most alike: what to begin with.
+    """
+    live = service.pick()
+    payloads, rows = live.release.probe_payloads()
+    return msgspec.json.encode(
+        {
+            "examples": [live.items.modality.item(payload) for payload in payloads],
+            "alike": _alike(live.comparator, rows, payloads),
+            "range": _range(live.release),
+        }
+    )
 
 
 def _alike(comparator: Comparator, rows: Float32, payloads: Sequence[Any]) -> list[int]:
@@ -91,16 +91,10 @@ def _range(release: Release) -> tuple[float, float]:
     return edges[0], edges[-1]
 
 
-def static(path: str, name: str, media_type: str) -> HTTPRouteHandler:
-    """The handler of a file of this package."""
+def static(name: str, media_type: str) -> Page:
+    """A file of this package, which needs no key."""
     content = resources.files(__package__).joinpath(name).read_bytes()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-
-    @get(path, name=name, opt={"free": True})
-    async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
-        headers = {**SAFE, "etag": tag, "cache-control": "no-cache"}
-        if request.headers.get("if-none-match") == tag:
-            return Response(b"", status_code=304, headers=headers)
-        return Response(content, media_type=media_type, headers=headers)
-
-    return page
+    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'.encode()
+    kind = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+    headers = (*SAFE, (b"etag", tag), (b"cache-control", b"no-cache"))
+    return Page(kind, content, headers, tag, is_free=True)

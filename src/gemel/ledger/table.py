@@ -10,39 +10,41 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from gemel.errors import LedgerError, LedgerUnavailable, RowRefused
 from gemel.ledger.chain import Entry, Head, entry_hash
 from gemel.ledger.entries import Draft
-from gemel.sqlite import Database, Kind
+from gemel.sqlite import Cursor, Database, Kind
 
-PAGE = 4096
 MAX_INTEGER = 2**63 - 1
 
-_tables = sa.MetaData()
-ENTRIES = sa.Table(
-    "entries",
-    _tables,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("id", sa.String, nullable=False, unique=True),
-    sa.Column("time_us", sa.Integer, nullable=False),
-    sa.Column("kind", sa.String, nullable=False, index=True),
-    sa.Column("text", sa.String, nullable=False),
-    sa.Column("prev", sa.String, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS entries (
+        seq INTEGER NOT NULL,
+        id VARCHAR NOT NULL,
+        time_us INTEGER NOT NULL,
+        kind VARCHAR NOT NULL,
+        text VARCHAR NOT NULL,
+        prev VARCHAR NOT NULL,
+        hash VARCHAR NOT NULL,
+        PRIMARY KEY (seq),
+        UNIQUE (id)
+    )""",
+    "CREATE INDEX IF NOT EXISTS ix_entries_kind ON entries (kind)",
+    """CREATE TABLE IF NOT EXISTS head (
+        one INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        hash VARCHAR NOT NULL,
+        PRIMARY KEY (one),
+        CHECK (one = 1)
+    )""",
 )
-INSERT = f"INSERT INTO {ENTRIES.name} ({', '.join(ENTRIES.c.keys())}) VALUES"
-ROW = f"({', '.join('?' * len(ENTRIES.c))})"
-HEAD = sa.Table(
-    "head",
-    _tables,
-    sa.Column("one", sa.Integer, sa.CheckConstraint("one = 1"), primary_key=True),
-    sa.Column("seq", sa.Integer, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
-)
+COLUMNS = "seq, id, time_us, kind, text, prev, hash"
+INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES"
+ROW = "(?, ?, ?, ?, ?, ?, ?)"
+SELECT = f"SELECT {COLUMNS} FROM entries"
+HEAD = "INSERT OR REPLACE INTO head (one, seq, hash) VALUES (1, ?, ?)"
 
-KIND = Kind(_tables, LedgerError, RowRefused, LedgerUnavailable)
+KIND = Kind(TABLES, LedgerError, RowRefused, LedgerUnavailable)
 
 
 class SqliteEntries:
@@ -77,8 +79,8 @@ class SqliteEntries:
             RowRefused: one of the entries cannot be stored.
             LedgerError: the disk does not take them, or another process does not let go.
         """
-        with self._database.transaction(write=True) as connection:
-            head = self._head(connection)
+        with self._database.transaction(write=True) as cursor:
+            head = _head(cursor)
             last = head.hash
             values: list[str | int] = []
             for seq, (record, time_us, kind, text) in enumerate(drafts, head.seq + 1):
@@ -86,10 +88,8 @@ class SqliteEntries:
                 values += (seq, record, time_us, kind, text, last, hashed)
                 last = hashed
             # One statement: with one a row, this thread lets go of the interpreter at each.
-            rows = ", ".join([ROW] * len(drafts))
-            connection.exec_driver_sql(f"{INSERT} {rows}", tuple(values))
-            move = sa.update(HEAD) if head.seq else sa.insert(HEAD)
-            connection.execute(move.values(one=1, seq=head.seq + len(drafts), hash=last))
+            cursor.execute(f"{INSERT} {', '.join([ROW] * len(drafts))}", values)
+            cursor.execute(HEAD, (head.seq + len(drafts), last))
 
     def problem(self) -> str | None:
         """Why the file takes no entries, as far as that shows without writing."""
@@ -97,44 +97,44 @@ class SqliteEntries:
 
     def head(self) -> Head:
         """The last entry, as the file says."""
-        with self._database.transaction() as connection:
-            return self._head(connection)
+        with self._database.transaction() as cursor:
+            return _head(cursor)
 
     def find(self, record: str) -> Entry | None:
         """The entry of an id."""
-        with self._database.transaction() as connection:
-            row = connection.execute(sa.select(ENTRIES).where(ENTRIES.c.id == record)).one_or_none()
+        with self._database.transaction() as cursor:
+            row = cursor.execute(f"{SELECT} WHERE id = ?", (record,)).fetchone()
         return None if row is None else Entry(*row)
 
     def starting(self, start: str) -> list[str]:
         """Up to two ids that start like that."""
-        ids = sa.select(ENTRIES.c.id).where(ENTRIES.c.id.startswith(start, autoescape=True))
-        with self._database.transaction() as connection:
-            return list(connection.scalars(ids.limit(2)))
+        for sign in "/%_":
+            start = start.replace(sign, f"/{sign}")
+        question = "SELECT id FROM entries WHERE id LIKE ? ESCAPE '/' LIMIT 2"
+        with self._database.transaction() as cursor:
+            return [record for (record,) in cursor.execute(question, (f"{start}%",))]
 
     def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
         """Up to `limit` entries behind a number, in order."""
-        after, limit = min(after, MAX_INTEGER), min(limit, MAX_INTEGER)
-        question = sa.select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
-        if kind is not None:
-            question = question.where(ENTRIES.c.kind == kind)
-        with self._database.transaction() as connection:
-            return [Entry(*row) for row in connection.execute(question.limit(limit))]
+        of_kind = "" if kind is None else "AND kind = :kind"
+        question = f"{SELECT} WHERE seq > :after {of_kind} ORDER BY seq LIMIT :limit"
+        asked = {"after": min(after, MAX_INTEGER), "limit": min(limit, MAX_INTEGER), "kind": kind}
+        with self._database.transaction() as cursor:
+            return [Entry(*row) for row in cursor.execute(question, asked)]
 
     @contextmanager
     def all(self) -> Iterator[tuple[Iterator[Entry], Head]]:
         """Every entry in order, and the head, as of one moment."""
-        with self._database.transaction() as connection:
-            head = self._head(connection)
-            found = connection.execute(
-                sa.select(ENTRIES).order_by(ENTRIES.c.seq).execution_options(yield_per=PAGE)
-            )
+        with self._database.transaction() as cursor:
+            head = _head(cursor)
+            found = cursor.execute(f"{SELECT} ORDER BY seq")
             yield (Entry(*row) for row in found), head
 
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
 
-    def _head(self, connection: sa.Connection) -> Head:
-        row = connection.execute(sa.select(HEAD.c.seq, HEAD.c.hash)).one_or_none()
-        return Head() if row is None else Head(row.seq, row.hash)
+
+def _head(cursor: Cursor) -> Head:
+    row = cursor.execute("SELECT seq, hash FROM head").fetchone()
+    return Head() if row is None else Head(*row)

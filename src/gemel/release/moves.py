@@ -7,15 +7,13 @@ so state and history cannot disagree. Beside them lies one row that a rollout ke
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import sqlalchemy as sa
-
 from gemel.errors import ReleaseError
 from gemel.files import Lock
-from gemel.sqlite import Database, Kind
+from gemel.sqlite import Cursor, Database, Kind
 
 
 @dataclass(frozen=True)
@@ -79,34 +77,35 @@ class Moves(Protocol):
         """
 
 
-_tables = sa.MetaData()
-MOVES = sa.Table(
-    "pointer_moves",
-    _tables,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("pointer", sa.String, nullable=False, index=True),
-    sa.Column("action", sa.String, nullable=False),
-    sa.Column("release_id", sa.String),
-    sa.Column("previous", sa.String),
-    sa.Column("actor", sa.String, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
-    sa.Column("time", sa.String, nullable=False),
-    sqlite_autoincrement=True,
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS pointer_moves (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        pointer VARCHAR NOT NULL,
+        action VARCHAR NOT NULL,
+        release_id VARCHAR,
+        previous VARCHAR,
+        actor VARCHAR NOT NULL,
+        reason VARCHAR NOT NULL,
+        time VARCHAR NOT NULL
+    )""",
+    "CREATE INDEX IF NOT EXISTS ix_pointer_moves_pointer ON pointer_moves (pointer)",
+    """CREATE TABLE IF NOT EXISTS rollout (
+        id INTEGER NOT NULL,
+        state VARCHAR NOT NULL,
+        PRIMARY KEY (id)
+    )""",
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS pointer_moves_no_{verb} BEFORE {verb} ON pointer_moves "
+        "BEGIN SELECT RAISE(ABORT, 'pointer history is append-only'); END"
+        for verb in ("update", "delete")
+    ),
 )
-ROLLOUT = sa.Table(
-    "rollout",
-    _tables,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("state", sa.String, nullable=False),
-)
-ONLY = 1
-"""The id of its one row."""
-APPEND_ONLY = [
-    f"CREATE TRIGGER IF NOT EXISTS pointer_moves_no_{verb} BEFORE {verb} ON pointer_moves "
-    "BEGIN SELECT RAISE(ABORT, 'pointer history is append-only'); END"
-    for verb in ("update", "delete")
-]
-KIND = Kind(_tables, ReleaseError, ReleaseError, schema=1)
+COLUMNS = "pointer, action, release_id, previous, actor, reason, time"
+SELECT = f"SELECT seq, {COLUMNS} FROM pointer_moves"
+OF_POINTER = f"{SELECT} WHERE pointer = ? ORDER BY seq"
+INSERT = f"INSERT INTO pointer_moves ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+STATE = "SELECT state FROM rollout"
+KIND = Kind(TABLES, ReleaseError, ReleaseError, schema=1)
 
 
 class SqliteMoves:
@@ -121,26 +120,25 @@ class SqliteMoves:
 
     def last(self, pointer: str) -> Move | None:
         """The newest move of a pointer."""
-        newest = _of(pointer).order_by(None).order_by(MOVES.c.seq.desc()).limit(1)
-        return next(iter(self._read(newest)), None)
+        return next(iter(self._read(f"{OF_POINTER} DESC LIMIT 1", (pointer,))), None)
 
     def all(self, pointer: str | None = None) -> list[Move]:
         """Every move of one pointer or of all, oldest first."""
-        return self._read(_of(pointer))
+        if pointer is None:
+            return self._read(f"{SELECT} ORDER BY seq", ())
+        return self._read(OF_POINTER, (pointer,))
 
     def change(self, pointer: str, decide: Decide, note: Note) -> Move:
         """Append what is decided, as one step that no other process comes between."""
         if not self._path.exists():
             self._create()
         with Database(self._path, KIND, write=True) as db, db.transaction(write=True) as c:
-            so_far = [Move(**row) for row in c.execute(_of(pointer)).mappings()]
+            so_far = [Move(*row) for row in c.execute(OF_POINTER, (pointer,))]
             move = decide(so_far)
             if move is None:
                 return so_far[-1]
-            row = asdict(move)
-            del row["seq"]
-            key = c.execute(sa.insert(MOVES).values(row)).inserted_primary_key
-            kept = replace(move, seq=key[0] if key else 0)
+            c.execute(INSERT, astuple(move)[1:])
+            kept = replace(move, seq=c.lastrowid or 0)
             note(kept)
             return kept
 
@@ -161,28 +159,26 @@ class SqliteMoves:
         if not self._path.exists():
             return None
         with Database(self._path, KIND, write=False) as db, db.transaction() as c:
-            if not sa.inspect(c).has_table(ROLLOUT.name):  # an older file
-                return None
-            return c.execute(sa.select(ROLLOUT.c.state)).scalar()
+            is_there = "SELECT 1 FROM sqlite_master WHERE name = 'rollout'"
+            return _state(c) if c.execute(is_there).fetchone() else None  # of an older file
 
     def change_rollout(self, decide: Change) -> str | None:
         """Keep what is decided, as one step that no other process comes between."""
         if not self._path.exists():
             self._create()
         with Database(self._path, KIND, write=True) as db, db.transaction(write=True) as c:
-            current: str | None = c.execute(sa.select(ROLLOUT.c.state)).scalar()
+            current = _state(c)
             state = decide(current)
             if state is None:
                 return current
-            c.execute(sa.delete(ROLLOUT))
-            c.execute(sa.insert(ROLLOUT).values(id=ONLY, state=state))
+            c.execute("INSERT OR REPLACE INTO rollout (id, state) VALUES (1, ?)", (state,))
             return state
 
-    def _read(self, query: sa.Select[tuple[object, ...]]) -> list[Move]:
+    def _read(self, question: str, asked: tuple[str, ...]) -> list[Move]:
         if not self._path.exists():
             return []
         with Database(self._path, KIND, write=False) as db, db.transaction() as c:
-            return [Move(**row) for row in c.execute(query).mappings()]
+            return [Move(*row) for row in c.execute(question, asked)]
 
     def _create(self) -> None:
         """Make the file under another name first: one that exists has its table and triggers."""
@@ -191,12 +187,10 @@ class SqliteMoves:
             if not self._path.exists():
                 fresh = self._path.with_name(f"{self._path.name}.new")
                 fresh.unlink(missing_ok=True)
-                with Database(fresh, KIND, write=True) as db, db.transaction(write=True) as c:
-                    for trigger in APPEND_ONLY:
-                        c.exec_driver_sql(trigger)
+                Database(fresh, KIND, write=True).close()
                 fresh.rename(self._path)
 
 
-def _of(pointer: str | None) -> sa.Select[tuple[object, ...]]:
-    query = sa.select(MOVES).order_by(MOVES.c.seq)
-    return query if pointer is None else query.where(MOVES.c.pointer == pointer)
+def _state(cursor: Cursor) -> str | None:
+    row = cursor.execute(STATE).fetchone()
+    return None if row is None else str(row[0])

@@ -15,10 +15,8 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from litestar.types import Receive, Scope, Send
-
 from gemel.errors import GemelError, InternalError, NotAllowed, UnknownPath, quoted
-from gemel.serve.http.endpoint import new_id
+from gemel.serve.http.endpoint import Receive, Scope, Send, new_id
 from gemel.serve.http.guard import is_local
 from gemel.serve.http.problems import rendered
 

@@ -19,39 +19,37 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from gemel.arrays import Float32, Int64
 from gemel.errors import GalleryError, GalleryFull, GalleryUnavailable, quoted
 from gemel.gallery.attributes import Attributes
-from gemel.sqlite import Database, Kind
+from gemel.sqlite import Cursor, Database, Kind
 
 FILE = "gallery.db"
 FORMAT = "1"
 PAGE = 8192
 
-_tables = sa.MetaData()
-META = sa.Table(
-    "meta",
-    _tables,
-    sa.Column("key", sa.String, primary_key=True),
-    sa.Column("value", sa.String, nullable=False),
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS meta (
+        "key" VARCHAR NOT NULL,
+        value VARCHAR NOT NULL,
+        PRIMARY KEY ("key")
+    )""",
+    """CREATE TABLE IF NOT EXISTS rows (
+        seq INTEGER NOT NULL,
+        id VARCHAR NOT NULL,
+        live BOOLEAN NOT NULL,
+        embedding BLOB,
+        attributes VARCHAR,
+        digest BLOB,
+        PRIMARY KEY (seq),
+        UNIQUE (id)
+    )""",
+    # Counts deleted records without reading embeddings.
+    "CREATE INDEX IF NOT EXISTS rows_deleted ON rows (live) WHERE live IS 0",
 )
-ROWS = sa.Table(
-    "rows",
-    _tables,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("id", sa.String, nullable=False, unique=True),
-    sa.Column("live", sa.Boolean, nullable=False),
-    sa.Column("embedding", sa.LargeBinary),
-    sa.Column("attributes", sa.String),
-    sa.Column("digest", sa.LargeBinary),
-)
-# Counts deleted records without reading embeddings.
-sa.Index("rows_deleted", ROWS.c.live, sqlite_where=ROWS.c.live.is_(sa.false()))
 KIND = Kind(
-    _tables,
+    TABLES,
     GalleryError,
     GalleryError,
     full=GalleryFull,
@@ -69,6 +67,15 @@ DAMAGED = (
 )
 TOTAL = "digest"
 """Key in the meta table: all digests of rows by XOR; not there while some row has none."""
+SET_META = 'INSERT OR REPLACE INTO meta ("key", value) VALUES (?, ?)'
+PUT = """
+    INSERT INTO rows (seq, id, live, embedding, attributes, digest) VALUES (?, ?, 1, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, live = excluded.live,
+    embedding = excluded.embedding, attributes = excluded.attributes, digest = excluded.digest
+"""
+DELETE = """
+    UPDATE rows SET seq = ?, live = 0, embedding = NULL, attributes = NULL, digest = ? WHERE id = ?
+"""
 
 
 @dataclass(frozen=True)
@@ -100,30 +107,27 @@ class Rows:
 
     def meta(self) -> dict[str, str]:
         """What is noted about the gallery as a whole."""
-        with self._database.transaction() as connection:
-            return {row.key: row.value for row in connection.execute(sa.select(META))}
+        with self._database.transaction() as cursor:
+            return dict(cursor.execute('SELECT "key", value FROM meta').fetchall())
 
     def note(self, values: dict[str, str]) -> None:
         """Note something about the gallery as a whole, durably."""
-        statement = insert(META)
-        statement = statement.on_conflict_do_update(
-            index_elements=["key"], set_={"value": statement.excluded.value}
-        )
-        with self._database.transaction(write=True) as connection:
-            connection.execute(statement, [{"key": k, "value": v} for k, v in values.items()])
+        with self._database.transaction(write=True) as cursor:
+            cursor.executemany(SET_META, values.items())
 
     def counts(self) -> tuple[int, int]:
         """How many records are live, and how many are marked as deleted."""
-        total = sa.select(sa.func.count()).select_from(ROWS)
-        with self._database.transaction() as connection:
-            n_rows = connection.execute(total).scalar_one()
-            n_deleted = connection.execute(total.where(ROWS.c.live.is_(sa.false()))).scalar_one()
+        total = "SELECT count(*) FROM rows"
+        with self._database.transaction() as cursor:
+            (n_rows,) = cursor.execute(total).fetchone()
+            (n_deleted,) = cursor.execute(f"{total} WHERE live IS 0").fetchone()
         return n_rows - n_deleted, n_deleted
 
     def last_seq(self) -> int:
         """The number of the last change; 0 before the first."""
-        with self._database.transaction() as connection:
-            return connection.execute(sa.select(sa.func.max(ROWS.c.seq))).scalar_one() or 0
+        with self._database.transaction() as cursor:
+            (last,) = cursor.execute("SELECT max(seq) FROM rows").fetchone()
+        return int(last or 0)
 
     def put(
         self, seqs: Int64, ids: Sequence[str], rows: Float32, attributes: Sequence[Attributes]
@@ -133,58 +137,32 @@ class Rows:
         Returns:
             The digest of each row.
         """
-        statement = insert(ROWS)
-        statement = statement.on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                name: statement.excluded[name]
-                for name in ("seq", "live", "embedding", "attributes", "digest")
-            },
-        )
         encode = msgspec.json.Encoder(order="sorted").encode
         values = []
         for seq, record, row, named in zip(seqs.tolist(), ids, rows, attributes, strict=True):
             stored = row.tobytes(), encode(named).decode() if named else None
-            value = {"seq": seq, "id": record, "live": True}
-            value |= {"embedding": stored[0], "attributes": stored[1]}
-            values.append(value | {"digest": row_digest(seq, record, *stored)})
-        digests = [value["digest"] for value in values]
-        with self._database.transaction(write=True) as connection:
-            _replace(connection, ids, digests)
-            connection.execute(statement, values)
+            values.append((seq, record, *stored, row_digest(seq, record, *stored)))
+        digests = [value[-1] for value in values]
+        with self._database.transaction(write=True) as cursor:
+            _replace(cursor, ids, digests)
+            cursor.executemany(PUT, values)
         return digests
 
     def delete(self, seqs: Int64, ids: Sequence[str]) -> None:
         """Mark records as deleted and forget what they held, in one transaction."""
-        statement = (
-            sa.update(ROWS)
-            .where(ROWS.c.id == sa.bindparam("record"))
-            .values(
-                seq=sa.bindparam("new_seq"),
-                live=False,
-                embedding=None,
-                attributes=None,
-                digest=sa.bindparam("new_digest"),
-            )
-        )
         values = [
-            {
-                "record": record,
-                "new_seq": seq,
-                "new_digest": row_digest(seq, record, None, None),
-            }
+            (seq, row_digest(seq, record, None, None), record)
             for seq, record in zip(seqs.tolist(), ids, strict=True)
         ]
-        with self._database.transaction(write=True) as connection:
-            _replace(connection, ids, [value["new_digest"] for value in values])
-            connection.execute(statement, values)
+        with self._database.transaction(write=True) as cursor:
+            _replace(cursor, ids, [digest for _, digest, _ in values])
+            cursor.executemany(DELETE, values)
 
     def get(self, record: str, dim: int) -> tuple[Float32, Attributes] | None:
         """Embedding (d,) and attributes of one record, or None."""
-        with self._database.transaction() as connection:
-            found = connection.exec_driver_sql(
-                f"SELECT {self._columns()} FROM rows WHERE id = ?", (record,)
-            ).one_or_none()
+        with self._database.transaction() as cursor:
+            question = f"SELECT {self._columns()} FROM rows WHERE id = ?"
+            found = cursor.execute(question, (record,)).fetchone()
         if found is None or not found[2]:
             return None
         self._check([found])
@@ -193,18 +171,16 @@ class Rows:
 
     def seal(self) -> int:
         """Give a digest to rows that have none, as they are now; how many there were."""
-        with self._database.transaction(write=True) as connection:
-            bare = connection.exec_driver_sql(
+        with self._database.transaction(write=True) as cursor:
+            bare = cursor.execute(
                 f"SELECT {self._columns()} FROM rows WHERE digest IS NULL"
-            ).all()
+            ).fetchall()
             for seq, record, _, embedding, attributes, _ in bare:
                 digest = row_digest(seq, record, embedding, attributes)
-                connection.exec_driver_sql(
-                    "UPDATE rows SET digest = ? WHERE seq = ?", (digest, seq)
-                )
-            if bare or _total(connection) is None:
-                total = _combined(connection.exec_driver_sql("SELECT digest FROM rows").scalars())
-                connection.exec_driver_sql(SET_TOTAL, (TOTAL, total.hex()))
+                cursor.execute("UPDATE rows SET digest = ? WHERE seq = ?", (digest, seq))
+            if bare or _total(cursor) is None:
+                total = _combined(d for (d,) in cursor.execute("SELECT digest FROM rows"))
+                cursor.execute(SET_META, (TOTAL, total.hex()))
         return len(bare)
 
     def digests(self) -> Iterator[tuple[str, bytes | None]]:
@@ -244,11 +220,10 @@ class Rows:
         Raises:
             GalleryError: a row is not as it was written, or, of all rows, one is missing.
         """
-        with self._database.transaction() as connection:
-            total, seen = None if after else _total(connection), bytes(DIGEST_BYTES)
-            cursor = connection.exec_driver_sql(
-                f"SELECT {self._columns()} FROM rows WHERE seq > {int(after)} ORDER BY seq"
-            )
+        with self._database.transaction() as cursor:
+            total, seen = None if after else _total(cursor), bytes(DIGEST_BYTES)
+            question = f"SELECT {self._columns()} FROM rows WHERE seq > ? ORDER BY seq"
+            cursor.execute(question, (int(after),))
             while found := cursor.fetchmany(PAGE):
                 self._check(found)
                 if total is not None:
@@ -289,13 +264,12 @@ def row_digest(seq: int, record: str, embedding: bytes | None, attributes: str |
     return hashlib.sha256(b"".join((head, name, content, more))).digest()[:DIGEST_BYTES]
 
 
-SET_TOTAL = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
-
-
-def _total(connection: sa.Connection) -> bytes | None:
+def _total(cursor: Cursor) -> bytes | None:
     """All digests together, as they were when the last change was written."""
-    text = connection.scalar(sa.select(META.c.value).where(META.c.key == TOTAL))
-    return None if text is None else bytes.fromhex(text) if HEX.fullmatch(str(text)) else b""
+    found = cursor.execute('SELECT value FROM meta WHERE "key" = ?', (TOTAL,)).fetchone()
+    if found is None:
+        return None
+    return bytes.fromhex(found[0]) if HEX.fullmatch(str(found[0])) else b""
 
 
 def _combined(digests: Iterable[bytes | None], start: bytes = bytes(DIGEST_BYTES)) -> bytes:
@@ -305,17 +279,17 @@ def _combined(digests: Iterable[bytes | None], start: bytes = bytes(DIGEST_BYTES
     return total.to_bytes(DIGEST_BYTES)
 
 
-def _replace(connection: sa.Connection, ids: Sequence[str], digests: Iterable[bytes]) -> None:
+def _replace(cursor: Cursor, ids: Sequence[str], digests: Iterable[bytes]) -> None:
     """Take the digests of rows that are about to be written into the one of all."""
-    total = _total(connection)
+    total = _total(cursor)
     if total is None:
         return
-    before = connection.exec_driver_sql(
+    before = cursor.execute(
         "SELECT digest FROM rows WHERE id IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(ids).decode(),),
-    ).scalars()
-    total = _combined([*before, *digests], total)
-    connection.exec_driver_sql(SET_TOTAL, (TOTAL, total.hex()))
+    )
+    total = _combined([*(digest for (digest,) in before), *digests], total)
+    cursor.execute(SET_META, (TOTAL, total.hex()))
 
 
 def _matrix(blobs: list[bytes | None], ids: list[str], dim: int, path: Path) -> Float32:

@@ -1,31 +1,18 @@
-"""The service as a web application: its routes, its pages, and errors in our shape."""
+"""The service as a web application: its routes and its pages."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from litestar import Litestar, Request, Response
-from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
-
-from gemel.errors import (
-    ConfigError,
-    GemelError,
-    InternalError,
-    RequestError,
-    UnknownPath,
-    WrongMethod,
-    quoted,
-)
+from gemel.errors import ConfigError
 from gemel.serve.access.access import Access
 from gemel.serve.http.door import Door
-from gemel.serve.http.endpoint import Endpoint, accepted_id, new_id
-from gemel.serve.http.front import Front
+from gemel.serve.http.endpoint import Endpoint
+from gemel.serve.http.front import Front, Page
 from gemel.serve.http.guard import Guard
-from gemel.serve.http.problems import V2, rendered
 from gemel.serve.http.table import TABLE
 from gemel.serve.projects import Projects
 from gemel.serve.service import Service
@@ -42,7 +29,7 @@ def create_app(
     settings: ServeSettings | None = None,
     *,
     log: Any = None,
-    pages: Sequence[HTTPRouteHandler] = (),
+    pages: Mapping[str, Page] | None = None,
     access: Access | None = None,
     projects: Projects | None = None,
 ) -> Front:
@@ -52,8 +39,7 @@ def create_app(
         service: what answers.
         settings: limits; defaults if left out.
         log: a logger; JSON lines to stderr if left out.
-        pages: further handlers, such as those of the console; one whose `opt` says `free` needs no
-            key.
+        pages: such as those of the console, by path; None for none.
         access: who may ask what; left out, nobody is asked who they are.
         projects: further ones, which end with this one; None for none.
     Returns:
@@ -68,39 +54,8 @@ def create_app(
         permit, answer = partial(door.permit, route), door.answer_to(route)
         endpoint = Endpoint(route, permit, answer, door.intake, witness, log)
         endpoints.setdefault(route.path, {})[route.method] = endpoint
-
-    def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        """What goes wrong with a page, or where nothing is."""
-        raw = request.headers.get("x-request-id", "").encode("latin-1")
-        request_id = accepted_id(raw) or new_id()
-        known = _explained(error, request)
-        if known.status == 500:
-            log.error("request_failed", route="other", request_id=request_id, exc_info=error)
-        shape = V2 if request.url.path.startswith(f"{V2}/models/") else "other"
-        lines, body = rendered(known, shape, request_id)
-        front.witness.count("other", known.status)
-        headers = {k.decode(): v.decode() for k, v in lines if k != b"content-length"}
-        if isinstance(error, HTTPException) and error.headers:
-            headers.update({k.lower(): v for k, v in error.headers.items()})
-        media_type = headers.pop("content-type")
-        return Response(body, status_code=known.status, media_type=media_type, headers=headers)
-
-    others = Litestar(
-        list(pages),
-        openapi_config=None,
-        logging_config=None,
-        exception_handlers={Exception: on_error},
-        on_startup=[door.start],
-        on_shutdown=[
-            *([projects.close] if projects else []),
-            door.stop,
-            *([witness.traces.close] if witness.traces else []),
-        ],
-    )
     guard = Guard(settings.host, settings.allowed_hosts)
-    free = {path for page in pages for path in page.paths if page.opt.get("free")}
-    front = Front(door, guard, access or Access(), endpoints, others, witness, free, projects)
-    return front
+    return Front(door, guard, access or Access(), endpoints, pages or {}, witness, log, projects)
 
 
 def _traces(settings: ServeSettings, log: Any) -> Traces | None:
@@ -120,18 +75,3 @@ def _traces(settings: ServeSettings, log: Any) -> Traces | None:
     logger = logging.getLogger("opentelemetry")
     logger.handlers, logger.propagate = [Forward(log)], False
     return Traces(settings.traces_to, settings.trace_ratio)
-
-
-def _explained(error: Exception, request: Request[Any, Any, Any]) -> GemelError:
-    if isinstance(error, GemelError):
-        return error
-    if not isinstance(error, HTTPException):
-        return InternalError("internal error")
-    path = request.url.path
-    if error.status_code == 404:
-        return UnknownPath(f"nothing at {quoted(path, 120)}", hint="see /openapi.json")
-    if error.status_code == 405:
-        return WrongMethod(f"{request.method} is not possible here", where=path, hint="use GET")
-    if error.status_code >= 500:
-        return InternalError("internal error")
-    return RequestError(error.detail or "bad request")

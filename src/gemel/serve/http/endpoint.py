@@ -12,14 +12,13 @@ import itertools
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.types import Receive, Scope, Send
 
 from gemel.errors import (
     BodyTooLarge,
@@ -38,6 +37,11 @@ from gemel.serve.service import Verb
 from gemel.serve.steps import Lane
 from gemel.serve.witness import Witness
 
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+"""What a server and an application hand each other (ASGI 3)."""
 MAX_ID = 128
 MAX_DIGITS = 9
 _PREFIX = secrets.token_hex(4)

@@ -13,9 +13,8 @@ import re
 import socket
 from collections.abc import Sequence
 
-from litestar.types.asgi_types import HTTPScope
-
 from gemel.errors import NotAllowed, RequestError, WrongHost, quoted
+from gemel.serve.http.endpoint import Scope
 
 ANY = "*"
 OWN = ("same-origin", "none")
@@ -38,7 +37,7 @@ class Guard:
         self._own = self._named | own
         self._kept: dict[bytes, str] = {}
 
-    def check(self, scope: HTTPScope, *, is_probe: bool) -> None:
+    def check(self, scope: Scope, *, is_probe: bool) -> None:
         """Return if the request may be answered.
 
         Args:
@@ -79,7 +78,7 @@ class Guard:
         if len(self._kept) < MAX_KEPT:
             self._kept[host] = name
 
-    def _check_page(self, scope: HTTPScope, host: bytes, origin: bytes, site: str) -> None:
+    def _check_page(self, scope: Scope, host: bytes, origin: bytes, site: str) -> None:
         """Return if a page of ours asks, or a person opens a page."""
         if origin:
             _, _, sender = origin.decode("latin-1").lower().partition("://")
