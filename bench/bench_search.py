@@ -12,20 +12,19 @@ second and P99 below 150 ms at 64 clients, below 6 ms at one; decisions as those
 from __future__ import annotations
 
 import argparse
-import asyncio
 import csv
 import json
 import os
 import random
 import subprocess
 import sys
-import time
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
+from ask_client import asked
 from bench_serve import cpu_seconds, machine, typo
 
 HERE = Path(__file__).parent
@@ -45,47 +44,6 @@ def queries(project: Path) -> list[dict[str, Any]]:
         query: dict[str, Any] = {n: typo(row[n], rng) or None if row[n] else None for n in TEXTS}
         found.append(query | {name: int(row[name]) for name in NUMBERS})
     return found
-
-
-async def client(at: tuple[str, int], sent: list[bytes], until: float, took: list[float]) -> None:
-    """Ask one after another on one connection until a time; milliseconds of each answer."""
-    reader, writer = await asyncio.open_connection(*at)
-    for body in sent:
-        began = time.perf_counter()
-        if began > until:
-            break
-        head = f"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-        writer.write(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
-        said = (await reader.readuntil(b"\r\n\r\n")).lower()
-        if b" 200 " not in said.partition(b"\r\n")[0]:
-            raise SystemExit(said.decode())
-        n_bytes = int(said.partition(b"content-length:")[2].split(b"\r\n")[0])
-        await reader.readexactly(n_bytes)
-        took.append((time.perf_counter() - began) * 1000)
-    writer.close()
-
-
-def drive(url: str, project: Path, n_clients: int, seconds: float) -> None:
-    """Print what clients measured: requests a second, latencies in ms."""
-    at = urlsplit(url)
-    bodies = [json.dumps({"query": q, "k": 10}).encode() for q in queries(project)] * 20
-    took: list[float] = []
-
-    async def all_of_them() -> None:
-        until = time.perf_counter() + seconds
-        where = str(at.hostname), int(at.port or 80)
-        step = len(bodies) // n_clients
-        await asyncio.gather(
-            *(client(where, bodies[i * step :], until, took) for i in range(n_clients))
-        )
-
-    asyncio.run(all_of_them())
-    p50, p99 = np.percentile(took, [50, 99]).round(2).tolist()
-    print(
-        json.dumps(
-            {"requests_per_second": round(len(took) / seconds, 1), "p50_ms": p50, "p99_ms": p99}
-        )
-    )
 
 
 def compared(project: Path) -> dict[str, int]:
@@ -115,18 +73,22 @@ def compared(project: Path) -> dict[str, int]:
 def measure(said: argparse.Namespace) -> dict[str, Any]:
     gemel = str(Path(sys.executable).parent / "gemel")
     command = [gemel, "serve", "--port", "0", "--config", str(said.project / "gemel.toml")]
+    command += ["--set", "serve.cache_bytes=0"]  # else a query that comes again is not encoded
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found: dict[str, Any] = {"compared_with_a_scan_of_all": compared(said.project)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as service:
+    sent = [json.dumps({"query": query, "k": 10}) for query in queries(said.project)]
+    with (
+        tempfile.TemporaryDirectory() as state,
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as service,
+    ):
+        bodies = Path(state) / "bodies.txt"
+        bodies.write_text("\n".join(sent))
         said_so = next((line for line in service.stderr or () if " serves;" in line), "")
         url = said_so.partition(" ")[0]
         try:
             for n in said.clients:
                 before = cpu_seconds(service.pid)
-                driver = [sys.executable, __file__, "--project", str(said.project), "--drive", url]
-                driver += ["--clients", str(n), "--seconds", str(said.seconds)]
-                drive_of = subprocess.run(driver, stdout=subprocess.PIPE, text=True, check=True)
-                at: dict[str, Any] = json.loads(drive_of.stdout)
+                at = asked(f"{url}/v1/search", bodies, n, said.seconds)
                 n_asked = at["requests_per_second"] * said.seconds
                 at["service_cpu_ms"] = round((cpu_seconds(service.pid) - before) / n_asked * 1e3, 2)
                 found[f"clients_{n}"] = at
@@ -142,10 +104,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--out", type=Path, default=HERE / "results" / "serve-search.json")
-    parser.add_argument("--drive", help=argparse.SUPPRESS)
     said = parser.parse_args()
-    if said.drive:
-        return drive(said.drive, said.project, said.clients[0], said.seconds)
     result = {"what": "POST /v1/search with a learned comparator", "targets": TARGETS}
     result |= measure(said)
     result["load"] = [round(x, 1) for x in os.getloadavg()]
