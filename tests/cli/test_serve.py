@@ -1,6 +1,7 @@
 """What `gemel serve` puts together: a release, its gallery, the ledger, the page, the pointer."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -11,10 +12,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.serve.http.raw import connect, received, request
 
 from gemel.cli.project import Project
 from gemel.cli.serve import application
@@ -72,21 +75,41 @@ def test_a_proposal_is_the_same_over_http_and_on_the_command_line(
     assert served == json.loads(gemel("review", "proposal", "--json").out)
 
 
+def in_flight(pool: ThreadPoolExecutor, url: str) -> Future[Any]:
+    """A request whose body has come whole, and which is not answered yet."""
+    idle = 'gemel_batch_running_seconds{lane="encode"} 0.0'
+    for n in itertools.count():  # embeddings that are known would be no work
+        pairs = [{**PAIR, "left": {**PAIR["left"], "town": f"ulm {n} {i}"}} for i in range(200)]
+        asked = pool.submit(ask, url + "/v1/verify-batch", {"pairs": pairs})
+        while not asked.done():
+            if idle not in ask(url + "/metrics"):
+                return asked
+    raise AssertionError
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_service_with_success(project: Path, sent: signal.Signals) -> None:
+    """Soon, whoever is silent, half way or not answered yet; who is not gets an answer."""
     command = [sys.executable, "-m", "gemel", "serve", "--port", "0"]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ}
-    ) as process:
+    with (
+        ThreadPoolExecutor(1) as pool,
+        subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ}
+        ) as process,
+    ):
         try:
             assert process.stderr is not None
             lines = iter(process.stderr.readline, "")
             url = next(line.split()[0] for line in lines if line.startswith("http://"))
             assert ask(url + "/readyz")["status"] == "ready"
-            process.send_signal(sent)
-            rest = process.stderr.read()
-            assert process.wait(30) == 0, rest
-            assert "Traceback" not in rest
+            with connect(url), connect(url) as half:
+                half.sendall(request("POST /v1/verify", Content_Length="9")[:-4])
+                asked = in_flight(pool, url)
+                process.send_signal(sent)
+                assert process.wait(5) == 0
+                assert received(half).status == 503
+            assert len(asked.result()["results"]) == 200
+            assert "Traceback" not in process.stderr.read()
         finally:
             process.kill()
 

@@ -88,6 +88,13 @@ def test_a_key_is_one_of_its_project(town: Town) -> None:
     assert town.client.get("/projects/two/v1/release", headers=evil).status_code == 421
 
 
+def test_none_is_opened_for_a_page_of_another_site(town: Town) -> None:
+    """It would cost a page nothing, and the service its memory."""
+    for headers, status in (({"sec-fetch-site": "cross-site"}, 403), ({"host": "evil.test"}, 421)):
+        assert town.client.get("/projects/one/v1/release", headers=headers).status_code == status
+    assert town.projects.names == ()
+
+
 def test_what_is_no_project_is_not_found(town: Town) -> None:
     names = ("none", "empty", "..", "%2e%2e", "one%2f..", "ONE", "", ".", "one/../two%00")
     for path in ("/projects/one", *(f"/projects/{name}/x/v1/y" for name in names)):

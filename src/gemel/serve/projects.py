@@ -61,22 +61,31 @@ class Projects:
         """Of those that are open, the one used last at the end."""
         return tuple(name for name, one in self._opened.items() if one.front is not None)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request whose path begins with `/projects/NAME/`."""
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, check: Callable[[Scope], None]
+    ) -> None:
+        """Answer a request whose path begins with `/projects/NAME/`.
+
+        Args:
+            scope: of the request.
+            receive: see ASGI.
+            send: see ASGI.
+            check: raises for whom no project is opened, told what the project would be asked.
+        """
         path, raw = str(scope["path"]), bytes(scope["raw_path"])
         name, slash, rest = path[len(PREFIX) :].partition("/")
         start = f"{PREFIX}{name}/".encode()
         try:
             if not NAME.fullmatch(name) or not slash or not raw.startswith(start):
                 raise UnknownPath(f"no project {quoted(name)}", hint=f"{PREFIX}NAME/v1/verify")
+            inner = {**scope, "path": f"/{rest}", "raw_path": b"/" + raw[len(start) :]}
+            check(inner)
             async with self._entered(name) as front:
                 host = (scope.get("client") or ("",))[0]
                 if not is_local(host) and not front.access.is_guarded:
                     what = "this project asks nobody who they are, and answers this machine only"
                     hint = "make a key for it: gemel keys add NAME --role reader"
                     raise NotAllowed(what, hint=hint)
-                raw_rest = b"/" + raw[len(start) :]
-                inner: Any = {**scope, "path": f"/{rest}", "raw_path": raw_rest}
                 await front(inner, receive, send)
         except GemelError as error:
             await self._refuse(send, error)

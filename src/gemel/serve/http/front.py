@@ -87,11 +87,11 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or start and stop."""
         if scope["type"] == "http":
-            answer = self._answer
-            if self._projects is not None and scope["path"].startswith(PROJECTS):
-                answer = self._projects
             with suppress(asyncio.CancelledError):  # the client has gone, or the service ends
-                await answer(scope, receive, send)
+                if self._projects is not None and scope["path"].startswith(PROJECTS):
+                    await self._projects(scope, receive, send, self._check)
+                else:
+                    await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:  # a socket of its own, of which there is none here
@@ -115,7 +115,7 @@ class Front:
         found = self._endpoints.get(path) or self._other(path, scope["raw_path"])
         caller = LOCAL
         try:
-            self._guard.check(scope, is_probe=path in PROBES)
+            self._check(scope)
             if found is None:
                 await self._show(scope, send)
                 return
@@ -133,6 +133,14 @@ class Front:
             await self._tell_methods(send, found)
         else:
             await endpoint(scope, receive, send, caller)
+
+    def _check(self, scope: Scope) -> None:
+        """Return if a request may be answered, whoever asks.
+
+        Raises:
+            GemelError: it may not.
+        """
+        self._guard.check(scope, is_probe=scope["path"] in PROBES)
 
     def _other(self, path: str, raw: bytes) -> ByMethod | None:
         """The routes at a path that is not written as in the table; an id may hold slashes."""
