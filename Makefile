@@ -83,12 +83,16 @@ bench-hostile: setup
 	$(BIN)/python bench/bench_hostile.py $(ARGS)
 
 # The demo makes the release and the 10,000 records that are searched. The first script needs wrk
-# (apt-get install wrk).
+# (apt-get install wrk); the last one reads sentences, DATA names the folder that holds them.
 bench-serve: setup
 	$(BIN)/gemel demo --folder .cache/bench-demo --no-serve
-	$(BIN)/python bench/bench_serve.py
-	$(BIN)/python bench/bench_search.py --project .cache/bench-demo $(ARGS)
+	$(BIN)/python bench/bench_serve.py $(ARGS)
+	$(BIN)/python bench/bench_serve.py --project .cache/bench-demo $(ARGS)
+	$(BIN)/python bench/bench_serve.py --images $(ARGS)
+	$(BIN)/python bench/bench_search.py --project .cache/bench-demo
+	$(BIN)/python bench/bench_start.py
 	$(BIN)/python bench/bench_load.py
+	$(if $(DATA),$(BIN)/python bench/bench_texts.py $(DATA))
 
 # Parts that stand in results/train.json are not measured again: ARGS="--sections triplets export".
 bench-train: setup

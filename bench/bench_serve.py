@@ -1,19 +1,25 @@
-"""Requests per second of /v1/verify on rows against a bare route of the same framework.
+"""Requests per second of /v1/verify against bare routes of a framework.
 
-    python bench/bench_serve.py [--release FOLDER] [--seconds 8] [--rounds 5]
+    python bench/bench_serve.py [--project FOLDER | --images] [--seconds 8] [--rounds 5]
 
 Both servers run on one process each with the same uvicorn, parse the same body into the same type
 and answer with a body of the same size; the bare ones return a constant. `typed` is a plain
-Litestar route; `raw` is the least that Litestar can do, an ASGI mount. wrk drives them in turn, so
-that whatever else the machine does hits both; the figure is the median ratio of the rounds. All
-20,000 bodies differ. The service keeps its ledger. Without --release, the tower is that of training
-before its first step: the speed does not depend on the weights.
+Litestar route; `raw` is an ASGI application and nothing else; `read`, of images, is `typed` and
+makes pixels of the pictures, as whoever compares them must. wrk drives them in turn, so that
+whatever else the machine does hits all; the figure is the median ratio of the rounds. All bodies
+differ. The service keeps its ledger and no cache.
+
+Rows are those of people, of the release that a project has as stable (one of `gemel demo`), or of
+the small tower before its first step; images are PNG files of 28 pixels, with the smallest tower of
+images before its first step. The speed does not depend on the weights.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import io
 import json
 import os
 import platform
@@ -30,7 +36,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from litestar.types import Receive, Scope, Send
+from PIL import Image
 
 from gemel.serve.wire.pairs import VerifyBody, VerifyReply
 
@@ -38,23 +46,15 @@ HERE = Path(__file__).parent
 NAMES = ("fname_c1", "fname_c2", "lname_c1", "lname_c2")
 NUMBERS = ("by", "bm", "bd")
 N_ROWS = 4000
-N_BODIES = 20_000
+N_BODIES, N_PICTURES = 20_000, 4_000
+SIDE = 28
+TARGETS = {"rows": 0.75, "project": 0.65, "images": 0.6}
 
 
 def build_release(into: Path) -> None:
     """A release of the small row tower, untrained, fitted to random people."""
     from gemel.data.schema import Field
-    from gemel.decide.bands import Band
-    from gemel.decide.policy import Policy
-    from gemel.decide.ratio import Logistic
-    from gemel.encode.comparators.cosine import Cosine
-    from gemel.encode.encoder import Encoder
-    from gemel.encode.row.modality import ROW
     from gemel.encode.row.prepare import RowPrepare
-    from gemel.release import folder as folders
-    from gemel.release import probes
-    from gemel.release.release import Head, seal
-    from gemel.train.export import export
     from gemel.train.towers.tabular import RowTower
 
     rng = random.Random(0)
@@ -62,11 +62,40 @@ def build_release(into: Path) -> None:
     rows = [person(rng) for _ in range(N_ROWS)]
     prepare = RowPrepare.fit(rows, fields)
     arrays = prepare(rows)
-    network, _ = export(RowTower(prepare, arrays, size="small"), arrays)
+    seal_release(into, prepare, rows[:24], (RowTower(prepare, arrays, size="small"), arrays))
+
+
+def build_images(into: Path) -> None:
+    """A release of the tiny image tower, untrained, fitted to random drawings."""
+    from gemel.encode.image.prepare import ImagePrepare
+    from gemel.train.towers.image import ImageTower
+
+    rng = np.random.default_rng(0)
+    files = [picture(rng) for _ in range(200)]
+    prepare = ImagePrepare.fit(files)
+    arrays = prepare(files)
+    seal_release(into, prepare, files[:24], (ImageTower(prepare, arrays, size="tiny"), arrays))
+
+
+def seal_release(into: Path, prepare: Any, payloads: list[Any], tower: tuple[Any, Any]) -> None:
+    """A release of a tower and the arrays that it is exported with."""
+    from gemel.decide.bands import Band
+    from gemel.decide.policy import Policy
+    from gemel.decide.ratio import Logistic
+    from gemel.encode import modality
+    from gemel.encode.comparators.cosine import Cosine
+    from gemel.encode.encoder import Encoder
+    from gemel.release import folder as folders
+    from gemel.release import probes
+    from gemel.release.release import Head, seal
+    from gemel.train.export import export
+
+    network, _ = export(*tower)
     band = Band(threshold=0.8, review_low=0.75, review_high=0.8)
     policy = Policy(
         verify=band, search=band, prior=0.1, likelihood=Logistic(slope=8.0, intercept=-4.0)
     )
+    kind = modality.named(prepare.modality)
     with folders.draft(into) as draft:
         (draft / "encoder").mkdir()
         (draft / "encoder" / "prepare.json").write_text(json.dumps(prepare.spec()))
@@ -74,8 +103,8 @@ def build_release(into: Path) -> None:
         Cosine().save(draft)
         policy.save(draft)
         encoder = Encoder.open(draft / "encoder")
-        probes.write(draft, ROW, rows[:24], encoder.encode(rows[:24]))
-        seal(draft, into, Head(space_id=encoder.space_id, modality="row", name="bench"))
+        probes.write(draft, kind, payloads, encoder.encode(payloads))
+        seal(draft, into, Head(space_id=encoder.space_id, modality=kind.name, name="bench"))
 
 
 FIRST = (
@@ -110,6 +139,24 @@ def person(rng: random.Random) -> dict[str, Any]:
         "bm": rng.randint(1, 12),
         "bd": rng.randint(1, 28),
     }
+
+
+def picture(rng: np.random.Generator) -> bytes:
+    """A PNG file of a few blots."""
+    small = rng.random((4, 4)) > 0.6
+    large = np.kron(small, np.ones((SIDE // 4, SIDE // 4))) * 200 + rng.integers(0, 40, (SIDE, SIDE))
+    file = io.BytesIO()
+    Image.fromarray(large.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def picture_bodies() -> str:
+    """Requests, a line each, of two pictures."""
+    rng = np.random.default_rng(1)
+    files = [base64.b64encode(picture(rng)).decode() for _ in range(N_PICTURES)]
+    pairs = zip(files, files[1:] + files[:1], strict=True)
+    lines = (json.dumps({"left": {"image": a}, "right": {"image": b}}) for a, b in pairs)
+    return "\n".join(lines) + "\n"
 
 
 def bodies(n: int, rng: random.Random) -> str:
@@ -152,6 +199,13 @@ def serve_bare(reply: bytes) -> None:
     async def typed(data: VerifyBody) -> VerifyReply:
         return constant
 
+    @post("/read", status_code=200, sync_to_thread=False)
+    def read(data: VerifyBody) -> VerifyReply:
+        for side in (data.left, data.right):
+            file = io.BytesIO(base64.b64decode(side["image"]))
+            np.asarray(Image.open(file).convert("L"), np.float32)
+        return constant
+
     @asgi("/raw", copy_scope=False)
     async def raw(scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -163,7 +217,7 @@ def serve_bare(reply: bytes) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": reply, "more_body": False})
 
-    app = Litestar([typed, raw], openapi_config=None, logging_config=None)
+    app = Litestar([typed, raw, read], openapi_config=None, logging_config=None)
     sock = bind("127.0.0.1", 0)
     print(address(sock), flush=True)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
@@ -245,42 +299,50 @@ def machine() -> str:
     return f"{model or platform.processor()}, {os.cpu_count()} cores, {platform.system()}"
 
 
-def measure(arguments: argparse.Namespace, state: Path) -> dict[str, Any]:
-    release = arguments.release or state / "release"
-    if arguments.release is None:
-        build_release(release)
+def measure(said: argparse.Namespace, what: str, state: Path) -> dict[str, Any]:
+    release = state / "release"
+    if what == "project":
+        from gemel.cli.project import Project
+
+        release = Project.open(said.project / "gemel.toml").release().folder
+    else:
+        (build_images if what == "images" else build_release)(release)
+    text = picture_bodies() if what == "images" else bodies(N_BODIES, random.Random(1))
+    sent = state / "bodies.txt"
+    sent.write_text(text)
     rounds: list[dict[str, dict[str, float]]] = []
     with contextlib.ExitStack() as stack:
         where = ("--state", str(state))
         pid, url = stack.enter_context(
             served("--serve", "gemel", "--release", str(release), *where)
         )
-        lines = bodies(N_BODIES, random.Random(1))
-        sent = state / "bodies.txt"
-        sent.write_text(lines)
-        reply = one_reply(f"{url}/v1/verify", lines.splitlines()[0])
+        reply = one_reply(f"{url}/v1/verify", text.splitlines()[0])
         (state / "reply.json").write_bytes(reply)
         bare_pid, bare_url = stack.enter_context(served("--serve", "bare", *where))
-        targets = {
-            "gemel": (pid, f"{url}/v1/verify"),
-            "typed": (bare_pid, f"{bare_url}/typed"),
-            "raw": (bare_pid, f"{bare_url}/raw"),
-        }
+        targets = {"gemel": (pid, f"{url}/v1/verify")}
+        for name in ("typed", "raw", *(["read"] if what == "images" else [])):
+            targets[name] = bare_pid, f"{bare_url}/{name}"
         for target in targets.values():
-            drive(target, sent, 2, arguments.connections, 0)
-        for i in range(arguments.rounds):
-            seed = i + 1
+            drive(target, sent, 2, said.connections, 0)
+        for i in range(said.rounds):
             found = {
-                name: drive(target, sent, arguments.seconds, arguments.connections, seed)
+                name: drive(target, sent, said.seconds, said.connections, i + 1)
                 for name, target in targets.items()
             }
             rounds.append(found)
             print({k: v["requests_per_second"] for k, v in found.items()}, file=sys.stderr)
-    return summary(rounds, arguments)
+    return summary(rounds, said, what)
+
+
+RELEASES = {
+    "rows": "small row tower, untrained, cosine",
+    "project": "of gemel demo, learned comparator",
+    "images": "tiny image tower, untrained, cosine",
+}
 
 
 def summary(
-    rounds: list[dict[str, dict[str, float]]], arguments: argparse.Namespace
+    rounds: list[dict[str, dict[str, float]]], said: argparse.Namespace, what: str
 ) -> dict[str, Any]:
     def ratio(peer: str) -> float:
         key = "requests_per_second"
@@ -289,15 +351,17 @@ def summary(
     def cpu(name: str) -> float:
         return statistics.median(r[name].get("cpu_us_per_request", 0.0) for r in rounds)
 
+    found = {"ratio": ratio("typed"), "ratio_to_raw_asgi": ratio("raw")}
+    if what == "images":
+        found["ratio_to_reading"] = ratio("read")
     return {
-        "what": "POST /v1/verify on rows against a bare route that returns a constant",
-        "ratio": ratio("typed"),
-        "ratio_to_raw_asgi": ratio("raw"),
-        "target": 0.5,
+        "what": f"POST /v1/verify, {what}, against a bare route that returns a constant",
+        **found,
+        "target": TARGETS[what],
         "cpu_us_per_request": {name: cpu(name) for name in rounds[0]},
-        "connections": arguments.connections,
-        "seconds": arguments.seconds,
-        "release": "given" if arguments.release else "small row tower, untrained, cosine",
+        "connections": said.connections,
+        "seconds": said.seconds,
+        "release": RELEASES[what],
         "load": [round(x, 1) for x in os.getloadavg()],
         "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
@@ -307,24 +371,29 @@ def summary(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--release", type=Path)
+    parser.add_argument("--project", type=Path, help="of gemel demo")
+    parser.add_argument("--images", action="store_true")
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "serve.json")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--serve", choices=["gemel", "bare"], help=argparse.SUPPRESS)
+    parser.add_argument("--release", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--state", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.serve == "gemel":
-        return serve_gemel(arguments.release, arguments.state)
-    if arguments.serve == "bare":
-        return serve_bare((arguments.state / "reply.json").read_bytes())
+    said = parser.parse_args()
+    if said.serve == "gemel":
+        return serve_gemel(said.release, said.state)
+    if said.serve == "bare":
+        return serve_bare((said.state / "reply.json").read_bytes())
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed: apt-get install wrk, or https://github.com/wg/wrk")
+    what = "project" if said.project else "images" if said.images else "rows"
+    names = {"rows": "serve", "project": "serve-demo", "images": "serve-images"}
     with tempfile.TemporaryDirectory() as state:
-        result = measure(arguments, Path(state))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+        result = measure(said, what, Path(state))
+    out = said.out or HERE / "results" / f"{names[what]}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({k: v for k, v in result.items() if k != "rounds"}, indent=1))
 
 

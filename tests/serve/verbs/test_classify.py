@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -291,3 +292,16 @@ def test_python_callers_get_the_same_checks(service: Service, release: Release) 
 def gallery(release: Release, tmp_path: Path) -> Iterator[Gallery]:
     with Gallery.open(tmp_path / "gallery", space_id=release.space_id, dim=small.DIM) as gallery:
         yield gallery
+
+
+def test_a_class_with_a_very_long_name_is_told_whole_and_noted_short(
+    client: httpx.Client, ledger: Ledger
+) -> None:
+    name = "\u0001" * 100_000
+    assert client.post("/v1/records", json=records(name, ANNA)).status_code == 200
+    reply = client.post("/v1/classify", json={"query": ANNA[0]})
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["label"] == name
+    ledger.flush()
+    (entry,) = ledger.entries(kind="classify")
+    assert len(entry.text) < 8_192 and name[:100] == json.loads(entry.text)["label"]

@@ -17,6 +17,8 @@ from gemel.serve.wire.searches import (
     ClassReply,
 )
 
+MAX_NOTED = 100
+"""Characters of a class, and of its attribute, that an entry of the ledger has room for."""
 AS_MATCH = {"class": "match", "review": "review", "unknown": "no_match"}
 
 
@@ -59,8 +61,8 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
     )
     noted = Classified(
         outcome=outcome,
-        label=reply.label,
-        attribute=body.label,
+        label=reply.label[:MAX_NOTED] if isinstance(reply.label, str) else reply.label,
+        attribute=body.label[:MAX_NOTED],
         score=top.score,
         probability=top.probability,
         p_value=top.p_value,
