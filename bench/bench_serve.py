@@ -144,7 +144,9 @@ def person(rng: random.Random) -> dict[str, Any]:
 def picture(rng: np.random.Generator) -> bytes:
     """A PNG file of a few blots."""
     small = rng.random((4, 4)) > 0.6
-    large = np.kron(small, np.ones((SIDE // 4, SIDE // 4))) * 200 + rng.integers(0, 40, (SIDE, SIDE))
+    large = np.kron(small, np.ones((SIDE // 4, SIDE // 4))) * 200 + rng.integers(
+        0, 40, (SIDE, SIDE)
+    )
     file = io.BytesIO()
     Image.fromarray(large.astype(np.uint8)).save(file, "PNG")
     return file.getvalue()

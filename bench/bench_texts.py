@@ -134,21 +134,23 @@ def peer(command: list[str], port: int, path: str) -> Iterator[tuple[int, str]]:
     """A server that is asked as soon as it listens; its process id and address."""
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"}
-    with tempfile.TemporaryFile() as said:
-        with subprocess.Popen(command, stdout=said, stderr=said, env=environ) as process:
-            pin(process.pid, 0)
-            until = time.monotonic() + 180
-            try:
-                while True:
-                    with contextlib.suppress(OSError), socket.create_connection(("", port), 1):
-                        break
-                    if process.poll() is not None or time.monotonic() > until:
-                        said.seek(0)
-                        raise SystemExit(f"{command}:\n{said.read().decode()[-3000:]}")
-                    time.sleep(0.2)
-                yield process.pid, f"http://127.0.0.1:{port}{path}"
-            finally:
-                process.terminate()
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=said, stderr=said, env=environ) as process,
+    ):
+        pin(process.pid, 0)
+        until = time.monotonic() + 180
+        try:
+            while True:
+                with contextlib.suppress(OSError), socket.create_connection(("", port), 1):
+                    break
+                if process.poll() is not None or time.monotonic() > until:
+                    said.seek(0)
+                    raise SystemExit(f"{command}:\n{said.read().decode()[-3000:]}")
+                time.sleep(0.2)
+            yield process.pid, f"http://127.0.0.1:{port}{path}"
+        finally:
+            process.terminate()
 
 
 def free_port() -> int:

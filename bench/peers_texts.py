@@ -1,6 +1,6 @@
 """Sentence-transformers behind FastAPI, as its users write it: a route that encodes what it gets.
 
-    python bench/peers_texts.py MODEL PORT
+python bench/peers_texts.py MODEL PORT
 """
 
 from __future__ import annotations

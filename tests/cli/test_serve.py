@@ -93,9 +93,7 @@ def test_a_signal_ends_the_service_with_success(project: Path, sent: signal.Sign
     command = [sys.executable, "-m", "gemel", "serve", "--port", "0"]
     with (
         ThreadPoolExecutor(1) as pool,
-        subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env={**os.environ}
-        ) as process,
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process,
     ):
         try:
             assert process.stderr is not None
