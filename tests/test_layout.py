@@ -85,6 +85,7 @@ print("\\n" + json.dumps(sorted(sys.modules)))
         "grpc",
     }
     heavy |= {"opentelemetry", "jinja2", "scipy.special", "scipy.optimize", "scipy.stats", "PIL"}
+    heavy |= {"litestar", "sqlalchemy"}
     heavy |= {"gemel.train", "gemel.improve", "gemel.watch", "gemel.release.make"}
     assert not heavy & loaded
     verbs = {name for name in loaded if name.startswith("gemel.cli.")}
