@@ -105,6 +105,7 @@ def test_the_ready_made_function_opens_the_project_that_the_environment_names(
     status, *loaded = done.stdout.split()
     assert status == "200", done.stderr
     heavy = {"litestar", "sqlalchemy", "uvicorn", "grpc", "opentelemetry", "httpx", "jwt", "redis"}
+    heavy |= {"structlog", "rich"}
     heavy |= {"torch", "onnx", "sklearn", "pandas", "polars", "pyarrow", "faiss", "matplotlib"}
     heavy |= {"PIL", "soundfile", "jinja2", "scipy.special", "scipy.optimize", "scipy.stats"}
     heavy |= {"gemel.train", "gemel.improve", "gemel.watch", "gemel.release.make"}

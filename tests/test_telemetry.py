@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_every_event_that_is_logged_is_declared_and_the_other_way_round() -> Non
 def test_a_log_line_is_json_with_event_level_and_time() -> None:
     stream = io.StringIO()
     log = log_to(stream)
-    log.debug("hidden")
+    log.log(logging.DEBUG, "hidden")
     log.info("service_started", url="http://x")
     (line,) = stream.getvalue().splitlines()
     entry = json.loads(line)

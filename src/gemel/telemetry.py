@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import Metric as MetricFamily
 from prometheus_client.openmetrics import exposition as openmetrics
+
+from gemel.log import Log
 
 ROUTES = (
     "/v1/verify",
@@ -304,27 +305,14 @@ class _WithoutTimes:
             yield family
 
 
-def log_to(
-    stream: TextIO | None = None, *, level: str = "info"
-) -> structlog.typing.FilteringBoundLogger:
+def log_to(stream: TextIO | None = None, *, level: str = "info") -> Log:
     """A logger that writes one JSON object a line.
 
     Args:
         stream: where to; None is stderr as it is now.
         level: the lowest level that is written.
     """
-    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(stream or sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=True,
-    )
-    return logger
+    return Log(stream or sys.stderr, logging.getLevelNamesMapping()[level.upper()])
 
 
 class Forward(logging.Handler):
