@@ -298,7 +298,10 @@ def test_a_class_with_a_very_long_name_is_told_whole_and_noted_short(
     client: httpx.Client, ledger: Ledger
 ) -> None:
     name = "\u0001" * 100_000
-    assert client.post("/v1/records", json=records(name, ANNA)).status_code == 200
+    new = [
+        {"id": f"{i}", "payload": row, "attributes": {"class": name}} for i, row in enumerate(ANNA)
+    ]
+    assert client.post("/v1/records", json={"records": new}).status_code == 200
     reply = client.post("/v1/classify", json={"query": ANNA[0]})
     assert reply.status_code == 200, reply.text
     assert reply.json()["label"] == name
