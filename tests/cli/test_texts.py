@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from tests.cli import over_http
 from tests.console.test_pages import CHROMIUM, dumped
@@ -103,6 +104,16 @@ def test_it_is_served(project: Path) -> None:
         for wrong in ({"text": ""}, {"text": 5}, {"body": "x"}, {}):
             reply = httpx.post(f"{url}/v1/verify", json={"left": wrong, "right": "a b"})
             assert reply.status_code == 422, wrong
+        many = [f"the {i} th of many" for i in range(300)]
+        embedded = httpx.post(f"{url}/v1/embeddings", json={"input": many}, timeout=30).json()
+        np.testing.assert_allclose(
+            [one["embedding"] for one in embedded["data"]], release.encoder.encode(many), atol=1e-5
+        )
+        long = "many words in a row " * 40_000
+        reply = httpx.post(f"{url}/v1/verify", json={"left": long, "right": long}, timeout=30)
+        assert reply.json()["score"] == pytest.approx(1.0, abs=1e-5)
+        reply = httpx.post(f"{url}/v1/embeddings", json={"input": [long] * 3}, timeout=30)
+        assert "times the work of a small one" in reply.json()["error"]["message"]
 
 
 def test_classes_of_texts_are_told_apart_and_found_twice_over_http(

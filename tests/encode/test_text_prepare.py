@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gemel.encode.text.modality import TEXT
 from gemel.encode.text.parts import TextParts
-from gemel.encode.text.prepare import MAX_BYTES, TextPrepare, hashes
+from gemel.encode.text.prepare import MAX_BYTES, MAX_WIDTH, Hashed, TextPrepare, hashes
 from gemel.errors import InvalidInput, ReleaseError
 
 
@@ -43,6 +44,19 @@ def test_a_long_text_keeps_a_sample_that_estimates_overlap() -> None:
     # What stands at the end is as likely to count as what stands in front.
     changed = prepare([left + " " + " ".join(words[4000:])])["gram"]
     assert not np.array_equal(changed[0], prepare([left])["gram"][0])
+
+
+def test_a_long_text_is_looked_through_once_and_travels_with_what_it_has() -> None:
+    text = " ".join(f"word{i}" for i in range(5000))
+    prepare = TextPrepare(MAX_WIDTH)
+    checked = TEXT.checked(prepare, text)
+    arrived = TEXT.arrived(prepare, TEXT.travelling(checked))
+    assert checked == arrived == text and type(TEXT.pack(arrived)) is str
+    for there, plain in zip(prepare([arrived]).values(), prepare([text]).values(), strict=True):
+        assert np.array_equal(there, plain)
+    assert isinstance(arrived, Hashed) and TEXT.checked(prepare, arrived) is arrived
+    short = TEXT.checked(prepare, "a short one")
+    assert type(short) is str and TEXT.arrived(prepare, TEXT.travelling(short)) == short
 
 
 def test_the_width_is_what_most_texts_need() -> None:

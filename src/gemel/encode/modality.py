@@ -175,7 +175,7 @@ class Modality(Protocol):
         """The checked payload that `travelling` was given, in another process."""
         return said
 
-    def weight(self, item: Any) -> int:
+    def weight(self, item: Any) -> float:
         """Work that it is to read an item, in units of a small one, found without reading it."""
         return 1
 

@@ -70,16 +70,20 @@ class ImageTextModality(modality.Modality):
         return _of(payload).checked(_inner(prepare, payload), payload)
 
     def travelling(self, payload: Payload) -> Any:
-        """The picture with what the network sees of it, or the text."""
-        return _of(payload).travelling(payload)
+        """Which of the two it is, and that."""
+        kind = _of(payload)
+        return kind.name, kind.travelling(payload)
 
     def arrived(self, prepare: Prepare, said: Any) -> Payload:
         """The picture or text."""
-        return said if isinstance(said, str) else IMAGE.arrived(_both(prepare).image, said)
+        name, inner = said
+        both = _both(prepare)
+        return OF[name].arrived(both.image if name == IMAGE.name else both.text, inner)
 
-    def weight(self, item: Any) -> int:
-        """That of the picture; a text weighs 1."""
-        return IMAGE.weight(item) if isinstance(item, Mapping) and IMAGE.name in item else 1
+    def weight(self, item: Any) -> float:
+        """That of the picture or text."""
+        is_image = isinstance(item, Mapping) and IMAGE.name in item
+        return (IMAGE if is_image else TEXT).weight(item)
 
     def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
         """Which of the two it is, so that a search can be one of pictures only."""

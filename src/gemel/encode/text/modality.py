@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gemel.data.dataset import Dataset
 from gemel.data.sources import texts
 from gemel.data.sources.rows import Columns
@@ -13,10 +15,12 @@ from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.ngrams import ngrams
 from gemel.encode.text.parts import TextParts
-from gemel.encode.text.prepare import HINT, TextPrepare
+from gemel.encode.text.prepare import HINT, Hashed, TextPrepare, hashes
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.errors import InvalidInput
 
+UNIT = 16 << 10
+"""Characters that weigh as much as a small image: some 5 ms."""
 SHOWN = 400
 """Characters of a text that people are shown."""
 
@@ -39,7 +43,7 @@ class TextModality(modality.Modality):
 
     def pack(self, payload: Payload) -> Any:
         """The text itself."""
-        return payload
+        return str(payload)
 
     def unpack(self, packed: Any) -> Payload:
         """The text itself, if it is one."""
@@ -50,6 +54,32 @@ class TextModality(modality.Modality):
     def payload(self, prepare: Prepare, item: Any) -> Payload:
         """The text, checked."""
         return super().payload(prepare, {self.name: item} if isinstance(item, str) else item)
+
+    def checked(self, prepare: Prepare, payload: Payload) -> Payload:
+        """The text; a long one with what it has, looked through here and not again."""
+        payload = super().checked(prepare, payload)
+        if not isinstance(prepare, TextPrepare) or len(payload) < UNIT:
+            return payload
+        return payload if isinstance(payload, Hashed) else Hashed.of(payload, hashes(payload))
+
+    def travelling(self, payload: Payload) -> Any:
+        """The text, and what it has."""
+        found = payload.found if isinstance(payload, Hashed) else ()
+        return str(payload), [part.tobytes() for part in found]
+
+    def arrived(self, prepare: Prepare, said: Any) -> Payload:
+        """The text, with that."""
+        text, found = said
+        if not found:
+            return text
+        kinds = zip(found, (np.int32, np.uint8), strict=True)
+        values, counts = (np.frombuffer(part, kind) for part, kind in kinds)
+        return Hashed.of(text, (values, counts))
+
+    def weight(self, item: Any) -> float:
+        """Its length."""
+        text = item.get(self.name) if isinstance(item, Mapping) else item
+        return len(text) / UNIT if isinstance(text, str) else 1
 
     def schema(self, prepare: Prepare) -> dict[str, Any]:
         """An object with the text."""

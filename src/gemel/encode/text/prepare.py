@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.arrays import Int64
 from gemel.data.schema import Field
 from gemel.encode.row.prepare import folded
 from gemel.errors import DataError, InvalidInput, ReleaseError
@@ -31,6 +30,25 @@ FACTOR = np.uint64(1_099_511_628_211)
 MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 BLANK = ord(" ")
 HINT = 'send {"text": "..."}'
+Found = tuple[NDArray[np.int32], NDArray[np.uint8]]
+
+
+class Hashed(str):
+    """A text, with what it has, so that a long one is not looked through where others wait.
+
+    Attributes:
+        found: see `hashes`; as many as any width needs.
+    """
+
+    __slots__ = ("found",)
+    found: Found
+
+    @classmethod
+    def of(cls, text: str, found: Found) -> Hashed:
+        """A text of which this is known."""
+        new = cls(text)
+        new.found = found[0][:MAX_WIDTH], found[1][:MAX_WIDTH]
+        return new
 
 
 class TextPrepare:
@@ -85,7 +103,7 @@ class TextPrepare:
         gram = np.zeros((len(payloads), self.width), np.int32)
         count = np.zeros((len(payloads), self.width), np.uint8)
         for i, text in enumerate(payloads):
-            found, times = hashes(text)
+            found, times = text.found if isinstance(text, Hashed) else hashes(text)
             n = min(len(found), self.width)
             gram[i, :n], count[i, :n] = found[:n], times[:n]
         return {"gram": gram, "count": count}
@@ -108,31 +126,36 @@ def check_text(payload: Any) -> None:
         raise InvalidInput("an empty text", where="text", hint=HINT)
 
 
-def hashes(text: str) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+def hashes(text: str) -> Found:
     """What a text has: different hashes, increasing and above 0, and how often, at most 255."""
     words = folded(text).encode().split(b" ")
-    found = [_mixed(zlib.crc32(word), 1) for word in words]
-    found += [_mixed(zlib.crc32(b" ".join(pair)), 2) for pair in pairwise(words)]
+    pairs = map(b" ".join, pairwise(words))
+    found = [_mixed([zlib.crc32(w) for w in some], salt) for salt, some in ((1, words), (2, pairs))]
     line = np.frombuffer(b"".join([b" ", b" ".join(words), b" "]), np.uint8).astype(np.uint64)
-    parts = [np.array(found, np.int64), *(_ngrams(line, n) for n in SIZES)]
+    parts = [*found, *(_ngrams(line, n) for n in SIZES)]
     values, counts = np.unique(np.concatenate(parts), return_counts=True)
-    return values.astype(np.int32), np.minimum(counts, 255).astype(np.uint8)
+    return values, np.minimum(counts, 255).astype(np.uint8)
 
 
-def _mixed(value: int, salt: int) -> int:
-    mixed = ((value + (salt << 32)) * int(MIX)) & 0xFFFF_FFFF_FFFF_FFFF
-    return max(1, mixed >> 33)
+def _mixed(values: list[int], salt: int) -> NDArray[np.int32]:
+    return _spread(np.array(values, np.uint64) + np.uint64(salt << 32))
 
 
-def _ngrams(line: NDArray[np.uint64], n: int) -> Int64:
+def _spread(hashed: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """The upper 31 bits of hashes times a constant, above 0."""
+    out: NDArray[np.int32] = np.maximum((hashed * MIX) >> np.uint64(33), np.uint64(1)).astype(
+        np.int32
+    )
+    return out
+
+
+def _ngrams(line: NDArray[np.uint64], n: int) -> NDArray[np.int32]:
     """Hashes of the n-grams of a line of bytes that have no blank but at their ends."""
     if len(line) < n:
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int32)
     windows = np.lib.stride_tricks.sliding_window_view(line, n)
     inside = (windows[:, 1:-1] != BLANK).all(axis=1)
     hashed = np.full(len(windows), n, np.uint64)
     for j in range(n):
         hashed = hashed * FACTOR + windows[:, j]
-    mixed = (hashed[inside] * MIX) >> np.uint64(33)
-    out: Int64 = np.maximum(mixed, np.uint64(1)).astype(np.int64)
-    return out
+    return _spread(hashed[inside])

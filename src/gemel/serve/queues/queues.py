@@ -185,13 +185,11 @@ class Lanes:
         modality = step.live.items.modality
         if step.checked or modality.is_light:
             return step
-        weights = [1] * len(step.items)  # at least
-        if len(weights) <= MAX_WEIGHT:
-            weights = await self._weights(context, step, n_bytes)
+        weights = await self._weights(context, step, n_bytes)
         if sum(weights) > MAX_WEIGHT:
             raise InvalidInput(
-                f"the {modality.nouns[1]} of this request are {sum(weights)} times the work of a "
-                f"small one, at most {MAX_WEIGHT} are read",
+                f"the {modality.nouns[1]} of this request are {math.ceil(sum(weights))} times the "
+                f"work of a small one, at most {MAX_WEIGHT} are read",
                 hint="send fewer or smaller ones at a time",
             )
         if max(weights, default=0) <= LIGHT and sum(weights) <= self._max_batch:
@@ -208,7 +206,7 @@ class Lanes:
             found.append((place, read.payload, read.category))
         return Encode(step.live, found, step.pairs, checked=True)
 
-    async def _weights(self, context: Context, step: Encode, n_bytes: int) -> list[int]:
+    async def _weights(self, context: Context, step: Encode, n_bytes: int) -> list[float]:
         """What each item weighs; of many or large ones, found where nobody else waits."""
         modality, items = step.live.items.modality, [item for _, item, _ in step.items]
         job = Weigh(modality.name, items)
@@ -218,7 +216,7 @@ class Lanes:
         weigh = partial(self._reader.run, job) if n_bytes >= LARGE else job.run
         task = Task(_weighing(weigh), Move("read"), context.deadline)
         go_on(task.steps, None)
-        weights: list[int] = (await self._submit(context, task, False)).value
+        weights: list[float] = (await self._submit(context, task, False)).value
         return weights
 
     async def _submit(self, context: Context, task: Task[Any], is_timed: bool = True) -> Any:
@@ -236,7 +234,7 @@ class Lanes:
         return answer
 
 
-def _weighing(weigh: Callable[[], list[int]]) -> Steps[list[int]]:
+def _weighing(weigh: Callable[[], list[float]]) -> Steps[list[float]]:
     """What items weigh."""
     yield Move("read")
     return weigh()

@@ -42,7 +42,7 @@ class Weigh(Struct, frozen=True, tag=True):
     modality: str
     items: list[Any]
 
-    def run(self, _: bytes = b"") -> list[int]:
+    def run(self, _: bytes = b"") -> list[float]:
         """See the class."""
         weigh = modality.named(self.modality).weight
         return [weigh(item) for item in self.items]
