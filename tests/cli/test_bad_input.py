@@ -292,6 +292,7 @@ TABLE = [
     Bad("gallery search frist=anna", "unknown field"),
     Bad("gallery search born=yesterday", "expected a date"),
     Bad("gallery search {", "no JSON object"),
+    Bad("""gallery search {"first":"a","first":"b"}""", "the key 'first' stands twice"),
     Bad('gallery search {"first":[1]}', "expected text, got list"),
     Bad('gallery search {"first":3}', "expected text"),
     Bad("gallery search first=", "no value"),

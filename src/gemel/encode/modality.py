@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Float32
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
+from gemel.data.sources.formats.objects import key_twice
 from gemel.data.sources.rows import Columns
 from gemel.encode.comparators import Scorer
 from gemel.encode.parts import Box, Parts
@@ -188,9 +189,12 @@ class Modality(Protocol):
         if not word.lstrip().startswith("{"):
             return None
         try:
-            return msgspec.json.decode(word)
+            item = msgspec.json.decode(word)
         except msgspec.DecodeError as e:
             raise InvalidInput(f"no JSON object of values: {e}", where=where) from e
+        if problem := key_twice(word):
+            raise InvalidInput(problem, where=where, hint="say it once")
+        return item
 
     def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
         """What an enrolled record is found by besides its embedding, of an item that encodes."""

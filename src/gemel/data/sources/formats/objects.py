@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ import numpy as np
 from gemel.data.dataset import BadRecord
 from gemel.data.sources.formats.table import Table, int64, of_values
 from gemel.data.sources.formats.text import NOT_UTF_8, ending, physical_lines, spoilt, text_of
-from gemel.errors import DataError
+from gemel.errors import DataError, quoted
 
 LINES = (".jsonl", ".ndjson")
 ARRAY = (".json",)
+_KEY = re.compile(r'"\s*:')
 
 
 def read(path: Path) -> Table:
@@ -59,8 +62,12 @@ def _json_records(path: Path) -> Iterator[dict[str, Any] | str]:
         values = msgspec.json.decode(text.encode(errors="surrogateescape"), type=list[Any])
     except msgspec.DecodeError as e:
         raise DataError(f"bad JSON: {e}", where=str(path)) from e
-    for value in values:
-        yield value if isinstance(value, dict) else "not a JSON object"
+    n_keys = sum(len(value) for value in values if isinstance(value, dict))
+    for value, problem in zip(values, _twice(text, n_keys) or values, strict=True):
+        if isinstance(problem, str) and isinstance(value, dict):
+            yield problem
+        else:
+            yield value if isinstance(value, dict) else "not a JSON object"
 
 
 def _json_record(line: str) -> dict[str, Any] | str:
@@ -73,4 +80,37 @@ def _json_record(line: str) -> dict[str, Any] | str:
         value = msgspec.json.decode(line)
     except msgspec.DecodeError as e:
         return f"bad JSON: {e}"
-    return value if isinstance(value, dict) else "not a JSON object"
+    if not isinstance(value, dict):
+        return "not a JSON object"
+    problem = _twice(line, len(value))
+    return problem if isinstance(problem, str) else value
+
+
+def key_twice(text: str) -> str | None:
+    """Which key of a JSON object stands twice, in words; None if none does.
+
+    Args:
+        text: that was decoded; a decoder says nothing and keeps the last value.
+    """
+    found = json.loads(text, object_pairs_hook=_once)
+    return found if isinstance(found, str) else None
+
+
+def _twice(text: str, n_keys: int) -> Any:
+    """JSON values, with words in place of an object in which a key stands twice.
+
+    None where there is none: as many keys were read as there may be in the text. Most texts have no
+    other colon behind a quote, and need not be decoded a second time.
+    """
+    if len(_KEY.findall(text)) <= n_keys:
+        return None
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Any:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            return f"the key {quoted(key)} stands twice"
+        found[key] = value
+    return found
