@@ -21,7 +21,7 @@ NO_DECISION = {
     ("decide/bands.py", "self.review_low <= self.threshold <= self.review_high"),
     ("decide/policy.py", "threshold <= stricter"),
     # The threshold is the number that is looked for: on a curve, or within its own interval.
-    ("calibrate/answers/proposal.py", "interval[0] <= present.threshold <= interval[1]"),
+    ("calibrate/answers/proposal.py", "low <= present.threshold <= high"),
     ("release/explanation.py", "threshold <= at"),
     ("release/explanation.py", "threshold >= at"),
     # How far from the threshold, not on which side.
