@@ -33,10 +33,12 @@ def lives(capsys: pytest.CaptureFixture[str], left: str, right: str) -> str:
     assert explained["parts"], "nothing speaks for or against"
     words = left.casefold()
     assert all(part["name"].casefold() in words for part in explained["parts"] if part["left"])
-    (hit, *_) = json.loads(_said(capsys, "gallery", "search", left, "--json"))
+    (hit, *_) = hits = json.loads(_said(capsys, "gallery", "search", left, "--json"))
     assert hit["score"] >= same["score"] - 1e-5, "what is enrolled holds the right one at least"
-    told = json.loads(_said(capsys, "gallery", "classify", left, "--json"))
-    assert hit["class"] in [one["label"] for one in told["classes"]]
+    told = json.loads(_said(capsys, "gallery", "classify", left, "-k", "1000", "--json"))
+    (own,) = [one for one in told["classes"] if one["label"] == hit["class"]]
+    first = [one["id"] for one in hits if one["score"] >= hit["score"] - 1e-5]
+    assert own["support_id"] in first, "the class is known by its record nearest to the query"
     _said(capsys, "duplicates")
     dim = release.encoder.dim
     with (
