@@ -1,6 +1,6 @@
 """What others notice of a service under attack: its usual times, and those meanwhile.
 
-    python bench/bench_hostile.py [--seconds 20] [--kinds row image]
+    python bench/bench_hostile.py [--seconds 20] [--kinds row image text]
 
 One client verifies two items again and again, another opens a connection for each /livez. They are
 timed while nothing else happens, while each attack is made once at a time, and while all of them go
@@ -44,6 +44,8 @@ from hostile_attacks import N_HALF, N_SILENT, SINGLE
 
 HERE = Path(__file__).parent
 TARGETS = {"delay_ms": 250.0, "verify_p99_ratio": 3.0, "livez_max_ms": 100.0, "sigterm_s": 5.0}
+OTHER = {"row": ("bombs", "words"), "image": ("text", "words"), "text": ("bombs",)}
+"""Attacks that are made of another kind of item."""
 PAUSE = {"verify": 0.005, "livez": 0.02}
 YIELDING = 19
 
@@ -83,6 +85,13 @@ def items(kind: str, state: Path) -> tuple[Any, Any]:
 
     from tests.serve import small
 
+    if kind == "text":
+        from gemel.settings import TrainSettings
+        from gemel.train.backbones import source
+
+        model = source.find(TrainSettings(backbone="all-MiniLM-L6-v2"), HERE).folder
+        small.text_release(state / "release", model)
+        return {"text": "how do I pay a bill"}, {"text": "which ways are there to pay"}
     small.image_release(state / "release")
     one, two = (base64.b64encode(small.picture(i)).decode() for i in (0, 1))
     return {"image": one}, {"image": two}
@@ -190,7 +199,7 @@ def measure(kind: str, seconds: float, state: Path) -> dict[str, Any]:
     one, two = items(kind, state)
     command = [sys.executable, __file__, "--serve", kind, "--state", str(state)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    names = [n for n in SINGLE if n != ("bombs" if kind == "row" else "text")]
+    names = [n for n in SINGLE if n not in OTHER[kind]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as service:
         url = service.stdout.readline().strip() if service.stdout else ""
         clocks = {
@@ -266,7 +275,7 @@ def peak_mb(pid: int) -> float | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--kinds", nargs="+", choices=["row", "image"], default=["row", "image"])
+    parser.add_argument("--kinds", nargs="+", choices=[*OTHER], default=[*OTHER])
     parser.add_argument("--out", type=Path, default=HERE / "results" / "hostile.json")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--state", type=Path, help=argparse.SUPPRESS)

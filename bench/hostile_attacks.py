@@ -78,12 +78,17 @@ def bombs(item: Any) -> bytes:
     return post("/v1/verify", json.dumps({"left": one, "right": one}).encode())
 
 
+def words(item: Any) -> bytes:
+    """A text of a megabyte, each character of it a word."""
+    return post("/v1/verify", json.dumps({"left": {"text": "." * 2**20}, "right": item}).encode())
+
+
 def embeddings(item: Any) -> bytes:
     """A thousand items, whose reply is large."""
     return post("/v1/embeddings", json.dumps({"input": [item] * N_ROWS}).encode())
 
 
-SINGLE = {f.__name__: f for f in (duplicates, keys, text, header, bombs, embeddings)}
+SINGLE = {f.__name__: f for f in (duplicates, keys, text, words, header, bombs, embeddings)}
 
 
 async def ask(host: str, port: int, sent: bytes) -> bytes:

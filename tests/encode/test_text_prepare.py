@@ -7,7 +7,7 @@ import pytest
 
 from gemel.encode.text.modality import TEXT
 from gemel.encode.text.parts import TextParts
-from gemel.encode.text.prepare import MAX_BYTES, MAX_WIDTH, Hashed, TextPrepare, hashes
+from gemel.encode.text.prepare import MAX_BYTES, MAX_WIDTH, Known, TextPrepare, hashes
 from gemel.errors import InvalidInput, ReleaseError
 
 
@@ -54,7 +54,7 @@ def test_a_long_text_is_looked_through_once_and_travels_with_what_it_has() -> No
     assert checked == arrived == text and type(TEXT.pack(arrived)) is str
     for there, plain in zip(prepare([arrived]).values(), prepare([text]).values(), strict=True):
         assert np.array_equal(there, plain)
-    assert isinstance(arrived, Hashed) and TEXT.checked(prepare, arrived) is arrived
+    assert isinstance(arrived, Known) and TEXT.checked(prepare, arrived) is arrived
     short = TEXT.checked(prepare, "a short one")
     assert type(short) is str and TEXT.arrived(prepare, TEXT.travelling(short)) == short
 

@@ -27,9 +27,11 @@ from gemel.encode.encoder import Encoder
 from gemel.encode.image.prepare import ImagePrepare
 from gemel.encode.modality import Prepare
 from gemel.encode.row.prepare import RowPrepare
+from gemel.encode.text.tokens import TokenPrepare
 from gemel.release import folder as folders
 from gemel.release import probes
 from gemel.release.release import Head, Release, seal
+from gemel.settings import LongTexts
 
 FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))
 ROWS = [
@@ -113,6 +115,17 @@ def image_release(into: Path) -> Release:
     prepare = ImagePrepare(16, 1, [0.5], [0.25])
     pictures = [picture(i) for i in range(3)]
     return _sealed(into, prepare, image_network(16), pictures, policy(0.5))
+
+
+def text_release(into: Path, model: Path, long_texts: LongTexts = "truncate") -> Release:
+    """A release of texts by a folder of sentence-transformers, with a threshold of one half."""
+    from gemel.train import export
+    from gemel.train.backbones import sentence
+
+    recipe = sentence.read(model, long_texts)
+    prepare, texts = TokenPrepare(recipe.tokens), ["a cat", "some words of a text", "another"]
+    net, _ = export.export(sentence.load(recipe), prepare(texts))
+    return _sealed(into, prepare, net, texts, policy(0.5))
 
 
 def release(

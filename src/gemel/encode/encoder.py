@@ -8,6 +8,7 @@ does not depend on what else is in its batch.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ PREPARE = "prepare.json"
 NETWORK = "encoder.onnx"
 NUMERIC_FORMAT = b"float32 unit rows"
 OUTPUT = "unit_rows"
+KEPT = 0.9
+"""Of what is known of the speed, when more was encoded."""
 
 
 def prepare_from_spec(spec: dict[str, Any], where: str = "") -> Prepare:
@@ -46,6 +49,10 @@ class Encoder:
         prepare: the preprocessing.
         network: an ONNX model; its output `unit_rows` is (n, d).
         threads: threads of ONNX Runtime inside one call.
+    Attributes:
+        spec: of the preprocessing, canonical JSON.
+        space_id: see above.
+        dim: of an embedding.
     """
 
     def __init__(self, prepare: Prepare, network: bytes, *, threads: int = 1) -> None:
@@ -57,8 +64,10 @@ class Encoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.prepare = prepare
         self._session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        self._took, self._done = 0.0, 1e-9
         self.dim = int(self._session.get_outputs()[0].shape[-1])
-        self.space_id = digest(canonical_json(prepare.spec()), network, NUMERIC_FORMAT)
+        self.spec = canonical_json(prepare.spec())
+        self.space_id = digest(self.spec, network, NUMERIC_FORMAT)
 
     @classmethod
     def open(cls, folder: Path, *, threads: int = 1) -> Encoder:
@@ -99,8 +108,20 @@ class Encoder:
         self, payloads: Sequence[Payload], *, batch: int = 256
     ) -> Iterator[Float32]:
         """The same rows as `encode`, a batch at a time."""
+        work = modality.named(self.modality).work
         for start in range(0, len(payloads), batch):
-            yield self.embed(self.prepare(payloads[start : start + batch]))
+            some, began = payloads[start : start + batch], time.perf_counter()
+            yield self.embed(self.prepare(some))
+            self._took = KEPT * self._took + time.perf_counter() - began
+            self._done = KEPT * self._done + sum(work(self.prepare, one) for one in some)
+
+    def seconds(self, items: Sequence[Any]) -> list[float]:
+        """How long it takes to encode each of some items or payloads, by what others took of late.
+
+        Zeros until any were encoded.
+        """
+        work, pace = modality.named(self.modality).work, self._took / self._done
+        return [pace * work(self.prepare, item) for item in items]
 
     def embed(self, arrays: Mapping[str, NDArray[Any]]) -> Float32:
         """Embeddings of one batch of prepared payloads: (n, d) float32, unit rows."""

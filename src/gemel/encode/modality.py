@@ -180,6 +180,10 @@ class Modality(Protocol):
         """Work that it is to read an item, in units of a small one, found without reading it."""
         return 1
 
+    def work(self, prepare: Prepare, item: Any) -> float:
+        """Work that it is to encode an item or payload, in units of a small one."""
+        return 1
+
     def word(self, word: str, where: str) -> Any | None:
         """The item that one word of a command line is; None if it is none, but perhaps an id.
 

@@ -26,6 +26,8 @@ from gemel.serve.live import Live
 Lane = Literal["encode", "find", "change", "review", "explain", "group", "read"]
 """Where work goes on: each lane of a service has a queue and a thread of its own."""
 T = TypeVar("T")
+UNIT_SECONDS = 0.005
+"""Of encoding, that make an item of a batch two, three, ..."""
 
 
 class Encode(Struct, frozen=True):
@@ -49,7 +51,19 @@ class Encode(Struct, frozen=True):
     @property
     def weight(self) -> int:
         """Of it in a batch."""
-        return len(self.items)
+        return max(len(self.items), int(sum(self.seconds) / UNIT_SECONDS))
+
+    @property
+    def seconds(self) -> list[float]:
+        """How long each item takes, about."""
+        return self.live.encoder.seconds([item for _, item, _ in self.items])
+
+    def scored(self, encoded: Encoded) -> Encoded:
+        """What it gives, of its items that were encoded in parts."""
+        payloads = [item.payload for item in encoded.items]
+        left, right = ([pair[side] for pair in self.pairs] for side in (0, 1))
+        scores = score_pairs(self.live.comparator, encoded.rows, payloads, left, right)
+        return Encoded(encoded.items, encoded.rows, scores.tolist())
 
     def read(self, made: Payloads | None = None) -> list[Read]:
         """The items, read.

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from tests.serve.small import ROWS
 
+from gemel.encode.encoder import Encoder
 from gemel.serve.live import Live
-from gemel.serve.queues.queues import PART, Lanes
+from gemel.serve.queues.queues import LONG_SECONDS, PART, PART_SECONDS, Lanes
 from gemel.serve.reader.reader import Reader
 from gemel.serve.service import Service
+from gemel.serve.verbs.batches import verify_batch
 from gemel.serve.verbs.embed import embed
 from gemel.serve.verbs.verify import verify
-from gemel.serve.wire.pairs import VerifyBody
+from gemel.serve.wire.pairs import VerifyBatchBody, VerifyBody
 from gemel.serve.wire.vectors import EmbeddingsBody
 from gemel.settings import ServeSettings
 from gemel.telemetry import log_to
@@ -53,3 +55,39 @@ def test_long_requests_are_done_one_after_the_other_and_short_ones_in_between(
     long = [year for year in years if year < 1300]
     assert long == [*range(1100, 1100 + 5 * PART), *range(1200, 1200 + 5 * PART)]
     assert years.index(ANNA["born"]) < years.index(1100 + 5 * PART - 1)
+
+
+def test_a_few_items_that_take_long_are_done_in_parts_and_decided_alike(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [VerifyBody(ROWS[i % 3], ROWS[i % 5]) for i in range(18)]
+    alone = [service.verify(pair.left, pair.right) for pair in pairs]
+    encode, sizes = Live.encode, []
+
+    def noted(live: Live, payloads: Any) -> Any:
+        sizes.append(len(payloads))
+        return encode(live, payloads)
+
+    monkeypatch.setattr(Live, "encode", noted)
+    monkeypatch.setattr(Encoder, "seconds", lambda _, items: [0.4 * PART_SECONDS] * len(items))
+    log = log_to(level="critical")
+
+    async def story() -> None:
+        lanes = Lanes(ServeSettings(), service.metrics, log, Reader())
+        lanes.start()
+        context = service.context()
+        reply = await lanes.answer(context, verify_batch(context, VerifyBatchBody(pairs)))
+        assert [one.score for one in reply.results] == [one.score for one in alone]
+        assert [one.outcome for one in reply.results] == [one.outcome for one in alone]
+        await lanes.stop()
+
+    asyncio.run(story())
+    assert 4 * 0.4 * PART_SECONDS < LONG_SECONDS < 8 * 0.4 * PART_SECONDS
+    assert sizes == [2] * 16 + [4], "a piece of sixteen pairs is long, the other of two is not"
+
+
+def test_what_items_take_is_known_from_those_before(service: Service) -> None:
+    encoder = service.context().live.encoder
+    encoder.encode(ROWS * 20)
+    one, two = encoder.seconds(ROWS[:2])
+    assert one == two and 0 < one < 0.01

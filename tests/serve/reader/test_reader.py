@@ -22,6 +22,7 @@ from PIL import Image
 from tests.serve import small
 from tests.serve.small import ROWS
 
+from gemel.arrays import canonical_json
 from gemel.encode.image.modality import IMAGE
 from gemel.encode.image.prepare import ImagePrepare
 from gemel.errors import InternalError, Overloaded, RequestError
@@ -35,7 +36,7 @@ from gemel.serve.service import Service
 from gemel.serve.wire.pairs import VerifyBody
 
 PREPARE = ImagePrepare(16, 1, [0.5], [0.25])
-SPEC = json.dumps(PREPARE.spec())
+SPEC = canonical_json(PREPARE.spec())
 LOOK = Look(place(VerifyBody))
 WAIT_S = 20.0
 

@@ -7,15 +7,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from tokenizers import Tokenizer
 
 from gemel.arrays import unit_rows
 from gemel.data import records
 from gemel.data.splits import Splits
 from gemel.encode.encoder import Encoder
+from gemel.encode.text.modality import TEXT
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.errors import ConfigError
 from gemel.release.run import MODEL
@@ -61,6 +64,40 @@ def windowed(tiny_model: Path) -> Encoder:
 
 def test_embeddings_are_those_of_sentence_transformers(tiny_model: Path, encoder: Encoder) -> None:
     assert_allclose(encoder.encode(TEXTS), theirs(tiny_model, TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("long_texts", ["truncate", "windows"])
+def test_tokens_of_a_long_text_are_found_once_and_travel(
+    tiny_model: Path, long_texts: LongTexts
+) -> None:
+    said = sentence.read(tiny_model, long_texts).tokens
+    prepare, other = TokenPrepare(said), TokenPrepare(msgspec.structs.replace(said, max_length=9))
+    text = f"{LONG} {LONG} {'qx' * 9000}"
+    checked = TEXT.checked(prepare, text)
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(TEXT.travelling(checked)))
+    arrived = TEXT.arrived(prepare, sent)
+    assert arrived == text and TEXT.checked(prepare, arrived) is arrived
+    for one in (prepare, other):
+        found, plain = one([arrived, "x"]), one([text, "x"])
+        assert all(np.array_equal(found[name], plain[name]) for name in plain)
+    arrived.found = arrived.found[0] + 1, arrived.found[1]  # what the network will see is this
+    assert (prepare([arrived])["token"] != prepare([text])["token"]).any()
+
+
+def test_what_is_cut_off_is_not_looked_at_and_changes_nothing(tiny_model: Path) -> None:
+    prepare = TokenPrepare(sentence.read(tiny_model, "truncate").tokens)
+    tokenizer = Tokenizer.from_str(prepare.said.tokenizer)
+    tokenizer.enable_truncation(prepare.said.max_length)
+    rng = np.random.default_rng(0)
+    for length in (3, 40, 300, 2000, 6000):
+        # Words of one letter up to such that are longer than what is looked at first.
+        words = ["".join(rng.choice(list("abcxyz .,"), int(rng.pareto(0.7)) % 900 + 1))]
+        words += ["".join(rng.choice(list("abcxyz"), n)) for n in rng.integers(1, 9, length)]
+        text = " ".join(rng.permutation(words))
+        (expected,) = tokenizer.encode_batch([text])
+        (token,), (there,) = prepare([text])["token"], prepare([text])["there"]
+        assert token[there > 0].tolist() == expected.ids
+        assert prepare.n_cut([text]) == bool(expected.overflowing)
 
 
 def test_padding_does_not_change_an_embedding(encoder: Encoder, windowed: Encoder) -> None:

@@ -85,6 +85,10 @@ class AudioModality(modality.Modality):
         except InvalidInput:
             return 1  # reading it says what is wrong
 
+    def work(self, prepare: Prepare, item: Any) -> float:
+        """Its weight."""
+        return self.weight(item)
+
     def schema(self, prepare: Prepare) -> dict[str, Any]:
         """An object with the file in base64."""
         audio = {"type": "string", "contentEncoding": "base64", "contentMediaType": "audio/*"}

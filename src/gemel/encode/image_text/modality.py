@@ -85,6 +85,11 @@ class ImageTextModality(modality.Modality):
         is_image = isinstance(item, Mapping) and IMAGE.name in item
         return (IMAGE if is_image else TEXT).weight(item)
 
+    def work(self, prepare: Prepare, item: Any) -> float:
+        """That of the picture or text."""
+        payload = item.get(TEXT.name) if isinstance(item, Mapping) else item
+        return TEXT.work(_both(prepare).text, payload) if isinstance(payload, str) else 1
+
     def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
         """Which of the two it is, so that a search can be one of pictures only."""
         payload = self.unpack(item) if isinstance(item, Mapping) else item

@@ -15,7 +15,7 @@ from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.ngrams import ngrams
 from gemel.encode.text.parts import TextParts
-from gemel.encode.text.prepare import HINT, Hashed, TextPrepare, hashes
+from gemel.encode.text.prepare import HINT, Known, TextPrepare
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.errors import InvalidInput
 
@@ -58,28 +58,36 @@ class TextModality(modality.Modality):
     def checked(self, prepare: Prepare, payload: Payload) -> Payload:
         """The text; a long one with what it has, looked through here and not again."""
         payload = super().checked(prepare, payload)
-        if not isinstance(prepare, TextPrepare) or len(payload) < UNIT:
+        if len(payload) < UNIT or not isinstance(prepare, TextPrepare | TokenPrepare):
             return payload
-        return payload if isinstance(payload, Hashed) else Hashed.of(payload, hashes(payload))
+        return prepare.known(payload)
 
     def travelling(self, payload: Payload) -> Any:
-        """The text, and what it has."""
-        found = payload.found if isinstance(payload, Hashed) else ()
-        return str(payload), [part.tobytes() for part in found]
+        """The text, and what is known of it and by whom."""
+        if not isinstance(payload, Known):
+            return payload, "", []
+        return str(payload), payload.by, [part.tobytes() for part in payload.found]
 
     def arrived(self, prepare: Prepare, said: Any) -> Payload:
         """The text, with that."""
-        text, found = said
+        text, by, found = said
         if not found:
             return text
         kinds = zip(found, (np.int32, np.uint8), strict=True)
         values, counts = (np.frombuffer(part, kind) for part, kind in kinds)
-        return Hashed.of(text, (values, counts))
+        return Known.of(text, by, (values, counts))
 
     def weight(self, item: Any) -> float:
         """Its length."""
         text = item.get(self.name) if isinstance(item, Mapping) else item
         return len(text) / UNIT if isinstance(text, str) else 1
+
+    def work(self, prepare: Prepare, item: Any) -> float:
+        """Of a network that takes tokens, how many there may be."""
+        text = item.get(self.name) if isinstance(item, Mapping) else item
+        if isinstance(prepare, TokenPrepare) and isinstance(text, str):
+            return prepare.work(text)
+        return 1
 
     def schema(self, prepare: Prepare) -> dict[str, Any]:
         """An object with the text."""

@@ -33,21 +33,23 @@ HINT = 'send {"text": "..."}'
 Found = tuple[NDArray[np.int32], NDArray[np.uint8]]
 
 
-class Hashed(str):
-    """A text, with what it has, so that a long one is not looked through where others wait.
+class Known(str):
+    """A text, with what a preprocessing found in it, so that it need not look where others wait.
 
     Attributes:
-        found: see `hashes`; as many as any width needs.
+        by: which preprocessing that was; another one does not take it.
+        found: numbers, and how often each comes or whether it is one.
     """
 
-    __slots__ = ("found",)
+    __slots__ = ("by", "found")
+    by: str
     found: Found
 
     @classmethod
-    def of(cls, text: str, found: Found) -> Hashed:
+    def of(cls, text: str, by: str, found: Found) -> Known:
         """A text of which this is known."""
         new = cls(text)
-        new.found = found[0][:MAX_WIDTH], found[1][:MAX_WIDTH]
+        new.by, new.found = by, found
         return new
 
 
@@ -60,6 +62,7 @@ class TextPrepare:
 
     modality = "text"
     fields: tuple[Field, ...] = ()
+    by = "hashes"
 
     def __init__(self, width: int) -> None:
         if not MIN_WIDTH <= width <= MAX_WIDTH:
@@ -103,10 +106,17 @@ class TextPrepare:
         gram = np.zeros((len(payloads), self.width), np.int32)
         count = np.zeros((len(payloads), self.width), np.uint8)
         for i, text in enumerate(payloads):
-            found, times = text.found if isinstance(text, Hashed) else hashes(text)
+            found, times = self.known(text).found
             n = min(len(found), self.width)
             gram[i, :n], count[i, :n] = found[:n], times[:n]
         return {"gram": gram, "count": count}
+
+    def known(self, text: str) -> Known:
+        """The text, with as many of its hashes as any width needs."""
+        if isinstance(text, Known) and text.by == self.by:
+            return text
+        values, counts = hashes(text)
+        return Known.of(text, self.by, (values[:MAX_WIDTH], counts[:MAX_WIDTH]))
 
 
 def check_text(payload: Any) -> None:

@@ -8,15 +8,16 @@ the two is part of the description too. Serving needs `tokenizers` (the extra `t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.arrays import digest
 from gemel.data.schema import Field
 from gemel.encode.ragged import THERE
-from gemel.encode.text.prepare import check_text
+from gemel.encode.text.prepare import Known, check_text
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 from gemel.settings import LongTexts
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 TOKENS = "token"
 MAX_WINDOWS = 32
+LETTERS = 4
+"""Characters of a token, about."""
+LOOKED_AT = 16
+"""Characters for each token that is taken; of a text that is cut off, more only where needed."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +69,7 @@ class TokenPrepare:
 
     def __init__(self, said: Tokens) -> None:
         self.said = said
+        self.by = digest(msgspec.json.encode(said))
         self._tokenizer = _tokenizer(said)
 
     @classmethod
@@ -105,24 +111,81 @@ class TokenPrepare:
 
     def __call__(self, payloads: Sequence[str]) -> dict[str, NDArray[Any]]:
         """`token` int32 and `there` uint8, as wide as the longest of these texts."""
-        found = [[e, *e.overflowing] for e in self._encoded(payloads)]
-        windowed = self.said.long_texts == "windows"
-        found = found if windowed else [windows[:1] for windows in found]
+        found = self._windows(payloads)
         n_windows = max((len(windows) for windows in found), default=1)
-        width = max((len(e.ids) for windows in found for e in windows), default=1)
+        width = max((len(ids) for windows in found for ids in windows), default=1)
         shape = (len(found), n_windows, max(1, width))
         token, there = np.full(shape, self.said.pad, np.int32), np.zeros(shape, np.uint8)
         for i, windows in enumerate(found):
-            for j, one in enumerate(windows):
-                token[i, j, : len(one.ids)] = one.ids
-                there[i, j, : len(one.ids)] = 1
-        if windowed:
+            for j, ids in enumerate(windows):
+                token[i, j, : len(ids)] = ids
+                there[i, j, : len(ids)] = 1
+        if self.said.long_texts == "windows":
             return {TOKENS: token, THERE: there}
         return {TOKENS: token[:, 0], THERE: there[:, 0]}
 
+    def work(self, text: str) -> float:
+        """Tens of tokens that a text has, about, as far as they are taken."""
+        windows = MAX_WINDOWS if self.said.long_texts == "windows" else 1
+        n_tokens = min(len(text) / LETTERS, self.said.max_length * windows)
+        return max(1, n_tokens / 10)
+
+    def known(self, text: str) -> Known:
+        """The text, with its tokens, and where among them a window begins."""
+        if self._knows(text):
+            return text
+        (windows,) = self._windows([text])
+        begins = np.zeros(sum(len(ids) for ids in windows), np.uint8)
+        begins[:1] = 1
+        begins[np.cumsum([len(ids) for ids in windows[:-1]], dtype=int)] = 1
+        return Known.of(text, self.by, (np.concatenate(windows, dtype=np.int32), begins))
+
+    def _knows(self, text: str) -> TypeGuard[Known]:
+        return isinstance(text, Known) and text.by == self.by
+
+    def _windows(self, texts: Sequence[str]) -> list[list[NDArray[np.int32]]]:
+        """Of each text its windows, of each window its tokens."""
+        fresh = iter(self._encoded([text for text in texts if not self._knows(text)]))
+        found: list[list[NDArray[np.int32]]] = []
+        for text in texts:
+            if self._knows(text):
+                ids, begins = text.found
+                found.append(np.split(ids, np.flatnonzero(begins)[1:]))
+                continue
+            encoded = next(fresh)
+            more = encoded.overflowing if self.said.long_texts == "windows" else ()
+            found.append([np.array(one.ids, np.int32) for one in (encoded, *more)])
+        return found
+
     def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
         whole = [self.said.prefix + (t.lower() if self.said.lower else t) for t in texts]
-        return self._tokenizer.encode_batch(whole)
+        if self.said.long_texts == "windows":
+            return self._tokenizer.encode_batch(whole)
+        return self._beginnings(whole, LOOKED_AT * self.said.max_length)
+
+    def _beginnings(self, texts: Sequence[str], size: int) -> list[Encoding]:
+        """What is not cut off, which does not depend on what stands far behind it.
+
+        Texts are looked at as far as a blank behind `size` characters, and further if fewer tokens
+        than for two windows more stand before it.
+        """
+        parts = [_until_blank(text, size) for text in texts]
+        found = self._tokenizer.encode_batch(parts)
+        short = [
+            i
+            for i, (part, text) in enumerate(zip(parts, texts, strict=True))
+            if len(part) < len(text) and len(found[i].overflowing) < 2
+        ]
+        if short:
+            more = self._beginnings([texts[i] for i in short], 8 * size)
+            for i, encoded in zip(short, more, strict=True):
+                found[i] = encoded
+        return found
+
+
+def _until_blank(text: str, size: int) -> str:
+    at = text.find(" ", size)
+    return text if at < 0 else text[:at]
 
 
 def _tokenizer(said: Tokens) -> Tokenizer:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, get_args
 
-from gemel.arrays import canonical_json
-from gemel.encode.modality import Modality, Payload, Prepare
+from gemel.encode.modality import Payload, Prepare
 from gemel.errors import DeadlineExceeded, InvalidInput
 from gemel.release import items
 from gemel.release.items import Payloads
 from gemel.serve.context import Context, Stage
 from gemel.serve.http.body import LARGE
+from gemel.serve.live import Live
 from gemel.serve.queues.batcher import Answer, Batcher, Limits
 from gemel.serve.queues.in_turn import InTurn
 from gemel.serve.reader.jobs import Read, Weigh
@@ -49,6 +49,8 @@ PART = 8
 """Items of a long request that are encoded at once, so that others need not wait for many."""
 NICE = 5
 """Of the thread that reads what is heavy: where processors are few, the event loop goes first."""
+LONG_SECONDS, PART_SECONDS = 0.06, 0.03
+"""Of encoding, about, from which on the items of a request are done in parts; and of a part."""
 REST_SECONDS = 0.02
 """That a long request waits after a part, at most, where others were answered meanwhile."""
 LIGHT = 4
@@ -142,31 +144,41 @@ class Lanes:
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
                 outcome = await self._read(context, outcome, n_bytes)
-                if len(outcome.items) > self._max_batch and not outcome.pairs:
+                if self._is_long(outcome):
                     async with self._long.turn(context.caller.owner, len(outcome.items)):
-                        return await self._in_parts(context, steps, outcome)
+                        return await self._in_parts(context, steps, outcome, n_bytes)
             self._n_short += 1
             outcome = await self._submit(context, Task(steps, outcome, context.deadline))
         return outcome.value
 
-    async def _in_parts(self, context: Context, steps: Steps[T], whole: Encode) -> T:
-        """What a verb comes to from a step on that is larger than a batch.
+    def _is_long(self, step: Encode) -> bool:
+        """Others would wait too long for it to be encoded at once."""
+        n = len(step.items)
+        is_large = n > self._max_batch and not step.pairs
+        return is_large or (n > 1 and sum(step.seconds) > LONG_SECONDS)
+
+    async def _in_parts(
+        self, context: Context, steps: Steps[T], outcome: Step | Done[T], n_bytes: int
+    ) -> T:
+        """What a verb comes to from a step on that is long.
 
         Others go between its parts and steps, and where they did it rests as long as it worked: it
         never has more than half of the time of who is waited for.
         """
-        parts: list[Encoded] = []
-        size = min(PART, self._max_batch)
-        for first in range(0, len(whole.items), size):
-            some = whole.items[first : first + size]
-            part = Encode(whole.live, some, checked=whole.checked)
-            task = Task(_alone(part), part, context.deadline)
-            go_on(task.steps, None)
-            parts.append((await self._submit_and_rest(context, task, first == 0)).value)
-        outcome = go_on(steps, joined(parts))
         while not isinstance(outcome, Done):
-            step = Task(steps, outcome, context.deadline)
-            outcome = await self._submit_and_rest(context, step, True)
+            if not isinstance(outcome, Encode) or not self._is_long(outcome):
+                task = Task(steps, outcome, context.deadline)
+                outcome = await self._submit_and_rest(context, task, True)
+            else:
+                parts: list[Encoded] = []
+                for part in _parts(outcome, min(PART, self._max_batch)):
+                    task = _begun(_alone(part), part, context.deadline)
+                    parts.append((await self._submit_and_rest(context, task, not parts)).value)
+                together = _together(steps, outcome, parts)
+                task = _begun(together, Move("find"), context.deadline)
+                outcome = (await self._submit_and_rest(context, task, False)).value
+            if isinstance(outcome, Encode):
+                outcome = await self._read(context, outcome, n_bytes)
         return outcome.value
 
     async def _submit_and_rest(self, context: Context, task: Task[Any], is_timed: bool) -> Any:
@@ -192,16 +204,16 @@ class Lanes:
                 f"work of a small one, at most {MAX_WEIGHT} are read",
                 hint="send fewer or smaller ones at a time",
             )
-        if max(weights, default=0) <= LIGHT and sum(weights) <= self._max_batch:
+        is_little = max(weights, default=0) <= LIGHT and sum(weights) <= self._max_batch
+        if is_little and not n_bytes:
             return step
         self._lanes["read"].permit(context.caller.owner)
         found: list[tuple[str, Any, str | None]] = []
-        beside = partial(_beside, self._reader, modality)
+        beside = partial(_beside, self._reader, step.live)
         for (place, item, stated), weight in zip(step.items, weights, strict=True):
             part = Encode(step.live, [(place, item, stated)])
             reading = _reading(part, beside if weight > LIGHT else None)
-            task = Task(reading, Move("read"), context.deadline)
-            go_on(task.steps, None)
+            task = _begun(reading, Move("read"), context.deadline)
             (read,) = (await self._submit(context, task, False)).value
             found.append((place, read.payload, read.category))
         return Encode(step.live, found, step.pairs, checked=True)
@@ -214,8 +226,7 @@ class Lanes:
             return job.run()
         self._lanes["read"].permit(context.caller.owner)
         weigh = partial(self._reader.run, job) if n_bytes >= LARGE else job.run
-        task = Task(_weighing(weigh), Move("read"), context.deadline)
-        go_on(task.steps, None)
+        task = _begun(_weighing(weigh), Move("read"), context.deadline)
         weights: list[float] = (await self._submit(context, task, False)).value
         return weights
 
@@ -246,14 +257,38 @@ def _reading(step: Encode, beside: Payloads | None) -> Steps[list[items.Read]]:
     return step.read(beside)
 
 
-def _beside(reader: Reader, modality: Modality, prepare: Prepare, item: Any) -> Payload:
+def _beside(reader: Reader, live: Live, prepare: Prepare, item: Any) -> Payload:
     """The payload that an item stands for, made in the process beside.
 
     Raises:
         InvalidInput: it cannot be encoded.
     """
-    spec = canonical_json(prepare.spec()).decode()
-    return modality.arrived(prepare, reader.run(Read(spec, item)))
+    return live.items.modality.arrived(prepare, reader.run(Read(live.encoder.spec, item)))
+
+
+def _begun(steps: Steps[Any], step: Step, deadline: float) -> Task[Any]:
+    """A task that goes on with that step, its first."""
+    go_on(steps, None)
+    return Task(steps, step, deadline)
+
+
+def _parts(whole: Encode, most: int) -> Iterator[Encode]:
+    """A step in parts, in order: of so many items at most, and of a moment."""
+    some: list[tuple[str, Any, str | None]] = []
+    left_s = PART_SECONDS
+    for item, seconds in zip(whole.items, whole.seconds, strict=True):
+        if some and (len(some) == most or seconds > left_s):
+            yield Encode(whole.live, some, checked=whole.checked)
+            some, left_s = [], PART_SECONDS
+        some.append(item)
+        left_s -= seconds
+    yield Encode(whole.live, some, checked=whole.checked)
+
+
+def _together(steps: Steps[T], whole: Encode, parts: Sequence[Encoded]) -> Steps[Step | Done[T]]:
+    """What a verb needs after a step that was done in parts, or has come to."""
+    yield Move("find")
+    return go_on(steps, whole.scored(joined(parts)))
 
 
 def _alone(step: Encode) -> Steps[Encoded]:

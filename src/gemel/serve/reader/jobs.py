@@ -56,7 +56,7 @@ class Read(Struct, frozen=True, tag=True):
         item: of a request.
     """
 
-    spec: str
+    spec: bytes
     item: Any
 
     def run(self, _: bytes = b"") -> Any:
@@ -108,7 +108,7 @@ def _body(kind: str) -> Body[Any]:
 
 
 @lru_cache(maxsize=4)
-def _prepare(spec: str) -> tuple[Modality, Prepare]:
+def _prepare(spec: bytes) -> tuple[Modality, Prepare]:
     said = json.loads(spec)
     kind = modality.named(said["modality"])
     return kind, kind.prepare(said)
