@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 import train_costs as costs
+import train_fine_tuned
 import train_quality as quality
 
 from gemel.release.make.measured import machine
@@ -40,7 +41,7 @@ SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "evaluation": costs.evaluation,
     "export": costs.export,
     "stsb": quality.stsb,
-    "fine_tuned": quality.fine_tuned,
+    "fine_tuned": train_fine_tuned.fine_tuned,
     "omniglot": lambda: quality.omniglot(OMNIGLOT),
 }
 

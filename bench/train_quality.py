@@ -6,12 +6,9 @@ Both are sets that lie outside of the repository, see `fewshot_data.py`. Part of
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import sys
-import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -19,30 +16,22 @@ from typing import Any
 
 import fewshot_data as data
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from train_costs import interval
 
 from gemel.arrays import Float32, unit_rows
 from gemel.cli.main import run
-from gemel.data import records
-from gemel.data.dataset import Dataset
-from gemel.data.sources.pairs import PairColumns
-from gemel.data.splits import Splits, by_identity
 from gemel.encode.encoder import Encoder
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.settings import TrainSettings
-from gemel.train import export, fit
+from gemel.train import export
 from gemel.train.arrays import embed
 from gemel.train.backbones import sentence, source
 from gemel.train.shrink import int8, projection
 
 MODEL = "all-MiniLM-L6-v2"
 STSB = data.DATA / "stsb"
-SAME = 4.0
-TAUGHT, PAIRS_OF_A_BATCH, RATE = 1200, 16, 2e-5
-"""Pairs of the train file that both learn from, a fifth of which selects."""
 RANGED = 256
 """Sentences that set the ranges of 8 bits, and train-file sentences that give the axes: all."""
 DIM = 128
@@ -68,13 +57,13 @@ def stsb() -> dict[str, Any]:
     folder = source.find(TrainSettings(backbone=MODEL, tune="none"), Path()).folder
     recipe = sentence.read(folder, "truncate")
     prepare, tower = TokenPrepare(recipe.tokens), sentence.load(recipe)
-    left, right, grades = _pairs("sts-dev.csv")
-    train = sorted({text for side in _pairs("sts-train.csv")[:2] for text in side})
+    left, right, grades = pairs_of("sts-dev.csv")
+    train = sorted({text for side in pairs_of("sts-train.csv")[:2] for text in side})
     whole, difference = export.export(tower, prepare(left[:64]))
     axes = projection.principal(embed(tower, prepare(train[::5])), DIM)
     small = int8.quantized(whole, prepare(train[:: len(train) // RANGED]))
     forms: dict[str, Callable[[list[str]], Float32]] = {
-        "sentence-transformers": _theirs(folder),
+        "sentence-transformers": theirs(folder),
         "torch": lambda texts: embed(tower, prepare(texts)),
         "ONNX": Encoder(prepare, whole).encode,
         "int8": Encoder(prepare, small).encode,
@@ -100,13 +89,15 @@ def stsb() -> dict[str, Any]:
     }
 
 
-def _pairs(file: str) -> tuple[list[str], list[str], NDArray[np.float64]]:
+def pairs_of(file: str) -> tuple[list[str], list[str], NDArray[np.float64]]:
+    """Lefts, rights and grades, 0 to 5, of a file of the STS benchmark."""
     lines = [line.split("\t") for line in (STSB / file).read_text("utf-8").splitlines()]
     grades = np.array([float(line[4]) for line in lines])
     return [line[5] for line in lines], [line[6] for line in lines], grades
 
 
-def _theirs(folder: Path) -> Callable[[list[str]], Float32]:
+def theirs(folder: Path) -> Callable[[list[str]], Float32]:
+    """What sentence-transformers makes of texts: (n, d) unit rows."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder), device="cpu")
@@ -130,107 +121,6 @@ def _between(value: float, draws: list[float]) -> dict[str, float]:
     low, high = np.quantile(draws, (0.025, 0.975))
     said = {"mean": value, "low": float(low), "high": float(high)}
     return {name: round(v, 5) for name, v in said.items()}
-
-
-def fine_tuned() -> dict[str, Any]:
-    """All of MiniLM trained on graded pairs, by gemel and with sentence-transformers' loss."""
-    with tempfile.TemporaryDirectory() as scratch:
-        dataset = _graded(Path(scratch))
-        splits = by_identity(dataset, dev=0.2, eval=0.02, seed=SEED)
-        settings = TrainSettings(
-            backbone=MODEL,
-            tune="all",
-            max_epochs=1,
-            learning_rate=RATE,
-            identities_per_batch=PAIRS_OF_A_BATCH,
-            views_per_identity=2,
-        )
-        begun = time.process_time()
-        trained = fit.train(dataset, splits, settings, Path(scratch) / "run")
-        ours_s = time.process_time() - begun
-        ours = Encoder.open(trained.encoder).encode
-    left, right, grades = _pairs("sts-dev.csv")
-    folder = source.find(TrainSettings(backbone=MODEL, tune="none"), Path()).folder
-    begun = time.process_time()
-    theirs, steps = _taught_there(folder, dataset, splits)
-    theirs_s = time.process_time() - begun
-    scores = {
-        "sentence-transformers": (theirs(left) * theirs(right)).sum(axis=1),
-        "gemel": (ours(left) * ours(right)).sum(axis=1),
-    }
-    before = _theirs(folder)
-    untouched = spearmanr((before(left) * before(right)).sum(axis=1), grades).statistic
-    base = scores["sentence-transformers"]
-    rows = {name: _beside(score, base, grades) for name, score in scores.items()}
-    return {
-        "protocol": f"{TAUGHT} pairs of the train file, the same pairs in train for both, CoSENT "
-        f"at scale 20, {PAIRS_OF_A_BATCH} pairs a batch, {steps} steps, AdamW at {RATE} with "
-        "warm-up of a tenth and a cosine to zero; judged on the dev file, as above",
-        "baseline": "sentence-transformers' model and CoSENTLoss in a loop of torch",
-        "untrained": round(float(untouched), 5),
-        "figures": rows,
-        "cpu_s": {"gemel, export included": round(ours_s, 1), "baseline": round(theirs_s, 1)},
-        "kept_epoch": trained.training.best.epoch,
-        "met": rows["gemel"]["change"]["high"] >= 0,
-    }
-
-
-def _graded(folder: Path) -> Dataset:
-    left, right, grades = _pairs("sts-train.csv")
-    chosen = np.random.default_rng(SEED).permutation(len(grades))[:TAUGHT]
-    path = folder / "pairs.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["left", "right", "grade"])
-        writer.writerows([left[i], right[i], grades[i]] for i in chosen)
-    columns = PairColumns(same="grade", same_from=SAME)
-    return records.read(path, kind="pairs", pair_columns=columns)
-
-
-def _taught_there(
-    folder: Path, dataset: Dataset, splits: Splits
-) -> tuple[Callable[[list[str]], Float32], int]:
-    """The same lesson with the model and the loss of sentence-transformers."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.losses import CoSENTLoss
-
-    torch.manual_seed(SEED)
-    model = SentenceTransformer(str(folder), device="cpu")
-    loss = CoSENTLoss(model)
-    texts = dataset.payloads(splits.train)
-    pairing = dataset.pairing.take(splits.train)
-    if pairing.given is None or pairing.grade is None:
-        raise SystemExit("the pairs have no grades")
-    order = np.random.default_rng(SEED).permutation(len(pairing.given))
-    batches = np.array_split(order, -(-len(order) // PAIRS_OF_A_BATCH))
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
-        lr=RATE,
-    )
-    plan = torch.optim.lr_scheduler.SequentialLR(
-        optimizer,
-        [
-            torch.optim.lr_scheduler.LinearLR(optimizer, 0.05, total_iters=len(batches) // 10),
-            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches)),
-        ],
-        [len(batches) // 10],
-    )
-    model.train()
-    for batch in batches:
-        sides = [
-            model.preprocess([texts[i] for i in pairing.given[batch, side]]) for side in (0, 1)
-        ]
-        cost = loss(sides, torch.from_numpy(pairing.grade[batch]).float())
-        optimizer.zero_grad()
-        cost.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        plan.step()
-    model.eval()
-    encode = lambda texts: unit_rows(model.encode(texts, show_progress_bar=False))  # noqa: E731
-    return encode, len(batches)
 
 
 def omniglot(settings: str) -> dict[str, Any]:

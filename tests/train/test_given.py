@@ -99,3 +99,8 @@ def test_an_epoch_has_every_pair_once() -> None:
     assert [len(b) for b in batches] == [10, 10, 10, 8, 8]
     seen = np.concatenate([b.reshape(2, -1).T for b in batches])
     assert sorted(seen.tolist()) == pairs.tolist()
+
+
+def test_a_record_of_several_pairs_stands_in_a_batch_once() -> None:
+    (batch,) = GivenPairs(np.array([[4, 1], [4, 2], [2, 4], [3, 1]]), 4)
+    assert sorted(batch.tolist()) == [1, 2, 3, 4]

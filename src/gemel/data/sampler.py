@@ -175,7 +175,10 @@ class Neighbours(PxK):
 
 
 class GivenPairs:
-    """Index batches of about `m` given pairs, the lefts and then the rights; all pairs an epoch.
+    """Index batches of the records of about `m` given pairs; all pairs an epoch.
+
+    A record that is in several pairs of a batch stands in it once, or each of its pairs would count
+    as often as its records stand there.
 
     Args:
         pairs: (p, 2) int64 positions of records.
@@ -199,12 +202,13 @@ class GivenPairs:
         return -(-len(self._pairs) // self._m)
 
     def __iter__(self) -> Iterator[Int64]:
-        """The batches left of this epoch: (about 2 m,) int64."""
+        """The batches left of this epoch: (2 m or fewer,) int64, no position twice."""
         order = np.random.default_rng([self.seed, self._epoch]).permutation(len(self._pairs))
         plan = np.array_split(order, len(self))
         while self._batch < len(plan):
             self._batch += 1
-            yield self._pairs[plan[self._batch - 1]].T.reshape(-1)
+            both = self._pairs[plan[self._batch - 1]].T.reshape(-1)
+            yield both[np.sort(np.unique(both, return_index=True)[1])]
         self._epoch += 1
         self._batch = 0
 

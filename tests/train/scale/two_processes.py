@@ -37,11 +37,14 @@ def supervision(rows: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def apart(n: int, chunk: int) -> float:
-    """Largest difference of a gradient of n rows to that of one process."""
-    tower = Tower()
+    """Largest difference of a gradient of n rows to that of one process, in float64.
+
+    In float32 it would be that of the order of sums, which differs from processor to processor.
+    """
+    tower = Tower().double()
     ranks.same_start([tower])
     rng = np.random.default_rng(n)
-    x = torch.from_numpy(rng.standard_normal((n, 6), dtype=np.float32))
+    x = torch.from_numpy(rng.standard_normal((n, 6)))
     labels = torch.arange(n) // 2
     found = []
     for forward in (gradients.forward, ranks.forward):
