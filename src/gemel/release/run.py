@@ -16,7 +16,7 @@ from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
 from gemel.figures import html_table, share
-from gemel.settings import Compares, LongTexts, Margin, Tune
+from gemel.settings import Compares, Device, LongTexts, Margin, Tune
 
 ENCODER = "encoder"
 REPORT = "train.json"
@@ -28,7 +28,7 @@ MODEL = "sentence-transformers"
 LATER = (
     *("image_size", "crossed", "backbone", "tune", "long_texts", "memory", "chunk", "comparator"),
     *("matryoshka", "skip_pauses", "projector", "views_first", "bf16"),
-    "gradient_checkpointing",
+    *("gradient_checkpointing", "device"),
 )
 """Settings that older runs did not have; unset, they change no name."""
 SHOWING = ("trackers",)
@@ -101,6 +101,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     views_first: int = 0
     bf16: bool = False
     gradient_checkpointing: bool = False
+    device: Device = "cpu"
 
 
 def named_by(settings: msgspec.Struct) -> dict[str, Any]:

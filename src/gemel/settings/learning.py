@@ -21,6 +21,7 @@ Tune = Literal["none", "head", "lora", "all"]
 Compares = Literal["learned"]
 Tracker = Literal["tensorboard", "mlflow"]
 LongTexts = Literal["truncate", "windows"]
+Device = Literal["cpu", "cuda"]
 For = Literal["verify", "search", "duplicates"]
 
 
@@ -184,6 +185,13 @@ class TrainSettings(Settings, frozen=True):
         ),
     ] = ()
     seed: Annotated[Seed, Meta(description="Same seed, same weights")] = 0
+    device: Annotated[
+        Device | None,
+        Meta(
+            description="Where the network learns: cpu; cuda, one card of NVIDIA that torch sees; "
+            "null: such a card if there is one, else cpu. The release runs on CPUs either way"
+        ),
+    ] = None
     threads: Annotated[
         Count, Meta(description="Threads of torch; they decide the last bits of the weights; 0: 1")
     ] = 0

@@ -49,7 +49,7 @@ from gemel.train.checks import require_records, require_settings
 from gemel.train.comparators import pairwise
 from gemel.train.comparators.pairwise import Compared
 from gemel.train.loop.checkpoint import only_writer
-from gemel.train.scale import memory, ranks
+from gemel.train.scale import memory, processor, ranks
 from gemel.train.scale.recompute import recompute
 from gemel.train.towers import Defaults, Trainable
 from gemel.train.tracking.trackers import tracked
@@ -89,6 +89,7 @@ def train(
     """
     half, seen = towers.trainable(dataset.modality, settings, base), splits
     require_settings(settings, half, dataset, splits)
+    device = processor.chosen(settings.device)
     if splits.crossed:
         for side in SIDES:
             part = crossed.without(dataset, splits, side)
@@ -101,6 +102,8 @@ def train(
         settings, defaults, n_identities=len(np.unique(identities)), pairing=dataset.pairing
     )
     key = _key(dataset, splits, resolved, half.start)
+    # What nobody named may be another where the run goes on, or is asked for again.
+    resolved = msgspec.structs.replace(resolved, device=device)
     folder.mkdir(parents=True, exist_ok=True)
     with ranks.group(), _writing(folder), _threads(resolved.threads), memory.kept():
         finished = _finished(folder, key)
@@ -215,7 +218,7 @@ def _run(
         if session.checkpoint is not None and ranks.is_first():
             kept = session.checkpoint.parent.parent / FROZEN
         learner = tower.learner
-        arrays, dev = (tower.embedded(prepare, some, kept) for some in both)
+        arrays, dev = (tower.embedded(prepare, some, kept, settings.device) for some in both)
     else:
         learner = tower
         arrays, dev = prepare(payloads) if half.start else example, prepare(both[1])

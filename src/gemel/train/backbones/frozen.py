@@ -80,29 +80,34 @@ class Frozen(nn.Module):
         self.backbone.head = self.learner
         return self.backbone
 
-    def embedded(self, prepare: Prepare, payloads: Sequence[Any], kept: Path | None) -> Arrays:
+    def embedded(
+        self, prepare: Prepare, payloads: Sequence[Any], kept: Path | None, device: str = "cpu"
+    ) -> Arrays:
         """The backbone's rows of records, out of files if they were made before.
 
         Args:
             prepare: of the backbone.
             payloads: n records; a few hundred at a time are prepared.
             kept: folder of such files; None: nothing is kept.
+            device: that the backbone runs on.
         """
+        self.backbone.to(device)
         parts = [
-            self._rows(prepare(payloads[i : i + AT_ONCE]), kept)
+            self._rows(prepare(payloads[i : i + AT_ONCE]), kept, device)
             for i in range(0, len(payloads), AT_ONCE)
         ]
+        self.backbone.cpu()
         return {ROWS: np.concatenate(parts)}
 
-    def _rows(self, arrays: Arrays, kept: Path | None) -> Float32:
+    def _rows(self, arrays: Arrays, kept: Path | None, device: str) -> Float32:
         if kept is None:
-            return embed(self.backbone, arrays)
+            return embed(self.backbone, arrays, device=device)
         content = [part for name in sorted(arrays) for part in _bytes(name, arrays)]
         path = kept / f"{digest(self.start.encode(), *content)[:32]}.npy"
         try:
             found: Float32 = np.load(path, allow_pickle=False)
         except (OSError, ValueError):
-            found = embed(self.backbone, arrays)
+            found = embed(self.backbone, arrays, device=device)
             kept.mkdir(parents=True, exist_ok=True)
             write_whole(path, _npy(found))
         return found

@@ -69,7 +69,7 @@ class SoundTower(Backbone):
         """Of places (m, places, d) that begin within the n samples of their window."""
         if not self.heard.per_step:
             return hidden.mean(dim=1)
-        at = torch.arange(hidden.shape[1]) * self.heard.per_step
+        at = torch.arange(hidden.shape[1], device=hidden.device) * self.heard.per_step
         weight = (at < n[:, None]).to(hidden.dtype)[..., None]
         return (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
 

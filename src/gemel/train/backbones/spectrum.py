@@ -119,7 +119,10 @@ class KaldiBands(Heard):
         """(m, frames, bands) float32; frames that are not whole in the recording are zeros."""
         power = _power(wave[:, None], self.waves, KALDI_STEP)
         levels = (power @ self.bands).clamp(min=KALDI_QUIETEST).log()
-        whole = torch.arange(self.frames) * KALDI_STEP + KALDI_FRAME <= samples[:, None]
+        whole = (
+            torch.arange(self.frames, device=wave.device) * KALDI_STEP + KALDI_FRAME
+            <= samples[:, None]
+        )
         levels = levels * whole[..., None].to(levels.dtype)
         return (levels - self.mean) / self.spread if self.normal else levels
 

@@ -54,7 +54,7 @@ def fit(
     plan: Plan,
     session: Session | None = None,
 ) -> list[Epoch]:
-    """Train the tower in place; it ends with its best weights, in evaluation mode.
+    """Train the tower in place; it ends with its best weights, on the CPU, in evaluation mode.
 
     Args:
         tower: takes the arrays by name, gives (b, d) unit rows.
@@ -85,7 +85,8 @@ def fit(
         _judge(state, material, objective, plan, loss=loss)
         keep(state, sampler, session)
     tower.load_state_dict(state.best)
-    tower.eval()
+    learned.cpu()
+    tower.cpu().eval()
     return state.history
 
 

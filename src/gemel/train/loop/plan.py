@@ -105,7 +105,7 @@ class Plan:
         seed: of everything random.
         chunk: records of a batch whose activations are in memory at a time; 0 = all.
         bf16: whether the tower multiplies in bfloat16 while it learns.
-        device: a torch device.
+        device: that the tower learns on.
     """
 
     max_epochs: int = 20

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import get_device_states, set_device_states
 
 
 def forward(
@@ -37,20 +38,31 @@ def forward(
     with torch.no_grad():
         for piece in pieces:
             # Dropout must draw the same once more.
-            states.append(torch.random.get_rng_state())
+            states.append(_generators(piece))
             parts.append(tower(**piece))
-    after = torch.random.get_rng_state()
+    after = _generators(inputs)
     rows = torch.cat(parts).requires_grad_()
 
     def back() -> None:
         if rows.grad is None:
             return
         for piece, state, gradient in zip(pieces, states, rows.grad.split(chunk), strict=True):
-            torch.random.set_rng_state(state)
+            _go_back(state)
             torch.autograd.backward(tower(**piece), gradient)
-        torch.random.set_rng_state(after)
+        _go_back(after)
 
     return rows, back
+
+
+def _generators(inputs: dict[str, Tensor]) -> tuple[Tensor, tuple[list[int], list[Tensor]]]:
+    """Where the generators are that may draw for these inputs: the CPU's and the device's."""
+    return torch.random.get_rng_state(), get_device_states(*inputs.values())
+
+
+def _go_back(state: tuple[Tensor, tuple[list[int], list[Tensor]]]) -> None:
+    """Have the generators draw what they drew from there."""
+    torch.random.set_rng_state(state[0])
+    set_device_states(*state[1])
 
 
 def _nothing() -> None:

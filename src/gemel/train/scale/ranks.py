@@ -26,7 +26,7 @@ BACKEND = "gloo"
 @contextlib.contextmanager
 def group() -> Iterator[None]:
     """Join the processes that torchrun has started, if it has, until the end of the block."""
-    if not dist.is_available() or not dist.is_torchelastic_launched() or dist.is_initialized():
+    if not are_launched() or dist.is_initialized():
         yield
         return
     dist.init_process_group(BACKEND)
@@ -35,6 +35,11 @@ def group() -> Iterator[None]:
         dist.barrier()
     finally:
         dist.destroy_process_group()
+
+
+def are_launched() -> bool:
+    """Whether torchrun has started this process, with others or alone."""
+    return dist.is_available() and dist.is_torchelastic_launched()
 
 
 @contextlib.contextmanager

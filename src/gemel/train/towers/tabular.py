@@ -156,7 +156,8 @@ class RowTower(nn.Module):
         else:
             # The same without a vector per n-gram in memory; ONNX has no such operator.
             flat = rows.transpose(1, 2).reshape(len(rows), -1)
-            starts = torch.arange(len(rows), dtype=flat.dtype)[:, None] * flat.shape[1] + self.bags
+            nth = torch.arange(len(rows), dtype=flat.dtype, device=flat.device)
+            starts = nth[:, None] * flat.shape[1] + self.bags
             starts = starts.to(flat.dtype).reshape(-1)
             sums = F.embedding_bag(flat.reshape(-1), table, starts, mode="sum")
             sums = sums.reshape(len(rows), self.n_strips, -1)
