@@ -43,3 +43,17 @@ def test_a_log_line_is_json_with_event_level_and_time() -> None:
     entry = json.loads(line)
     assert entry.pop("timestamp").endswith("Z")
     assert entry == {"event": "service_started", "level": "info", "url": "http://x"}
+
+
+class Full(io.StringIO):
+    """A stream that takes nothing."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_what_cannot_be_written_stops_nobody() -> None:
+    log_to(Full()).info("service_started", url="http://x")
+    closed = io.StringIO()
+    closed.close()
+    log_to(closed).info("service_started", url="http://x")

@@ -9,12 +9,16 @@ import json
 import logging
 import threading
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 
 class Log:
     """Writes events to a stream; safe to use from several threads.
+
+    What cannot be written, since nobody reads any more or a disk is full, is lost: whoever tells
+    what happened goes on, and a service can still be stopped.
 
     Args:
         stream: where to.
@@ -54,6 +58,6 @@ class Log:
         if isinstance(error, BaseException):
             said["exception"] = "".join(traceback.format_exception(error)).rstrip("\n")
         line = json.dumps(said, default=repr)
-        with self._lock:
+        with self._lock, suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()

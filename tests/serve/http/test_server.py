@@ -98,6 +98,15 @@ def test_a_signal_lets_requests_in_flight_finish_and_exits_with_success(
     assert events == ["service_started", "service_stopping", "service_stopped"]
 
 
+def test_a_service_whose_log_nobody_reads_any_more_still_stops(release: Release) -> None:
+    with process(release, slow_s=0.0) as (child, url):
+        assert child.stderr is not None
+        child.stderr.close()
+        assert httpx.post(f"{url}/v1/verify", json=VERIFY, timeout=30).status_code == 200
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=20) == 0
+
+
 def test_overload_gives_503_with_retry_after_and_never_hangs(release: Release) -> None:
     with process(release, slow_s=0.1, max_queue=4) as (_, url):
         replies: list[httpx.Response] = []
