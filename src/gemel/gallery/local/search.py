@@ -80,7 +80,8 @@ class Search:
             proposed = self._scanned(queries, k, self._allowed_slots(), self.comparator)
         else:
             proposed = self._scanned(queries, self._depth(k), self._allowed_slots())
-        return [self._ordered(q, slots, k) for q, slots in zip(queries, proposed, strict=True)]
+        best_few = [self._best(q, slots, k) for q, slots in zip(queries, proposed, strict=True)]
+        return self._ordered(queries, best_few, k)
 
     def _depth(self, k: int) -> int:
         """How many of the best by cosine hold the k best by the comparator."""
@@ -103,17 +104,24 @@ class Search:
             return None
         return np.flatnonzero(self.allowed)
 
-    def _ordered(self, query: Float32, slots: Int64, k: int) -> list[Hit]:
-        """The k best of the proposed rows, by exact score and then by id."""
-        if len(slots) > OVERSAMPLE * k:
-            slots = slots[best(self._scores(query[None], slots, self.comparator)[0], k)]
-        rows = self.view.matrix[slots]
-        scores = self.comparator.score(np.broadcast_to(query, rows.shape), rows)
+    def _best(self, query: Float32, slots: Int64, k: int) -> Int64:
+        """Of the proposed rows those that reach the k-th best score."""
+        if len(slots) <= OVERSAMPLE * k:
+            return slots
+        return slots[best(self._scores(query[None], slots, self.comparator)[0], k)]
+
+    def _ordered(self, queries: Float32, slots: list[Int64], k: int) -> list[list[Hit]]:
+        """The k best of a few rows for each query, by exact score and then by id."""
+        lengths = [len(few) for few in slots]
+        rows = self.view.matrix[np.concatenate(slots)]
+        scores = self.comparator.score(np.repeat(queries, lengths, axis=0), rows)
         ids, attributes = self.view.ids, self.view.attributes
-        ranked = sorted(
-            zip(slots.tolist(), scores.tolist(), strict=True), key=lambda x: (-x[1], ids[x[0]])
-        )
-        return [Hit(ids[slot], score, attributes.of(slot)) for slot, score in ranked[:k]]
+        found = []
+        for few, own in zip(slots, np.split(scores, np.cumsum(lengths)[:-1]), strict=True):
+            pairs = zip(few.tolist(), own.tolist(), strict=True)
+            ranked = sorted(pairs, key=lambda pair: (-pair[1], ids[pair[0]]))
+            found.append([Hit(ids[slot], score, attributes.of(slot)) for slot, score in ranked[:k]])
+        return found
 
     def _scanned(
         self, queries: Float32, k: int, slots: Int64 | None, comparator: Comparator = COSINE
