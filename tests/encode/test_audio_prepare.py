@@ -7,10 +7,11 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from numpy.testing import assert_array_equal
 from tests.encode import voices
 
 from gemel.encode.audio.parts import AudioParts
-from gemel.encode.audio.prepare import AudioPrepare
+from gemel.encode.audio.prepare import AudioPrepare, samples
 from gemel.errors import InvalidInput, ReleaseError
 
 
@@ -105,3 +106,18 @@ def test_pauses_can_be_left_out() -> None:
     heard = voiced([file.getvalue()])["mel"][0]
     assert 90 <= (heard.max(axis=1) > 0).sum() <= 105
     assert AudioPrepare.from_spec(voiced.spec()).voiced and "voiced" not in plain.spec()
+
+
+def test_a_release_of_before_keeps_the_levels_that_it_was_calibrated_with() -> None:
+    new = AudioPrepare(8000, 200)
+    said = {k: v for k, v in new.spec().items() if k != "numbers"}
+    old = AudioPrepare.from_spec(said)
+    assert old.spec() == said and not old.double and AudioPrepare.from_spec(new.spec()).double
+    sound = samples(voices.said(140, 3, seconds=2.0))[0]
+    # As it was computed then, in float32.
+    frames = np.lib.stride_tricks.sliding_window_view(sound, 200)[::80]
+    power = np.abs(np.fft.rfft(frames * old.taper, 256).astype(np.complex64)) ** 2
+    decibels = 10 * np.log10(power @ old.bands + 1e-10)
+    below = np.clip(decibels - np.percentile(decibels.max(axis=1), 95), -80, 0)
+    assert_array_equal(old.levels(sound), 1 + np.round(3 * (below + 80)))
+    assert abs(new.levels(sound).astype(int) - old.levels(sound)).max() <= 1

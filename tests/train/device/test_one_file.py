@@ -118,15 +118,8 @@ def found_in(made: Made) -> NDArray[np.float32]:
 
 
 def test_one_file_gives_what_the_encoder_gives(images: list[Made], recordings: list[Made]) -> None:
-    for made in images:
+    for made in (*images, *recordings):
         assert_allclose(found_in(made), made.encoder.encode(made.payloads), atol=LIMIT, rtol=0)
-    for made in recordings:
-        # A level that lies half way between two may be the next one, see below.
-        levels = [
-            device_arrays(made.encoder.prepare, payload, 8000)["mel"] for payload in made.payloads
-        ]
-        wanted = made.encoder.embed({"mel": np.concatenate(levels)})
-        assert_allclose(found_in(made), wanted, atol=LIMIT, rtol=0)
 
 
 def test_a_browser_gives_what_onnx_runtime_gives_here(
@@ -161,13 +154,10 @@ def test_windows_of_speech_are_those_of_the_preprocessing() -> None:
 @pytest.mark.parametrize("rate", [8_000, 16_000])
 @pytest.mark.parametrize("voiced", [False, True])
 def test_levels_are_those_of_the_preprocessing(rate: int, voiced: bool) -> None:
-    """But for some that lie half way between two thirds of a decibel."""
     prepare = AudioPrepare(rate, 90, voiced=voiced)
     for payload in sounds(rate):
-        wanted = prepare([payload])["mel"].astype(int)
-        found = device_arrays(prepare, payload, rate)["mel"].astype(int)
-        assert np.abs(found - wanted).max() <= 1
-        assert np.mean(found != wanted) < 1e-3
+        wanted = prepare([payload])["mel"]
+        assert_array_equal(device_arrays(prepare, payload, rate)["mel"], wanted)
 
 
 def device_arrays(prepare: Prepare, payload: bytes, rate: int) -> dict[str, NDArray[Any]]:

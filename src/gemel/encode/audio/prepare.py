@@ -27,6 +27,7 @@ RANGE = 80.0
 """Decibels below the loudest that are told apart; levels are thirds of a decibel, from 1."""
 MIN_FRAMES, MAX_FRAMES = 50, 600
 N_STRETCHES = 4
+DOUBLE = "float64"
 FITTED = 500
 QUIET = 40.0
 """Decibels below the loud frames of a recording: what is quieter is a pause."""
@@ -54,6 +55,8 @@ class AudioPrepare:
         rate: samples a second.
         frames: hundredths of a second that are heard.
         voiced: pauses are left out before it is decided what is heard.
+        double: levels are computed in float64, as on devices; releases of before are in float32,
+            where one level in 100,000 falls on the other side of a half.
 
     Attributes:
         taper: (width,) float32, of a frame.
@@ -64,12 +67,15 @@ class AudioPrepare:
     modality = "audio"
     fields: tuple[Field, ...] = ()
 
-    def __init__(self, rate: int, frames: int, *, voiced: bool = False) -> None:
+    def __init__(
+        self, rate: int, frames: int, *, voiced: bool = False, double: bool = True
+    ) -> None:
         if rate not in RATES or not MIN_FRAMES <= frames <= MAX_FRAMES:
             raise DataError(f"rate {rate} and {frames} frames make no preprocessing")
         self.rate = rate
         self.frames = frames
         self.voiced = voiced
+        self.double = double
         self.size = 1 << int(WINDOW * rate - 1).bit_length()
         self.bands = _bands(rate, self.size)
         self.taper = np.hanning(int(WINDOW * rate)).astype(np.float32)
@@ -100,7 +106,8 @@ class AudioPrepare:
         """
         try:
             voiced = bool(spec.get("voiced", False))
-            return cls(int(spec["rate"]), int(spec["frames"]), voiced=voiced)
+            double = spec.get("numbers") == DOUBLE
+            return cls(int(spec["rate"]), int(spec["frames"]), voiced=voiced, double=double)
         except (KeyError, TypeError, ValueError, DataError) as e:
             raise ReleaseError(f"this is no preprocessing of recordings: {e}") from e
 
@@ -113,6 +120,7 @@ class AudioPrepare:
             "bands": N_BANDS,
             "long": f"{N_STRETCHES} even stretches",
             **({"voiced": True} if self.voiced else {}),
+            **({"numbers": DOUBLE} if self.double else {}),
         }
 
     def check(self, payload: Any) -> None:
@@ -140,9 +148,11 @@ class AudioPrepare:
         padded = np.pad(sound, (0, max(0, width - len(sound))))
         windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::step]
         if self.voiced:
-            windows = windows[_loud(windows)]
+            windows = windows[_loud(windows, double=self.double)]
         windows = windows[_heard(len(windows), self.frames)]
-        power = np.abs(np.fft.rfft(windows * self.taper, self.size).astype(np.complex64)) ** 2
+        tapered = windows * self.taper.astype(np.float64 if self.double else np.float32)
+        spectrum = np.fft.rfft(tapered, self.size)
+        power = np.abs(spectrum if self.double else spectrum.astype(np.complex64)) ** 2
         decibels = 10 * np.log10(power @ self.bands + 1e-10)
         top = float(np.percentile(decibels.max(axis=1), 95))
         below = np.clip(decibels - top, -RANGE, 0) + RANGE
@@ -150,9 +160,13 @@ class AudioPrepare:
         return out
 
 
-def _loud(windows: Float32) -> NDArray[np.intp]:
+def _loud(windows: Float32, *, double: bool) -> NDArray[np.intp]:
     """Which frames of a recording, (n, width), are no pauses; all are not."""
-    level = 10 * np.log10(np.square(windows).mean(axis=1) + 1e-12)
+    if double:  # without a copy of all frames in it
+        square = np.einsum("ij,ij->i", windows, windows, dtype=np.float64) / windows.shape[1]
+    else:
+        square = np.square(windows).mean(axis=1)
+    level = 10 * np.log10(square + 1e-12)
     return np.flatnonzero(level >= np.percentile(level, 95) - QUIET)
 
 
