@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from gemel.arrays import Float32, digest
 from gemel.encode.modality import Prepare
 from gemel.files import write_whole
-from gemel.train.arrays import Arrays, embed
+from gemel.train.arrays import Arrays, Views, embed
+from gemel.train.backbones.source import Source
 from gemel.train.export import Stretching
 
 ROWS = "rows"
@@ -50,9 +51,40 @@ class Backbone(Stretching):
         super().__init__()
         self.head: nn.Module = nn.Identity()
 
+    @property
+    def axes(self) -> dict[str, tuple[int, ...]]:
+        """None: what is prepared is of one shape."""
+        return {}
+
     def whole(self) -> Backbone:
         """The network as it is exported: with what was learned in its place."""
         return self
+
+
+def mean_of_windows(rows: Tensor, there: Tensor) -> Tensor:
+    """Unit rows of records, (b, d), of those of their windows (b * w, d), which are there or not.
+
+    Args:
+        rows: of all windows, record by record.
+        there: (b, w), not zero where a record has that window.
+    """
+    windows = rows.unflatten(0, there.shape) * there.to(rows.dtype)[..., None]
+    return F.normalize(windows.sum(dim=1), dim=1)
+
+
+def tuned(backbone: Backbone, dim: int, source: Source) -> nn.Module:
+    """What learns of a backbone of rows of `dim` numbers, as `train.tune` has it.
+
+    All of it, if there are low-rank additions these alone, or only a layer behind it, or nothing.
+    """
+    if source.tune in ("lora", "all"):
+        return backbone
+    return Frozen(backbone, Head(dim) if source.tune == "head" else None, source.digest)
+
+
+def unvaried(prepare: Prepare) -> Views:
+    """No views: what a backbone takes is not varied while it learns."""
+    return lambda arrays, rng: arrays
 
 
 class Frozen(nn.Module):

@@ -21,7 +21,7 @@ from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays
 from gemel.train.backbones import efficientnet_lite, lora
-from gemel.train.backbones.frozen import Backbone, Frozen, Head
+from gemel.train.backbones.frozen import Backbone, tuned, unvaried
 from gemel.train.backbones.library import opening, transformers
 from gemel.train.backbones.source import Source
 from gemel.train.towers import Defaults, Trainable
@@ -69,11 +69,6 @@ class VisionTower(Backbone):
         self.network = network
         self.dim = dim
 
-    @property
-    def axes(self) -> dict[str, tuple[int, ...]]:
-        """None: all images are of one size."""
-        return {}
-
     def whole(self) -> VisionTower:
         """The network with what was added to its layers added in."""
         self.network = lora.merged(self.network)
@@ -118,16 +113,14 @@ def opened(source: Source) -> Trainable:
             loaded = _of_library(source.folder, arrays)
         if source.tune == "lora":
             loaded.network = lora.adapted(loaded.network)
-        if trained_whole:
-            return loaded
-        return Frozen(loaded, Head(loaded.dim) if source.tune == "head" else None, source.digest)
+        return tuned(loaded, loaded.dim, source)
 
     return Trainable(
         "image",
         prepare=lambda payloads, fields: prepare(payloads, 0),
         sized=prepare,
         tower=tower,
-        views=lambda prepare: ImageViews() if trained_whole else lambda arrays, rng: arrays,
+        views=lambda prepare: ImageViews() if trained_whole else unvaried(prepare),
         defaults=DEFAULTS[source.tune],
         start=source.digest,
         licence=source.licence,

@@ -26,7 +26,7 @@ from gemel.errors import ConfigError
 from gemel.files import write_whole
 from gemel.settings import LongTexts
 from gemel.train.backbones import lora
-from gemel.train.backbones.frozen import Backbone, Head
+from gemel.train.backbones.frozen import Backbone, Head, mean_of_windows
 from gemel.train.backbones.library import opening, transformers
 
 MODULES = "modules.json"
@@ -105,8 +105,7 @@ class SentenceTower(Backbone):
         hidden = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
         rows = F.normalize(self.dense(_pooled(hidden, mask, self.recipe.pooling)), dim=1)
         if windowed:
-            rows = rows.unflatten(0, there.shape[:2]) * there[:, :, :1].to(rows.dtype)
-            rows = F.normalize(rows.sum(dim=1), dim=1)
+            rows = mean_of_windows(rows, there[:, :, 0])
         out: Tensor = self.head(rows)
         return out
 

@@ -19,7 +19,7 @@ from gemel.encode.audio.waves import WavePrepare
 from gemel.encode.modality import Prepare
 from gemel.train.arrays import Arrays
 from gemel.train.backbones import lora, spectrum, voice
-from gemel.train.backbones.frozen import Backbone, Frozen, Head
+from gemel.train.backbones.frozen import Backbone, mean_of_windows, tuned, unvaried
 from gemel.train.backbones.library import opening, transformers
 from gemel.train.backbones.source import Source
 from gemel.train.backbones.spectrum import Heard
@@ -43,11 +43,6 @@ class SoundTower(Backbone):
         self.network = network
         self.dim = dim
 
-    @property
-    def axes(self) -> dict[str, tuple[int, ...]]:
-        """None: all windows are of one length, and there are as many of each recording."""
-        return {}
-
     def whole(self) -> SoundTower:
         """The network with what was added to its layers added in."""
         self.network = lora.merged(self.network)
@@ -60,9 +55,7 @@ class SoundTower(Backbone):
         pooled = getattr(seen, "pooler_output", None)
         if pooled is None:
             pooled = self._mean(seen.last_hidden_state, n)
-        rows = F.normalize(pooled, dim=1).unflatten(0, wave.shape[:2])
-        there = (samples > 0).to(rows.dtype)[..., None]
-        out: Tensor = self.head(F.normalize((rows * there).sum(dim=1), dim=1))
+        out: Tensor = self.head(mean_of_windows(F.normalize(pooled, dim=1), samples > 0))
         return out
 
     def _mean(self, hidden: Tensor, n: Tensor) -> Tensor:
@@ -92,15 +85,13 @@ def opened(source: Source) -> Trainable:
         loaded = SoundTower(heard, *_network(source.folder))
         if source.tune == "lora":
             loaded.network = lora.adapted(loaded.network)
-        if source.tune in ("lora", "all"):
-            return loaded
-        return Frozen(loaded, Head(loaded.dim) if source.tune == "head" else None, source.digest)
+        return tuned(loaded, loaded.dim, source)
 
     return Trainable(
         "audio",
         prepare=prepare,
         tower=tower,
-        views=lambda prepare: lambda arrays, rng: arrays,
+        views=unvaried,
         defaults=DEFAULTS[source.tune],
         start=source.digest,
         licence=source.licence,

@@ -12,7 +12,7 @@ from gemel.encode.modality import Prepare
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.train.arrays import Arrays
 from gemel.train.backbones import lora, sentence
-from gemel.train.backbones.frozen import Frozen, Head
+from gemel.train.backbones.frozen import tuned, unvaried
 from gemel.train.backbones.source import Source
 from gemel.train.towers import Defaults, Trainable
 
@@ -58,10 +58,7 @@ def opened(source: Source) -> Trainable:
         loaded = sentence.load(recipe)
         if source.tune == "lora":
             loaded.transformer = lora.adapted(loaded.transformer)
-        if source.tune in ("lora", "all"):
-            return loaded
-        head = Head(loaded.dim) if source.tune == "head" else None
-        return Frozen(loaded, head, source.digest)
+        return tuned(loaded, loaded.dim, source)
 
     def notes(payloads: Sequence[Any]) -> tuple[str, ...]:
         n = tokens.n_cut(payloads)
@@ -76,7 +73,7 @@ def opened(source: Source) -> Trainable:
         "text",
         prepare=lambda payloads, fields: tokens,
         tower=tower,
-        views=lambda prepare: lambda arrays, rng: arrays,
+        views=unvaried,
         defaults=DEFAULTS[source.tune],
         start=source.digest,
         licence=source.licence,

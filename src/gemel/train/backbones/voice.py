@@ -18,7 +18,7 @@ from gemel.encode.audio.windows import N_BANDS, WindowPrepare
 from gemel.encode.modality import Prepare
 from gemel.errors import ConfigError
 from gemel.train.arrays import Arrays
-from gemel.train.backbones.frozen import Backbone, Frozen, Head
+from gemel.train.backbones.frozen import Backbone, mean_of_windows, tuned, unvaried
 from gemel.train.backbones.source import Source
 from gemel.train.towers import Defaults, Trainable
 
@@ -51,17 +51,12 @@ class VoiceTower(Backbone):
         self.lstm = nn.LSTM(N_BANDS, DIM, LAYERS, batch_first=True)
         self.linear = nn.Linear(DIM, DIM)
 
-    @property
-    def axes(self) -> dict[str, tuple[int, ...]]:
-        """None: all windows are of one size, and there are as many of each recording."""
-        return {}
-
     def forward(self, voice: Tensor) -> Tensor:
         """Unit rows, (b, 256) float32."""
-        there = (voice.amax(dim=(2, 3)) > 0).to(torch.float32)[..., None]
+        there = voice.amax(dim=(2, 3)) > 0
         last = self.lstm(voice.flatten(0, 1))[0][:, -1]
-        rows = F.normalize(F.relu(self.linear(last)), dim=1).unflatten(0, voice.shape[:2])
-        out: Tensor = self.head(F.normalize((rows * there).sum(dim=1), dim=1))
+        rows = F.normalize(F.relu(self.linear(last)), dim=1)
+        out: Tensor = self.head(mean_of_windows(rows, there))
         return out
 
 
@@ -108,10 +103,7 @@ def opened(source: Source) -> Trainable:
         )
 
     def tower(prepare: Prepare, arrays: Arrays, *, size: str) -> nn.Module:
-        loaded = load(weights)
-        if source.tune == "all":
-            return loaded
-        return Frozen(loaded, Head(DIM) if source.tune == "head" else None, source.digest)
+        return tuned(load(weights), DIM, source)
 
     def prepare(payloads: Sequence[Any], fields: tuple[Any, ...]) -> Prepare:
         return WindowPrepare()
@@ -120,7 +112,7 @@ def opened(source: Source) -> Trainable:
         "audio",
         prepare=prepare,
         tower=tower,
-        views=lambda prepare: lambda arrays, rng: arrays,
+        views=unvaried,
         defaults=DEFAULTS[source.tune],
         start=source.digest,
         licence=source.licence,

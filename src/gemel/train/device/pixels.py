@@ -7,16 +7,16 @@ has them, to the last pixel.
 from __future__ import annotations
 
 from gemel.encode.image.prepare import ARRAY, ImagePrepare
-from gemel.train.device.graph import Graph, filled
+from gemel.train.device import graph as graphs
+from gemel.train.device.graph import Graph
 
 GREY = """
     weights = Constant<value = int64[3] {19595, 38470, 7471}>()
     half = Constant<value = int64[1] {32768}>()
     unit = Constant<value = int64[1] {65536}>()
-    last = Constant<value = int64[1] {2}>()
     whole = Cast<to = 7>(pixels)
     weighted = Mul(whole, weights)
-    summed = ReduceSum<keepdims = 1>(weighted, last)
+    summed = ReduceSum<keepdims = 1>(weighted, two)
     rounded = Add(summed, half)
     luma = Div(rounded, unit)
     seen = Cast<to = 2>(luma)
@@ -82,8 +82,6 @@ PASS = """
 """
 """Pillow's bicubic weights of one axis as a matrix (out, in), in its fixed point of 22 bits."""
 RESIZED = """
-    zero64 = Constant<value = double {0.0}>()
-    one64 = Constant<value = double {1.0}>()
     half64 = Constant<value = double {0.5}>()
     c15 = Constant<value = double {1.5}>()
     c25 = Constant<value = double {2.5}>()
@@ -121,9 +119,6 @@ WHOLE = """
 """Sums in fixed point as whole numbers of 8 bits."""
 SQUARE = """
     planes = Transpose<perm = [2, 0, 1]>(seen)
-    zero = Constant<value = int64[1] {0}>()
-    one = Constant<value = int64[1] {1}>()
-    two = Constant<value = int64[1] {2}>()
     minus = Constant<value = int64[1] {-1}>()
     values = Cast<to = 1>(planes)
     top = Slice(values, zero, one, one)
@@ -142,9 +137,8 @@ SQUARE = """
     as_border = Constant<value = int64[3] {CHANNELS, 1, 1}>()
     border = Reshape(round_mean, as_border)
     shape = Shape(planes)
-    from = Constant<value = int64[1] {1}>()
     to = Constant<value = int64[1] {3}>()
-    sides = Slice(shape, from, to)
+    sides = Slice(shape, one, to)
     exact = Cast<to = 11>(sides)
     longest = ReduceMax<keepdims = 1>(exact)
     size = Constant<value = double[1] {SIZE.0}>()
@@ -162,8 +156,7 @@ SQUARE = """
     room = Sub(side, new_sides)
     before = Div(room, two)
     after = Sub(room, before)
-    nothing = Constant<value = int64[1] {0}>()
-    pads = Concat<axis = 0>(nothing, before, nothing, after)
+    pads = Concat<axis = 0>(zero, before, zero, after)
     padded = Pad(around, pads)
     square = Add(padded, border)
     normal = Mul(square, scale)
@@ -175,12 +168,12 @@ SQUARE = """
 
 def graph(prepare: ImagePrepare) -> Graph:
     """`pixels` (height, width, 3) uint8 to the array of one image."""
-    head = "(uint8[height, width, 3] pixels) => (float[1, CHANNELS, SIZE, SIZE] image)"
-    text = f"prepare {head} {{{GREY if prepare.channels == 1 else COLOUR}{SQUARE}}}"
+    head = f"(uint8[height, width, 3] pixels) => (float[1, CHANNELS, SIZE, SIZE] {ARRAY})"
+    body = f"{GREY if prepare.channels == 1 else COLOUR}{SQUARE}"
     passes = [PASS.replace("AXIS", f"{n}_").replace("PLACE", str(i)) for i, n in enumerate("yx")]
     words: dict[str, object] = {"RESIZED": RESIZED, "PASSES": "".join(passes)}
     for name in ("wide", "wide_tall", "tall", "tall_wide"):
         words[f"    {name.upper()}\n"] = WHOLE.replace("NAME", name)
     words |= {"CHANNELS": prepare.channels, "SIZE": prepare.size}
     scale, shift = prepare.normalising
-    return Graph(filled(text, words), {"scale": scale, "shift": shift}, (ARRAY,), "pixels")
+    return graphs.graph(head, body, words, "pixels", {"scale": scale, "shift": shift})

@@ -16,14 +16,10 @@ from gemel.encode.audio import windows as of_speech
 from gemel.encode.audio.prepare import AudioPrepare
 from gemel.encode.audio.waves import WavePrepare
 from gemel.encode.audio.windows import WindowPrepare
-from gemel.train.device.graph import Graph, filled
+from gemel.train.device.graph import Graph, filled, graph
 
 TAKES = "sound, one channel at {:,} samples a second"
-NUMBERS = """
-    zero = Constant<value = int64[1] {0}>()
-    one = Constant<value = int64[1] {1}>()
-    zero0 = Constant<value = int64 {0}>()
-    one0 = Constant<value = int64 {1}>()
+SOUND = """
     n_sound = Shape(sound)
 """
 PERCENTILE = """
@@ -45,12 +41,17 @@ PERCENTILE = """
     NAME_top = Add(NAME_a, NAME_part)
 """
 """The 95th of a hundred parts of float64 values, as numpy interpolates it."""
-FRAMES = """
-    NAME_begin = Mul(NAME, step)
-    NAME_column = Unsqueeze(NAME_begin, one)
-    NAME_inside = Range(zero0, width0, one0)
+AT = """
+    NAME_column = Unsqueeze(NAME, one)
+    NAME_inside = Range(zero0, LONG, one0)
     NAME_idx = Add(NAME_column, NAME_inside)
-    NAME_frames32 = Gather(padded, NAME_idx)
+"""
+"""Places of as many values as LONG says, from each of several on."""
+STARTS = filled(AT, {"NAME": "start", "LONG": "long0"})
+FRAMES = f"""
+    NAME_begin = Mul(NAME, step)
+    {filled(AT, {"NAME": "NAME_begin", "LONG": "width0"})}
+    NAME_frames32 = Gather(padded, NAME_begin_idx)
     NAME_frames = Cast<to = 11>(NAME_frames32)
 """
 POWER = """
@@ -125,13 +126,11 @@ LEVELS = """
     below = Sub(decibels, loudest_top)
     range = Constant<value = double {RANGE}>()
     deepest = Neg(range)
-    zero64 = Constant<value = double {0.0}>()
     clipped = Clip(below, deepest, zero64)
     above = Add(clipped, range)
     thirds = Constant<value = double {3.0}>()
     fine = Mul(above, thirds)
     whole = Round(fine)
-    one64 = Constant<value = double {1.0}>()
     levels = Add(whole, one64)
     levels32 = Cast<to = 1>(levels)
     n_lacking = Sub(most, n_heard)
@@ -151,7 +150,6 @@ SPEECH = """
     loudness = Mul(log, decibel)
     wanted = Constant<value = double {LOUDNESS}>()
     lacking = Sub(wanted, loudness)
-    zero64 = Constant<value = double {0.0}>()
     gained = Max(lacking, zero64)
     twenty = Constant<value = double {20.0}>()
     bels = Div(gained, twenty)
@@ -184,21 +182,18 @@ SPEECH = """
     n = Min(n_starts, most)
     n0 = Squeeze(n)
     k = Range(zero0, n0, one0)
-    twice = Constant<value = int64[1] {2}>()
     gaps = Constant<value = int64[1] {GAPS}>()
-    twice_gaps = Mul(gaps, twice)
+    twice_gaps = Mul(gaps, two)
     far = Mul(k, some)
-    twice_far = Mul(far, twice)
+    twice_far = Mul(far, two)
     rounded = Add(twice_far, gaps)
     even = Div(rounded, twice_gaps)
     fits = LessOrEqual(n_starts, most)
     nth = Where(fits, k, even)
     nth_at = Mul(nth, hop)
     start = Min(nth_at, last)
-    column = Unsqueeze(start, one)
-    inside = Range(zero0, long0, one0)
-    idx = Add(column, inside)
-    again = Mod(idx, n_frames)
+    STARTS
+    again = Mod(start_idx, n_frames)
     windows64 = Gather(power, again)
     windows = Cast<to = 1>(windows64)
     n_lacking = Sub(most, n)
@@ -222,10 +217,8 @@ WAVES = """
     gaps = Max(fewer, one)
     far = Mul(k, last)
     start = Div(far, gaps)
-    column = Unsqueeze(start, one)
-    inside = Range(zero0, long0, one0)
-    idx = Add(column, inside)
-    again = Mod(idx, n_sound)
+    STARTS
+    again = Mod(start_idx, n_sound)
     repeated = Gather(sound, again)
     SHORT
     n_lacking = Sub(most, n)
@@ -243,7 +236,7 @@ SHORT = {
     own = Identity(long)
 """,
     "silent": """
-    is_own = Less(idx, n_sound)
+    is_own = Less(start_idx, n_sound)
     silence = Constant<value = float {0.0}>()
     windows = Where(is_own, repeated, silence)
     own = Min(n_sound, long)
@@ -258,7 +251,6 @@ def levels(prepare: AudioPrepare) -> Graph:
     taper = prepare.taper
     stretch = prepare.frames // of_levels.N_STRETCHES
     head = "(float[samples] sound) => (uint8[1, MOST, BANDS] mel)"
-    text = f"prepare {head} {{{NUMBERS}{LEVELS}}}"
     words = {
         "KEPT": LOUD if prepare.voiced else WHOLE,
         "ALL_FRAMES": FRAMES.replace("NAME", "all"),
@@ -278,14 +270,14 @@ def levels(prepare: AudioPrepare) -> Graph:
         "BANDS": of_levels.N_BANDS,
     }
     arrays = {"waves": _waves(taper, prepare.size), "bands": prepare.bands.astype(np.float64)}
-    return Graph(filled(text, words), arrays, ("mel",), TAKES.format(prepare.rate))
+    return graph(head, SOUND + LEVELS, words, TAKES.format(prepare.rate), arrays)
 
 
 def speech(prepare: WindowPrepare) -> Graph:
     """The windows of power that a speaker encoder hears."""
     head = "(float[samples] sound) => (float[1, MOST, LENGTH, BANDS] voice)"
-    text = f"prepare {head} {{{NUMBERS}{SPEECH}}}"
     words = {
+        "STARTS": STARTS,
         "EVERY": FRAMES.replace("NAME", "every"),
         "POWER": POWER.replace("FROM", "every"),
         "DECIBEL": DECIBEL,
@@ -303,16 +295,20 @@ def speech(prepare: WindowPrepare) -> Graph:
         "waves": _waves(of_speech.taper(), of_speech.WIDTH),
         "bands": of_speech.bands().astype(np.float64),
     }
-    return Graph(filled(text, words), arrays, ("voice",), TAKES.format(of_speech.RATE))
+    return graph(head, SOUND + SPEECH, words, TAKES.format(of_speech.RATE), arrays)
 
 
 def waves(prepare: WavePrepare) -> Graph:
     """The windows of samples that a network hears which takes the wave itself."""
     said = prepare.said
     head = "(float[n] sound) => (float[1, MOST, LENGTH] wave, int64[1, MOST] samples)"
-    text = f"prepare {head} {{{NUMBERS}{WAVES}}}"
-    words = {"SHORT": SHORT[said.short], "LENGTH": said.length, "MOST": said.windows}
-    return Graph(filled(text, words), {}, ("wave", "samples"), TAKES.format(said.rate))
+    words = {
+        "SHORT": SHORT[said.short],
+        "STARTS": STARTS,
+        "LENGTH": said.length,
+        "MOST": said.windows,
+    }
+    return graph(head, SOUND + WAVES, words, TAKES.format(said.rate))
 
 
 def _waves(taper: Float32, size: int) -> Float64:
