@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gemel.cli.project import Project
 from gemel.gallery.local.rows import row_digest
 from gemel.ledger.chain import entry_hash
 from gemel.ledger.ledger import Ledger
@@ -243,3 +244,10 @@ def test_a_move_that_cannot_be_noted_is_not_made(project: Path, gemel: Gemel) ->
     said = gemel("release", "promote", release, "-p", "canary", "--force", "--reason", "x")
     assert said.code == 1
     assert Store(".gemel").pointer("canary") is None
+
+
+def test_heads_of_a_tenant_are_kept_in_a_file_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "gemel.toml").write_text('[ledger]\nhead_file = "usb/heads"\n')
+    project = Project.open(tmp_path / "gemel.toml")
+    assert project.head_file == tmp_path / "usb" / "heads"
+    assert project.of_tenant("acme").head_file == tmp_path / "usb" / "heads.acme"

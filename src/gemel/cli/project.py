@@ -335,9 +335,12 @@ class Project:
 
     @property
     def head_file(self) -> Path | None:
-        """Where heads of the ledger are kept besides the store."""
-        named = self.config.ledger.head_file
-        return self.config.at(named) if named else None
+        """Where heads of the ledger are kept besides the store; of a tenant, beside that file."""
+        named, tenant = self.config.ledger.head_file, self.config.store.tenant
+        if not named:
+            return None
+        file = self.config.at(named)
+        return file.with_name(f"{file.name}.{tenant}") if tenant else file
 
     @property
     def actor(self) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gemel.release.release import Release
     from gemel.serve.grpc.door import GrpcDoor
     from gemel.serve.http.front import Front
+    from gemel.serve.keeping import Keeper
     from gemel.serve.projects import Projects
     from gemel.settings import ServeSettings
 
@@ -103,6 +104,12 @@ class _Place:
             on_lost=lambda draft: self.log.error("ledger_unwritten", entry=draft)
         )
 
+    def keeper(self, ledger: Ledger) -> Keeper:
+        from gemel.serve.keeping import Keeper
+
+        whose, heads = self.project.config.store.tenant, self.project.head_file
+        return Keeper(ledger, self.log, head_file=heads, tenant=whose)
+
     def elsewhere(self, release: Release) -> int:
         return self.project.elsewhere(release)
 
@@ -142,13 +149,13 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
         ledger = opened.enter_context(
             project.ledger(on_lost=lambda draft: log.error("ledger_unwritten", entry=draft))
         )
-        keeper = Keeper(ledger, log, head_file=project.head_file)
-        keeper.start()
-        opened.callback(keeper.stop)
         store = project.store()
         desk = Desk(store, project.enrolled)
         tenants = Tenants(lambda name: _Place(project.of_tenant(name), log), settings.tenant_bytes)
         opened.callback(tenants.close)
+        keeper = Keeper(ledger, log, head_file=project.head_file, others=tenants.look)
+        keeper.start()
+        opened.callback(keeper.stop)
         metrics, shared = Metrics(), None
         if settings.cache_url:
             from gemel.serve.cache.shared import Shared

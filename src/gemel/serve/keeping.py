@@ -28,6 +28,8 @@ class Keeper:
         ledger: that is looked after.
         log: a logger.
         head_file: where heads are kept as well; None for nowhere else.
+        tenant: whose ledger it is; empty for that of the service.
+        others: called at each look of the thread, for those who have none of their own.
         clock: seconds.
     """
 
@@ -37,9 +39,13 @@ class Keeper:
         log: Any,
         *,
         head_file: Path | None = None,
+        tenant: str = "",
+        others: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger, self._log, self._head_file, self._clock = ledger, log, head_file, clock
+        self._whose = {"tenant": tenant} if tenant else {}
+        self._others = others
         self._problem: str | None = None
         self._said, self._due = Head(), clock()
         self._end = threading.Event()
@@ -62,9 +68,9 @@ class Keeper:
         problem = self._ledger.problem
         if (problem is None) != (self._problem is None):
             if problem is None:
-                self._log.info("ledger_recovered", waiting=self._ledger.n_waiting)
+                self._log.info("ledger_recovered", waiting=self._ledger.n_waiting, **self._whose)
             else:
-                self._log.error("ledger_failed", problem=problem, waiting=self._ledger.n_waiting)
+                self._failed(problem)
         self._problem = problem
         if problem is None and self._clock() >= self._due:
             self._keep()
@@ -74,13 +80,19 @@ class Keeper:
             self._ledger.flush()
             head = self._ledger.keep_head()
             if head != self._said:
-                self._log.info("ledger_head", head=heads.word(head))
+                self._log.info("ledger_head", head=heads.word(head), **self._whose)
             self._said, self._due = head, self._clock() + HEAD_SECONDS
             if self._head_file is not None:
                 heads.keep(head, self._head_file)
         except GemelError as error:
-            self._log.error("ledger_failed", problem=str(error), waiting=self._ledger.n_waiting)
+            self._failed(str(error))
+
+    def _failed(self, problem: str) -> None:
+        waiting = self._ledger.n_waiting
+        self._log.error("ledger_failed", problem=problem, waiting=waiting, **self._whose)
 
     def _run(self) -> None:
         while not self._end.wait(INTERVAL_SECONDS):
             self.look()
+            if self._others is not None:
+                self._others()

@@ -17,13 +17,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from gemel.errors import GalleryError, GalleryUnavailable, LedgerError, NotAllowed
+from gemel.errors import GalleryError, GalleryUnavailable, NotAllowed
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.access.keys import check_tenant
 from gemel.serve.books import Books
 from gemel.serve.class_index import Classes
+from gemel.serve.keeping import Keeper
 from gemel.serve.live import Live
 from gemel.serve.rollout.arms import Trial
 
@@ -42,6 +43,9 @@ class Place(Protocol):
 
     def ledger(self) -> Ledger:
         """The ledger, made if there is none."""
+
+    def keeper(self, ledger: Ledger) -> Keeper:
+        """Who looks after the ledger."""
 
     def elsewhere(self, release: Release) -> int:
         """The records in the largest gallery of another space."""
@@ -64,6 +68,8 @@ class Home:
         self.name, self.n_using, self._pool = name, 0, pool
         self._place, self._service_books = place, books
         self._books: Books | None = None
+        self._keeper: Keeper | None = None
+        self._keeping = threading.Lock()
         self._galleries: dict[str, Gallery] = {}
         self._bundles: OrderedDict[Live, Live] = OrderedDict()
         self._lock = threading.Lock()
@@ -97,7 +103,11 @@ class Home:
             if known is not None:
                 return known
             if self._books is None:
-                self._books = self._service_books.with_ledger(self._place.ledger())
+                ledger = self._place.ledger()
+                self._books, self._keeper = (
+                    self._service_books.with_ledger(ledger),
+                    self._place.keeper(ledger),
+                )
             gallery = None if base.gallery is None else self._gallery(base.release)
             made = replace(base, gallery=gallery, classes=Classes(), tenant=self.name)
             self._bundles[base] = made
@@ -141,15 +151,21 @@ class Home:
             with suppress(GalleryError):  # it may be closed by now
                 gallery.refresh()
 
+    def look(self) -> None:
+        """Look after its ledger."""
+        with self._keeping:
+            if self._keeper is not None:
+                self._keeper.look()
+
     def close(self) -> None:
         """Close all of it."""
         with self._lock, ExitStack() as closing:
             if self._books is not None and self._books.ledger is not None:
-                ledger = self._books.ledger
-                closing.callback(ledger.close)
-                with suppress(LedgerError):  # closing tells what it could not write
-                    ledger.flush()
-                    ledger.keep_head()
+                closing.callback(self._books.ledger.close)
+            with self._keeping:
+                if self._keeper is not None:
+                    self._keeper.stop()
+                self._keeper = None
             for gallery in self._galleries.values():
                 closing.callback(gallery.close)
 
@@ -217,6 +233,11 @@ class Tenants:
         """Read what another process changed for those that are open."""
         for home in tuple(self._open.values()):
             home.refresh()
+
+    def look(self) -> None:
+        """Look after the ledgers of those that are open."""
+        for home in tuple(self._open.values()):
+            home.look()
 
     def close(self) -> None:
         """Close all of them; nobody may be answered any more."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.serve.small import DIM, ROWS
 from gemel.console.pages import handlers
 from gemel.errors import ConfigError, LedgerError, NotAllowed, RateLimited
 from gemel.gallery.gallery import Gallery
+from gemel.ledger import heads
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.access import keys
@@ -36,6 +38,7 @@ from gemel.serve.http.endpoint import Route
 from gemel.serve.http.problems import retry_s
 from gemel.serve.http.server import running
 from gemel.serve.http.table import RECORD, RECORDS, TABLE
+from gemel.serve.keeping import Keeper
 from gemel.serve.live import Live
 from gemel.serve.rollout.arms import Arms
 from gemel.serve.service import Service
@@ -55,6 +58,7 @@ class Folder:
     """The place of a tenant in a directory."""
 
     path: Path
+    log: io.StringIO = field(default_factory=io.StringIO)
 
     def gallery(self, release: Release) -> Gallery:
         self.path.mkdir(exist_ok=True)
@@ -64,6 +68,10 @@ class Folder:
     def ledger(self) -> Ledger:
         self.path.mkdir(exist_ok=True)
         return Ledger.open(self.path / "ledger.db")
+
+    def keeper(self, ledger: Ledger) -> Keeper:
+        heads = self.path / "heads"
+        return Keeper(ledger, log_to(self.log), head_file=heads, tenant=self.path.name)
 
     def elsewhere(self, release: Release) -> int:
         return sum(
@@ -389,6 +397,39 @@ def test_a_ledger_of_a_tenant_that_takes_no_entries_is_said(
             assert http.get("/readyz").status_code == 200, "all others are answered"
     with pytest.raises(LedgerError):
         tenants.close()
+
+
+def test_the_ledger_of_a_tenant_is_looked_after_as_that_of_the_service(
+    release: Release, tmp_path: Path
+) -> None:
+    place, books = Folder(tmp_path / "acme"), Books(None, Metrics(), AdaptSettings(), tuple)
+    tenants = Tenants(lambda _: place, 10**9)
+
+    async def opened() -> Ledger:
+        async with tenants.entered("acme", books) as home:
+            tenants.look()  # before there is anything to look after
+            await home.bundle(Live.open(release))
+            assert home.books.ledger is not None
+            return home.books.ledger
+
+    ledger = asyncio.run(opened())
+    ledger.append_durable("verify", {"i": 1})
+    tenants.look()
+    assert heads.known(str(tmp_path / "acme" / "heads")) == [ledger.head()]
+    aside = ledger.path.rename(tmp_path / "aside")
+    tenants.look()
+    aside.rename(ledger.path)
+    tenants.look()
+    ledger.append_durable("verify", {"i": 2})
+    last = ledger.head()
+    tenants.close()
+    tenants.look()
+    assert heads.known(str(tmp_path / "acme" / "heads"))[-1] == last
+    assert heads.newest(heads.beside(ledger.path)) == last
+    lines = [json.loads(line) for line in place.log.getvalue().splitlines()]
+    events = ["ledger_head", "ledger_failed", "ledger_recovered", "ledger_head"]
+    assert [line["event"] for line in lines] == events
+    assert {line["tenant"] for line in lines} == {"acme"}
 
 
 def test_names_and_roles_that_cannot_be_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.release.release import Release
 from gemel.serve.access.access import Access
 from gemel.serve.access.keys import add
+from gemel.serve.grpc import door as doors
 from gemel.serve.grpc import native, text
 from gemel.serve.grpc.door import GrpcDoor
 from gemel.serve.http.server import bind, running
@@ -168,6 +170,22 @@ def test_a_port_that_is_taken_is_an_error_with_a_hint(release: Release) -> None:
         door = GrpcDoor(front, said, log_to())
         with pytest.raises(ConfigError, match="cannot listen"), running(front, beside=door):
             pass
+
+
+@pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"])
+def test_a_connection_without_calls_is_closed(
+    release: Release, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(doors, "IDLE_MS", 300)
+    monkeypatch.setattr(doors, "HELLO_MS", 300)
+    front = gemel.create_app(Service(release), SETTINGS)
+    door = GrpcDoor(front, SETTINGS, log_to())
+    with running(front, beside=door):
+        host, _, port = door.address.rpartition(":")
+        with socket.create_connection((host, int(port)), 10) as silent:
+            silent.sendall(said)
+            while silent.recv(4096):
+                pass
 
 
 def test_probes_ask_for_health(served: SimpleNamespace) -> None:

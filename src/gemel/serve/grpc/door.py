@@ -22,6 +22,10 @@ MAX_CALLS = 200
 """That are being answered at one time; further ones are refused, since each may hold a message."""
 MAX_STREAMS = 64
 """Calls of one connection."""
+IDLE_MS = 300_000
+"""Without a call, after which a connection is closed; clients open another by themselves."""
+HELLO_MS = 10_000
+"""In which a connection says that it speaks gRPC."""
 
 
 class GrpcDoor:
@@ -55,6 +59,8 @@ class GrpcDoor:
                 ("grpc.max_metadata_size", 64 << 10),
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_concurrent_streams", MAX_STREAMS),
+                ("grpc.max_connection_idle_ms", IDLE_MS),
+                ("grpc.server_handshake_timeout_ms", HELLO_MS),
             ],
             maximum_concurrent_rpcs=MAX_CALLS,
         )
