@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemel.encode.text.modality import TEXT
+from gemel.encode.text.modality import EXPLAINED, TEXT
 from gemel.encode.text.parts import TextParts
 from gemel.encode.text.prepare import MAX_BYTES, MAX_WIDTH, Known, TextPrepare, hashes
 from gemel.errors import InvalidInput, ReleaseError
@@ -82,6 +82,19 @@ def test_what_is_no_text(payload: object, says: str) -> None:
     with pytest.raises(InvalidInput, match=says) as caught:
         TextPrepare(64).check(payload)
     assert caught.value.where == "text"
+
+
+def test_a_text_that_is_too_long_to_take_apart_is_refused() -> None:
+    text = "word " * (EXPLAINED // 5)
+    assert len(TEXT.parts(TextPrepare(64), text).coarse()) == 12
+    with pytest.raises(InvalidInput, match="up to 65,536 are explained"):
+        TEXT.parts(TextPrepare(64), text + "words")
+
+
+def test_long_texts_are_more_work_until_they_are_known() -> None:
+    prepare, text = TextPrepare(64), "word " * 4000
+    assert TEXT.work(prepare, {"text": text}) == TEXT.work(prepare, text) == len(text) / 500
+    assert TEXT.work(prepare, prepare.known(text)) == TEXT.work(prepare, "word") == 1
 
 
 def test_parts_are_runs_of_words() -> None:

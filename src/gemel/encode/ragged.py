@@ -18,6 +18,8 @@ from gemel.arrays import Int64
 THERE = "there"
 ROWS, PLACES = 64, 4096
 """Of a run, at most: records, and places with padding; more at once are no faster on a core."""
+RUN = 32
+"""Places with padding that cost about as much as a run more."""
 BYTES = 1 << 24
 """Of the arrays of a run, about: what a network makes of large images on the way is far larger."""
 
@@ -43,6 +45,7 @@ def runs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Int64, dict[str, 
         # The longest comes first, so that the rest of a run is no longer.
         places = max(1, int(np.prod(_extent(there[order[start : start + 1]]))))
         idx = order[start : start + max(1, min(ROWS, PLACES // places))]
+        idx = idx[: _worth_padding(size[idx])]
         cut = tuple(slice(0, n) for n in _extent(there[idx]))
         yield (
             idx,
@@ -52,6 +55,18 @@ def runs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Int64, dict[str, 
             },
         )
         start += len(idx)
+
+
+def _worth_padding(size: NDArray[np.intp]) -> int:
+    """How many of some records, of falling size, cost less together than in any two runs."""
+    most = len(size)
+    while most > 1:
+        n = np.arange(1, most)
+        apart = size[0] * n + size[1:most] * (most - n) + RUN
+        if apart.min() >= size[0] * most:
+            break
+        most = int(apart.argmin()) + 1
+    return most
 
 
 def _extent(there: NDArray[Any]) -> tuple[int, ...]:

@@ -21,6 +21,8 @@ from gemel.errors import InvalidInput
 
 UNIT = 16 << 10
 """Characters that weigh as much as a small image: some 5 ms."""
+EXPLAINED = 4 * UNIT
+"""Characters of a text that is taken apart, at most: it is encoded some 60 times."""
 SHOWN = 400
 """Characters of a text that people are shown."""
 
@@ -83,9 +85,9 @@ class TextModality(modality.Modality):
         return len(text) / UNIT if isinstance(text, str) else 1
 
     def work(self, prepare: Prepare, item: Any) -> float:
-        """Of a network that takes tokens, how many there may be."""
+        """That of its n-grams or tokens."""
         text = item.get(self.name) if isinstance(item, Mapping) else item
-        if isinstance(prepare, TokenPrepare) and isinstance(text, str):
+        if isinstance(prepare, TextPrepare | TokenPrepare) and isinstance(text, str):
             return prepare.work(text)
         return 1
 
@@ -98,6 +100,12 @@ class TextModality(modality.Modality):
         """Runs of words, and words."""
         if not isinstance(payload, str):
             raise InvalidInput("that is no text")
+        if len(payload) > EXPLAINED:
+            raise InvalidInput(
+                f"a text of {len(payload):,} characters; up to {EXPLAINED:,} are explained",
+                where=self.name,
+                hint="ask about the passages that matter",
+            )
         return TextParts(payload)
 
     def baseline(

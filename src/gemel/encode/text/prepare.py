@@ -111,6 +111,11 @@ class TextPrepare:
             gram[i, :n], count[i, :n] = found[:n], times[:n]
         return {"gram": gram, "count": count}
 
+    def work(self, text: str) -> float:
+        """Half thousands of characters that are to be looked through."""
+        is_known = isinstance(text, Known) and text.by == self.by
+        return 1 if is_known else max(1, len(text) / 500)
+
     def known(self, text: str) -> Known:
         """The text, with as many of its hashes as any width needs."""
         if isinstance(text, Known) and text.by == self.by:
