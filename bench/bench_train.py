@@ -55,10 +55,10 @@ def main() -> None:
         begun = time.monotonic()
         said = SECTIONS[name]()
         took = {"date": time.strftime("%Y-%m-%d"), "took_s": round(time.monotonic() - begun)}
-        found[name] = {**said, **took}
+        found[name] = {**said, **took, "machine": machine()}
         print(name, json.dumps(found[name]), flush=True)
         ordered = {name: found[name] for name in SECTIONS if name in found}
-        result = {"machine": machine(), "torch": torch.__version__, "sections": ordered}
+        result = {"torch": torch.__version__, "sections": ordered}
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
     missed = [name for name, said in found.items() if not said["met"]]
     print("missed:", ", ".join(missed) or "nothing")
