@@ -91,3 +91,31 @@ def test_what_items_take_is_known_from_those_before(service: Service) -> None:
     encoder.encode(ROWS * 20)
     one, two = encoder.seconds(ROWS[:2])
     assert one == two and 0 < one < 0.01
+
+
+def test_what_takes_a_moment_does_not_wait_for_the_turn_of_what_takes_long(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "seconds", lambda _, items: [0.8 * LONG_SECONDS] * len(items))
+    ended: list[str] = []
+
+    async def story() -> None:
+        lanes = Lanes(ServeSettings(), service.metrics, log_to(level="critical"), Reader())
+        lanes.start()
+
+        async def many(name: str) -> None:
+            context = service.context()
+            body = EmbeddingsBody([ROWS[i % 5] for i in range(50)])
+            await lanes.answer(context, embed(context, body))
+            ended.append(name)
+
+        async def one() -> None:
+            context = service.context()
+            await lanes.answer(context, verify(context, VerifyBody(ANNA, ROWS[1])))
+            ended.append("one")
+
+        await asyncio.gather(many("first"), many("second"), one())
+        await lanes.stop()
+
+    asyncio.run(story())
+    assert ended == ["one", "first", "second"]

@@ -49,8 +49,9 @@ PART = 8
 """Items of a long request that are encoded at once, so that others need not wait for many."""
 NICE = 5
 """Of the thread that reads what is heavy: where processors are few, the event loop goes first."""
-LONG_SECONDS, PART_SECONDS = 0.06, 0.03
-"""Of encoding, about, from which on the items of a request are done in parts; and of a part."""
+LONG_SECONDS, PART_SECONDS, TURN_SECONDS = 0.06, 0.03, 0.5
+"""Of encoding, about, from which on the items of a request are done in parts; of a part; and from
+which on a request waits for others like it to end."""
 REST_SECONDS = 0.02
 """That a long request waits after a part, at most, where others were answered meanwhile."""
 LIGHT = 4
@@ -144,39 +145,49 @@ class Lanes:
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
                 outcome = await self._read(context, outcome, n_bytes)
-                if self._is_long(outcome):
+                if self._is_long(outcome, TURN_SECONDS):
                     async with self._long.turn(context.caller.owner, len(outcome.items)):
                         return await self._in_parts(context, steps, outcome, n_bytes)
+                if self._is_long(outcome, LONG_SECONDS):
+                    self._n_short += 1
+                    return await self._in_parts(context, steps, outcome, n_bytes, rests=False)
             self._n_short += 1
             outcome = await self._submit(context, Task(steps, outcome, context.deadline))
         return outcome.value
 
-    def _is_long(self, step: Encode) -> bool:
-        """Others would wait too long for it to be encoded at once."""
+    def _is_long(self, step: Encode, most_s: float) -> bool:
+        """It is larger than a batch, or can be done in parts and takes longer than that."""
         n = len(step.items)
         is_large = n > self._max_batch and not step.pairs
-        return is_large or (n > 1 and sum(step.seconds) > LONG_SECONDS)
+        return is_large or (n > 1 and sum(step.seconds) > most_s)
 
     async def _in_parts(
-        self, context: Context, steps: Steps[T], outcome: Step | Done[T], n_bytes: int
+        self,
+        context: Context,
+        steps: Steps[T],
+        outcome: Step | Done[T],
+        n_bytes: int,
+        *,
+        rests: bool = True,
     ) -> T:
         """What a verb comes to from a step on that is long.
 
-        Others go between its parts and steps, and where they did it rests as long as it worked: it
-        never has more than half of the time of who is waited for.
+        Others go between its parts and steps, and where they did it rests as long as it worked, if
+        it is one that rests: it never has more than half of the time of who is waited for.
         """
+        submit = self._submit_and_rest if rests else self._submit
         while not isinstance(outcome, Done):
-            if not isinstance(outcome, Encode) or not self._is_long(outcome):
+            if not isinstance(outcome, Encode) or not self._is_long(outcome, LONG_SECONDS):
                 task = Task(steps, outcome, context.deadline)
-                outcome = await self._submit_and_rest(context, task, True)
+                outcome = await submit(context, task, True)
             else:
                 parts: list[Encoded] = []
                 for part in _parts(outcome, min(PART, self._max_batch)):
                     task = _begun(_alone(part), part, context.deadline)
-                    parts.append((await self._submit_and_rest(context, task, not parts)).value)
+                    parts.append((await submit(context, task, not parts)).value)
                 together = _together(steps, outcome, parts)
                 task = _begun(together, Move("find"), context.deadline)
-                outcome = (await self._submit_and_rest(context, task, False)).value
+                outcome = (await submit(context, task, False)).value
             if isinstance(outcome, Encode):
                 outcome = await self._read(context, outcome, n_bytes)
         return outcome.value
