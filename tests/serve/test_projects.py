@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,6 +94,28 @@ def test_none_is_opened_for_a_page_of_another_site(town: Town) -> None:
     for headers, status in (({"sec-fetch-site": "cross-site"}, 403), ({"host": "evil.test"}, 421)):
         assert town.client.get("/projects/one/v1/release", headers=headers).status_code == status
     assert town.projects.names == ()
+
+
+def test_none_is_opened_for_whom_it_would_not_answer(town: Town) -> None:
+    file, now = town.folder / "projects" / "one" / "state" / "keys.json", datetime.now(UTC)
+    _, key = keys.add(file, "shop", "reader", days=1, now=now)
+    for path in ("/v1/release", "/livez", "/v1/verify"):
+        for sent in ("", key[:-1]):
+            assert town.ask("one", path, key=sent).status_code == 401
+    assert town.projects.names == ()
+    assert town.ask("one", "/v1/release", key=key).status_code == 200
+
+
+def test_a_project_without_keys_answers_nobody_beside_one_that_has_some(town: Town) -> None:
+    assert town.ask("two", "/v1/release").status_code == 200
+    file = town.folder / "main" / "state" / "keys.json"
+    _, key = keys.add(file, "shop", "admin", days=1, now=datetime.now(UTC))
+    until = time.monotonic() + 10
+    while town.client.get("/v1/release").status_code != 401 and time.monotonic() < until:
+        pass
+    for sent in ("", key):
+        assert town.ask("two", "/v1/release", key=sent).json()["code"] == "not_allowed"
+        assert town.ask("two", "/v1/records/p0", key=sent).status_code == 403
 
 
 def test_what_is_no_project_is_not_found(town: Town) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -203,16 +203,25 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
 
 def _projects(project: Project, log: Any) -> Projects:
     """The further projects that the settings name."""
+    from gemel.serve.access.access import Access
     from gemel.serve.projects import Projects
 
     folder = project.config.at(project.config.serve.projects)
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where="serve.projects", hint=f"make {folder}")
 
-    def open_(name: str) -> AbstractContextManager[Front]:
+    def named(name: str) -> Project:
         file = folder / name / FILE
         if not file.is_file():
             raise UnknownPath(f"no project {name!r}", hint=f"it has no {FILE} in serve.projects")
-        return application(Project.open(file), log, beside=False)
+        return Project.open(file)
 
-    return Projects(open_, project.config.serve.projects_bytes, log)
+    def admit(name: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        its = named(name)
+        if not its.config.serve.token_keys:  # the keys of a provider are read once it is open
+            Access(its.keys_file, log).admit(headers, "reader")
+
+    def open_(name: str) -> AbstractContextManager[Front]:
+        return application(named(name), log, beside=False)
+
+    return Projects(open_, project.config.serve.projects_bytes, log, admit)

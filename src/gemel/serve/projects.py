@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 PROJECT_BYTES, RECORD_BYTES = 50_000_000, 300
 """Of an open project without encoder and records; of a record besides its embedding. Estimates."""
 Open = Callable[[str], AbstractContextManager["Front"]]
+Admit = Callable[[str, Iterable[tuple[bytes, bytes]]], object]
 
 
 @dataclass(eq=False)
@@ -48,10 +49,12 @@ class Projects:
             `UnknownPath` where there is none of that name.
         max_bytes: of memory that projects which nobody uses may take.
         log: a logger.
+        admit: raises for whom a project that is not open is not opened, told its name and the
+            headers of the request.
     """
 
-    def __init__(self, open_: Open, max_bytes: int, log: Any) -> None:
-        self._open, self._max_bytes, self._log = open_, max_bytes, log
+    def __init__(self, open_: Open, max_bytes: int, log: Any, admit: Admit) -> None:
+        self._open, self._max_bytes, self._log, self._admit = open_, max_bytes, log, admit
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._closing: set[asyncio.Future[None]] = set()
         self._pool = ThreadPoolExecutor(1, "gemel-projects")
@@ -62,7 +65,13 @@ class Projects:
         return tuple(name for name, one in self._opened.items() if one.front is not None)
 
     async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, check: Callable[[Scope], None]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        check: Callable[[Scope], None],
+        *,
+        wants_keys: bool,
     ) -> None:
         """Answer a request whose path begins with `/projects/NAME/`.
 
@@ -71,6 +80,8 @@ class Projects:
             receive: see ASGI.
             send: see ASGI.
             check: raises for whom no project is opened, told what the project would be asked.
+            wants_keys: the service is guarded, so a project without keys answers nobody: behind a
+                proxy everybody comes from this machine.
         """
         path, raw = str(scope["path"]), bytes(scope["raw_path"])
         name, slash, rest = path[len(PREFIX) :].partition("/")
@@ -80,10 +91,15 @@ class Projects:
                 raise UnknownPath(f"no project {quoted(name)}", hint=f"{PREFIX}NAME/v1/verify")
             inner = {**scope, "path": f"/{rest}", "raw_path": b"/" + raw[len(start) :]}
             check(inner)
+            if name not in self.names:  # to open it costs others their memory
+                await asyncio.get_running_loop().run_in_executor(
+                    self._pool, self._admit, name, scope["headers"]
+                )
             async with self._entered(name) as front:
                 host = (scope.get("client") or ("",))[0]
-                if not is_local(host) and not front.access.is_guarded:
-                    what = "this project asks nobody who they are, and answers this machine only"
+                is_open = is_local(host) and not wants_keys
+                if not is_open and not front.access.is_guarded:
+                    what = "this project asks nobody who they are, so it answers nobody here"
                     hint = "make a key for it: gemel keys add NAME --role reader"
                     raise NotAllowed(what, hint=hint)
                 await front(inner, receive, send)

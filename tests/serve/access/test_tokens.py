@@ -111,6 +111,12 @@ def confused(provider: Provider, token: str) -> str:
     return f"{signed}.{base64.urlsafe_b64encode(made).rstrip(b'=').decode()}"
 
 
+def other_head(token: str, head: dict[str, Any]) -> str:
+    """The token with another head."""
+    said = base64.urlsafe_b64encode(json.dumps(head).encode()).rstrip(b"=").decode()
+    return f"{said}.{token.partition('.')[2]}"
+
+
 def ask(
     client: TestClient[object], token: str, method: str, path: str, body: Any
 ) -> httpx.Response:
@@ -154,6 +160,30 @@ def test_what_is_not_from_the_provider_for_us_and_now_is_refused(
         "of nobody": provider.token(sub=None, **role),
         "of a strange name": provider.token(sub="a\nb", **role),
         "no token": "a.b.c",
+        "nested": base64.urlsafe_b64encode(b"[" * 40_000).decode() + ".a.b",
+        "of no kid": other_head(good, {"alg": "ES256"}),
+        "of a list of kids": other_head(good, {"alg": "ES256", "kid": ["one"]}),
+        "of a kid that is a path": other_head(good, {"alg": "ES256", "kid": "../../dev/null"}),
+        "unsigned, spelt oddly": other_head(good, {"alg": "nOnE", "kid": "one"}),
+        "of several kinds": other_head(good, {"alg": ["none", "ES256"], "kid": "one"}),
+        "signed with nothing": good.rpartition(".")[0] + "." + "A" * 86,
+        "with a key of its own": jwt.encode(
+            {"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": now + 60, **role},
+            stranger,
+            "ES256",
+            headers={"kid": "one", "jwk": provider.public()["keys"][0]},
+        ),
+        "with a demand": jwt.encode(
+            {"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": now + 60, **role},
+            provider.private["one"],
+            "ES256",
+            headers={"kid": "one", "crit": ["x"], "x": 1},
+        ),
+        "for an audience in other letters": provider.token(aud=AUDIENCE.upper(), **role),
+        "for nobody in a list": provider.token(aud=["shop", "desk"], **role),
+        "of the issuer and a slash": provider.token(iss=f"{ISSUER}/", **role),
+        "issued tomorrow": provider.token(iat=now + 86_400, **role),
+        "of a name from right to left": provider.token(sub="\u202eann", **role),
         "changed": good[:-4] + ("AAAA" if good[-4:] != "AAAA" else "BBBB"),
     }
     for what, token in wrong.items():
@@ -203,6 +233,33 @@ def test_a_new_key_of_the_provider_is_known_soon(
     finally:
         known.stop()
         provider.private.pop("two", None)
+
+
+def test_a_key_that_is_replaced_under_its_name_signs_no_more(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "SOON_SECONDS", 0.0)
+    lost = provider.private["one"]
+    known = Tokens(settings(provider.address), GRANTED)
+    stolen = provider.token(roles=["admin"]).encode()
+    assert known.caller(stolen).name == "token:ann"
+    provider.private["one"] = ec.generate_private_key(ec.SECP256R1())
+    known.start()
+    try:
+        with pytest.raises(Unauthenticated, match="not known"):
+            known.caller(provider.token(lost, kid="two").encode())  # keys are read again
+        until = time.monotonic() + 10
+        with pytest.raises(Unauthenticated, match="Signature"):
+            while time.monotonic() < until:
+                known.caller(stolen)
+    finally:
+        known.stop()
+        provider.private["one"] = lost
+
+
+def test_a_token_for_longer_than_clocks_go_is_taken(provider: Provider) -> None:
+    known = Tokens(settings(provider.address), GRANTED)
+    assert known.caller(provider.token(exp=10**400).encode()).name == "token:ann"
 
 
 @pytest.mark.parametrize(

@@ -271,6 +271,35 @@ def test_a_rollout_ends_when_stable_moves_elsewhere(project: Project) -> None:
         assert at.verify(0).json()["release"] == other.id
 
 
+def test_of_two_that_begin_at_once_the_second_moves_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, desk = project.put(1e-5), project.put(2e-5), Desk(project.store)
+    check = desk._check
+
+    def slow(*asked: Any) -> None:
+        check(*asked)
+        start(project, first)  # meanwhile, in another process
+
+    monkeypatch.setattr(desk, "_check", slow)
+    with pytest.raises(RolloutConflict, match="is running"):
+        desk.start(Wish(release=second.id), actor="test")
+    state = desk.state()
+    assert state is not None and state.plan.release == first.id
+    assert project.store.pointer("canary") == first.id
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/", "..", "", "a\0b", "\u202e", "*", "x" * 9999]
+)
+def test_a_candidate_is_none_by_a_path(project: Project, name: str) -> None:
+    with house(project) as at:
+        body = {"action": "start", "release": name}
+        got = at.client.post("/v1/rollout", json=body)
+        assert (got.status_code, got.json()["code"]) == (404, "not_found")
+        assert project.desk.state() is None
+
+
 def test_what_must_hold_before(project: Project) -> None:
     bare, desk = project.put(1e-5, enrolled=False), project.desk
     with pytest.raises(NotFound):

@@ -28,6 +28,8 @@ WAIT_SECONDS, MAX_BYTES = 5.0, 1_000_000
 LEEWAY_SECONDS = 30
 MAX_KEPT = 1024
 MAX_NAME = 128
+LATEST = 1 << 40
+"""Time that no clock here will show; tokens may name later ones."""
 CLAIMS = ("exp", "iss", "aud", "sub")
 WHERE = "Authorization"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -60,7 +62,7 @@ class Tokens:
             hint = "pip install 'gemel[jwt]'"
             raise ConfigError(f"tokens need {e.name}", where="serve.token_keys", hint=hint) from e
         self._jwt, self._settings, self._granted, self._log = jwt, settings, granted, log
-        self._keys = self._read()
+        self._content, self._keys = self._read()
         self._read_at = time.monotonic()
         self._kept: dict[bytes, tuple[Caller, float]] = {}
         self._wanted, self._stopped = threading.Event(), False
@@ -84,15 +86,15 @@ class Tokens:
         Raises:
             Unauthenticated: it is not valid, for whatever reason; says which.
         """
-        name = hashlib.sha256(token).digest()
-        known = self._kept.get(name)
+        name, kept = hashlib.sha256(token).digest(), self._kept
+        known = kept.get(name)
         if known is not None and time.time() < known[1]:
             return known[0]
         claims = self._claims(token)
         found = Caller(_subject(claims), self._roles(claims), self._tenant(claims))
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
-        self._kept[name] = found, float(claims["exp"])
+        if len(kept) >= MAX_KEPT:
+            kept.clear()
+        kept[name] = found, float(min(int(claims["exp"]), LATEST))
         return found
 
     def _claims(self, token: bytes) -> dict[str, Any]:
@@ -147,18 +149,20 @@ class Tokens:
                 return
             self._wanted.clear()
             try:
-                keys = self._read()
+                content, keys = self._read()
             except ConfigError as error:
                 if self._log is not None:
                     self._log.error("keys_unreadable", error=str(error))
             else:
-                if keys.keys() != self._keys.keys():
-                    self._kept.clear()  # what a key signed that is gone counts no more
                 self._keys = keys
+                if content != self._content:
+                    # What a key signed that is gone counts no more; whoever is being let in by it
+                    # now is kept where nobody looks.
+                    self._content, self._kept = content, {}
             self._read_at = time.monotonic()
 
-    def _read(self) -> dict[str | None, Any]:
-        """The provider's public keys for signatures, by their ids."""
+    def _read(self) -> tuple[bytes, dict[str | None, Any]]:
+        """What the provider says, and its public keys for signatures by their ids."""
         source = self._settings.token_keys
         hint = "name a file or an https address of a JSON Web Key Set"
         try:
@@ -171,7 +175,7 @@ class Tokens:
         if not keys:
             what = "there is no public key for signatures"
             raise ConfigError(what, where=f"serve.token_keys {source}", hint=hint)
-        return keys
+        return content, keys
 
 
 def _fetched(address: str) -> bytes:

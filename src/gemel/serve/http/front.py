@@ -89,7 +89,8 @@ class Front:
         if scope["type"] == "http":
             with suppress(asyncio.CancelledError):  # the client has gone, or the service ends
                 if self._projects is not None and scope["path"].startswith(PROJECTS):
-                    await self._projects(scope, receive, send, self._check)
+                    guarded = self.access.is_guarded
+                    await self._projects(scope, receive, send, self._check, wants_keys=guarded)
                 else:
                     await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":

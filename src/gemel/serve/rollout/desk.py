@@ -132,7 +132,6 @@ class Desk:
             actor=actor,
             time=_now(),
         )
-        self.store.point(_pointer(mode), candidate.id, actor=actor, reason=f"rollout {plan.id}")
 
         def decide(state: State | None) -> State:
             _idle(state)
@@ -140,7 +139,9 @@ class Desk:
             self._note("start", fresh, actor)
             return fresh
 
-        return self._change(decide)
+        state = self._change(decide)  # whoever is second is refused before it points anywhere
+        self.store.point(_pointer(mode), candidate.id, actor=actor, reason=f"rollout {plan.id}")
+        return state
 
     def pause(self, *, actor: str, reason: str = "") -> State:
         """Take no further step; the candidate keeps its share, and can still be rolled back."""
