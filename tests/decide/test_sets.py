@@ -29,10 +29,11 @@ def test_a_rarer_set_makes_the_same_score_less_sure() -> None:
     assert few.probability[1] > 0.99
 
 
-def test_matches_that_are_given_up_are_no_matches() -> None:
-    got = judge(POLICY, np.array([0.7, 2.0, 3.0])).kept(np.array([False, False, True]))
-    assert got.outcome == ["review", "no_match", "match"]
-    assert got.match.tolist() == [False, False, True]
+def test_matches_that_are_given_up_are_no_matches_or_for_review() -> None:
+    which, unsure = np.array([False, False, False, True]), np.array([True, False, True, False])
+    got = judge(POLICY, np.array([0.1, 2.0, 3.0, 4.0])).kept(which, unsure)
+    assert got.outcome == ["no_match", "no_match", "review", "match"]
+    assert got.match.tolist() == which.tolist()
 
 
 def test_without_a_likelihood_there_are_no_probabilities() -> None:

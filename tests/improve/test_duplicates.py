@@ -254,6 +254,22 @@ def test_one_to_one_links_give_each_record_one_partner(release: Release) -> None
         gemel.duplicates(release, left, links="one-to-one")
 
 
+def test_of_two_partners_that_are_equal_one_is_for_review(release: Release) -> None:
+    rows, _ = small.rows(60, seed=4)
+    left = records.from_rows(rows[::2][:20], fields=small.FIELDS)
+    right = records.from_rows([*rows[1::2][:20], *rows[1::2][:5]], fields=small.FIELDS)
+    found = gemel.duplicates(release, left, right, links="one-to-one")
+    match, review = (found.pairs.filter(pl.col("outcome") == o) for o in ("match", "review"))
+    twins = match.filter(pl.col("left").is_in([str(i) for i in range(5)]))
+    assert len(twins) > 2 and len(match) > 15
+    for one, partner, score in twins.select("left", "right", "score").rows():
+        (other,) = {str(int(partner) % 20), str(int(partner) % 20 + 20)} - {partner}
+        tied = review.filter((pl.col("left") == one) & (pl.col("right") == other))
+        assert tied["score"].to_list() == pytest.approx([score])
+    several = gemel.duplicates(release, left, right)
+    assert found.summary.n_given_up == several.summary.n_matches - found.summary.n_matches
+
+
 def test_an_engine_misses_little_and_says_how_much(
     release: Release, strangers: Dataset, found: Duplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from gemel.tasks.assignment import kept, one_to_one
+from gemel.tasks.assignment import as_good, kept, one_to_one
 
 
 def best_of_all(gain: np.ndarray) -> float:
@@ -41,6 +41,26 @@ def test_the_best_link_alone_is_not_taken_where_two_gain_more() -> None:
     kept = one_to_one(np.array([0, 0, 1]), np.array([2, 3, 2]), np.array([1.0, 0.9, 0.8]))
     assert kept.tolist() == [False, True, True]
     assert one_to_one(*np.zeros((2, 0), np.int64), np.zeros(0)).tolist() == []
+
+
+def test_what_is_as_good_as_a_link_that_was_taken_is_told() -> None:
+    links = [(0, 5, 2.0), (0, 6, 2.0), (0, 7, 1.0), (1, 7, 3.0), (2, 8, 1.0), (2, 9, 1.1)]
+    left, right, gain = (np.array(of) for of in zip(*links, strict=True))
+    one = kept(left, right, gain, "one-to-one")
+    assert one.tolist() == [one[0], not one[0], False, True, False, True]
+    unsure = as_good(left, right, gain, "one-to-one", one)
+    assert unsure.tolist() == [not one[0], one[0], False, False, False, False]
+    many = kept(left, right, gain, "one-to-many")
+    assert not as_good(left, right, gain, "one-to-many", many).any(), "a left one has any number"
+    nothing = np.zeros(0, np.int64)
+    assert as_good(nothing, nothing, np.zeros(0), "one-to-one", nothing > 0).tolist() == []
+
+
+def test_what_is_as_good_for_one_whose_other_has_a_better_one_is_not() -> None:
+    left, right, gain = np.array([0, 0, 1]), np.array([5, 6, 6]), np.array([1.0, 1.0, 3.0])
+    taken = kept(left, right, gain, "one-to-one")
+    assert taken.tolist() == [True, False, True]
+    assert not as_good(left, right, gain, "one-to-one", taken).any()
 
 
 def test_one_to_many_lets_one_side_keep_all() -> None:

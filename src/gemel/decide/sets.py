@@ -37,13 +37,12 @@ class Judged:
     match: Bool
     probability: Float64
 
-    def kept(self, which: Bool) -> Judged:
-        """The same, with no match where `which` is false: (p,) bool."""
-        left = self.match & ~which
-        outcome: list[Outcome] = [
-            "no_match" if out else o for o, out in zip(self.outcome, left.tolist(), strict=True)
-        ]
-        return Judged(outcome, self.match & which, self.probability)
+    def kept(self, which: Bool, unsure: Bool) -> Judged:
+        """The same, without other matches than `which`: for review if `unsure`, (p,) bool each."""
+        told: list[Outcome] = [*self.outcome]
+        for i in np.flatnonzero(self.match & ~which).tolist():
+            told[i] = "review" if unsure[i] else "no_match"
+        return Judged(told, self.match & which, self.probability)
 
 
 @dataclass(frozen=True, eq=False)

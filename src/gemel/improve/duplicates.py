@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Bool, Float32, Float64, Int64, canonical_json, digest
 from gemel.data.blocking.passes import PER_RECORD
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.decide.sets import lowest
+from gemel.decide.sets import Judged, lowest
 from gemel.errors import ConfigError, GalleryError
 from gemel.gallery import engines
 from gemel.improve import by_keys
@@ -330,7 +330,7 @@ def _clustered(
     judged = records.judged(pairs)
     n_matches = int(judged.match.sum())
     if how.links != EVERY:
-        judged = judged.kept(_best_links(records, pairs, judged.match, how.links))
+        judged = _linked(records, pairs, judged, how.links)
     some = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
     frame = compared.frame()
     picked = canonicals.choose(
@@ -375,14 +375,19 @@ def _clustered(
     )
 
 
-def _best_links(records: Records, pairs: Pairs, match: Bool, links: Links) -> Bool:
-    """Which matches stay where records may have one partner at most: those that gain most."""
-    kept, at = np.zeros(len(pairs), np.bool_), np.flatnonzero(match)
+def _linked(records: Records, pairs: Pairs, judged: Judged, links: Links) -> Judged:
+    """Records with one partner at most, by the matches that gain most; for review what is as good.
+
+    A match that just reaches the threshold gains more than none.
+    """
+    at = np.flatnonzero(judged.match)
     gain = records.levelled(pairs.take(at)) - records.policy.verify.threshold
-    # A match that just reaches the threshold is better than none.
     gain = np.maximum(gain, np.finfo(np.float32).eps)
-    kept[at] = assignment.kept(pairs.left[at], pairs.right[at], gain, links)
-    return kept
+    left, right = pairs.left[at], pairs.right[at]
+    taken = assignment.kept(left, right, gain, links)
+    which, unsure = np.zeros((2, len(pairs)), np.bool_)
+    which[at], unsure[at] = taken, assignment.as_good(left, right, gain, links, taken)
+    return judged.kept(which, unsure)
 
 
 def _to_canonical(release: Release, rows: Float32, label: Int64, chosen: Bool) -> Float64:

@@ -7,6 +7,8 @@ import numpy as np
 from gemel.arrays import Bool, Float64, Int64
 from gemel.settings import Links
 
+EQUAL = 1e-5
+
 
 def kept(left: Int64, right: Int64, gain: Float64, links: Links) -> Bool:
     """Which links to keep, where records have so many partners: (p,) bool.
@@ -22,6 +24,27 @@ def kept(left: Int64, right: Int64, gain: Float64, links: Links) -> Bool:
     if links == "many-to-many":
         return np.ones(len(left), np.bool_)
     return best(right if links == "one-to-many" else left, gain)
+
+
+def as_good(left: Int64, right: Int64, gain: Float64, links: Links, taken: Bool) -> Bool:
+    """Links that were not taken though none that was, of either of their records, gains more.
+
+    Args:
+        left: see `kept`.
+        right: see `kept`.
+        gain: see `kept`; what differs by less than float32 tells apart is equal.
+        links: see `kept`.
+        taken: (p,) bool, what `kept` gave.
+    Returns:
+        (p,) bool.
+    """
+    most = np.zeros(len(left))
+    for record, has_one in ((left, links != "one-to-many"), (right, links != "many-to-one")):
+        if has_one:
+            of = np.zeros(int(record.max(initial=-1)) + 1)
+            np.maximum.at(of, record[taken], gain[taken])
+            most = np.maximum(most, of[record])
+    return (gain >= most * (1 - EQUAL)) & ~taken
 
 
 def best(record: Int64, gain: Float64) -> Bool:
