@@ -20,6 +20,7 @@ from gemel.arrays import Float32, canonical_json, digest, unit_rows
 from gemel.data.sources import frames
 from gemel.encode import modality, ragged
 from gemel.encode.modality import Payload, Prepare
+from gemel.encode.runtime import onnxruntime
 from gemel.errors import ConfigError, ReleaseError
 
 PREPARE = "prepare.json"
@@ -56,7 +57,7 @@ class Encoder:
     """
 
     def __init__(self, prepare: Prepare, network: bytes, *, threads: int = 1) -> None:
-        import onnxruntime as ort
+        ort = onnxruntime()
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads

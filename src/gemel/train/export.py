@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from gemel.encode.encoder import OUTPUT
+from gemel.encode.runtime import onnxruntime
 from gemel.errors import TrainingError
 from gemel.train.arrays import Arrays, embed, take, tensors
 
@@ -62,7 +63,7 @@ def parity(
     network: bytes, tower: nn.Module, arrays: Arrays, batches: Sequence[int] = CHECKED_BATCHES
 ) -> float:
     """Largest absolute difference of ONNX Runtime and torch over batches of several sizes."""
-    import onnxruntime as ort
+    ort = onnxruntime()
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -102,7 +102,7 @@ class Access:
             key, found, what = None, self._tokens.caller(text), "a token without that role"
         else:
             key = self._key(text, keys or {})
-            found, what = _caller(key), f"a key of a {key.role}"
+            found, what = _caller(key), f"a key of role {key.role}"
         if found.tenant:
             what += f" of tenant {found.tenant}"
             found = self._bounded(found)

@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gemel.arrays import Float32
 from gemel.encode import ragged
+from gemel.encode.runtime import onnxruntime
 from gemel.train.arrays import Arrays, take
 
 LEAST_BYTES = 1 << 14
@@ -47,7 +48,7 @@ def quantized(network: bytes, arrays: Arrays) -> bytes:
 
 def _folded(network: bytes) -> Any:
     """The model with everything computed that no input decides."""
-    import onnxruntime as ort
+    ort = onnxruntime()
 
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -132,6 +133,7 @@ def _static(model: Any, nodes: list[str], arrays: Arrays) -> Any:
     Weights use 7 of their 8 bits (`reduce_range`): processors without VNNI instructions would
     otherwise saturate, and give other embeddings than those with them.
     """
+    onnxruntime()  # is silent from now on, also as a part of itself
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     with tempfile.TemporaryDirectory() as folder:
