@@ -221,12 +221,13 @@ class Lanes:
         self._lanes["read"].permit(context.caller.owner)
         found: list[tuple[str, Any, str | None]] = []
         beside = partial(_beside, self._reader, step.live)
-        for (place, item, stated), weight in zip(step.items, weights, strict=True):
-            part = Encode(step.live, [(place, item, stated)])
+        for some, weight in _grouped(step.items, weights):
+            part = Encode(step.live, some)
             reading = _reading(part, beside if weight > LIGHT else None)
             task = _begun(reading, Move("read"), context.deadline)
-            (read,) = (await self._submit(context, task, False)).value
-            found.append((place, read.payload, read.category))
+            read = (await self._submit(context, task, False)).value
+            places = [place for place, _, _ in some]
+            found += [(at, r.payload, r.category) for at, r in zip(places, read, strict=True)]
         return Encode(step.live, found, step.pairs, checked=True)
 
     async def _weights(self, context: Context, step: Encode, n_bytes: int) -> list[float]:
@@ -281,6 +282,22 @@ def _begun(steps: Steps[Any], step: Step, deadline: float) -> Task[Any]:
     """A task that goes on with that step, its first."""
     go_on(steps, None)
     return Task(steps, step, deadline)
+
+
+def _grouped(
+    of: Sequence[tuple[str, Any, str | None]], weights: Sequence[float]
+) -> Iterator[tuple[list[tuple[str, Any, str | None]], float]]:
+    """Items that are read at once, in order, with their weight: many of almost none, or one."""
+    some: list[tuple[str, Any, str | None]] = []
+    total = 0.0
+    for item, weight in zip(of, weights, strict=True):
+        if some and total + weight > 1:
+            yield some, total
+            some, total = [], 0.0
+        some.append(item)
+        total += weight
+    if some:
+        yield some, total
 
 
 def _parts(whole: Encode, most: int) -> Iterator[Encode]:
