@@ -24,6 +24,9 @@ MIN_SECONDS = 0.1
 MAX_SAMPLES = 1 << 27
 """Samples of all channels that a file may promise: more is a bomb, or no recording of speech."""
 
+PIPED = 0x7FFF_0000
+"""Bytes of sound from which on a head of WAV is one of which the length was not known."""
+
 
 class Unusable(Exception):
     """The bytes are no recording that can be compared; says why."""
@@ -52,6 +55,8 @@ def samples(data: bytes, rate: int = 0) -> tuple[Float32, int]:
         ConfigError: the package that reads them is not installed.
     """
     soundfile = _reader()
+    if is_cut_short(data):
+        raise Unusable("cut short: its head announces more sound than there is")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             own, n = int(file.samplerate), int(file.frames)
@@ -81,6 +86,22 @@ def at_rate(sound: Float32, own: int, rate: int) -> tuple[Float32, int]:
         common = math.gcd(rate, own)
         sound = resample_poly(sound, rate // common, own // common).astype(np.float32)
     return np.ascontiguousarray(sound, np.float32), rate or own
+
+
+def is_cut_short(data: bytes) -> bool:
+    """Whether a WAV file ends before its sound does; of other formats only FLAC is refused then.
+
+    A head that was written before the sound, to a pipe, says nothing or as much as can be said.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return False
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            return len(data) - at - 8 < size - 1 < PIPED
+        at += 8 + size + size % 2
+    return False
 
 
 def promised(data: bytes) -> int:
