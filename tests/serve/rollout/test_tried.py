@@ -306,6 +306,9 @@ def test_what_must_hold_before(project: Project) -> None:
         desk.start(Wish(release="ffff0000"), actor="test")
     with pytest.raises(InvalidInput, match="rising"):
         start(project, bare, steps=(50.0, 20.0))
+    for risk in (0.0, 5e-324, 1.0):  # of the second one no logarithm of a part can be taken
+        with pytest.raises(InvalidInput, match="between"):
+            start(project, bare, alpha=risk)
     with pytest.raises(RolloutConflict, match="stable already"):
         start(project, project.stable)
     with pytest.raises(RolloutConflict, match="no rollout"):

@@ -79,7 +79,7 @@ class RowModality(modality.Modality):
                 types.insert(1, "string")
             properties[field.name] = {"type": types, "title": field.kind}
             if field.kind == "date" and field.reading is None:
-                properties[field.name]["format"] = "date"
+                properties[field.name]["anyOf"] = [{"format": "date"}, {"maxLength": 0}]
         return {"type": "object", "properties": properties, "additionalProperties": False}
 
     def parts(self, prepare: Prepare, payload: Payload) -> RowParts:

@@ -30,6 +30,8 @@ MAX_FLIPS = 0.1
 """Where no gold set says how many decisions differ."""
 ABOVE_GOLD = 0.05
 """Added to what the gold sets say, since what is asked is not what they hold."""
+TINY = 1e-9
+"""Of a risk or a share: of smaller ones nothing could ever be told."""
 SLOW_MS = 50.0
 LEAST = 100
 STABLE = "stable"
@@ -80,8 +82,8 @@ class Wish(Struct, frozen=True, kw_only=True):
             )
         for name in ("max_flips", "alpha"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise InvalidInput(f"{value:g} is not between 0 and 1", where=name)
+            if value is not None and not TINY <= value < 1:
+                raise InvalidInput(f"{value:g} is not between {TINY:g} and 1", where=name)
         if self.slow_ms <= 0 or self.least < 1:
             raise InvalidInput("slow_ms and least are above 0")
 

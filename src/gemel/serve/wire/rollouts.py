@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS
+from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS, TINY
 from gemel.serve.rollout.guard import Reading, Word
 from gemel.serve.rollout.hooks import Hook
 from gemel.serve.rollout.plan import Status
@@ -31,13 +31,13 @@ class RolloutBody(Body):
         tuple[Per, ...], Meta(description="Per cent of the subjects at each step of a canary")
     ] = STEPS
     max_flips: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Annotated[float, Meta(ge=TINY, lt=1)] | None,
         Meta(description="Share of decisions that may differ; null: what the gold sets predict"),
     ] = None
     slow_ms: Annotated[float, Meta(gt=0, description="From which on an answer is slow")] = SLOW_MS
     least: Annotated[int, Meta(ge=1, description="Subjects answered at each step")] = LEAST
     alpha: Annotated[
-        float, Meta(gt=0, lt=1, description="Risk of rolling back what is not worse")
+        float, Meta(ge=TINY, lt=1, description="Risk of rolling back what is not worse")
     ] = ALPHA
     reason: str = ""
     experiment: Annotated[
