@@ -17,7 +17,7 @@ from gemel.arrays import Float64
 from gemel.calibrate.goals.at_share import Expected, by_ratio, expected
 from gemel.decide.bands import Band
 from gemel.decide.policy import Policy
-from gemel.decide.ratio import Likelihood
+from gemel.decide.ratio import Likelihood, Logistic
 from gemel.errors import ConfigError
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
@@ -131,8 +131,15 @@ def _is_guessed(release: Release, evidence: Evidence) -> bool:
 
 
 def _same(likelihood: Likelihood, policy: Policy, share: float) -> float:
-    """The score with the probability at a share that the threshold has at the policy's prior."""
+    """The score with the probability at a share that the threshold has at the policy's prior.
+
+    On a line of log-odds also beyond the least and the highest ratio that is said: else nothing
+    would move where a threshold lies near them.
+    """
     band: Band = policy.verify
+    if isinstance(likelihood, Logistic):
+        before, here = (math.log(p / (1 - p)) for p in (policy.prior, share))
+        return band.threshold + (before - here) / likelihood.slope
     wanted = likelihood.probability(band.threshold, policy.prior)
     score = likelihood.score_at(wanted, share) if 0 < wanted < 1 else band.threshold
     return score if math.isfinite(score) else band.threshold
