@@ -12,6 +12,8 @@ from scipy.special import logit
 from tests.cli.conftest import SETTINGS, Gemel, write_people
 
 from gemel.cli.main import run
+from gemel.data.records import read
+from gemel.improve.labels.questions import plan
 from gemel.release.release import Release
 from gemel.watch.report import render
 
@@ -149,6 +151,17 @@ def test_answers_prove_what_was_estimated(
     assert "Proven by people" in page and "Unproven" not in page
     again = gemel("calibrate", "--from-answers", "--precision", ".85", "--json")
     assert json.loads(again.out)["manifest"]["id"] == facts["manifest"]["id"]
+
+
+def test_people_are_asked_about_pairs_that_the_estimate_calls_unlikely(
+    unproven: Path, tmp_path: Path
+) -> None:
+    release = Release.open(next((unproven / ".gemel" / "releases").iterdir()))
+    records = read("people.csv", id="id")
+    likelihood, prior = release.policy.likelihood, release.policy.prior
+    assert likelihood is not None
+    lowest = plan(release, records, tmp_path).strata[-1].low
+    assert likelihood.score_at(1e-4, prior) <= lowest < likelihood.score_at(1e-3, prior)
 
 
 def test_answers_teach_and_the_next_training_says_so(

@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
-from gemel.train.comparators.answers import HELD, Curves
+from gemel.train.comparators.answers import HELD, Curves, levelled
 
 BLOCKS, N = (2, 2), 4000
 ONES = np.zeros(1, np.float32)
@@ -101,3 +101,13 @@ def test_what_is_no_sum_of_curves_cannot_be_taught() -> None:
     mixed = np.ones((7, 2), np.float32)
     layers = ((mixed, np.zeros(2, np.float32)), (np.ones((2, 1), np.float32), ONES))
     assert Curves.of(Blocks(BLOCKS, (), layers)) is None
+
+
+def test_scores_get_the_slope_and_level_that_explain_pairs_best() -> None:
+    seen, genuine = pairs(0)
+    flat, said = summed((6.0, 6.0), 3.0), genuine.astype(np.float32)
+    steep = levelled(flat, seen, said, np.ones(N))
+    right = summed((12.0, 12.0), -14.0).of_evidence(seen)
+    assert np.abs(steep.of_evidence(seen) - right).mean() < 0.5
+    held = levelled(flat, seen, said, np.ones(N), held=1e9)
+    assert held.of_evidence(seen) == pytest.approx(flat.of_evidence(seen), abs=1e-2)

@@ -77,3 +77,17 @@ def test_values_that_changed_places_are_compared_where_they_went() -> None:
     assert seen.changed.tolist() == [True, False]
     assert seen.level.tolist() == [[TOP, TOP], [0, 0]]
     assert seen.chance[0].tolist() == [0.3, 0.4]
+
+
+def test_how_often_values_changed_places_is_told() -> None:
+    seen, weight, genuine = simulated(n_fields=3, missing=0.0)
+    # Of one that agrees in two fields of three it is open whether it belongs together.
+    level = np.concatenate([seen.level, [[TOP, TOP, 0]]])
+    chance = np.concatenate([seen.chance, [[0.02] * 3]])
+    weights = np.append(weight, 1).astype(np.float32)
+    told = []
+    for often in (0.0, 0.5):
+        moved = genuine & (np.random.default_rng(1).random(len(genuine)) < often)
+        both = Patterns(level.astype(np.int64), chance, np.append(moved, True))
+        told.append(fit(both, weights, N_RECORDS).posterior[-1])
+    assert told[0] < 0.1 * told[1]

@@ -24,7 +24,7 @@ from gemel.files import write_whole
 from gemel.improve import duplicates as jobs
 from gemel.improve.records import Compared
 from gemel.release.for_set import for_set
-from gemel.release.release import Release
+from gemel.release.release import EVIDENCE, Release
 from gemel.tasks.sameness import floor
 
 FORMAT = 1
@@ -34,6 +34,9 @@ OTHERS = ((0.2, 0.2), (1.0, 0.1), (math.inf, 0.05))
 """Of the best pairs that do not, by their rank as a share of those that match; the last: all."""
 LEAST_PROBABILITY = (1e-3, 1e-2, 0.1)
 """Pairs below are not asked about; the first one that the release knows a score for."""
+LEAST_GUESSED = 1e-4
+"""The same where scores rest on an estimate. More pairs belong together far down than it says, and
+without answers about them nothing holds scores down there (lab log, 2026-11-29)."""
 KEPT = 5000
 """Questions of a stratum that are kept; nobody answers more."""
 OTHERS_AT_MOST = 10
@@ -180,7 +183,9 @@ def _made(
 def _floor(release: Release) -> float:
     """The lowest score that is asked about."""
     policy, least = release.policy, floor(release.policy)
-    for probability in LEAST_PROBABILITY if policy.likelihood else ():
+    guessed = EVIDENCE in release.manifest.files and release.evidence.training.estimate is not None
+    probabilities = (LEAST_GUESSED,) * guessed + LEAST_PROBABILITY
+    for probability in probabilities if policy.likelihood else ():
         score = policy.likelihood.score_at(probability, policy.prior) if policy.likelihood else 0
         if math.isfinite(score):
             return min(least, score)

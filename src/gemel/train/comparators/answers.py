@@ -120,23 +120,10 @@ class Curves:
         Args:
             seen: evidence of the pairs that were asked about.
             genuine: (n,) what was said.
-        Source: Platt 1999, for the last step.
         """
         moved = self.taught(self.moved_by(seen, genuine))
-        score, said = moved.of_evidence(seen).astype(np.float64), genuine.astype(np.float64)
-
-        def cost(at: Float64) -> tuple[float, Float64]:
-            level, slope = at
-            odds = level + slope * score
-            off, away = expit(odds) - said, (at - (0, 1)) / STRETCH**2
-            loss = (np.logaddexp(0, odds) - said * odds).sum() + 0.5 * away @ (at - (0, 1))
-            return float(loss), np.array([off.sum(), off @ score]) + away
-
-        bounds = [(-np.inf, np.inf), (FLAT, np.inf)]
-        level, slope = minimize(cost, [0.0, 1.0], jac=True, method="L-BFGS-B", bounds=bounds).x
-        first, (last, lowest) = moved.weights
-        end = (slope * last).astype(np.float32), (slope * lowest + level).astype(np.float32)
-        return replace(moved, weights=(first, end))
+        said = genuine.astype(np.float32)
+        return levelled(moved, seen, said, np.ones(len(said)), held=1 / STRETCH**2)
 
     def taught(self, by: Float64) -> Blocks:
         """The comparator whose heights are moved."""
@@ -182,3 +169,37 @@ class Curves:
         known = (asked.T * open_[:n]) @ asked + np.diag(self._held)
         variance = np.einsum("ij,ij->i", pool @ np.linalg.inv(known), pool)
         return np.asarray(open_[n:] * variance)
+
+
+def levelled(
+    comparator: Blocks,
+    seen: Float32,
+    genuine: Float32,
+    weight: Float64,
+    *,
+    held: float = 0.0,
+) -> Blocks:
+    """The comparator with the slope and level of all scores that explain some pairs best.
+
+    Args:
+        comparator: whose scores are about log-odds.
+        seen: (n, A + 2 B) evidence of the pairs.
+        genuine: (n,) how probable it is that each belongs together.
+        weight: (n,) how many pairs each stands for.
+        held: penalty on half the square of the distance to a slope of 1 and a level of 0.
+    Source: Platt 1999, Probabilistic outputs for support vector machines.
+    """
+    score, said = comparator.of_evidence(seen).astype(np.float64), genuine.astype(np.float64)
+
+    def cost(at: Float64) -> tuple[float, Float64]:
+        level, slope = at
+        odds, away = level + slope * score, at - (0, 1)
+        off = weight * (expit(odds) - said)
+        loss = weight @ (np.logaddexp(0, odds) - said * odds) + 0.5 * held * away @ away
+        return float(loss), np.array([off.sum(), off @ score]) + held * away
+
+    bounds = [(-np.inf, np.inf), (FLAT, np.inf)]
+    level, slope = minimize(cost, [0.0, 1.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+    *first, (last, lowest) = comparator.weights
+    end = (slope * last).astype(np.float32), (slope * lowest + level).astype(np.float32)
+    return replace(comparator, weights=(*first, end))

@@ -4,7 +4,7 @@ Each field of a pair agrees to some level. Pairs that belong together agree more
 how often either kind reaches each level, and how many of either there are, is what explains best
 what was seen. Fields are taken as independent within a kind. To share a rare value says more than
 to share a common one; a value that one side lacks says nothing. Two values that changed places are
-compared where they went, at the price of how rarely that happens.
+compared where they went, at the price of how rarely that happens, which is told as well.
 
 Source: Fellegi and Sunter 1969; Winkler 1988 for the estimate by expectation maximization, and 2000
 for values by their frequency.
@@ -36,7 +36,10 @@ MAX_LOG_ODDS = 50.0
 ALIKE, UNLIKE = 0.8, 0.4
 """Cosines from which values that changed places are alike, and below which they were not before."""
 CHANGED_PLACES = 0.02
-"""Share of the pairs that belong together in which two given fields changed places."""
+"""Share of the pairs that belong together in which two given fields changed places, before anything
+was seen."""
+PSEUDO_PLACES = 10.0
+"""Pairs that belong together that this first share counts for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,11 +133,11 @@ def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
     weights, n_fields = weight.astype(np.float64), seen.level.shape[1]
     together = np.tile(np.array(START), (n_fields, 1))
     apart = _levels(seen, weights, LEAST_U * weights.sum())
-    share, posterior = 1 / n_records, np.zeros(len(weights))
+    share, moved, posterior = 1 / n_records, CHANGED_PLACES, np.zeros(len(weights))
     same = seen.level == N_LEVELS - 1
     by_chance = np.log(np.maximum(seen.chance, 1 / n_records))
     for _ in range(MAX_STEPS):
-        odds = np.log(share / (1 - share)) + np.log(CHANGED_PLACES) * seen.changed
+        odds = np.log(share / (1 - share)) + np.log(moved) * seen.changed
         for field in range(n_fields):
             # One more level, for a value that is missing.
             says = np.append(np.log(together[field] / apart[field]), 0.0)[seen.level[:, field]]
@@ -142,7 +145,10 @@ def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
             odds += np.where(same[:, field], rare, says)
         posterior = 1 / (1 + np.exp(-np.clip(odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
         before, share = share, float(weights @ posterior / weights.sum())
-        together = _levels(seen, weights * posterior, PSEUDO)
+        genuine = weights * posterior
+        moved = CHANGED_PLACES * PSEUDO_PLACES + float(genuine @ seen.changed)
+        moved /= PSEUDO_PLACES + float(genuine.sum())
+        together = _levels(seen, genuine, PSEUDO)
         apart = _levels(seen, weights * (1 - posterior), LEAST_U * weights.sum())
         if abs(share - before) <= TOLERANCE * before:
             break

@@ -2,8 +2,8 @@
 
 The mixture of agreement patterns says how probable it is that each candidate pair belongs together.
 These probabilities stand where labels would: the curves of the comparator are fitted to them, so
-that it serves like any other. What comes out is an estimate: it holds as far as fields agree
-independently of each other.
+that it serves like any other, on the records and on a variant of each, which surely belongs to its
+record. What comes out is an estimate: it holds as far as fields agree independently of each other.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gemel.encode.comparators.blocks import Blocks, take_apart
 from gemel.release.run import Estimate
 from gemel.train.comparators import additive, mixture
 from gemel.train.comparators import pairs as candidates
+from gemel.train.comparators.answers import levelled
 from gemel.train.comparators.estimate import estimate, n_pairs
 from gemel.train.comparators.pairs import Candidates, Layout
 
@@ -32,7 +33,7 @@ class Told:
     """What was told without labels.
 
     Attributes:
-        embeddings: (n, d) unit rows.
+        embeddings: (2 n, d) unit rows of the records, then of a variant of each.
         layout: how they are made of blocks.
         pairs: candidates; how probable it is that they belong together stands for their labels.
         n_pairs: of the records in all.
@@ -46,24 +47,27 @@ class Told:
     @property
     def identities(self) -> Int64:
         """Codes of the n records; those that surely belong together share one."""
-        sure = self.pairs.genuine >= SURE
-        n = len(self.embeddings)
-        return closure(n, self.pairs.query[sure], self.pairs.candidate[sure])
+        sure, n = self.pairs.genuine >= SURE, len(self.embeddings) // 2
+        return closure(n, self.pairs.query[sure] % n, self.pairs.candidate[sure] % n)
 
     def fitted(self) -> tuple[Blocks, Estimate]:
         """A comparator whose scores are about log-odds, and what they are expected to hold."""
-        seen = candidates.evidence_of(self.embeddings, self.layout, self.pairs)
-        layers = additive.fit(seen, self.pairs, self.layout)
-        comparator = Blocks(self.layout.blocks, self.layout.swaps, layers)
-        score = comparator.of_evidence(seen)
-        weight = self.pairs.weight.astype(np.float64)
+        pairs, n = self.pairs, len(self.embeddings) // 2
+        seen = candidates.evidence_of(self.embeddings, self.layout, pairs)
+        layers = additive.fit(seen, pairs, self.layout)
+        curves = Blocks(self.layout.blocks, self.layout.swaps, layers)
+        # Among the records alone fewer pairs belong together than among their variants as well.
+        alone = np.maximum(pairs.query, pairs.candidate) < n
+        seen, genuine = seen[alone], pairs.genuine[alone]
+        weight = pairs.weight[alone].astype(np.float64)
         weight *= self.n_pairs / weight.sum()
-        n = len(self.embeddings)
-        return comparator, estimate(score, self.pairs.genuine, weight, n, by="fields")
+        comparator = levelled(curves, seen, genuine, weight, held=additive.SHRINKAGE)
+        score = comparator.of_evidence(seen)
+        return comparator, estimate(score, genuine, weight, n, by="fields")
 
 
 def told(
-    embeddings: Float32,
+    embeddings: tuple[Float32, Float32],
     layout: Layout,
     fields: Sequence[Sequence[int]],
     share: Float64,
@@ -74,18 +78,22 @@ def told(
     """What the agreement of records tells of which belong together.
 
     Args:
-        embeddings: (n, 1 + sum(blocks)) unit rows.
+        embeddings: (n, 1 + sum(blocks)) unit rows of the records, and of a variant of each.
         layout: how an embedding is made of blocks.
         fields: blocks of each of F fields.
         share: (n, F) of the records that have the value of each record.
         seed: of the pairs that are looked at.
-        pairing: which pairs of the rows may be.
+        pairing: which pairs of the records may be.
     """
-    n = len(embeddings)
-    alone = np.arange(n, dtype=np.int64)
-    pairs = candidates.draw(embeddings, alone, np.random.default_rng(seed), pairing)
-    side = take_apart(embeddings, layout.blocks)
-    agreed = mixture.patterns(side, fields, share, pairs, layout.swaps)
-    posterior = mixture.fit(agreed, pairs.weight, n).posterior.astype(np.float32)
-    labelled = pairs._replace(genuine=posterior)
-    return Told(embeddings, layout, labelled, n_pairs(n, pairing))
+    n, rows = len(embeddings[0]), np.concatenate(embeddings)
+    rng, record = np.random.default_rng(seed), np.arange(n, dtype=np.int64)
+    pairs = candidates.draw(rows, np.tile(record, 2), rng, pairing.twice())
+    # A variant says of two records what the records say, and surely belongs to its own.
+    query, candidate = pairs.query % n, pairs.candidate % n
+    own = query == candidate
+    of_two = pairs._replace(query=query[~own], candidate=candidate[~own], weight=pairs.weight[~own])
+    side = take_apart(embeddings[0], layout.blocks)
+    agreed = mixture.patterns(side, fields, share, of_two, layout.swaps)
+    genuine = np.ones(len(query), np.float32)
+    genuine[~own] = mixture.fit(agreed, of_two.weight, n).posterior
+    return Told(rows, layout, pairs._replace(genuine=genuine), n_pairs(n, pairing))

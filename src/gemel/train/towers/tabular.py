@@ -297,9 +297,15 @@ def _unlabelled(
             np.concatenate(value, 1), axis=0, return_inverse=True, return_counts=True
         )
         share.append(count[of.reshape(-1)] / len(of))
-    rows, values = embed(tower, arrays), np.stack(share, 1)
-    levels = list(fields.values())
-    return unlabelled.told(rows, _layout(tower), levels, values, seed=seed, pairing=pairing)
+    varied = embed(tower, views(arrays, np.random.default_rng(seed)))
+    return unlabelled.told(
+        (embed(tower, arrays), varied),
+        _layout(tower),
+        list(fields.values()),
+        np.stack(share, 1),
+        seed=seed,
+        pairing=pairing,
+    )
 
 
 ROW = Trainable(
