@@ -1,6 +1,7 @@
 """A file of customers in which no column says who is who: from init to duplicates and searches."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -162,6 +163,22 @@ def test_people_are_asked_about_pairs_that_the_estimate_calls_unlikely(
     assert likelihood is not None
     lowest = plan(release, records, tmp_path).strata[-1].low
     assert likelihood.score_at(1e-4, prior) <= lowest < likelihood.score_at(1e-3, prior)
+
+
+def test_too_few_answers_are_not_said_to_teach(
+    gemel: Gemel, unproven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(unproven, tmp_path / "few")
+    monkeypatch.chdir(tmp_path / "few")
+    monkeypatch.setattr("sys.stdin", io.StringIO("ynq"))
+    few = gemel("label")
+    assert few.code == 0 and "2 answers teach gemel train nothing yet: 20 are the least" in few.err
+    assert "learns from" not in few.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("n" * 30))
+    alike = gemel("label", "--limit", "30")
+    assert "32 answers" in alike.err
+    rows = list(csv.DictReader(Path(".gemel/labels/pairs.csv").read_text().splitlines()))
+    assert len({r["same"] for r in rows}) == 2 and "learns from 32 answers" in alike.err
 
 
 def test_answers_teach_and_the_next_training_says_so(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,9 +75,20 @@ def label(
     else:
         show.say("gemel label goes on where it was")
     if session.teaching is not None:
-        n_clear = len(session.answers.all())
-        then = ", into a release that gemel label then asks about anew" if known.n_answers else ""
-        show.say(f"next: gemel train learns from {n_clear:,} answers{then}")
+        show.say(_what_teaches(session.answers.all(), proves=known.n_answers > 0))
+
+
+def _what_teaches(said: Mapping[tuple[str, str], bool], *, proves: bool) -> str:
+    """What `gemel train` makes of the answers so far, in words."""
+    from gemel.calibrate.answers.known import LEAST_ANSWERS, Taught
+
+    if Taught.of(said) is not None:
+        then = ", into a release that gemel label then asks about anew" if proves else ""
+        return f"next: gemel train learns from {len(said):,} answers{then}"
+    return (
+        f"{len(said):,} answers teach gemel train nothing yet: {LEAST_ANSWERS} are the least, "
+        "some of them same and some different"
+    )
 
 
 def opened(
