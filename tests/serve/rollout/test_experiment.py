@@ -129,8 +129,7 @@ def test_an_experiment_ends_by_hand_and_says_how_the_two_differ(
             if said["outcome"] == "match" and i % 4 == 0:
                 answer(at.service.ledger, said["decision_id"], True, reviewer="ann")
         at.compared(200)
-        at.look()
-        reply = at.client.get("/v1/rollout").json()
+        reply = at.told()
         assert reply["status"] == "running", "that they decide differently ends nothing"
         assert "flips" not in {reading["question"] for reading in reply["readings"]}
         differ = reply["differ"]

@@ -53,6 +53,17 @@ class House:
         body = {"left": PEOPLE[i], "right": PEOPLE[i + 1]}
         return self.client.post("/v1/verify", json=body, headers=headers)
 
+    def told(self) -> Any:
+        """The rollout once more of it was said, which is done once a second."""
+        before, waited = self.client.get("/v1/rollout").json()["readings"], threading.Event()
+        for _ in range(600):
+            self.look()
+            reply = self.client.get("/v1/rollout").json()
+            if reply["readings"] != before:
+                return reply
+            waited.wait(0.05)
+        raise AssertionError("no more was said")
+
     def compared(self, n: int) -> None:
         """Wait until so many requests were asked again."""
         value = self.service.metrics.registry.get_sample_value
