@@ -35,6 +35,7 @@ from gemel.serve.http.problems import JSON, SAFE, V2, render, retry_s
 from gemel.serve.live import Live
 from gemel.serve.service import Verb
 from gemel.serve.steps import Lane
+from gemel.serve.wire.vectors import EmbeddingsReply
 from gemel.serve.witness import Witness
 
 Scope = MutableMapping[str, Any]
@@ -44,6 +45,8 @@ Send = Callable[[Message], Awaitable[None]]
 """What a server and an application hand each other (ASGI 3)."""
 MAX_ID = 128
 MAX_DIGITS = 9
+PIECE, ROWS = 1 << 17, 8
+"""Bytes of a reply that are sent in one go, and embeddings that are put into it."""
 _PREFIX = secrets.token_hex(4)
 _NUMBERS = itertools.count(1)
 _encode = msgspec.json.Encoder().encode
@@ -177,18 +180,19 @@ class Endpoint:
                 body = await self._read(self._body, call, receive)
             reply = await self._answer(call, body)
             if reply.__class__ is Raw:
-                content_type, content = reply.content_type, reply.body
+                content_type, content = reply.content_type, [reply.body]
             else:
-                content = _encode(reply)
+                content = await _written(reply)
         except Exception as e:
             error = explained(e, self.route, call, self._log)
             status, again_s = error.status, retry_s(error)
-            content_type, content = render(error, self.route.label, call.request_id)
+            content_type, body_of_error = render(error, self.route.label, call.request_id)
+            content = [body_of_error]
         finally:
             self._intake.give_back(call.n_held)
-        headers = _headers(call, again_s, content_type, len(content))
+        headers = _headers(call, again_s, content_type, sum(map(len, content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content, "more_body": False})
+        await _send(content, send)
         self._witness.answered(self.route, call, status, started)
 
     def _read_headers(self, call: Call) -> int:
@@ -344,6 +348,28 @@ def server_timing(stages: list[Stage]) -> str:
 @lru_cache(maxsize=16)
 def _release_headers(release: str, space: str) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"x-gemel-release", release.encode()), (b"x-gemel-space", space.encode()))
+
+
+async def _written(reply: Any) -> list[bytes]:
+    """A reply as JSON, in pieces; others go on while many embeddings are put together."""
+    if reply.__class__ is not EmbeddingsReply or len(reply.data) <= ROWS:
+        return [_encode(reply)]
+    before, after = _encode(msgspec.structs.replace(reply, data=[])).split(b'"data":[]', 1)
+    pieces = [before + b'"data":[']
+    for start in range(0, len(reply.data), ROWS):
+        some = _encode(reply.data[start : start + ROWS])
+        pieces.append(some[1:-1] if start == 0 else b"," + some[1:-1])
+        await asyncio.sleep(0)
+    return [*pieces, b"]" + after]
+
+
+async def _send(content: list[bytes], send: Send) -> None:
+    """Send a body; others go on while a large one is taken."""
+    pieces = [part[at : at + PIECE] for part in content for at in range(0, len(part), PIECE)]
+    for piece in pieces[:-1]:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    last = pieces[-1] if pieces else b""
+    await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 def _headers(
