@@ -25,8 +25,10 @@ class Desk:
             self.had.append(name)
             self.n_inside += 1
             assert self.n_inside == 1
-            await self.ends[name].wait()
-            self.n_inside -= 1
+            try:
+                await self.ends[name].wait()
+            finally:
+                self.n_inside -= 1
 
     async def all_come(self, *names: str) -> dict[str, asyncio.Task[None]]:
         """Tasks of those, in this order."""
@@ -78,6 +80,25 @@ def test_who_goes_away_as_its_turn_comes_passes_it_on() -> None:
             await asyncio.sleep(0)
         await desk.end(tasks)
         assert desk.had == ["a3"]
+
+    run(story())
+
+
+@pytest.mark.parametrize("order", [("a1", "a2", "b3"), ("b3", "a2", "a1"), ("a2", "a1", "b3")])
+def test_all_who_go_away_at_once_leave_the_turn_to_who_comes(order: tuple[str, ...]) -> None:
+    async def story() -> None:
+        desk = Desk(timeout_s=1.0)
+        tasks = await desk.all_come("a1", "a2", "b3", "a4")
+        for name in order:
+            tasks[name].cancel()
+        gone = await asyncio.gather(*(tasks[name] for name in order), return_exceptions=True)
+        assert [type(one) for one in gone] == [asyncio.CancelledError] * 3
+        await asyncio.sleep(0)
+        assert desk.had == ["a1", "a4"], "who waited has the turn"
+        desk.ends["a4"].set()
+        await tasks["a4"]
+        async with desk.in_turn.turn("c", 1):
+            pass
 
     run(story())
 

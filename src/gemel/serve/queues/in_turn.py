@@ -20,6 +20,7 @@ class _Waiter:
     owner: str
     weight: int
     turn: asyncio.Future[None]
+    is_out: bool = False
 
 
 class InTurn:
@@ -59,7 +60,8 @@ class InTurn:
                 await waiter.turn
         except BaseException as e:
             if waiter.turn.cancelled():
-                self._turns.drop(waiter)
+                if not waiter.is_out:
+                    self._turns.drop(waiter)
             else:  # its turn came as it went
                 self._pass_on()
             if isinstance(e, TimeoutError):
@@ -69,7 +71,9 @@ class InTurn:
 
     def _pass_on(self) -> None:
         """Give the turn to who is next; to whoever comes, if nobody waits."""
-        waiter = self._turns.take(self._turns.weight)
-        self._is_taken = waiter is not None
-        if waiter is not None:
-            waiter.turn.set_result(None)
+        while waiter := self._turns.take(self._turns.weight):
+            if not waiter.turn.done():  # else it has gone, and does not know it yet
+                waiter.turn.set_result(None)
+                return
+            waiter.is_out = True
+        self._is_taken = False
