@@ -45,15 +45,16 @@ T = TypeVar("T")
 LANES: tuple[Lane, ...] = get_args(Lane)
 MAX_WEIGHT = 100
 """Work that one request may bring, see `Modality.weight`: of images, 100 million pixels."""
-PART = 8
+PART = 4
 """Items of a long request that are encoded at once, so that others need not wait for many."""
 NICE = 5
 """Of the thread that reads what is heavy: where processors are few, the event loop goes first."""
-LONG_SECONDS, PART_SECONDS, TURN_SECONDS = 0.06, 0.03, 0.5
+LONG_SECONDS, PART_SECONDS, TURN_SECONDS = 0.06, 0.02, 0.5
 """Of encoding, about, from which on the items of a request are done in parts; of a part; and from
 which on a request waits for others like it to end."""
-REST_SECONDS = 0.02
-"""That a long request waits after a part, at most, where others were answered meanwhile."""
+REST, REST_SECONDS = 3, 0.02
+"""Times as long as a part took, and seconds at most, that a long request waits after it, where
+others were answered meanwhile."""
 LIGHT = 4
 """Items that weigh more are read apart from where all others are encoded."""
 
@@ -172,8 +173,7 @@ class Lanes:
     ) -> T:
         """What a verb comes to from a step on that is long.
 
-        Others go between its parts and steps, and where they did it rests as long as it worked, if
-        it is one that rests: it never has more than half of the time of who is waited for.
+        Others go between its parts and steps, and where they did it rests, if it is one that does.
         """
         submit = self._submit_and_rest if rests else self._submit
         while not isinstance(outcome, Done):
@@ -196,7 +196,7 @@ class Lanes:
         n_short = self._n_short
         answer = await self._ask(context, task, is_timed)
         if self._n_short > n_short:
-            await asyncio.sleep(min(answer.run_s, REST_SECONDS))
+            await asyncio.sleep(min(REST * answer.run_s, REST_SECONDS))
         return answer.value
 
     async def _read(self, context: Context, step: Encode, n_bytes: int) -> Encode:

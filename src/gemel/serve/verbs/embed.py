@@ -16,7 +16,7 @@ from gemel.serve.wire.vectors import Embedding, EmbeddingsBody, EmbeddingsReply,
 
 FEW = 8
 """Items up to which the reply is written where they were encoded."""
-STRIDE = 64
+STRIDE = 16
 """Rows of more that are written in one go: others that wait come in between."""
 _encode = msgspec.json.Encoder().encode
 
