@@ -50,6 +50,11 @@ def test_one_query_or_many_the_hits_are_the_same(filled, rows):
     assert together == [gallery.search(row, 5)[0] for row in rows[:30]]
 
 
+def test_no_query_has_no_hits(filled, rows):
+    gallery, _ = filled
+    assert gallery.search(rows[:0], 5) == gallery.search(rows[:0], 5, {"even": True}) == []
+
+
 def test_a_score_is_what_the_comparator_says(filled, rows):
     gallery, records = filled
     for hit in gallery.search(rows[1], 10)[0]:

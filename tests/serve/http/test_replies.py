@@ -9,10 +9,10 @@ import pytest
 from tests.serve import small
 
 from gemel.serve.http.app import create_app
-from gemel.serve.http.endpoint import PIECE, ROWS, _send, _written
+from gemel.serve.http.endpoint import PIECE, _send
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
-from gemel.serve.wire.vectors import Embedding, EmbeddingsReply, Usage
+from gemel.serve.wire.vectors import TOGETHER, Embedding, EmbeddingsReply, Usage, written
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 5])
@@ -29,11 +29,11 @@ def test_a_body_is_sent_in_pieces_and_whole(size: int) -> None:
     assert len(sent) == max(1, -(-size // PIECE))
 
 
-@pytest.mark.parametrize("n", [0, 1, ROWS, ROWS + 1, 5 * ROWS, 5 * ROWS + 1])
+@pytest.mark.parametrize("n", [0, 1, TOGETHER, TOGETHER + 1, 5 * TOGETHER, 5 * TOGETHER + 1])
 def test_embeddings_are_put_together_as_they_would_be_at_once(n: int) -> None:
     data = [Embedding(i, msgspec.Raw(b"[1.5,-2]")) for i in range(n)]
     reply = EmbeddingsReply(data, 'a "data":[] release', Usage(n, n))
-    assert b"".join(asyncio.run(_written(reply))) == msgspec.json.encode(reply)
+    assert b"".join(asyncio.run(written(reply))) == msgspec.json.encode(reply)
 
 
 def test_a_large_reply_arrives(service: Service) -> None:

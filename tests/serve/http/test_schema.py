@@ -7,9 +7,10 @@ each kind than there is time for on every change.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -32,6 +33,20 @@ from gemel.serve.service import Service
 from gemel.serve.wire.enrolled import NewRecord
 
 EXAMPLES = int(os.environ.get("GEMEL_TEST_EXAMPLES", "3"))
+BOUNDS = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=EXAMPLES < 100,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def asked_much(operation: Any, ask: Callable[[Case], None]) -> None:
+    """Ask by sound and by broken requests of an operation."""
+    for mode in GenerationMode:
+        with suppress(Unsatisfiable):  # a route without body and parameters has no broken request
+            BOUNDS(given(case=operation.as_strategy(generation_mode=mode))(ask))()
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +73,4 @@ def test_replies_are_as_described_whatever_is_asked(served: SimpleNamespace, rou
             # What an item must be, the release says, not the description alone.
             case.validate_response(reply, excluded_checks=[positive_data_acceptance])
 
-    for mode in GenerationMode:
-        with_cases = given(case=operation.as_strategy(generation_mode=mode))
-        bounds = settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=EXAMPLES < 100,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        with suppress(Unsatisfiable):  # a route without body and parameters has no broken request
-            bounds(with_cases(ask))()
+    asked_much(operation, ask)

@@ -6,18 +6,15 @@ See `test_schema`, whose service has none of these.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
-from schemathesis import Case, GenerationMode
+from schemathesis import Case
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tests.serve.http.test_schema import EXAMPLES
+from tests.serve.http.test_schema import asked_much
 from tests.serve.rollout.kept import opened_project
 
 from gemel.cli.project import Project
@@ -64,13 +61,4 @@ def test_replies_are_as_described_whoever_asks_what(served: SimpleNamespace, rou
         if reply.status_code != 413:
             case.validate_response(reply, excluded_checks=[positive_data_acceptance])
 
-    for mode in GenerationMode:
-        bounds = settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=EXAMPLES < 100,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        with suppress(Unsatisfiable):
-            bounds(given(case=operation.as_strategy(generation_mode=mode))(ask))()
+    asked_much(operation, ask)

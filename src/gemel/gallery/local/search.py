@@ -72,7 +72,7 @@ class Search:
             index: proposes candidates; None scans.
             exact_rows: up to so many allowed rows a scan is exact, and as quick as an index.
         """
-        if self.n_allowed == 0:
+        if self.n_allowed == 0 or not len(queries):
             return [[] for _ in queries]
         if index is not None and self.n_allowed > exact_rows:
             proposed = self._proposed(queries, k, index)

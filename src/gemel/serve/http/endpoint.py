@@ -35,7 +35,7 @@ from gemel.serve.http.problems import JSON, SAFE, V2, render, retry_s
 from gemel.serve.live import Live
 from gemel.serve.service import Verb
 from gemel.serve.steps import Lane
-from gemel.serve.wire.vectors import EmbeddingsReply
+from gemel.serve.wire.vectors import EmbeddingsReply, written
 from gemel.serve.witness import Witness
 
 Scope = MutableMapping[str, Any]
@@ -45,8 +45,8 @@ Send = Callable[[Message], Awaitable[None]]
 """What a server and an application hand each other (ASGI 3)."""
 MAX_ID = 128
 MAX_DIGITS = 9
-PIECE, ROWS = 1 << 17, 8
-"""Bytes of a reply that are sent in one go, and embeddings that are put into it."""
+PIECE = 1 << 17
+"""Bytes of a reply that are sent in one go."""
 _PREFIX = secrets.token_hex(4)
 _NUMBERS = itertools.count(1)
 _encode = msgspec.json.Encoder().encode
@@ -182,7 +182,8 @@ class Endpoint:
             if reply.__class__ is Raw:
                 content_type, content = reply.content_type, [reply.body]
             else:
-                content = await _written(reply)
+                is_large = reply.__class__ is EmbeddingsReply
+                content = await written(reply) if is_large else [_encode(reply)]
         except Exception as e:
             error = explained(e, self.route, call, self._log)
             status, again_s = error.status, retry_s(error)
@@ -348,19 +349,6 @@ def server_timing(stages: list[Stage]) -> str:
 @lru_cache(maxsize=16)
 def _release_headers(release: str, space: str) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"x-gemel-release", release.encode()), (b"x-gemel-space", space.encode()))
-
-
-async def _written(reply: Any) -> list[bytes]:
-    """A reply as JSON, in pieces; others go on while many embeddings are put together."""
-    if reply.__class__ is not EmbeddingsReply or len(reply.data) <= ROWS:
-        return [_encode(reply)]
-    before, after = _encode(msgspec.structs.replace(reply, data=[])).split(b'"data":[]', 1)
-    pieces = [before + b'"data":[']
-    for start in range(0, len(reply.data), ROWS):
-        some = _encode(reply.data[start : start + ROWS])
-        pieces.append(some[1:-1] if start == 0 else b"," + some[1:-1])
-        await asyncio.sleep(0)
-    return [*pieces, b"]" + after]
 
 
 async def _send(content: list[bytes], send: Send) -> None:

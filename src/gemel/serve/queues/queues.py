@@ -146,21 +146,23 @@ class Lanes:
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
                 outcome = await self._read(context, outcome, n_bytes)
-                if self._is_long(outcome, TURN_SECONDS):
+                takes_s = self._takes_s(outcome)
+                if takes_s > TURN_SECONDS:
                     async with self._long.turn(context.caller.owner, len(outcome.items)):
                         return await self._in_parts(context, steps, outcome, n_bytes)
-                if self._is_long(outcome, LONG_SECONDS):
+                if takes_s > LONG_SECONDS:
                     self._n_short += 1
                     return await self._in_parts(context, steps, outcome, n_bytes, rests=False)
             self._n_short += 1
             outcome = await self._submit(context, Task(steps, outcome, context.deadline))
         return outcome.value
 
-    def _is_long(self, step: Encode, most_s: float) -> bool:
-        """It is larger than a batch, or can be done in parts and takes longer than that."""
+    def _takes_s(self, step: Encode) -> float:
+        """Seconds, about, that parts of it take together; infinite where it exceeds a batch."""
         n = len(step.items)
-        is_large = n > self._max_batch and not step.pairs
-        return is_large or (n > 1 and sum(step.seconds) > most_s)
+        if n > self._max_batch and not step.pairs:
+            return math.inf
+        return sum(step.seconds) if n > 1 else 0.0
 
     async def _in_parts(
         self,
@@ -177,7 +179,7 @@ class Lanes:
         """
         submit = self._submit_and_rest if rests else self._submit
         while not isinstance(outcome, Done):
-            if not isinstance(outcome, Encode) or not self._is_long(outcome, LONG_SECONDS):
+            if not isinstance(outcome, Encode) or self._takes_s(outcome) <= LONG_SECONDS:
                 task = Task(steps, outcome, context.deadline)
                 outcome = await submit(context, task, True)
             else:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from gemel.serve.wire.items import MAX_ITEMS, Body, Item
+
+TOGETHER = 8
+"""Embeddings that are put into a reply in one go."""
+_encode = msgspec.json.Encoder().encode
 
 
 class EmbeddingsBody(Body):
@@ -108,3 +114,16 @@ class ServerReply(Struct):
 
 class AboutBody(Body):
     """What is it?"""
+
+
+async def written(reply: EmbeddingsReply) -> list[bytes]:
+    """A reply as JSON, in pieces; others go on while many embeddings are put together."""
+    if len(reply.data) <= TOGETHER:
+        return [_encode(reply)]
+    before, after = _encode(msgspec.structs.replace(reply, data=[])).split(b'"data":[]', 1)
+    pieces = [before + b'"data":[']
+    for start in range(0, len(reply.data), TOGETHER):
+        some = _encode(reply.data[start : start + TOGETHER])
+        pieces.append(some[1:-1] if start == 0 else b"," + some[1:-1])
+        await asyncio.sleep(0)
+    return [*pieces, b"]" + after]
