@@ -48,7 +48,7 @@ def code(folder: Path, scratch: Path) -> Dataset:
     """Functions of libraries without their names: what does the same is an identity."""
     frame = pl.read_parquet(folder / "code_clones" / "clones.parquet")
     pairs = frame.select(pl.col("class").alias("of"), pl.col("code_anon").alias("text"))
-    return _texts(pairs, scratch)
+    return texts(pairs, scratch)
 
 
 def definitions(folder: Path, scratch: Path) -> Dataset:
@@ -59,10 +59,11 @@ def definitions(folder: Path, scratch: Path) -> Dataset:
         frame.select(pl.col("word").alias("of"), pl.col(name).alias("text"))
         for name in ("wordnet_gloss", "gcide_definition")
     ]
-    return _texts(pl.concat(both), scratch)
+    return texts(pl.concat(both), scratch)
 
 
-def _texts(frame: pl.DataFrame, scratch: Path) -> Dataset:
+def texts(frame: pl.DataFrame, scratch: Path) -> Dataset:
+    """Texts in the column `text`, identities in the column `of`."""
     path = scratch / "texts.parquet"
     frame.write_parquet(path)
     return records.read(path, kind="text", identity="of", max_bad_ratio=1.0)

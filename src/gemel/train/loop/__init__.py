@@ -40,7 +40,8 @@ __all__ = ["Epoch", "Look", "Material", "Metric", "Objective", "Plan", "Progress
 __all__ += ["Session", "Step", "Supervision", "Watch", "fit"]
 
 COLLAPSED_EPOCHS = 2
-PROFILE_ROWS = 1024
+PROFILE_ROWS, PROFILE_SHARE = (256, 1024), 1 / 8
+"""Training records that the embeddings are described by after each epoch: a share, in bounds."""
 MAX_GRADIENT = 5.0
 WATCHED = 4
 """Every so many batches one is looked at."""
@@ -187,7 +188,8 @@ def _judge(
     """Append an epoch to the history, keep its weights if they are the best, stop on collapse."""
     rows = embed(state.judged, material.dev_arrays, device=plan.device)
     n = len(material.identities)
-    some = np.unique(np.linspace(0, n - 1, min(n, PROFILE_ROWS)).astype(np.int64))
+    n_looked_at = min(n, int(np.clip(n * PROFILE_SHARE, *PROFILE_ROWS)))
+    some = np.unique(np.linspace(0, n - 1, n_looked_at).astype(np.int64))
     profile = Profile.of(embed(state.judged, take(material.arrays, some), device=plan.device))
     epoch = state.history[-1].epoch + 1 if state.history else 0
     (metric,) = ranks.agreed([float(objective.metric(rows, material.dev_identities))])

@@ -11,9 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import get_device_states, set_device_states
+
+from gemel.arrays import Int64
+from gemel.encode import ragged
+from gemel.train.arrays import tensors
 
 
 def forward(
@@ -30,7 +35,7 @@ def forward(
     """
     n = len(next(iter(inputs.values())))
     if not chunk or chunk >= n:
-        return tower(**inputs), _nothing
+        return _rows(tower, inputs), _nothing
     pieces = [
         {name: value[i : i + chunk] for name, value in inputs.items()} for i in range(0, n, chunk)
     ]
@@ -52,6 +57,20 @@ def forward(
         _go_back(after)
 
     return rows, back
+
+
+def _rows(tower: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+    """The rows of a batch; on a CPU, records of different lengths run with those of their own."""
+    there = inputs.get(ragged.THERE)
+    if there is None or there.device.type != "cpu":
+        rows: Tensor = tower(**inputs)
+        return rows
+    order, parts = list[Int64](), list[Tensor]()
+    for idx, run in ragged.runs({name: value.numpy() for name, value in inputs.items()}):
+        order.append(idx)
+        parts.append(tower(**tensors(run)))
+    back = torch.from_numpy(np.argsort(np.concatenate(order)))
+    return torch.cat(parts)[back]
 
 
 def _generators(inputs: dict[str, Tensor]) -> tuple[Tensor, tuple[list[int], list[Tensor]]]:
