@@ -85,6 +85,36 @@ def test_a_batch_holds_no_more_weight_than_allowed_and_keeps_the_order() -> None
     asyncio.run(story())
 
 
+class Noticed(threading.Event):
+    """An event that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited_for.set()
+        return super().wait(timeout)
+
+
+def test_no_more_is_done_while_the_event_loop_has_no_time_to_hand_it_out() -> None:
+    async def story() -> None:
+        gate = Gate()
+        lane = batcher(gate, max_batch=1)
+        lane._delivered = noticed = Noticed()
+        lane.start()
+        first = await busy(lane, gate)
+        others = [asyncio.create_task(lane.submit(i)) for i in range(1, 6)]
+        await asyncio.sleep(0)
+        gate.open.set()
+        assert noticed.waited_for.wait(10), "here the event loop stands still"
+        assert gate.batches == [[0], [1]]
+        assert [(await task).value for task in (first, *others)] == [0, 2, 4, 6, 8, 10]
+        await lane.stop()
+
+    asyncio.run(story())
+
+
 def test_poison_costs_its_own_waiter_only_and_the_next_request_is_served() -> None:
     async def story() -> None:
         gate, metrics = Gate(), Metrics()

@@ -27,6 +27,9 @@ ALONE = 1 << 62
 """Room of a batch that has nothing yet: whatever is heavier than a batch is one of its own."""
 KEPT = 0.9
 """Of what is known of the speed, when another batch is done."""
+AHEAD = 1
+"""Batches that may be done and not handed out: a thread that went on would only take time from the
+event loop, which has that to do and requests to refuse."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -101,6 +104,8 @@ class Batcher(Generic[Item, Result]):
         self._done = self._took = self._pace = 0.0
         self._stopping = False
         self._idle = False
+        self._n_handed = self._n_delivered = 0
+        self._delivered = threading.Event()
         self._arrival = threading.Condition()
         self._thread = threading.Thread(target=self._work, name=f"gemel-{lane}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -249,6 +254,15 @@ class Batcher(Generic[Item, Result]):
                 self._loop.call_soon_threadsafe(self._deliver, batch, results, started, run_s)
             except RuntimeError:  # the event loop was closed: nobody waits any more
                 return
+            self._n_handed += 1
+            self._wait_for(self._loop)
+
+    def _wait_for(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until the event loop has handed out all but the last batches."""
+        while self._n_handed - self._n_delivered > AHEAD and not loop.is_closed():
+            self._delivered.clear()
+            if self._n_handed - self._n_delivered > AHEAD:
+                self._delivered.wait(1.0)
 
     def _take(self) -> list[_Waiter[Item]]:
         """The next batch: whose turn it is, without waiters that have gone."""
@@ -290,6 +304,8 @@ class Batcher(Generic[Item, Result]):
                 waiter.future.set_exception(result)
             else:
                 waiter.future.set_result(Answer(result, started, started - waiter.since, run_s))
+        self._n_delivered += 1
+        self._delivered.set()
         while self._open and self._open[0].future.done():
             self._open.popleft()
         self._sizes.observe(sum(waiter.weight for waiter in batch))
