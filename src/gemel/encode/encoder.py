@@ -50,18 +50,24 @@ class Encoder:
         prepare: the preprocessing.
         network: an ONNX model; its output `unit_rows` is (n, d).
         threads: threads of ONNX Runtime inside one call.
+        fused: it may make one operator of several; if not, it adds up in another order, as it does
+            on another processor.
     Attributes:
         spec: of the preprocessing, canonical JSON.
         space_id: see above.
         dim: of an embedding.
     """
 
-    def __init__(self, prepare: Prepare, network: bytes, *, threads: int = 1) -> None:
+    def __init__(
+        self, prepare: Prepare, network: bytes, *, threads: int = 1, fused: bool = True
+    ) -> None:
         ort = onnxruntime()
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        if not fused:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.prepare = prepare
         self._session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
@@ -71,9 +77,13 @@ class Encoder:
         self.space_id = digest(self.spec, network, NUMERIC_FORMAT)
 
     @classmethod
-    def open(cls, folder: Path, *, threads: int = 1) -> Encoder:
+    def open(cls, folder: Path, *, threads: int = 1, fused: bool = True) -> Encoder:
         """The encoder that a folder holds.
 
+        Args:
+            folder: with its two files.
+            threads: see `Encoder`.
+            fused: see `Encoder`.
         Raises:
             ReleaseError: a file is missing or unreadable.
         """
@@ -82,7 +92,8 @@ class Encoder:
             network = (folder / NETWORK).read_bytes()
         except (OSError, ValueError) as e:
             raise ReleaseError(f"no readable encoder: {e}", where=str(folder)) from e
-        return cls(prepare_from_spec(spec, str(folder / PREPARE)), network, threads=threads)
+        prepare = prepare_from_spec(spec, str(folder / PREPARE))
+        return cls(prepare, network, threads=threads, fused=fused)
 
     @property
     def modality(self) -> str:

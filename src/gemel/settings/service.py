@@ -91,6 +91,15 @@ class ServeSettings(Settings, frozen=True):
     token_tenant: Annotated[
         str, Meta(description="Claim with the tenant that a token is for; none: of the service")
     ] = ""
+    token_per_second: Annotated[
+        Count, Meta(description="Requests a second of each sub, with whatever tokens; 0: any")
+    ] = 0
+    token_per_day: Annotated[
+        Count, Meta(description="Requests of each sub from midnight to midnight, UTC; 0: any")
+    ] = 0
+    token_records: Annotated[
+        Count, Meta(description="Records that a gallery may hold after a change of a sub; 0: any")
+    ] = 0
     tenant_per_day: Annotated[
         Count, Meta(description="Requests of each tenant from midnight to midnight, UTC; 0: any")
     ] = 0

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gemel.arrays import Float32, Int64
 from gemel.data import crossed
 from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
@@ -28,6 +29,7 @@ from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Origin, Part, compared, encode
 from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
 from gemel.release.evidence.shrunk import Shrunk
+from gemel.release.folder import Tolerance
 from gemel.release.make.decide import decide
 from gemel.release.make.measured import measured
 from gemel.release.make.progress import Progress, ticker
@@ -79,13 +81,14 @@ def build(
         tick()
         evidence = measured(origin, sides, decided, tick)
         write_parts(draft, run.encoder, comparator, decided.policy)
-        _write_samples(draft, origin, sides.dev)
+        tolerance = _write_samples(draft, origin, sides.dev)
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes, shrunk=shrunk)
         (draft / EVIDENCE).write_bytes(as_json(evidence))
         terms = licence or run.training.licence
         parent = None if shrunk is None else shrunk.parent
-        head = Head(origin.encoder.space_id, origin.encoder.modality, name, terms, parent)
+        space, kind = origin.encoder.space_id, origin.encoder.modality
+        head = Head(space, kind, name, terms, parent, tolerance)
         release = seal(draft, Path(into), head, now=created)
     release.check_parity()
     tick()
@@ -118,16 +121,17 @@ def write_parts(draft: Path, source: Path, comparator: Comparator, policy: Polic
     (draft / POLICY).write_bytes(policy.to_json())
 
 
-def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
+def _write_samples(draft: Path, origin: Origin, dev: Part) -> Tolerance:
     """Profile, golden probes and gold set, all of dev; and what is known of genuine pairs.
 
     No gold set of records that the encoder has learned from.
+
+    Returns:
+        Of the probes.
     """
     dataset, idx = origin.dataset, crossed.positions(origin.run.splits)["dev"]
     (draft / PROFILE).write_bytes(as_json(Profile.of(dev.embeddings)))
-    picked = probes.choose(len(idx), dev.sampling.seed)
-    kind = modality.named(dataset.modality)
-    probes.write(draft, kind, dataset.payloads(idx[picked]), dev.embeddings[picked])
+    tolerance = write_probes(draft, dataset, idx, dev.embeddings, dev.sampling.seed)
     if not dev.joined:
         gold = dev.some(GOLD_RECORDS)
         np.savez(
@@ -139,6 +143,27 @@ def _write_samples(draft: Path, origin: Origin, dev: Part) -> None:
         )
     if genuine.has_keys(origin.encoder.prepare):
         (draft / genuine.FILE).write_bytes(genuine.measured(dataset, origin.run.splits))
+    return tolerance
+
+
+def write_probes(draft: Path, dataset: Dataset, idx: Int64, rows: Float32, seed: int) -> Tolerance:
+    """Write golden probes, some of n records.
+
+    Args:
+        draft: with its encoder.
+        dataset: of the records.
+        idx: (n,) their positions.
+        rows: (n, d) their embeddings.
+        seed: of the choice.
+    Returns:
+        How far they may move.
+    """
+    picked = probes.choose(len(idx), seed)
+    kind = modality.named(dataset.modality)
+    probes.write(draft, kind, dataset.payloads(idx[picked]), rows[picked])
+    tried = probes.choose(len(idx), seed, most=probes.N_TRIED)
+    again = encode(Encoder.open(draft / ENCODER, fused=False), dataset, idx[tried])
+    return probes.allowed(again, rows[tried])
 
 
 def as_json(value: Any) -> bytes:

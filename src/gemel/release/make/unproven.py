@@ -28,17 +28,16 @@ from gemel.data.dataset import Dataset
 from gemel.decide.policy import Policy
 from gemel.decide.ratio import Likelihood, Logistic, bounds
 from gemel.decide.rules import bound
-from gemel.encode import comparators, modality
+from gemel.encode import comparators
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.profile import Profile
 from gemel.errors import ReleaseError
 from gemel.release import folder as folders
-from gemel.release import probes
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Origin, encode
 from gemel.release.evidence.schema import DEFAULT_SAMPLING, Evidence, Point, Sampling
-from gemel.release.make.build import as_json, write_parts
+from gemel.release.make.build import as_json, write_parts, write_probes
 from gemel.release.make.measured import TIMED_RECORDS, data_summary, timing, validity
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import EVIDENCE, PROFILE, Head, Release, seal
@@ -116,13 +115,18 @@ def build(
     with folders.draft(Path(into)) as draft:
         write_parts(draft, run.encoder, comparator, policy)
         (draft / PROFILE).write_bytes(as_json(Profile.of(rows)))
-        picked = probes.choose(len(some), sampling.seed)
-        kind = modality.named(dataset.modality)
-        probes.write(draft, kind, dataset.payloads(some[picked]), rows[picked])
+        tolerance = write_probes(draft, dataset, some, rows, sampling.seed)
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
         (draft / EVIDENCE).write_bytes(as_json(evidence))
-        head = Head(origin.encoder.space_id, dataset.modality, name, licence, unproven=True)
+        head = Head(
+            origin.encoder.space_id,
+            dataset.modality,
+            name,
+            licence,
+            tolerance=tolerance,
+            unproven=True,
+        )
         release = seal(draft, Path(into), head, now=created)
     release.check_parity()
     tick()

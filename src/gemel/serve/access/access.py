@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gemel.errors import ConfigError, NotAllowed, RateLimited, Unauthenticated
-from gemel.serve.access.keys import OF_TENANTS, Key, digest_of, id_of, read
+from gemel.errors import ConfigError, NotAllowed, Unauthenticated
+from gemel.serve.access.keys import OF_TENANTS, Key, Limits, digest_of, id_of, read
+from gemel.serve.access.rates import Rates
 from gemel.serve.access.tokens import Tokens
 from gemel.serve.access.usage import Usage
 from gemel.serve.context import LOCAL, ROLES, Caller, Role
@@ -45,6 +46,18 @@ class Quotas(NamedTuple):
 
 
 FREE = Quotas()
+
+
+class _Asker(NamedTuple):
+    """Who shows a key or token, under which name it is counted, how often it may ask, and what it
+    is for people.
+    """
+
+    caller: Caller
+    name: str
+    limits: Key | Limits
+    said: str
+    whose: str
 
 
 class Access:
@@ -76,7 +89,7 @@ class Access:
         self._keys: dict[str, Key] | None = None
         self._seen: tuple[int, int, int] | None = None
         self._due = -1.0
-        self._left: dict[str, tuple[float, float]] = {}
+        self._rates = Rates(clock)
 
     @property
     def is_guarded(self) -> bool:
@@ -98,23 +111,31 @@ class Access:
         if role is None or (keys is None and self._tokens is None):
             return LOCAL
         text = _sent([value for name, value in headers if name == b"authorization"])
-        if self._tokens is not None and text.count(b".") == 2:
-            key, found, what = None, self._tokens.caller(text), "a token without that role"
-        else:
-            key = self._key(text, keys or {})
-            found, what = _caller(key), f"a key of role {key.role}"
+        asker = self._asker(text, keys or {})
+        found, what, limits = asker.caller, asker.said, asker.limits
+        self._rates.take(asker.name, limits.per_second, asker.whose)
         if found.tenant:
             what += f" of tenant {found.tenant}"
             found = self._bounded(found)
         if role not in found.roles:
             hint = f"ask with a key of role {role}"
             raise NotAllowed(f"{what} may not do this", where="Authorization", hint=hint)
-        if key is not None and key.per_day:
-            self._usage.take(f"key {key.id}", key.per_day, "this key")
+        if limits.per_day:
+            self._usage.take(asker.name, limits.per_day, asker.whose)
         if found.tenant and self._of_tenants.per_day:
             what = f"tenant {found.tenant}"
             self._usage.take(what, self._of_tenants.per_day, what)
         return found
+
+    def _asker(self, text: bytes, keys: Mapping[str, Key]) -> _Asker:
+        """Who asks with a key or token that is valid."""
+        if self._tokens is not None and text.count(b".") == 2:
+            caller = self._tokens.caller(text)
+            said, whose = "a token without that role", "the sub of this token"
+            return _Asker(caller, caller.name, self._tokens.limits, said, whose)
+        key = self._key(text, keys)
+        said = f"a key of role {key.role}"
+        return _Asker(_caller(key), f"key {key.id}", key, said, "this key")
 
     def _bounded(self, caller: Caller) -> Caller:
         """A caller of a tenant, with what all of a tenant's may do."""
@@ -131,24 +152,7 @@ class Access:
         state = key.state(self._now())
         if state != "valid":
             raise Unauthenticated(f"this key is {state}", where="Authorization", hint=HINT)
-        self._count(key)
         return key
-
-    def _count(self, key: Key) -> None:
-        """Return if the key may ask once more: as often as it may a second, or that many at once.
-
-        Raises:
-            RateLimited: it may not.
-        """
-        if not key.per_second:
-            return
-        now, most = self._clock(), float(key.per_second)
-        left, at = self._left.get(key.id, (most, now))
-        left = min(most, left + (now - at) * most)
-        if left < 1:
-            what = f"this key may ask {key.per_second} times a second"
-            raise RateLimited(what, hint="try again after the time in Retry-After")
-        self._left[key.id] = left - 1, now
 
     def _current(self) -> Mapping[str, Key] | None:
         """The keys by id, None if there never was a file; what cannot be read changes nothing."""

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gemel.errors import ConfigError, Unauthenticated, quoted
-from gemel.serve.access.keys import TENANT
+from gemel.serve.access.keys import TENANT, Limits
 from gemel.serve.context import ROLES, Caller, Role
 from gemel.settings import ServeSettings
 
@@ -42,6 +42,10 @@ class Tokens:
         settings: where its keys are, its name, ours, and the claim that holds roles.
         granted: what each role may do.
         log: a logger.
+
+    Attributes:
+        limits: how often each whom it names may ask, with whatever tokens.
+
     Raises:
         ConfigError: settings are missing, a package is, or the keys cannot be read.
     """
@@ -62,6 +66,11 @@ class Tokens:
             hint = "pip install 'gemel[jwt]'"
             raise ConfigError(f"tokens need {e.name}", where="serve.token_keys", hint=hint) from e
         self._jwt, self._settings, self._granted, self._log = jwt, settings, granted, log
+        self.limits = Limits(
+            per_second=settings.token_per_second,
+            per_day=settings.token_per_day,
+            max_records=settings.token_records,
+        )
         self._content, self._keys = self._read()
         self._read_at = time.monotonic()
         self._kept: dict[bytes, tuple[Caller, float]] = {}
@@ -91,7 +100,8 @@ class Tokens:
         if known is not None and time.time() < known[1]:
             return known[0]
         claims = self._claims(token)
-        found = Caller(_subject(claims), self._roles(claims), self._tenant(claims))
+        roles, tenant = self._roles(claims), self._tenant(claims)
+        found = Caller(_subject(claims), roles, tenant, self.limits.max_records)
         if len(kept) >= MAX_KEPT:
             kept.clear()
         kept[name] = found, float(min(int(claims["exp"]), LATEST))
