@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,11 +61,10 @@ def label(
     elif page:
         _on_page(session, both, port)
     else:
-        _ask(session, both, limit)
+        with contextlib.suppress(KeyboardInterrupt):
+            _ask(session, both, limit)
     known = session.known()
-    from gemel.improve.labels.session import write_pairs
-
-    written = write_pairs(session.answers, project.state / FOLDER)
+    written = session.answers.write_pairs()
     if json:
         show.as_json(known)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
@@ -39,6 +40,8 @@ def keys() -> Iterator[Key]:
     if sys.stdin.isatty():
         import click
 
+        # polars has the system go on reading after a signal, so that Python never hears of it.
+        signal.siginterrupt(signal.SIGINT, True)
         read: Callable[[], str] = click.getchar
     else:
         read = _letters().__next__

@@ -12,7 +12,7 @@ from gemel.encode.comparators.blocks import Blocks
 from gemel.errors import DataError
 from gemel.improve.labels.answers import Answers
 from gemel.improve.labels.questions import Plan, Question
-from gemel.improve.labels.session import Session, write_pairs
+from gemel.improve.labels.session import Session
 from gemel.improve.labels.teaching import Teaching
 from gemel.train.comparators.answers import Curves
 
@@ -112,7 +112,7 @@ def test_unsure_counts_as_asked_and_a_proof_ends_it(tmp_path: Path) -> None:
     known = session.known()
     assert known.proven and 60 <= n <= 120
     assert (known.n_unsure, known.precision.value, known.threshold) == (1, 1.0, PLAN.threshold)
-    rows = write_pairs(session.answers, tmp_path).read_text().splitlines()
+    rows = session.answers.write_pairs().read_text().splitlines()
     assert rows[0] == "left,right,same" and len(rows) == n + 1
     assert "a0.1,b0.1,1" in rows
 

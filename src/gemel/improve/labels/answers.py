@@ -1,11 +1,14 @@
 """What people said about pairs: one line an answer, on disk before the next question is put.
 
 A later line about a pair by the same person replaces the former; nothing is ever removed. A line
-that a kill cut short is left out and written over.
+that a kill cut short is left out and written over. Beside them stands what most say about each
+pair, as a file of labelled pairs.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from collections.abc import Iterator, Set
 from datetime import UTC, datetime
@@ -15,9 +18,11 @@ from typing import Literal
 import msgspec
 
 from gemel.errors import DataError
+from gemel.files import write_whole
 from gemel.improve.labels.questions import Pair
 
 FILE = "answers.jsonl"
+PAIRS_FILE = "pairs.csv"
 
 Said = Literal["same", "different", "unsure", "withdrawn"]
 
@@ -81,6 +86,17 @@ class Answers:
             file.flush()
             os.fsync(file.fileno())
         self._take(line)
+
+    def write_pairs(self) -> Path:
+        """The file of pairs that `data.pairs` takes, with every answer; old or new, never half."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["left", "right", "same"])
+        for (left, right), same in sorted(self.all().items()):
+            writer.writerow([left, right, int(same)])
+        path = self.path.with_name(PAIRS_FILE)
+        write_whole(path, text.getvalue().encode())
+        return path
 
     def _take(self, line: Line) -> None:
         about = self._said.setdefault((line.left, line.right), {})

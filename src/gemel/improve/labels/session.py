@@ -9,20 +9,17 @@ they teach: they say nothing about how good the matches are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from gemel.arrays import digest
 from gemel.calibrate.answers.known import Known
 from gemel.calibrate.answers.strata import Drawn, is_due
-from gemel.files import write_whole
 from gemel.improve.labels.answers import Answers, Said
 from gemel.improve.labels.questions import Pair, Plan, Question
 from gemel.improve.labels.teaching import Teaching
 from gemel.ledger.verdicts import is_asked
 
-PAIRS_FILE = "pairs.csv"
 TEACHING = 2
 """Questions that teach, for each one that is drawn at random."""
 DIGITS = 8
@@ -94,8 +91,9 @@ class Session:
         return None
 
     def say(self, question: Question, said: Said) -> None:
-        """Note an answer; it is on disk on return."""
+        """Note an answer; it is on disk on return, in the file of pairs as well."""
         self.answers.say(question.pair, said, self.by)
+        self.answers.write_pairs()
         self._mine.append(question)
         self._again = [q for q in self._again if q.pair != question.pair]
         k = self._place[question.pair]
@@ -113,6 +111,7 @@ class Session:
         self._again.append(self._mine.pop())
         pair = self._again[-1].pair
         self.answers.say(pair, "withdrawn", self.by)
+        self.answers.write_pairs()
         k = self._place[pair]
         self._n_asked[k] = self._prefix(self.plan.questions[k])
         return pair
@@ -164,18 +163,3 @@ class Session:
         against = ("same" in said.values()) != (stratum < self.plan.present)
         digits = digest(f"{question.left}\n{question.right}".encode())[:DIGITS]
         return against or is_asked(digits, self.second)
-
-
-def write_pairs(answers: Answers, folder: Path) -> Path:
-    """The file of pairs that `data.pairs` takes, with every answer."""
-    import csv
-    import io
-
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["left", "right", "same"])
-    for (left, right), same in sorted(answers.all().items()):
-        writer.writerow([left, right, int(same)])
-    path = folder / PAIRS_FILE
-    write_whole(path, text.getvalue().encode())
-    return path
