@@ -161,6 +161,23 @@ def size(n_bytes: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
 
 
+def number_of(n: int, one: str, several: str = "") -> str:
+    """A count before what is counted, which is one thing or several.
+
+    Args:
+        n: how many.
+        one: what one is called, and a verb if that changes as well.
+        several: the same of several and of none; left out, the last word gets its ending.
+    Example:
+        >>> number_of(1, "answer"), number_of(2300, "given pair"), number_of(0, "identity")
+        ('1 answer', '2,300 given pairs', '0 identities')
+        >>> number_of(1, "search"), number_of(2, "search"), number_of(2, "row is", "rows are")
+        ('1 search', '2 searches', '2 rows are')
+    """
+    ending = "ies" if one.endswith("y") else "es" if one.endswith(("s", "h", "x")) else "s"
+    return f"{n:,} {one if n == 1 else several or one.removesuffix('y') + ending}"
+
+
 def out_of(rate: float) -> tuple[str, str]:
     """A rate as how many things, and how many of them; two digits are enough.
 

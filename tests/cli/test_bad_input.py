@@ -357,7 +357,7 @@ TABLE = [
         put("x.csv", ",".join(f"c{i}" for i in range(11)) + "\n" + ("1," * 10 + "1\n") * 9),
         hint="c10"),
     Bad("init pictures --force", "broken.png", pictures, hint="mend gemel.toml"),
-    Bad("init notes --force", "1 records are too few", put("notes/readme.txt", "x")),
+    Bad("init notes --force", "1 record is too few", put("notes/readme.txt", "x")),
     Bad(f"init {os.fsdecode(bytes([99, 233]))}.csv --force",
         "this name is not UTF-8", hint="rename the file"),
     Bad(f"gallery search first={os.fsdecode(bytes([233]))}", "this name is not UTF-8"),

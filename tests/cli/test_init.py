@@ -253,3 +253,20 @@ def test_what_looks_like_no_value_is_proposed_in_the_file(gemel: Gemel, empty: P
     (empty / "gemel.toml").write_text(text.replace("# missing = ", "missing = "))
     after = gemel("data", "check")
     assert after.code == 0 and "'n/a'" not in after.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("x.csv", ""), ("x.csv", "a,b\n"), ("x.parquet", ""), ("x.xlsx", ""), ("x.json", "[]")],
+)
+def test_a_file_without_records_is_said_to_be_one_and_no_settings_are_written(
+    people: Path, gemel: Gemel, name: str, content: str
+) -> None:
+    people.with_name(name).write_text(content)
+    for words in ((name,), ("people.csv", name), (name, "--identity", "a")):
+        said = gemel("init", *words)
+        assert said.code == 1
+        error, hint = said.err.splitlines()
+        assert error in (f"error: {name}: the file {w}" for w in ("is empty", "has no records"))
+        assert hint.startswith("hint: put records into it") and "data check" not in hint
+        assert not people.with_name("gemel.toml").exists()

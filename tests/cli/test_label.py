@@ -39,6 +39,8 @@ def test_keys_are_answers_and_it_goes_on_where_it_was(
     again = gemel("label", "--by", "ann", "--json")
     assert json.loads(again.out)["n_answers"] == 11 and json.loads(again.out)["n_unsure"] == 1
     assert len((LABELS / "answers.jsonl").read_text().splitlines()) == len(lines) + 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("y"))
+    assert "\n1 question this time; all answers: " in gemel("label", "--by", "ann").err
 
 
 def test_a_file_answers_until_the_goal_is_proven(project: Path, gemel: Gemel) -> None:
@@ -72,7 +74,7 @@ def test_what_a_file_says_of_other_pairs_is_there_to_learn_from(
     (project / "some.csv").write_text("\n".join(["left,right,same", *lines, "x,y,1"]) + "\n")
     said = gemel("label", "--answers", "some.csv")
     assert said.code == 0, said.err
-    assert "5 other answers are taken to learn from; 1 name records that are not here" in said.err
+    assert "5 other answers are taken to learn from; 1 names records that are not here" in said.err
     kept = (LABELS / "answers.jsonl").read_text().splitlines()
     assert [(a["left"], a["right"]) for a in map(json.loads, kept)] == others, "as planned"
     (project / "some.csv").write_text("left,right,same\nx,y,1\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemel.cli import show
 from gemel.cli.categories import show_categories
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.release.evidence.schema import Evidence, Point
@@ -126,7 +127,7 @@ def _cells(point: Point) -> list[str]:
     seen = point.eval
     if point.dev is None or seen is None:
         missing = point.refusal.missing_in_data if point.refusal else 0
-        needed = f"{missing:,} more identities" if missing else "a better encoder"
+        needed = number_of(missing, "more identity") if missing else "a better encoder"
         return [goal, "refused", "", f"needs {needed}", "", ""]
     rates = [e.span(2) for e in (seen.fmr, seen.fnmr, seen.precision)]
     return [goal, "yes" if point.dev.certified else "", f"{seen.threshold:.4f}", *rates]

@@ -16,8 +16,11 @@ from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets, words
 from gemel.cli.project import Project
 from gemel.config import FILE
 from gemel.errors import ConfigError, DataError
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from gemel.data.records import Dataset
     from gemel.data.splits import Splits
 
@@ -65,8 +68,9 @@ def init(
         _check_two(path, other)
     elif kind is None:
         path = _table_in(path)
-        if identity is None and pairs is None:
-            unfolded = _unfolded(path, output.parent, force=force, dry_run=dry_run)
+        frame = _frame(path)
+        if frame is not None and identity is None and pairs is None:
+            unfolded = _unfolded(path, frame, output.parent, force=force, dry_run=dry_run)
             if unfolded is not None:
                 path, pairs, id = unfolded
     flags = {
@@ -122,8 +126,19 @@ def _table_in(path: Path) -> Path:
     return tables[0]
 
 
+def _frame(path: Path) -> pl.DataFrame | None:
+    """A table as it stands in its file; None of a folder, or where it is no file of rows.
+
+    Raises:
+        DataError: it cannot be read as a table, which no setting mends.
+    """
+    from gemel.data.sources import tables
+
+    return tables.read(path).frame if path.is_file() and tables.is_table(path) else None
+
+
 def _unfolded(
-    path: Path, folder: Path, *, force: bool, dry_run: bool
+    path: Path, frame: pl.DataFrame, folder: Path, *, force: bool, dry_run: bool
 ) -> tuple[Path, Path, str] | None:
     """Where each row holds two records: a file of records, one of pairs, and the id; else None.
 
@@ -131,12 +146,8 @@ def _unfolded(
         ConfigError: such files are there already.
     """
     from gemel.data.proposals import given
-    from gemel.data.sources import tables
     from gemel.improve.result import as_file
 
-    if not path.is_file() or not tables.is_table(path):
-        return None
-    frame = tables.read(path).frame
     found = given.sides_of_rows(frame)
     if found is None:
         return None
@@ -155,15 +166,19 @@ def _unfolded(
     for file, content in zip(made, contents, strict=True):
         files.write(file, as_file(content, file))
     n_records, n_pairs = (len(content) for content in contents)
-    show.say(f"wrote {made[0]} ({n_records:,} records) and {made[1]} ({n_pairs:,} pairs)")
+    show.say(
+        f"wrote {made[0]} ({number_of(n_records, 'record')}) and {made[1]} "
+        f"({number_of(n_pairs, 'pair')})"
+    )
     return made[0], made[1], given.RECORD_ID
 
 
 def _check_two(path: Path, other: Path) -> None:
-    """Raise unless both are files, and not one.
+    """Raise unless both are files with records, and not one.
 
     Raises:
         ConfigError: a folder, or the same file twice.
+        DataError: one cannot be read as a table.
     """
     folder = next((p for p in (path, other) if p.is_dir()), None)
     if folder is not None:
@@ -175,6 +190,8 @@ def _check_two(path: Path, other: Path) -> None:
             where=str(other),
             hint="gemel init FILE; gemel duplicates then finds what is the same in it",
         )
+    for one in (path, other):
+        _frame(one)
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, Sets
 from gemel.cli.project import Project
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -52,7 +53,7 @@ def _settings(found: Diagnosis) -> None:
 
 def _suspects(found: Diagnosis, dataset: Dataset) -> None:
     if not found.suspects:
-        show.say(f"no label is suspected among {found.n_looked_at:,} records")
+        show.say(f"no label is suspected among {number_of(found.n_looked_at, 'record')}")
         return
     show.out("\nlabels to look at, the likeliest to be wrong first")
     show.table(

@@ -11,7 +11,7 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
-from gemel.figures import percent
+from gemel.figures import number_of, percent
 from gemel.release.words.expected import HALF, LIKELY, about
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def duplicates(
     place = folder or project.state / "duplicates" / name_of(plan)
     if dry_run:
         n = len(left) + (len(right) if right is not None else 0)
-        show.say(f"would compare {n:,} records ({plan['engine']}), with work in {place}")
+        show.say(f"would compare {number_of(n, 'record')} ({plan['engine']}), with work in {place}")
         return
     stopped = "gemel duplicates goes on where it was"
     with show.resumable(stopped), show.progress("looking for duplicates") as tick:
@@ -170,10 +170,12 @@ def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any
     ]
     if summary.candidate_recall is not None:
         recall = summary.candidate_recall
-        rows.append(("candidate recall", f"{recall.value:.4g} of {recall.n_pairs:,} pairs"))
+        rows.append(
+            ("candidate recall", f"{recall.value:.4g} of {number_of(recall.n_pairs, 'pair')}")
+        )
     if summary.reach is not None:
         reach = summary.reach
-        rows.append(("proposed by shared keys", f"{reach.n_candidates:,} pairs"))
+        rows.append(("proposed by shared keys", number_of(reach.n_candidates, "pair")))
         share = f"{percent(reach.value, 4)} (at least {percent(reach.low, 3)})"
         rows.append(("proposals reach", f"{share} of {reach.n_pairs:,} {reach.basis}"))
     if summary.n_full:

@@ -14,6 +14,7 @@ from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName,
 from gemel.cli.project import CLASS, Project
 from gemel.encode import modality
 from gemel.errors import GalleryError, InvalidInput, quoted
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -61,7 +62,9 @@ def enroll(
     live = project.release(release)
     dataset = project.records_for(live, path, id=id, label=label)
     if dry_run:
-        show.say(f"would enroll {len(dataset):,} records into space {live.space_id[:12]}")
+        show.say(
+            f"would enroll {number_of(len(dataset), 'record')} into space {live.space_id[:12]}"
+        )
         return
     with project.gallery(live, write=True) as gallery, project.ledger() as ledger:
         service = Service(live, gallery, ledger, caller=project.caller)
@@ -168,7 +171,7 @@ def delete(
     live = project.release(release)
     if dry_run:
         project.gallery(live).close()
-        show.say(f"would delete {len(ids)} records from space {live.space_id[:12]}")
+        show.say(f"would delete {number_of(len(ids), 'record')} from space {live.space_id[:12]}")
         return
     with (
         project.gallery(live, write=True, make=False) as gallery,

@@ -12,6 +12,7 @@ from gemel.cli.project import Project
 from gemel.config import Config
 from gemel.data.schema import as_strings
 from gemel.errors import GemelError
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,9 +117,9 @@ def look_at(
     except GemelError as e:
         fault = e
     if dataset is not None:
-        named = len(dataset.identity_names)
-        of = f"of {named:,} identities" if dataset.has_identities else "of unknown identity"
-        draft.notes.insert(0, f"{len(dataset):,} records {of}")
+        named = number_of(len(dataset.identity_names), "identity")
+        of = named if dataset.has_identities else "unknown identity"
+        draft.notes.insert(0, f"{number_of(len(dataset), 'record')} of {of}")
     return Guess(
         draft.settings,
         draft.columns,

@@ -13,6 +13,7 @@ from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.errors import DataError
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.calibrate.answers.known import Known, Taught
@@ -69,7 +70,7 @@ def label(
         show.as_json(known)
         return
     show.out(in_words(known))
-    show.say(f"{session.n_asked - asked:,} questions this time; all answers: {written}")
+    show.say(f"{number_of(session.n_asked - asked, 'question')} this time; all answers: {written}")
     if known.proven:
         show.say("next: gemel calibrate --from-answers")
     else:
@@ -84,9 +85,10 @@ def _what_teaches(said: Mapping[tuple[str, str], bool], *, proves: bool) -> str:
 
     if Taught.of(said) is not None:
         then = ", into a release that gemel label then asks about anew" if proves else ""
-        return f"next: gemel train learns from {len(said):,} answers{then}"
+        return f"next: gemel train learns from {number_of(len(said), 'answer')}{then}"
+    n = number_of(len(said), "answer teaches", "answers teach")
     return (
-        f"{len(said):,} answers teach gemel train nothing yet: {LEAST_ANSWERS} are the least, "
+        f"{n} gemel train nothing yet: {LEAST_ANSWERS} are the least, "
         "some of them same and some different"
     )
 
@@ -172,9 +174,9 @@ def lesson_of(project: Project, dataset: Dataset, run: Run) -> Lesson | None:
     said = answers_about(project, dataset)
     made = lesson(run, dataset, said)
     if made is not None:
-        show.say(f"learned from {made.taught.n_answers:,} answers about pairs")
+        show.say(f"learned from {number_of(made.taught.n_answers, 'answer')} about pairs")
     elif said:
-        show.say(f"{len(said):,} answers about pairs teach nothing yet")
+        show.say(f"{number_of(len(said), 'answer')} about pairs: too few to teach anything yet")
     return made
 
 
@@ -223,15 +225,15 @@ def _besides(
     if not any(fits):
         hint = "left and right are ids of records, as gemel duplicates writes them"
         raise DataError("no pair of these records", where=str(path), hint=hint)
-    n = 0
+    n, n_off = 0, len(fits) - sum(fits)
     for pair, is_here, same in zip(known, fits, said.values(), strict=True):
         if is_here and n < limit and not session.answers.of(pair):
             session.answers.say(pair, "same" if same else "different", session.by)
             n += 1
     show.say(
-        f"{path} does not know the next pair that is drawn at random; {n:,} other answers are "
-        "taken to learn from"
-        + (f"; {len(fits) - sum(fits):,} name records that are not here" if not all(fits) else "")
+        f"{path} does not know the next pair that is drawn at random; "
+        f"{number_of(n, 'other answer is', 'other answers are')} taken to learn from"
+        + (f"; {number_of(n_off, 'names', 'name')} records that are not here" if n_off else "")
     )
 
 
@@ -275,13 +277,16 @@ def _on_page(session: Session, both: tuple[Dataset, Dataset], port: int) -> None
 
 def in_words(known: Known) -> str:
     """What is known, in a sentence or two."""
-    n, at = f"{known.n_answers} answers", known.precision
+    n, at = number_of(known.n_answers, "answer"), known.precision
     if known.n_teaching:
-        n = f"{n} about pairs drawn at random, {known.n_teaching} that teach"
+        n = (
+            f"{n} about pairs drawn at random, "
+            f"{number_of(known.n_teaching, 'that teaches', 'that teach')}"
+        )
     if not at.n_effective:
         return f"{n}; too few of each kind of pair to say anything yet"
     said = (
-        f"{n}; of the {known.n_match:,} matches between {100 * at.low:.0f} and "
+        f"{n}; of the {number_of(known.n_match, 'match')} between {100 * at.low:.0f} and "
         f"{_most(at.high)} of 100 are right"
     )
     goal = f"{100 * known.goal:g}"

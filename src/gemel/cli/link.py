@@ -11,6 +11,7 @@ from gemel.cli import files, reading, show
 from gemel.cli.duplicates import TABLES, in_words
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +87,7 @@ def link(
         / name_of(planned(live, Compared.of(live, *both), engine, prior))
     )
     if dry_run:
-        n = f"{len(both[0]):,} with {len(both[1]):,} records"
+        n = f"{len(both[0]):,} with {number_of(len(both[1]), 'record')}"
         show.say(f"would compare {n}, with work in {place}")
         return
     with (

@@ -12,6 +12,7 @@ from gemel.cli import files, show
 from gemel.cli.categories import show_categories
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.calibrate.rates.operating_point import OperatingPoint
@@ -244,7 +245,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("name", manifest.name),
         ("modality", manifest.modality),
         ("created", manifest.created),
-        ("data", f"{evidence.data.n_records:,} records of {evidence.data.source}"),
+        ("data", f"{number_of(evidence.data.n_records, 'record')} of {evidence.data.source}"),
         ("goal", evidence.target.kind),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),
@@ -256,7 +257,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     if classes is not None and policy is not None:
         lines.append(("classes", f"{policy.method}, unknown at alpha = {policy.alpha:g}"))
         for level in classes.eval:
-            of = f"of {level.ways} classes on eval, {level.shots} supports"
+            of = f"of {level.ways} classes on eval, {number_of(level.shots, 'support')}"
             lines.append((f"right {of}", level.accuracy.span(4)))
             lines.append((f"known called unknown {of}", level.false_unknown.span(4)))
     return lines

@@ -14,6 +14,7 @@ import msgspec
 from gemel.cli import show
 from gemel.cli.project import Project
 from gemel.errors import ConfigError, TrainingError
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -62,7 +63,8 @@ def sweep(project: Project, dataset: Dataset, words: Sequence[str], *, as_json: 
             return math.nan
         metric = run.training.best.metric
         took = time.monotonic() - began
-        show.say(f"{said}, {epochs or 'all'} epochs: dev {metric:.4f} ({took:.0f} s)")
+        lasted = number_of(epochs, "epoch") if epochs else "all epochs"
+        show.say(f"{said}, {lasted}: dev {metric:.4f} ({took:.0f} s)")
         return metric
 
     done = sweeps.halve(tried, settings.max_epochs or defaults.max_epochs, learn)

@@ -16,7 +16,7 @@ from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
 from gemel.cli.release import note_move
 from gemel.errors import TrainingError
-from gemel.figures import percent
+from gemel.figures import number_of, percent
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
@@ -53,7 +53,8 @@ def train(
         project = Project.open(config, sets)
         dataset = project.dataset()
         checked_splits(project, dataset)
-        show.say(f"would train on {len(dataset):,} records into {project.run_folder(dataset)}")
+        n = number_of(len(dataset), "record")
+        show.say(f"would train on {n} into {project.run_folder(dataset)}")
         return
     check_installed()
     from gemel.train.scale import ranks

@@ -20,7 +20,7 @@ from gemel.arrays import Int64, digest
 from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import Field
 from gemel.errors import DataError
-from gemel.figures import html_table
+from gemel.figures import html_table, number_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -196,15 +196,17 @@ class Dataset:
     gaps: tuple[BadRecord, ...] = ()
 
     def __repr__(self) -> str:
-        known = f"{len(self.identity_names):,} identities, {self.n_bad:,} refused"
-        return f"Dataset({len(self):,} {self.modality} records of {self.source}, {known})"
+        known = f"{number_of(len(self.identity_names), 'identity')}, {self.n_bad:,} refused"
+        return (
+            f"Dataset({number_of(len(self), f'{self.modality} record')} of {self.source}, {known})"
+        )
 
     def _repr_html_(self) -> str:
         fields = ", ".join(f"{f.name} ({f.kind})" for f in self.fields)
         rows: list[tuple[str, Any]] = [("modality", self.modality), ("fields", fields)]
         rows += [("identities", f"{len(self.identity_names):,}"), ("refused", self.n_bad)]
         rows += [("note", note) for note in (*self.notes, *map(str, self.gaps))]
-        return html_table(f"{len(self):,} records of {self.source}", rows)
+        return html_table(f"{number_of(len(self), 'record')} of {self.source}", rows)
 
     def __len__(self) -> int:
         """Number of records."""

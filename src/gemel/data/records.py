@@ -27,6 +27,7 @@ from gemel.data.sources.formats.text import NOT_UTF_8
 from gemel.data.sources.rows import Columns, from_table, plain
 from gemel.data.wordbags import normalised
 from gemel.errors import DataError
+from gemel.figures import number_of
 from gemel.registry import MODALITIES
 
 __all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "read", "read_two", "to_link"]
@@ -350,7 +351,10 @@ def _check_ratio(
     if n_bad <= max_bad_ratio * n_read:
         return
     shown = "; ".join(str(b) for b in bad[:3])
-    count = f"{n_bad:,} of {n_read:,} records cannot be used, the limit is {max_bad_ratio:.1%}"
+    count = (
+        f"{n_bad:,} of {number_of(n_read, 'record')} cannot be used, the limit is "
+        f"{max_bad_ratio:.1%}"
+    )
     hint = f"correct them, or leave them out by data.max_bad_ratio = {_above(n_bad / n_read)}"
     columns = {b.column for b in bad}
     if len(columns) == 1 and columns <= fields:

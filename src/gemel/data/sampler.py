@@ -13,6 +13,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.errors import DataError
+from gemel.figures import number_of
 
 _MOST_ROUNDS = 4
 NEAR, GROUP = 16, 4
@@ -44,7 +45,7 @@ class PxK:
             raise DataError("records of unknown identity cannot be sampled by identity")
         _, codes, counts = np.unique(identities, return_inverse=True, return_counts=True)
         if len(counts) < 2:
-            raise DataError(f"{len(counts)} identities, at least 2 are needed to train")
+            raise DataError(f"{number_of(len(counts), 'identity')}, at least 2 are needed to train")
         self.p = min(p, len(counts))
         self.k = k
         self.seed = seed
@@ -190,7 +191,9 @@ class GivenPairs:
 
     def __init__(self, pairs: Int64, m: int, seed: int = 0) -> None:
         if not len(pairs) or m < 1:
-            raise DataError(f"{len(pairs)} pairs in batches of {m}: at least 1 is needed of both")
+            raise DataError(
+                f"{number_of(len(pairs), 'pair')} in batches of {m}: at least 1 is needed of both"
+            )
         self.seed = seed
         self._pairs = pairs
         self._m = m

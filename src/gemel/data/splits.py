@@ -18,6 +18,7 @@ from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.units import units
 from gemel.errors import DataError
+from gemel.figures import number_of
 
 SIDES = ("train", "dev", "eval")
 SHARE = 0.2
@@ -89,16 +90,16 @@ def too_few(dataset: Dataset, splits: Splits | None = None) -> str:
     n = n_multiple(dataset.identities)
     if n < LEAST:
         return (
-            f"{n:,} {_have(n)} two records or more: enough to train and to search, not to prove an "
-            f"error rate; with {LEAST - n} more, split.crossed proves a first one, and about "
+            f"{_several(n)}: enough to train and to search, not to prove an error "
+            f"rate; with {LEAST - n} more, split.crossed proves a first one, and about "
             f"{round(FEW / SHARE)} do without"
         )
     crossed = splits is not None and splits.crossed
-    text, few = f"{n:,} identities have two records or more", n * SHARE < FEW
+    text, few = _several(n), n * SHARE < FEW
     if splits is not None:
         counts = {name: n_multiple(dataset.identities[splits.sides()[name]]) for name in SIDES[1:]}
         name, n = min(counts.items(), key=lambda item: item[1])
-        text, few = f"{n:,} {_have(n)} two records or more in {name}", n < FEW
+        text, few = f"{_several(n)} in {name}", n < FEW
     advice = (
         f"below about {FEW} in dev and in eval ({round(FEW * 3 if crossed else FEW / SHARE)} in "
         "all) the intervals of what is missed say little, and little can be proven"
@@ -107,8 +108,8 @@ def too_few(dataset: Dataset, splits: Splits | None = None) -> str:
     return f"{text}: {advice}{more}" if few else ""
 
 
-def _have(n: int) -> str:
-    return "identity has" if n == 1 else "identities have"
+def _several(n: int) -> str:
+    return number_of(n, "identity has two records or more", "identities have two records or more")
 
 
 def n_multiple(identities: Int64) -> int:
@@ -195,7 +196,8 @@ def without_labels(dataset: Dataset, *, dev: float = SHARE, seed: int = 0) -> Sp
     n = len(dataset)
     if n < FEW:
         raise DataError(
-            f"{n} records are too few to tell from how they agree which belong together",
+            f"{number_of(n, 'record is', 'records are')} too few to tell from how they agree "
+            "which belong together",
             where=dataset.source,
             hint=f"give {FEW} or more, or name the column that says it in data.identity"
             f"{_choices(dataset)}",
@@ -301,7 +303,7 @@ def _check_sides(dataset: Dataset, splits: Splits) -> None:
         if dataset.groups:
             hint += f"; {', '.join(dataset.groups)} may join too many of them"
         if len(counts) < 2:
-            what = f"{name} would have {len(counts)} identities, at least 2 are needed"
+            what = f"{name} would have {number_of(len(counts), 'identity')}, at least 2 are needed"
             raise DataError(what, where=dataset.source, hint=hint)
         if counts.max() < 2:
             what = f"{name} would have no genuine pair: each identity has one record there"

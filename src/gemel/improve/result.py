@@ -20,7 +20,7 @@ from gemel.calibrate.goals.estimated import METHOD
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
 from gemel.decide.sets import Judged
-from gemel.figures import html_table, percent
+from gemel.figures import html_table, number_of, percent
 from gemel.improve import job as jobs
 from gemel.improve.by_keys import Reach
 from gemel.improve.proposals import CandidateRecall
@@ -143,7 +143,7 @@ class Duplicates:
 
     def __repr__(self) -> str:
         s = self.summary
-        return f"Duplicates({s.n_clusters:,} clusters of {s.n_records:,} records)"
+        return f"Duplicates({_of(s)})"
 
     def _repr_html_(self) -> str:
         s, false = self.summary, self.summary.false_links
@@ -151,7 +151,7 @@ class Duplicates:
         expected = "" if false.expected is None else f", {false.expected:,.0f} of them {what}"
         rows = [("matches", f"{s.n_matches:,}{expected}"), ("for a person", f"{s.n_review:,}")]
         rows += [("records too many", f"{s.n_redundant:,}"), ("threshold", f"{s.threshold:.4g}")]
-        return html_table(f"{s.n_clusters:,} clusters of {s.n_records:,} records", rows)
+        return html_table(_of(s), rows)
 
     def with_columns(self, left: Dataset, right: Dataset | None = None) -> Duplicates:
         """The same as a table to read: clusters together, each record with the columns of its file.
@@ -192,6 +192,10 @@ class Duplicates:
         for frame, path, digits in ((self.clusters, clusters, DIGITS), (self.pairs, pairs, None)):
             if path is not None:
                 jobs.write(Path(path), as_file(frame, Path(path), digits))
+
+
+def _of(s: Summary) -> str:
+    return f"{number_of(s.n_clusters, 'cluster')} of {number_of(s.n_records, 'record')}"
 
 
 def as_file(table: pl.DataFrame, path: Path, digits: int | None = None) -> bytes:
@@ -236,7 +240,7 @@ def false_links(release: Release, decided: ForSet, judged: Judged, n_pairs: int)
     point, target = evidence.eval, evidence.target
     by, known = "on eval", evidence.labelled
     if known is not None:
-        by = f"by {known.n_answers} answers"
+        by = f"by {number_of(known.n_answers, 'answer')}"
         expected = n_matches * (1 - known.precision.value)
     highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR {by}"
     limit = target.limit("fmr")

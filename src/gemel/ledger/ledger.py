@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gemel.errors import LedgerError, LedgerUnavailable
+from gemel.figures import number_of
 from gemel.ledger import heads
 from gemel.ledger.bodies import Body, written
 from gemel.ledger.chain import Entry, Head, LedgerReport, walk
@@ -291,7 +292,7 @@ class Ledger:
 def _gone(what: str, path: Path, kept: Head) -> LedgerError:
     file = heads.beside(path)
     return LedgerError(
-        f"{what}: {file.name} says that it had {kept.seq} entries",
+        f"{what}: {file.name} says that it had {number_of(kept.seq, 'entry')}",
         where=str(path),
         hint=f"restore it from a copy; to begin a new one, move {file.name} away with what is left",
     )

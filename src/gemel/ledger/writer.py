@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from gemel.errors import LedgerError, LedgerUnavailable, RowRefused
+from gemel.figures import number_of
 from gemel.ledger.bodies import Refused, written
 from gemel.ledger.entries import Draft, Entries
 
@@ -130,7 +131,7 @@ class Writer:
             self._thread.join()
         if self._queue:
             raise LedgerError(
-                f"{len(self._queue)} entries could not be written: {self.problem}",
+                f"{number_of(len(self._queue), 'entry')} could not be written: {self.problem}",
                 where=self._entries.where,
             )
 

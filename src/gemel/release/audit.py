@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from gemel.errors import quoted
+from gemel.figures import number_of
 from gemel.gallery.record import Checked
 from gemel.ledger.bodies import Pointed
 from gemel.ledger.chain import Entry
@@ -105,11 +106,15 @@ def rows(said: Accounted, masks: Masks, checked: Checked) -> Audit:
     if n_strange > said.n_before and (said.rows or said.n_before):
         example = f", such as {quoted(strange[0])}" if strange else ""
         found.append(
-            f"no entry accounts for {n_strange - said.n_before} of {n_strange} records{example}: "
+            f"no entry accounts for {n_strange - said.n_before} of "
+            f"{number_of(n_strange, 'record')}{example}: "
             "written past the ledger, or by a process that ended before it noted them"
         )
     if left:
-        found.append(f"{len(left)} records stand in the ledger and not in the gallery")
+        found.append(
+            f"{number_of(len(left), 'record stands', 'records stand')} in the ledger and not "
+            "in the gallery"
+        )
     return Audit(tuple(found), min(n_strange, said.n_before))
 
 

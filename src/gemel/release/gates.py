@@ -18,6 +18,7 @@ from gemel.calibrate.goals.target import in_words
 from gemel.calibrate.goals.use import MEASURES
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.errors import GateFailed, GemelError
+from gemel.figures import number_of
 from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
@@ -236,11 +237,12 @@ def _evidence(candidate: Release) -> tuple[bool, str]:
     for name, seen in (("F1", point.f1), ("FNMR", point.fnmr)):
         if seen.high - seen.low >= SAYS_NOTHING:
             few = evidence.data.sides["eval"].n_multiple
+            of_its = "of its identities has", "of its identities have"
             said = f"{name} on eval {seen.span()} says nothing"
-            return False, f"{said}: {few} of its identities have two records"
+            return False, f"{said}: {number_of(few, *of_its)} two records"
     return True, (
-        f"eval: {point.n_identities:,} identities, {point.n_genuine:,} genuine and "
-        f"{point.n_impostor:,} impostor comparisons"
+        f"eval: {number_of(point.n_identities, 'identity')}, {point.n_genuine:,} genuine and "
+        f"{number_of(point.n_impostor, 'impostor comparison')}"
     )
 
 
@@ -264,9 +266,11 @@ def _enrolled(ours: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[bool,
     lacking = [name for name, count in theirs.items() if ours.get(name, 0) < count]
     if not lacking:
         n, of_stable = sum(ours.values()), sum(theirs.values())
-        return True, f"{n:,} records in the gallery of its space, {of_stable:,} in that of stable"
+        here = number_of(n, "record")
+        return True, f"{here} in the gallery of its space, {of_stable:,} in that of stable"
     said = [
-        f"{ours.get(name, 0):,} of {theirs[name]:,} records" + (name and f" of tenant {name}")
+        f"{ours.get(name, 0):,} of {number_of(theirs[name], 'record')}"
+        + (name and f" of tenant {name}")
         for name in lacking[:MAX_NAMED]
     ]
     rest = f" and of {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""

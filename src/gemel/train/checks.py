@@ -7,6 +7,7 @@ import numpy as np
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import Splits
 from gemel.errors import ConfigError, DataError
+from gemel.figures import number_of
 from gemel.settings import TrainSettings
 from gemel.train import towers
 from gemel.train.towers import Trainable
@@ -69,6 +70,7 @@ def require_records(dataset: Dataset, splits: Splits) -> None:
             )
         if len(counts) < 2:
             raise DataError(
-                f"{name} has records of {len(counts)} identities, at least 2 are needed",
+                f"{name} has records of {number_of(len(counts), 'identity')}, at least 2 are "
+                "needed",
                 where=dataset.source,
             )

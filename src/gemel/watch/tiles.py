@@ -29,7 +29,7 @@ def tiles(evidence: Evidence) -> list[Tile]:
     if use is None or use.kind == "search":
         seen = evidence.candidates[0].retrieval
         first = figures.share(seen.recall_at_k[1])
-        found.append(("recall at 1", first, f"of {seen.n_queries:,} searches"))
+        found.append(("recall at 1", first, f"of {figures.number_of(seen.n_queries, 'search')}"))
     if use is not None and use.kind == "search" and evidence.galleries:
         largest = evidence.galleries[-1]
         found.append(_tile(f"strangers matched among {largest.gallery_size:,}", largest.fpir))

@@ -22,7 +22,7 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.decide.bands import Band, in_review, matches
 from gemel.errors import ConfigError
-from gemel.figures import percent
+from gemel.figures import number_of, percent
 
 RESOLVED = 2.0
 """Times the least share of genuine comparisons that fits the answers, the greatest one at most."""
@@ -165,8 +165,9 @@ def _missing(answers: Answers, of_class: tuple[float, float], present: Band, lim
         n_audited = int(np.count_nonzero(side & answers.audited))
         if n_audited < limits.min_audited:
             return (
-                f"{n_audited} audited answers {name} the review band, {limits.min_audited} are "
-                "needed: without them every unseen mistake speaks for fewer reviews"
+                f"{number_of(n_audited, 'audited answer')} {name} the review band, "
+                f"{limits.min_audited} are needed: without them every unseen mistake speaks for "
+                "fewer reviews"
             )
     return ""
 
@@ -184,7 +185,7 @@ def _unresolved(reviewers: Reviewers, wrong: float, prior: Estimate) -> str:
     return (
         f"the share of genuine comparisons is {share}: if {percent(reviewers.assumed, 2)} of "
         "answers are wrong (adapt.wrong_ratio), they look like missed matches. About "
-        f"{n:,} second answers would tell: gemel review list --reviewer NAME"
+        f"{number_of(n, 'second answer')} would tell: gemel review list --reviewer NAME"
     )
 
 

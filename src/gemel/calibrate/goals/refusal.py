@@ -16,7 +16,7 @@ from gemel.calibrate.goals.extrapolation import TailEstimate
 from gemel.calibrate.goals.target import GOALS
 from gemel.calibrate.scores.scores import Scores
 from gemel.errors import TargetRefused
-from gemel.figures import percent
+from gemel.figures import number_of, percent
 
 MOST_OF_DATA = 0.99
 """Share of the identities from which on nothing is said of the others."""
@@ -78,7 +78,7 @@ def _what(r: Refusal) -> str:
     if r.gallery_size is not None:
         goal += f" in a gallery of {r.gallery_size:,}"
     return (
-        f"{r.n_comparisons:,} {_class(r)} comparisons {_whose(r)} cannot prove {goal} with "
+        f"{_compared(r.n_comparisons, r)} {_whose(r)} cannot prove {goal} with "
         f"{percent(r.confidence)} confidence"
     )
 
@@ -89,11 +89,15 @@ def _missing(r: Refusal) -> str:
             "more data alone will not do: improve the encoder, lower the target or the confidence"
         )
     if r.n_units == r.n_comparisons:
-        return f"about {r.missing_comparisons:,} more {_class(r)} comparisons are needed"
-    of_several = "" if _class(r) == "impostor" else " with two records or more"
+        n = r.missing_comparisons
+        return f"about {_compared(n, r, 'more ')} {_are(n)} needed"
+    n, of_several = (
+        r.missing_identities,
+        "" if _class(r) == "impostor" else " with two records or more",
+    )
     needed = (
-        f"about {r.missing_identities:,} more identities{of_several}{_grouped(r)} are needed "
-        f"({r.missing_comparisons:,} more {_class(r)} comparisons), more if a kind turns up that "
+        f"about {number_of(n, 'more identity')}{of_several}{_grouped(r)} {_are(n)} needed "
+        f"({_compared(r.missing_comparisons, r, 'more ')}), more if a kind turns up that "
         f"fewer than 1 in {max(r.n_identities // 3, 2):,} are of"
     )
     if r.share is None or r.share > MOST_OF_DATA:
@@ -109,14 +113,22 @@ def _grouped(r: Refusal) -> str:
     if r.n_units is None:
         return ""
     groups = math.ceil(r.missing_identities * r.n_units / max(r.n_identities, 1))
-    return f" in {groups:,} more groups"
+    return f" in {number_of(groups, 'more group')}"
 
 
 def _whose(r: Refusal) -> str:
     if r.n_units == r.n_comparisons:
         return "without identities"
-    joined = "" if r.n_units is None else f" in {r.n_units:,} groups"
-    return f"of {r.n_identities:,} identities{joined}"
+    joined = "" if r.n_units is None else f" in {number_of(r.n_units, 'group')}"
+    return f"of {number_of(r.n_identities, 'identity')}{joined}"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _compared(n: int, r: Refusal, more: str = "") -> str:
+    return number_of(n, f"{more}{_class(r)} comparison")
 
 
 def n_joined(scores: Scores, by_unit: Int64) -> int | None:

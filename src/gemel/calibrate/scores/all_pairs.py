@@ -20,6 +20,7 @@ from gemel.data.dataset import CategoryColumn
 from gemel.data.pairing import ALL, Pairing
 from gemel.encode.comparators import Scorer
 from gemel.errors import DataError
+from gemel.figures import number_of
 
 Labels = list[NDArray[np.signedinteger[Any]]]
 
@@ -143,7 +144,7 @@ def _of_given(
         ]
     )
     sides = [(label[left], label[right]) for label in labels]
-    note = f"the {len(pairs):,} given pairs and no others"
+    note = f"the {number_of(len(pairs), 'given pair')} and no others"
     return _scores(score, genuine, sides, note=note, **described)
 
 
@@ -243,7 +244,7 @@ def _note(
     """What was left out and what was joined, for the report; empty if nothing was."""
     parts = []
     if len(known) < len(ids):
-        parts.append(f"{len(ids) - len(known):,} records of unknown identity left out")
+        parts.append(f"{number_of(len(ids) - len(known), 'record')} of unknown identity left out")
     of_all = np.unique(ids[known])
     for chosen, name in zip(kept, ("genuine", "impostor"), strict=True):
         if len(chosen) < len(known):
@@ -254,7 +255,7 @@ def _note(
             )
     if units is not None:
         n_units = len(np.unique(units[of_all]))
-        parts.append(f"{len(of_all):,} identities are {n_units:,} independent units")
+        parts.append(f"{len(of_all):,} identities are {number_of(n_units, 'independent unit')}")
     return "; ".join(parts)
 
 

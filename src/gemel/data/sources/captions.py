@@ -36,6 +36,7 @@ from gemel.data.sources.pairs import closure
 from gemel.data.sources.rows import Columns, plain
 from gemel.data.wordbags import normalised
 from gemel.errors import DataError
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -236,7 +237,8 @@ def _beside(folder: Path) -> Dataset:
             found.append(Line(name, picture, text))
     dataset = _joined(found, str(folder), False)
     n = sum(line.text is None for line in found)
-    note = f"{n:,} pictures have no text beside them: nothing is learned from these"
+    said = "picture has no text beside it", "pictures have no text beside them"
+    note = f"{number_of(n, *said)}: nothing is learned there"
     notes = (note,) if n and n < len(found) else ()
     return replace(dataset, bad=(*bad, *dataset.bad), n_read=len(lines), notes=notes)
 

@@ -25,6 +25,7 @@ from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_
 from gemel.data.schema import Field, as_text
 from gemel.data.sources.formats.table import Table
 from gemel.errors import DataError
+from gemel.figures import number_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -181,8 +182,8 @@ def from_table(table: Table, said: Columns) -> Dataset:
     n_unknown = labels[said.identity][kept].null_count() if said.identity is not None else 0
     if n_unknown:
         notes += (
-            f"{n_unknown:,} records without {said.identity}: of unknown identity, so they are read "
-            "and stand on no side of a split",
+            f"{number_of(n_unknown, 'record')} without {said.identity}: of unknown identity, "
+            "so read, but on no side of a split",
         )
     found = _assemble(table, said, (fields, typed, labels), refusals, notes)
     return replace(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gemel.data.sources.formats import delimited, objects, sheets, typed
 from gemel.data.sources.formats.table import Table
-from gemel.data.sources.formats.text import GZIP, ending
+from gemel.data.sources.formats.text import GZIP, NOTHING_IN_IT, ending
 from gemel.errors import DataError
 
 SUFFIXES = (
@@ -36,9 +36,11 @@ def read(path: Path) -> Table:
     if reader is None or (is_packed and reader in (typed.read_parquet, typed.read_sheet)):
         hint = f"known: {' '.join(SUFFIXES)}, text in {GZIP} as well, or a folder of images"
         raise DataError(f"unknown file type {path.suffix or path.name}", where=str(path), hint=hint)
+    if path.is_file() and not path.stat().st_size:
+        raise DataError("the file is empty", where=str(path), hint=NOTHING_IN_IT)
     table = reader(path)
     if table.n_read == 0:
-        raise DataError("the file has no records", where=str(path))
+        raise DataError("the file has no records", where=str(path), hint=NOTHING_IN_IT)
     return table
 
 

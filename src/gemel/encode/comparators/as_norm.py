@@ -21,6 +21,7 @@ import numpy as np
 from gemel.arrays import Float32, Int64
 from gemel.encode.comparators import FILE, Comparator, described
 from gemel.errors import DataError, ReleaseError
+from gemel.figures import number_of
 
 COHORT = "comparator.cohort.npy"
 CELLS = 1 << 22
@@ -166,7 +167,7 @@ def choose(identities: Int64, size: int, seed: int) -> Int64:
     picked = np.sort(order[np.random.default_rng(seed).permutation(first)[:size]])
     if len(picked) < MIN_COHORT:
         raise DataError(
-            f"a cohort of {len(picked)} identities, at least {MIN_COHORT} are needed",
+            f"a cohort of {number_of(len(picked), 'identity')}, at least {MIN_COHORT} are needed",
             where="calibrate.cohort",
             hint="ask for more, or train on more; 0 switches it off",
         )

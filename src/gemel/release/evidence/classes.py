@@ -16,6 +16,7 @@ from gemel.calibrate.rates.intervals import mean_by_unit
 from gemel.decide.classes import GUARANTEE, ClassPolicy, Level, Method
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter, within
+from gemel.figures import number_of
 from gemel.release.evidence.part import Part
 from gemel.release.evidence.schema import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.tasks import episodes, fewshot, openset
@@ -156,8 +157,9 @@ def _supported(
             supported.append(s)
         else:
             notes.append(
-                f"dev: classes with {s} supports are not calibrated: {n} identities have {s + 1} "
-                f"records or more, {classes_needed(alpha)} are needed"
+                f"dev: classes with {number_of(s, 'support')} are not calibrated: "
+                f"{number_of(n, 'identity has', 'identities have')} {s + 1} records or more, "
+                f"{classes_needed(alpha)} are needed"
             )
     return supported, tuple(notes)
 

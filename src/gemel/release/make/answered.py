@@ -10,6 +10,7 @@ import msgspec
 from gemel.calibrate.answers.known import Known, point_of
 from gemel.calibrate.goals.target import Target, in_words
 from gemel.errors import ReleaseError
+from gemel.figures import number_of
 from gemel.release.evidence.schema import Point
 from gemel.release.release import Release
 
@@ -45,8 +46,8 @@ def by_answers(
     if not known.proven:
         more = "" if known.missing is None else f": about {known.missing:,} more are needed"
         raise ReleaseError(
-            f"{known.n_answers:,} answers about pairs drawn for {parent.short_id} do not prove "
-            f"{goal}{more}",
+            f"{number_of(known.n_answers, 'answer')} about pairs drawn for {parent.short_id} "
+            f"do not prove {goal}{more}",
             where="labels",
             hint="gemel label goes on asking"
             + (f"; these answers prove --precision {reach:g}" if reach else ""),

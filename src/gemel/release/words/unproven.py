@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gemel.calibrate.answers.known import Known
-from gemel.figures import percent, share
+from gemel.figures import number_of, percent, share
 from gemel.release.evidence.schema import Evidence
 
 MARK = "unproven"
@@ -32,7 +32,8 @@ def sentence(evidence: Evidence) -> str:
         missed = f"; {found}" if math.floor(100 * known.recall.low) >= FEW else ""
         return (
             f"Of 100 matches at least {100 * known.goal:g} are right, with "
-            f"{percent(known.confidence)} confidence, by {known.n_answers:,} answers{missed}."
+            f"{percent(known.confidence)} confidence, by "
+            f"{number_of(known.n_answers, 'answer')}{missed}."
         )
     right, found = _about(at.precision.value), _about(at.recall.value)
     taught, pairs, rests = evidence.taught, "pairs that belong together", "how records agree"
@@ -43,7 +44,7 @@ def sentence(evidence: Evidence) -> str:
             "sound or read alike, such as signs of one style or notes on one form, can be as close."
         )
     if taught is not None:
-        rests += f" and {taught.n_answers:,} answers about pairs"
+        rests += f" and {number_of(taught.n_answers, 'answer')} about pairs"
     return (
         f"Unproven: estimated from {rests}, not measured. If it holds, of 100 matches {right} are "
         f"right, and of 100 {pairs} {found} are found."
@@ -64,7 +65,7 @@ def in_full(evidence: Evidence) -> str:
             "alike is taken for the same, and how much of that there is, only labels can tell."
         )
     taught = evidence.taught
-    also = "" if taught is None else f" and {taught.n_answers:,} answers about pairs"
+    also = "" if taught is None else f" and {number_of(taught.n_answers, 'answer')} about pairs"
     return (
         f"Unproven: estimated from how records agree{also}, not measured. If the estimate is "
         f"right, of 100 matches {right} are right, and of 100 pairs that belong together {found} "
@@ -85,7 +86,7 @@ def answered(known: Known) -> str:
     )
     return (
         f"Of 100 matches at least {100 * known.goal:g} are right, with {sure} confidence, by "
-        f"{known.n_answers:,} answers{left_open} about pairs of these records (counted: "
+        f"{number_of(known.n_answers, 'answer')}{left_open} about pairs of these records (counted: "
         f"{100 * at.value:.3g}, between {100 * at.low:.3g} and {100 * at.high:.3g}); {missed}."
     )
 

@@ -17,6 +17,7 @@ from torch import nn
 from gemel.arrays import Int64
 from gemel.encode.profile import Profile
 from gemel.errors import CollapseError, TrainingError
+from gemel.figures import number_of
 from gemel.release.run import Epoch
 from gemel.train.arrays import Arrays, embed, take, tensors
 from gemel.train.loop.plan import (
@@ -167,7 +168,7 @@ def _step(
     value = float(cost.detach())
     if not math.isfinite(value):
         raise TrainingError(
-            f"the loss became {value} after {state.n_steps} steps",
+            f"the loss became {value} after {number_of(state.n_steps, 'step')}",
             where="train",
             hint="lower train.learning_rate, and look for extreme numbers in the data",
         )

@@ -22,6 +22,7 @@ from gemel.data.sources.formats.text import (
     text_of,
 )
 from gemel.errors import DataError
+from gemel.figures import number_of
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 _DELIMITERS = ",;\t|"
@@ -67,7 +68,7 @@ def _fault(row: Sequence[str], names: Sequence[str]) -> tuple[str | None, str] |
     if not any(v.strip() for v in row):
         return None, "empty record"
     if len(row) != len(names):
-        return None, f"{len(row)} fields, the header has {len(names)}"
+        return None, f"{number_of(len(row), 'field')}, the header has {len(names)}"
     at = spoilt(row)
     return None if at is None else (names[at], NOT_UTF_8)
 

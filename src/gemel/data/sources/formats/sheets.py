@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gemel.data.sources.formats.text import NOTHING_IN_IT
 from gemel.errors import DataError
 
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -53,7 +54,7 @@ def read(path: Path) -> Sheet:
             where=str(path),
             hint="open it, take out its password if it has one, and save it anew or as CSV UTF-8",
         ) from e
-    raise DataError("the file is empty", where=str(path))
+    raise DataError("the file is empty", where=str(path), hint=NOTHING_IN_IT)
 
 
 def _value(cell: Any) -> Any:

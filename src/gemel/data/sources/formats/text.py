@@ -13,6 +13,8 @@ from gemel.errors import DataError
 GZIP = ".gz"
 """May stand behind the ending of a text file."""
 NOT_UTF_8 = "not UTF-8 text"
+NOTHING_IN_IT = "put records into it, the names of the columns first, or name another file"
+"""What to do about a file without any."""
 SURROGATES = re.compile("[\udc80-\udcff]")
 
 
@@ -40,7 +42,7 @@ def text_of(path: Path) -> str:
         except (OSError, EOFError, zlib.error) as e:
             raise DataError(f"cannot unpack the file: {e}", where=str(path)) from e
     if not data.strip():
-        raise DataError("the file is empty", where=str(path))
+        raise DataError("the file is empty", where=str(path), hint=NOTHING_IN_IT)
     if data[:4] in (b"PK\x03\x04", b"PAR1") or data[:2] == b"\x1f\x8b":
         hint = "unpack it, or give it the ending of what it is (such as .parquet)"
         raise DataError("this is not a text file", where=str(path), hint=hint)
