@@ -72,6 +72,13 @@ def test_duplicates_are_found_without_a_single_label(gemel: Gemel, tmp_path: Pat
     assert "estimated" in summary["false_links"]["basis"]
 
 
+def test_a_share_that_is_the_same_in_both_places_is_said_once(gemel: Gemel, tmp_path: Path) -> None:
+    words = gemel("duplicates", "-o", tmp_path / "clusters.csv").out.splitlines()
+    (said,) = (line for line in words if line.startswith("share of genuine pairs"))
+    share = said.split()[4].rstrip(",")
+    assert said.count(share) == 1 and ", as where the release was calibrated" in said
+
+
 def test_a_named_share_moves_the_threshold_to_the_same_probability(gemel: Gemel) -> None:
     for prior in (0.05, 1e-4):
         seen = json.loads(gemel("duplicates", "--prior", prior, "--json").out)

@@ -196,7 +196,8 @@ def _share(summary: Summary) -> tuple[str, str]:
     """How rare genuine pairs are here, beside the data that the release was chosen on."""
     if summary.by_closeness:
         return "share of close pairs", f"{summary.prior:.2g}, closer than strangers come by chance"
-    said = f"{summary.prior:.2g}, and {summary.release_prior:.2g} where the release was calibrated"
+    here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
+    said = f"{here}, {'as' if here == there else f'and {there}'} where the release was calibrated"
     if summary.most_sure is not None and summary.most_sure < LIKELY:
         said += (
             f"; so the best matches have a probability of at least {summary.most_sure:.2g}: too "
