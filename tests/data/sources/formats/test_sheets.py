@@ -92,7 +92,7 @@ def test_a_sheet_is_read_as_its_csv_would_be(tmp_path: Path) -> None:
     assert {f.name: f.kind for f in data.fields}["born"] == "date"
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04 no zip", b"\xd0\xcf\x11\xe0 locked", b""])
+@pytest.mark.parametrize("content", [b"PK\x03\x04 no zip", b"\xd0\xcf\x11\xe0 locked"])
 def test_what_is_no_spreadsheet_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.xlsx").write_bytes(content)
     with pytest.raises(DataError, match="cannot read the spreadsheet") as e:
@@ -103,5 +103,9 @@ def test_what_is_no_spreadsheet_is_said(tmp_path: Path, content: bytes) -> None:
 def test_a_spreadsheet_without_cells_is_empty(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the file is empty"):
         tables.read(workbook(tmp_path / "x.xlsx", one=[]))
+    (tmp_path / "none.xlsx").touch()
+    with pytest.raises(DataError, match="the file is empty") as e:
+        tables.read(tmp_path / "none.xlsx")
+    assert "put records into it" in e.value.hint
     with pytest.raises(DataError, match="the file has no records"):
         tables.read(workbook(tmp_path / "y.xlsx", one=[["a", "b"]]))
