@@ -309,4 +309,4 @@ def test_the_category_may_be_the_class_of_enrolled_records(
     path.write_text("id,country,first,last,note\nx,aa,anna,weber,y\n")
     words = ("gallery", "enroll", path, "--id", "id", "--label", "country", "--dry-run")
     said = gemel(*words, "-c", live.folder / "gemel.toml")
-    assert said.code == 0 and "would enroll 1 records" in said.err, said.err
+    assert said.code == 0 and "would enroll 1 record " in said.err, said.err

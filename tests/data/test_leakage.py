@@ -64,7 +64,7 @@ def test_a_copy_in_other_case_width_and_spacing_is_the_same_record() -> None:
     assert (found.same_identity.n_records, found.same_record.n_records) == (0, 1)
     example = found.same_record.examples[0]
     assert (example.left_side, example.right_side) == ("eval", "train")
-    with pytest.raises(LeakageError, match=r"1 records that are the same .* \(eval\) and") as e:
+    with pytest.raises(LeakageError, match=r"1 record that is the same .* \(eval\) and") as e:
         found.check()
     assert 'data.same_record = "note"' in e.value.hint
     found.check(allow=["same_record"])

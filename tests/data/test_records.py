@@ -100,7 +100,7 @@ def test_a_column_of_something_else_than_is_said_stops_the_reading(tmp_path: Pat
 
 def test_too_many_faulty_rows_stop_the_reading_and_the_first_are_named(tmp_path: Path) -> None:
     path = write(tmp_path / "p.csv", people() + "1\n2\n3\n")
-    with pytest.raises(DataError, match=r"3 of 203 records.*row 202: 1 fields") as e:
+    with pytest.raises(DataError, match=r"3 of 203 records.*row 202: 1 field,") as e:
         records.read(path, identity="person")
     assert "max_bad_ratio" in e.value.hint
 

@@ -20,16 +20,17 @@ from gemel.data import wordbags
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.data.splits import SIDES, Splits
 from gemel.errors import DataError, LeakageError
+from gemel.figures import number_of
 from gemel.settings import SameRecord
 
 Kind = Literal["same_identity", "same_record", "near_record"]
 KINDS: tuple[Kind, ...] = ("same_identity", "same_record", "near_record")
 SHOWN = 3
 """Examples in a message."""
-_WHAT = {
-    "same_identity": "records of an identity of an earlier side",
-    "same_record": "records that are the same as one of an earlier side",
-    "near_record": "records that are nearly the same as one of an earlier side",
+_WHAT: dict[Kind, tuple[str, ...]] = {
+    "same_identity": ("record of", "records of", "an identity of"),
+    "same_record": ("record that is", "records that are", "the same as one of"),
+    "near_record": ("record that is", "records that are", "nearly the same as one of"),
 }
 
 
@@ -101,7 +102,8 @@ class Leakage:
     def _said(self, kind: Kind) -> str:
         found = self._of(kind)
         shown = "; ".join(map(str, found.examples[:SHOWN]))
-        return f"{found.n_records:,} {_WHAT[kind]}, such as {shown}"
+        *what, stands = _WHAT[kind]
+        return f"{number_of(found.n_records, *what)} {stands} an earlier side, such as {shown}"
 
     def _of(self, kind: Kind) -> Finding:
         return {

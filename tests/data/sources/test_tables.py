@@ -17,7 +17,7 @@ def test_a_first_line_for_excel_names_the_delimiter(tmp_path: Path) -> None:
     table = tables.read(path)
     assert table.frame.columns == ["id", "name,first"]
     assert table.rows.tolist() == [3, 5]
-    assert [(b.row, b.reason) for b in table.bad] == [(4, "1 fields, the header has 2")]
+    assert [(b.row, b.reason) for b in table.bad] == [(4, "1 field, the header has 2")]
 
 
 def test_gzip_and_arrays_of_json_hold_the_same_records(tmp_path: Path) -> None:
