@@ -92,6 +92,7 @@ bench-serve: setup
 	$(BIN)/python bench/bench_search.py --project .cache/bench-demo
 	$(BIN)/python bench/bench_start.py
 	$(BIN)/python bench/bench_load.py
+	$(BIN)/python bench/bench_large.py
 	$(if $(DATA),$(BIN)/python bench/bench_texts.py $(DATA))
 
 # Parts that stand in results/train.json are not measured again: ARGS="--sections triplets export".

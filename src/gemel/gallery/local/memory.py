@@ -100,11 +100,12 @@ class Memory:
 
     Args:
         dim: length of an embedding.
-        capacity: slots to make room for at once.
+        capacity: slots that are taken at once; there is room for an eighth more, so that the first
+            record enrolled after a start does not have all of them copied.
     """
 
     def __init__(self, dim: int, capacity: int = 0) -> None:
-        capacity = max(capacity, MIN_CAPACITY)
+        capacity = max(capacity + capacity // 8, MIN_CAPACITY)
         self._matrix = np.empty((capacity, dim), np.float32)
         self._seqs = np.empty(capacity, np.int64)
         self._live = np.empty(0, np.bool_)
