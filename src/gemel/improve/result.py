@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
+from gemel.calibrate.goals.at_share import Stay
 from gemel.calibrate.goals.estimated import METHOD
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
@@ -49,8 +50,8 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the matches are false, before anything is known about these records.
 
     Args:
-        expected: of the matches of this job, by the scores of its own pairs: the one to go by.
-            None without evidence.
+        expected: of the matches of this job, by the scores of its own pairs, after linking where
+            records have one partner at most: the one to go by. None without evidence.
         by_fmr: pairs times the FMR of the release on eval, at the release's own threshold, which
             may take more pairs than this job; None without evidence.
         at_most: pairs times the highest FMR that the evidence leaves possible at that threshold,
@@ -225,12 +226,22 @@ def values_of(dataset: Dataset, side: str) -> pl.DataFrame:
     return frame.hstack(written.rename(clash))
 
 
-def false_links(release: Release, decided: ForSet, judged: Judged, n_pairs: int) -> FalseLinks:
-    """How many matches are expected to be false, and a bound from the evidence of the release."""
+def false_links(
+    release: Release, decided: ForSet, judged: Judged, n_pairs: int, stay: Stay | None = None
+) -> FalseLinks:
+    """How many matches are expected to be false, and a bound from the evidence of the release.
+
+    Args:
+        release: whose evidence bounds them.
+        decided: what the set holds.
+        judged: its pairs, those that were linked as matches.
+        n_pairs: in all.
+        stay: share of false matches at (m,) scores that linking leaves; None: all.
+    """
     n_matches, threshold = int(judged.match.sum()), decided.policy.verify.threshold
     expected = None
     if decided.expected is not None:
-        expected = min(decided.expected.false_at(threshold), float(n_matches))
+        expected = min(decided.expected.false_at(threshold, stay), float(n_matches))
     if release.is_unproven:
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=METHOD)
     evidence, own = evidence_of(release), release.policy.verify.threshold

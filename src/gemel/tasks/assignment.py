@@ -47,6 +47,33 @@ def as_good(left: Int64, right: Int64, gain: Float64, links: Links, taken: Bool)
     return (gain >= most * (1 - EQUAL)) & ~taken
 
 
+def staying(
+    at: Float64,
+    links: tuple[Int64, Int64, Float64],
+    n_records: tuple[int, int],
+    kind: Links,
+) -> Float64:
+    """Share of false links, at each of (m,) scores, that no better link of a record displaces.
+
+    False links fall on records by chance, so it is the share of pairs of records of which neither
+    has a better link, of those that may have one only.
+
+    Args:
+        at: scores.
+        links: (k,) left and right positions and scores of those that were kept.
+        n_records: of either file.
+        kind: see `kept`.
+    """
+    found = np.ones(len(at))
+    for record, n, has_one in zip(
+        links[:2], n_records, (kind != "one-to-many", kind != "many-to-one"), strict=True
+    ):
+        if has_one and kind != "many-to-many":
+            score = np.sort(links[2][best(record, links[2])])
+            found *= 1 - (len(score) - np.searchsorted(score, at, side="right")) / n
+    return found
+
+
 def best(record: Int64, gain: Float64) -> Bool:
     """The link that gains most of each record, the first of equal ones: (p,) bool.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,8 @@ from scipy.stats import norm
 from gemel.calibrate.goals.at_share import Expected, by_ratio, expected
 from gemel.calibrate.goals.target import Target
 from gemel.decide.ratio import Logistic
+from gemel.settings import Links
+from gemel.tasks import assignment
 
 N_PAIRS = 1_000_000
 FLOOR = 2.0
@@ -163,3 +166,34 @@ def test_scores_that_say_how_probable_a_pair_is_need_no_measured_false_matches(
     assert f1(threshold) >= max(f1(t) for t in np.unique(score)[::20]) - 0.02
     false = (~genuine & (score >= threshold)).sum()
     assert found.false_at(threshold) == pytest.approx(false, abs=8 + 0.1 * share * N_PAIRS)
+
+
+@pytest.mark.parametrize("kind", ["one-to-one", "one-to-many", "many-to-one", "many-to-many"])
+@pytest.mark.parametrize(("n_left", "n_right", "n_both"), [(2000, 500, 450), (1000, 1000, 900)])
+def test_what_is_expected_is_of_the_links_that_are_left(
+    kind: Links, n_left: int, n_right: int, n_both: int
+) -> None:
+    """Two files of whose records it is known which belong together, at a distance of 5."""
+    curve = {**vars(MEASURED), "fnmr": norm.cdf(MEASURED.threshold, 5.0).tolist()}
+    told, false, before = 0.0, 0, 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        score, genuine = rng.normal(size=(n_left, n_right)), np.zeros((n_left, n_right), np.bool_)
+        pair = rng.permutation(n_left)[:n_both], rng.permutation(n_right)[:n_both]
+        score[pair] += 5.0
+        genuine[pair] = True
+        seen = score[score >= FLOOR]
+        found = expected(seen, score.size, [SimpleNamespace(**curve)], 0.1, None)
+        threshold = found.threshold(Target(kind="f1"))
+        assert threshold is not None
+        left, right = np.nonzero(score >= threshold)
+        at = score[left, right]
+        kept = assignment.kept(left, right + n_left, at - threshold + 1e-6, kind)
+        links = left[kept], right[kept] + n_left, at[kept]
+        sizes = n_left, n_right
+        stay = partial(assignment.staying, links=links, n_records=sizes, kind=kind)
+        told += found.false_at(threshold, stay)
+        false += int((~genuine[left, right])[kept].sum())
+        before += int((~genuine[left, right]).sum())
+    assert told == pytest.approx(false, rel=0.2, abs=2 * np.sqrt(false))
+    assert kind == "many-to-many" or false < 0.9 * before, "linking takes some away"

@@ -7,7 +7,7 @@ data say about false matches is continued to scores that they are too few to sho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -30,6 +30,7 @@ MAX_STEPS = 500
 PRECISION = 1e-4
 MOST = 0.99
 TINY = 1e-300
+Stay = Callable[[Float64], Float64]
 MAX_BEND = 0.1
 """Of a step, in the logarithm for each unit of score."""
 BELIEVED = 0.5
@@ -73,9 +74,19 @@ class Expected:
     share: float
     curve: Sweep
 
-    def false_at(self, threshold: float) -> float:
-        """False matches that are expected at a threshold."""
-        return float(self.curve.n_false_match[self.curve.point(threshold)])
+    def false_at(self, threshold: float, stay: Stay | None = None) -> float:
+        """False matches that are expected at a threshold.
+
+        Args:
+            threshold: of a match.
+            stay: which share of those at (m,) scores is left, where linking takes some away.
+        """
+        n = self.curve.point(threshold) + 1
+        wrong = self.curve.n_false_match[:n]
+        if stay is None:
+            return float(wrong[-1])
+        score = self.curve.threshold[:n].astype(np.float64)
+        return float((np.diff(wrong, prepend=0.0) * stay(score)).sum())
 
     def threshold(self, target: Target) -> float | None:
         """The threshold that reaches a goal here; None if none does, or the share changes nothing.
