@@ -66,7 +66,7 @@ def test_a_second_run_compares_nothing_again(
     def refuse(*_: object, **__: object) -> None:
         raise ValueError("compared again")
 
-    monkeypatch.setattr("gemel.improve.duplicates.scan", refuse)
+    monkeypatch.setattr("gemel.improve.comparison.scan", refuse)
     again = json.loads(gemel("duplicates", "--json").out)
     assert again == first
     other = json.loads(gemel("duplicates", "--method", "complete", "--json").out)

@@ -8,7 +8,7 @@ import gemel
 from gemel.data import records
 from gemel.data.schema import Field
 from gemel.improve import by_keys
-from gemel.improve import duplicates as module
+from gemel.improve import comparison as module
 
 FIELDS = (Field("first", "text"), Field("last", "text"), Field("born", "number"))
 

@@ -17,7 +17,7 @@ from gemel.data import records
 from gemel.data.dataset import Dataset
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError, GalleryError
-from gemel.improve import duplicates as module
+from gemel.improve import comparison as module
 from gemel.improve.by_keys import OF_TYPED
 from gemel.improve.result import Duplicates
 from gemel.release.release import Release

@@ -14,7 +14,7 @@ import gemel
 from gemel.data.dataset import Dataset
 from gemel.errors import DataError
 from gemel.improve import by_keys
-from gemel.improve import duplicates as module
+from gemel.improve import comparison as module
 from gemel.improve import job as jobs
 from gemel.improve.result import Duplicates
 from gemel.release.release import Release

@@ -84,7 +84,8 @@ def duplicates(
     json: AsJson = False,
 ) -> None:
     """Find records that are the same, in clusters; stopped, it goes on when run again."""
-    from gemel.improve.duplicates import Clustering, name_of, planned
+    from gemel.improve.comparison import name_of, planned
+    from gemel.improve.duplicates import Clustering
     from gemel.improve.duplicates import duplicates as find
     from gemel.improve.records import Compared
 

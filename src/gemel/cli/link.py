@@ -68,8 +68,8 @@ def link(
     json: AsJson = False,
 ) -> None:
     """Find which records of two files belong together; stopped, it goes on when run again."""
+    from gemel.improve.comparison import name_of, planned
     from gemel.improve.duplicates import duplicates as find
-    from gemel.improve.duplicates import name_of, planned
     from gemel.improve.records import Compared
     from gemel.improve.result import as_file
 

@@ -21,7 +21,7 @@ from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
 from gemel.errors import DataError
 from gemel.files import write_whole
-from gemel.improve import duplicates as jobs
+from gemel.improve.comparison import compared_in, in_pairs, planned
 from gemel.improve.records import Compared
 from gemel.release.for_set import for_set
 from gemel.release.release import EVIDENCE, Release
@@ -133,10 +133,10 @@ def _made(
     seed: int,
     progress: Callable[[str, int, int], None] | None,
 ) -> Plan:
-    job = jobs.planned(release, compared)
+    job = planned(release, compared)
     job["parameters"]["floor"] = _floor(release)
-    comparison = jobs.compared_in(release, compared, folder, job, progress)
-    at, pairs, records = jobs.in_pairs(release, compared, comparison)
+    comparison = compared_in(release, compared, folder, job, progress)
+    at, pairs, records = in_pairs(release, compared, comparison)
     score = records.levelled(pairs)
     threshold = for_set(release, score, compared.n_pairs).policy.verify.threshold
     order = np.argsort(-score, kind="stable")
