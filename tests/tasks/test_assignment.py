@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from gemel.tasks.assignment import as_good, kept, one_to_one
+from gemel.tasks.assignment import Linked, as_good, kept, one_to_one
 
 
 def best_of_all(gain: np.ndarray) -> float:
@@ -70,3 +70,15 @@ def test_one_to_many_lets_one_side_keep_all() -> None:
     assert kept(left, right, gain, "many-to-one").tolist() == [False, True, False, True]
     assert kept(left, right, gain, "many-to-many").all()
     assert kept(left, right, gain, "one-to-one").tolist() == one_to_one(left, right, gain).tolist()
+
+
+def test_few_displaced_links_tell_that_there_were_few_false_ones() -> None:
+    def left(n_displaced: int) -> float:
+        of = np.arange(1000), np.arange(1000) + 2000, np.full(1000, 9.0)
+        linked = Linked(*of, (2000, 1250), "one-to-one", n_displaced)
+        assert linked.staying(np.array([8.0, 9.0])).tolist() == pytest.approx([0.1, 1.0])
+        return linked.left_of(30.0, 3.0)
+
+    assert left(27) == left(40) == 3.0  # as told, or records that stand twice in a file
+    assert left(2) == pytest.approx(3.0 * 4.6 / 27, rel=0.05)
+    assert 0 < left(0) < left(2)

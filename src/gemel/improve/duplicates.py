@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,13 +137,18 @@ def _clustered(
     records = replace(records, policy=policy)
     judged = records.judged(pairs)
     n_matches = int(judged.match.sum())
-    stay = None
+    linked = None
     if how.links != EVERY:
         judged = _linked(records, pairs, judged, how.links)
         kept = pairs.take(np.flatnonzero(judged.match))
-        links = kept.left, kept.right, records.levelled(kept)
-        sizes = compared.n_left, len(compared) - compared.n_left
-        stay = partial(assignment.staying, links=links, n_records=sizes, kind=how.links)
+        linked = assignment.Linked(
+            kept.left,
+            kept.right,
+            records.levelled(kept),
+            n_records=(compared.n_left, len(compared) - compared.n_left),
+            kind=how.links,
+            n_displaced=n_matches - len(kept),
+        )
     some = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
     frame = compared.frame()
     picked = canonicals.choose(
@@ -172,7 +176,7 @@ def _clustered(
         n_given_up=n_matches - int(judged.match.sum()),
         n_review=judged.outcome.count("review"),
         n_full=pairs.n_full,
-        false_links=false_links(release, decided, judged, compared.n_pairs, stay),
+        false_links=false_links(release, decided, judged, compared.n_pairs, linked),
         method=how.method,
         max_risk=how.max_risk,
         n_clusters=int((found.size > 1).sum()),

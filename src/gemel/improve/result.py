@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.calibrate.goals.at_share import Stay
 from gemel.calibrate.goals.estimated import METHOD
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
@@ -29,6 +28,7 @@ from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, evidence_of
 from gemel.release.release import Release
 from gemel.tasks.agreement import Agreement
+from gemel.tasks.assignment import Linked
 from gemel.tasks.clusters import Clusters
 from gemel.tasks.pairs import Pairs
 
@@ -227,7 +227,7 @@ def values_of(dataset: Dataset, side: str) -> pl.DataFrame:
 
 
 def false_links(
-    release: Release, decided: ForSet, judged: Judged, n_pairs: int, stay: Stay | None = None
+    release: Release, decided: ForSet, judged: Judged, n_pairs: int, linked: Linked | None = None
 ) -> FalseLinks:
     """How many matches are expected to be false, and a bound from the evidence of the release.
 
@@ -236,12 +236,16 @@ def false_links(
         decided: what the set holds.
         judged: its pairs, those that were linked as matches.
         n_pairs: in all.
-        stay: share of false matches at (m,) scores that linking leaves; None: all.
+        linked: what linking left; None where records may have any number of partners.
     """
     n_matches, threshold = int(judged.match.sum()), decided.policy.verify.threshold
     expected = None
     if decided.expected is not None:
-        expected = min(decided.expected.false_at(threshold, stay), float(n_matches))
+        expected = decided.expected.false_at(threshold)
+        if linked is not None:
+            staying = decided.expected.false_at(threshold, linked.staying)
+            expected = linked.left_of(expected, staying)
+        expected = min(expected, float(n_matches))
     if release.is_unproven:
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=METHOD)
     evidence, own = evidence_of(release), release.policy.verify.threshold

@@ -2,12 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float64, Int64
 from gemel.settings import Links
 
 EQUAL = 1e-5
+SURE = 0.84
+"""That no more false links were displaced than is believed: a standard deviation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Linked:
+    """What linking left, to tell how many of the false links that scores speak of are among it.
+
+    False links fall on records by chance. One is displaced where a record that may have one partner
+    only has a better link, so those that were displaced tell how many there are.
+
+    Attributes:
+        left: (k,) positions in the first file, of the links that were kept.
+        right: (k,) positions in the second.
+        score: (k,) of each.
+        n_records: of either file.
+        kind: see `kept`.
+        n_displaced: links that were not kept.
+    """
+
+    left: Int64
+    right: Int64
+    score: Float64
+    n_records: tuple[int, int]
+    kind: Links
+    n_displaced: int
+
+    def staying(self, at: Float64) -> Float64:
+        """Share of false links, at each of (m,) scores, that no better link displaces: (m,)."""
+        found = np.ones(len(at))
+        has_one = self.kind != "one-to-many", self.kind != "many-to-one"
+        for record, n, one in zip((self.left, self.right), self.n_records, has_one, strict=True):
+            if one and self.kind != "many-to-many":
+                score = np.sort(self.score[best(record, self.score)])
+                found *= 1 - (len(score) - np.searchsorted(score, at, side="right")) / n
+        return found
+
+    def left_of(self, n_false: float, n_staying: float) -> float:
+        """How many false links are left, where so many were told, and so many of them to stay.
+
+        Fewer, if so few were displaced that there cannot have been so many.
+
+        Source: Garwood 1936, for the most that a count speaks for.
+        """
+        most = float(scipy.special.gammaincinv(self.n_displaced + 1, SURE))
+        return n_staying * min(1.0, most / max(n_false - n_staying, most))
 
 
 def kept(left: Int64, right: Int64, gain: Float64, links: Links) -> Bool:
@@ -45,33 +94,6 @@ def as_good(left: Int64, right: Int64, gain: Float64, links: Links, taken: Bool)
             np.maximum.at(of, record[taken], gain[taken])
             most = np.maximum(most, of[record])
     return (gain >= most * (1 - EQUAL)) & ~taken
-
-
-def staying(
-    at: Float64,
-    links: tuple[Int64, Int64, Float64],
-    n_records: tuple[int, int],
-    kind: Links,
-) -> Float64:
-    """Share of false links, at each of (m,) scores, that no better link of a record displaces.
-
-    False links fall on records by chance, so it is the share of pairs of records of which neither
-    has a better link, of those that may have one only.
-
-    Args:
-        at: scores.
-        links: (k,) left and right positions and scores of those that were kept.
-        n_records: of either file.
-        kind: see `kept`.
-    """
-    found = np.ones(len(at))
-    for record, n, has_one in zip(
-        links[:2], n_records, (kind != "one-to-many", kind != "many-to-one"), strict=True
-    ):
-        if has_one and kind != "many-to-many":
-            score = np.sort(links[2][best(record, links[2])])
-            found *= 1 - (len(score) - np.searchsorted(score, at, side="right")) / n
-    return found
 
 
 def best(record: Int64, gain: Float64) -> Bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -189,10 +188,11 @@ def test_what_is_expected_is_of_the_links_that_are_left(
         left, right = np.nonzero(score >= threshold)
         at = score[left, right]
         kept = assignment.kept(left, right + n_left, at - threshold + 1e-6, kind)
-        links = left[kept], right[kept] + n_left, at[kept]
-        sizes = n_left, n_right
-        stay = partial(assignment.staying, links=links, n_records=sizes, kind=kind)
-        told += found.false_at(threshold, stay)
+        n_lost = int((~kept).sum())
+        of = left[kept], right[kept] + n_left, at[kept]
+        linked = assignment.Linked(*of, n_records=(n_left, n_right), kind=kind, n_displaced=n_lost)
+        staying = found.false_at(threshold, linked.staying)
+        told += linked.left_of(found.false_at(threshold), staying)
         false += int((~genuine[left, right])[kept].sum())
         before += int((~genuine[left, right]).sum())
     assert told == pytest.approx(false, rel=0.2, abs=2 * np.sqrt(false))
