@@ -13,7 +13,7 @@ import numpy as np
 from gemel.arrays import Float32, unit_rows
 from gemel.data.dataset import Dataset, Held, codes
 from gemel.data.schema import Field
-from gemel.data.sources.rows import Columns
+from gemel.data.sources.columns import Columns
 from gemel.encode import modality
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.modality import Baseline, Payload, Prepare

@@ -101,8 +101,8 @@ def read_two(
         DataError: they cannot be read, or too many are bad.
     """
     from gemel.data import records
+    from gemel.data.sources.columns import Columns
     from gemel.data.sources.linked import Other
-    from gemel.data.sources.rows import Columns
 
     data, other = config.data, config.other
     own = paths_of_two(config, None, None) if other.path else None

@@ -17,7 +17,7 @@ from gemel.ledger.bodies import Accepted
 
 if TYPE_CHECKING:
     from gemel.calibrate.answers.answered import Rates
-    from gemel.release.evidence.schema import Feedback
+    from gemel.calibrate.answers.proposal import Feedback
 
 app = typer.Typer(no_args_is_help=True, help="Decisions that people look at, and what they say.")
 

@@ -56,7 +56,7 @@ from gemel.serve.wire.vectors import EmbeddingsBody, EmbeddingsReply
 
 if TYPE_CHECKING:  # which take long to load, and few ask for
     from gemel.arrays import Float32
-    from gemel.release.evidence.schema import Feedback
+    from gemel.calibrate.answers.proposal import Feedback
     from gemel.release.explanation import Explanation
     from gemel.release.words.card import Card
     from gemel.serve.wire.rollouts import RolloutBody, RolloutReply

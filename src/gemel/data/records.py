@@ -7,7 +7,6 @@ the reading. Which column holds the identity is said by the user, never guessed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,24 +18,21 @@ from gemel.data import several
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
-from gemel.data.sources import frames, images, linked, tables, texts
+from gemel.data.sources import images, linked, tables, texts
 from gemel.data.sources import pairs as labelled
-from gemel.data.sources.folders import Files
+from gemel.data.sources.columns import Columns, plain
+from gemel.data.sources.formats import frames
 from gemel.data.sources.formats.table import Table, of_frame, of_values
-from gemel.data.sources.formats.text import NOT_UTF_8
-from gemel.data.sources.rows import Columns, from_table, plain
+from gemel.data.sources.refusals import MAX_BAD_RATIO, check_ratio, checked
+from gemel.data.sources.rows import from_table
 from gemel.data.wordbags import normalised
 from gemel.errors import DataError
-from gemel.figures import number_of
 from gemel.registry import MODALITIES
 
 __all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "read", "read_two", "to_link"]
 
 KINDS = ("auto", "rows", "images", "pairs")
 """What a path can hold; all else is the name of a modality that reads its own files."""
-MAX_BAD_RATIO = 0.01
-FEW_FILES, FEW_RATIO = 3, 0.1
-"""So many broken files stop nothing where they are at most that share: each is named."""
 
 
 def read(
@@ -105,7 +101,7 @@ def read(
             plain(said, path)
             return _from_pairs(table, path, max_bad_ratio, pair_columns)
         dataset = from_table(table, said)
-    dataset = _checked(dataset, max_bad_ratio)
+    dataset = checked(dataset, max_bad_ratio)
     if separator:
         dataset = several.separated(dataset, separator)
     if pairs is None:
@@ -133,7 +129,7 @@ def read_two(
             what = "a folder, expected a file of rows" if one.is_dir() else "no such file"
             raise DataError(what, where=str(one), hint="two tables of records can be linked")
     left, right = linked.read_two(Path(path), said, other)
-    return _checked(left, max_bad_ratio), _checked(right, max_bad_ratio)
+    return checked(left, max_bad_ratio), checked(right, max_bad_ratio)
 
 
 def to_link(
@@ -193,7 +189,7 @@ def from_rows(
     for label, given in (("identities", identities), ("ids", ids), ("categories", values_of)):
         if given is not None and len(given) != len(rows):
             raise DataError(f"{len(given)} {label} for {len(rows)} rows")
-    dataset = _checked(dataset, 0.0)
+    dataset = checked(dataset, 0.0)
     if ids is not None:
         dataset = replace(dataset, ids=np.array([str(i) for i in ids], dtype=np.str_))
         if len(set(dataset.ids.tolist())) != len(dataset):
@@ -228,14 +224,14 @@ def from_frame(
     """
     said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
     table = of_frame(frames.as_polars(frame), source)
-    return _checked(from_table(table, said), max_bad_ratio)
+    return checked(from_table(table, said), max_bad_ratio)
 
 
 def _read_frame(
     frame: Any, said: Columns, pairs: str | Path | None, max_bad_ratio: float
 ) -> Dataset:
     table = of_frame(frames.as_polars(frame), "frame")
-    dataset = _checked(from_table(table, said), max_bad_ratio)
+    dataset = checked(from_table(table, said), max_bad_ratio)
     return dataset if pairs is None else _with_pairs(dataset, Path(pairs), max_bad_ratio)
 
 
@@ -249,7 +245,7 @@ def _from_pairs(
 ) -> Dataset:
     """The things that a pair file itself names: images relative to it, or texts."""
     found = labelled.parse(table, columns)
-    _check_ratio(found.bad, found.n_read, found.file, max_bad_ratio)
+    check_ratio(found.bad, found.n_read, found.file, max_bad_ratio)
     named = found.names()
     are_images = bool(named) and all(n.lower().endswith(images.SUFFIXES) for n in named)
     if are_images:
@@ -260,7 +256,7 @@ def _from_pairs(
         found = found.renamed(lambda text: first.setdefault(normalised(text), text))
         named = found.names()
         dataset = texts.held(named, str(path))
-    dataset = _checked(dataset, max_bad_ratio)
+    dataset = checked(dataset, max_bad_ratio)
     handles = dataset.ids.tolist() if are_images else named
     # Somebody said of both kinds what they are: these are the comparisons that are meant.
     as_given = not found.same.all()
@@ -315,50 +311,8 @@ def _with_identities(
 ) -> Dataset:
     names, unusable = labelled.identities(handles, found, as_given=as_given)
     bad = (*found.bad, *unusable)
-    _check_ratio(bad, found.n_read, found.file, max_bad_ratio)
+    check_ratio(bad, found.n_read, found.file, max_bad_ratio)
     code, identity_names = codes(names)
     return replace(
         dataset, identities=code, identity_names=identity_names, bad=(*dataset.bad, *bad)
     )
-
-
-def _checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
-    """The dataset itself, unless too much of its own source was refused."""
-    most = max_bad_ratio
-    if isinstance(dataset.contents, Files) and len(dataset.bad) <= FEW_FILES:
-        most = max(most, FEW_RATIO)
-    names = frozenset(field.name for field in dataset.fields)
-    _check_ratio(dataset.bad, dataset.n_read, dataset.source, most, names)
-    if not len(dataset):
-        reason = f"; the first: {dataset.bad[0]}" if dataset.bad else ""
-        raise DataError(f"no usable records{reason}", where=dataset.source)
-    return dataset
-
-
-def _above(share: float) -> float:
-    """A share with few digits that is at least this one."""
-    return math.ceil(share * 100) / 100
-
-
-def _check_ratio(
-    bad: Sequence[BadRecord],
-    n_read: int,
-    source: str,
-    max_bad_ratio: float,
-    fields: frozenset[str] = frozenset(),
-) -> None:
-    n_bad = len({(b.file, b.row) for b in bad})
-    if n_bad <= max_bad_ratio * n_read:
-        return
-    shown = "; ".join(str(b) for b in bad[:3])
-    count = (
-        f"{n_bad:,} of {number_of(n_read, 'record')} cannot be used, the limit is "
-        f"{max_bad_ratio:.1%}"
-    )
-    hint = f"correct them, or leave them out by data.max_bad_ratio = {_above(n_bad / n_read)}"
-    columns = {b.column for b in bad}
-    if len(columns) == 1 and columns <= fields:
-        hint += f'; data.columns.{columns.pop()} = "text" takes the values as they are'
-    if any(b.reason == NOT_UTF_8 for b in bad):
-        hint = "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again"
-    raise DataError(f"{count}: {shown}", where=source, hint=hint)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Float32, canonical_json, digest, unit_rows
-from gemel.data.sources import frames
+from gemel.data.sources.formats import frames
 from gemel.encode import modality, ragged
 from gemel.encode.modality import Payload, Prepare
 from gemel.encode.runtime import onnxruntime

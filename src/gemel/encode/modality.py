@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from gemel.arrays import Float32
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
+from gemel.data.sources.columns import Columns
 from gemel.data.sources.formats.objects import key_twice
-from gemel.data.sources.rows import Columns
 from gemel.encode.comparators import Scorer
 from gemel.encode.parts import Box, Parts
 from gemel.errors import ConfigError, InvalidInput

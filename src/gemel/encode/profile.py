@@ -1,7 +1,6 @@
 """What a set of embeddings looks like: spread, rank, and whether it has collapsed.
 
-A profile knows nothing about identities or scores. Training stops on it, a release carries it,
-and drift is measured against it.
+A profile knows nothing about identities or scores. Training stops on it, and a release carries it.
 """
 
 from __future__ import annotations

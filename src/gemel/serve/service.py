@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from gemel.arrays import Float32
+from gemel.calibrate.answers.proposal import Feedback
 from gemel.decide.policy import Category
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
-from gemel.release.evidence.schema import Feedback
 from gemel.release.explanation import Explanation
 from gemel.release.release import Release
 from gemel.release.words.card import Card

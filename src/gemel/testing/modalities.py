@@ -160,7 +160,7 @@ def _check_baseline(kind: Modality, prepare: Prepare, payloads: Sequence[Payload
 
 
 def _check_read(kind: Modality, path: Path, identity: str | None) -> None:
-    from gemel.data.sources.rows import Columns
+    from gemel.data.sources.columns import Columns
 
     dataset, again = (kind.read(path, Columns(identity=identity)) for _ in range(2))
     must(dataset.modality == kind.name, f"the records are of modality {dataset.modality}")

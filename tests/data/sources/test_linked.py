@@ -8,8 +8,8 @@ import pytest
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data import records, splits
 from gemel.data.pairing import Pairing
+from gemel.data.sources.columns import Columns
 from gemel.data.sources.linked import Other
-from gemel.data.sources.rows import Columns
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 

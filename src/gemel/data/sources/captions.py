@@ -31,9 +31,9 @@ from gemel.data.dataset import (
 )
 from gemel.data.pairing import Pairing
 from gemel.data.sources import folders, images, tables, texts
+from gemel.data.sources.columns import Columns, plain
 from gemel.data.sources.folders import Files
 from gemel.data.sources.pairs import closure
-from gemel.data.sources.rows import Columns, plain
 from gemel.data.wordbags import normalised
 from gemel.errors import DataError
 from gemel.figures import number_of

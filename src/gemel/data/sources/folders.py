@@ -28,7 +28,7 @@ from gemel.data.dataset import (
     fault_of_id,
     printable,
 )
-from gemel.data.sources.rows import Columns, plain
+from gemel.data.sources.columns import Columns, plain
 from gemel.errors import DataError
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Int64
 from gemel.data.dataset import Dataset
 from gemel.data.sources import folders
-from gemel.data.sources.rows import Columns
+from gemel.data.sources.columns import Columns
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef")

@@ -18,8 +18,9 @@ from gemel.data.pairing import Pairing
 from gemel.data.schema import Field
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources import tables
+from gemel.data.sources.columns import Columns
 from gemel.data.sources.formats.table import Table
-from gemel.data.sources.rows import Columns, TableRows, from_table
+from gemel.data.sources.rows import TableRows, from_table
 from gemel.errors import DataError
 
 

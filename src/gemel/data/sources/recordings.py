@@ -12,7 +12,7 @@ import numpy as np
 from gemel.arrays import Float32
 from gemel.data.dataset import Dataset
 from gemel.data.sources import folders
-from gemel.data.sources.rows import Columns
+from gemel.data.sources.columns import Columns
 from gemel.errors import ConfigError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")

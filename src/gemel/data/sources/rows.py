@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +22,7 @@ from gemel.arrays import Bool, Int64, canonical_json, digest
 from gemel.data import schema, wordbags
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.schema import Field, as_text
+from gemel.data.sources.columns import Columns
 from gemel.data.sources.formats.table import Table
 from gemel.errors import DataError
 from gemel.figures import number_of
@@ -35,59 +35,6 @@ UNFIT = 0.1
 """Share of values that do not fit above which a column is another one than is said."""
 NESTED = 0.1
 """Share of lists or objects above which a column is none of values, instead of some rows bad."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What the user said about the columns of a table."""
-
-    identity: str | None = None
-    id: str | None = None
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    ignore: Sequence[str] = ()
-    missing: Sequence[str] = ()
-    fields: Sequence[Field] | None = None
-    category: str | None = None
-    groups: Sequence[str] = ()
-    depth: int = 1
-    """Sub-folders that name the identity of an image; 0: all of them."""
-
-    @property
-    def labels(self) -> list[str]:
-        """Columns that say something about a record."""
-        return [c for c in (self.identity, self.id, self.category) if c is not None]
-
-    @property
-    def gaps(self) -> list[str]:
-        """Texts that mean "no value", of the settings and of the fields of a release."""
-        own = (f.reading.missing for f in self.fields or () if f.reading is not None)
-        return list(dict.fromkeys([*self.missing, *(text for texts in own for text in texts)]))
-
-    @property
-    def hidden(self) -> list[str]:
-        """Columns that are no fields; the category is one where it is asked for by its kind.
-
-        What a release takes is a field whatever else it says.
-        """
-        taken = {f.name for f in self.fields or ()}
-        if self.category is not None and self.category in self.kinds:
-            taken.add(self.category)
-        return [c for c in [*self.labels, *self.groups] if c not in taken]
-
-
-def plain(said: Columns, path: Path) -> None:
-    """Raise unless nothing was said about columns that only a table of records has.
-
-    Raises:
-        DataError: a category or groups were named.
-    """
-    if said.category is not None:
-        hint = "leave data.category out"
-        what = "a category is a column of rows, there are none"
-        raise DataError(what, where=str(path), hint=hint)
-    if said.groups:
-        hint = "leave groups out, or read a table of records"
-        raise DataError("groups are columns of a table of records", where=str(path), hint=hint)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,8 @@ import numpy as np
 
 from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, Held, printable
 from gemel.data.sources import folders, tables
-from gemel.data.sources.rows import Columns, from_table
+from gemel.data.sources.columns import Columns
+from gemel.data.sources.rows import from_table
 from gemel.errors import DataError
 
 SUFFIXES = (".txt", ".md")

@@ -12,7 +12,7 @@ import numpy as np
 from gemel.arrays import Float32, unit_rows
 from gemel.data.dataset import Dataset
 from gemel.data.sources import recordings
-from gemel.data.sources.rows import Columns
+from gemel.data.sources.columns import Columns
 from gemel.encode import modality
 from gemel.encode.audio import waves, windows
 from gemel.encode.audio.parts import AudioParts

@@ -13,7 +13,7 @@ import numpy as np
 from gemel.arrays import unit_rows
 from gemel.data.dataset import Dataset
 from gemel.data.sources import captions
-from gemel.data.sources.rows import Columns
+from gemel.data.sources.columns import Columns
 from gemel.encode import modality
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.image.modality import IMAGE

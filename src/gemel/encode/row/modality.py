@@ -8,7 +8,8 @@ from typing import Any
 
 from gemel.data.dataset import Dataset
 from gemel.data.sources import tables
-from gemel.data.sources.rows import Columns, from_table
+from gemel.data.sources.columns import Columns
+from gemel.data.sources.rows import from_table
 from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.ngrams import ngrams

@@ -10,7 +10,7 @@ import numpy as np
 
 from gemel.data.dataset import Dataset
 from gemel.data.sources import texts
-from gemel.data.sources.rows import Columns
+from gemel.data.sources.columns import Columns
 from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.ngrams import ngrams

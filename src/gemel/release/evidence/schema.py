@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from gemel.calibrate.answers.known import Known, Taught
-from gemel.calibrate.answers.proposal import Proposal
+from gemel.calibrate.answers.proposal import Feedback
 from gemel.calibrate.goals.refusal import Refusal
 from gemel.calibrate.goals.stability import Stability
 from gemel.calibrate.goals.target import Target
@@ -252,32 +252,6 @@ class Mistake(msgspec.Struct, frozen=True):
     left: Item
     right: Item
     parts: tuple[Part, ...] = ()
-
-
-class Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers of a time, and what they say; plain JSON values.
-
-    Attributes:
-        release: whose threshold is judged.
-        n_decisions: decisions made in all, asked about or not.
-        n_asked: those asked about and old enough.
-        n_answered: those of them that were answered.
-        n_double: answered by two reviewers or more.
-        n_agreed: those of them where all reviewers agree.
-        first: time of the first decision used; empty if there is none.
-        last: time of the last one.
-        proposal: what to do.
-    """
-
-    release: str
-    n_decisions: int
-    n_asked: int
-    n_answered: int
-    n_double: int
-    n_agreed: int
-    first: str
-    last: str
-    proposal: Proposal
 
 
 class RuleCost(msgspec.Struct, frozen=True, kw_only=True):

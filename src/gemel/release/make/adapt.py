@@ -18,7 +18,7 @@ import numpy as np
 
 from gemel.arrays import Bool, Float64, Int64
 from gemel.calibrate.answers.answered import Answers, newest
-from gemel.calibrate.answers.proposal import Limits, propose
+from gemel.calibrate.answers.proposal import Feedback, Limits, propose
 from gemel.calibrate.answers.reviewers import Reviewers
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
@@ -27,7 +27,7 @@ from gemel.errors import ReleaseError
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import Asked, decisions
 from gemel.release.evidence.part import compared
-from gemel.release.evidence.schema import DEFAULT_SAMPLING, Feedback, Sampling
+from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
 from gemel.release.folder import Manifest
 from gemel.release.make.build import N_STEPS
 from gemel.release.make.decide import kept

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from gemel.calibrate.answers.proposal import Feedback
 from gemel.errors import InvalidInput, quoted
-from gemel.release.evidence.schema import Feedback
 from gemel.release.explanation import Explanation
 from gemel.release.words.card import Card
 from gemel.serve.context import Role

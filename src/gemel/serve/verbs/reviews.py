@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from gemel.calibrate.answers.proposal import Feedback
 from gemel.ledger.verdicts import UNASKED, answer, waiting
-from gemel.release.evidence.schema import Feedback
 from gemel.serve.context import LOCAL, Context
 from gemel.serve.steps import Move, Steps
 from gemel.serve.wire.operation import (

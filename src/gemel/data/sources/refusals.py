@@ -1,0 +1,76 @@
+"""How many refused records stop the reading of a file, and what is said then.
+
+A record that does not fit is refused and reported by whoever reads it; a few of them are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gemel.data.dataset import BadRecord, Dataset
+from gemel.data.sources.folders import Files
+from gemel.data.sources.formats.text import NOT_UTF_8
+from gemel.errors import DataError
+from gemel.figures import number_of
+
+MAX_BAD_RATIO = 0.01
+FEW_FILES, FEW_RATIO = 3, 0.1
+"""So many broken files stop nothing where they are at most that share: each is named."""
+
+
+def checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
+    """The dataset itself, unless too much of its own source was refused.
+
+    Raises:
+        DataError: it was, or nothing is left.
+    """
+    most = max_bad_ratio
+    if isinstance(dataset.contents, Files) and len(dataset.bad) <= FEW_FILES:
+        most = max(most, FEW_RATIO)
+    names = frozenset(field.name for field in dataset.fields)
+    check_ratio(dataset.bad, dataset.n_read, dataset.source, most, names)
+    if not len(dataset):
+        reason = f"; the first: {dataset.bad[0]}" if dataset.bad else ""
+        raise DataError(f"no usable records{reason}", where=dataset.source)
+    return dataset
+
+
+def check_ratio(
+    bad: Sequence[BadRecord],
+    n_read: int,
+    source: str,
+    max_bad_ratio: float,
+    fields: frozenset[str] = frozenset(),
+) -> None:
+    """Raise where more of the records of a source were refused than may be.
+
+    Args:
+        bad: what was refused.
+        n_read: records in all.
+        source: file or folder.
+        max_bad_ratio: share that may be refused.
+        fields: columns that could be read as text instead.
+    Raises:
+        DataError: it says how many, the first of them, and what helps.
+    """
+    n_bad = len({(b.file, b.row) for b in bad})
+    if n_bad <= max_bad_ratio * n_read:
+        return
+    shown = "; ".join(str(b) for b in bad[:3])
+    count = (
+        f"{n_bad:,} of {number_of(n_read, 'record')} cannot be used, the limit is "
+        f"{max_bad_ratio:.1%}"
+    )
+    hint = f"correct them, or leave them out by data.max_bad_ratio = {_above(n_bad / n_read)}"
+    columns = {b.column for b in bad}
+    if len(columns) == 1 and columns <= fields:
+        hint += f'; data.columns.{columns.pop()} = "text" takes the values as they are'
+    if any(b.reason == NOT_UTF_8 for b in bad):
+        hint = "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again"
+    raise DataError(f"{count}: {shown}", where=source, hint=hint)
+
+
+def _above(share: float) -> float:
+    """A share with few digits that is at least this one."""
+    return math.ceil(share * 100) / 100
