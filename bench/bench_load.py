@@ -84,7 +84,8 @@ def shadow_release(service: Any) -> None:
         alpha=0.05, max_flips=0.01, slow_ms=1000.0, least=100, actor="bench", time="",
     )  # fmt: skip
     watch = Watch(plan)
-    service.arms.trial = Trial(plan.id, live, 0.0, watch, Shadow(watch, counts))
+    shadow = Shadow(watch, counts, lambda: service.arms.are_busy())
+    service.arms.trial = Trial(plan.id, live, 0.0, watch, shadow)
 
 
 def bodies(into: Path) -> list[bytes]:

@@ -8,7 +8,7 @@ sent the result; who does that, in which thread and together with what else, is 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -26,6 +26,8 @@ from gemel.serve.live import Live
 Lane = Literal["encode", "find", "change", "review", "explain", "group", "read"]
 """Where work goes on: each lane of a service has a queue and a thread of its own."""
 T = TypeVar("T")
+PART_SECONDS = 0.02
+"""Of encoding, about, of a part of what takes long."""
 UNIT_SECONDS = 0.005
 """Of encoding, that make an item of a batch two, three, ..."""
 
@@ -255,7 +257,26 @@ def answers(verbs: Sequence[Steps[T]], deadline: float) -> list[T]:
     return [outcome.value for outcome in outcomes]
 
 
-def joined(parts: Sequence[Encoded]) -> Encoded:
-    """Parts of one step as one, in order."""
-    rows = np.concatenate([part.rows for part in parts])
-    return Encoded([item for part in parts for item in part.items], rows, [])
+def joined(done: Sequence[Encoded]) -> Encoded:
+    """What parts of one step gave as one, in order."""
+    rows = np.concatenate([part.rows for part in done])
+    return Encoded([item for part in done for item in part.items], rows, [])
+
+
+def parts(whole: Encode, most: int) -> Iterator[Encode]:
+    """A step in parts, in order: of so many items at most, and of a moment."""
+    some: list[tuple[str, Any, str | None]] = []
+    left_s = PART_SECONDS
+    for item, seconds in zip(whole.items, whole.seconds, strict=True):
+        if some and (len(some) == most or seconds > left_s):
+            yield Encode(whole.live, some, checked=whole.checked)
+            some, left_s = [], PART_SECONDS
+        some.append(item)
+        left_s -= seconds
+    yield Encode(whole.live, some, checked=whole.checked)
+
+
+def alone(step: Encode) -> Steps[Encoded]:
+    """One step, and what it gives."""
+    encoded: Encoded = yield step
+    return encoded

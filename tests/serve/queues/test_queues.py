@@ -8,9 +8,10 @@ from tests.serve.small import ROWS
 
 from gemel.encode.encoder import Encoder
 from gemel.serve.live import Live
-from gemel.serve.queues.queues import LONG_SECONDS, PART, PART_SECONDS, Lanes
+from gemel.serve.queues.queues import LONG_SECONDS, PART, Lanes
 from gemel.serve.reader.reader import Reader
 from gemel.serve.service import Service
+from gemel.serve.steps import PART_SECONDS
 from gemel.serve.verbs.batches import verify_batch
 from gemel.serve.verbs.embed import embed
 from gemel.serve.verbs.verify import verify

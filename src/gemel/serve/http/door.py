@@ -35,7 +35,8 @@ class Door:
     def __init__(self, service: Service, settings: ServeSettings, log: Any) -> None:
         self._service = service
         self.reader = Reader()
-        self._lanes = Lanes(settings, service.metrics, log, self.reader)
+        self._lanes = lanes = Lanes(settings, service.metrics, log, self.reader)
+        service.arms.are_busy = lambda: lanes.are_busy
         self.intake = Intake(settings.max_body_bytes, service.metrics, self.reader)
         self._state = State(service, self.intake, self._lanes)
         self._described: tuple[Live, Raw] | None = None

@@ -34,8 +34,10 @@ from gemel.serve.steps import (
     Step,
     Steps,
     Task,
+    alone,
     go_on,
     joined,
+    parts,
     run,
 )
 from gemel.settings import ServeSettings
@@ -49,9 +51,9 @@ PART = 4
 """Items of a long request that are encoded at once, so that others need not wait for many."""
 NICE = 5
 """Of the thread that reads what is heavy: where processors are few, the event loop goes first."""
-LONG_SECONDS, PART_SECONDS, TURN_SECONDS = 0.06, 0.02, 0.5
-"""Of encoding, about, from which on the items of a request are done in parts; of a part; and from
-which on a request waits for others like it to end."""
+LONG_SECONDS, TURN_SECONDS = 0.06, 0.5
+"""Of encoding, about, from which on the items of a request are done in parts, and from which on it
+waits for others like it to end."""
 REST, REST_SECONDS = 3, 0.02
 """Times as long as a part took, and seconds at most, that a long request waits after it, where
 others were answered meanwhile."""
@@ -79,7 +81,7 @@ class Lanes:
             for name in LANES
         }
         self._long = InTurn(limits.timeout_s)
-        self._n_short = 0
+        self._n_short = self._n_asked = 0
 
     def start(self) -> None:
         """Begin to take work."""
@@ -118,6 +120,11 @@ class Lanes:
                 backlog_s - left_s,
             )
 
+    @property
+    def are_busy(self) -> bool:
+        """Somebody waits for an answer."""
+        return self._n_asked > 0
+
     def stuck(self) -> list[Lane]:
         """Lanes in which one batch runs for so long that whoever waits behind it gets no answer."""
         return [name for name, lane in self._lanes.items() if lane.is_stuck]
@@ -133,8 +140,15 @@ class Lanes:
             DeadlineExceeded: it waited too long.
             Exception: whatever the verb itself ran into.
         """
-        if context.deadline == math.inf:
-            return await self._answer(context, steps, n_bytes)
+        self._n_asked += 1
+        try:
+            if context.deadline == math.inf:
+                return await self._answer(context, steps, n_bytes)
+            return await self._in_time(context, steps, n_bytes)
+        finally:
+            self._n_asked -= 1
+
+    async def _in_time(self, context: Context, steps: Steps[T], n_bytes: int) -> T:
         try:
             async with asyncio.timeout(context.deadline - time.monotonic()):
                 return await self._answer(context, steps, n_bytes)
@@ -183,11 +197,11 @@ class Lanes:
                 task = Task(steps, outcome, context.deadline)
                 outcome = await submit(context, task, True)
             else:
-                parts: list[Encoded] = []
-                for part in _parts(outcome, min(PART, self._max_batch)):
-                    task = _begun(_alone(part), part, context.deadline)
-                    parts.append((await submit(context, task, not parts)).value)
-                together = _together(steps, outcome, parts)
+                done: list[Encoded] = []
+                for part in parts(outcome, min(PART, self._max_batch)):
+                    task = _begun(alone(part), part, context.deadline)
+                    done.append((await submit(context, task, not done)).value)
+                together = _together(steps, outcome, done)
                 task = _begun(together, Move("find"), context.deadline)
                 outcome = (await submit(context, task, False)).value
             if isinstance(outcome, Encode):
@@ -302,26 +316,7 @@ def _grouped(
         yield some, total
 
 
-def _parts(whole: Encode, most: int) -> Iterator[Encode]:
-    """A step in parts, in order: of so many items at most, and of a moment."""
-    some: list[tuple[str, Any, str | None]] = []
-    left_s = PART_SECONDS
-    for item, seconds in zip(whole.items, whole.seconds, strict=True):
-        if some and (len(some) == most or seconds > left_s):
-            yield Encode(whole.live, some, checked=whole.checked)
-            some, left_s = [], PART_SECONDS
-        some.append(item)
-        left_s -= seconds
-    yield Encode(whole.live, some, checked=whole.checked)
-
-
-def _together(steps: Steps[T], whole: Encode, parts: Sequence[Encoded]) -> Steps[Step | Done[T]]:
+def _together(steps: Steps[T], whole: Encode, done: Sequence[Encoded]) -> Steps[Step | Done[T]]:
     """What a verb needs after a step that was done in parts, or has come to."""
     yield Move("find")
-    return go_on(steps, whole.scored(joined(parts)))
-
-
-def _alone(step: Encode) -> Steps[Encoded]:
-    """One step, and what it gives."""
-    encoded: Encoded = yield step
-    return encoded
+    return go_on(steps, whole.scored(joined(done)))

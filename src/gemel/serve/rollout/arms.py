@@ -88,6 +88,7 @@ class Arms:
         trial: a candidate beside it, or None.
         older: what was stable before, in another space, or None; gets what is changed as well.
         gap: the last twin that missed a change, and why.
+        are_busy: tells whether somebody waits for an answer.
     """
 
     def __init__(self, stable: Live) -> None:
@@ -95,6 +96,7 @@ class Arms:
         self.trial: Trial | None = None
         self.older: Live | None = None
         self.gap: tuple[Live, Exception] | None = None
+        self.are_busy: Callable[[], bool] = lambda: False
 
     def switch(self, live: Live) -> None:
         """Make another bundle live; one of another space is kept for writes, to go back to."""

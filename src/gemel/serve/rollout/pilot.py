@@ -151,7 +151,7 @@ class Pilot:
         watch.step = state.step
         if self._ledger is not None:
             self._verdict_seq = self._ledger.head().seq
-        shadow = Shadow(watch, self._counts)
+        shadow = Shadow(watch, self._counts, lambda: self._arms.are_busy())
         trial = Trial(plan.id, live, state.share, watch, shadow, beside)
         self._arms.trial = trial
         self._log.info("rollout_began", release=plan.release, share=state.share)
