@@ -21,8 +21,14 @@ def mcp(
     sets: Sets = None,
 ) -> None:
     """Answer an assistant over stdin and stdout (Model Context Protocol); reads only."""
-    from gemel.serve.assistant import tools
+    from functools import partial
+
+    import anyio
+
+    from gemel.serve.assistant import assistant
     from gemel.serve.service import Service
+    from gemel.serve.stdio import serve
+    from gemel.telemetry import log_to
 
     project = Project.open(config, sets)
     live = project.release(release)
@@ -36,4 +42,5 @@ def mcp(
         ledger = opened.enter_context(project.ledger()) if allow_changes else None
         label = project.label_of(live)
         service = Service(live, gallery, ledger, caller=project.caller, label=label)
-        tools(service, changes=allow_changes).run()
+        server = assistant(service, log_to(), changes=allow_changes)
+        anyio.run(partial(serve, server, project.config.serve.max_body_bytes))
