@@ -90,6 +90,7 @@ class Town:
     keys: dict[str, str]
     decisions: dict[str, str]
     tenants: Tenants
+    service: Service
 
     def ask(self, who: str, method: str, path: str, body: Any = None) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.keys[who]}"}
@@ -124,7 +125,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             httpx.Client(base_url=url) as http,
             grpc.insecure_channel(door.address) as channel,
         ):
-            town = Town(http, channel, made, {}, tenants)
+            town = Town(http, channel, made, {}, tenants, service)
             for who, n in ((SERVICE, 4), (OURS, 1), (THEIRS, 3)):
                 rows = [
                     {"id": f"{who}-{i}", "payload": row, "attributes": {"class": f"{who}-{i}"}}
