@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -20,13 +21,18 @@ WAIT = 120.0
 """Seconds after which something hangs."""
 
 
+def heed_signals() -> None:
+    """What a shell leaves of SIGINT to what it starts in the background is nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A process that believes a person sits in front of it."""
 
     def __init__(self, command: list[str]) -> None:
         self.pid, self._fd = pty.fork()
         if not self.pid:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            heed_signals()
             os.execvpe(command[0], command, {**os.environ, "TERM": "xterm"})
         self.seen, self.status = "", None
 
@@ -123,6 +129,25 @@ def _ended(terminal: Terminal, code: int, said: list[str]) -> None:
     assert "gemel label goes on where it was" in terminal.seen
     assert [answer for *_, answer in answers()] == said
     assert pairs() == [answer for answer in answers() if answer[2] != "unsure"]
+
+
+def test_a_signal_ends_it_behind_a_pipe_that_stays_open(project: Path) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        COMMAND, stdin=pipe, stderr=pipe, text=True, preexec_fn=heed_signals
+    ) as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write("y\n")
+        process.stdin.flush()
+        seen = ""
+        while seen.count("q stop") < 2:
+            line = process.stderr.readline()
+            assert line, seen
+            seen += line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT) == 0
+        assert "1 question this time" in process.stderr.read()
+    assert len(pairs()) == 1
 
 
 def test_a_kill_loses_no_pair(terminal: Terminal) -> None:

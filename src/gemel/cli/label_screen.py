@@ -37,11 +37,11 @@ def drawn(console: Console, lines: Sequence[Line], head: str) -> None:
 
 def keys() -> Iterator[Key]:
     """What is pressed, key by key; from a pipe, letter by letter, until it ends."""
+    # polars has the system go on reading after a signal, so that Python never hears of it.
+    signal.siginterrupt(signal.SIGINT, True)
     if sys.stdin.isatty():
         import click
 
-        # polars has the system go on reading after a signal, so that Python never hears of it.
-        signal.siginterrupt(signal.SIGINT, True)
         read: Callable[[], str] = click.getchar
     else:
         read = _letters().__next__
