@@ -173,7 +173,7 @@ def forge_row(folder: Path, statement: str) -> None:
 GALLERY_ATTACKS = {
     "is not what was enrolled": "UPDATE rows SET embedding = (SELECT embedding FROM rows WHERE "
     "id = 'r3.0') WHERE id = 'r5.0'",
-    "records stand in the ledger": "DELETE FROM rows WHERE id = 'r5.0'",
+    "1 record stands in the ledger": "DELETE FROM rows WHERE id = 'r5.0'",
     "no entry accounts for": "INSERT INTO rows SELECT 99999, 'new', live, embedding, attributes, "
     "digest FROM rows WHERE id = 'r5.0'",
 }
