@@ -118,7 +118,9 @@ def test_thresholds_out_of_order_are_refused(low: float, threshold: float, high:
         Band(threshold=threshold, review_low=low, review_high=high)
 
 
-@pytest.mark.parametrize(("prior", "slope"), [(0.0, 1.0), (1.0, 1.0), (0.5, -1.0), (0.5, 0.0)])
+@pytest.mark.parametrize(
+    ("prior", "slope"), [(0.0, 1.0), (5e-324, 1.0), (1.0, 1.0), (0.5, -1.0), (0.5, 0.0)]
+)
 def test_a_prior_or_slope_that_makes_no_sense_is_refused(prior: float, slope: float) -> None:
     at = Band(threshold=0.5, review_low=0.5, review_high=0.5)
     with pytest.raises(ConfigError):

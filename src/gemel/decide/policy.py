@@ -38,6 +38,7 @@ from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 from gemel.figures import brief, html_table
+from gemel.settings.shapes import LEAST_SHARE
 
 CLEARLY = 3.0
 """How many times as likely the best identity must be as another, to be the answer alone."""
@@ -120,8 +121,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return html_table("Policy", [(name, value) for name, value in rows if value != ""])
 
     def __post_init__(self) -> None:
-        if not 0 < self.prior < 1:
-            raise ConfigError(f"prior is {self.prior}, must lie between 0 and 1", where=FILE)
+        if not LEAST_SHARE <= self.prior < 1:
+            limits = f"between {LEAST_SHARE:g} and 1"
+            raise ConfigError(f"prior is {self.prior}, must lie {limits}", where=FILE)
         steps = [(s.gallery_size, s.band.threshold) for s in self.sizes]
         for (size, threshold), (larger, stricter) in itertools.pairwise(steps):
             if not (size < larger and threshold <= stricter):

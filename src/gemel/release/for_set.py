@@ -23,6 +23,7 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.expected import LIKELY
 from gemel.release.words.unproven import by_closeness
+from gemel.settings.shapes import LEAST_SHARE
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,9 @@ def before(release: Release, share: float | None = None) -> Policy:
     policy, likelihood = release.policy, release.policy.likelihood
     if share is None:
         return policy
-    if not 0 < share < 1:
-        raise ConfigError(f"the share is {share}, must lie between 0 and 1", where="prior")
+    if not LEAST_SHARE <= share < 1:
+        limits = f"between {LEAST_SHARE:g} and 1"
+        raise ConfigError(f"the share is {share}, must lie {limits}", where="prior")
     if likelihood is None or share <= policy.prior or not _by_share(release):
         return policy
     threshold = min(policy.verify.threshold, _same(likelihood, policy, share))

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct
 from gemel.decide.outcomes import Outcome
 from gemel.serve.wire.items import MAX_ITEMS, Body, Item, Mark, Value
 from gemel.settings.service import Method
+from gemel.settings.shapes import Share
 
 
 class NewRecord(Body):
@@ -93,7 +94,7 @@ class DuplicatesBody(Body):
         Meta(description="Probability of a false link that no cluster may exceed"),
     ] = None
     prior: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Share | None,
         Meta(description="Share of genuine pairs among them, if known; it moves the threshold"),
     ] = None
 
