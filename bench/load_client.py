@@ -1,6 +1,6 @@
 """Requests at a steady rate, whatever becomes of those before: what an overload is made of.
 
-    python bench/load_client.py URL BODIES RATE SECONDS DEADLINE_MS
+    python bench/load_client.py URL BODIES RATE SECONDS DEADLINE_MS [--connections 800]
 
 Prints, for each request, when it was due, its milliseconds from when it was sent, its status (0
 where the connection failed, -1 where all connections were waiting), and how late it was sent: that
@@ -82,10 +82,10 @@ class Load:
         ms, late = time.monotonic() - client.sent, client.sent - client.due
         self.found.append((client.due, ms * 1000, status, late * 1000))
 
-    async def run(self, rate: float, seconds: float) -> None:
+    async def run(self, rate: float, seconds: float, most: int = MAX_CONNECTIONS) -> None:
         """Ask at that rate for so long, then wait for what is under way."""
         loop, n, start = asyncio.get_running_loop(), 0, time.monotonic()
-        for _ in range(min(MAX_CONNECTIONS, int(rate))):
+        for _ in range(min(most, int(rate))):
             _, client = await loop.create_connection(lambda: Client(self), *self._at)
             self._idle.append(client)
         start = time.monotonic()
@@ -111,9 +111,10 @@ def main() -> None:
     parser.add_argument("rate", type=float)
     parser.add_argument("seconds", type=float)
     parser.add_argument("deadline_ms", type=int)
+    parser.add_argument("--connections", type=int, default=MAX_CONNECTIONS, help="at most")
     said = parser.parse_args()
     load = Load(said.url, said.bodies.read_bytes().splitlines(), said.deadline_ms)
-    uvloop.run(load.run(said.rate, said.seconds))
+    uvloop.run(load.run(said.rate, said.seconds, said.connections))
     print(json.dumps(load.found))
 
 

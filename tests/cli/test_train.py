@@ -53,9 +53,14 @@ def test_stopped_it_says_how_to_go_on_and_goes_on(
         if what[-1]["history"][-1]["epoch"] == 1:
             signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "write", stopped)
-        said = gemel("train")
+    # Whoever starts the tests in the background of a shell starts them deaf to it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(checkpoint, "write", stopped)
+            said = gemel("train")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert said.code == 130
     assert "goes on from the last finished epoch when run again" in said.err
     again = gemel("train")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -38,7 +39,6 @@ from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 from gemel.figures import brief, html_table
-from gemel.settings.shapes import LEAST_SHARE
 
 CLEARLY = 3.0
 """How many times as likely the best identity must be as another, to be the answer alone."""
@@ -121,9 +121,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return html_table("Policy", [(name, value) for name, value in rows if value != ""])
 
     def __post_init__(self) -> None:
-        if not LEAST_SHARE <= self.prior < 1:
-            limits = f"between {LEAST_SHARE:g} and 1"
-            raise ConfigError(f"prior is {self.prior}, must lie {limits}", where=FILE)
+        # Below the normal numbers odds come to nothing, and probabilities to no number.
+        if not sys.float_info.min <= self.prior < 1:
+            raise ConfigError(f"prior is {self.prior}, must lie between 0 and 1", where=FILE)
         steps = [(s.gallery_size, s.band.threshold) for s in self.sizes]
         for (size, threshold), (larger, stricter) in itertools.pairwise(steps):
             if not (size < larger and threshold <= stricter):

@@ -15,15 +15,14 @@ import numpy as np
 
 from gemel.arrays import Float64
 from gemel.calibrate.goals.at_share import Expected, by_ratio, expected
+from gemel.calibrate.rates.operating_point import check_prior
 from gemel.decide.bands import Band
 from gemel.decide.policy import Policy
 from gemel.decide.ratio import Likelihood, Logistic
-from gemel.errors import ConfigError
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.expected import LIKELY
 from gemel.release.words.unproven import by_closeness
-from gemel.settings.shapes import LEAST_SHARE
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +50,7 @@ def before(release: Release, share: float | None = None) -> Policy:
     policy, likelihood = release.policy, release.policy.likelihood
     if share is None:
         return policy
-    if not LEAST_SHARE <= share < 1:
-        limits = f"between {LEAST_SHARE:g} and 1"
-        raise ConfigError(f"the share is {share}, must lie {limits}", where="prior")
+    check_prior(share)
     if likelihood is None or share <= policy.prior or not _by_share(release):
         return policy
     threshold = min(policy.verify.threshold, _same(likelihood, policy, share))

@@ -12,11 +12,12 @@ Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
-LEAST_SHARE = 1e-15
-"""Among a billion records, each with one mate, a share of 1e-9 of all pairs is genuine; with shares
-from 1e-300 down, odds come to nothing and probabilities to no number."""
-Share = Annotated[float, Meta(ge=LEAST_SHARE, lt=1)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
 """Neither none nor all."""
+LEAST_PRIOR = 1e-12
+"""More pairs than any use compares; far below it, rates are lost to rounding."""
+Prior = Annotated[float, Meta(ge=LEAST_PRIOR, le=1 - LEAST_PRIOR)]
+"""A share of genuine pairs, as somebody names it."""
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.calibrate.rates.operating_point import LEAST_PRIOR
 from gemel.errors import ConfigError
 from gemel.settings import For
+from gemel.settings.shapes import LEAST_PRIOR
 
 EVEN = 0.5
 """Share of genuine pairs where two things are held up against each other, if nobody names one."""

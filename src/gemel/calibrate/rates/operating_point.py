@@ -25,6 +25,7 @@ from gemel.calibrate.rates.intervals import (
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import in_review, matches
 from gemel.errors import ConfigError, DataError
+from gemel.settings.shapes import LEAST_PRIOR
 
 MAX_WORST = 1000
 """Impostor comparisons that are looked at, to find those that would be the first to match."""
@@ -79,9 +80,6 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
     far: float | None = None
     frr: float | None = None
 
-
-LEAST_PRIOR = 1e-12
-"""More pairs than any use compares; far below it, rates are lost to rounding."""
 
 NOTHING = Estimate(value=0.0, low=0.0, high=1.0, n_effective=0.0, method="no comparisons")
 

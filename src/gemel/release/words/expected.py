@@ -15,7 +15,6 @@ import msgspec
 from gemel.calibrate.goals.target import Target, in_words
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import (
-    LEAST_PRIOR,
     OperatingPoint,
     accuracy_at,
     at_odds,
@@ -23,6 +22,7 @@ from gemel.calibrate.rates.operating_point import (
 )
 from gemel.figures import out_of
 from gemel.release.evidence.schema import Evidence
+from gemel.settings.shapes import LEAST_PRIOR
 
 USUAL = Target(kind="precision", value=0.95)
 HALF = 0.5

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct
 from gemel.decide.outcomes import Outcome
 from gemel.serve.wire.items import MAX_ITEMS, Body, Item, Mark, Value
 from gemel.settings.service import Method
-from gemel.settings.shapes import Share
+from gemel.settings.shapes import Prior
 
 
 class NewRecord(Body):
@@ -94,7 +94,7 @@ class DuplicatesBody(Body):
         Meta(description="Probability of a false link that no cluster may exceed"),
     ] = None
     prior: Annotated[
-        Share | None,
+        Prior | None,
         Meta(description="Share of genuine pairs among them, if known; it moves the threshold"),
     ] = None
 
