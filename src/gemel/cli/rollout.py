@@ -11,6 +11,7 @@ from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, Sets
 from gemel.cli.project import Project
 from gemel.errors import NotFound
+from gemel.serve.rollout.usual import ALPHA, LEAST, SLOW_MS, STEPS
 
 if TYPE_CHECKING:
     from gemel.serve.rollout.desk import Desk
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Try a release on part of the requests.")
 
 WATCH_SECONDS = 1.0
+USUAL_STEPS = ",".join(f"{step:g}" for step in STEPS)
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
@@ -31,7 +33,7 @@ def start(
     ] = False,
     canary: Annotated[
         str, typer.Option(help="Per cent of the subjects it answers, step by step.")
-    ] = "5,25,50",
+    ] = USUAL_STEPS,
     experiment: Annotated[
         float | None,
         typer.Option(help="Per cent of an experiment: no steps, ends by hand, galleries frozen."),
@@ -40,9 +42,9 @@ def start(
         float | None,
         typer.Option(help="Share of decisions that may differ; the gold sets say if left out."),
     ] = None,
-    slow_ms: Annotated[float, typer.Option(help="From which on an answer is slow.")] = 50.0,
-    least: Annotated[int, typer.Option(help="Subjects that it answers at each step.")] = 100,
-    alpha: Annotated[float, typer.Option(help="Risk of rolling back what is not worse.")] = 0.05,
+    slow_ms: Annotated[float, typer.Option(help="From which on an answer is slow.")] = SLOW_MS,
+    least: Annotated[int, typer.Option(help="Subjects that it answers at each step.")] = LEAST,
+    alpha: Annotated[float, typer.Option(help="Risk of rolling back what is not worse.")] = ALPHA,
     reason: Reason = "",
     config: ConfigFile = None,
     sets: Sets = None,
@@ -54,7 +56,7 @@ def start(
     try:
         steps = tuple(float(word) for word in canary.split(","))
     except ValueError as e:
-        raise typer.BadParameter(f"--canary {canary}: expected per cents like 5,25,50") from e
+        raise typer.BadParameter(f"--canary {canary}: expected per cents like {USUAL_STEPS}") from e
     project = Project.open(config, sets)
     wish = Wish(
         release=release,

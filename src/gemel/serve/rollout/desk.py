@@ -22,18 +22,14 @@ from gemel.release.gates import Enrolled
 from gemel.release.release import Release
 from gemel.release.store import Store
 from gemel.serve.rollout.plan import Mode, Plan, State, Status
+from gemel.serve.rollout.usual import ALPHA, LEAST, SLOW_MS, STEPS
 
-STEPS = (5.0, 25.0, 50.0)
-"""Per cent of the subjects."""
-ALPHA = 0.05
 MAX_FLIPS = 0.1
 """Where no gold set says how many decisions differ."""
 ABOVE_GOLD = 0.05
 """Added to what the gold sets say, since what is asked is not what they hold."""
 TINY = 1e-9
 """Of a risk or a share: of smaller ones nothing could ever be told."""
-SLOW_MS = 50.0
-LEAST = 100
 STABLE = "stable"
 Decide = Callable[[State], State | None]
 

@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from gemel.serve.rollout.desk import ALPHA, LEAST, SLOW_MS, STEPS, TINY
+from gemel.serve.rollout.desk import TINY
 from gemel.serve.rollout.guard import Reading, Word
 from gemel.serve.rollout.hooks import Hook
 from gemel.serve.rollout.plan import Status
 from gemel.serve.rollout.readout import ArmShare, SideBySide
+from gemel.serve.rollout.usual import ALPHA, LEAST, SLOW_MS, STEPS
 from gemel.serve.wire.items import Body
 
 Action = Literal["start", "pause", "resume", "abort", "promote"]
