@@ -171,11 +171,14 @@ def number_of(n: int, one: str, several: str = "") -> str:
     Example:
         >>> number_of(1, "answer"), number_of(2300, "given pair"), number_of(0, "identity")
         ('1 answer', '2,300 given pairs', '0 identities')
-        >>> number_of(1, "search"), number_of(2, "search"), number_of(2, "row is", "rows are")
-        ('1 search', '2 searches', '2 rows are')
+        >>> number_of(2, "search"), number_of(2, "day"), number_of(2, "row is", "rows are")
+        ('2 searches', '2 days', '2 rows are')
     """
-    ending = "ies" if one.endswith("y") else "es" if one.endswith(("s", "h", "x")) else "s"
-    return f"{n:,} {one if n == 1 else several or one.removesuffix('y') + ending}"
+    if one.endswith("y") and one[-2:-1] not in "aeou":
+        regular = one.removesuffix("y") + "ies"
+    else:
+        regular = one + ("es" if one.endswith(("s", "h", "x")) else "s")
+    return f"{n:,} {one if n == 1 else several or regular}"
 
 
 def out_of(rate: float) -> tuple[str, str]:

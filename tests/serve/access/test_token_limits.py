@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -29,14 +29,6 @@ from gemel.settings import ServeSettings
 from gemel.telemetry import log_to
 
 NOW = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    provider = Provider()
-    yield provider
-    provider.server.shutdown()
-    provider.server.server_close()
 
 
 def limited(provider: Provider, **limits: Any) -> Tokens:

@@ -37,14 +37,6 @@ PAIR = {"left": ROWS[0], "right": ROWS[1]}
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    provider = Provider()
-    yield provider
-    provider.server.shutdown()
-    provider.server.server_close()
-
-
-@pytest.fixture(scope="module")
 def asked(release: Release, provider: Provider) -> Iterator[TestClient[object]]:
     known = Tokens(settings(provider.address), GRANTED)
     known.start()
