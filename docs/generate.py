@@ -1,12 +1,14 @@
-"""Write the reference pages from the tables that the code declares: settings, commands...
+"""Write the reference pages from the tables that the code declares: settings, commands, files...
 
 `python docs/generate.py` (or `make docs`) writes them; a test fails when one is out of date.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from gemel.telemetry import ATTRIBUTES, EVENTS, METRICS, STAGES
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- written by docs/generate.py -->\n\n"
+ARCHITECTURE = Path(__file__).parents[1] / "ARCHITECTURE.md"
+FILES = "## Every file\n"
 
 
 def pages() -> dict[str, str]:
@@ -34,6 +38,12 @@ def pages() -> dict[str, str]:
         "routes.md": NOTE + _routes(),
         "telemetry.md": NOTE + _telemetry(),
     }
+
+
+def architecture() -> str:
+    """ARCHITECTURE.md with its last section, what every file is, as the files say now."""
+    written, _, _ = ARCHITECTURE.read_text(encoding="utf-8").partition(FILES)
+    return written + FILES + "\n" + NOTE + _files()
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -153,11 +163,33 @@ def _telemetry() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _files() -> str:
+    """Rooms and files of the package, each with the first line of its documentation."""
+    root = Path(inspect.getfile(errors)).parent
+    lines: list[str] = []
+    for room, files in groupby(sorted(root.rglob("*.py"), key=_place), key=lambda f: f.parent):
+        for file in files:
+            said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            what = " ".join(said.split("\n\n")[0].split())
+            if file.name == "__init__.py":
+                name = room.relative_to(root.parent).as_posix().removeprefix("gemel/")
+                lines += ["", f"**{name}/** {what}", ""]
+            else:
+                lines.append(f"- `{file.name}` {what}")
+    return "\n".join(lines[1:]).replace("\n\n\n", "\n\n") + "\n"
+
+
+def _place(file: Path) -> tuple[str, str]:
+    return str(file.parent), file.name
+
+
 def main() -> None:
     """Write every page."""
     FOLDER.mkdir(exist_ok=True)
     native.PROTO.write_text(text_of(native.file()), encoding="utf-8")
     print(f"wrote {native.PROTO}")
+    ARCHITECTURE.write_text(architecture(), encoding="utf-8")
+    print(f"wrote {ARCHITECTURE}")
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         print(f"wrote {FOLDER / name}")

@@ -36,6 +36,7 @@ def test_reference_pages_are_up_to_date() -> None:
     module = generator()
     for name, text in module.pages().items():
         assert (module.FOLDER / name).read_text() == text, f"{name} is old: run `make docs`"
+    assert module.ARCHITECTURE.read_text() == module.architecture(), "its last section is old"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -1,4 +1,4 @@
-"""Whether something on one side of a split is known on another already.
+"""Leakage: whether an identity or a near-copy on one side of a split stands on another.
 
 Three findings: an identity on two sides, the same record on two sides, a nearly same record on two
 sides. Any of them can make a measured error rate too good. An identity on two sides always fails.

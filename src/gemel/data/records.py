@@ -1,4 +1,4 @@
-"""Reading files into one validated dataset.
+"""From the files that settings name to one validated dataset, whatever kind they are of.
 
 Tables (CSV, TSV, JSONL, Parquet), folders of images and files of labelled pairs all end up as a
 `Dataset`. A row that does not fit is refused and reported, never repaired; too many of them stop

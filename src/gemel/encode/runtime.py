@@ -1,4 +1,4 @@
-"""ONNX Runtime, which is to tell nobody anything.
+"""ONNX Runtime as everything here imports it: with its telemetry off.
 
 Since 1.32 its wheels keep an id of the machine and events of each process (CPU, host, name of the
 program) in the home folder and send them to its makers, unless a variable says otherwise before it

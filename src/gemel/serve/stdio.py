@@ -1,4 +1,4 @@
-"""Messages of an assistant over stdin and stdout, within limits.
+"""Messages of an assistant (MCP: JSON-RPC) over stdin and stdout, within limits.
 
 A line that is no message is answered with an error if it says which call it is, else told as one,
 and the next line is read. JSON is checked as bodies over HTTP are: no key twice, no NaN, no bytes

@@ -1,4 +1,4 @@
-"""Links between two files where a record of one, or of both, has one partner at most."""
+"""One-to-one and one-to-many links, and how many false ones are left after linking."""
 
 from __future__ import annotations
 

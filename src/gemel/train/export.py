@@ -1,4 +1,4 @@
-"""A trained tower as `encoder.onnx`, checked against torch before anyone uses it.
+"""ONNX export: a trained tower as `encoder.onnx`, checked against torch before anyone uses it.
 
 What is exported is what is evaluated, calibrated and served; torch stays behind. The batch axis is
 dynamic, the output is named `unit_rows`.

@@ -1,4 +1,4 @@
-"""Folders of images."""
+"""Folders of image files as records, each decoded when it is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often somebody may ask within a second: as many requests at once, then as they come back."""
+"""Rate limits of keys and tokens: as many requests at once, then as they come back."""
 
 from __future__ import annotations
 

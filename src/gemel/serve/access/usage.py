@@ -1,4 +1,4 @@
-"""How often somebody asked today: counted by name, kept in a file, so that a restart forgives none.
+"""Quotas: how often somebody asked today, by name, in a file, so that a restart forgives none.
 
 A day begins at midnight, UTC. A thread writes the counts each second; a process that is killed
 loses that second.

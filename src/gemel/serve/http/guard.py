@@ -1,4 +1,4 @@
-"""Which requests a browser may have been tricked into: by the host they ask for and their origin.
+"""Requests that a browser was tricked into (DNS rebinding, other sites): by host and origin.
 
 A page of any site can make a browser send requests to a service on this machine, and by DNS
 rebinding even read the replies. A name that was rebound stands in `Host`, which must therefore be

@@ -1,4 +1,4 @@
-"""What a rollout is where nobody says otherwise."""
+"""What a rollout is where nobody says otherwise: its defaults."""
 
 STEPS = (5.0, 25.0, 50.0)
 """Per cent of the subjects."""
