@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -167,20 +166,14 @@ def _files() -> str:
     """Rooms and files of the package, each with the first line of its documentation."""
     root = Path(inspect.getfile(errors)).parent
     lines: list[str] = []
-    for room, files in groupby(sorted(root.rglob("*.py"), key=_place), key=lambda f: f.parent):
-        for file in files:
-            said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-            what = " ".join(said.split("\n\n")[0].split())
-            if file.name == "__init__.py":
-                name = room.relative_to(root.parent).as_posix().removeprefix("gemel/")
-                lines += ["", f"**{name}/** {what}", ""]
-            else:
-                lines.append(f"- `{file.name}` {what}")
+    for file in sorted(root.rglob("*.py"), key=lambda file: (str(file.parent), file.name)):
+        said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        name, what = file.relative_to(root).as_posix(), " ".join(said.split("\n\n")[0].split())
+        if file.name == "__init__.py":
+            lines += ["", f"**`{name.removesuffix('__init__.py') or 'gemel/'}`** {what}", ""]
+        else:
+            lines.append(f"- `{name}` {what}")
     return "\n".join(lines[1:]).replace("\n\n\n", "\n\n") + "\n"
-
-
-def _place(file: Path) -> tuple[str, str]:
-    return str(file.parent), file.name
 
 
 def main() -> None:

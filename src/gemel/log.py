@@ -1,4 +1,4 @@
-"""Events as JSON objects, one a line: what happened, how grave it is, when, and what goes with it.
+"""How log lines are written: events as JSON objects with their time and level, one a line.
 
 Knows no event; which there are stands in `telemetry`.
 """

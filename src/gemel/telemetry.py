@@ -1,4 +1,4 @@
-"""Every metric and every log event, once, and what turns the tables into counters and JSON lines.
+"""Every metric, log event and stage, declared once; the counters made of them.
 
 A metric's labels have closed sets of values and every series that an alert asks for exists from the
 start, so that "zero" is not "never reported". The registry and the stream are arguments: nothing

@@ -1,4 +1,4 @@
-"""What is proposed for a query and found for it, and how few of many scores are looked at."""
+"""What is proposed for a query and found for it: how long the shortlist is, who is best."""
 
 from __future__ import annotations
 
