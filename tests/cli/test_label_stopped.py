@@ -46,12 +46,13 @@ class Terminal:
             return False
         return True
 
-    def press(self, key: str) -> None:
-        """Press a key once the process waits for one: what comes before is lost."""
-        end = time.monotonic() + WAIT
-        while termios.tcgetattr(self._fd)[3] & termios.ICANON:
-            assert time.monotonic() < end and self.read(), self.seen
-        os.write(self._fd, key.encode())
+    def press(self, keys: str) -> None:
+        """Press keys, whether or not the process reads any now."""
+        os.write(self._fd, keys.encode())
+
+    @property
+    def shows_what_is_typed(self) -> bool:
+        return bool(termios.tcgetattr(self._fd)[3] & termios.ECHO)
 
     def answer(self, keys: str) -> None:
         """Answer one question after the other, and wait for the next one."""
@@ -129,6 +130,28 @@ def _ended(terminal: Terminal, code: int, said: list[str]) -> None:
     assert "gemel label goes on where it was" in terminal.seen
     assert [answer for *_, answer in answers()] == said
     assert pairs() == [answer for answer in answers() if answer[2] != "unsure"]
+
+
+def test_keys_pressed_ahead_count_and_arrows_do_not(terminal: Terminal) -> None:
+    terminal.press("yn\x1b[B\x1bOBuYbn")
+    terminal.until("q stop", 7)
+    assert not terminal.shows_what_is_typed
+    terminal.press("xq" + 10 * "y")
+    assert terminal.end() == 0
+    said = [answer for *_, answer in answers()]
+    assert said == ["same", "different", "unsure", "same", "withdrawn", "different"]
+    assert terminal.shows_what_is_typed
+
+
+def test_what_is_typed_before_the_first_question_is_no_answer(project: Path) -> None:
+    early = Terminal(COMMAND)
+    try:
+        early.press("yyy")
+        early.until("q stop")
+        early.answer("n")
+        _ended(early, early.end(kill=signal.SIGINT), ["different"])
+    finally:
+        early.close()
 
 
 def test_a_signal_ends_it_behind_a_pipe_that_stays_open(project: Path) -> None:

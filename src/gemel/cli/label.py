@@ -241,29 +241,29 @@ def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:
     """Put questions to the person at the keyboard, or to a pipe."""
     from rich.console import Console
 
-    from gemel.cli.label_screen import ASK, drawn, keys
+    from gemel.cli.label_screen import ASK, SAID, Key, drawn, keys
     from gemel.improve.labels.beside import Beside
 
     console = Console(stderr=True, highlight=False)
-    beside = Beside(*both)
-    pressed, n = keys(), 0
-    while n < limit and (question := session.next()) is not None:
-        head = f"question {session.n_asked + 1}"
-        drawn(console, beside.lines(question), head)
-        show.say(ASK)
-        key = next(pressed, "q")
-        if key == "q":
-            return
-        if key == "b":
-            n -= session.undo() is not None
-            continue
-        session.say(question, {"y": "same", "n": "different", "u": "unsure"}[key])  # type: ignore[arg-type]
-        n += 1
-        if n % EVERY == 0:
-            known = session.known()
-            show.say(in_words(known))
-            if known.proven:
+    beside, n = Beside(*both), 0
+    session.next()  # Takes its time, and what is typed before the first question is no answer.
+    with keys() as pressed:
+        while n < limit and (question := session.next()) is not None:
+            drawn(console, beside.lines(question), f"question {session.n_asked + 1}")
+            show.say(ASK)
+            key: Key = next(pressed, "q")
+            if key == "q":
                 return
+            if key == "b":
+                n -= session.undo() is not None
+                continue
+            session.say(question, SAID[key])
+            n += 1
+            if n % EVERY == 0:
+                known = session.known()
+                show.say(in_words(known))
+                if known.proven:
+                    return
 
 
 def _on_page(session: Session, both: tuple[Dataset, Dataset], port: int) -> None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import termios
+import tty
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gemel.improve.labels.answers import Said
 from gemel.improve.labels.beside import Line
 
 Key = Literal["y", "n", "u", "b", "q"]
-KEYS: tuple[Key, ...] = ("y", "n", "u", "b", "q")
+SAID: dict[Key, Said] = {"y": "same", "n": "different", "u": "unsure"}
+KEYS: tuple[Key, ...] = (*SAID, "b", "q")
 ASK = "same? y / n / u unsure, b back, q stop"
 MARK = "\N{NOT EQUAL TO}"
-END = ("\x03", "\x04", "")
+END = ("\x03", "\x04")
+MORE_THAN_ONE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|)")
+AT_ONCE = 1024
 
 
 def drawn(console: Console, lines: Sequence[Line], head: str) -> None:
@@ -35,28 +45,38 @@ def drawn(console: Console, lines: Sequence[Line], head: str) -> None:
     console.print(table)
 
 
-def keys() -> Iterator[Key]:
-    """What is pressed, key by key; from a pipe, letter by letter, until it ends."""
+@contextmanager
+def keys() -> Iterator[Iterator[Key]]:
+    """What is pressed from here on, key by key; from a pipe, letter by letter, until it ends.
+
+    A terminal hands out each key at once until the end, also those that are pressed ahead while
+    nobody reads. What was typed before, and what is left at the end, is thrown away.
+    """
     # polars has the system go on reading after a signal, so that Python never hears of it.
     signal.siginterrupt(signal.SIGINT, True)
-    if sys.stdin.isatty():
-        import click
-
-        read: Callable[[], str] = click.getchar
-    else:
-        read = _letters().__next__
-    while True:
-        try:
-            pressed = read().lower()
-        except (StopIteration, EOFError, KeyboardInterrupt):
-            return
-        if pressed in END:
-            return
-        for key in KEYS:
-            if pressed == key:
-                yield key
+    if not sys.stdin.isatty():
+        yield _known(letter for line in sys.stdin for letter in line.strip())
+        return
+    terminal = sys.stdin.fileno()
+    as_it_was = termios.tcgetattr(terminal)
+    tty.setcbreak(terminal)
+    try:
+        yield _known(_pressed(terminal))
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, as_it_was)
 
 
-def _letters() -> Iterator[str]:
-    for line in sys.stdin:
-        yield from line.strip()
+def _known(letters: Iterable[str]) -> Iterator[Key]:
+    """The keys that mean something, up to the end or a Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        for letter in letters:
+            if letter in END:
+                return
+            yield from (key for key in KEYS if letter.lower() == key)
+
+
+def _pressed(terminal: int) -> Iterator[str]:
+    """Letters from a terminal, without arrows and other keys that send more than one."""
+    decoder = getincrementaldecoder("utf-8")(errors="replace")
+    while some := os.read(terminal, AT_ONCE):
+        yield from MORE_THAN_ONE.sub("", decoder.decode(some))
