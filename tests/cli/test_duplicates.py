@@ -5,8 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
+from msgspec.structs import replace
+
+from gemel.cli.duplicates import in_words
+from gemel.improve.result import Summary
 
 Gemel = Callable[..., Any]
 
@@ -55,6 +60,17 @@ def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
     ):
         assert words in said.out, said.out
     assert "looking for duplicates" in said.err and "wrote clusters.csv" in said.err
+
+
+def test_another_threshold_is_said_to_be_of_another_share_only_where_it_is(
+    project: Path, gemel: Gemel
+) -> None:
+    found = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+    moved = replace(found, threshold=found.release_threshold + 1, prior=found.release_prior)
+    same = dict(in_words(moved))["threshold"]
+    assert "by the scores of these records" in same and "share" not in same
+    rarer = dict(in_words(replace(moved, prior=found.release_prior / 2)))["threshold"]
+    assert rarer.count("at this share") == 2
 
 
 def test_a_second_run_compares_nothing_again(

@@ -164,7 +164,7 @@ def _holds(release: Release) -> list[str]:
         source = "stated" if evidence.goals.use is None else f"for {evidence.goals.use.kind}"
     n, count = out_of(at.prior)
     share = f"{count} of {n} comparisons genuine, {source}"
-    lines = [f"chosen on {at.n_identities:,} identities; {share}"]
+    lines = [f"chosen on {number_of(at.n_identities, 'identity')}; {share}"]
     if at.review_low < at.review_high:
         lines.append(f"scores from {at.review_low:.4f} to {at.review_high:.4f} are for a person")
     lines.append(f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]")

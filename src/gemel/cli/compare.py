@@ -96,7 +96,7 @@ def splits_of(project: Project, dataset: Dataset, release: Release) -> Splits:
 
 def render(found: Comparison) -> None:
     """Write a comparison to stdout: the verdict, a table of differences, what is decided anew."""
-    from gemel.figures import percent
+    from gemel.figures import number_of, percent
     from gemel.release.words.expected import where
 
     show.out(found.sentence)
@@ -114,7 +114,7 @@ def render(found: Comparison) -> None:
     if rows:
         show.table(["comparisons", "decided", "number", "such as"], rows)
     show.say(
-        f"{found.n_identities:,} identities, {found.n_genuine:,} genuine and "
+        f"{number_of(found.n_identities, 'identity')}, {found.n_genuine:,} genuine and "
         f"{found.n_impostor:,} impostor comparisons of eval; {percent(found.confidence)} "
         f"intervals by identity, each on its own; {where(found.prior)}"
     )

@@ -248,9 +248,13 @@ def _threshold(summary: Summary) -> str:
     """What decides here, and why it is not what the release says."""
     if f"{summary.threshold:.4g}" == f"{summary.release_threshold:.4g}":
         return f"{summary.threshold:.4g}, as the release says"
+    here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
+    at, of = "by the scores of these records", "here"
+    if here != there:
+        at, of = "at this share", "at this share"
     return (
-        f"{summary.threshold:.4g} for the same goal at this share, {summary.release_threshold:.4g} "
-        "in the release; nothing is proven at this share"
+        f"{summary.threshold:.4g} for the same goal {at}, {summary.release_threshold:.4g} "
+        f"in the release; nothing is proven {of}"
     )
 
 

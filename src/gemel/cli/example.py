@@ -28,6 +28,7 @@ from gemel.cli.project import Project
 from gemel.config import FILE
 from gemel.data.archives import Archive
 from gemel.errors import DataError, GemelError, NotFound
+from gemel.figures import number_of
 from gemel.files import write_whole
 
 SCRIPT = "fetch.py"
@@ -156,7 +157,10 @@ def whole(classes: Mapping[str, Sequence[T]], rows: int) -> dict[str, list[T]]:
             break
         kept[name] = list(classes[name])
     if not kept:
-        raise DataError(f"{rows} records hold no class of two", hint="ask for more")
+        raise DataError(
+            f"{number_of(rows, 'record holds', 'records hold')} no class of two",
+            hint="ask for more",
+        )
     return kept
 
 

@@ -412,7 +412,7 @@ function records(text) {
   const names = live.fields.map((field) => field.name);
   const missing = names.filter((name) => !head.includes(name));
   if (missing.length === names.length) throw { detail: `no column of the file is called ${names.join(", ")}` };
-  if (rows.length < 2 || rows.length > 1000) throw { detail: `${rows.length} records`, hint: "2 to 1,000; for more: gemel duplicates FILE" };
+  if (rows.length < 2 || rows.length > 1000) throw { detail: `${rows.length} ${rows.length === 1 ? "record" : "records"}`, hint: "2 to 1,000; for more: gemel duplicates FILE" };
   return rows.map((row, i) => ({
     id: `row ${i + 2}`,
     payload: Object.fromEntries(names.map((name) => [name, row[head.indexOf(name)] || null])),
@@ -444,7 +444,7 @@ function showClusters(section, reply, given) {
     if (cluster.risk !== null) box.append(make("p", "quiet", `chance that a link is false: ${percent(cluster.risk)}`));
     list.append(box);
   }
-  const review = asked ? `; ${asked} pairs are for a person to decide` : "";
+  const review = asked ? `; ${asked} ${asked === 1 ? "pair is" : "pairs are"} for a person to decide` : "";
   section.querySelector(".result").replaceChildren(
     make("p", "", reply.clusters.length ? `${inClusters} of ${given.length} records stand in ${reply.clusters.length} ${reply.clusters.length === 1 ? "cluster" : "clusters"} of the same${review}` : `No two of ${given.length} records match${review}`),
     list,

@@ -190,7 +190,7 @@ def _integrity(candidate: Release) -> tuple[bool, str]:
 
 def _parity(candidate: Release) -> tuple[bool, str]:
     parity = candidate.check_parity(candidate.open_encoder())
-    return True, f"{parity.n} probes moved by {parity.max_abs:.1e} at most"
+    return True, f"{number_of(parity.n, 'probe')} moved by {parity.max_abs:.1e} at most"
 
 
 def _not_collapsed(candidate: Release) -> tuple[bool, str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Float32, Float64, Int64
 from gemel.encode.modality import Modality, Payload
 from gemel.errors import InvalidInput, ParityError, ReleaseError
+from gemel.figures import number_of
 from gemel.release.folder import Tolerance
 
 PAYLOADS = "probes.json"
@@ -86,7 +87,10 @@ def read(
     except (msgspec.DecodeError, ValueError, InvalidInput) as e:
         raise ReleaseError(f"no readable probes: {e}", where=where) from e
     if rows.ndim != 2 or len(rows) != len(body) or not len(body):
-        raise ReleaseError(f"{len(body)} probes have embeddings of shape {rows.shape}", where=where)
+        raise ReleaseError(
+            f"{number_of(len(body), 'probe has', 'probes have')} embeddings of shape {rows.shape}",
+            where=where,
+        )
     return body, rows.astype(np.float32)
 
 

@@ -18,6 +18,7 @@ from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.modality import Payload
 from gemel.errors import SpaceMismatch
+from gemel.figures import number_of
 from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
 from gemel.release.release import Release
@@ -120,7 +121,7 @@ class Live:
         largest, gallery = policy.largest_gallery, self.gallery
         if largest is not None and gallery is not None and gallery.count() > largest:
             found.append(
-                f"the gallery has {gallery.count():,} records, thresholds are certified for up to "
-                f"{largest:,}: what would match is for review"
+                f"the gallery has {number_of(gallery.count(), 'record')}, thresholds are certified "
+                f"for up to {largest:,}: what would match is for review"
             )
         return found

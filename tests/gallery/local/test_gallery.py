@@ -124,7 +124,7 @@ def test_an_empty_gallery_answers(gallery, rows):
         ((["a", 5], slice(2), None), DataError, "id 5 is not a string"),
         ((["a\x00b"], slice(1), None), DataError, "unprintable"),
         ((["a\ud800"], slice(1), None), DataError, "unprintable"),
-        ((["a"], slice(2), None), DataError, "1 ids, 2 embeddings and 1 attributes"),
+        ((["a"], slice(2), None), DataError, "1 id, 2 embeddings and 1 attribute"),
         ((["a"], slice(1), [{"x": [1]}]), DataError, "attribute 'x' is list"),
         ((["a"], slice(1), [{"x": float("nan")}]), DataError, "attribute 'x' is float nan"),
         ((["a"], slice(1), [{1: "x"}]), DataError, "attribute name 1 is not a string"),

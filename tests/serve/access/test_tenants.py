@@ -484,7 +484,7 @@ def test_a_quota_of_a_tenant_is_one_for_all_of_its_keys(tmp_path: Path) -> None:
     access = Access(file, of_tenants=Quotas(per_day=1))
     first, second, other, own = ([(b"authorization", b"Bearer " + key)] for key in made)
     access.admit(first, "reader")
-    with pytest.raises(RateLimited, match="tenant acme may ask 1 times a day"):
+    with pytest.raises(RateLimited, match="tenant acme may ask 1 time a day"):
         access.admit(second, "reader")
     access.admit(other, "reader")
     assert access.admit(own, "reader") == access.admit(own, "reader")
@@ -500,7 +500,7 @@ def test_no_more_records_are_kept_than_allowed(service: Service, tmp_path: Path)
         assert http.post(RECORDS, json={"records": rows[:2]}).status_code == 200
         got = http.post(RECORDS, json={"records": rows[1:3]})
         assert (got.status_code, got.json()["code"]) == (403, "quota_reached")
-        assert "2 records are kept, 1 are new, 2 are allowed" in got.text
+        assert "2 records are kept, 1 is new, 2 are allowed" in got.text
         again = http.post(RECORDS, json={"records": rows[:2]})
         assert again.status_code == 200, "none of them is new"
         assert http.get(RECORDS).json()["count"] == 2

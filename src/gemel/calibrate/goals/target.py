@@ -16,7 +16,7 @@ import msgspec
 from gemel.arrays import Float64
 from gemel.calibrate.rates.operating_point import check_prior, f1_at
 from gemel.errors import ConfigError
-from gemel.figures import percent
+from gemel.figures import number_of, percent
 from gemel.settings import Observed, Proven
 
 Kind = Literal[Observed, Proven, "fpir"]
@@ -223,7 +223,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.gallery_size is not None and (self.kind != "fpir" or self.gallery_size < 1):
             raise ConfigError(
-                f"target {self.kind} with a gallery of {self.gallery_size} records",
+                f"target {self.kind} with a gallery of {number_of(self.gallery_size, 'record')}",
                 where="calibrate.gallery_size",
                 hint="a size of 1 or more goes with the target fpir",
             )

@@ -9,6 +9,7 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.errors import ConfigError
+from gemel.figures import number_of
 from gemel.settings import For
 from gemel.settings.shapes import LEAST_PRIOR
 
@@ -40,8 +41,9 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.records is not None and (self.kind == "verify" or self.records < 2):
+            some = number_of(self.records, "record does", "records do")
             raise ConfigError(
-                f"{self.records} records do not go with the use {self.kind}",
+                f"{some} not go with the use {self.kind}",
                 where="calibrate.gallery_size",
                 hint="a size of 2 or more goes with search and duplicates",
             )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Int16, Int64
 from gemel.errors import DataError
-from gemel.figures import html_table
+from gemel.figures import html_table, number_of
 
 Int32 = NDArray[np.int32]
 
@@ -107,7 +107,7 @@ class Scores:
 
     def __repr__(self) -> str:
         known = f"{self.n_genuine:,} genuine, {self.n_impostor:,} impostor"
-        return f"Scores({known}, of {self.n_identities:,} identities)"
+        return f"Scores({known}, of {number_of(self.n_identities, 'identity')})"
 
     def _repr_html_(self) -> str:
         rows = []
@@ -116,7 +116,7 @@ class Scores:
                 low, middle, high = np.quantile(self.score[same], (0.05, 0.5, 0.95))
                 spread = f"median {middle:.3g}, nine of ten from {low:.3g} to {high:.3g}"
                 rows.append((name, f"{np.count_nonzero(same):,}: {spread}"))
-        return html_table(f"Scores of {self.n_identities:,} identities", rows)
+        return html_table(f"Scores of {number_of(self.n_identities, 'identity')}", rows)
 
     def blocks(self) -> Iterator[slice]:
         """Slices that cover all comparisons, for work in bounded memory."""

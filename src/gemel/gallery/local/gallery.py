@@ -20,6 +20,7 @@ from gemel.arrays import Bool, Float32, Int64, check_embeddings
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError, GalleryError, InvalidInput, ReadOnly, UnknownRecord, quoted
+from gemel.figures import number_of
 from gemel.gallery.attributes import (
     MAX_NAMES,
     Attributes,
@@ -106,7 +107,8 @@ class LocalGallery:
         given = [None] * len(ids) if attributes is None else attributes
         if not len(ids) == len(rows) == len(given):
             raise DataError(
-                f"{len(ids)} ids, {len(rows)} embeddings and {len(given)} attributes do not match"
+                f"{number_of(len(ids), 'id')}, {number_of(len(rows), 'embedding')} and "
+                f"{number_of(len(given), 'attribute')} do not match"
             )
         with self._changing() as memory:
             names = {name for row in given for name in row or ()}

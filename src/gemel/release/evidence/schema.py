@@ -25,7 +25,7 @@ from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.curve_measures import CurveSummary
 from gemel.decide.classes import Method
-from gemel.figures import brief, html_table
+from gemel.figures import brief, html_table, number_of
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.shrunk import Shrunk
 from gemel.release.run import Training
@@ -373,7 +373,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
             (name, getattr(at, name).span(2))
             for name in ("precision", "recall", "f1", "fmr", "fnmr")
         ]
-        of = f"{at.n_identities:,} identities of {self.data.source}"
+        of = f"{number_of(at.n_identities, 'identity')} of {self.data.source}"
         return html_table(f"Evidence on {of}", [("threshold", f"{at.threshold:.4g}"), *rows])
 
     @property

@@ -33,7 +33,7 @@ from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.policy import Policy
 from gemel.encode.encoder import Encoder
 from gemel.errors import DataError, TargetRefused
-from gemel.figures import percent
+from gemel.figures import number_of, percent
 from gemel.release.evidence import beyond_pairs, classes, mistakes
 from gemel.release.evidence.against_baseline import candidates
 from gemel.release.evidence.goals import Goals
@@ -249,7 +249,7 @@ def validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
             f"{chosen.n_identities:,} may have had none, and nothing is proven for it"
         )
     if largest is not None:
-        conditions.append(f"the gallery grows beyond {largest:,} records")
+        conditions.append(f"the gallery grows beyond {number_of(largest, 'record')}")
     return Validity(
         expires=expires,
         space_id=space_id,

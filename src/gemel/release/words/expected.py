@@ -20,7 +20,7 @@ from gemel.calibrate.rates.operating_point import (
     at_odds,
     f1_at,
 )
-from gemel.figures import out_of
+from gemel.figures import number_of, out_of
 from gemel.release.evidence.schema import Evidence
 from gemel.settings.shapes import LEAST_PRIOR
 
@@ -97,7 +97,8 @@ def right_matches(evidence: Evidence) -> str:
         seen = evidence.galleries[-1]
         k = enough([seen.fpir.value])
         text += (
-            f"; of {k:,} searches for something that is not among {seen.gallery_size:,} records, "
+            f"; of {k:,} searches for something that is not among "
+            f"{number_of(seen.gallery_size, 'record')}, "
             f"{about(seen.fpir.value, k)} find a match"
         )
     return text

@@ -10,6 +10,7 @@ import math
 from gemel.calibrate.goals.target import APART, TOGETHER
 from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.searches import SearchPoint
+from gemel.figures import number_of
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import about, enough, right_matches, where
 
@@ -44,8 +45,9 @@ def _searches(seen: SearchPoint, records: int | None) -> str:
     k = enough([found])
     n = enough([seen.fpir.value, *([told] if told is not None else [])])
     text = (
-        f"of {k:,} searches for something that is among {size:,} records, {about(found, k)} find "
-        f"it; of {n:,} for something that is not, {about(seen.fpir.value, n)} find a match"
+        f"of {k:,} searches for something that is among {number_of(size, 'record')}, "
+        f"{about(found, k)} find it; of {n:,} for something that is not, "
+        f"{about(seen.fpir.value, n)} find a match"
     )
     return text if told is None else f"{text}, {about(told, n)} among {records:,}"
 

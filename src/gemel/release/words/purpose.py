@@ -6,6 +6,7 @@ import msgspec
 
 from gemel.calibrate.goals.target import in_words
 from gemel.encode import modality
+from gemel.figures import number_of
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.words.in_use import asked
@@ -52,7 +53,7 @@ def use(release: Release, evidence: Evidence) -> Use:
     """What a release is for, from what it was measured on."""
     things = modality.named(release.modality).nouns[1]
     largest = evidence.validity.largest_gallery
-    search = f", in galleries of up to {largest:,} records" if largest else ""
+    search = f", in galleries of up to {number_of(largest, 'record')}" if largest else ""
     purpose = evidence.goals.use
     column = evidence.categories and evidence.categories.column
     return Use(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gemel.calibrate.goals.target import TOGETHER
 from gemel.calibrate.rates.operating_point import OperatingPoint
-from gemel.figures import out_of, percent
+from gemel.figures import number_of, out_of, percent
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words import unproven
 from gemel.release.words.expected import expected, right_among, right_matches, where
@@ -80,7 +80,7 @@ def _besides(evidence: Evidence) -> str:
         text += (
             f"; of {n} searches for something that is not enrolled, at most {count} "
             f"{'finds' if count == '1' else 'find'} a match, with {percent(search.confidence)} "
-            f"confidence, in galleries of up to {largest:,} records"
+            f"confidence, in galleries of up to {number_of(largest, 'record')}"
         )
     return text
 
@@ -93,7 +93,7 @@ def _among(evidence: Evidence) -> str:
     """Among which records a precision is promised."""
     use, dev = evidence.goals.use, evidence.dev
     if dev.prior_source != "stated":
-        return f", among {evidence.data.sides['dev'].n_records:,} records like these"
+        return f", among {number_of(evidence.data.sides['dev'].n_records, 'record')} like these"
     if use is not None and use.records is not None:
         return f", among {use.records:,} records like these"
     return f", if {where(dev.prior)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gemel.errors import RateLimited
+from gemel.figures import number_of
 
 MAX_KEPT = 4096
 """Names whose requests are remembered before those that have all of them back are forgotten."""
@@ -39,7 +40,7 @@ class Rates:
         left = min(float(most), left + (now - at) * most)
         if left < 1:
             raise RateLimited(
-                f"{what} may ask {most} times a second",
+                f"{what} may ask {number_of(most, 'time')} a second",
                 hint="try again after the time in Retry-After",
             )
         self._left[name] = left - 1, now

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from gemel import files
 from gemel.errors import RateLimited
+from gemel.figures import number_of
 
 FILE = "usage.json"
 WRITE_SECONDS = 1.0
@@ -79,7 +80,7 @@ class Usage:
             if n >= most:
                 midnight = datetime.combine(now.date(), time(), UTC) + timedelta(days=1)
                 raise RateLimited(
-                    f"{what} may ask {most:,} times a day",
+                    f"{what} may ask {number_of(most, 'time')} a day",
                     hint="try again after midnight, UTC, or ask for a larger quota",
                     retry_s=(midnight - now).total_seconds(),
                 )

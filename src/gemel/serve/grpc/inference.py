@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from msgspec import Meta, Struct
 
 from gemel.errors import InvalidInput, NotFound, quoted
+from gemel.figures import number_of
 from gemel.serve.grpc.exchange import Classes, Handler
 from gemel.serve.grpc.messages import EXTRA, File, Method
 from gemel.serve.grpc.values import from_reply
@@ -220,7 +221,9 @@ def asked(message: Any) -> InferBody:
     """
     raw = list(message.raw_input_contents)
     if not message.inputs or (raw and len(raw) != len(message.inputs)):
-        what = f"{len(message.inputs)} tensors and {len(raw)} raw contents"
+        what = (
+            f"{number_of(len(message.inputs), 'tensor')} and {number_of(len(raw), 'raw content')}"
+        )
         raise InvalidInput(what, where="inputs", hint="send input alone, or left and right")
     tensors = []
     for i, tensor in enumerate(message.inputs):

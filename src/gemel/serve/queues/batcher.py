@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gemel.errors import DeadlineExceeded, Overloaded
+from gemel.figures import number_of
 from gemel.serve.queues.turns import Turns
 from gemel.telemetry import Metrics
 
@@ -154,7 +155,7 @@ class Batcher(Generic[Item, Result]):
         with self._arrival:
             is_more = self._turns.of(owner) + 1 > self._turns.share(owner, most)
         if is_more:
-            what = f"{weight} payloads are waiting, the limit is {most}"
+            what = f"{number_of(weight, 'payload is', 'payloads are')} waiting, the limit is {most}"
             raise self.refusal(what, self.backlog_s(owner))
 
     def refusal(self, what: str, retry_s: float) -> Overloaded:

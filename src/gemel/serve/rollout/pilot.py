@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from gemel.errors import GateFailed, GemelError, PointerMoved, ReleaseError, RolloutConflict
+from gemel.figures import number_of
 from gemel.gallery.gallery import Dated, Gallery
 from gemel.ledger.bodies import Answered, Verified
 from gemel.ledger.verdicts import VERDICT
@@ -284,6 +285,6 @@ def _check_coverage(mine: Gallery | None, other: Gallery | None) -> None:
     if other is not None and not _covers(mine, other):
         n_mine = 0 if mine is None else mine.count()
         raise ReleaseError(
-            f"its gallery has {n_mine:,} records, that of stable {other.count():,}",
+            f"its gallery has {number_of(n_mine, 'record')}, that of stable {other.count():,}",
             hint="enroll the records with this release",
         )

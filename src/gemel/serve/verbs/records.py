@@ -7,6 +7,7 @@ from typing import Any
 
 from gemel.arrays import Float32
 from gemel.errors import QuotaReached, UnknownRecord
+from gemel.figures import number_of
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled
 from gemel.ledger import changes
@@ -110,7 +111,10 @@ def _check_quota(context: Context, ids: list[str]) -> None:
         return
     n_new = sum(not _is_known(gallery, record) for record in set(ids))
     if n_new and gallery.count() + n_new > most:
-        what = f"{gallery.count():,} records are kept, {n_new:,} are new, {most:,} are allowed"
+        what = (
+            f"{number_of(gallery.count(), 'record is', 'records are')} kept, "
+            f"{number_of(n_new, 'is', 'are')} new, {number_of(most, 'is', 'are')} allowed"
+        )
         raise QuotaReached(what, where="records", hint="delete some, or ask for a larger quota")
 
 
