@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import pydoc
 import random
 import socket
 import subprocess
@@ -92,6 +94,21 @@ def test_errors_are_those_of_the_library(url: str) -> None:
             service.get("nobody/at all?")
         with pytest.raises(NoLedger):
             service.verdict("0" * 32, True)
+
+
+def test_records_that_are_not_by_id_are_named_before_anything_is_sent() -> None:
+    with Client("http://127.0.0.1:9") as service:
+        for method in (service.enroll, service.duplicates):
+            with pytest.raises(InvalidInput, match="got a list") as caught:
+                method(ROWS)  # type: ignore[arg-type]
+            assert caught.value.where == "records" and "{id: item}" in str(caught.value.hint)
+
+
+def test_help_shows_what_a_method_takes() -> None:
+    with Client("http://127.0.0.1:9") as service:
+        said = pydoc.plain(pydoc.render_doc(service.search))
+        assert "search(query: " in said and "k: 'int' = 10" in said, said
+        assert list(inspect.signature(service.enroll).parameters) == ["records", "attributes"]
 
 
 def test_an_event_loop_asks_many_at_once(url: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -170,17 +170,17 @@ def rerank(query: Any, documents: Sequence[Any], top_n: int | None = None) -> As
 
 
 def duplicates(records: dict[str, Any]) -> Ask[DuplicatesReply]:
-    """Which of a few records, by their ids, are the same."""
-    items = [RecordItem(record, payload) for record, payload in records.items()]
+    """Which of a few records, `{id: item}`, are the same."""
+    items = [RecordItem(record, payload) for record, payload in _by_id(records)]
     return Ask("POST", "/v1/duplicates", DuplicatesReply, DuplicatesBody(items))
 
 
 def enroll(
     records: dict[str, Any], attributes: dict[str, dict[str, Any]] | None = None
 ) -> Ask[EnrollReply]:
-    """Put records into the gallery, by their ids, or change them; all or none."""
+    """Put records, `{id: item}`, into the gallery, or change them; all or none."""
     more = attributes or {}
-    new = [NewRecord(record, payload, more.get(record)) for record, payload in records.items()]
+    new = [NewRecord(record, payload, more.get(record)) for record, payload in _by_id(records)]
     return Ask("POST", "/v1/records", EnrollReply, RecordsBody(new))
 
 
@@ -236,6 +236,18 @@ def card() -> Ask[Card]:
 def ready() -> Ask[HealthReply]:
     """That the service takes requests, with what a person should look at."""
     return Ask("GET", "/readyz", HealthReply)
+
+
+def _by_id(records: Any) -> Iterable[tuple[str, Any]]:
+    """The ids and items of records.
+
+    Raises:
+        InvalidInput: they are not given by id.
+    """
+    if not isinstance(records, Mapping):
+        what = f"expected records by their ids, got a {type(records).__name__}"
+        raise InvalidInput(what, where="records", hint="send {id: item}")
+    return records.items()
 
 
 def _rows(reply: EmbeddingsReply) -> Float32:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gemel.client.answers import AGAIN, Patience, read
 from gemel.client.asks import Ask
+from gemel.client.trust import Pem, trust
 from gemel.client.verbs import Verbs
 from gemel.errors import ServiceUnreachable
 
@@ -27,6 +28,11 @@ class _Connected(Verbs):
         subject: for whom is asked: during a rollout one subject gets one release.
         timeout_s: of one attempt.
         retries: attempts after the first, at most.
+        ca: PEM file of the authorities to trust in place of the usual ones.
+        cert: PEM file of a certificate to show, where the service wants one.
+        cert_key: PEM file of its private key; None where it stands in `cert`.
+    Raises:
+        ConfigError: one of these files cannot be used.
     """
 
     def __init__(
@@ -37,6 +43,9 @@ class _Connected(Verbs):
         subject: str = "",
         timeout_s: float = 30.0,
         retries: int = 3,
+        ca: Pem | None = None,
+        cert: Pem | None = None,
+        cert_key: Pem | None = None,
     ) -> None:
         said = {"content-type": "application/json", "user-agent": "gemel"}
         if key is not None:
@@ -44,10 +53,11 @@ class _Connected(Verbs):
         if subject:
             said["x-gemel-subject"] = subject
         self.url = url.rstrip("/")
-        self._pool = self._open(self.url, timeout_s, said)
+        verify = trust(ca, cert, cert_key)
+        self._pool = self._open(self.url, timeout=timeout_s, headers=said, verify=verify)
         self._patience = Patience(retries, random.Random())
 
-    def _open(self, url: str, timeout_s: float, headers: dict[str, str]) -> Any:
+    def _open(self, url: str, **how: Any) -> Any:
         """A pool of connections."""
         raise NotImplementedError
 
@@ -66,6 +76,9 @@ class _Connected(Verbs):
             if came.status_code not in AGAIN:
                 return None
             return self._patience.wait_s(attempt, came.headers.get("retry-after"))
+        if "CERTIFICATE_VERIFY_FAILED" in str(came):
+            hint = "if its certificate is of your own authority, name that: ca='ca.pem'"
+            raise ServiceUnreachable(str(came), where=self.url, hint=hint) from came
         never_sent = isinstance(came, httpx.ConnectError | httpx.ConnectTimeout)
         wait_s = self._patience.wait_s(attempt) if never_sent or ask.twice else None
         if wait_s is None:
@@ -88,10 +101,10 @@ class Client(_Connected):
             service.verify({"name": "Ann"}, {"name": "Anne"}).outcome
     """
 
-    def _open(self, url: str, timeout_s: float, headers: dict[str, str]) -> httpx.Client:
+    def _open(self, url: str, **how: Any) -> httpx.Client:
         import httpx
 
-        return httpx.Client(base_url=url, timeout=timeout_s, headers=headers)
+        return httpx.Client(base_url=url, **how)
 
     def send(self, ask: Ask[Reply]) -> Reply:
         """The reply to a request, sent again where that is safe."""
@@ -124,10 +137,10 @@ class Client(_Connected):
 class AsyncClient(_Connected):
     """Asks a service from an event loop: as `Client`, with `async with` and `await`."""
 
-    def _open(self, url: str, timeout_s: float, headers: dict[str, str]) -> httpx.AsyncClient:
+    def _open(self, url: str, **how: Any) -> httpx.AsyncClient:
         import httpx
 
-        return httpx.AsyncClient(base_url=url, timeout=timeout_s, headers=headers)
+        return httpx.AsyncClient(base_url=url, **how)
 
     async def send(self, ask: Ask[Reply]) -> Reply:
         """The reply to a request, sent again where that is safe."""

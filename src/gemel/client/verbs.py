@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from inspect import signature
 from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from gemel.client import asks
@@ -52,7 +53,8 @@ class Verb(Generic[P, Reply]):
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
             return client.send(self._ask(*args, **kwargs))
 
-        method.__doc__ = self.__doc__
+        method.__name__, method.__doc__ = self._ask.__name__, self.__doc__
+        method.__signature__ = signature(self._ask)  # type: ignore[attr-defined]
         return method
 
 

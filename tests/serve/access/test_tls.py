@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gemel.errors import ConfigError
+from gemel.client import AsyncClient, Client
+from gemel.errors import ConfigError, ServiceUnreachable
 from gemel.release.release import Release
 from gemel.serve.access import tls
 from gemel.settings import ServeSettings
@@ -82,6 +84,30 @@ def trusting(cert: Path, *own: Path) -> ssl.SSLContext:
     if own:
         context.load_cert_chain(*own)
     return context
+
+
+def test_our_client_trusts_the_authority_and_shows_the_certificate_it_is_given(
+    release: Release, pem: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """As `serve.tls_clients` asks of callers, by files alone."""
+
+    async def ready(url: str) -> str:
+        async with AsyncClient(url, ca=pem[0], cert=pem[0], cert_key=pem[1]) as service:
+            return (await service.ready()).status
+
+    with serving(release, *pem, pem[0]) as url:
+        with Client(url, ca=pem[0], cert=str(pem[0]), cert_key=str(pem[1])) as service:
+            assert service.ready().status == "ready"
+        assert asyncio.run(ready(url)) == "ready"
+        for shown in ({}, {"ca": pem[0]}):  # of an unknown authority; without a certificate
+            with Client(url, **shown) as service, pytest.raises(ServiceUnreachable) as caught:
+                service.ready()
+            assert ("ca=" in str(caught.value.hint)) is (not shown), caught.value.hint
+    (other := tmp_path / "none.pem").write_text("no certificate")
+    for wrong in ({"ca": tmp_path / "gone.pem"}, {"ca": other}, {"cert": other}):
+        with pytest.raises(ConfigError) as caught:
+            Client("https://127.0.0.1:9", **wrong)
+        assert caught.value.where == str(next(iter(wrong.values())))
 
 
 def test_it_speaks_https_to_clients_with_a_certificate_only(

@@ -1,0 +1,52 @@
+"""Whom a client trusts over HTTPS, and which certificate it shows itself."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import TYPE_CHECKING
+
+from gemel.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+
+Pem = str | PathLike[str]
+
+
+def trust(ca: Pem | None, cert: Pem | None, key: Pem | None) -> ssl.SSLContext | bool:
+    """What a pool of connections is told to verify with; True where nothing is named.
+
+    Args:
+        ca: file of the authorities that are trusted in place of the usual ones.
+        cert: file of the certificate to show, and its chain.
+        key: file of its private key, without a password; None where it stands in `cert`.
+    Raises:
+        ConfigError: a file is not there or none of PEM, or key and certificate are of two.
+    """
+    if ca is None and cert is None:
+        return True
+    import ssl
+
+    import httpx
+
+    named = ca
+    try:
+        if ca is None:
+            context = httpx.create_ssl_context()
+        else:
+            context = ssl.create_default_context(cafile=fspath(ca))
+        if cert is not None:
+            named = cert
+            context.load_cert_chain(cert, key, password=_no_password)
+    except (OSError, ValueError) as e:  # of which ssl's errors are
+        raise ConfigError(
+            f"cannot be used: {getattr(e, 'reason', None) or getattr(e, 'strerror', None) or e}",
+            where=str(named),
+            hint="name PEM files; a key that belongs to the certificate, without a password",
+        ) from e
+    return context
+
+
+def _no_password() -> str:
+    """Nothing: else a person would be asked for it at the terminal."""
+    return ""
