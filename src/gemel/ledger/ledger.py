@@ -31,6 +31,10 @@ GRACE_ENTRIES = 5_000
 LOOK_SECONDS = 0.25
 """Between two looks at the file for who asks with each request: one is three system calls."""
 BINARY = frozenset({bytes, bytearray, memoryview})
+TAIL = 20
+"""Random digits that an id ends in."""
+DRAWN = 256
+"""Of them are drawn at a time: a draw is a system call that lets go of the interpreter."""
 
 
 class Ledger:
@@ -57,6 +61,7 @@ class Ledger:
         self._on_lost = on_lost
         self._since: float | None = None
         self._looked = -LOOK_SECONDS
+        self._tails: list[str] = []
 
     @classmethod
     def open(
@@ -286,7 +291,17 @@ class Ledger:
                 where=kind,
                 hint="note ids and figures; payloads and embeddings have no place here",
             )
-        return f"{now // 1_000_000:012x}{os.urandom(10).hex()}", now // 1_000, text
+        return f"{now // 1_000_000:012x}{self._tail()}", now // 1_000, text
+
+    def _tail(self) -> str:
+        """Random digits that no other id has."""
+        try:
+            return self._tails.pop()
+        except IndexError:
+            digits = os.urandom(DRAWN * TAIL // 2).hex()
+            first, *others = [digits[at : at + TAIL] for at in range(0, len(digits), TAIL)]
+            self._tails += others
+            return first
 
 
 def _gone(what: str, path: Path, kept: Head) -> LedgerError:

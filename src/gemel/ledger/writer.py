@@ -84,6 +84,7 @@ class Writer:
             self._queue.append(draft)
             self._n_put += 1
             if self._is_idle:
+                self._is_idle = False  # one wake-up, however many come until it runs
                 self._work.notify()
             elif self._thread is None:
                 self._start()

@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from gemel.errors import GemelError, HeadTooLarge, Overloaded, RequestError, TooSlow
 from gemel.serve.http.endpoint import new_id
@@ -34,6 +38,11 @@ FLUSH_SECONDS = 30.0
 """In which a client has to take its answer."""
 LINGER_SECONDS = 1.0
 """In which a client whose request is refused half read may read why."""
+START = "http.response.start"
+CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
+"""What no header holds; each line ends in two of them."""
+UNUSUAL = frozenset({b"connection", b"transfer-encoding"})
+"""Headers that say how the connection goes on."""
 
 
 class Connection(HttpToolsProtocol):
@@ -43,7 +52,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.since = 0.0
         self._due = self._until = math.inf
-        self._is_in_head = self._is_in_body = self._began = self._is_deaf = False
+        self._is_in_head = self.is_in_body = self._began = self._is_deaf = False
         self._n_head = self._n_headers = 0
         self._refusal: GemelError | None = None
         self._answered: RequestResponseCycle | None = None
@@ -139,7 +148,7 @@ class Connection(HttpToolsProtocol):
             self._stop(RequestError(f"more than {MAX_PIPELINED} requests wait on this connection"))
         if self.parser.should_upgrade() and _has_body(self.headers):  # it would be lost
             self._stop(RequestError("a body with a change of protocol", hint="send no Upgrade"))
-        self._is_in_head, self._is_in_body = False, True
+        self._is_in_head, self.is_in_body = False, True
         now = time.monotonic()
         self._due, self._until = now + STALL_SECONDS, now + BODY_SECONDS
         super().on_headers_complete()
@@ -151,7 +160,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
-        self._is_in_body = False
+        self.is_in_body = False
         self.since = time.monotonic()
         self._due = self.since + FLUSH_SECONDS
         super().on_message_complete()
@@ -162,7 +171,7 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self._is_half_read:  # the next request has begun to come
             self._unset_keepalive_if_required()
-        if self._is_in_body:  # nobody wants the rest
+        if self.is_in_body:  # nobody wants the rest
             self._hang_up()
 
     def send_400_response(self, msg: str) -> None:
@@ -171,30 +180,22 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _is_half_read(self) -> bool:
-        return self._is_in_head or self._is_in_body
+        return self._is_in_head or self.is_in_body
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answered = cycle
-        super()._start_asgi_task(cycle, partial(self._run, cycle, app))
+        task = self.loop.create_task(cycle.run_asgi(partial(self._answer, cycle, app)))
+        self._task = task
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
-    async def _run(
-        self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Any
-    ) -> None:
+    def _answer(
+        self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, _: Any
+    ) -> Awaitable[None]:
         if cycle.disconnected:  # what came behind the headers was refused
-            return
-        self._task = asyncio.current_task()
-        await app(scope, receive, partial(self._say, cycle, send) if self._is_in_body else send)
-
-    async def _say(self, cycle: RequestResponseCycle, send: Any, message: Any) -> None:
-        """Send a message; who is answered before its body has come is told not to ask here again,
-        since nobody listens from then on. Who is still sending has time to read it.
-        """
-        if not self._is_in_body or message["type"] != "http.response.start":
-            await send(message)
-            return
-        keep_alive, headers = cycle.keep_alive, [*message["headers"], (b"connection", b"close")]
-        await send({**message, "headers": headers})
-        cycle.keep_alive = keep_alive  # `on_response_complete` closes it when that was read
+            return asyncio.sleep(0)
+        answered: Awaitable[None] = app(scope, receive, Reply(cycle, self).send)
+        return answered
 
     def _go_on(self) -> None:
         """Hear, and forget, more of what nobody wants."""
@@ -227,6 +228,71 @@ class Connection(HttpToolsProtocol):
         self._is_deaf, self._due = True, time.monotonic() + LINGER_SECONDS
         if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
+
+
+class Reply:
+    """Takes the messages of one answer, a head and a body that are there together in one piece.
+
+    Two pieces are two system calls, two packets and two turns of whoever waits for them.
+
+    Args:
+        cycle: of the server, for this request.
+        connection: that it came on.
+    """
+
+    __slots__ = ("_connection", "_cycle", "_start")
+
+    def __init__(self, cycle: RequestResponseCycle, connection: Connection) -> None:
+        self._cycle, self._connection = cycle, connection
+        self._start: Any = None
+
+    async def send(self, message: Any) -> None:
+        """Send a message; a start goes with the body behind it."""
+        if message["type"] == START:
+            if self._connection.is_in_body:
+                await self._begin_early(message)
+            else:
+                self._start = message
+            return
+        start, self._start = self._start, None
+        if start is not None:
+            if self._has_sent(start, message):
+                return
+            await self._cycle.send(start)
+        await self._cycle.send(message)
+
+    async def _begin_early(self, message: Any) -> None:
+        """Who is answered before its body has come is told not to ask here again, since nobody
+        listens from then on. Who is still sending has time to read it.
+        """
+        keep_alive = self._cycle.keep_alive
+        start: Any = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await self._cycle.send(start)
+        self._cycle.keep_alive = keep_alive  # the connection closes it when that was read
+
+    def _has_sent(self, start: Any, message: Any) -> bool:
+        """Whether head and body were sent in one piece; else nothing of them was."""
+        cycle, body = self._cycle, message["body"]
+        headers = [*cycle.default_headers, *start["headers"]]
+        is_plain = (b"content-length", b"%d" % len(body)) in headers and not message["more_body"]
+        if not is_plain or cycle.disconnected or cycle.flow.write_paused:
+            return False
+        if cycle.scope["method"] == "HEAD" or not cycle.keep_alive:
+            return False
+        parts = [STATUS_LINE[start["status"]]]
+        for name, value in headers:
+            if name in UNUSUAL:
+                return False
+            parts += (name, b": ", value, b"\r\n")
+        parts.append(b"\r\n")
+        head = b"".join(parts)
+        if len(head) - len(head.translate(None, CONTROLS)) != 2 * (len(headers) + 2):
+            return False  # what the server says to such a header
+        cycle.response_started = cycle.response_complete = True
+        cycle.transport.write(head + body)
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
 
 def _has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -353,10 +353,12 @@ def _release_headers(release: str, space: str) -> tuple[tuple[bytes, bytes], ...
 
 async def _send(content: list[bytes], send: Send) -> None:
     """Send a body; others go on while a large one is taken."""
-    pieces = [part[at : at + PIECE] for part in content for at in range(0, len(part), PIECE)]
-    for piece in pieces[:-1]:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    last = pieces[-1] if pieces else b""
+    last = content[0]
+    if len(content) > 1 or len(last) > PIECE:
+        pieces = [part[at : at + PIECE] for part in content for at in range(0, len(part), PIECE)]
+        *others, last = pieces or [b""]
+        for piece in others:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": last, "more_body": False})
 
 

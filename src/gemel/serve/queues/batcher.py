@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gemel.errors import DeadlineExceeded, Overloaded
 from gemel.figures import number_of
@@ -53,8 +53,7 @@ class Limits:
     nice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[Result]):
+class Answer(NamedTuple, Generic[Result]):
     """A result, when it was begun, and how long it waited and ran."""
 
     value: Result
