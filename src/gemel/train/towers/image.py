@@ -52,34 +52,42 @@ def _windows(size: int) -> Tensor:
     return weights / weights.sum(dim=1, keepdim=True)
 
 
-def _derivatives(size: int) -> Tensor:
-    """Horizontal and vertical derivatives of a Gaussian, (2, 1, k, k)."""
+def _derivatives(size: int) -> tuple[Tensor, Tensor]:
+    """A Gaussian and its derivative along one side of an image, each as a product, (size, size).
+
+    Beyond its border an image goes on as it ends. The matrices do what convolutions with kernels
+    of two dimensions would, in a tenth of the products and more where images are large.
+    """
     sigma = max(0.8, EDGE_SCALE * size)
     radius = math.ceil(3 * sigma)
     at = torch.arange(-radius, radius + 1, dtype=torch.float32)
     smooth = torch.exp(-0.5 * (at / sigma) ** 2)
-    smooth = smooth / smooth.sum()
     slope = -at * smooth
-    slope = slope / slope.abs().sum()
-    return torch.stack([smooth[:, None] * slope[None, :], slope[:, None] * smooth[None, :]])[
-        :, None
-    ]
+    seen = (torch.arange(size)[:, None] + torch.arange(-radius, radius + 1)).clamp(0, size - 1)
+    products = (
+        torch.zeros(size, size).scatter_add(1, seen, kernel.expand(size, -1))
+        for kernel in (smooth / smooth.sum(), slope / slope.abs().sum())
+    )
+    return next(products), next(products)
 
 
 class Descriptor(nn.Module):
     """Pooled edges, and colours of colour images: `image` to (b, n_features), nothing learned."""
 
     windows: Tensor
-    derivatives: Tensor
+    smooth: Tensor
+    slope: Tensor
     directions: Tensor
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
         self.colour = channels == 3
         self.register_buffer("windows", _windows(size))
-        self.register_buffer("derivatives", _derivatives(size))
+        for name, along in zip(("smooth", "slope"), _derivatives(size), strict=True):
+            self.register_buffer(name, along)
         angle = torch.arange(N_ORIENTATIONS) * (2 * math.pi / N_ORIENTATIONS)
-        self.register_buffer("directions", torch.stack([angle.cos(), angle.sin()]))
+        directions = torch.stack([angle.cos(), angle.sin()], dim=1)
+        self.register_buffer("directions", directions[:, :, None, None])
         self.n_features = GRID * GRID * (N_ORIENTATIONS + (3 if self.colour else 0))
 
     def energies(self, image: Tensor) -> Tensor:
@@ -88,11 +96,11 @@ class Descriptor(nn.Module):
         It falls with the fourth power of the cosine between an edge and an orientation.
         """
         grey = image.mean(dim=1, keepdim=True)
-        radius = self.derivatives.shape[-1] // 2
-        padded = F.pad(grey, (radius, radius, radius, radius), mode="replicate")
-        slope = F.conv2d(padded, self.derivatives)
+        across = self.smooth @ grey @ self.slope.T
+        down = self.slope @ grey @ self.smooth.T
+        slope = torch.cat([across, down], dim=1)
         energy = torch.sqrt((slope * slope).sum(dim=1, keepdim=True) + 1e-5)
-        along = torch.einsum("bkhw,ko->bohw", slope / energy, self.directions)
+        along = F.conv2d(slope / energy, self.directions)
         # Squared twice: ONNX Runtime takes a power number by number, a fifth of the whole tower.
         return energy * F.relu(along).square().square()
 
@@ -106,6 +114,23 @@ class Descriptor(nn.Module):
         if not self.colour:
             return edges
         return torch.cat([edges, F.normalize(self.pooled(image), dim=1)], dim=1)
+
+
+class Halved(nn.Module):
+    """Means of 2 x 2 pixels, or of those that there are at an odd border.
+
+    A convolution in what is exported: ONNX Runtime takes a third of the time of a pool for it.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (b, c, h, w) to (b, c, h / 2, w / 2), rounded up."""
+        if not torch.onnx.is_in_onnx_export():
+            return F.avg_pool2d(maps, 2, ceil_mode=True)
+        height, width = maps.shape[2:]
+        if height % 2 or width % 2:
+            maps = F.pad(maps, (0, width % 2, 0, height % 2), mode="replicate")
+        each = torch.full((maps.shape[1], 1, 2, 2), 0.25, dtype=maps.dtype)
+        return F.conv2d(maps, each, stride=2, groups=maps.shape[1])
 
 
 class ImageTower(nn.Module):
@@ -131,7 +156,7 @@ class ImageTower(nn.Module):
         n_in, side = N_ORIENTATIONS + prepare.channels, prepare.size
         while side > 4:
             layers += [nn.Conv2d(n_in, c, 3, padding=1), nn.GroupNorm(8, c), nn.GELU()]
-            layers += [nn.AvgPool2d(2, ceil_mode=True)]
+            layers += [Halved()]
             n_in, c, side = c, min(2 * c, 4 * CHANNELS[size]), -(-side // 2)
         self.refine = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(n_in * side * side, dim)
