@@ -32,8 +32,11 @@ def start(
         bool, typer.Option("--shadow", help="Ask it after the reply only; it answers nobody.")
     ] = False,
     canary: Annotated[
-        str, typer.Option(help="Per cent of the subjects it answers, step by step.")
-    ] = USUAL_STEPS,
+        str | None,
+        typer.Option(
+            help=f"Per cent of the subjects it answers, step by step; {USUAL_STEPS} if left out."
+        ),
+    ] = None,
     experiment: Annotated[
         float | None,
         typer.Option(help="Per cent of an experiment: no steps, ends by hand, galleries frozen."),
@@ -53,8 +56,12 @@ def start(
     """Begin to try a release beside stable; services follow within a second."""
     from gemel.serve.rollout.desk import Wish
 
+    said = {"--shadow": shadow, "--canary": canary, "--experiment": experiment}
+    kinds = [name for name, value in said.items() if value]
+    if len(kinds) > 1:
+        raise typer.BadParameter(f"{' and '.join(kinds)}: a rollout is one of these")
     try:
-        steps = tuple(float(word) for word in canary.split(","))
+        steps = tuple(float(word) for word in (canary or USUAL_STEPS).split(","))
     except ValueError as e:
         raise typer.BadParameter(f"--canary {canary}: expected per cents like {USUAL_STEPS}") from e
     project = Project.open(config, sets)

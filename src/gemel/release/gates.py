@@ -27,6 +27,8 @@ from gemel.release.words.expected import HALF, at_prior, expected, warning
 from gemel.release.words.learned import was_worth_it
 from gemel.release.words.promise import NAMES, kept_promise
 
+ENROLLED = "gallery enrolled"
+FORCE = "repair it, or promote with force and a reason"
 SAYS_NOTHING = 0.8
 """An interval as wide as this, of all there is between 0 and 1, is no evidence."""
 
@@ -52,18 +54,22 @@ class GateReport:
         """Every gate passed."""
         return all(g.passed for g in self.gates)
 
-    def check(self) -> None:
+    def check(self, hint: str = FORCE) -> None:
         """Raise unless every gate passed.
 
+        Args:
+            hint: what to do about what failed, besides enrolling what is not.
         Raises:
             GateFailed: names the gates that did not, with their details.
         """
         failed = [g for g in self.gates if not g.passed]
         if failed:
+            here = self.release_id[:12]
+            if any(g.name == ENROLLED for g in failed):
+                of_tenant = "of a tenant its file, with --set store.tenant=NAME"
+                hint = f"enroll them there: gemel gallery enroll -r {here}; {of_tenant}"
             raise GateFailed(
-                "; ".join(f"{g.name}: {g.detail}" for g in failed),
-                where=self.release_id[:12],
-                hint="repair it, or promote with force and a reason",
+                "; ".join(f"{g.name}: {g.detail}" for g in failed), where=here, hint=hint
             )
 
 
@@ -114,7 +120,7 @@ def run(
         gates.append(_gate("errors not worse than stable", lambda: _not_worse(candidate, stable)))
         if enrolled is not None and stable.space_id != candidate.space_id:
             counts = enrolled(candidate), enrolled(stable)
-            gates.append(_gate("gallery enrolled", lambda: _enrolled(*counts)))
+            gates.append(_gate(ENROLLED, lambda: _enrolled(*counts)))
     return GateReport(candidate.id, tuple(gates))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from gemel.errors import GateFailed, GemelError, InvalidInput, NotFound, Rollout
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.ledger.verdicts import answer
+from gemel.release import gates
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
@@ -28,6 +30,7 @@ from gemel.serve.rollout.follower import Follower
 from gemel.serve.service import Service
 from gemel.serve.wire.rollouts import RolloutBody
 from gemel.settings import AdaptSettings
+from gemel.telemetry import log_to
 
 project = pytest.fixture(opened_project)
 
@@ -80,7 +83,7 @@ class House:
 
 
 @contextmanager
-def house(project: Project, stable: Release | None = None) -> Iterator[House]:
+def house(project: Project, stable: Release | None = None, log: Any = None) -> Iterator[House]:
     live = stable or project.stable
 
     def open_gallery(release: Release) -> Gallery:
@@ -93,7 +96,12 @@ def house(project: Project, stable: Release | None = None) -> Iterator[House]:
         adapt = AdaptSettings(audit_ratio=1.0)
         service = Service(live, gallery, ledger, desk=project.desk, adapt=adapt)
         follower = Follower(
-            service, project.store, open_gallery=open_gallery, desk=project.desk, clock=lambda: 0.0
+            service,
+            project.store,
+            open_gallery=open_gallery,
+            desk=project.desk,
+            clock=lambda: 0.0,
+            **({} if log is None else {"log": log}),
         )
         with (
             running(create_app(service)) as url,
@@ -282,6 +290,26 @@ def test_a_rollout_ends_when_stable_moves_elsewhere(project: Project) -> None:
         assert at.verify(0).json()["release"] == other.id
 
 
+def test_the_log_says_each_share_and_how_it_ended(project: Project) -> None:
+    good, log = project.put(1e-5), io.StringIO()
+    with house(project, log=log_to(log)) as at:
+        start(project, good, steps=(5.0, 50.0))
+        at.look()
+        project.desk.move("step", {"step": 1, "reason": "50%"}, actor="test")
+        at.look()
+        project.desk.abort(actor="ann", reason="a holiday")
+        at.look()
+        start(project, good, steps=(50.0,), least=5)
+        at.look()
+        project.store.point("stable", project.put(2e-5).id, actor="ann", reason="by hand")
+        at.look()
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    ended = [line for line in told if line["event"] == "rollout_ended"]
+    assert (ended[0]["status"], ended[0]["reason"]) == ("aborted", "a holiday")
+    assert ended[1]["status"] == "aborted" and "stable points at" in ended[1]["reason"]
+    assert [line["share"] for line in told if line["event"] == "rollout_moved"] == [0.5]
+
+
 def test_of_two_that_begin_at_once_the_second_moves_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,7 +339,7 @@ def test_a_candidate_is_none_by_a_path(project: Project, name: str) -> None:
         assert project.desk.state() is None
 
 
-def test_what_must_hold_before(project: Project) -> None:
+def test_what_must_hold_before(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     bare, desk = project.put(1e-5, enrolled=False), project.desk
     with pytest.raises(NotFound):
         desk.start(Wish(release="ffff0000"), actor="test")
@@ -325,8 +353,16 @@ def test_what_must_hold_before(project: Project) -> None:
     with pytest.raises(RolloutConflict, match="no rollout"):
         desk.abort(actor="test")
     counted = Desk(project.store, lambda release: {"": 0 if release.id == bare.id else 200})
-    with pytest.raises(GateFailed, match="gallery enrolled"):
+    with pytest.raises(GateFailed, match="gallery enrolled") as caught:
         counted.start(Wish(release=bare.id, steps=()), actor="test")
+    assert f"gemel gallery enroll -r {bare.short_id}" in str(caught.value.hint)
+    old = Desk(project.store, lambda release: {"": 200})
+    with monkeypatch.context() as patch:
+        patch.setattr(gates, "_in_date", lambda *_: (False, "it was for use until 2020"))
+        with pytest.raises(GateFailed, match="in date") as caught:
+            old.start(Wish(release=bare.id), actor="test")
+        assert "force" not in str(caught.value.hint), "a rollout takes none"
+        assert "shadow" in str(caught.value.hint)
     with house(project) as at:
         Desk(project.store).start(Wish(release=bare.id, steps=()), actor="test")
         at.look()
@@ -373,6 +409,9 @@ def test_every_door_tells_and_does_the_same(
         return json.loads(seen.out) if code == 0 else (code, seen.err)
 
     assert cli("start", good.short_id, "--canary", "5,x")[0] == 2
+    for words in (("--shadow", "--canary", "5"), ("--canary", "5", "--experiment", "50")):
+        code, said = cli("start", good.short_id, *words)
+        assert code == 2 and "a rollout is one of these" in said, "which of them was not said"
     code, said = cli("status")
     assert code == 1 and "gemel rollout start" in said
     with house(project) as at, Client(str(at.client.base_url)) as typed:

@@ -30,6 +30,11 @@ ABOVE_GOLD = 0.05
 """Added to what the gold sets say, since what is asked is not what they hold."""
 TINY = 1e-9
 """Of a risk or a share: of smaller ones nothing could ever be told."""
+FIRST = (
+    "what answers people has to pass the gates of a promotion; a shadow, only those of its files",
+    "fetch the release again, or build it anew",
+)
+"""What to do about gates that failed: before a canary or an experiment; before a shadow."""
 STABLE = "stable"
 Decide = Callable[[State], State | None]
 
@@ -232,9 +237,9 @@ class Desk:
             GateFailed: names the gates that failed.
         """
         report = gates.run(candidate, stable, enrolled=self.enrolled)
-        hard = ("integrity", "parity", "gallery enrolled")
+        hard = ("integrity", "parity", gates.ENROLLED)
         found = [g for g in report.gates if mode != "shadow" or g.name in hard]
-        gates.GateReport(candidate.id, tuple(found)).check()
+        gates.GateReport(candidate.id, tuple(found)).check(FIRST[mode == "shadow"])
 
     def _note(self, action: str, state: State, actor: str) -> None:
         body = Tried(

@@ -88,11 +88,11 @@ class Pilot:
         """Look at the row once, and do what follows from it."""
         state = self._desk.state()
         if state is None or not state.is_active:
-            self._end()
+            self._end(state)
             return
         trial = self._arms.trial
         if trial is None or trial.id != state.plan.id:
-            self._end()
+            self._end(state)
             trial = self._begin(state)
             if trial is None:
                 return
@@ -107,6 +107,7 @@ class Pilot:
         if trial.share != state.share:
             trial.watch.step = state.step
             self._arms.trial = trial = replace(trial, share=state.share)
+            self._log.info("rollout_moved", release=state.plan.release, share=state.share)
         self._count_verdicts(trial, state)
         self._judge(trial, state)
 
@@ -189,12 +190,17 @@ class Pilot:
             return seen, beside
         return gallery.as_of(at[release.space_id]), beside
 
-    def _end(self) -> None:
+    def _end(self, state: State | None = None) -> None:
+        """Take no part any more, whoever ended the rollout, or since the service stops."""
         trial = self._arms.trial
-        if trial is not None:
-            self._arms.trial = None
-            trial.shadow.stop()
-            self._log.info("rollout_ended", release=trial.live.release.id, status="ended")
+        if trial is None:
+            return
+        self._arms.trial = None
+        trial.shadow.stop()
+        said = {"status": "ended", "reason": "the service leaves it"}
+        if state is not None and state.plan.id == trial.id:
+            said = {"status": state.status, "reason": state.reason}
+        self._log.info("rollout_ended", release=trial.live.release.id, **said)
 
     def _overtaken(self, state: State) -> None:
         """Stable moved: to the candidate by somebody's hand, or elsewhere."""
@@ -248,7 +254,8 @@ class Pilot:
         trial, self._arms.trial = self._arms.trial, None
         with suppress(RolloutConflict):  # somebody else came first
             state = self._desk.end(status, actor=ACTOR, reason=reason)
-            self._log.warning("rollout_ended", release=state.plan.release, status=status)
+            ended = {"release": state.plan.release, "status": status, "reason": reason}
+            self._log.warning("rollout_ended", **ended)
         if trial is not None:
             trial.shadow.stop()
 
