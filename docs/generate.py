@@ -157,7 +157,12 @@ def _telemetry() -> str:
         "|---|---|",
         *(f"| `{k}` | {v} |" for k, v in ATTRIBUTES.items()),
     ]
-    lines += ["", "Logs are JSON lines on stderr, without payloads, embeddings or identities.", ""]
+    lines += [
+        "",
+        "Logs are JSON lines on stderr, without payloads, embeddings or identities; beside them",
+        "stand a line in words with the address, or two that say why it cannot start.",
+        "",
+    ]
     lines += ["| event | |", "|---|---|", *(f"| `{k}` | {v} |" for k, v in EVENTS.items())]
     return "\n".join(lines) + "\n"
 

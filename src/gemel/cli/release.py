@@ -61,6 +61,31 @@ def list_(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
         show.say("no release yet; make one with: gemel train, then gemel calibrate")
 
 
+@app.command()
+def add(
+    folder: Annotated[Path, typer.Argument(help="Folder of a release, as .gemel/releases/ID is.")],
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Put a release that was built elsewhere on the shelf: checked, whole or not at all; its id."""
+    from gemel.release.release import Release
+
+    store = Project.open(config, sets).store()
+    found = Release.open(folder)
+    with show.progress("checking", "probes"):
+        found.check_parity()
+    here = found.short_id
+    if found.id in store.shelf.ids():
+        show.say(f"{here} is on the shelf already")
+    elif dry_run:
+        show.say(f"would put {here} on the shelf")
+    else:
+        store.put(folder)
+        show.say(f"next: gemel gallery enroll -r {here}; gemel release promote {here}")
+    show.out(found.id)
+
+
 @app.command("show")
 def show_(
     name: Maybe = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
