@@ -7,6 +7,7 @@ ways to score alone, by the best one of dev, as the peers are measured. ECM's an
 are those of bench_records on the same splits. Prints a table and writes results/first_hour.json.
 
     python bench/bench_first_hour.py [--sets NAME ...] [--seeds N ...] [--contestants NAME ...]
+        [--alone]
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 from bench_records import CACHE, describe
 from bench_records import RESULTS as RECORDS
-from first_hour_answers import DEDUPE, GIB, Person, dedupe, taught
+from first_hour_answers import DEDUPE, GIB, Pair, Person, dedupe, taught
 from records_contestants import GEMEL, code, environment
 from records_data import Table, load
 from records_measure import Result, Truth, best_f1_threshold
@@ -69,9 +70,9 @@ PROTOCOL = (
     "a record has as many mates there; 'dev': that of the highest pairwise F1 on dev, as peers "
     "have it; with all labels that is what gemel calibrate chooses. dedupe: its classifier on all "
     "pairs, after the answers that gemel asked for, and after as many that its own learner asked "
-    "for; own: probability .5. GoldenMatch configures itself on the records of eval and decides "
-    "there itself. ECM and Splink: from records.json. F1 over all pairs of eval. Splits that were "
-    "not run this time are kept as they were found."
+    "for, among 3,200 rows of train at most; own: probability .5. GoldenMatch configures itself on "
+    "the records of eval and decides there itself. ECM and Splink: from records.json. F1 over all "
+    "pairs of eval. Splits that were not run this time are kept as they were found."
 )
 
 
@@ -111,14 +112,24 @@ def ours(table: Table, seed: int, cache: Path | None) -> dict[str, Any]:
             release = taught(alone, person.dataset, some, folder / f"taught-{n}")
             found[TAUGHT.format(n)] = {**decided(release, table, seed), "same": sum(some.values())}
             if n == 150 and cache is not None:
-                scores = dedupe(table, seed, person, some, cache)
-                for name, way in ((GIVEN, "given"), (ASKED, "asked")):
-                    found[name] = {"failed": f"out of memory at {GIB} GiB"}
-                    if way in scores:
-                        found[name] = by_scores(scores[way], table, seed, own=0.5)
+                found |= of_dedupe(table, seed, cache, (person, some))
     encoder, comparator = Encoder.open(labelled.encoder), comparators.load(labelled.encoder)
     found[ALL] = by_scores(_scores(encoder, comparator, table, seed), table, seed)
     return found
+
+
+def of_dedupe(
+    table: Table, seed: int, cache: Path, given: tuple[Person, dict[Pair, bool]] | None = None
+) -> dict[str, Any]:
+    """F1 of dedupe on eval, by its own 150 answers, and by those that are given."""
+    scores = dedupe(table, seed, cache, 150, given)
+    return {
+        name: by_scores(scores[way], table, seed, own=0.5)
+        if way in scores
+        else {"failed": f"out of memory at {GIB} GiB"}
+        for name, way in ((GIVEN, "given"), (ASKED, "asked"))
+        if given or way == "asked"
+    }
 
 
 def decided(release: Release, table: Table, seed: int) -> dict[str, Any]:
@@ -186,8 +197,18 @@ def goldenmatch(table: Table, seed: int) -> dict[str, Any]:
     return {"own": _measured(0.5, same, Truth.of(table.identities[idx]))}
 
 
-def one(name: str, seed: int, names: list[str]) -> dict[str, Any]:
-    """All contestants on one split; a finished one is kept, and a stopped bench goes on."""
+def one(name: str, seed: int, names: list[str], alone: bool = False) -> dict[str, Any]:
+    """All contestants on one split; a finished one is kept, and a stopped bench goes on.
+
+    With `alone`, only what does not depend on gemel.
+    """
+    if alone:
+        table, found = load(name, CACHE / "packages"), dict[str, Any]()
+        if "dedupe" in names:
+            found |= of_dedupe(table, seed, CACHE / "bench-dedupe")
+        if "goldenmatch" in names:
+            found["goldenmatch"] = goldenmatch(table, seed)
+        return found
     found_in = kept_in(name, seed, "found", code([GEMEL]))
     row = found_in / f"row-{'-'.join(sorted(names))}.json"
     if row.is_file():
@@ -222,6 +243,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--contestants", nargs="*", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--alone", action="store_true", help="only peers, apart from gemel")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     asked = parser.parse_args()
@@ -231,14 +253,15 @@ def main() -> None:
             environment(CACHE / f"bench-{name}", pins)
     with ProcessPoolExecutor(asked.jobs) as pool:
         ahead = {
-            pool.submit(one, name, seed, asked.contestants): (name, seed)
+            pool.submit(one, name, seed, asked.contestants, asked.alone): (name, seed)
             for seed in asked.seeds
             for name in asked.sets
         }
         for job in as_completed(ahead):
             name, seed = ahead[job]
             found = known(asked.out)
-            alike = {n: m for n, m in found.get((name, seed), {}).items() if n in ALONE}
+            before = found.get((name, seed), {})
+            alike = {n: m for n, m in before.items() if asked.alone or n in ALONE}
             found[name, seed] = {**alike, **job.result()}
             report = {**describe(), "protocol": PROTOCOL, "sets": summed(found)}
             asked.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -74,21 +74,27 @@ def taught(run: Run, dataset: Dataset, said: dict[Pair, bool], folder: Path) -> 
 
 
 def dedupe(
-    table: Table, seed: int, person: Person, said: dict[Pair, bool], cache: Path
+    table: Table, seed: int, cache: Path, n: int, given: tuple[Person, dict[Pair, bool]] | None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Dedupe's scores of dev and eval, by whose questions were answered.
+    """Dedupe's scores of dev and eval: `asked`, after n answers that it asked for, and `given`.
 
-    Without those that take more memory than `GIB`.
+    Without those that take more memory than `GIB`, and without `given` if nothing is given.
     """
-    python, sides, at = environment(cache, DEDUPE), table.split(seed).sides(), person.place
+    python, sides = environment(cache, DEDUPE), table.split(seed).sides()
     job: dict[str, Any] = {
         "columns": list(table.kinds),
         "rows": {side: [table.rows[i] for i in idx] for side, idx in sides.items()},
-        "people": person.identities.tolist(),
-        "answers": [[at[a], at[b], int(same)] for (a, b), same in said.items()],
+        "people": table.identities[sides["train"]].tolist(),
+        "ways": ["asked"],
+        "n": n,
         "seed": seed,
         "gib": GIB,
     }
+    if given is not None:
+        person, said = given
+        at = person.place
+        job["answers"] = [[at[a], at[b], int(same)] for (a, b), same in said.items()]
+        job["ways"].append("given")
     with tempfile.TemporaryDirectory() as folder:
         where, out = Path(folder) / "job.json", Path(folder) / "out.npz"
         where.write_text(json.dumps(job))
