@@ -75,6 +75,8 @@ def test_values_from_the_environment_are_read_by_their_type() -> None:
         ("[data.columns]\nzip = 'postcode'\n", ":1", "data.columns", "text, number"),
         ("[split]\ndev = 0.6\neval = 0.5\n", ":2", "leave nothing to train on", "below 1"),
         ("[calibrate]\ntarget = 'fmr'\n", ":2", "needs a value", "0.001"),
+        ("[serve]\npointer = 'canary'\n", ":2", "serve.pointer = 'canary'", "one of stable"),
+        ("[serve]\nallowed_hosts = 'a.b'\n", ":2", "allowed_hosts = 'a.b'", '["one", "another"]'),
         ("[train\n", "gemel.toml", "not TOML", "toml.io"),
         ("[train]\nseed = true\n", ":2", "train.seed = True", "Same seed"),
     ],

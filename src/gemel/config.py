@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -256,8 +256,25 @@ def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) ->
         raise ConfigError(
             f"{section}.{name} = {value!r}: {reason[:1].lower()}{reason[1:]}",
             where=where,
-            hint=describe(f"{section}.{name}"),
+            hint=_takes(kind, reason) or describe(f"{section}.{name}"),
         ) from e
+
+
+def _takes(kind: Any, reason: str) -> str:
+    """What a setting takes where it was of another shape; empty where its meaning says it."""
+    if reason.startswith("Expected array"):
+        return """a list, as JSON: '["one", "another"]'"""
+    if not reason.startswith("Invalid enum value"):
+        return ""
+    choices = [choice for part in _parts(kind) for choice in get_args(part)]
+    return f"one of {', '.join(str(c) for c in choices)}" if choices else ""
+
+
+def _parts(kind: Any) -> list[Any]:
+    """The choices that a type allows, each as a Literal."""
+    if get_origin(kind) is Literal:
+        return [kind]
+    return [part for arg in get_args(kind) for part in _parts(arg)]
 
 
 def _suggest(word: str, known: list[str]) -> str:

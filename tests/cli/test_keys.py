@@ -58,6 +58,14 @@ def test_what_makes_no_key_is_said(
     assert said.code in (1, 2) and says in said.err
 
 
+def test_no_service_starts_with_keys_that_it_cannot_read(gemel: Gemel, project: Path) -> None:
+    """It would be ready, and answer nobody."""
+    (project / ".gemel" / "keys.json").write_text('{"keys": [')
+    said = gemel("serve", "--host", "0.0.0.0", "--port", "0")
+    assert said.code == 1 and "not a file of keys" in said.err
+    assert "gemel keys add" in said.err.partition("hint:")[2]
+
+
 def test_the_service_is_not_shown_to_others_without_a_key(gemel: Gemel, project: Path) -> None:
     said = gemel("serve", "--host", "0.0.0.0")
     assert said.code == 1 and "asks nobody who they are" in said.err

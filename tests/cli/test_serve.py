@@ -56,6 +56,7 @@ def test_a_promotion_reaches_a_running_service(project: Path, gemel: Gemel) -> N
         assert reply["score"] == first["score"] and first["release"] != new
         busy = gemel("gallery", "delete", "r1.0")
         assert busy.code == 1 and "POST and DELETE /v1/records" in busy.err
+        assert "gemel serve --read-only" in busy.err
     kinds = [e["kind"] for e in json.loads(gemel("ledger", "list", "--json").out)]
     assert {"verify", "search", "release.point"} <= set(kinds)
     assert gemel("ledger", "verify").code == 0
@@ -111,6 +112,15 @@ def test_a_signal_ends_the_service_with_success(project: Path, sent: signal.Sign
             assert "Traceback" not in process.stderr.read()
         finally:
             process.kill()
+
+
+def test_a_folder_without_a_project_is_said_to_be_none(gemel: Gemel, empty: Path) -> None:
+    """As where a unit of systemd names no working directory; nothing has to be trained."""
+    said = gemel("serve")
+    assert said.code == 1 and "there is no project here" in said.err and "-c" in said.err
+    (empty / "gemel.toml").touch()
+    said = gemel("serve")
+    assert said.code == 1 and "gemel train" in said.err
 
 
 def test_the_page_on_tenants_is_right(project: Path, gemel: Gemel) -> None:

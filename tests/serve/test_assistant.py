@@ -14,6 +14,8 @@ import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+import gemel
+
 KEPT = Path(__file__).parents[1] / "flows" / "kept"
 ADA = {
     "title": "dr", "first": "adap", "last": "ruaeuj", "town": "colm", "born": "1970-04-21",
@@ -42,7 +44,8 @@ def asked(folder: Path, calls: list[tuple[str, dict[str, Any]]], *words: str) ->
                 stdio_client(command, errlog=log) as (reads, writes),
                 ClientSession(reads, writes) as session,
             ):
-                await session.initialize()
+                greeted = (await session.initialize()).serverInfo
+                assert (greeted.name, greeted.version) == ("gemel", gemel.__version__)
                 found.append({tool.name for tool in (await session.list_tools()).tools})
                 for name, arguments in calls:
                     result = await session.call_tool(name, arguments)

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.serve.small import ROWS
 
+from gemel.errors import ConfigError
 from gemel.release.release import Release
 from gemel.serve.grpc.door import GrpcDoor
 from gemel.serve.http.app import create_app
@@ -161,6 +162,14 @@ def test_a_receiver_that_is_gone_costs_no_request(release: Release) -> None:
         for _ in range(20):
             reply = client.post("/v1/verify", json=VERIFY)
             assert reply.status_code == 200
+
+
+def test_a_receiver_without_a_scheme_is_refused(release: Release) -> None:
+    """Else every span was lost, and each half second a line of the log said why."""
+    settings = ServeSettings(traces_to="127.0.0.1:4318")
+    with pytest.raises(ConfigError, match="no address") as caught:
+        create_app(Service(release), settings)
+    assert caught.value.where == "serve.traces_to"
 
 
 def test_who_asked_decides_whether_it_is_traced() -> None:

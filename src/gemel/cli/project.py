@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 FEW = 3
 """Lines of what is refused where another command lists all."""
 TENANTS = "tenants"
+ELSEWHERE = (
+    "there is no project here: go to the folder of its gemel.toml, or name that file with -c"
+)
 CLASS = "class"
 """The attribute that holds the class of an image."""
 
@@ -75,6 +78,11 @@ class Project:
     def state(self) -> Path:
         """Folder of everything that commands leave behind."""
         return self.config.at(self.config.store.path)
+
+    @property
+    def is_here(self) -> bool:
+        """There are settings, or what commands left behind."""
+        return self.state.exists() or (self.config.root / FILE).is_file()
 
     @property
     def reads(self) -> list[Path]:
@@ -229,13 +237,10 @@ class Project:
 
         store, wanted = self.store(), name or self.config.serve.pointer
         if name is None and store.pointer(wanted) is None:
-            raise NotFound(
-                f"no release is {wanted}",
-                where=str(self.state),
-                hint="see: gemel release list; then: gemel release promote ID"
-                if store.shelf.ids()
-                else EMPTY,
-            )
+            hint = "see: gemel release list; then: gemel release promote ID"
+            if not store.shelf.ids():
+                hint = EMPTY if self.is_here else ELSEWHERE
+            raise NotFound(f"no release is {wanted}", where=str(self.state), hint=hint)
         release = store.get(wanted)
         if release.is_unproven:
             show.say(f"warning: {unproven.WARNING}")

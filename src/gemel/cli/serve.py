@@ -128,6 +128,7 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
     """
     from gemel.console import pages
     from gemel.serve.access.access import GRANTED, Access, Quotas
+    from gemel.serve.access.keys import read
     from gemel.serve.access.tokens import Tokens
     from gemel.serve.access.usage import Usage
     from gemel.serve.http.app import create_app
@@ -195,6 +196,8 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
         usage.start()
         opened.callback(usage.stop)
         quotas = Quotas(settings.tenant_per_day, settings.tenant_records)
+        if project.keys_file.exists():
+            read(project.keys_file)  # else nobody could come in, and nothing would say so
         access = Access(project.keys_file, log, tokens, usage=usage, of_tenants=quotas)
         shown = pages.handlers(service) if beside else None
         others = _projects(project, log) if beside and settings.projects else None

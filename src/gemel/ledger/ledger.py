@@ -90,7 +90,8 @@ class Ledger:
         """
         path = Path(path)
         if (not create or not write) and not path.is_file():
-            raise LedgerError("there is no ledger here", where=str(path))
+            hint = "it begins with the first promotion, enrolling or decision"
+            raise LedgerError("there is no ledger here", where=str(path), hint=hint)
         kept = heads.newest(heads.beside(path)) if write and heads.beside(path).exists() else Head()
         if kept.seq and not path.is_file():
             raise _gone("the ledger is gone", path, kept)

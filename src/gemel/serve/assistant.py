@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
+import gemel
 from gemel.errors import ConfigError, DataError, GemelError, InvalidInput, RequestError, quoted
 from gemel.serve.service import Service
 from gemel.serve.wire.enrolled import NewRecord, RecordItem
@@ -131,7 +132,9 @@ def assistant(service: Service, log: Any, *, changes: bool = False) -> Server[An
     """
     known = {name: tool for name, tool in TOOLS.items() if changes or not tool.changes}
     item = msgspec.json.encode(service.pick().items.schema()).decode()
-    server: Server[Any, Any] = Server("gemel", instructions=INSTRUCTIONS.format(item=item))
+    server: Server[Any, Any] = Server(
+        "gemel", gemel.__version__, instructions=INSTRUCTIONS.format(item=item)
+    )
     turn, n_open = anyio.CapacityLimiter(1), 0
 
     def answered(name: str, arguments: Mapping[str, Any]) -> CallToolResult:

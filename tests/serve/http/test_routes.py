@@ -448,3 +448,21 @@ def test_the_description_says_what_an_item_is_and_which_shape_errors_have(
     for path, media in errors.items():
         own = "application/json" if path.startswith("/v2") else "application/problem+json"
         assert media == own, path
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "hint"),
+    [
+        ("/v1/duplicates", {"records": [{"id": "a", "item": ANNA}] * 2}, "fields: id, payload"),
+        ("/v1/duplicates", {"records": [{"id": "a", "paylod": 1}] * 2}, "did you mean 'payload'?"),
+        ("/v1/verify", {"left": ANNA}, "fields: left, right"),
+        ("/v1/search", {"query": ANNA, "K": 3}, "fields: query, k, where"),
+        ("/v1/rollout", {"action": "begin"}, "one of abort, pause"),
+        ("/v1/verify", [ANNA], "see /openapi.json"),
+    ],
+)
+def test_a_body_of_another_shape_is_told_what_there_is(
+    shared_client: httpx.Client, path: str, body: Any, hint: str
+) -> None:
+    reply = shared_client.post(path, json=body)
+    assert reply.status_code == 422 and hint in reply.json()["hint"], reply.text

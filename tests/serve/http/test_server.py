@@ -164,6 +164,7 @@ def test_who_cannot_be_answered_in_its_time_is_told_at_once_when_to_come_back(
         for bad in ("0", "-1", "1.5", "soon", "9" * 10):
             reply = client.post("/v1/verify", json=VERIFY, headers={"x-gemel-timeout-ms": bad})
             assert (reply.status_code, reply.json()["where"]) == (422, "X-Gemel-Timeout-Ms"), bad
+            assert reply.json()["request_id"] == reply.headers["x-request-id"] != ""
 
 
 def test_who_is_refused_before_the_body_came_is_told_that_the_connection_ends(

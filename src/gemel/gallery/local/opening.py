@@ -77,7 +77,7 @@ def writer_lock(folder: Path) -> Lock:
             f"{e.holder} is writing to this gallery",
             where=str(folder),
             hint="a gallery has one writer: stop that one, or let it do the work (gemel serve "
-            "takes POST and DELETE /v1/records)",
+            "takes POST and DELETE /v1/records); gemel serve --read-only answers beside it",
         ) from e
     except OSError as e:
         raise GalleryError(

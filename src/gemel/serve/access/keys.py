@@ -93,7 +93,8 @@ def read(file: Path) -> tuple[Key, ...]:
     try:
         return msgspec.json.decode(file.read_bytes(), type=_Kept).keys
     except msgspec.MsgspecError as e:
-        raise ConfigError(f"not a file of keys: {e}", where=str(file)) from e
+        hint = "put a copy of it back, or move it away and make new ones: gemel keys add NAME"
+        raise ConfigError(f"not a file of keys: {e}", where=str(file), hint=hint) from e
 
 
 def check_tenant(name: str) -> str:

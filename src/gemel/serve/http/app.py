@@ -62,10 +62,13 @@ def _traces(settings: ServeSettings, log: Any) -> Traces | None:
     """Where traces go; None where no receiver is set.
 
     Raises:
-        ConfigError: the packages that send them are not installed.
+        ConfigError: it is no address, or the packages that send them are not installed.
     """
     if not settings.traces_to:
         return None
+    if not settings.traces_to.startswith(("http://", "https://")):
+        what = f"{settings.traces_to} is no address of HTTP"
+        raise ConfigError(what, where="serve.traces_to", hint="such as http://127.0.0.1:4318")
     try:
         from gemel.serve.traces import Traces
     except ModuleNotFoundError as e:

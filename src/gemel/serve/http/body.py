@@ -15,6 +15,7 @@ import msgspec
 
 from gemel.errors import InvalidInput, MalformedBody
 from gemel.serve.http.scan import MAX_KEY, check_key, scan
+from gemel.serve.http.takes import takes
 
 T = TypeVar("T")
 SMALL = 64 << 10
@@ -58,7 +59,8 @@ class Body(Generic[T]):
             return self.decode(sent)
         except msgspec.ValidationError as e:
             what, where = _told(e, sent)
-            raise InvalidInput(what, where=where, hint=HINT) from e
+            hint = takes(self.kind, what, where) or HINT
+            raise InvalidInput(what, where=where, hint=hint) from e
         except RecursionError as e:
             raise MalformedBody("the body is nested too deep", hint=HINT) from e
         except ValueError as e:  # of either decoder

@@ -202,8 +202,9 @@ class Endpoint:
         Raises:
             WrongMediaType: a body that is not announced as JSON.
             BodyTooLarge: an announced length above the limit.
+            InvalidInput: it waits for a time that is none.
         """
-        length, kinds = -1, []
+        length, kinds, waits = -1, [], None
         for name, value in call.scope["headers"]:
             if name == b"content-type":
                 kinds.append(value)
@@ -216,8 +217,10 @@ class Endpoint:
             elif name == b"traceparent":
                 call.traceparent = value.decode("latin-1")
             elif name == b"x-gemel-timeout-ms":
-                call.deadline = time.monotonic() + _milliseconds(value) / 1000
+                waits = value
         call.request_id = call.request_id or new_id()
+        if waits is not None:
+            call.deadline = time.monotonic() + _milliseconds(waits) / 1000
         # Without a type, or as text, a page of any site may send it and ask nobody; clients of the
         # Open Inference Protocol name none, and of pages its routes answer only our own.
         is_typed = (len(kinds) == 1 and _is_json(kinds[0])) or (not kinds and self._is_v2)
@@ -316,7 +319,8 @@ def _milliseconds(value: bytes) -> int:
     """
     if not value.isdigit() or len(value) > MAX_DIGITS or not int(value):
         shown = quoted(value.decode("latin-1"), 20)
-        raise InvalidInput(f"{shown} are no milliseconds", where="X-Gemel-Timeout-Ms")
+        hint = "a whole number above 0, such as 300"
+        raise InvalidInput(f"{shown} are no milliseconds", where="X-Gemel-Timeout-Ms", hint=hint)
     return int(value)
 
 
