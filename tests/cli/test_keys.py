@@ -40,6 +40,27 @@ def test_a_key_is_made_listed_and_revoked(gemel: Gemel, empty: Path) -> None:
     assert key.split("_", 2)[2] not in json.dumps(entries)
 
 
+def test_a_key_is_rotated_with_all_that_bounds_it(gemel: Gemel, empty: Path) -> None:
+    """Added anew by hand, a limit that was forgotten is a limit that is gone."""
+    (empty / "gemel.toml").write_text("")
+    words = ("--role", "enroller", "--tenant", "acme", "--per-second", "5", "--per-day", "100")
+    bounds = {"per_second": 5, "per_day": 100, "max_records": 7, "tenant": "acme"}
+    first = gemel("keys", "add", "shop", *words, "--max-records", "7", "--days", "9").out
+    said = gemel("keys", "rotate", "shop")
+    assert said.code == 0 and said.out != first, said.err
+    old, new = json.loads(gemel("keys", "list", "--json").out)
+    assert f"gemel keys revoke {old['id']}" in said.err
+    assert old["state"] == new["state"] == "valid" and new["id"] in said.out
+    kept = {name: new[name] for name in bounds}
+    assert (kept, new["name"], new["role"]) == (bounds, "shop", "enroller")
+    assert new["expires"][:10] == old["expires"][:10]
+    assert gemel("keys", "rotate", "shop").code == 1, "there are two of that name"
+    assert gemel("keys", "revoke", old["id"]).code == 0
+    assert gemel("keys", "rotate", "shop", "--days", "1").code == 0
+    assert json.loads(gemel("keys", "list", "--json").out)[-1]["per_day"] == 100
+    assert gemel("keys", "rotate", old["id"]).code == 1, "it is revoked"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -54,12 +54,27 @@ def add(
         project.keys_file, name, known, days=days, now=datetime.now(UTC), limits=limits
     )
     _note(project, "key.add", kept)
-    show.out(key)
-    whose = f" of tenant {tenant}" if tenant else ""
-    show.say(
-        f"a {kept.role}{whose} until {kept.expires[:10]}; the key is shown this once. "
-        "Clients send it as\nAuthorization: Bearer KEY"
-    )
+    _tell(kept, key)
+
+
+@app.command()
+def rotate(
+    key: Annotated[str, typer.Argument(help="Id of a key, or the name that one has.")],
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=3650, help="In which the new one can be used; as the other one."),
+    ] = None,
+    config: ConfigFile = None,
+    sets: Sets = None,
+) -> None:
+    """Make a key with the name, role, tenant and limits of another, which stays until revoked."""
+    from gemel.serve.access import keys
+
+    project = Project.open(config, sets)
+    kept, new, old = keys.rotate(project.keys_file, key, days=days, now=datetime.now(UTC))
+    _note(project, "key.add", kept)
+    _tell(kept, new)
+    show.say(f"once nobody sends the old one: gemel keys revoke {old.id}")
 
 
 @app.command("list")
@@ -115,6 +130,15 @@ def revoke(
     gone = keys.revoke(project.keys_file, key, now=datetime.now(UTC))
     _note(project, "key.revoke", gone)
     show.say(f"revoked the key {gone.id} of {gone.name}")
+
+
+def _tell(kept: Key, key: str) -> None:
+    show.out(key)
+    whose = f" of tenant {kept.tenant}" if kept.tenant else ""
+    show.say(
+        f"a {kept.role}{whose} until {kept.expires[:10]}; the key is shown this once. "
+        "Clients send it as\nAuthorization: Bearer KEY"
+    )
 
 
 def _note(project: Project, kind: str, key: Key) -> None:

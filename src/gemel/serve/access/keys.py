@@ -159,6 +159,28 @@ def add(
     return kept, key
 
 
+def rotate(file: Path, name: str, *, days: int | None, now: datetime) -> tuple[Key, str, Key]:
+    """What is kept of a new key that may do what another may, the key, and that other one.
+
+    The other one stays valid until it is revoked or expires.
+
+    Args:
+        file: of the keys.
+        name: the id of a key, or the name that one has that is not revoked.
+        days: in which the new one can be used; None for as many as the other one could.
+        now: present time.
+    Raises:
+        ConfigError: none is called so, or several are.
+    """
+    old = _called(read(file) if file.exists() else (), name)
+    limits = Limits(**{field: getattr(old, field) for field in Limits.__struct_fields__})
+    if days is None:
+        lasted = datetime.fromisoformat(old.expires) - datetime.fromisoformat(old.created)
+        days = lasted.days
+    kept, key = add(file, old.name, old.role, days=days, now=now, limits=limits)
+    return kept, key, old
+
+
 def revoke(file: Path, name: str, *, now: datetime) -> Key:
     """The key that cannot be used any more.
 
@@ -170,14 +192,23 @@ def revoke(file: Path, name: str, *, now: datetime) -> Key:
         ConfigError: none is called so, or several are.
     """
     with _changing(file) as known:
-        called = [k for k in known if not k.revoked and name in (k.id, k.name)]
-        if len(called) != 1:
-            some = ", ".join(k.id for k in called)
-            what = f"several keys are called {quoted(name)}" if called else f"no key {quoted(name)}"
-            raise ConfigError(what, hint=f"name one of {some}" if called else "see gemel keys list")
-        gone = msgspec.structs.replace(called[0], revoked=_time(now))
+        gone = msgspec.structs.replace(_called(known, name), revoked=_time(now))
         _write(file, [gone if k.id == gone.id else k for k in known])
     return gone
+
+
+def _called(known: Sequence[Key], name: str) -> Key:
+    """The key of an id, or of a name, that is not revoked.
+
+    Raises:
+        ConfigError: none is called so, or several are.
+    """
+    called = [k for k in known if not k.revoked and name in (k.id, k.name)]
+    if len(called) == 1:
+        return called[0]
+    some = ", ".join(k.id for k in called)
+    what = f"several keys are called {quoted(name)}" if called else f"no key {quoted(name)}"
+    raise ConfigError(what, hint=f"name one of {some}" if called else "see gemel keys list")
 
 
 def _write(file: Path, keys: Sequence[Key]) -> None:
