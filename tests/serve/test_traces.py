@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
+import logging
 import queue
 import threading
 from collections.abc import Iterator
@@ -25,9 +28,9 @@ from gemel.serve.grpc.door import GrpcDoor
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import bind, running
 from gemel.serve.service import Service
-from gemel.serve.traces import Traces
+from gemel.serve.traces import Traces, Unsent
 from gemel.settings import ServeSettings
-from gemel.telemetry import ATTRIBUTES, STAGES, log_to
+from gemel.telemetry import ATTRIBUTES, EVENTS, STAGES, log_to
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, NOT_SAMPLED = (f"00-{TRACE}-{PARENT}-{flag}" for flag in ("01", "00"))
@@ -162,6 +165,20 @@ def test_a_receiver_that_is_gone_costs_no_request(release: Release) -> None:
         for _ in range(20):
             reply = client.post("/v1/verify", json=VERIFY)
             assert reply.status_code == 200
+
+
+def test_a_receiver_that_is_gone_is_a_line_of_the_log_a_minute() -> None:
+    now, written = [0.0], io.StringIO()
+    logger = logging.Logger("sender")
+    logger.addHandler(Unsent(log_to(written), clock=lambda: now[0]))
+    for second in range(0, 150):
+        now[0] = float(second)
+        logger.warning("connection refused")
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [(line["event"], line["left_out"]) for line in lines] == [
+        *[("traces_unsent", n) for n in (0, 59, 59)],
+    ]
+    assert lines[0]["cause"] == "connection refused" and "traces_unsent" in EVENTS
 
 
 def test_a_receiver_without_a_scheme_is_refused(release: Release) -> None:

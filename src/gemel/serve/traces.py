@@ -8,10 +8,12 @@ spans and no request.
 
 from __future__ import annotations
 
+import logging
+import math
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -29,7 +31,33 @@ SLOW_SECONDS = 0.5
 """From which on a request is always traced."""
 MAX_WAITING = 2048
 EXPORT_SECONDS = 2.0
+SAY_SECONDS = 60.0
 _PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})")
+
+
+class Unsent(logging.Handler):
+    """What the sender says of spans that do not arrive, once a minute as `traces_unsent`.
+
+    It says as much of each batch, two times a second, for as long as the receiver is gone.
+
+    Args:
+        log: where it goes.
+        clock: seconds of a monotonic clock.
+    """
+
+    def __init__(self, log: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._log, self._clock = log, clock
+        self._due, self._n_left_out = -math.inf, 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message, or count it."""
+        if self._clock() < self._due:
+            self._n_left_out += 1
+            return
+        self._due = self._clock() + SAY_SECONDS
+        left_out, self._n_left_out = self._n_left_out, 0
+        self._log.warning("traces_unsent", cause=record.getMessage(), left_out=left_out)
 
 
 class Traces:

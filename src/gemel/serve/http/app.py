@@ -18,7 +18,7 @@ from gemel.serve.projects import Projects
 from gemel.serve.service import Service
 from gemel.serve.witness import Witness
 from gemel.settings import ServeSettings
-from gemel.telemetry import Forward, log_to
+from gemel.telemetry import log_to
 
 if TYPE_CHECKING:  # which needs a package that few have
     from gemel.serve.traces import Traces
@@ -70,11 +70,11 @@ def _traces(settings: ServeSettings, log: Any) -> Traces | None:
         what = f"{settings.traces_to} is no address of HTTP"
         raise ConfigError(what, where="serve.traces_to", hint="such as http://127.0.0.1:4318")
     try:
-        from gemel.serve.traces import Traces
+        from gemel.serve.traces import Traces, Unsent
     except ModuleNotFoundError as e:
         raise ConfigError(
             f"traces need {e.name}", where="serve.traces_to", hint="pip install 'gemel[otel]'"
         ) from e
     logger = logging.getLogger("opentelemetry")
-    logger.handlers, logger.propagate = [Forward(log)], False
+    logger.handlers, logger.propagate = [Unsent(log)], False
     return Traces(settings.traces_to, settings.trace_ratio)
