@@ -124,6 +124,10 @@ def test_promote_and_roll_back_move_the_pointer_and_leave_a_trace(
     noted = json.loads(gemel("ledger", "list", "--json").out)
     kinds = [kind for kind, _ in itertools.groupby(noted, key=lambda e: e["kind"])]
     assert kinds == ["release.point", "enroll", "release.point", "release.rollback"]
+    noted = json.loads(gemel("ledger", "list", "--kind", "release", "--json").out)
+    assert [e["kind"] for e in noted] == ["release.point", "release.point", "release.rollback"]
+    for kind in ("releas", "release/", "releases", "."):
+        assert json.loads(gemel("ledger", "list", "--kind", kind, "--json").out) == [], kind
     assert gemel("ledger", "verify").code == 0
 
 

@@ -105,7 +105,7 @@ def render(found: Comparison) -> None:
     show.table(head, [_row(d) for d in found.differences])
     show.out("")
     if not found.flips:
-        show.out("both decide every comparison alike")
+        show.out("at their thresholds both decide every comparison alike")
     rows: list[list[Any]] = []
     for flip in found.flips:
         kind = "genuine" if flip.genuine else "impostor"

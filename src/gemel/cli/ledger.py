@@ -97,7 +97,9 @@ def head(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str | None, typer.Option(help="Only entries of this kind.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only entries of this kind, such as rollout, rollout.start.")
+    ] = None,
     after: Annotated[int, typer.Option(min=0, help="Only entries behind this number.")] = 0,
     limit: Annotated[int, typer.Option(min=1, help="Entries at most.")] = 100,
     config: ConfigFile = None,
@@ -107,6 +109,8 @@ def list_(
     """List entries in order."""
     with Project.open(config, sets).ledger() as ledger:
         entries = ledger.entries(after=after, kind=kind, limit=limit)
+        if kind and not entries:
+            entries = ledger.entries(after=after, kind=f"{kind}.", limit=limit)
     if json:
         show.as_json([{"seq": e.seq, "id": e.id, "kind": e.kind, "body": e.body} for e in entries])
     else:

@@ -157,14 +157,17 @@ def _show(state: State, json: bool) -> None:
     if json:
         show.as_json(reply)
         return
-    needs = "" if reply.needs is None else f"{reply.needs:,} more"
+    needs = "" if reply.needs is None else f"{reply.needs:,} more subjects"
+    step = f"{reply.step} of {reply.steps}"
+    if state.is_active:
+        step += f", {reply.share:.0%} of the subjects"
     show.pairs(
         [
             ("rollout", f"{reply.rollout} ({reply.mode})"),
             ("status", f"{reply.status}: {reply.reason}"),
             ("candidate", reply.release[:12]),
             ("stable", reply.stable[:12]),
-            ("step", f"{reply.step} of {reply.steps}, {reply.share:.0%} of the subjects"),
+            ("step", step),
             ("verdict", reply.verdict),
             ("decide differently", _measured(reply.differ)),
             *([("needs about", needs)] if needs and reply.verdict == "need more" else []),

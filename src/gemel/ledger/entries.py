@@ -42,7 +42,9 @@ class Entries(Protocol):
         """Up to two ids that start like that."""
 
     def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
-        """Up to `limit` entries behind a number, in order."""
+        """Up to `limit` entries behind a number, in order; of a kind, or of all that begin with it
+        where it ends with a dot.
+        """
 
     def all(self) -> AbstractContextManager[tuple[Iterator[Entry], Head]]:
         """Every entry in order, and the head, as of one moment."""

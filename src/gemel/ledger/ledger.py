@@ -217,7 +217,7 @@ class Ledger:
         return self._entries.starting(start)
 
     def entries(self, *, after: int = 0, kind: str | None = None, limit: int = 1000) -> list[Entry]:
-        """Entries on disk in order, behind number `after`, of one kind if named."""
+        """Entries on disk in order, behind number `after`; of a kind, or all of `rollout.`."""
         return self._entries.some(after, kind, limit)
 
     def each(self) -> Iterator[Entry]:

@@ -117,6 +117,8 @@ class SqliteEntries:
     def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
         """Up to `limit` entries behind a number, in order."""
         of_kind = "" if kind is None else "AND kind = :kind"
+        if kind is not None and kind.endswith("."):
+            of_kind = "AND kind > :kind AND kind < substr(:kind, 1, length(:kind) - 1) || '/'"
         question = f"{SELECT} WHERE seq > :after {of_kind} ORDER BY seq LIMIT :limit"
         asked = {"after": min(after, MAX_INTEGER), "limit": min(limit, MAX_INTEGER), "kind": kind}
         with self._database.transaction() as cursor:
