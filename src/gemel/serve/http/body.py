@@ -15,7 +15,7 @@ import msgspec
 
 from gemel.errors import InvalidInput, MalformedBody
 from gemel.serve.http.scan import MAX_KEY, check_key, scan
-from gemel.serve.http.takes import takes
+from gemel.serve.wire.takes import takes
 
 T = TypeVar("T")
 SMALL = 64 << 10
