@@ -58,11 +58,14 @@ class RowTower(nn.Module):
         size: `tiny`, `small` or `base`, the lengths of blocks.
     """
 
-    strip_of: Tensor
+    neighbours: Tensor
+    factors: Tensor
+    offsets: Tensor
     bags: Tensor
     evidence: Tensor
     typical: Tensor
     knots: Tensor
+    of_numbers: Tensor
 
     def __init__(self, prepare: RowPrepare, arrays: Arrays, *, size: str = "small") -> None:
         super().__init__()
@@ -70,9 +73,10 @@ class RowTower(nn.Module):
         kinds = {f.name: f.kind for f in prepare.fields}
         self.strips = prepare.strips
         self.n_strips, self.n_numbers = len(self.strips), len(prepare.numbers)
-        self.number_strips = [i for i, s in enumerate(self.strips) if kinds[s.field] == "number"]
+        numbers = [i for i, s in enumerate(self.strips) if kinds[s.field] == "number"]
         self.text_strips = [i for i, s in enumerate(self.strips) if kinds[s.field] == "text"]
         self.blocks = [width] * self.n_strips + [N_KNOTS] * self.n_numbers + [whole]
+        self.register_buffer("of_numbers", torch.tensor(numbers).long(), persistent=False)
         self._layout()
         text = torch.from_numpy(np.array(arrays["text"]))
         self.buckets = self._n_buckets(text)
@@ -96,8 +100,13 @@ class RowTower(nn.Module):
     def _layout(self) -> None:
         """Constants that follow from the strips."""
         of = np.repeat(np.arange(self.n_strips), [s.width for s in self.strips])
+        # Each byte, the next and the one after it; one past the end where the strip is over.
+        at = np.arange(len(of)) + np.arange(3)[:, None]
+        at = np.where(np.pad(of, (0, 2), constant_values=-1)[at] == of, at, len(of))
         constants = {
-            "strip_of": torch.tensor(of),
+            "neighbours": torch.from_numpy(at.reshape(-1)),
+            "factors": torch.tensor(FACTORS, dtype=torch.float64),
+            "offsets": torch.tensor(OFFSETS, dtype=torch.float64)[:, None],
             "bags": torch.tensor([s.start * len(FACTORS) for s in self.strips]),
             "knots": torch.linspace(0, 1, N_KNOTS),
         }
@@ -105,21 +114,16 @@ class RowTower(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def _grams(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Hash (before the modulus) and presence of every n-gram, (b, 4, L) each."""
-        x = text.to(torch.int32)
-        neighbours = [x]
-        for k in (1, 2):
-            same = F.pad((self.strip_of[k:] == self.strip_of[:-k]).to(torch.int32), (0, k))
-            neighbours.append(F.pad(x[:, k:], (0, k)) * same)
-        ids, there = [], []
-        for offset, factors in zip(OFFSETS, FACTORS, strict=True):
-            hashed, present = torch.full_like(x, offset), torch.ones_like(x, dtype=torch.bool)
-            for byte, factor in zip(neighbours, factors, strict=True):
-                if factor:
-                    hashed, present = hashed + byte * factor, present & (byte > 0)
-            ids.append(hashed)
-            there.append(present)
-        return torch.stack(ids, 1), torch.stack(there, 1)
+        """Hash (before the modulus) and presence of every n-gram, (b, 4, L) each.
+
+        Products in float64 have these whole numbers exactly, also where a network learns in fewer
+        bits, and are few operators in ONNX Runtime, each of which costs as much as its arithmetic.
+        """
+        x = F.pad(text, (0, 1)).to(torch.float64).index_select(1, self.neighbours)
+        x = x.unflatten(1, (3, -1))
+        hashed = (self.factors @ x + self.offsets).to(torch.int32)
+        missing = (self.factors > 0).to(x.dtype) @ (x == 0).to(x.dtype)
+        return hashed, missing == 0
 
     def _rows_of(self, text: Tensor) -> Tensor:
         """Row of the table of every n-gram, (b, 4, L); one past its end where there is none."""
@@ -152,7 +156,8 @@ class RowTower(nn.Module):
         if torch.compiler.is_exporting():
             # A strip at a time: the vectors of its n-grams stay in the processor's cache.
             parts = rows.split([s.width for s in self.strips], 2)
-            sums = torch.stack([F.embedding(p.flatten(1), table).sum(1) for p in parts], 1)
+            sums = torch.cat([F.embedding(p, table).sum((1, 2)) for p in parts], 1)
+            sums = sums.unflatten(1, (self.n_strips, -1))
         else:
             # The same without a vector per n-gram in memory; ONNX has no such operator.
             flat = rows.transpose(1, 2).reshape(len(rows), -1)
@@ -170,17 +175,23 @@ class RowTower(nn.Module):
         sums, mass = self._pooled(text)
         weight = torch.exp(self.log_weight)
         length = mass / self.typical
-        projected = torch.einsum("bsw,swd->bsd", sums, self.project[self.owner])
-        fields = F.normalize(projected, dim=2)
+        projected = (sums.transpose(0, 1) @ self.project[self.owner]).transpose(0, 1)
+        fields = _unit(projected)
         parts = [(fields * (length[:, :-1] * weight[: self.n_strips])[..., None]).flatten(1)]
         if self.n_numbers:
             near = torch.exp(-0.5 * ((number[..., None] - self.knots) * (N_KNOTS - 1)) ** 2)
-            there = (mass[:, self.number_strips] > 0).to(near.dtype)
+            there = (mass.index_select(1, self.of_numbers) > 0).to(near.dtype)
             share = there * weight[self.n_strips : -1]
-            parts.append((F.normalize(near, dim=2) * share[..., None]).flatten(1))
-        parts.append(F.normalize(sums.sum(1), dim=1) * (length[:, -1:] * weight[-1]))
+            parts.append((_unit(near) * share[..., None]).flatten(1))
+        parts.append(_unit(sums.sum(1)) * (length[:, -1:] * weight[-1]))
         constant = torch.full_like(parts[0][:, :1], CONSTANT)
-        return F.normalize(torch.cat([constant, *parts], 1), dim=1)
+        return _unit(torch.cat([constant, *parts], 1))
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Each row of the last axis divided by its length, which torch's own spreads out before."""
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / length.clamp(min=1e-12)
 
 
 @dataclass(frozen=True)
