@@ -229,6 +229,7 @@ EVENTS = {
     "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",
     "ledger_recovered": "the ledger takes entries again",
     "ledger_head": "the last entry of the ledger; what stands before it cannot be rewritten unseen",
+    "head_unwritten": "the last entry could not be kept in ledger.head_file; again in an hour",
     "usage_unwritten": "counts of the day, which quotas go by, could not be kept",
     "ledger_unwritten": "an entry that was not on disk when the service ended, as it was to be",
     "request_failed": "a request met an error that is not its own fault",

@@ -24,7 +24,7 @@ from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.keeping import Keeper
 from gemel.serve.service import Service
-from gemel.telemetry import log_to
+from gemel.telemetry import EVENTS, log_to
 
 PAIR = {"left": small.ROWS[0], "right": small.ROWS[1]}
 NEW = {"records": [{"id": "new", "payload": small.ROWS[0]}]}
@@ -154,6 +154,22 @@ def test_a_keeper_says_when_a_ledger_fails_and_keeps_heads(ledger, tmp_path: Pat
         "ledger_recovered",
     ]
     assert lines[1]["head"] == heads.word(ledger.head())
+
+
+def test_a_head_that_cannot_be_kept_is_no_failed_ledger(ledger, tmp_path: Path) -> None:
+    """As where the place out of reach is not mounted: entries are taken, heads an hour later."""
+    written, file, now = io.StringIO(), tmp_path / "usb" / "heads", [0.0]
+    keeper = Keeper(ledger, log_to(written), head_file=file, clock=lambda: now[0])
+    ledger.append("verify", {"i": 1})
+    for _ in range(3):
+        keeper.look()
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["ledger_head", "head_unwritten"]
+    assert str(file) in lines[1]["problem"] and "head_unwritten" in EVENTS
+    file.parent.mkdir()
+    now[0] = 3600.0
+    keeper.look()
+    assert heads.known(str(file)) == [ledger.head()]
 
 
 FULL_DISK = """

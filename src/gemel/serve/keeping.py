@@ -82,10 +82,15 @@ class Keeper:
             if head != self._said:
                 self._log.info("ledger_head", head=heads.word(head), **self._whose)
             self._said, self._due = head, self._clock() + HEAD_SECONDS
-            if self._head_file is not None:
-                heads.keep(head, self._head_file)
         except GemelError as error:
             self._failed(str(error))
+            return
+        if self._head_file is None:
+            return
+        try:
+            heads.keep(head, self._head_file)
+        except GemelError as error:
+            self._log.error("head_unwritten", problem=str(error), **self._whose)
 
     def _failed(self, problem: str) -> None:
         waiting = self._ledger.n_waiting
