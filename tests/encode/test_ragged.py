@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemel.encode.ragged import PLACES, ROWS, RUN, runs
+from gemel.encode.ragged import CACHED, PLACES, ROWS, RUN, runs
 
 
 def arrays(lengths: list[int]) -> dict[str, np.ndarray]:
@@ -16,12 +16,13 @@ def arrays(lengths: list[int]) -> dict[str, np.ndarray]:
     "lengths",
     [[7], [8, 120, 6], [0, 3, 0], [30] * 200, [*range(1, 300, 3)], [1, 500, 1, 499, 2]],
 )
-def test_each_record_comes_once_whole_and_with_its_own(lengths: list[int]) -> None:
+@pytest.mark.parametrize("most", [PLACES, CACHED])
+def test_each_record_comes_once_whole_and_with_its_own(lengths: list[int], most: int) -> None:
     given, seen = arrays(lengths), []
-    for idx, run in runs(given):
+    for idx, run in runs(given, most):
         seen += idx.tolist()
         width = run["there"].shape[1]
-        assert len(idx) <= ROWS and (len(idx) == 1 or len(idx) * width <= PLACES)
+        assert len(idx) <= ROWS and (len(idx) == 1 or len(idx) * width <= most)
         assert run["who"].tolist() == idx.tolist() and run["token"].shape == run["there"].shape
         for i, token, there in zip(idx, run["token"], run["there"], strict=True):
             assert token[there].tolist() == [i + 1] * lengths[i]

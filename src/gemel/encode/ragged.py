@@ -17,18 +17,24 @@ from gemel.arrays import Int64
 
 THERE = "there"
 ROWS, PLACES = 64, 4096
-"""Of a run, at most: records, and places with padding; more at once are no faster on a core."""
+"""Of a run, at most: records, and places with padding."""
+CACHED = 384
+"""Places with padding of a run of ONNX Runtime, at most, for each of its threads: what a sentence
+encoder makes of more leaves the cache of a core, of fewer the products are small."""
 RUN = 32
 """Places with padding that cost about as much as a run more."""
 BYTES = 1 << 24
 """Of the arrays of a run, about: what a network makes of large images on the way is far larger."""
 
 
-def runs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Int64, dict[str, NDArray[Any]]]]:
+def runs(
+    arrays: Mapping[str, NDArray[Any]], most: int = PLACES
+) -> Iterator[tuple[Int64, dict[str, NDArray[Any]]]]:
     """Positions of records and their arrays, each record once; large ones a few at a time.
 
     Args:
         arrays: by name, first axis = n records; those of the shape of `there` are cut with it.
+        most: places with padding of a run; one record may have more.
     """
     there = arrays.get(THERE)
     if there is None:
@@ -44,7 +50,7 @@ def runs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Int64, dict[str, 
     while start < len(order):
         # The longest comes first, so that the rest of a run is no longer.
         places = max(1, int(np.prod(_extent(there[order[start : start + 1]]))))
-        idx = order[start : start + max(1, min(ROWS, PLACES // places))]
+        idx = order[start : start + max(1, min(ROWS, most // places))]
         idx = idx[: _worth_padding(size[idx])]
         cut = tuple(slice(0, n) for n in _extent(there[idx]))
         yield (
