@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -121,6 +122,23 @@ def test_a_folder_without_a_project_is_said_to_be_none(gemel: Gemel, empty: Path
     (empty / "gemel.toml").touch()
     said = gemel("serve")
     assert said.code == 1 and "gemel train" in said.err
+
+
+def test_a_gallery_that_was_lost_is_no_empty_one(project: Path, gemel: Gemel) -> None:
+    """As where its volume is not mounted: every search would say that nobody is known."""
+    shutil.rmtree(project / ".gemel" / "gallery")
+    written = io.StringIO()
+    log = log_to(written)
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        assert "records were enrolled" in ask(url + "/readyz")["warning"]
+        ask(url + "/v1/records", {"records": [{"id": "r", "payload": PAIR["left"]}]})
+        assert "warning" not in ask(url + "/readyz")
+    assert '"gallery_empty"' in written.getvalue()
+    for file in (project / ".gemel").glob("ledger.*"):
+        file.unlink()
+    shutil.rmtree(project / ".gemel" / "gallery")
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        assert "warning" not in ask(url + "/readyz"), "it is new"
 
 
 def test_the_page_on_tenants_is_right(project: Path, gemel: Gemel) -> None:

@@ -177,6 +177,11 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
             shared=shared,
             tenants=tenants,
         )
+        if not gallery.count():
+            enrolled = ledger.entries(kind="enroll", limit=1)
+            service.had_records = bool(enrolled or project.elsewhere(release))
+            if service.had_records:
+                log.warning("gallery_empty", release=release.id, space=release.space_id)
         follower = Follower(
             service,
             store,

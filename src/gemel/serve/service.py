@@ -95,6 +95,7 @@ class Service:
     ) -> None:
         self.metrics = metrics or Metrics()
         self.warning: str | None = None
+        self.had_records = False  # known to whoever opened the gallery; an empty one is odd then
         is_kept = cache_bytes or shared is not None
         cache = Cache(cache_bytes, self.metrics, shared) if is_kept else None
         self.arms = Arms(Live.open(release, gallery, threads=threads, label=label, cache=cache))
@@ -133,7 +134,11 @@ class Service:
 
     def warnings(self) -> list[str]:
         """What a person should look at: of the rollout, and of the live policy."""
-        return [*filter(None, [self.warning]), *self.pick().warnings(self._today())]
+        live = self.pick()
+        found = [*filter(None, [self.warning]), *live.warnings(self._today())]
+        if self.had_records and live.gallery is not None and not live.gallery.count():
+            found.append("the gallery is empty, and records were enrolled: nothing is found")
+        return found
 
     @property
     def ledger_problem(self) -> str | None:
