@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from gemel.encode.text.modality import EXPLAINED, TEXT
 from gemel.encode.text.parts import TextParts
-from gemel.encode.text.prepare import MAX_BYTES, MAX_WIDTH, Known, TextPrepare, hashes
+from gemel.encode.text.prepare import (
+    AT_ONCE,
+    FACTOR,
+    MAX_BYTES,
+    MAX_WIDTH,
+    MIX,
+    SIZES,
+    Found,
+    Known,
+    TextPrepare,
+)
+from gemel.encode.text.prepare import hashes as hashes_of
 from gemel.errors import InvalidInput, ReleaseError
+
+
+def hashes(text: str) -> Found:
+    return next(hashes_of([text]))
+
+
+def plainly(text: str) -> Counter[int]:
+    """The same by the book: one n-gram after the other, in Python's own integers."""
+    words = text.encode().split(b" ")
+    found = [(1 << 32) + zlib.crc32(word) for word in words]
+    found += [(2 << 32) + zlib.crc32(b" ".join(pair)) for pair in pairwise(words)]
+    for size in SIZES:
+        for word in words:
+            framed = b" " + word + b" "
+            for at in range(len(framed) - size + 1):
+                hashed = size
+                for byte in framed[at : at + size]:
+                    hashed = (hashed * int(FACTOR) + byte) % 2**64
+                found.append(hashed)
+    return Counter(max(1, (value * int(MIX)) % 2**64 >> 33) for value in found)
+
+
+def test_texts_looked_through_together_have_what_each_has_by_the_book() -> None:
+    rng = np.random.default_rng(1)
+    texts = [
+        " ".join("".join(rng.choice(list("abcé"), rng.integers(1, 7))) for _ in range(n))
+        for n in [1, 1, 2, 3, 40, 1, *rng.integers(1, 60, 2000)]
+    ]
+    assert sum(map(len, texts)) > 2 * AT_ONCE
+    for text, (values, counts) in zip(texts, hashes_of(texts), strict=True):
+        assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == plainly(text)
+        assert (np.diff(values) > 0).all()
+    assert list(hashes_of([])) == []
 
 
 def test_case_blanks_and_forms_of_unicode_do_not_matter() -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,10 @@ SIZES = (3, 4, 5)
 """Bytes of an n-gram; none goes over the edge of a word by more than the blank there."""
 MIN_WIDTH, MAX_WIDTH = 16, 2048
 MAX_BYTES = 1 << 20
+BITS = 31
+MASK = (1 << BITS) - 1
+AT_ONCE = 1 << 13
+"""Characters of texts that are looked through together."""
 FACTOR = np.uint64(1_099_511_628_211)
 MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 BLANK = ord(" ")
@@ -72,7 +76,7 @@ class TextPrepare:
     @classmethod
     def fit(cls, texts: Sequence[str]) -> TextPrepare:
         """The preprocessing of which 99 of 100 of these texts use no more than the width."""
-        widths = [len(hashes(text)[0]) for text in texts] or [MIN_WIDTH]
+        widths = [len(found) for found, _ in hashes(texts)] or [MIN_WIDTH]
         width = math.ceil(float(np.percentile(widths, 99)))
         return cls(min(MAX_WIDTH, max(MIN_WIDTH, width)))
 
@@ -105,22 +109,25 @@ class TextPrepare:
         """`gram` (n, width) int32 and `count` (n, width) uint8, both zero where there is none."""
         gram = np.zeros((len(payloads), self.width), np.int32)
         count = np.zeros((len(payloads), self.width), np.uint8)
+        new = hashes([text for text in payloads if not self._is_known(text)])
         for i, text in enumerate(payloads):
-            found, times = self.known(text).found
+            found, times = text.found if self._is_known(text) else next(new)
             n = min(len(found), self.width)
             gram[i, :n], count[i, :n] = found[:n], times[:n]
         return {"gram": gram, "count": count}
 
     def work(self, text: str) -> float:
         """Half thousands of characters that are to be looked through."""
-        is_known = isinstance(text, Known) and text.by == self.by
-        return 1 if is_known else max(1, len(text) / 500)
+        return 1 if self._is_known(text) else max(1, len(text) / 500)
+
+    def _is_known(self, text: str) -> TypeGuard[Known]:
+        return isinstance(text, Known) and text.by == self.by
 
     def known(self, text: str) -> Known:
         """The text, with as many of its hashes as any width needs."""
-        if isinstance(text, Known) and text.by == self.by:
+        if self._is_known(text):
             return text
-        values, counts = hashes(text)
+        values, counts = next(hashes([text]))
         return Known.of(text, self.by, (values[:MAX_WIDTH], counts[:MAX_WIDTH]))
 
 
@@ -141,36 +148,69 @@ def check_text(payload: Any) -> None:
         raise InvalidInput("an empty text", where="text", hint=HINT)
 
 
-def hashes(text: str) -> Found:
-    """What a text has: different hashes, increasing and above 0, and how often, at most 255."""
-    words = folded(text).encode().split(b" ")
-    pairs = map(b" ".join, pairwise(words))
-    found = [_mixed([zlib.crc32(w) for w in some], salt) for salt, some in ((1, words), (2, pairs))]
-    line = np.frombuffer(b"".join([b" ", b" ".join(words), b" "]), np.uint8).astype(np.uint64)
-    parts = [*found, *(_ngrams(line, n) for n in SIZES)]
-    values, counts = np.unique(np.concatenate(parts), return_counts=True)
-    return values, np.minimum(counts, 255).astype(np.uint8)
+def hashes(texts: Sequence[str]) -> Iterator[Found]:
+    """What each text has: different hashes, increasing and above 0, and how often, at most 255.
+
+    Short texts are looked through together, since the calls cost more than the work.
+    """
+    together: list[list[bytes]] = []
+    n_bytes = 0
+    for text in texts:
+        words = folded(text).encode().split(b" ")
+        together.append(words)
+        n_bytes += len(text)
+        if n_bytes >= AT_ONCE:
+            yield from _hashes(together)
+            together, n_bytes = [], 0
+    yield from _hashes(together)
 
 
-def _mixed(values: list[int], salt: int) -> NDArray[np.int32]:
-    return _spread(np.array(values, np.uint64) + np.uint64(salt << 32))
+def _hashes(texts: Sequence[Sequence[bytes]]) -> Iterator[Found]:
+    """The same of the words of some texts."""
+    if not texts:
+        return
+    lines = [b" ".join([b"", *words, b""]) for words in texts]
+    line = np.frombuffer(b"".join(lines), np.uint8)
+    pairs = [[b" ".join(pair) for pair in pairwise(words)] for words in texts]
+    owner = np.repeat(np.arange(len(texts)), [len(one) for one in lines])
+    keys = [
+        *(_of_words(some, salt) for salt, some in ((1, texts), (2, pairs))),
+        *_ngrams(line, owner),
+    ]
+    found, counts = np.unique(np.concatenate(keys), return_counts=True)
+    values = (found & MASK).astype(np.int32)
+    times = np.minimum(counts, 255).astype(np.uint8)
+    ends = np.searchsorted(found >> BITS, np.arange(len(texts) + 1))
+    for start, end in pairwise(ends):
+        yield values[start:end], times[start:end]
 
 
-def _spread(hashed: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """The upper 31 bits of hashes times a constant, above 0."""
-    out: NDArray[np.int32] = np.maximum((hashed * MIX) >> np.uint64(33), np.uint64(1)).astype(
-        np.int32
-    )
-    return out
+def _of_words(texts: Sequence[Sequence[bytes]], salt: int) -> NDArray[np.int64]:
+    values = np.array([zlib.crc32(word) for words in texts for word in words], np.uint64)
+    owner = np.repeat(np.arange(len(texts)), [len(words) for words in texts])
+    return _keys(values + np.uint64(salt << 32), owner)
 
 
-def _ngrams(line: NDArray[np.uint64], n: int) -> NDArray[np.int32]:
-    """Hashes of the n-grams of a line of bytes that have no blank but at their ends."""
-    if len(line) < n:
-        return np.zeros(0, np.int32)
-    windows = np.lib.stride_tricks.sliding_window_view(line, n)
-    inside = (windows[:, 1:-1] != BLANK).all(axis=1)
-    hashed = np.full(len(windows), n, np.uint64)
-    for j in range(n):
-        hashed = hashed * FACTOR + windows[:, j]
-    return _spread(hashed[inside])
+def _ngrams(line: NDArray[np.uint8], owner: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Of a line of bytes, those n-grams that have no blank but at their ends.
+
+    Between two texts are two blanks, one of which is inside of whatever reaches over them.
+    """
+    letter, wide = line != BLANK, line.astype(np.uint64)
+    for n in SIZES:
+        size = len(line) - n + 1
+        if size < 1:
+            continue
+        inside, hashed = np.ones(size, bool), np.full(size, n, np.uint64)
+        for j in range(n):
+            hashed = hashed * FACTOR + wide[j : j + size]
+            if 0 < j < n - 1:
+                inside &= letter[j : j + size]
+        yield _keys(hashed[inside], owner[:size][inside])
+
+
+def _keys(hashed: NDArray[np.uint64], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which text, and the upper bits of hashes times a constant, above 0."""
+    mixed = np.maximum((hashed * MIX) >> np.uint64(64 - BITS), np.uint64(1))
+    keys: NDArray[np.int64] = (owner << BITS) | mixed.astype(np.int64)
+    return keys
