@@ -88,7 +88,7 @@ class Access:
         self._tokens, self._usage, self._of_tenants = tokens, usage or Usage(now=now), of_tenants
         self._keys: dict[str, Key] | None = None
         self._seen: tuple[int, int, int] | None = None
-        self._due = -1.0
+        self._due, self._told = -1.0, ""
         self._rates = Rates(clock)
 
     @property
@@ -164,6 +164,7 @@ class Access:
             seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if seen != self._seen:
                 self._keys, self._seen = {key.id: key for key in read(self._file)}, seen
+            self._told = ""
         except FileNotFoundError:
             if self._keys:  # whoever took the file away wanted nobody in, or lost it
                 self._keys, self._seen = {}, None
@@ -172,8 +173,9 @@ class Access:
         except (ConfigError, OSError) as error:
             if self._keys is None:  # who may come in cannot be told: nobody does
                 self._keys = {}
-            if self._log is not None:
+            if self._log is not None and str(error) != self._told:
                 self._log.error("keys_unreadable", error=str(error))
+            self._told = str(error)
         return self._keys
 
 
