@@ -44,6 +44,9 @@ def runs(
             idx = np.arange(start, min(n, start + rows))
             yield idx, {name: a[start : start + rows] for name, a in arrays.items()}
         return
+    if there.size <= most and len(there) <= ROWS and there.all():  # one record, or all as long
+        yield np.arange(len(there)), dict(arrays)
+        return
     size = np.count_nonzero(there.reshape(len(there), -1), axis=1)
     order = np.argsort(-size, kind="stable").astype(np.int64)
     start = 0

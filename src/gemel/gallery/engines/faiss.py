@@ -7,6 +7,7 @@ all; here ids are the caller's and stay, and removed nodes of a graph are skippe
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,8 @@ class Hnsw:
             if exact or bool((usable.sum(axis=1) >= k).all()):
                 break
             fetch *= 2
+        if usable[:, :k].all():
+            return self._ids[nodes[:, :k]], scores[:, :k]
         # A stable sort of "not usable" moves the usable ones to the front in their order.
         front = np.argsort(~usable, axis=1, kind="stable")[:, :k]
         return (
@@ -186,8 +189,9 @@ class Hnsw:
         if exact:
             scores, nodes = self._index.storage.search(queries, fetch)
         else:
-            effort = faiss.SearchParametersHNSW(efSearch=max(self.width, fetch))
-            scores, nodes = self._index.search(queries, fetch, params=effort)
+            scores, nodes = self._index.search(
+                queries, fetch, params=_effort(max(self.width, fetch))
+            )
         return nodes, scores
 
     def save(self, path: Path) -> None:
@@ -206,6 +210,11 @@ class Hnsw:
     def count(self) -> int:
         """Rows that a search can return."""
         return self._count
+
+
+@lru_cache(maxsize=64)
+def _effort(width: int) -> Any:
+    return faiss.SearchParametersHNSW(efSearch=width)
 
 
 def refuse_known(ids: Int64, known: Int64) -> None:
