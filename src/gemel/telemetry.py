@@ -28,6 +28,7 @@ ROUTES = (
     "/v1/classify",
     "/v1/classes",
     "/v1/embeddings",
+    "/v1/models",
     "/v1/verify-batch",
     "/v1/search-batch",
     "/v1/rerank",

@@ -175,6 +175,7 @@ def asked(of: str, decision: str) -> dict[tuple[str, str], Any]:
         ("POST", "/v1/rollout/hook"): {"metadata": {"hook": "rollout"}},
         ("GET", "/v1/release"): None,
         ("GET", "/v1/card"): None,
+        ("GET", "/v1/models"): None,
         ("GET", "/v2"): None,
         ("GET", "/v2/models/gemel"): None,
         ("POST", "/v2/models/gemel/infer"): {"inputs": [tensor]},

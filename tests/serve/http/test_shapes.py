@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -31,6 +32,10 @@ def test_the_official_client_of_openai_gets_embeddings(ai: openai.OpenAI, releas
     assert (made.model, made.usage.total_tokens) == (release.id, len(ROWS))
     with pytest.raises(openai.UnprocessableEntityError, match="dimensions"):
         ai.embeddings.create(model="any", input=rows, dimensions=DIM + 1)
+    (model,) = ai.models.list()
+    assert (model.id, model.object, model.owned_by) == (release.id, "model", "gemel")
+    assert model.created == datetime.fromisoformat(release.manifest.created).timestamp()
+    assert ai.embeddings.create(model=model.id, input=rows[:1]).model == model.id
     ai.close()
 
 

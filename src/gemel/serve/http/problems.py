@@ -20,7 +20,7 @@ PROBLEM = b"application/problem+json"
 JSON = b"application/json"
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """Of every answer but pages: it is what it says, and nobody keeps it."""
-OPENAI_ROUTES = ("/v1/embeddings",)
+OPENAI_ROUTES = ("/v1/embeddings", "/v1/models")
 V2 = "/v2"
 """What begins like this answers as the Open Inference Protocol does."""
 

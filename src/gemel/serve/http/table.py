@@ -26,7 +26,7 @@ from gemel.serve.verbs import (
     search,
     verify,
 )
-from gemel.serve.verbs.shapes import infer, rerank
+from gemel.serve.verbs.shapes import infer, models, rerank
 from gemel.serve.wire import enrolled, operation, pairs, rollouts, searches, vectors
 from gemel.serve.wire.operation import HealthReply, ReleaseReply, V2Reply
 
@@ -155,6 +155,16 @@ TABLE: tuple[Route, ...] = (
         role="reader",
         verb=embed.embed,
         lanes=("encode",),
+    ),
+    Route(
+        method="GET",
+        path="/v1/models",
+        reply=vectors.ModelsReply,
+        summary="The model that embeds, in the shape of OpenAI's API: the release",
+        role="reader",
+        verb=models.models,
+        lanes=("find",),
+        read=lambda _: vectors.AboutBody(),
     ),
     Route(
         method="POST",

@@ -49,6 +49,22 @@ class EmbeddingsReply(Struct):
     object: str = "list"
 
 
+class OneModel(Struct):
+    """A model, in the shape of OpenAI's API: the release, and when it was built."""
+
+    id: str
+    created: Annotated[int, Meta(description="Seconds since 1970, UTC")]
+    owned_by: str = "gemel"
+    object: str = "model"
+
+
+class ModelsReply(Struct):
+    """The models that there are: one."""
+
+    data: list[OneModel]
+    object: str = "list"
+
+
 class Tensor(Struct):
     """A tensor of the request; `parameters` change nothing."""
 
