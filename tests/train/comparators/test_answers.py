@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
-from gemel.train.comparators.answers import HELD, Curves, levelled
+from gemel.train.comparators.answers import Curves, Held, levelled
 
 BLOCKS, N = (2, 2), 4000
 ONES = np.zeros(1, np.float32)
@@ -47,29 +47,51 @@ def curves() -> Curves:
     return found
 
 
+POOL = pairs(2)[0]
+
+
+def moved(seen: np.ndarray, genuine: np.ndarray) -> np.ndarray:
+    return curves().moved_by(seen, genuine, curves().held_by(POOL))
+
+
 def test_a_hundred_answers_correct_what_the_estimate_has_wrong() -> None:
     seen, genuine = pairs(0)
     fresh = pairs(1)
     best = error(summed((12.0, 12.0), -14.0), *fresh)
     before = error(ESTIMATE, *fresh)
-    after = curves().taught(curves().moved_by(seen[:100], genuine[:100]))
+    after = curves().taught(moved(seen[:100], genuine[:100]))
     assert before - best > 0.07
     assert error(after, *fresh) - best < 0.4 * (before - best)
-    many = curves().taught(curves().moved_by(seen, genuine))
+    many = curves().taught(moved(seen, genuine))
     assert error(many, *fresh) - best < 0.01
 
 
 def test_no_answer_moves_nothing_and_few_move_little() -> None:
     seen, genuine = pairs(0)
-    same = curves().taught(curves().moved_by(seen[:0], genuine[:0]))
+    same = curves().taught(moved(seen[:0], genuine[:0]))
     assert same.of_evidence(seen) == pytest.approx(ESTIMATE.of_evidence(seen), abs=1e-4)
-    one = curves().moved_by(seen[:1], genuine[:1])
-    assert np.abs(one[:-1]).max() <= 1 / HELD
+    score = ESTIMATE.of_evidence(POOL)
+    one = curves().climbed(POOL[np.abs(score) < 2]) @ moved(seen[:1], genuine[:1])
+    assert 0 < np.sqrt(np.mean(one**2)) < 0.1
+
+
+def test_a_few_answers_leave_an_estimate_that_is_right_about_as_good_as_it_was() -> None:
+    right = summed((12.0, 12.0), -14.0)
+    found = Curves.of(right)
+    assert found is not None
+    held, fresh, worse = found.held_by(POOL), pairs(1), []
+    loose = Held(held.loose, held.loose)
+    for seed in range(10, 20):
+        seen, genuine = (part[:60] for part in pairs(seed))
+        after = [found.taught(found.moved_by(seen, genuine, by)) for by in (held, loose)]
+        worse.append([error(one, *fresh) - error(right, *fresh) for one in after])
+    firmly, loosely = np.mean(worse, axis=0)
+    assert firmly < 0.005 and firmly < loosely / 2
 
 
 def test_the_taught_scores_are_those_that_were_fitted_and_agreement_never_counts_against() -> None:
     seen, genuine = pairs(0)
-    by = curves().moved_by(seen[:300], ~genuine[:300])  # all answers are wrong
+    by = moved(seen[:300], ~genuine[:300])  # all answers are wrong
     taught = curves().taught(by)
     expected = ESTIMATE.of_evidence(seen) + curves().climbed(seen) @ by
     assert taught.of_evidence(seen) == pytest.approx(expected, abs=1e-3)
@@ -85,14 +107,14 @@ def test_what_is_open_and_new_teaches_most() -> None:
     made = curves()
     asked = seen[:30]
     asked[:, 1] = 0.5  # nothing was asked about the second block
-    by = made.moved_by(asked, genuine[:30])
+    by, held = moved(asked, genuine[:30]), made.held_by(POOL)
     sure, known, new = (np.zeros((1, 7), np.float32) for _ in range(3))
     sure[0, :5] = (1, 1, 1, 1, 1)
     known[0, :5] = (0.7, 0.5, 0.5, 1, 1)
     new[0, :5] = (0.5, 1.0, 0.5, 1, 1)
     pool = np.concatenate([sure, known, new])
     score = ESTIMATE.of_evidence(np.concatenate([asked, pool])).astype(np.float64)
-    teaches = made.doubt(by, made.climbed(asked), made.climbed(pool), score)
+    teaches = made.doubt(by, made.climbed(asked), made.climbed(pool), score, held)
     assert teaches[2] > 2 * teaches[1] > 0 and teaches[2] > 5 * teaches[0]
 
 

@@ -18,7 +18,7 @@ from gemel.encode.comparators.blocks import agreement, evidence, take_apart
 from gemel.improve.labels.answers import Answers
 from gemel.improve.labels.questions import Plan, Question
 from gemel.release.release import Release
-from gemel.train.comparators.answers import Curves
+from gemel.train.comparators.answers import Curves, Held
 
 RESERVED = 200
 """Questions of a stratum, or half of them, that are only drawn at random."""
@@ -45,9 +45,11 @@ class Teaching:
     seen: Float32
     last: Bool
     seed: int = 0
+    _held: Held = field(init=False)
     _batch: list[Question] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._held = self.curves.held_by(self.seen)
         self._pool = {self.questions[i].pair for i in np.flatnonzero(self.last).tolist()}
 
     @classmethod
@@ -93,7 +95,7 @@ class Teaching:
         if not free.any():
             return []
         genuine = np.array([said[q.pair] for q in self.questions if q.pair in said], np.bool_)
-        by = self.curves.moved_by(self.seen[known], genuine)
+        by = self.curves.moved_by(self.seen[known], genuine, self._held)
         teaches = self._teaches(by, known, free) ** SHARPNESS
         rng = np.random.default_rng([self.seed, int(known.sum())])
         n = min(BATCH, int(np.count_nonzero(teaches)))
@@ -104,7 +106,7 @@ class Teaching:
         climbed = [self.curves.climbed(self.seen[part]) for part in (known, free)]
         both = np.concatenate([self.seen[known], self.seen[free]])
         score = self.curves.comparator.of_evidence(both).astype(np.float64)
-        return self.curves.doubt(by, climbed[0], climbed[1], score)
+        return self.curves.doubt(by, climbed[0], climbed[1], score, self._held)
 
 
 def _rows(release: Release, dataset: Dataset, ids: Sequence[str]) -> tuple[Float32, Int64]:

@@ -1,10 +1,11 @@
 """What answers about pairs teach a comparator whose blocks each speak for themselves.
 
 Its curves are moved as little as the answers allow: the heights of their ramps are those that
-explain the answers best, with a penalty on the distance to where they stood. A curve of agreement
-still never falls. So few numbers, held where the records themselves put them, are learned from a
-hundred answers. Which pair teaches most follows from the same: one whose answer is open, and whose
-score would move most. No torch, so that questions can be chosen where nothing is trained.
+explain the answers best, with a penalty on how far they move the scores of pairs that are open. A
+curve of agreement still never falls. So few numbers, held where the records themselves put them,
+are learned from a hundred answers. Which pair teaches most follows from the same: one whose answer
+is open, and whose score would move most. No torch, so that questions can be chosen where nothing is
+trained.
 """
 
 from __future__ import annotations
@@ -22,13 +23,31 @@ from gemel.encode.comparators.blocks import Blocks
 
 BENDS = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Where a curve of cosines may bend; one of what is missing, at its ends."""
-HELD = 1.0
-"""Penalty on half the square of the change of a height, in answers; measured, see the lab log."""
-HELD_LEVEL = 0.1
+FIRM, LOOSE = 20.0, 3.0
+"""Penalty on half the mean square of the change of an open pair's score: the estimate counts as 80
+answers about pairs as likely as not, or as 12 where answers speak against it; see the lab log."""
+AGAINST = 5.0
+"""Log of how much better the loose one has to explain the answers: very strong evidence."""
+HELD = 0.05
+"""The same on the change of a height, for what no open pair tells of."""
+HELD_LEVEL = 0.005
 """The same of the level of all scores."""
 STRETCH = 1.0
 """Deviation of a last slope and level of all scores from none; measured, see the lab log."""
 FLAT = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Penalties on half the square of what moves: (r + 1, r + 1) each, see `Curves`.
+
+    Attributes:
+        firm: where the estimate may be right.
+        loose: where answers speak against it.
+    """
+
+    firm: Float64
+    loose: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,31 +106,56 @@ class Curves:
         part = (seen[:, self.column] - self.start) / (self.stop - self.start)
         return np.append(np.clip(part, 0, 1), np.ones((len(seen), 1)), axis=1).astype(np.float64)
 
-    @property
-    def _held(self) -> Float64:
-        return np.append(np.full(len(self.column), HELD), HELD_LEVEL)
+    def held_by(self, pool: Float32, weight: Float64 | None = None) -> Held:
+        """What holds the curves where they are: the scores of the pairs that are open.
 
-    def moved_by(self, seen: Float32, genuine: Bool) -> Float64:
+        Args:
+            pool: (m, A + 2 B) evidence of pairs that scores are for.
+            weight: (m,) how many each stands for; None is one.
+        """
+        x = self.climbed(pool)
+        open_ = expit(self.comparator.of_evidence(pool).astype(np.float64))
+        open_ *= (1 - open_) * (1.0 if weight is None else weight)
+        heights = np.diag(np.append(np.full(len(self.column), HELD), HELD_LEVEL))
+        scores: Float64 = (x.T * (open_ / max(open_.sum(), FLAT))) @ x
+        return Held(FIRM * scores + heights, LOOSE * scores + heights)
+
+    def moved_by(self, seen: Float32, genuine: Bool, held: Held) -> Float64:
         """How much the answers move each height, and the level of all: (r + 1,).
 
         Args:
             seen: evidence of the pairs that were asked about.
             genuine: (n,) what was said.
+            held: what holds them.
+        Source: Kass and Raftery 1995, Bayes factors, for how strong evidence is; MacKay 1992, The
+            evidence framework applied to classification networks.
         """
-        x, held, said = self.climbed(seen), self._held, genuine.astype(np.float64)
+        x, said = self.climbed(seen), genuine.astype(np.float64)
         before = self.comparator.of_evidence(seen).astype(np.float64)
+        (firm, for_firm), (loose, for_loose) = (
+            self._fitted(x, before, said, penalty) for penalty in (held.firm, held.loose)
+        )
+        return loose if for_loose - for_firm > AGAINST else firm
+
+    def _fitted(
+        self, x: Float64, before: Float64, said: Float64, held: Float64
+    ) -> tuple[Float64, float]:
+        """What moves, and the log of how well a penalty explains the answers."""
 
         def cost(by: Float64) -> tuple[float, Float64]:
-            score = before + x @ by
+            score, pull = before + x @ by, held @ by
             loss = np.logaddexp(0, score) - said * score
-            slope = x.T @ (expit(score) - said) + held * by
-            return float(loss.sum() + 0.5 * held @ (by * by)), slope
+            return float(loss.sum() + 0.5 * pull @ by), x.T @ (expit(score) - said) + pull
 
         bounds = [*((low, np.inf) for low in self.least), (-np.inf, np.inf)]
         found = minimize(cost, np.zeros(len(held)), jac=True, method="L-BFGS-B", bounds=bounds)
-        return np.asarray(found.x, np.float64)
+        by = np.asarray(found.x, np.float64)
+        open_ = expit(before + x @ by)
+        told = (x.T * (open_ * (1 - open_))) @ x
+        volume = np.linalg.slogdet(held)[1] - np.linalg.slogdet(held + told)[1]
+        return by, float(0.5 * volume - found.fun)
 
-    def learned(self, seen: Float32, genuine: Bool) -> Blocks:
+    def learned(self, seen: Float32, genuine: Bool, held: Held) -> Blocks:
         """The comparator that answers teach.
 
         What is held near its start comes out too flat, and unlikely pairs are taken for likelier
@@ -120,8 +164,9 @@ class Curves:
         Args:
             seen: evidence of the pairs that were asked about.
             genuine: (n,) what was said.
+            held: what holds the curves.
         """
-        moved = self.taught(self.moved_by(seen, genuine))
+        moved = self.taught(self.moved_by(seen, genuine, held))
         said = genuine.astype(np.float32)
         return levelled(moved, seen, said, np.ones(len(said)), held=1 / STRETCH**2)
 
@@ -154,7 +199,9 @@ class Curves:
         weights = ((first, where), (more, (level + by[-1]).astype(np.float32)))
         return replace(self.comparator, weights=weights)
 
-    def doubt(self, by: Float64, asked: Float64, pool: Float64, score: Float64) -> Float64:
+    def doubt(
+        self, by: Float64, asked: Float64, pool: Float64, score: Float64, held: Held
+    ) -> Float64:
         """How much an answer would teach of each pair of a pool, in squares of log-odds: (m,).
 
         Args:
@@ -162,11 +209,12 @@ class Curves:
             asked: (n, r + 1) of the pairs that were asked about, as `climbed` gives them.
             pool: (m, r + 1) of the pairs to choose from.
             score: (n + m,) of both, before any answer.
+            held: what holds the curves.
         """
         open_ = expit(score + np.concatenate([asked, pool]) @ by)
         open_ *= 1 - open_
         n = len(asked)
-        known = (asked.T * open_[:n]) @ asked + np.diag(self._held)
+        known = (asked.T * open_[:n]) @ asked + held.firm
         variance = np.einsum("ij,ij->i", pool @ np.linalg.inv(known), pool)
         return np.asarray(open_[n:] * variance)
 
