@@ -47,3 +47,11 @@ def test_short_ones_are_not_padded_to_long_ones(seed: int) -> None:
 
 def test_a_long_text_leaves_two_short_ones_alone() -> None:
     assert [idx.tolist() for idx, _ in runs(arrays([8, 128, 6]))] == [[1], [0, 2]]
+
+
+def test_what_is_not_padded_goes_so_many_bytes_at_a_time() -> None:
+    image = np.arange(10 * 1024, dtype=np.float32).reshape(10, 1, 32, 32)
+    found = [(idx.tolist(), run["image"]) for idx, run in runs({"image": image}, n_bytes=1 << 14)]
+    assert [idx for idx, _ in found] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert np.array_equal(np.concatenate([part for _, part in found]), image)
+    assert len(list(runs({"image": image}, n_bytes=1))) == 10, "one at least"

@@ -72,7 +72,10 @@ class Encoder:
         self.prepare = prepare
         self._session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
         self._took, self._done = 0.0, 1e-9
-        self._places = ragged.CACHED * max(1, threads)
+        self._at_once = (
+            ragged.CACHED * threads,
+            modality.named(prepare.modality).n_bytes_at_once * threads,
+        )
         self.dim = int(self._session.get_outputs()[0].shape[-1])
         self.spec = canonical_json(prepare.spec())
         self.space_id = digest(self.spec, network, NUMERIC_FORMAT)
@@ -139,6 +142,6 @@ class Encoder:
     def embed(self, arrays: Mapping[str, NDArray[Any]]) -> Float32:
         """Embeddings of one batch of prepared payloads: (n, d) float32, unit rows."""
         rows = np.empty((len(next(iter(arrays.values()))), self.dim), np.float32)
-        for idx, run in ragged.runs(arrays, self._places):
+        for idx, run in ragged.runs(arrays, *self._at_once):
             rows[idx] = self._session.run([OUTPUT], run)[0]
         return unit_rows(rows)

@@ -23,6 +23,7 @@ from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.formats.objects import key_twice
+from gemel.encode import ragged
 from gemel.encode.comparators import Scorer
 from gemel.encode.parts import Box, Parts
 from gemel.errors import ConfigError, InvalidInput
@@ -80,6 +81,7 @@ class Modality(Protocol):
         on_command_line: what a word of a command line may be, for messages.
         n_explained: mistakes of a kind that a report explains; few where encoding is slow.
         is_light: every item weighs 1, see `weight`.
+        n_bytes_at_once: of prepared arrays, that a network takes at once, see `ragged`.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Modality(Protocol):
     on_command_line: str = "a JSON object"
     n_explained: int = 8
     is_light: bool = False
+    n_bytes_at_once: int = ragged.BYTES
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The records in a file or folder, with what was refused.

@@ -25,21 +25,25 @@ RUN = 32
 """Places with padding that cost about as much as a run more."""
 BYTES = 1 << 24
 """Of the arrays of a run, about: what a network makes of large images on the way is far larger."""
+CACHED_BYTES = 1 << 15
+"""The same of a run of ONNX Runtime, for each of its threads, where what a network makes of images
+or n-grams on the way would leave the cache of a core: 8 images of 32 pixels, 2 of 64."""
 
 
 def runs(
-    arrays: Mapping[str, NDArray[Any]], most: int = PLACES
+    arrays: Mapping[str, NDArray[Any]], most: int = PLACES, n_bytes: int = BYTES
 ) -> Iterator[tuple[Int64, dict[str, NDArray[Any]]]]:
     """Positions of records and their arrays, each record once; large ones a few at a time.
 
     Args:
         arrays: by name, first axis = n records; those of the shape of `there` are cut with it.
         most: places with padding of a run; one record may have more.
+        n_bytes: of the arrays of a run where nothing is padded, about.
     """
     there = arrays.get(THERE)
     if there is None:
         n, total = len(next(iter(arrays.values()))), sum(a.nbytes for a in arrays.values())
-        rows = n if total <= BYTES else max(1, BYTES * n // total)
+        rows = n if total <= n_bytes else max(1, n_bytes * n // total)
         for start in range(0, n, rows):
             idx = np.arange(start, min(n, start + rows))
             yield idx, {name: a[start : start + rows] for name, a in arrays.items()}

@@ -28,6 +28,7 @@ from gemel.encode.modality import (
     packed_bytes,
     unpacked_bytes,
 )
+from gemel.encode.ragged import CACHED_BYTES
 from gemel.errors import InvalidInput
 
 BATCH = 256
@@ -42,6 +43,7 @@ class ImageModality(modality.Modality):
     nouns = ("image", "images")
     training = "gemel.train.towers.image:IMAGE"
     on_command_line = "an image file"
+    n_bytes_at_once = CACHED_BYTES
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The images below a folder; the first sub-folder is the identity."""

@@ -14,6 +14,7 @@ from gemel.data.sources.columns import Columns
 from gemel.encode import modality
 from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.ngrams import ngrams
+from gemel.encode.ragged import CACHED_BYTES
 from gemel.encode.text.parts import TextParts
 from gemel.encode.text.prepare import HINT, Known, TextPrepare
 from gemel.encode.text.tokens import TokenPrepare
@@ -34,6 +35,7 @@ class TextModality(modality.Modality):
     nouns = ("text", "texts")
     training = "gemel.train.towers.text:TEXT"
     on_command_line = "a text file, or a text of several words"
+    n_bytes_at_once = CACHED_BYTES
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The texts of a table, or the text files below a folder."""
