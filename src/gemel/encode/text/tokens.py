@@ -160,7 +160,7 @@ class TokenPrepare:
     def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
         whole = [self.said.prefix + (t.lower() if self.said.lower else t) for t in texts]
         if self.said.long_texts == "windows":
-            return self._tokenizer.encode_batch(whole)
+            return self._tokenizer.encode_batch_fast(whole)
         return self._beginnings(whole, LOOKED_AT * self.said.max_length)
 
     def _beginnings(self, texts: Sequence[str], size: int) -> list[Encoding]:
@@ -170,7 +170,7 @@ class TokenPrepare:
         than for two windows more stand before it.
         """
         parts = [_until_blank(text, size) for text in texts]
-        found = self._tokenizer.encode_batch(parts)
+        found = self._tokenizer.encode_batch_fast(parts)
         short = [
             i
             for i, (part, text) in enumerate(zip(parts, texts, strict=True))
