@@ -310,6 +310,28 @@ def test_the_log_says_each_share_and_how_it_ended(project: Project) -> None:
     assert [line["share"] for line in told if line["event"] == "rollout_moved"] == [0.5]
 
 
+def test_who_is_forestalled_says_how_the_other_ended_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where two services find a candidate worse in the same second."""
+    good, log, end = project.put(1e-5), io.StringIO(), project.desk.end
+
+    def forestalled(status: Any, *, actor: str, reason: str) -> Any:
+        end("rolled_back", actor="other", reason="worse")
+        return end(status, actor=actor, reason=reason)
+
+    with house(project, log=log_to(log)) as at:
+        start(project, good)
+        at.look()
+        project.store.point("stable", project.put(2e-5).id, actor="ann", reason="by hand")
+        monkeypatch.setattr(project.desk, "end", forestalled)
+        at.look()
+        at.look()
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    ended = [line for line in told if line["event"] == "rollout_ended"]
+    assert [(line["status"], line["reason"]) for line in ended] == [("rolled_back", "worse")]
+
+
 def test_of_two_that_begin_at_once_the_second_moves_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

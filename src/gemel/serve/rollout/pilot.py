@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -192,10 +191,11 @@ class Pilot:
 
     def _end(self, state: State | None = None) -> None:
         """Take no part any more, whoever ended the rollout, or since the service stops."""
-        trial = self._arms.trial
-        if trial is None:
-            return
-        self._arms.trial = None
+        trial, self._arms.trial = self._arms.trial, None
+        if trial is not None:
+            self._left(trial, state)
+
+    def _left(self, trial: Trial, state: State | None) -> None:
         trial.shadow.stop()
         said = {"status": "ended", "reason": "the service leaves it"}
         if state is not None and state.plan.id == trial.id:
@@ -252,10 +252,14 @@ class Pilot:
     def _finish(self, status: Any, reason: str) -> None:
         """End the rollout here at once, then in the store."""
         trial, self._arms.trial = self._arms.trial, None
-        with suppress(RolloutConflict):  # somebody else came first
+        try:
             state = self._desk.end(status, actor=ACTOR, reason=reason)
-            ended = {"release": state.plan.release, "status": status, "reason": reason}
-            self._log.warning("rollout_ended", **ended)
+        except RolloutConflict:  # somebody else came first
+            if trial is not None:
+                self._left(trial, self._desk.state())
+            return
+        ended = {"release": state.plan.release, "status": status, "reason": reason}
+        self._log.warning("rollout_ended", **ended)
         if trial is not None:
             trial.shadow.stop()
 
