@@ -107,6 +107,10 @@ def test_what_is_added_is_whole_and_the_same_once_more(
         assert run(["release", "add", "incoming"]) == 0
         seen = capsys.readouterr()
         assert seen.out.strip() == release.id and said in seen.err
+    (shelf / release.id / "policy.json").unlink()  # as where another means copied half of it
+    for more in ([], ["--dry-run"]):
+        assert run(["release", "add", "incoming", *more]) == 1
+        assert "policy.json" in capsys.readouterr().err
     shutil.rmtree(shelf)
     (tmp_path / "incoming" / "policy.json").unlink()
     assert run(["release", "add", "incoming"]) == 1
