@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from os import PathLike, fspath
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemel.errors import ConfigError
@@ -21,8 +22,12 @@ def trust(ca: Pem | None, cert: Pem | None, key: Pem | None) -> ssl.SSLContext |
         cert: file of the certificate to show, and its chain.
         key: file of its private key, without a password; None where it stands in `cert`.
     Raises:
-        ConfigError: a file is not there or none of PEM, or key and certificate are of two.
+        ConfigError: a file is not there or none of PEM, or the certificate of a key is another or
+            is not named.
     """
+    if cert is None and key is not None:
+        what, hint = "the key of a certificate that is not named", "name that as well: cert="
+        raise ConfigError(what, where=str(key), hint=hint)
     if ca is None and cert is None:
         return True
     import ssl
@@ -34,7 +39,8 @@ def trust(ca: Pem | None, cert: Pem | None, key: Pem | None) -> ssl.SSLContext |
         if ca is None:
             context = httpx.create_ssl_context()
         else:
-            context = ssl.create_default_context(cafile=fspath(ca))
+            # As a Path, an empty name is a folder; as text it would stand for the usual ones.
+            context = ssl.create_default_context(cafile=Path(ca))
         if cert is not None:
             named = cert
             context.load_cert_chain(cert, key, password=_no_password)

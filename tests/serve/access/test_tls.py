@@ -104,9 +104,10 @@ def test_our_client_trusts_the_authority_and_shows_the_certificate_it_is_given(
                 service.ready()
             assert ("ca=" in str(caught.value.hint)) is (not shown), caught.value.hint
     (other := tmp_path / "none.pem").write_text("no certificate")
-    for wrong in ({"ca": tmp_path / "gone.pem"}, {"ca": other}, {"cert": other}):
+    gone = tmp_path / "gone.pem"
+    for wrong in ({"ca": gone}, {"ca": ""}, {"ca": other}, {"cert": other}, {"cert_key": pem[1]}):
         with pytest.raises(ConfigError) as caught:
-            Client("https://127.0.0.1:9", **wrong)
+            Client("https://127.0.0.1:9", **wrong)  # type: ignore[arg-type]
         assert caught.value.where == str(next(iter(wrong.values())))
 
 
