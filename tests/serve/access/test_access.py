@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.serve.small import DIM, ROWS
 
 from gemel.console.pages import FILES, handlers
 from gemel.errors import ConfigError
+from gemel.files import Held, Lock
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
@@ -189,6 +190,21 @@ def test_keys_come_and_go_while_it_runs(guarded: Guarded) -> None:
     assert guarded.ask("GET", "/v1/release", short).status_code == 200
     guarded.moment.seconds += 24 * 3600
     assert "this key is expired" in guarded.ask("GET", "/v1/release", short).text
+
+
+def test_nobody_revokes_a_key_while_it_is_rotated(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the new one would be of a key that is none any more."""
+    called, lock = keys._called, guarded.file.with_name(f"{guarded.file.name}.lock")
+
+    def while_others_change(known: Sequence[keys.Key], name: str) -> keys.Key:
+        with pytest.raises(Held):
+            Lock(lock)
+        return called(known, name)
+
+    monkeypatch.setattr(keys, "_called", while_others_change)
+    keys.rotate(guarded.file, "reader", days=None, now=START)
 
 
 def test_a_file_that_cannot_be_read_changes_nothing(guarded: Guarded) -> None:

@@ -143,8 +143,7 @@ def add(
     if not _NAME.fullmatch(name):
         what = f"{quoted(name)} is no name of a key"
         raise ConfigError(what, hint="at most 64 letters, digits and . _ @ -")
-    number = secrets.token_hex(4)
-    key = f"{MARK}_{number}_{secrets.token_urlsafe(32)}"
+    number, key = _made()
     kept = Key(
         id=number,
         name=name,
@@ -172,12 +171,18 @@ def rotate(file: Path, name: str, *, days: int | None, now: datetime) -> tuple[K
     Raises:
         ConfigError: none is called so, or several are.
     """
-    old = _called(read(file) if file.exists() else (), name)
-    limits = Limits(**{field: getattr(old, field) for field in Limits.__struct_fields__})
-    if days is None:
-        lasted = datetime.fromisoformat(old.expires) - datetime.fromisoformat(old.created)
-        days = lasted.days
-    kept, key = add(file, old.name, old.role, days=days, now=now, limits=limits)
+    number, key = _made()
+    with _changing(file) as known:
+        old = _called(known, name)
+        lasts = datetime.fromisoformat(old.expires) - datetime.fromisoformat(old.created)
+        kept = msgspec.structs.replace(
+            old,
+            id=number,
+            digest=digest_of(key.encode()),
+            created=_time(now),
+            expires=_time(now + (lasts if days is None else timedelta(days=days))),
+        )
+        _write(file, [*known, kept])
     return kept, key, old
 
 
@@ -195,6 +200,12 @@ def revoke(file: Path, name: str, *, now: datetime) -> Key:
         gone = msgspec.structs.replace(_called(known, name), revoked=_time(now))
         _write(file, [gone if k.id == gone.id else k for k in known])
     return gone
+
+
+def _made() -> tuple[str, str]:
+    """An id and the key that it stands in."""
+    number = secrets.token_hex(4)
+    return number, f"{MARK}_{number}_{secrets.token_urlsafe(32)}"
 
 
 def _called(known: Sequence[Key], name: str) -> Key:
