@@ -61,7 +61,8 @@ def start(
     if len(kinds) > 1:
         raise typer.BadParameter(f"{' and '.join(kinds)}: a rollout is one of these")
     try:
-        steps = tuple(float(word) for word in (canary or USUAL_STEPS).split(","))
+        percents = USUAL_STEPS if canary is None else canary
+        steps = tuple(float(word) for word in percents.split(","))
     except ValueError as e:
         raise typer.BadParameter(f"--canary {canary}: expected per cents like {USUAL_STEPS}") from e
     project = Project.open(config, sets)
