@@ -1,5 +1,6 @@
 """Settings: where values come from, and what happens to wrong ones."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,21 @@ def test_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
     config = Config.load(write(tmp_path, '[data]\npath = "records.csv"\n'))
     assert config.at(config.data.path) == tmp_path / "records.csv"
     assert config.at("/elsewhere/x") == Path("/elsewhere/x")
+
+
+def test_a_list_is_taken_as_the_hint_writes_it(tmp_path: Path) -> None:
+    """Quoted for a shell, it is a text in a file, and refused once more."""
+    file = tmp_path / "gemel.toml"
+    file.write_text("[serve]\nallowed_hosts = 'a.b'\n")
+    with pytest.raises(ConfigError) as of_file:
+        Config.load(file, {})
+    file.write_text(f"[serve]\nallowed_hosts = {str(of_file.value.hint).partition(': ')[2]}\n")
+    assert Config.load(file, {}).serve.allowed_hosts == ("one", "another")
+    variable = "GEMEL__SERVE__ALLOWED_HOSTS"
+    with pytest.raises(ConfigError) as of_shell:
+        Config.load(None, {variable: "a.b"})
+    (said,) = shlex.split(str(of_shell.value.hint).partition(": ")[2])
+    assert Config.load(None, {variable: said}).serve.allowed_hosts == ("one", "another")
 
 
 def test_values_from_the_environment_are_read_by_their_type() -> None:

@@ -256,14 +256,15 @@ def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) ->
         raise ConfigError(
             f"{section}.{name} = {value!r}: {reason[:1].lower()}{reason[1:]}",
             where=where,
-            hint=_takes(kind, reason) or describe(f"{section}.{name}"),
+            hint=_takes(kind, reason, loose=loose) or describe(f"{section}.{name}"),
         ) from e
 
 
-def _takes(kind: Any, reason: str) -> str:
+def _takes(kind: Any, reason: str, *, loose: bool) -> str:
     """What a setting takes where it was of another shape; empty where its meaning says it."""
     if reason.startswith("Expected array"):
-        return """a list, as JSON: '["one", "another"]'"""
+        some = '["one", "another"]'
+        return f"a list, as JSON: '{some}'" if loose else f"a list: {some}"
     if not reason.startswith("Invalid enum value"):
         return ""
     choices = [choice for part in _parts(kind) for choice in get_args(part)]
