@@ -34,7 +34,7 @@ BINARY = frozenset({bytes, bytearray, memoryview})
 TAIL = 20
 """Random digits that an id ends in."""
 DRAWN = 256
-"""Of them are drawn at a time: a draw is a system call that lets go of the interpreter."""
+"""So many are drawn at a time: a draw is a system call that lets go of the interpreter."""
 
 
 class Ledger:

@@ -38,7 +38,7 @@ _PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})")
 class Unsent(logging.Handler):
     """What the sender says of spans that do not arrive, once a minute as `traces_unsent`.
 
-    It says as much of each batch, two times a second, for as long as the receiver is gone.
+    The sender says as much of each batch, two times a second, for as long as the receiver is gone.
 
     Args:
         log: where it goes.

@@ -154,14 +154,14 @@ def hashes(texts: Sequence[str]) -> Iterator[Found]:
     Short texts are looked through together, since the calls cost more than the work.
     """
     together: list[list[bytes]] = []
-    n_bytes = 0
+    n_letters = 0
     for text in texts:
         words = folded(text).encode().split(b" ")
         together.append(words)
-        n_bytes += len(text)
-        if n_bytes >= AT_ONCE:
+        n_letters += len(text)
+        if n_letters >= AT_ONCE:
             yield from _hashes(together)
-            together, n_bytes = [], 0
+            together, n_letters = [], 0
     yield from _hashes(together)
 
 

@@ -129,7 +129,7 @@ class ServerReply(Struct):
 
 
 class AboutBody(Body):
-    """What is it?"""
+    """Which models are there?"""
 
 
 async def written(reply: EmbeddingsReply) -> list[bytes]:
