@@ -173,7 +173,7 @@ TABLE = [
     Bad("link people.csv y.csv --id id", "no column 'town'",
         put("y.csv", "first,last\nanna,koch\n"), where="y.csv", hint="columns: first, last"),
     Bad("link people.csv people.csv --id id --other-id id", "the same records on both sides"),
-    Bad("link --links one", "other.links = 'one'", hint="How many records"),
+    Bad("link --links one", "other.links = 'one'", hint="one of one-to-one"),
     Bad("data check", "no column 'vornam' to compare, which other.names says", both(
         put("y.csv", "vorname\nanna\n"), settings(
             '[data]\npath = "people.csv"\n[other]\npath = "y.csv"\n'

@@ -6,13 +6,17 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import torch
 
 from gemel.arrays import unit_rows
+from gemel.data.schema import Field
+from gemel.encode.row.prepare import RowPrepare
 from gemel.encode.text.tokens import TokenPrepare
 from gemel.train.arrays import Arrays
 from gemel.train.backbones import sentence
 from gemel.train.export import export
 from gemel.train.shrink import int8
+from gemel.train.towers.tabular import RowTower
 
 TEXTS = [f"ein {a} {b} ist kein {b} {a}" for a in ("haus", "hund", "boot") for b in ("rot", "alt")]
 
@@ -52,3 +56,16 @@ def test_what_comes_out_of_a_product_is_not_rounded_again(exported: tuple[bytes,
     assert products and not products & rounded
     cosines = (outputs(smaller, arrays) * outputs(network, arrays)).sum(axis=1)
     assert cosines.min() > 0.995
+
+
+def test_what_is_no_dense_weight_stays_as_it_is() -> None:
+    """Of rows: n-grams, told by exact products, and a stack of matrices, one a field."""
+    fields = (Field("first", "text"), Field("last", "text"))
+    rows = [{"first": text[4:8], "last": text[9:]} for text in TEXTS]
+    prepare = RowPrepare.fit(rows, fields)
+    arrays = prepare(rows)
+    torch.manual_seed(0)
+    network, _ = export(RowTower(prepare, arrays, size="tiny"), arrays)
+    smaller = int8.quantized(network, arrays)
+    assert (outputs(smaller, arrays) * outputs(network, arrays)).sum(axis=1).min() > 0.9999
+    assert "QuantizeLinear" not in {n.op_type for n in onnx.load_from_string(smaller).graph.node}
