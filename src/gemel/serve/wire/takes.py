@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from msgspec import inspect
@@ -26,7 +27,7 @@ def takes(kind: Any, what: str, where: str) -> str:
         what: message of the decoder.
         where: place in the body, such as `records[0].id`; empty for the body itself.
     """
-    found = [inspect.type_info(kind)]
+    found = [_info(kind)]
     for step in _STEP.findall(where):
         found = [below for one in found for below in _below(one, step)]
     flat = [one for some in found for one in _each(some)]
@@ -43,6 +44,12 @@ def takes(kind: Any, what: str, where: str) -> str:
     elif "missing required field" not in what:
         return ""
     return f"fields: {', '.join(names[:MAX_NAMED])}" if names else ""
+
+
+@cache
+def _info(kind: Any) -> inspect.Type:
+    """What a type is made of; whoever sends nonsense makes nobody look that up again."""
+    return inspect.type_info(kind)
 
 
 def _each(kind: Any) -> Iterator[Any]:
