@@ -29,6 +29,7 @@ from tests.serve import small
 import gemel
 from gemel.cli.main import run
 from gemel.client import Client
+from gemel.errors import InvalidInput
 from gemel.serve.context import ROLES
 from gemel.serve.grpc.door import GrpcDoor
 from gemel.serve.grpc.values import to_json
@@ -269,6 +270,40 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
             same(plain(why), house.http("POST", "/v1/explain", asked))
             assert (why.outcome, why.rule) == (hit["decision"], hit["rule"])
             assert why.threshold == hit["threshold"]
+
+
+def test_a_filter_on_an_attribute_that_no_record_has_is_refused_alike(house: House) -> None:
+    query, where, http = json.dumps(ADA), {"twon": "colm"}, house.client
+    body = {"query": ADA, "where": where}
+    says, place, known = "no record has the attribute 'twon'", "where.twon", "'town'"
+    with_label = {**body, "label": "person"}
+    for verb, method, sent in (
+        ("search", "Search", body),
+        ("identify", "Identify", body),
+        ("classify", "Classify", with_label),
+    ):
+        extra = {"label": "person"} if verb == "classify" else {}
+        for ask in (getattr(house.service, verb), getattr(house.typed, verb)):
+            with pytest.raises(InvalidInput, match=says) as caught:
+                ask(ADA, where=where, **extra)
+            assert caught.value.where == place and known in caught.value.hint
+        told = http.post(f"/v1/{verb}", json=sent)
+        problem = told.json()
+        assert (told.status_code, problem["where"]) == (422, place)
+        assert says in problem["detail"] and known in problem["hint"]
+        with pytest.raises(grpc.RpcError, match="'twon'") as failed:
+            house.grpc(method, sent)
+        assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        house.capsys.readouterr()
+        release = house.service.pick().release.id
+        assert run(["gallery", verb, query, "--where", "twon=colm", "-r", release]) == 1
+        seen = house.capsys.readouterr().err
+        assert f"{place}: {says}" in seen and "hint: enroll records with it" in seen
+    queries = [{"query": ADA}] * 20 + [body]
+    said = http.post("/v1/search-batch", json={"queries": queries}).json()
+    assert said["where"] == "queries[20].where.twon"
+    metrics = http.get("/metrics").text
+    assert 'gemel_decisions_total{operation="search",outcome="match"} 0.0' in metrics
 
 
 def test_classify_and_classes(house: House) -> None:

@@ -29,7 +29,7 @@ Query = Annotated[
     list[str], typer.Argument(help="NAME=VALUE words, one JSON object, or an image file.")
 ]
 Where = Annotated[
-    list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records.")
+    list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records; some record must have the attribute.")
 ]
 CategoryOfQuery = Annotated[
     str | None, typer.Option(help="Of the query, where the release decides by category.")

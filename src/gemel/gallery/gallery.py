@@ -114,14 +114,15 @@ class Gallery(Protocol):
         Args:
             query: (d,) or (q, d) unit rows of the space of the gallery.
             k: at least 1; a smaller gallery gives fewer hits.
-            where: only records whose attributes equal these values (a list: one of these). An
-                attribute that no record has matches nothing.
+            where: only records whose attributes equal these values (a list: one of these).
             comparator: that of the release which asks, if not the one the gallery was opened with.
         Returns:
             A list of hits for each query; one list for a single (d,) query.
         Raises:
             DataError: the query is not an embedding of this gallery.
-            InvalidInput: k or where is not what it must be.
+            InvalidInput: k or where is not what it must be, or where names an attribute that no
+                record has. That is known of enrolled records only: where there are none, nothing
+                is found; an attribute that the first record is still to bring is refused.
         """
 
     def get(self, record: str) -> Record:
@@ -132,7 +133,11 @@ class Gallery(Protocol):
         """
 
     def count(self, where: Where | None = None) -> int:
-        """How many records there are, or match a filter."""
+        """How many records there are, or match a filter.
+
+        Raises:
+            InvalidInput: where is not what `search` takes.
+        """
 
     def groups(self, name: str, where: Where | None = None) -> Groups:
         """The records by the value of an attribute; a record without one, or with null, has none.
@@ -141,7 +146,7 @@ class Gallery(Protocol):
             name: of the attribute.
             where: only records that pass this filter.
         Raises:
-            InvalidInput: no record has it, or where is not what it must be.
+            InvalidInput: no record has it, or where is not what `search` takes.
         """
 
     def is_at(self, state: object) -> bool:

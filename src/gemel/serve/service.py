@@ -207,7 +207,8 @@ class Service:
         Args:
             query: the item.
             k: records at most.
-            where: only records whose attributes equal these values.
+            where: only records whose attributes equal these values; an attribute that no record
+                has is refused, unless there are no records.
             category: of the query; None = its own, or unknown.
         Raises:
             InvalidInput: the item cannot be encoded, or k or where are not valid.

@@ -112,6 +112,7 @@ class Find(Struct, frozen=True):
         rows: (n, d) unit rows.
         asked: of each row, how many hits and with which filter.
         stage: see `Move`.
+        places: where in the body each was asked; empty for the body itself.
     """
 
     live: Live
@@ -119,6 +120,7 @@ class Find(Struct, frozen=True):
     rows: Float32
     asked: Sequence[tuple[int, Where | None]]
     stage: str = "search"
+    places: Sequence[str] = ()
 
     lane: Lane = "find"
 
@@ -126,6 +128,13 @@ class Find(Struct, frozen=True):
     def weight(self) -> int:
         """Of it in a batch."""
         return len(self.asked)
+
+    def placed(self, error: Exception, at: int) -> Exception:
+        """The error of one search, which says where in the body that was asked."""
+        if not self.places or not isinstance(error, InvalidInput):
+            return error
+        where = f"{self.places[at]}.{error.where}"
+        return InvalidInput(error.what, where=where, hint=error.hint)
 
 
 Step = Encode | Find | Move
@@ -233,8 +242,8 @@ def _find(works: Sequence[tuple[int, Find]], into: dict[int, Any], outcomes: lis
         try:
             found = step.gallery.search(rows, k, where, comparator=step.live.comparator)
         except Exception as error:  # it is the outcome of those who asked this
-            for i, _ in members:
-                outcomes[i] = error
+            for i, at in members:
+                outcomes[i] = by_work[i].placed(error, at)
             continue
         for (i, at), hits in zip(members, found, strict=True):
             into[i][at] = hits

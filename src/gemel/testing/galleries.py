@@ -80,6 +80,7 @@ def _check_empty(gallery: Gallery, rows: Float32) -> None:
     must(gallery.space_id == SPACE and gallery.dim == DIM, "it is not of the space it was made for")
     must(gallery.count() == 0, "a new gallery has records")
     must(gallery.search(rows[:2], 3) == [[], []], "an empty gallery finds something")
+    must(gallery.search(rows[0], 3, {"colour": "red"}) == [[]], "it refuses a filter, being empty")
     must(gallery.delete(["nobody"]) == 0, "something can be deleted from an empty gallery")
 
 
@@ -125,9 +126,13 @@ def _check_search(gallery: Gallery, rows: Float32) -> None:
     _check_hits(gallery, rows, queries, red, {"colour": "red"})
     some = [i for i in range(N) if i % 3 < 2 and i in (4, 6, 8)]
     _check_hits(gallery, rows, queries, some, {"colour": ["red", "green"], "number": [4, 6, 8]})
-    for where in ({"colour": "blue"}, {"unheard of": 1}):
-        must(gallery.search(queries[:1], 3, where) == [[]], f"{where} matches something")
-        must(gallery.count(where) == 0, f"{where} matches something when counted")
+    blue = {"colour": "blue"}
+    must(gallery.search(queries[:1], 3, blue) == [[]], f"{blue} matches something")
+    must(gallery.count(blue) == 0, f"{blue} matches something when counted")
+    new = {"colour": "red", "unheard of": 1}
+    _refused(InvalidInput, lambda: gallery.search(queries[:1], 3, new), "a filter on what none has")
+    _refused(InvalidInput, lambda: gallery.count(new), "a count by what no record has")
+    _refused(InvalidInput, lambda: gallery.groups("colour", new), "groups by what no record has")
     must(gallery.count({"colour": "red"}) == len(red), "a filter counts other records")
     plain = gallery.search(queries, 5)
     half = gallery.search(queries, 5, comparator=Half())

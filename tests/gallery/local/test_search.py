@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gemel.arrays import unit_rows
 from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
+from gemel.errors import InvalidInput
 from gemel.gallery.candidates import SHORTLIST, best
 from gemel.gallery.local.gallery import LocalGallery
 from gemel.gallery.local.indexer import Indexing
@@ -96,9 +97,24 @@ def test_a_list_means_any_of_and_two_attributes_mean_both(gallery, rows):
     assert gallery.count({"x": None}) == 0
 
 
-def test_an_attribute_that_nobody_has_matches_nothing(gallery, rows):
-    gallery.enroll(["a"], rows[:1], [{"x": 1}])
-    assert gallery.search(rows[0], 5, {"y": 1}) == [[]]
+def test_an_attribute_that_no_record_has_is_refused_by_all_that_take_a_filter(gallery, rows):
+    assert gallery.search(rows[0], 5, {"y": 1}) == [[]], "without records nothing is known"
+    gallery.enroll(["a", "b"], rows[:2], [{"x": 1, "z": None}, {"y": 2}])
+    asked = {"x": 1, "w": 1}
+    for ask in (
+        lambda: gallery.search(rows[0], 5, asked),
+        lambda: gallery.count(asked),
+        lambda: gallery.groups("x", asked),
+        lambda: gallery.as_of(gallery.position()).search(rows[0], 5, asked),
+    ):
+        with pytest.raises(InvalidInput, match="no record has the attribute 'w'") as caught:
+            ask()
+        assert caught.value.where == "where.w" and "'x', 'y', 'z'" in caught.value.hint
+    assert gallery.count({"x": 1, "y": 2}) == 0, "each of them is there"
+    gallery.delete(["b"])
+    with pytest.raises(InvalidInput, match="'y'"):
+        gallery.count({"y": 2})
+    assert gallery.stats().attributes == ("x", "z")
 
 
 def test_all_ties_are_ordered_by_id(gallery, rows):

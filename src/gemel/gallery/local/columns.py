@@ -26,6 +26,10 @@ class Column:
     values: list[Scalar]
     code_of: dict[tuple[type, Scalar], int]
 
+    def is_in(self, live: Bool) -> bool:
+        """Whether a live row has the attribute; live is (n,), of the first slots."""
+        return bool((self.codes[: len(live)][live] != MISSING).any())
+
     def equal(self, wanted: Scalar | Sequence[Scalar]) -> Bool:
         """Which slots have the value, or one of the values: (n,) bool."""
         keys = (key for option in options_of(wanted) for key in _keys(option))
@@ -42,6 +46,14 @@ class AttributeView:
     n: int
     columns: dict[str, Column]
 
+    def names(self, live: Bool) -> list[str]:
+        """The attributes that live rows have, in alphabetical order.
+
+        Args:
+            live: (n,), of these slots.
+        """
+        return sorted(name for name, column in self.columns.items() if column.is_in(live))
+
     def upto(self, n: int) -> AttributeView:
         """The attributes of fewer slots."""
         fewer = {
@@ -56,11 +68,7 @@ class AttributeView:
         return {name: column.values[code] for name, column, code in found if code != MISSING}
 
     def matching(self, where: Where) -> Bool:
-        """Which slots have every attribute that is asked for: (n,) bool.
-
-        An attribute that no row has matches nothing: in a gallery that changes, a filter may be
-        earlier than the first row it is meant for.
-        """
+        """Which slots have every attribute that is asked for: (n,) bool; what none has, none."""
         mask = np.ones(self.n, np.bool_)
         for name, wanted in where.items():
             if name not in self.columns:
@@ -110,7 +118,7 @@ class AttributeTable:
             live: (n,), of all slots in use.
         """
         for name, column in list(self._columns.items()):
-            if not (column.codes[: len(live)][live] != MISSING).any():
+            if not column.is_in(live):
                 del self._columns[name]
 
     def view(self, n: int) -> AttributeView:

@@ -226,7 +226,7 @@ class LocalGallery:
             rows=view.n_live,
             deleted=self._rows.counts()[1],
             bytes=sum(file.stat().st_size for file in self.path.iterdir() if file.is_file()),
-            attributes=tuple(sorted(view.attributes.columns)),
+            attributes=tuple(view.attributes.names(view.live)),
             engine=index.name if index else "scan",
             index_behind=view.n_behind(index.last_seq) if index else 0,
             index_recall=index.recall if index else None,

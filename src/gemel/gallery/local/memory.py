@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
-from gemel.errors import InvalidInput
+from gemel.errors import InvalidInput, quoted
 from gemel.gallery.attributes import Attributes, Where
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.columns import AttributeTable, AttributeView
@@ -21,6 +21,8 @@ from gemel.gallery.local.kept import Kept
 
 MIN_CAPACITY = 256
 MIN_DEAD = 1024
+MAX_SHOWN = 10
+"""Attributes that an error names."""
 
 
 @dataclass(frozen=True)
@@ -69,30 +71,56 @@ class View:
         return np.where(self.seqs[slots] == seqs, slots, -1)
 
 
+def passing(view: View, where: Where) -> Bool:
+    """Which live rows of a view pass a filter: (n,) bool.
+
+    Raises:
+        InvalidInput: there are records, and none has an attribute that the filter names.
+    """
+    allowed = view.live & view.attributes.matching(where)
+    if view.n_live and not allowed.any():
+        known = view.attributes.names(view.live)
+        for name in where:
+            if name not in known:
+                raise _nobody_has(name, f"where.{name[:80]}", known)
+    return allowed
+
+
 def grouped(view: View, name: str, where: Where) -> Groups:
     """The records of a view that have an attribute, and pass a filter.
 
     Raises:
-        InvalidInput: no record has it.
+        InvalidInput: no record has it, or one that the filter names.
     """
     column = view.attributes.columns.get(name)
     codes = np.empty(0, np.int64) if column is None else column.codes[: len(view.live)]
     empty = [] if column is None else [i for i, v in enumerate(column.values) if v is None]
-    allowed = view.live & view.attributes.matching(where)
+    allowed = passing(view, where)
     slots = np.flatnonzero(allowed[: len(codes)] & (codes >= 0) & ~np.isin(codes, empty))
     if column is None or not len(slots):
-        known = ", ".join(sorted(view.attributes.columns)[:10])
-        raise InvalidInput(
-            f"no record {'that passes the filter ' if where else ''}has the attribute {name!r}",
-            where="label",
-            hint="enroll records with it"
-            + (f"; attributes that some record had: {known}" if known else ""),
+        raise _nobody_has(
+            name,
+            "label",
+            view.attributes.names(view.live),
+            "no record that passes the filter" if where else "no record",
         )
     slots = slots[np.argsort(codes[slots], kind="stable")]
     present, starts = np.unique(codes[slots], return_index=True)
     values = [column.values[code] for code in present.tolist()]
     ids = [view.ids[slot] for slot in slots.tolist()]
     return Groups(values, starts, ids, lambda: view.matrix[slots], view)
+
+
+def _nobody_has(
+    name: str, where: str, known: Sequence[str], nobody: str = "no record"
+) -> InvalidInput:
+    shown = ", ".join(quoted(other, 80) for other in known[:MAX_SHOWN])
+    more = ", ..." if len(known) > MAX_SHOWN else ""
+    return InvalidInput(
+        f"{nobody} has the attribute {quoted(name, 80)}",
+        where=where,
+        hint="enroll records with it" + (f"; records have {shown}{more}" if known else ""),
+    )
 
 
 class Memory:

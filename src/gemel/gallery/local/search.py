@@ -18,7 +18,7 @@ from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.attributes import Where
 from gemel.gallery.candidates import COMPARED_ROWS, OVERSAMPLE, SHORTLIST, Hit, best
 from gemel.gallery.engines import Engine
-from gemel.gallery.local.memory import View
+from gemel.gallery.local.memory import View, passing
 
 MAX_FETCH = 8_192
 BLOCK_ROWS = 16_384
@@ -51,10 +51,10 @@ class Search:
 
     @classmethod
     def over(cls, view: View, comparator: Comparator, where: Where) -> Search:
-        """A search of the live rows that pass the filter."""
+        """A search of the live rows that pass the filter; raises what `passing` does."""
         if not where:
             return cls(view, view.live, view.n_live, comparator)
-        allowed = view.live & view.attributes.matching(where)
+        allowed = passing(view, where)
         return cls(view, allowed, int(allowed.sum()), comparator)
 
     def hits(

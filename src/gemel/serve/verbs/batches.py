@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from gemel.gallery.candidates import Hit
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Find, Steps
 from gemel.serve.verbs.search import found
 from gemel.serve.verbs.verify import decided, question
 from gemel.serve.wire.pairs import VerifyBatchBody, VerifyBatchReply, VerifyReply
-from gemel.serve.wire.searches import SearchBatchBody, SearchBatchReply, SearchReply
+from gemel.serve.wire.searches import SearchBatchBody, SearchBatchReply
 
 PIECE = 16
 """Questions that are worked on at once."""
@@ -47,13 +48,17 @@ def search_batch(context: Context, body: SearchBatchBody) -> Steps[SearchBatchRe
     live, gallery = context.live, context.gallery
     items = [(f"queries[{i}].query", q.query, q.category) for i, q in enumerate(body.queries)]
     encoded: Encoded = yield Encode(live, items)
-    results: list[SearchReply] = []
+    hits: list[list[Hit]] = []
     for first in range(0, len(items), PIECE):
         piece = slice(first, first + PIECE)
         asked = [(query.k, query.where) for query in body.queries[piece]]
-        hits = yield Find(live, gallery, encoded.rows[piece], asked, "" if first else "search")
-        results += [
-            found(context, item, of_item, k)
-            for item, of_item, (k, _) in zip(encoded.items[piece], hits, asked, strict=True)
+        places = [f"queries[{first + at}]" for at in range(len(asked))]
+        stage = "" if first else "search"
+        hits += yield Find(live, gallery, encoded.rows[piece], asked, stage, places)
+    # Only now is it known that all can be answered.
+    return SearchBatchReply(
+        [
+            found(context, item, of_item, query.k)
+            for item, of_item, query in zip(encoded.items, hits, body.queries, strict=True)
         ]
-    return SearchBatchReply(results)
+    )

@@ -31,7 +31,11 @@ Mark = Annotated[
     Meta(description="True where the release is unproven: estimated without labels, not measured"),
 ]
 Where = Annotated[
-    Filter | None, Meta(description="Attribute to the value, or list of values, it must have")
+    Filter | None,
+    Meta(
+        description="Attribute to the value, or list of values, it must have; refused if records "
+        "are enrolled and none has the attribute"
+    ),
 ]
 CategoryOfQuery = Annotated[
     str | None, Meta(description="Of the query; candidates have theirs as an attribute")
