@@ -99,6 +99,13 @@ def test_the_same_goal_gives_the_release_that_is_there(project: Path, gemel: Gem
     assert known == {again["manifest"]["id"]}
 
 
+def test_a_rollout_that_never_was_is_no_failure(project: Path, gemel: Gemel) -> None:
+    said = gemel("rollout", "status", "--watch")
+    assert (said.code, said.out) == (0, "")
+    assert "there was no rollout yet" in said.err and "gemel rollout start RELEASE" in said.err
+    assert gemel("rollout", "status", "--json").out == "null\n"
+
+
 def test_another_goal_gives_another_release_in_the_same_space(project: Path, gemel: Gemel) -> None:
     first = json.loads(gemel("release", "show", "--json").out)["manifest"]
     said = gemel("calibrate", "--set", "calibrate.target=eer", "--json")

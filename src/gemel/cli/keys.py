@@ -67,7 +67,10 @@ def rotate(
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
-    """Make a key with the name, role, tenant and limits of another, which stays until revoked."""
+    """Make a key with the name, role, tenant and limits of another, which stays until revoked.
+
+    Until then both have one quota.
+    """
     from gemel.serve.access import keys
 
     project = Project.open(config, sets)

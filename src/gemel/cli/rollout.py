@@ -10,7 +10,6 @@ import typer
 from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, Sets
 from gemel.cli.project import Project
-from gemel.errors import NotFound
 from gemel.serve.rollout.usual import ALPHA, LEAST, SLOW_MS, STEPS
 
 if TYPE_CHECKING:
@@ -90,14 +89,20 @@ def status(
     sets: Sets = None,
     json: AsJson = False,
 ) -> None:
-    """Show the rollout that is under way, or the last one, and what was found."""
+    """Show the rollout that is under way, or the last one, and what was found.
+
+    With --json, null if there never was one.
+    """
     from rich.console import Console
 
     desk = _desk(Project.open(config, sets))
     while True:
         state = desk.state()
         if state is None:
-            raise NotFound("there was no rollout yet", hint="gemel rollout start RELEASE")
+            if json:
+                show.as_json(None)
+            show.say("there was no rollout yet; begin one with: gemel rollout start RELEASE")
+            return
         if watch:
             Console().clear()  # does nothing where stdout is no terminal
         _show(state, json)

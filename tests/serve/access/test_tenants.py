@@ -476,6 +476,22 @@ def test_a_quota_of_a_day_survives_a_restart_and_ends_at_midnight(tmp_path: Path
     access.admit(headers, "reader")
 
 
+def test_a_key_and_those_it_is_replaced_by_have_one_quota(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    for limits, says in ((Limits(per_day=3), "3 times a day"), (Limits(per_second=3), "a second")):
+        made, key = keys.add(file, "shop", "reader", days=9, now=NOW, limits=limits)
+        new, second, _ = keys.rotate(file, made.id, days=None, now=NOW)
+        _, third, _ = keys.rotate(file, new.id, days=None, now=NOW)
+        _, other = keys.add(file, "shop", "reader", days=9, now=NOW, limits=limits)
+        access = Access(file, now=lambda: NOW, clock=lambda: 0.0)
+        for sent in (key, second, third, other):
+            access.admit([(b"authorization", b"Bearer " + sent.encode())], "reader")
+        for sent in (key, second, third):
+            with pytest.raises(RateLimited, match=says):
+                access.admit([(b"authorization", b"Bearer " + sent.encode())], "reader")
+        access.admit([(b"authorization", b"Bearer " + other.encode())], "reader")
+
+
 def test_a_quota_of_a_tenant_is_one_for_all_of_its_keys(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     made = [

@@ -135,7 +135,7 @@ class Access:
             return _Asker(caller, caller.name, self._tokens.limits, said, whose)
         key = self._key(text, keys)
         said = f"a key of role {key.role}"
-        return _Asker(_caller(key), f"key {key.id}", key, said, "this key")
+        return _Asker(_caller(key), key.counted_as, key, said, "this key")
 
     def _bounded(self, caller: Caller) -> Caller:
         """A caller of a tenant, with what all of a tenant's may do."""

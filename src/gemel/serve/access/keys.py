@@ -46,6 +46,7 @@ class Key(Struct, frozen=True, kw_only=True):
         tenant: whose records and decisions it sees; empty for those of the service itself.
         per_day: requests from midnight to midnight (UTC), at most; 0 for any.
         max_records: that the gallery may hold after a change with it; 0 for any.
+        first: id of the key that it came of by rotation; empty for one that came of none.
     """
 
     id: str
@@ -59,6 +60,12 @@ class Key(Struct, frozen=True, kw_only=True):
     tenant: str = ""
     per_day: int = 0
     max_records: int = 0
+    first: str = ""
+
+    @property
+    def counted_as(self) -> str:
+        """What its requests are counted under: a key and those it is replaced by have one quota."""
+        return f"key {self.first or self.id}"
 
     def state(self, now: datetime) -> str:
         """Whether it can be used: valid, revoked or expired."""
@@ -161,7 +168,7 @@ def add(
 def rotate(file: Path, name: str, *, days: int | None, now: datetime) -> tuple[Key, str, Key]:
     """What is kept of a new key that may do what another may, the key, and that other one.
 
-    The other one stays valid until it is revoked or expires.
+    The other one stays valid until it is revoked or expires; both have one quota.
 
     Args:
         file: of the keys.
@@ -178,6 +185,7 @@ def rotate(file: Path, name: str, *, days: int | None, now: datetime) -> tuple[K
         kept = msgspec.structs.replace(
             old,
             id=number,
+            first=old.first or old.id,
             digest=digest_of(key.encode()),
             created=_time(now),
             expires=_time(now + (lasts if days is None else timedelta(days=days))),
