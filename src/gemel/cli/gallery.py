@@ -29,7 +29,12 @@ Query = Annotated[
     list[str], typer.Argument(help="NAME=VALUE words, one JSON object, or an image file.")
 ]
 Where = Annotated[
-    list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="Only such records; some record must have the attribute.")
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="NAME=VALUE",
+        help="Only such records; some record must have the attribute.",
+    ),
 ]
 CategoryOfQuery = Annotated[
     str | None, typer.Option(help="Of the query, where the release decides by category.")

@@ -316,9 +316,9 @@ def test_who_is_forestalled_says_how_the_other_ended_it(
     """As where two services find a candidate worse in the same second."""
     good, log, end = project.put(1e-5), io.StringIO(), project.desk.end
 
-    def forestalled(status: Any, *, actor: str, reason: str) -> Any:
+    def forestalled(status: Any, **how: Any) -> Any:
         end("rolled_back", actor="other", reason="worse")
-        return end(status, actor=actor, reason=reason)
+        return end(status, **how)
 
     with house(project, log=log_to(log)) as at:
         start(project, good)
@@ -330,6 +330,61 @@ def test_who_is_forestalled_says_how_the_other_ended_it(
     told = [json.loads(line) for line in log.getvalue().splitlines()]
     ended = [line for line in told if line["event"] == "rollout_ended"]
     assert [(line["status"], line["reason"]) for line in ended] == [("rolled_back", "worse")]
+
+
+def test_what_is_found_of_one_rollout_says_nothing_of_the_next(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where somebody ends the first and begins another between a look and what follows from it."""
+    first, second = project.put(1e-5), project.put(2e-5)
+    desk, other = project.desk, Desk(project.store)
+
+    def replaced(do: Any) -> Any:
+        def done(*asked: Any, **how: Any) -> Any:
+            monkeypatch.undo()
+            other.abort(actor="ann", reason="another one")
+            start(project, second, steps=(30.0, 60.0))
+            return do(*asked, **how)
+
+        return done
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise GateFailed("it is worse")
+
+    moments: list[tuple[str, Any, str, Any]] = [
+        ("opens", project.store, "get", lambda *_: 1 / 0),
+        ("ends", desk, "end", desk.end),
+        ("steps", desk, "move", desk.move),
+        ("promotes", desk, "promote", desk.promote),
+        ("has promoted", gates, "promote", lambda *_, **__: None),
+        ("pauses", gates, "promote", refused),
+    ]
+    with house(project) as at:
+        pilot = at.follower.pilot
+        assert pilot is not None
+        for moment, of, name, do in moments:
+            start(project, first, steps=(50.0, 80.0) if moment == "steps" else (50.0,))
+            if moment != "opens":
+                at.look()
+            state = desk.state()
+            assert state is not None and state.plan.release == first.id
+            monkeypatch.setattr(of, name, replaced(do))
+            if moment == "opens":
+                at.look()
+            elif moment == "ends":
+                pilot._overtaken(state)
+            else:
+                pilot._go_on(state)
+            now = desk.state()
+            assert now is not None and now.plan.release == second.id, moment
+            assert (now.status, now.step) == ("running", 0), moment
+            pointers = {"stable": project.stable.id, "canary": second.id, "shadow": None}
+            assert project.store.pointers() == pointers, moment
+            at.look()
+            trial = at.service.arms.trial
+            assert trial is not None and trial.live.release.id == second.id, moment
+            desk.abort(actor="ann")
+            at.look()
 
 
 def test_of_two_that_begin_at_once_the_second_moves_nothing(

@@ -92,6 +92,10 @@ class Wish(Struct, frozen=True, kw_only=True):
 class Desk:
     """The rollouts of one store, of which one is under way at most.
 
+    Who judges one names it (`of`, the id of its plan): between a look and what follows from it,
+    somebody else may have ended that one and begun another, which is then left alone. Without a
+    name, it is the one that is under way.
+
     Args:
         store: with the releases, the pointers and the row.
         enrolled: counts the records that a release would search; None asks nothing about them.
@@ -146,28 +150,29 @@ class Desk:
         self.store.point(_pointer(mode), candidate.id, actor=actor, reason=f"rollout {plan.id}")
         return state
 
-    def pause(self, *, actor: str, reason: str = "") -> State:
+    def pause(self, *, actor: str, reason: str = "", of: str | None = None) -> State:
         """Take no further step; the candidate keeps its share, and can still be rolled back."""
-        return self.move("pause", {"status": "paused", "reason": reason or "paused"}, actor=actor)
+        change: dict[str, object] = {"status": "paused", "reason": reason or "paused"}
+        return self.move("pause", change, actor=actor, of=of)
 
     def resume(self, *, actor: str, reason: str = "") -> State:
         """Go on with a rollout that was paused."""
         change: dict[str, object] = {"status": "running", "reason": reason or "resumed"}
         return self.move("resume", change, actor=actor)
 
-    def abort(self, *, actor: str, reason: str = "") -> State:
+    def abort(self, *, actor: str, reason: str = "", of: str | None = None) -> State:
         """End a rollout; stable answers everybody again."""
-        return self.end("aborted", actor=actor, reason=reason or f"aborted by {actor}")
+        return self.end("aborted", actor=actor, reason=reason or f"aborted by {actor}", of=of)
 
-    def promote(self, *, actor: str, reason: str = "") -> State:
+    def promote(self, *, actor: str, reason: str = "", of: str | None = None) -> State:
         """Make the candidate stable, if it passes its gates.
 
         Raises:
             GateFailed: it does not; the rollout goes on.
             PointerMoved: stable is not what the candidate was compared with.
-            RolloutConflict: none is under way.
+            RolloutConflict: none is under way, or another one.
         """
-        plan = self._active().plan
+        plan = _required(self.state(), of=of).plan
         said = reason or f"promoted by {actor}"
         gates.promote(
             self.store,
@@ -177,29 +182,31 @@ class Desk:
             enrolled=self.enrolled,
             expected=plan.stable,
         )
-        return self.end("promoted", actor=actor, reason=said)
+        return self.end("promoted", actor=actor, reason=said, of=plan.id)
 
-    def end(self, status: Status, *, actor: str, reason: str) -> State:
+    def end(self, status: Status, *, actor: str, reason: str, of: str | None = None) -> State:
         """End a rollout, and take its pointer away.
 
         Raises:
-            RolloutConflict: none is under way.
+            RolloutConflict: none is under way, or another one.
         """
-        state = self.move(status, {"status": status, "reason": reason}, actor=actor)
+        state = self.move(status, {"status": status, "reason": reason}, actor=actor, of=of)
         pointer, ours = _pointer(state.plan.mode), state.plan.release
         with suppress(PointerMoved):  # somebody uses it for something else by now
             self.store.point(pointer, None, actor=actor, reason=reason, expected=ours)
         return state
 
-    def move(self, action: str, change: dict[str, object], *, actor: str) -> State:
+    def move(
+        self, action: str, change: dict[str, object], *, actor: str, of: str | None = None
+    ) -> State:
         """Change the rollout that is under way, noted in the ledger first.
 
         Raises:
-            RolloutConflict: none is under way.
+            RolloutConflict: none is under way, or another one.
         """
 
         def decide(state: State | None) -> State:
-            moved = msgspec.structs.replace(_required(state), moved=_now(), **change)
+            moved = msgspec.structs.replace(_required(state, of=of), moved=_now(), **change)
             self._note(action, moved, actor)
             return moved
 
@@ -222,9 +229,6 @@ class Desk:
             return None if found is None else _written(found)
 
         return _read(self.store.change_rollout(change))
-
-    def _active(self) -> State:
-        return _required(self.state())
 
     def _change(self, decide: Callable[[State | None], State]) -> State:
         text = self.store.change_rollout(lambda text: _written(decide(_read(text))))
@@ -258,10 +262,15 @@ def _pointer(mode: Mode) -> str:
     return "shadow" if mode == "shadow" else "canary"
 
 
-def _required(state: State | None, *, is_active: bool = True) -> State:
+def _required(state: State | None, *, is_active: bool = True, of: str | None = None) -> State:
     if state is None or (is_active and not state.is_active):
         raise RolloutConflict(
             "no rollout is under way", hint="begin one with: gemel rollout start RELEASE"
+        )
+    if of not in (None, state.plan.id):
+        raise RolloutConflict(
+            f"rollout {of} has ended, that of {state.plan.release[:12]} is under way",
+            hint="see: gemel rollout status",
         )
     return state
 

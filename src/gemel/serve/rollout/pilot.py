@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -101,7 +102,9 @@ class Pilot:
         gap = self._arms.gap
         if gap is not None and gap[0] is trial.live:
             self._log.error("rollout_failed", release=state.plan.release, exc_info=gap[1])
-            self._finish("rolled_back", "its gallery missed a change that was made meanwhile")
+            self._finish(
+                state, "rolled_back", "its gallery missed a change that was made meanwhile"
+            )
             return
         if trial.share != state.share:
             trial.watch.step = state.step
@@ -146,7 +149,7 @@ class Pilot:
         except Exception as error:  # whatever it is, stable goes on
             cause = error.what if isinstance(error, GemelError) else "internal error"
             self._log.error("rollout_failed", release=plan.release, exc_info=error)
-            self._finish("rolled_back", f"it cannot be served: {cause}")
+            self._finish(state, "rolled_back", f"it cannot be served: {cause}")
             return None
         watch = Watch(plan)
         watch.step = state.step
@@ -206,9 +209,9 @@ class Pilot:
         """Stable moved: to the candidate by somebody's hand, or elsewhere."""
         now = self._arms.stable.release
         if now.id == state.plan.release:
-            self._finish("promoted", "stable points at it")
+            self._finish(state, "promoted", "stable points at it")
         else:
-            self._finish("aborted", f"stable points at {now.short_id} by now")
+            self._finish(state, "aborted", f"stable points at {now.short_id} by now")
 
     def _judge(self, trial: Trial, state: State) -> None:
         """Put what was seen into the row, and go on, back, or nowhere."""
@@ -224,7 +227,7 @@ class Pilot:
         if kept is None or kept.plan.id != trial.id:
             return
         if verdict.verdict == "worse":
-            self._finish("rolled_back", "; ".join(verdict.reasons))
+            self._finish(state, "rolled_back", "; ".join(verdict.reasons))
         elif goes_on and kept.step == state.step and kept.status == "running":
             self._go_on(kept)
 
@@ -236,24 +239,24 @@ class Pilot:
 
     def _go_on(self, state: State) -> None:
         """The next step, or after the last one promotion, if the gates allow it."""
-        try:
-            if state.step + 1 < len(state.plan.steps):
-                share = state.plan.share(state.step + 1)
-                change: dict[str, object] = {"step": state.step + 1, "reason": f"{share:.0%}"}
-                self._desk.move("step", change, actor=ACTOR)
-            else:
-                # The candidate stays open: the service changes over to it as it is.
-                self._desk.promote(actor=ACTOR, reason="not worse than stable")
-        except GateFailed as error:
-            self._desk.pause(actor=ACTOR, reason=f"not promoted: {error.what}")
-        except (PointerMoved, RolloutConflict):
-            pass  # somebody else came first; the next look shows what they did
+        of = state.plan.id
+        with suppress(PointerMoved, RolloutConflict):  # who came first did what the next look shows
+            try:
+                if state.step + 1 < len(state.plan.steps):
+                    share = state.plan.share(state.step + 1)
+                    change: dict[str, object] = {"step": state.step + 1, "reason": f"{share:.0%}"}
+                    self._desk.move("step", change, actor=ACTOR, of=of)
+                else:
+                    # The candidate stays open: the service changes over to it as it is.
+                    self._desk.promote(actor=ACTOR, reason="not worse than stable", of=of)
+            except GateFailed as error:
+                self._desk.pause(actor=ACTOR, reason=f"not promoted: {error.what}", of=of)
 
-    def _finish(self, status: Any, reason: str) -> None:
+    def _finish(self, state: State, status: Any, reason: str) -> None:
         """End the rollout here at once, then in the store."""
         trial, self._arms.trial = self._arms.trial, None
         try:
-            state = self._desk.end(status, actor=ACTOR, reason=reason)
+            self._desk.end(status, actor=ACTOR, reason=reason, of=state.plan.id)
         except RolloutConflict:  # somebody else came first
             if trial is not None:
                 self._left(trial, self._desk.state())

@@ -63,7 +63,8 @@ def hook(context: Context, body: HookBody) -> Steps[RolloutReply]:
     if state.is_active:
         if asked.hook == "post-rollout" and body.phase == FAILED:
             where = f"{body.namespace}/{body.name}"
-            state = desk.abort(actor=context.caller.name, reason=f"{where} was rolled back")
+            actor, reason = context.caller.name, f"{where} was rolled back"
+            state = desk.abort(actor=actor, reason=reason, of=state.plan.id)
         elif asked.hook == "confirm-promotion":
             desk.check(state.plan)
     return said(state)
