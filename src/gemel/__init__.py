@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gemel.release.release import Release
     from gemel.release.store import Store
     from gemel.serve.http.app import create_app
+    from gemel.serve.removal import remove_releases
     from gemel.serve.service import Service
     from gemel.settings import TrainSettings
     from gemel.train.estimator import SiameseEstimator
@@ -67,6 +68,7 @@ __all__ = [
     "from_rows",
     "promote",
     "read",
+    "remove_releases",
     "shrink",
     "train_encoder",
 ]
@@ -99,6 +101,7 @@ _PLACES = {
     "from_rows": "data.records",
     "promote": "release.gates",
     "read": "data.records",
+    "remove_releases": "serve.removal",
     "shrink": "train.shrink.shrink",
     "train_encoder": "train.fit:train",
 }

@@ -160,6 +160,32 @@ def rollback(
 
 
 @app.command()
+def remove(
+    names: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Release ids, or unique starts of them.")
+    ],
+    config: ConfigFile = None,
+    sets: Sets = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Take releases off the shelf that nothing needs: all of them or, if one is needed, none.
+
+    Needed is what a pointer names, what a rollback would go to, what a rollout compares, and the
+    last release of a space with records in its gallery. The ledger keeps what was decided.
+    """
+    from gemel.serve.removal import remove_releases
+
+    project = Project.open(config, sets)
+    gone = remove_releases(
+        project.store(), names, actor=project.actor, enrolled=project.enrolled, dry_run=dry_run
+    )
+    if not dry_run:
+        project.keep_head()
+    words = "would remove" if dry_run else "removed"
+    show.say(f"{words} {number_of(len(gone), 'release')}: {', '.join(i[:12] for i in gone)}")
+
+
+@app.command()
 def verify(
     name: Maybe = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
 ) -> None:

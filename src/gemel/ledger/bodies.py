@@ -195,6 +195,7 @@ BODIES: dict[str, type[Body]] = {
     "verdict": Answered,
     "release.point": Pointed,
     "release.rollback": Pointed,
+    "release.remove": Body,
     "rollout.start": Tried,
     "rollout.step": Tried,
     "rollout.pause": Tried,

@@ -125,6 +125,8 @@ class Store:
             _check_expected(pointer, current, expected)
             if so_far and current == target:
                 return None
+            if target is not None:
+                self.shelf.find(target)  # it may have been removed meanwhile
             return Move(0, pointer, "point", target, current, actor, reason, _time(now))
 
         return self._moves.change(pointer, decide, self._note)

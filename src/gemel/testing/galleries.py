@@ -129,7 +129,7 @@ def _check_search(gallery: Gallery, rows: Float32) -> None:
     blue = {"colour": "blue"}
     must(gallery.search(queries[:1], 3, blue) == [[]], f"{blue} matches something")
     must(gallery.count(blue) == 0, f"{blue} matches something when counted")
-    new = {"colour": "red", "unheard of": 1}
+    new: dict[str, str | int] = {"colour": "red", "unheard of": 1}
     _refused(InvalidInput, lambda: gallery.search(queries[:1], 3, new), "a filter on what none has")
     _refused(InvalidInput, lambda: gallery.count(new), "a count by what no record has")
     _refused(InvalidInput, lambda: gallery.groups("colour", new), "groups by what no record has")

@@ -21,7 +21,7 @@ from gemel.release.compare.predicted import predicted_flips
 from gemel.release.gates import Enrolled
 from gemel.release.release import Release
 from gemel.release.store import Store
-from gemel.serve.rollout.plan import Mode, Plan, State, Status
+from gemel.serve.rollout.plan import Mode, Plan, State, Status, of_row
 from gemel.serve.rollout.usual import ALPHA, LEAST, SLOW_MS, STEPS
 
 MAX_FLIPS = 0.1
@@ -106,7 +106,7 @@ class Desk:
 
     def state(self) -> State | None:
         """The rollout that is under way, or the last one."""
-        return _read(self.store.rollout())
+        return of_row(self.store.rollout())
 
     def start(self, wish: Wish, *, actor: str, reason: str = "") -> State:
         """Begin a rollout, after what must hold before anything is measured.
@@ -224,15 +224,15 @@ class Desk:
         """Keep what a process has seen: the rollout that is under way, changed by `decide`."""
 
         def change(text: str | None) -> str | None:
-            state = _read(text)
+            state = of_row(text)
             found = None if state is None or not state.is_active else decide(state)
             return None if found is None else _written(found)
 
-        return _read(self.store.change_rollout(change))
+        return of_row(self.store.change_rollout(change))
 
     def _change(self, decide: Callable[[State | None], State]) -> State:
-        text = self.store.change_rollout(lambda text: _written(decide(_read(text))))
-        return _required(_read(text), is_active=False)
+        text = self.store.change_rollout(lambda text: _written(decide(of_row(text))))
+        return _required(of_row(text), is_active=False)
 
     def _check(self, candidate: Release, stable: Release, mode: Mode) -> None:
         """Return if the candidate may be tried: all gates for a canary, the hard ones for a shadow.
@@ -292,10 +292,6 @@ def _flips(stable: Release, candidate: Release) -> float:
     """Share of decisions that may differ: what the gold sets say and some more, or a default."""
     predicted = predicted_flips(stable, candidate)
     return MAX_FLIPS if predicted is None else min(0.5, predicted + ABOVE_GOLD)
-
-
-def _read(text: str | None) -> State | None:
-    return None if text is None else msgspec.json.decode(text, type=State)
 
 
 def _written(state: State) -> str:

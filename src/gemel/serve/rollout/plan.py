@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from gemel.serve.rollout.evalues import Falls, Share
@@ -170,3 +171,8 @@ class State(Struct, frozen=True, kw_only=True):
     def share(self) -> float:
         """Of the subjects that the candidate answers now."""
         return self.plan.share(self.step) if self.is_active else 0.0
+
+
+def of_row(row: str | None) -> State | None:
+    """The rollout that a row of the store holds; None where there never was one."""
+    return None if row is None else msgspec.json.decode(row, type=State)
