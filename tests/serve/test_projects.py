@@ -118,6 +118,25 @@ def test_a_project_without_keys_answers_nobody_beside_one_that_has_some(town: To
         assert town.ask("two", "/v1/records/p0", key=sent).status_code == 403
 
 
+def test_none_starts_beside_one_whose_keys_cannot_be_read(tmp_path: Path) -> None:
+    for name in ("main", "projects/one", "projects/two"):
+        shutil.copytree(KEPT, tmp_path / name)
+    (tmp_path / "projects" / "one" / "gemel.toml").write_text("[nonsense]")  # of interest to itself
+    file = tmp_path / "projects" / "two" / "state" / "keys.json"
+    keys.add(file, "ann", "reader", days=9, now=datetime.now(UTC))
+    sets = [f"serve.projects={tmp_path / 'projects'}"]
+    project = Project.open(tmp_path / "main" / "gemel.toml", sets)
+    with application(project, log_to(level="critical")):
+        pass
+    file.write_bytes(file.read_bytes()[:-9])
+    with (
+        pytest.raises(ConfigError, match="not a file of keys") as caught,
+        application(project, log_to(level="critical")),
+    ):
+        pass
+    assert caught.value.where == str(file) and "put a copy of it back" in caught.value.hint
+
+
 def test_what_is_no_project_is_not_found(town: Town) -> None:
     names = ("none", "empty", "..", "%2e%2e", "one%2f..", "ONE", "", ".", "one/../two%00")
     for path in ("/projects/one", *(f"/projects/{name}/x/v1/y" for name in names)):

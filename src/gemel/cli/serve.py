@@ -128,7 +128,6 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
     """
     from gemel.console import pages
     from gemel.serve.access.access import GRANTED, Access, Quotas
-    from gemel.serve.access.keys import read
     from gemel.serve.access.tokens import Tokens
     from gemel.serve.access.usage import Usage
     from gemel.serve.http.app import create_app
@@ -201,22 +200,44 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
         usage.start()
         opened.callback(usage.stop)
         quotas = Quotas(settings.tenant_per_day, settings.tenant_records)
-        if project.keys_file.exists():
-            read(project.keys_file)  # else nobody could come in, and nothing would say so
+        _check_keys(project)
         access = Access(project.keys_file, log, tokens, usage=usage, of_tenants=quotas)
         shown = pages.handlers(service) if beside else None
         others = _projects(project, log) if beside and settings.projects else None
         yield create_app(service, settings, log=log, pages=shown, access=access, projects=others)
 
 
+def _check_keys(project: Project) -> None:
+    """Return if its keys can be read: else nobody could come in, and nothing would say so.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    from gemel.serve.access.keys import read
+
+    if project.keys_file.exists():
+        read(project.keys_file)
+
+
 def _projects(project: Project, log: Any) -> Projects:
-    """The further projects that the settings name."""
+    """The further projects that the settings name.
+
+    Raises:
+        ConfigError: the folder is not there, or the keys of one cannot be read.
+    """
     from gemel.serve.access.access import Access
-    from gemel.serve.projects import Projects
+    from gemel.serve.projects import NAME, Projects
 
     folder = project.config.at(project.config.serve.projects)
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where="serve.projects", hint=f"make {folder}")
+    for file in sorted(folder.glob(f"*/{FILE}")):
+        if NAME.fullmatch(file.parent.name):
+            try:
+                its = Project.open(file)
+            except ConfigError:
+                continue  # which whoever asks for it is told
+            _check_keys(its)
 
     def named(name: str) -> Project:
         file = folder / name / FILE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gemel.client.answers import AGAIN, Patience, read
 from gemel.client.asks import Ask
-from gemel.client.trust import Pem, trust
+from gemel.client.trust import Pem, trust, why_not
 from gemel.client.verbs import Verbs
 from gemel.errors import ServiceUnreachable
 
@@ -53,7 +53,7 @@ class _Connected(Verbs):
         if subject:
             said["x-gemel-subject"] = subject
         self.url = url.rstrip("/")
-        verify = trust(ca, cert, cert_key)
+        self._ca, verify = ca, trust(ca, cert, cert_key)
         self._pool = self._open(self.url, timeout=timeout_s, headers=said, verify=verify)
         self._patience = Patience(retries, random.Random())
 
@@ -77,7 +77,7 @@ class _Connected(Verbs):
                 return None
             return self._patience.wait_s(attempt, came.headers.get("retry-after"))
         if "CERTIFICATE_VERIFY_FAILED" in str(came):
-            hint = "if its certificate is of your own authority, name that: ca='ca.pem'"
+            hint = why_not(str(came), self._ca)
             raise ServiceUnreachable(str(came), where=self.url, hint=hint) from came
         never_sent = isinstance(came, httpx.ConnectError | httpx.ConnectTimeout)
         wait_s = self._patience.wait_s(attempt) if never_sent or ask.twice else None

@@ -53,6 +53,28 @@ def trust(ca: Pem | None, cert: Pem | None, key: Pem | None) -> ssl.SSLContext |
     return context
 
 
+def why_not(said: str, ca: Pem | None) -> str:
+    """What to do about a certificate of a service that was not accepted.
+
+    Args:
+        said: by the TLS library.
+        ca: as for `trust`.
+    """
+    for word, hint in _REASONS.items():
+        if word in said.lower():
+            return hint
+    if ca is None:
+        return "if its certificate is of your own authority, name that: ca='ca.pem'"
+    return f"it is signed by no authority of {ca}: name the one that signed it, or that one's"
+
+
+_REASONS = {
+    "mismatch": "ask it by a name or an address that its certificate is for",
+    "has expired": "the service needs a new certificate; if it has one, restart it",
+    "not yet valid": "look at the clocks here and there",
+}
+
+
 def _no_password() -> str:
     """Nothing: else a person would be asked for it at the terminal."""
     return ""

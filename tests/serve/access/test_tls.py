@@ -39,21 +39,19 @@ run(app, settings, on_ready=lambda url: print(url, flush=True))
 """
 
 
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def signed(folder: Path, *, until: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
     """A certificate of this machine that is its own authority, and its key."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gemel test")])
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + until)
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    folder = tmp_path_factory.mktemp("pem")
     files = folder / "cert.pem", folder / "key.pem"
     files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
     files[1].write_bytes(
@@ -64,6 +62,11 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         )
     )
     return files
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return signed(tmp_path_factory.mktemp("pem"))
 
 
 @contextmanager
@@ -103,6 +106,20 @@ def test_our_client_trusts_the_authority_and_shows_the_certificate_it_is_given(
             with Client(url, **shown) as service, pytest.raises(ServiceUnreachable) as caught:
                 service.ready()
             assert ("ca=" in str(caught.value.hint)) is (not shown), caught.value.hint
+        own, _ = signed(tmp_path)
+        by_name = url.replace("127.0.0.1", "localhost")
+        for asked, ca, says in (
+            (url, own, f"signed by no authority of {own}"),
+            (by_name, pem[0], "a name or an address that its certificate is for"),
+        ):
+            with Client(asked, ca=ca) as service, pytest.raises(ServiceUnreachable) as caught:
+                service.ready()
+            assert says in caught.value.hint and "ca=" not in caught.value.hint
+    old = signed(tmp_path, until=timedelta(days=-1))
+    with serving(release, *old, "") as url, Client(url, ca=old[0]) as service:
+        with pytest.raises(ServiceUnreachable, match="expired") as caught:
+            service.ready()
+        assert "needs a new certificate" in caught.value.hint
     (other := tmp_path / "none.pem").write_text("no certificate")
     gone = tmp_path / "gone.pem"
     for wrong in ({"ca": gone}, {"ca": ""}, {"ca": other}, {"cert": other}, {"cert_key": pem[1]}):
