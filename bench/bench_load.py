@@ -139,7 +139,7 @@ def load(url: str, state: Path, rate: float, seconds: float) -> list[Any]:
     command = [sys.executable, str(HERE / "load_client.py"), f"{url}{ROUTE}"]
     command += [str(state / "bodies"), str(rate), str(seconds), str(DEADLINE_MS)]
     said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return [tuple(one) for one in json.loads(said.stdout)]
+    return [tuple(one) for one in json.loads(said.stdout)["asked"]]
 
 
 def memory_mb(pid: int) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.console.test_pages import CHROMIUM, dumped
+from tests.console.test_pages import dumped
 
 import gemel
 from gemel.cli.main import run
@@ -129,7 +129,6 @@ def test_it_is_served(project: Path) -> None:
             assert reply.status_code == 422 and reply.json()["where"].startswith("left"), wrong
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_the_page_takes_a_picture_or_a_text_on_each_side(project: Path, tmp_path: Path) -> None:
     service = Service(Store(project / ".gemel").get("stable"))
     with running(create_app(service, pages=pages.handlers(service))) as url:

@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 import soundfile
 from tests.cli import over_http
-from tests.console.test_pages import CHROMIUM, dumped
+from tests.console.test_pages import dumped
 from tests.encode import voices
 
 import gemel
@@ -174,7 +174,6 @@ def test_on_a_device_the_same_sound_gives_the_same(
     assert np.mean(apart <= 1e-4) > 0.8 and apart.max() < 5e-3, apart
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_the_page_takes_recordings_and_says_what_speaks_for_a_match(
     project: Path, tmp_path: Path
 ) -> None:

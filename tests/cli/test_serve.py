@@ -141,6 +141,24 @@ def test_a_gallery_that_was_lost_is_no_empty_one(project: Path, gemel: Gemel) ->
         assert "warning" not in ask(url + "/readyz"), "it is new"
 
 
+def test_a_gallery_that_was_emptied_by_hand_is_no_lost_one(project: Path, gemel: Gemel) -> None:
+    ids = [row.split(",")[0] for row in (project / "people.csv").read_text().splitlines()[1:]]
+    assert gemel("gallery", "delete", *ids[1:]).code == 0
+    written, new = io.StringIO(), {"records": [{"id": "r", "payload": PAIR["left"]}]}
+    log = log_to(written)
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        assert ask(url + "/v1/records", new)["count"] == 2
+    assert gemel("gallery", "delete", ids[0], "r", "nobody").code == 0
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        assert "warning" not in ask(url + "/readyz"), "its owner took them out"
+    assert '"gallery_empty"' not in written.getvalue()
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        ask(url + "/v1/records", new)
+    shutil.rmtree(project / ".gemel" / "gallery")
+    with application(Project.open(), log) as app, server.running(app, log=log) as url:
+        assert "records were enrolled" in ask(url + "/readyz")["warning"]
+
+
 def test_the_page_on_tenants_is_right(project: Path, gemel: Gemel) -> None:
     page = Path(__file__).parents[2] / "docs" / "how-to" / "tenants.md"
     made, after = re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.S)

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from tests.cli import over_http
-from tests.console.test_pages import CHROMIUM, dumped
+from tests.console.test_pages import dumped
 
 import gemel
 from gemel.cli.main import run
@@ -143,7 +143,6 @@ def test_a_table_without_a_text(tmp_path: Path) -> None:
         gemel.read(tmp_path / "numbers.csv", kind="text", identity="of")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_the_page_takes_texts_and_says_what_speaks_for_a_match(
     project: Path, tmp_path: Path
 ) -> None:

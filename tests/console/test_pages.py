@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from html import unescape
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from tests.programs import CHROMIUM, require
 from tests.serve import small
 
 from gemel.console import pages
@@ -22,7 +22,6 @@ from gemel.serve.http.server import running
 from gemel.serve.service import Service
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -38,6 +37,7 @@ FLAGS = [
 
 def dumped(url: str, profile: Path) -> str:
     """A page as a browser has built it."""
+    require(chromium=CHROMIUM)
     done = subprocess.run(
         [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "--dump-dom", url],
         capture_output=True,
@@ -103,7 +103,6 @@ def test_an_unknown_page_is_a_problem_like_any_other(url: str) -> None:
     assert (reply.status_code, reply.json()["code"]) == (404, "unknown_path")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_shows_decisions_and_hostile_values_as_text(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/?example=1", tmp_path)
     assert page.count('data-field="born"') == 3
@@ -117,7 +116,6 @@ def test_a_browser_shows_decisions_and_hostile_values_as_text(url: str, tmp_path
     assert 'class="problem"' not in page.split("<main>")[1]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_begins_with_an_example_that_leaves_no_trace(tmp_path: Path) -> None:
     release = small.release(tmp_path / "release")
     ledger = Ledger.open(tmp_path / "ledger.db")
@@ -135,7 +133,6 @@ def test_a_browser_begins_with_an_example_that_leaves_no_trace(tmp_path: Path) -
     assert len(shown) == 2 and "score" in shown[1] and ">threshold<" not in shown[0]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_reads_a_file_as_it_comes(tmp_path: Path) -> None:
     """Quotes, a separator within them, a mark at the start, lines of Windows, an empty cell."""
     text = '\ufefflast;born;first\r\nO\'Neil;1970;"An;na ""B"""\r\nMeyer;;Bert\r\n\r\n'
@@ -154,7 +151,6 @@ def test_a_browser_reads_a_file_as_it_comes(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_shows_the_routes(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/console/api.html", tmp_path)
     routes = httpx.get(f"{url}/openapi.json").json()["paths"]
@@ -164,7 +160,6 @@ def test_a_browser_shows_the_routes(url: str, tmp_path: Path) -> None:
     assert 'class="problem"' not in page.split("<main")[1]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_shows_why(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/?example=why", tmp_path)
     fields, words = 3, 3  # the record that is found has markup in its last name
@@ -174,7 +169,6 @@ def test_a_browser_shows_why(url: str, tmp_path: Path) -> None:
     assert 'class="problem"' not in page.split("<main>")[1]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_tints_both_images(tmp_path: Path) -> None:
     service = Service(small.image_release(tmp_path / "release"))
     with running(create_app(service, pages=pages.handlers(service))) as url:

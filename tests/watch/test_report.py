@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from PIL import Image
+from tests.programs import CHROMIUM, require
 
 from gemel import figures
 from gemel.arrays import unit_rows
@@ -33,7 +33,6 @@ from gemel.watch.report import render
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 VOID = {"meta", "img", "br", "hr", "input", "link", "wbr"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Page(HTMLParser):
@@ -409,10 +408,10 @@ def test_where_nothing_was_missed_no_line_goes_through_the_chart(release: Releas
     assert [ends for ends in re.findall(lines, again) if ends[0] == ends[1]]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_the_slider_begins_at_the_release_and_counts_what_eval_counted(
     html: str, release: Release, tmp_path: Path
 ) -> None:
+    require(chromium=CHROMIUM)
     file, at = tmp_path / "report.html", release.evidence.eval
     moved = (
         "addEventListener('load', () => { const at = document.querySelector('[name=threshold]'); "

@@ -177,8 +177,7 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
             tenants=tenants,
         )
         if not gallery.count():
-            enrolled = ledger.entries(kind="enroll", limit=1)
-            service.had_records = bool(enrolled or project.elsewhere(release))
+            service.had_records = _lacks_records(project, release, ledger)
             if service.had_records:
                 log.warning("gallery_empty", release=release.id, space=release.space_id)
         follower = Follower(
@@ -205,6 +204,17 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
         shown = pages.handlers(service) if beside else None
         others = _projects(project, log) if beside and settings.projects else None
         yield create_app(service, settings, log=log, pages=shown, access=access, projects=others)
+
+
+def _lacks_records(project: Project, release: Release, ledger: Ledger) -> bool:
+    """Whether an empty gallery should have records: nobody took out all that were enrolled."""
+    from gemel.ledger.changes import DELETE, ENROLL, balances
+
+    left = balances(entry for kind in (ENROLL, DELETE) for entry in ledger.of_kind(kind))
+    own = [n for space, n in left.items() if space in (release.space_id, "")]
+    if own:
+        return sum(own) > 0
+    return any(n > 0 for n in left.values()) or bool(project.elsewhere(release))
 
 
 def _check_keys(project: Project) -> None:

@@ -49,6 +49,27 @@ def deleted(masks: Masks, space: str, n_deleted: int, ids: Sequence[str]) -> lis
     ]
 
 
+def balances(entries: Iterable[Entry]) -> dict[str, int]:
+    """How many records entries of changes leave in the galleries, by space.
+
+    Those of an older version name no space and stand under "". A gallery that is empty and not in
+    here was never enrolled into; one with 0 was emptied by those who own its records.
+    """
+    found: dict[str, int] = {}
+    for entry in entries:
+        if entry.kind == ENROLL:
+            enroll = entry.read(Enrolled)
+            space, n = enroll.space, enroll.added
+        elif entry.kind == DELETE:
+            delete = entry.read(Deleted)
+            space, n = delete.space, -delete.deleted
+        else:
+            continue
+        name = space if isinstance(space, str) else ""
+        found[name] = found.get(name, 0) + n
+    return found
+
+
 def _parts(records: list[T]) -> list[list[T]]:
     """Records entry by entry, of which there is at least one."""
     starts = range(0, max(len(records), 1), PER_ENTRY)

@@ -220,6 +220,13 @@ class Ledger:
         """Entries on disk in order, behind number `after`; of a kind, or all of `rollout.`."""
         return self._entries.some(after, kind, limit)
 
+    def of_kind(self, kind: str) -> Iterator[Entry]:
+        """Every entry on disk of a kind, in order."""
+        after = 0
+        while found := self.entries(after=after, kind=kind):
+            yield from found
+            after = found[-1].seq
+
     def each(self) -> Iterator[Entry]:
         """Every entry on disk in order, as of one moment."""
         with self._entries.all() as (entries, _):

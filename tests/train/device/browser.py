@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.server
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
-from tests.console.test_pages import CHROMIUM
+from tests import programs
+from tests.programs import CHROMIUM
 
 DIST = Path(__file__).parents[3] / ".cache/web/node_modules/onnxruntime-web/dist"
 """`make test` fetches it with npm, where there is one."""
@@ -49,12 +48,9 @@ all().catch(e => ({error: String(e)})).then(
 
 
 def require() -> None:
-    """Skip the test where there is no browser to run it in; on CI that is a failure."""
-    lacks = [] if CHROMIUM else ["chromium"]
-    lacks += [name for name in FILES if not (DIST / name).is_file()]
-    if lacks and not os.environ.get("CI"):
-        pytest.skip(f"needs {', '.join(lacks)}: make test fetches onnxruntime-web with npm")
-    assert not lacks, f"CI lacks {', '.join(lacks)}"
+    """See `programs.require`; `make test` fetches onnxruntime-web with npm."""
+    is_fetched = all((DIST / name).is_file() for name in FILES)
+    programs.require(chromium=CHROMIUM, onnxruntime_web=is_fetched)
 
 
 class Served(http.server.SimpleHTTPRequestHandler):
