@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.conftest import write_people
 
 from gemel.config import Config, keys
 
@@ -35,6 +36,19 @@ def ragged(folder: Path) -> None:
 
 def few(folder: Path) -> None:
     (folder / "x.csv").write_text("person,name\np1,a\np1,b\n" + "p2,c\n" * 3)
+
+
+def test_a_column_that_may_be_the_identity_is_named_and_not_taken(
+    empty: Path, gemel: Gemel
+) -> None:
+    write_people(empty / "x.csv")
+    text = (empty / "x.csv").read_text().replace("person", "ticket", 1)
+    (empty / "x.csv").write_text(text)
+    said = gemel("init", "x.csv")
+    assert said.code == 0 and "rows belong together, --identity 'ticket'" in said.err, said.err
+    assert re.search(r"^identity = ", (empty / "gemel.toml").read_text(), re.M) is None
+    said = gemel("init", "x.csv", "--force", "--identity", "ticket")
+    assert said.code == 0 and "alike elsewhere" not in said.err
 
 
 CASES = [

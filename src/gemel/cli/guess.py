@@ -189,7 +189,7 @@ def _of_pairs(draft: _Draft, pairs: PairColumns) -> None:
 
 def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
     """Identity and id of one table."""
-    from gemel.data.proposals import labels
+    from gemel.data.proposals import codes, labels
 
     data = draft.given.data
     identity = data.identity
@@ -199,6 +199,13 @@ def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
             draft.notes.append(f"identity is column {identity!r}: change data.identity if not")
     taken = {identity, *data.ignore, *data.groups}
     _id(draft, "data.id", frame, taken)
+    if identity is None and data.pairs is None:
+        taken |= {draft.settings.get("data.id"), data.id}
+        for column in codes.shared_by_alike(frame, taken)[:1]:
+            draft.notes.append(
+                f"column {column!r} holds codes that come back in rows that are alike elsewhere: "
+                f"if it says which rows belong together, --identity {column!r}"
+            )
     if data.pairs is not None and "data.id" in {*draft.settings, *draft.known}:
         ids = frame[draft.settings.get("data.id") or data.id or ""]
         _pairs_file(draft, ids, ids)
