@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.errors import UnknownRecord
+from gemel.errors import InvalidInput, UnknownRecord
 from gemel.gallery.gallery import Dated
 from gemel.gallery.local.gallery import LocalGallery
 from gemel.gallery.local.indexer import Indexing
@@ -65,6 +65,11 @@ def test_it_is_the_gallery_as_it_was_without_what_changed(tmp_path: Path, exact_
         )
         groups = seen.groups("n")
         assert seen.is_at(groups.state)
+        whole.enroll(["later"], ROWS[-2:-1], [{"shade": "dark"}])
+        assert seen.count({"shade": "dark"}) == 0, "it is not seen, and no mistake of who asks"
+        for one in (seen, whole):
+            with pytest.raises(InvalidInput):
+                one.count({"shape": "round"})
         seen.delete(["r95"])
         assert not seen.is_at(groups.state)
         assert seen.count() == N - 91, "what is erased is gone in the snapshot too"

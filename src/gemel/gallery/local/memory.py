@@ -31,6 +31,7 @@ class View:
 
     `matrix` (n, d) float32, unit rows; `seqs` (n,) int64, ascending; `live` (n,) bool. `ids` may
     be longer than n. `kept` is what comparators keep of the rows, computed when first asked for.
+    `whole` is the view that this one is an earlier part of, if it is one.
     """
 
     matrix: Float32
@@ -41,6 +42,7 @@ class View:
     attributes: AttributeView
     last_seq: int
     kept: Kept
+    whole: View | None = None
 
     def n_behind(self, seq: int) -> int:
         """Live rows that were written after the change of that number."""
@@ -60,6 +62,7 @@ class View:
             n_live=int(live.sum()),
             attributes=self.attributes.upto(n),
             last_seq=seq,
+            whole=self,
         )
 
     def slots_of(self, seqs: Int64) -> Int64:
@@ -75,11 +78,12 @@ def passing(view: View, where: Where) -> Bool:
     """Which live rows of a view pass a filter: (n,) bool.
 
     Raises:
-        InvalidInput: there are records, and none has an attribute that the filter names.
+        InvalidInput: there are records, and none has an attribute that the filter names; of an
+            earlier part, none of the whole.
     """
-    allowed = view.live & view.attributes.matching(where)
-    if view.n_live and not allowed.any():
-        known = view.attributes.names(view.live)
+    allowed, now = view.live & view.attributes.matching(where), view.whole or view
+    if now.n_live and not allowed.any():
+        known = now.attributes.names(now.live)
         for name in where:
             if name not in known:
                 raise _nobody_has(name, f"where.{name[:80]}", known)
