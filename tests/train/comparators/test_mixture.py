@@ -91,3 +91,31 @@ def test_how_often_values_changed_places_is_told() -> None:
         both = Patterns(level.astype(np.int64), chance, np.append(moved, True))
         told.append(fit(both, weights, N_RECORDS).posterior[-1])
     assert told[0] < 0.1 * told[1]
+
+
+def mistyped(errors: Int64, n_fields: int = 5) -> tuple[Patterns, Float32, Bool]:
+    """Pairs that belong together and differ in so many fields, among 30,000 that do not."""
+    rng, n = np.random.default_rng(0), len(errors)
+    genuine = np.arange(n + 30_000) < n
+    wrong = np.argsort(rng.random((n, n_fields)), axis=1) < errors[:, None]
+    chance_hit = rng.random((30_000, n_fields)) < 0.05
+    level = np.where(np.concatenate([~wrong, chance_hit]), TOP, 0)
+    near = np.concatenate([rng.random((n, n_fields)) < 0.5, np.zeros(chance_hit.shape, bool)])
+    level = np.where((level < TOP) & near, TOP - 2, level).astype(np.int64)
+    weight = np.where(genuine, 1.0, 60.0).astype(np.float32)
+    return patterns_of(level, np.full(level.shape, 0.05)), weight, genuine
+
+
+def test_where_each_was_mistyped_once_two_fields_that_differ_say_more() -> None:
+    seen, weight, genuine = mistyped(np.ones(600, np.int64))
+    told = fit(seen, weight, N_RECORDS)
+    assert told.posterior[genuine].mean() > 0.9
+    assert float(weight[~genuine] @ told.posterior[~genuine]) < 3
+
+
+def test_where_many_differ_at_once_those_that_do_not_belong_together_stay_apart() -> None:
+    often = np.random.default_rng(1).choice([0, 0, 1, 3, 4], 600).astype(np.int64)
+    seen, weight, genuine = mistyped(often)
+    told = fit(seen, weight, N_RECORDS)
+    assert told.posterior[genuine].mean() > 0.85
+    assert float(weight[~genuine] @ told.posterior[~genuine]) < 15

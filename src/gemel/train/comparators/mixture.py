@@ -2,9 +2,10 @@
 
 Each field of a pair agrees to some level. Pairs that belong together agree more often than others;
 how often either kind reaches each level, and how many of either there are, is what explains best
-what was seen. Fields are taken as independent within a kind. To share a rare value says more than
-to share a common one; a value that one side lacks says nothing. Two values that changed places are
-compared where they went, at the price of how rarely that happens, which is told as well.
+what was seen. Fields are taken as independent within a kind, but for how many differ at once among
+what belongs together. To share a rare value says more than to share a common one; a value that one
+side lacks says nothing. Two values that changed places are compared where they went, at the price
+of how rarely that happens, which is told as well.
 
 Source: Fellegi and Sunter 1969; Winkler 1988 for the estimate by expectation maximization, and 2000
 for values by their frequency.
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.encode.comparators.blocks import Side
+from gemel.train.comparators.differing import Differing
 from gemel.train.comparators.pairs import Candidates
 
 CUTS = (0.2, 0.4, 0.6, 0.8, 0.95, 0.999)
@@ -136,8 +138,9 @@ def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
     share, moved, posterior = 1 / n_records, CHANGED_PLACES, np.zeros(len(weights))
     same = seen.level == N_LEVELS - 1
     by_chance = np.log(np.maximum(seen.chance, 1 / n_records))
+    differing, at_once = Differing.among(seen.level >= 0, same), np.zeros(len(weights))
     for _ in range(MAX_STEPS):
-        odds = np.log(share / (1 - share)) + np.log(moved) * seen.changed
+        odds = np.log(share / (1 - share)) + np.log(moved) * seen.changed + at_once
         for field in range(n_fields):
             # One more level, for a value that is missing.
             says = np.append(np.log(together[field] / apart[field]), 0.0)[seen.level[:, field]]
@@ -149,6 +152,7 @@ def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
         moved = CHANGED_PLACES * PSEUDO_PLACES + float(genuine @ seen.changed)
         moved /= PSEUDO_PLACES + float(genuine.sum())
         together = _levels(seen, genuine, PSEUDO)
+        at_once = differing.log_ratio(genuine, 1 - together[:, -1])
         apart = _levels(seen, weights * (1 - posterior), LEAST_U * weights.sum())
         if abs(share - before) <= TOLERANCE * before:
             break
