@@ -105,6 +105,20 @@ def test_two_files_live_through_all_commands(two: Path, gemel: Gemel) -> None:
     assert found["known"]["precision"] > 0.9 and found["known"]["recall"] > 0.9
 
 
+def test_links_that_share_a_record_are_named_with_what_keeps_one(two: Path, gemel: Gemel) -> None:
+    known = SETTINGS.replace("[other]", 'identity = "person"\n[other]')
+    (two / "gemel.toml").write_text(known)
+    twice = (two / "shop.csv").read_text().splitlines()
+    twice.append(twice[1].replace("0;", "again;", 1))
+    (two / "shop.csv").write_text("\n".join(twice) + "\n")
+    said = gemel("link", "--links", "many-to-many")
+    assert said.code == 0, said.err
+    row = " ".join(said.out.split())
+    assert "share a record with another 2; if neither file holds anything twice: --links" in row
+    said = gemel("link", "--links", "one-to-one")
+    assert "share a record" not in said.out
+
+
 def test_two_files_without_a_known_link_are_linked_and_marked_unproven(
     two: Path, gemel: Gemel
 ) -> None:

@@ -69,6 +69,7 @@ def link(
 ) -> None:
     """Find which records of two files belong together; stopped, it goes on when run again."""
     from gemel.improve.comparison import name_of, planned
+    from gemel.improve.duplicates import EVERY
     from gemel.improve.duplicates import duplicates as find
     from gemel.improve.records import Compared
     from gemel.improve.result import as_file
@@ -110,6 +111,9 @@ def link(
         show.as_json({"summary": found.summary, "known": known})
         return
     words = [row for row in in_words(found.summary, *both) if not row[0].startswith(OF_CLUSTERS)]
+    if project.config.other.links == EVERY and (shared := n_contested(found)):
+        hint = "if neither file holds anything twice: --links one-to-one"
+        words.append(("matches that share a record with another", f"{shared:,}; {hint}"))
     if known is not None:
         words += [
             ("links among records of known identity", known["links"]),
@@ -135,6 +139,14 @@ def side_by_side(found: Duplicates, both: tuple[Dataset, Dataset]) -> pl.DataFra
             theirs = theirs.hstack(one.written.rename(renamed))
         rows = rows.join(theirs, on=side, how="left", maintain_order="left")
     return rows.rename({"left": f"{names[0]} id", "right": f"{names[1]} id"})
+
+
+def n_contested(found: Duplicates) -> int:
+    """Links of which one record has another link too."""
+    import polars as pl
+
+    links = found.pairs.filter(pl.col("outcome") == "match")
+    return links.filter(pl.col("left").is_duplicated() | pl.col("right").is_duplicated()).height
 
 
 def agreement(found: Duplicates, both: tuple[Dataset, Dataset]) -> dict[str, Any] | None:
