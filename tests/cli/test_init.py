@@ -284,3 +284,27 @@ def test_a_file_without_records_is_said_to_be_one_and_no_settings_are_written(
         assert error in (f"error: {name}: the file {w}" for w in ("is empty", "has no records"))
         assert hint.startswith("hint: put records into it") and "data check" not in hint
         assert not people.with_name("gemel.toml").exists()
+
+
+@pytest.mark.parametrize("said", [(), ("--identity", "person"), ("--set", 'data.missing=["nil"]')])
+def test_a_text_that_names_nobody_is_no_identity(
+    people: Path, gemel: Gemel, said: tuple[str, ...]
+) -> None:
+    header, *lines = people.read_text().splitlines()
+    for i in range(0, 60):
+        cells = lines[i].split(",")
+        lines[i] = ",".join([cells[0], "n/a", *cells[2:]])
+    people.write_text("\n".join([header, *lines]) + "\n")
+    init = gemel("init", "people.csv", *said)
+    assert init.code == 0, init.err
+    text = people.with_name("gemel.toml").read_text()
+    crowd = "identity 'n/a' has 98 % of the genuine comparisons, 60 records where the next has 2"
+    if 'data.missing=["nil"]' in said:
+        for words in (("data", "check"), ("train", "--dry-run")):
+            assert crowd in gemel(*words).err
+        assert 'if it means no value, data.missing = ["n/a"]' in init.err
+    else:
+        assert re.search(r'^missing = \["n/a"\]', text, re.M), text
+        assert "column 'person' names nobody with 'n/a' in 60 rows: read as no value" in init.err
+        check = gemel("data", "check").err
+        assert crowd not in check and "60 records without person" in check

@@ -197,6 +197,7 @@ def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
         identity = labels.identity_of(frame.drop(set(data.ignore) & set(frame.columns)))
         if draft.propose("data.identity", identity):
             draft.notes.append(f"identity is column {identity!r}: change data.identity if not")
+    _nobody(draft, *(frame[c] for c in frame.columns if c == identity))
     taken = {identity, *data.ignore, *data.groups}
     _id(draft, "data.id", frame, taken)
     if identity is None and data.pairs is None:
@@ -209,6 +210,22 @@ def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
     if data.pairs is not None and "data.id" in {*draft.settings, *draft.known}:
         ids = frame[draft.settings.get("data.id") or data.id or ""]
         _pairs_file(draft, ids, ids)
+
+
+def _nobody(draft: _Draft, *identities: pl.Series) -> None:
+    """Texts that are no identity are missing values."""
+    from gemel.data.proposals import placeholders
+
+    found: dict[str, int] = {}
+    for values in identities:
+        for text, n in placeholders.nobody(values).items():
+            found[text] = found.get(text, 0) + n
+    if found and draft.propose("data.missing", [*found]):
+        rows = ", ".join(f"{text!r} in {number_of(n, 'row')}" for text, n in found.items())
+        draft.notes.append(
+            f"column {identities[0].name!r} names nobody with {rows}: read as no value, in all "
+            "columns; change data.missing if not"
+        )
 
 
 def _id(draft: _Draft, key: str, frame: pl.DataFrame, taken: set[str | None]) -> None:
@@ -237,6 +254,8 @@ def _of_two(draft: _Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
                 f"identity is column {both[0]!r} and, in the other file, {both[1]!r}: "
                 f"{both[2]:.0%} of its values stand in both; change if not"
             )
+    sides = zip((left, right), identities, strict=True)
+    _nobody(draft, *(frame[c] for frame, c in sides if c in frame.columns))
     for key, frame, identity in (
         ("data.id", left, identities[0]),
         ("other.id", right, identities[1]),

@@ -156,6 +156,7 @@ def checked_splits(project: Project, dataset: Dataset) -> Splits:
         LeakageError: the splits leak.
     """
     from gemel.data import crossed, leakage
+    from gemel.data.proposals.crowd import crowded
     from gemel.data.splits import too_few
 
     splits = project.splits(dataset)
@@ -163,8 +164,8 @@ def checked_splits(project: Project, dataset: Dataset) -> Splits:
         return splits
     if splits.crossed:
         show.say(f"{crossed.IN_WORDS}: four are trained")
-    if few := too_few(dataset, splits):
-        show.say(f"warning: {few}")
+    for warning in filter(None, (crowded(dataset), too_few(dataset, splits))):
+        show.say(f"warning: {warning}")
     project.judge(dataset, leakage.find(dataset, splits))
     return splits
 

@@ -1,8 +1,8 @@
 """Texts that people write where they know nothing, and values that are nearly of another kind.
 
 A placeholder agrees in two records that share nothing, and a few of them make a text of a column of
-dates. Both are said and never acted upon: whether "NA" means "no value" or a name is for the user
-to say, in `data.missing`.
+dates. Both are said and not acted upon: whether "NA" means "no value" or a name is for the user
+to say, in `data.missing`. As identities, a few that name nobody anywhere are proposed for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gemel.data import dates
 from gemel.data.dataset import Dataset
+from gemel.data.schema import as_strings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +25,11 @@ WORDS = {
     "tbd", "tba", "leer", "k.a.", "k. a.", "keine angabe", "not available", "not known",
     "not applicable", "no data", "?", "??", "???", "-", "--", "---", ".", "..", "...", "xx", "xxx",
 }  # fmt: skip
+NOBODY = {
+    "n/a", "#n/a", "none", "null", "(null)", "nan", "unknown", "unbekannt", "undefined", "-", "--",
+    "?", "??",
+}  # fmt: skip
+"""Those that are no identity, whoever writes them."""
 MOST_SHOWN = 5
 """Placeholders that are shown of a column."""
 NEARLY = 0.5
@@ -64,6 +70,7 @@ def notes(dataset: Dataset) -> list[str]:
     texts = proposed(dataset)
     if not texts:
         return found
+    texts = [*dict.fromkeys([*_missing(dataset), *texts])]
     listed = ", ".join(json.dumps(text, ensure_ascii=False) for text in texts)
     return [*found, f'if these texts mean "no value": data.missing = [{listed}]']
 
@@ -74,6 +81,17 @@ def proposed(dataset: Dataset) -> list[str]:
     for _, values in _texts(dataset):
         found |= dict.fromkeys(text for text, _ in _suspects(values))
     return list(found)
+
+
+def nobody(identities: pl.Series) -> dict[str, int]:
+    """How many rows have each text of a column of identities that names none."""
+    counts = as_strings(identities).drop_nulls().str.strip_chars().value_counts(sort=True)
+    return {text: n for text, n in counts.iter_rows() if text.casefold() in NOBODY}
+
+
+def _missing(dataset: Dataset) -> list[str]:
+    """The texts that are missing values in it already."""
+    return [t for f in dataset.fields if f.reading is not None for t in f.reading.missing]
 
 
 def _texts(dataset: Dataset) -> Iterator[tuple[str, pl.Series]]:
