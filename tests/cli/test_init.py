@@ -308,3 +308,33 @@ def test_a_text_that_names_nobody_is_no_identity(
         assert "column 'person' names nobody with 'n/a' in 60 rows: read as no value" in init.err
         check = gemel("data", "check").err
         assert crowd not in check and "60 records without person" in check
+
+
+def test_an_index_is_no_column_of_pairs_nor_a_field(people: Path, gemel: Gemel) -> None:
+    texts = [f"the {thing} in {room} drips" for thing in ("tap", "roof") for room in "abcdefghij"]
+    for answers in (("yes", "no"), ("1", "0")):
+        lines = [f"{i * 2}\t{t}\tin there: {t}\t{answers[i % 2]}" for i, t in enumerate(texts)]
+        header = "\tsentence A\tsentence B\tverdict"
+        people.with_name("p.tsv").write_text("\n".join([header, *lines]))
+        assert gemel("init", "p.tsv", "--force").code == 0
+        data = Config.load(people.with_name("gemel.toml"), {}, {}).data
+        assert (data.kind, data.left, data.right, data.same) == (
+            "pairs", "sentence A", "sentence B", "verdict"
+        )  # fmt: skip
+    header, *lines = people.read_text().splitlines()
+    rows = [f",{header}", *(f"{i},{line}" for i, line in enumerate(lines))]
+    people.write_text("\n".join(rows) + "\n")
+    said = gemel("init", "people.csv", "--force")
+    assert said.code == 0 and "column 'column_1' counts the rows: left out" in said.err
+    assert "column_1" not in gemel("data", "check").out
+
+
+def test_what_is_set_counts_as_a_flag_does(empty: Path, gemel: Gemel) -> None:
+    rows = [f"{i % 2},one text of {i},other text of {i}" for i in range(20)]
+    (empty / "x.csv").write_text("\n".join(["label,text a,text b", *rows]))
+    for kind in ("rows", "pairs"):
+        for words in (("--set", f"data.kind={kind}"), ("--kind", kind)):
+            gemel("init", "x.csv", "--force", *words)
+            assert Config.load(empty / "gemel.toml", {}, {}).data.kind == kind
+    gemel("init", "x.csv", "--force", "--set", "data.kind=rows", "--set", "data.identity=text a")
+    assert Config.load(empty / "gemel.toml", {}, {}).data.identity == "text a"

@@ -33,7 +33,11 @@ def init(
         Path | None, typer.Argument(help="A second file, to link its records with the first's.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Modality that reads the path, if a package added it.")
+        str | None,
+        typer.Option(
+            help="What the path holds: rows, pairs, images, text, audio, image_text, or a modality "
+            "that a package added; looked at if left out."
+        ),
     ] = None,
     identity: Annotated[
         str | None, typer.Option(help="Column that says which records belong together.")
@@ -64,15 +68,6 @@ def init(
             near = difflib.get_close_matches(one.stem, there, 1)
             hint = f"did you mean {there[near[0]]}?" if near else "name records that exist"
             raise DataError("no such file or folder", where=str(one), hint=hint)
-    if other is not None:
-        _check_two(path, other)
-    elif kind is None:
-        path = _table_in(path)
-        frame = _frame(path)
-        if frame is not None and identity is None and pairs is None:
-            unfolded = _unfolded(path, frame, output.parent, force=force, dry_run=dry_run)
-            if unfolded is not None:
-                path, pairs, id = unfolded
     flags = {
         "data.kind": kind,
         "data.identity": identity,
@@ -81,7 +76,18 @@ def init(
         "other.identity": other_identity,
         "other.id": other_id,
     }
-    guess = look_at(path, {**words(sets or []), **flags}, os.environ, other)
+    said: dict[str, Any] = words(sets or []) | {k: v for k, v in flags.items() if v is not None}
+    if other is not None:
+        _check_two(path, other)
+    elif "data.kind" not in said:
+        path = _table_in(path)
+        frame = _frame(path)
+        if frame is not None and not {"data.identity", "data.pairs"} & said.keys():
+            unfolded = _unfolded(path, frame, output.parent, force=force, dry_run=dry_run)
+            if unfolded is not None:
+                path = unfolded[0]
+                said |= {"data.pairs": str(unfolded[1]), "data.id": unfolded[2]}
+    guess = look_at(path, said, os.environ, other)
     text = template.render(guess, output.parent)
     if dry_run:
         show.out(text.rstrip())

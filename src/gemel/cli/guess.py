@@ -157,7 +157,8 @@ def _columns(draft: _Draft, path: Path, other: Path | None) -> None:
     elif path.is_file() and draft.given.data.kind in ("auto", "rows", "pairs"):
         frame = _frame(path)
         draft.columns = tuple(frame.columns)
-        is_said = draft.given.data.identity is not None or draft.given.data.pairs is not None
+        data = draft.given.data
+        is_said = data.kind == "rows" or data.identity is not None or data.pairs is not None
         pairs = None if is_said else pairs_of_records(frame)
         if pairs is not None and draft.settings["data.kind"] in ("rows", "pairs"):
             draft.settings["data.kind"] = "pairs"
@@ -200,6 +201,7 @@ def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
     _nobody(draft, *(frame[c] for c in frame.columns if c == identity))
     taken = {identity, *data.ignore, *data.groups}
     _id(draft, "data.id", frame, taken)
+    _index(draft, frame)
     if identity is None and data.pairs is None:
         taken |= {draft.settings.get("data.id"), data.id}
         for column in codes.shared_by_alike(frame, taken)[:1]:
@@ -210,6 +212,24 @@ def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
     if data.pairs is not None and "data.id" in {*draft.settings, *draft.known}:
         ids = frame[draft.settings.get("data.id") or data.id or ""]
         _pairs_file(draft, ids, ids)
+
+
+def _index(draft: _Draft, frame: pl.DataFrame) -> None:
+    """A column that only counts the rows is left out, unless it is something else."""
+    from gemel.data.proposals import labels
+
+    data, index = draft.given.data, labels.index_of(frame)
+    taken = {draft.settings.get("data.id"), data.id, draft.settings.get("data.identity")}
+    if index is None or index in {
+        *taken,
+        data.identity,
+        data.category,
+        *data.groups,
+        *data.columns,
+    }:
+        return
+    if draft.propose("data.ignore", [index]):
+        draft.notes.append(f"column {index!r} counts the rows: left out; change data.ignore if not")
 
 
 def _nobody(draft: _Draft, *identities: pl.Series) -> None:
@@ -269,6 +289,7 @@ def _of_two(draft: _Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
             (right, {identities[1], ids[1]}),
         )
     )
+    ours, theirs = (f.drop(set(filter(None, [labels.index_of(f)]))) for f in (ours, theirs))
     matches = correspondence.propose(ours, theirs)
     if matches and draft.propose("other.names", {m.left: m.right for m in matches}):
         for match in matches:

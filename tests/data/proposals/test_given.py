@@ -33,6 +33,11 @@ YES = ["1", "0"] * 20
         ),
         ({"ask": TEXT, "title": TEXT, "label": ["same", "different"] * 20},
          PairColumns("ask", "title", "label")),
+        (
+            {"column_1": [*range(400)], "sentence A": TEXT * 10, "sentence B": TEXT * 10,
+             "verdict": ["yes", "no"] * 199 + ["unclear", None]},
+            PairColumns("sentence A", "sentence B", "verdict"),
+        ),
         ({"Left": TEXT, "Right": TEXT, "SAME": YES}, PairColumns("Left", "Right", "SAME")),
         ({"query": TEXT, "Positive": TEXT[::-1], "Negative": TEXT, "n": YES},
          PairColumns("query", "Positive", "", negative="Negative")),

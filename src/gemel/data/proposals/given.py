@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from gemel.data.numbers import parse
+from gemel.data.proposals import labels
 from gemel.data.schema import as_strings
 from gemel.data.sources.pairs import PairColumns, are_pairs, is_answer
 
@@ -27,6 +28,8 @@ ANSWERS = {
 """Names of columns that say whether two are the same."""
 HIGHEST = 10
 """Grade above which a column holds no grades."""
+MOSTLY = 0.99
+"""Share of a column that are answers; the rest is refused when it is read."""
 SAME_FROM = 0.8
 """Share of the highest grade from which on two are proposed to be the same: 4 of 5."""
 POSITIVE, NEGATIVE = ("positive", "pos"), ("negative", "neg")
@@ -40,8 +43,10 @@ def pairs_of_records(frame: pl.DataFrame) -> PairColumns | None:
     """The columns of two records and of the answer in a table of pairs; None: it seems to be none.
 
     Two columns that differ in a mark (question1, question2), or the only two texts; and a column of
-    answers (yes and no, 1 and 0, or grades) that is called like one, or is the only other.
+    answers (yes and no, 1 and 0, or grades) that is called like one, or is the only other. An index
+    (see `labels.index_of`) is none of them.
     """
+    frame = _indexed(frame)
     if are_pairs(frame.columns):
         lower = {c.strip().lower(): c for c in frame.columns}
         same = lower["same"]
@@ -122,6 +127,7 @@ def pairs_of_ids(
         left: ids of the records that a pair names first.
         right: ids of those that it names second.
     """
+    frame = _indexed(frame)
     if are_pairs(frame.columns):
         return pairs_of_records(frame)
     ids = [set(left), set(right)]
@@ -155,6 +161,12 @@ def grade_of(answers: pl.Series) -> float | None:
     return round(SAME_FROM * highest, 3)
 
 
+def _indexed(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns without an index."""
+    index = labels.index_of(frame)
+    return frame if index is None else frame.drop(index)
+
+
 def _triplets(texts: list[str]) -> PairColumns | None:
     """The columns of triplets; None: there are none."""
     lower = {c.strip().lower(): c for c in texts}
@@ -168,11 +180,13 @@ def _triplets(texts: list[str]) -> PairColumns | None:
 
 
 def _is_answer(values: pl.Series) -> bool:
-    """Whether a column holds two answers, or grades."""
+    """Whether a column holds two answers, but for a few rows, or grades."""
     present = as_strings(values).drop_nulls()
     if present.n_unique() < 2:
         return False
-    if present.n_unique() <= 4 and all(is_answer(v) for v in present.unique().to_list()):
+    counts = present.value_counts().iter_rows()
+    known = {text: n for text, n in counts if is_answer(text)}
+    if 2 <= len(known) <= 4 and sum(known.values()) >= MOSTLY * len(present):
         return True
     return grade_of(values) is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ IDENTITY_NAMES = (
 ID_NAMES = ("id", "record_id", "rec_id", "uid", "key")
 FEW = 20
 """Rows below which numbers that differ show nothing."""
+STRAY = 2
+"""Rows that are none of the records, such as a sum, which an index or an id does not count."""
 SHARED = 0.05
 """Share of the smaller file's values that both must have for a column to be the identity."""
 
@@ -90,6 +93,30 @@ def id_of(
         if column not in taken and _counts(frame[column]):
             return column, f"id is column {column!r}, which counts the rows; --id names another"
     return None, note
+
+
+def index_of(frame: pl.DataFrame) -> str | None:
+    """The column that a program wrote beside the others: the first, nameless, of whole numbers.
+
+    They differ in every row, or go up by one from most rows to the next (parts of a table that were
+    put together); it says nothing about a record.
+
+    Example:
+        >>> import polars as pl
+        >>> index_of(pl.DataFrame({"column_1": ["0", "1", "7"], "name": ["a", "b", "c"]}))
+        'column_1'
+    """
+    import polars as pl
+
+    first = frame.columns[0] if len(frame.columns) > 1 else ""
+    if re.fullmatch(r"column_1|unnamed: ?0", first.strip().lower()) is None:
+        return None
+    present = as_strings(frame[first]).drop_nulls()
+    numbers = present.filter(present.str.contains(r"^\d+$")).cast(pl.Int64, strict=False)
+    if len(numbers) < 2 or len(numbers) < len(frame) - STRAY:
+        return None
+    steps = float((numbers.diff().drop_nulls() == 1).mean() or 0.0)  # type: ignore[arg-type]
+    return first if numbers.n_unique() == len(numbers) or steps > 0.5 else None
 
 
 def _counts(values: pl.Series) -> bool:
