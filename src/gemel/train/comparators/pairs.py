@@ -19,6 +19,8 @@ N_NEAREST = 30
 N_RANDOM = 20
 MAX_MATES = 20
 MAX_QUERIES = 8_000
+PIECE = 1 << 23
+"""Numbers of embeddings that are looked at together: as many pairs as these allow."""
 
 
 class Layout(NamedTuple):
@@ -124,9 +126,9 @@ def _of_one(
 
 def evidence_of(embeddings: Float32, layout: Layout, pairs: Candidates) -> Float32:
     """What a comparator sees of each pair of query and candidate: (n, A + 2 B) float32."""
-    side = take_apart(embeddings, layout.blocks)
+    side, step = take_apart(embeddings, layout.blocks), max(1, PIECE // embeddings.shape[1])
     parts = []
-    for start in range(0, len(pairs.query), 1 << 15):
-        q, c = (side.take(i[start : start + (1 << 15)]) for i in (pairs.query, pairs.candidate))
+    for start in range(0, len(pairs.query), step):
+        q, c = (side.take(i[start : start + step]) for i in (pairs.query, pairs.candidate))
         parts.append(evidence(agreement(q, c, layout.swaps), q.mass, c.mass))
     return np.concatenate(parts)
