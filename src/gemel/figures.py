@@ -211,6 +211,20 @@ def plain(value: float, digits: int) -> str:
     return text.removesuffix(".")
 
 
+def rounded_up(rate: float, digits: int) -> float:
+    """The least number of so many significant digits that is not below a rate that was proven.
+
+    Example:
+        >>> rounded_up(0.01004, 2), rounded_up(0.01, 2), rounded_up(0.0299999999999, 2)
+        (0.011, 0.01, 0.03)
+    """
+    nearest = float(f"{rate:.{digits}g}")
+    if nearest >= rate or rate <= 0:
+        return nearest
+    step = 10.0 ** (math.floor(math.log10(rate)) - digits + 1)
+    return float(f"{nearest + step:.{digits}g}")
+
+
 def natural(name: str) -> list[tuple[int, float, str]]:
     """A key that sorts names as people do, numbers within them by size.
 

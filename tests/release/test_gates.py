@@ -148,6 +148,32 @@ def test_matches_that_are_mostly_false_fail(
     assert gates.run(one_to_one).passed, "most are right where half of what is compared is genuine"
 
 
+@pytest.mark.parametrize(("n_false", "said"), [(0, "nothing is called a match"), (3, "none of")])
+def test_a_release_that_finds_nothing_goes_live_only_by_force(
+    release: Release, store: Store, tmp_path: Path, n_false: int, said: str
+) -> None:
+    """Its interval of the precision is all there is, so that nothing else contradicts it."""
+    there, none = release.evidence.eval, rate(0.0, 0.0, 1.0)
+    empty = msgspec.structs.replace(
+        there,
+        precision=none,
+        recall=rate(0.0, 0.0, 0.05),
+        n_false_match=n_false,
+        n_false_non_match=there.n_genuine,
+    )
+    evidence = msgspec.structs.replace(release.evidence, eval=empty)
+    child = changed(release, tmp_path / "child", evidence)
+    report = gates.run(child)
+    assert "matches are right" in failed(report)
+    seen = detail(report, "matches are right")
+    assert said in seen and f"none of {there.n_genuine:,} pairs that belong together" in seen
+    store.put(child.folder)
+    with pytest.raises(GateFailed, match="pairs that belong together is found"):
+        gates.promote(store, child.id, **WHO)
+    gates.promote(store, child.id, **WHO, force=True)
+    assert store.pointer("stable") == child.id
+
+
 def test_errors_in_force_are_compared_with_those_of_stable(
     release: Release, tmp_path: Path
 ) -> None:

@@ -30,7 +30,11 @@ def show_made(release: Release | None, *, json: bool, details: bool = False) -> 
         show.as_json(facts(release))
     else:
         render(release, details=details)
-    show.say(f"next: gemel report {release.short_id}; gemel release promote {release.short_id}")
+    id, evidence = release.short_id, release.evidence
+    if evidence.eval.recall.value or evidence.unproven:
+        show.say(f"next: gemel report {id}; gemel release promote {id}")
+    else:
+        show.say(f"next: gemel report {id}; a looser goal, since this threshold finds nothing")
     worth, compared = was_worth_it(release.evidence)
     show.verdict("" if worth else NOTHING_HELPED, compared)
 

@@ -23,7 +23,14 @@ from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
 from gemel.release.words import unproven
-from gemel.release.words.expected import HALF, at_prior, expected, warning
+from gemel.release.words.expected import (
+    HALF,
+    NOTHING,
+    at_prior,
+    expected,
+    matches_nothing,
+    warning,
+)
 from gemel.release.words.learned import was_worth_it
 from gemel.release.words.promise import NAMES, kept_promise
 
@@ -286,9 +293,13 @@ def _enrolled(ours: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[bool,
 def _mostly_right(candidate: Release) -> tuple[bool, str]:
     """Not surely fewer than half of the matches are right, unless the goal takes that for granted.
 
-    A goal that says what a mistake costs, or how many pairs must be found, leaves the rest open.
+    A goal that says what a mistake costs, or how many pairs must be found, leaves the rest open;
+    none asks for a release that finds nothing.
     """
     evidence = candidate.evidence
+    if not evidence.eval.recall.value:
+        missed = f"none of {evidence.eval.n_genuine:,} pairs that belong together is found on eval"
+        return False, f"{NOTHING}: {missed}" if matches_nothing(evidence) else missed
     precision, goal = evidence.eval.precision, evidence.target.goal
     seen = f"precision {precision.span()} {expected(evidence)[0].among}"
     if goal.proof == "fnmr" or evidence.target.kind == "cost":

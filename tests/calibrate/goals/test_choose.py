@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gemel.arrays import unit_rows
-from gemel.calibrate.goals.certificates import smallest_fmr
+from gemel.calibrate.goals.certificates import fmr_threshold, smallest_fmr
 from gemel.calibrate.goals.choose import NEAR_FLAT, choose
 from gemel.calibrate.goals.gallery_sizes import fmr_for_fpir
 from gemel.calibrate.goals.refusal import Refusal
@@ -20,6 +20,7 @@ from gemel.calibrate.scores.scores import Scores, labelled
 from gemel.calibrate.scores.sweep import sweep
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import ConfigError, DataError, TargetRefused
+from gemel.figures import rounded_up
 
 GOALS = [
     Target(kind="eer"),
@@ -130,14 +131,51 @@ def test_an_fmr_that_the_data_cannot_prove_is_refused_with_what_is_missing(
     least = smallest_fmr(scores)
     assert "more identities" in e.value.hint
     assert "more impostor comparisons" in e.value.hint
-    assert f"{least:.2g}" in e.value.hint
+    assert f"{rounded_up(least, 2):.2g}" in e.value.hint
     assert choose(scores, Target(kind="fmr", value=least * 1.01)).certified
+
+
+def test_an_fmr_that_is_proven_only_where_nothing_matches_is_refused_with_what_can_be_had() -> None:
+    """The highest scores are of lookalikes: without one error all genuine ones are missed."""
+    rng = np.random.default_rng(5)
+    ids = np.repeat(np.arange(60), 4)
+    rows = np.repeat(rng.normal(size=(30, 8)), 8, 0) + 0.2 * rng.normal(size=(240, 8))
+    rows[: 4 * 8] = rows[:1] + 1e-4 * rng.normal(size=(32, 8))
+    hard = all_pairs(unit_rows(rows), ids, Cosine())
+    genuine, highest = hard.score[hard.genuine], hard.score[~hard.genuine].max()
+    hard.score[hard.genuine] = np.minimum(genuine, highest - np.float32(1e-3))
+    least = smallest_fmr(hard)
+    with pytest.raises(TargetRefused, match="only where nothing is called a match") as e:
+        choose(hard, Target(kind="fmr", value=least * 1.0001))
+    refusal = e.value.refusal
+    assert refusal.finds_nothing
+    (rate, found), *_ = refusal.useful
+    assert f"FMR <= {rate:.2g} is the smallest they prove where anything is found" in e.value.hint
+    for rate, found in refusal.useful:
+        at = choose(hard, Target(kind="fmr", value=rate))
+        assert at.certified and at.recall.value == pytest.approx(found) and found > 0
+    assert refusal.useful[-1][1] >= 0.5
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_smallest_fmr_that_a_refusal_names_is_proven_as_it_is_written(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(50, 400))
+    rows = np.repeat(rng.normal(size=(n, 12)), 2, 0) + 0.3 * rng.normal(size=(2 * n, 12))
+    some = all_pairs(unit_rows(rows), np.repeat(np.arange(n), 2), Cosine())
+    with pytest.raises(TargetRefused) as e:
+        choose(some, Target(kind="fmr", value=1e-7))
+    named = float(
+        (e.value.hint or "").split("the smallest FMR they can prove is ")[1].split(";")[0]
+    )
+    assert named >= smallest_fmr(some)
+    assert fmr_threshold(some, named, 0.95).bound <= named
 
 
 def test_many_errors_of_one_pair_of_identities_prove_nothing() -> None:
     """Two hundred false matches between two identities are one observation."""
     n = 2000
-    score, is_genuine = np.append(np.linspace(1, 0, n), np.ones(50)), np.arange(n + 50) >= n
+    score, is_genuine = np.append(np.linspace(1, 0, n), np.full(50, 2.0)), np.arange(n + 50) >= n
     left = np.append(np.arange(n), 9000 + np.arange(50))
     right = np.where(is_genuine, left, left + n)
     goal = Target(kind="fmr", value=0.1)

@@ -50,6 +50,12 @@ def test_a_goal_that_no_threshold_is_expected_to_reach_is_refused() -> None:
         estimated.choose(never, Target(kind="precision", value=0.999))
 
 
+def test_an_fmr_that_is_expected_only_where_nothing_matches_is_refused() -> None:
+    never = estimated.sweep_of(Pairs(wrong=(5.0, 10.0, 20.0, 400.0, 9900.0)))
+    with pytest.raises(DataError, match="expected to reach FMR"):
+        estimated.choose(never, Target(kind="fmr", value=0.0001))
+
+
 def test_curves_hold_as_many_pairs_as_expected() -> None:
     curve = estimated.summary(CURVE)
     assert (curve.n_genuine, curve.n_impostor) == (100, 9900)

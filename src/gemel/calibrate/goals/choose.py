@@ -7,18 +7,31 @@ nothing. The decision itself is `policy`'s.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from functools import cache
+
 import msgspec
 import numpy as np
 
-from gemel.calibrate.goals.certificates import Certificate, fmr_threshold, fnmr_threshold
+from gemel.calibrate.goals.certificates import (
+    Certificate,
+    fmr_threshold,
+    fmr_thresholds,
+    fnmr_threshold,
+    smallest_fmr,
+)
 from gemel.calibrate.goals.certified_precision import precision_threshold
 from gemel.calibrate.goals.gallery_sizes import fpir_threshold
+from gemel.calibrate.goals.refusal import Refusal, n_joined, refused
 from gemel.calibrate.goals.target import GOALS, Target
 from gemel.calibrate.probability.fit import fit
 from gemel.calibrate.rates.operating_point import OperatingPoint, measure
 from gemel.calibrate.scores.scores import Scores
 from gemel.calibrate.scores.sweep import Sweep, between, equal_error_point, sweep, turning_points
+from gemel.decide.bands import matches
 from gemel.decide.ratio import Likelihood
+from gemel.figures import rounded_up
 
 NEAR_FLAT = 0.1
 """Operating points whose risk is this little (relatively) above the least count as equally good.
@@ -26,6 +39,9 @@ NEAR_FLAT = 0.1
 In simulated linkage worlds with 30 to 100 genuine comparisons this gained 0 to 0.004 F1 on eval
 over the observed optimum, and lost nothing.
 """
+
+HALF = 0.5
+"""Share of the genuine comparisons that is worth naming, besides any."""
 
 
 def choose(
@@ -42,8 +58,8 @@ def choose(
         likelihood: calibrated score, for the review band; fitted to the scores if None.
         curve: their sweep, where several goals share it; made if None and needed.
     Raises:
-        TargetRefused: the data cannot prove the goal; says how many identities and comparisons
-            are missing, and what they could prove.
+        TargetRefused: the data cannot prove the goal, or an FMR only where nothing matches; says
+            how many identities and comparisons are missing, and what they could prove.
         DataError: a class is missing.
         ConfigError: an FPIR without the size of the gallery.
     Source: cost: Elkan 2001; review band: Chow 1970; proofs: see certify.py.
@@ -54,6 +70,7 @@ def choose(
     if target.is_proven:
         proof, method = _proof(scores, target, prior)
         threshold = proof.threshold
+        _require_found(scores, target, threshold)
     else:
         threshold = observed(curve or sweep(scores), target, prior)
     band = _review_band(scores, threshold, target, prior, likelihood)
@@ -96,6 +113,68 @@ def _proof(scores: Scores, target: Target, prior: float) -> tuple[Certificate, s
     bound = proof.bound if fnmr is None or goal.falls else 1 - proof.bound
     said = goal.formula(bound, 3 if goal.falls else 4)
     return proof, f"{said} proven on {proof.n_effective:,.0f} effective {of}"
+
+
+def _require_found(scores: Scores, target: Target, threshold: float) -> None:
+    """Raise if a false match rate is proven only above all genuine comparisons.
+
+    Args:
+        scores: labelled comparisons of both classes (of dev).
+        target: the goal.
+        threshold: that proves it.
+    Raises:
+        TargetRefused: nothing is found; names the smallest rate that is proven where anything is,
+            and where half of it is.
+    """
+    limit, genuine = target.limit("fmr"), scores.score[scores.genuine]
+    if limit is None or matches(genuine, threshold).any():
+        return
+    impostor, smallest = ~scores.genuine, smallest_fmr(scores, target.confidence)
+    raise refused(
+        Refusal(
+            kind="fmr",
+            value=limit,
+            confidence=target.confidence,
+            n_identities=int(np.count_nonzero(scores.by_identity(impostor))),
+            n_comparisons=scores.n_impostor,
+            missing_identities=0,
+            missing_comparisons=0,
+            reach=smallest,
+            smallest_fmr=smallest,
+            n_units=n_joined(scores, scores.impostor_by_identity),
+            share=scores.share,
+            finds_nothing=True,
+            useful=_useful(scores, limit, target.confidence),
+        )
+    )
+
+
+def _useful(scores: Scores, limit: float, confidence: float) -> tuple[tuple[float, float], ...]:
+    """Rates of two digits above a limit, with what is found where they are proven."""
+    genuine = scores.score[scores.genuine]
+
+    @cache
+    def share(rate: float) -> float:
+        (proof,) = fmr_thresholds(scores, [rate], confidence)
+        return 0.0 if proof is None else float(matches(genuine, proof.threshold).mean())
+
+    rates = _above(limit)
+    first = (bisect_left(rates, least, key=share) for least in (1 / len(genuine), HALF))
+    return tuple((rates[i], share(rates[i])) for i in dict.fromkeys(first) if i < len(rates))
+
+
+def _above(limit: float) -> list[float]:
+    """All rates of two digits from a limit on that are below one half, rising.
+
+    Example:
+        >>> _above(0.0961)[:6]
+        [0.097, 0.098, 0.099, 0.1, 0.11, 0.12]
+    """
+    rates, rate = [], rounded_up(limit, 2)
+    while rate < HALF:
+        rates.append(rate)
+        rate = float(f"{rate + 10.0 ** (math.floor(math.log10(rate) + 1e-9) - 1):.2g}")
+    return rates
 
 
 def _equal_error_threshold(curve: Sweep) -> float:

@@ -64,7 +64,7 @@ def choose(curve: Sweep, target: Target) -> OperatingPoint:
     if (limit := target.limit("fnmr")) is not None:
         enough = np.flatnonzero(fnmr <= limit)[:1]
     elif (limit := target.limit("fmr")) is not None:
-        enough = np.flatnonzero(fmr <= limit)[-1:]
+        enough = 1 + np.flatnonzero(fmr[1:] <= limit)[-1:]
     else:
         enough = 1 + np.flatnonzero(precision_at(fmr, fnmr, prior)[1:] >= value)[-1:]
     if not enough.size:

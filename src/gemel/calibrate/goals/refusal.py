@@ -16,7 +16,7 @@ from gemel.calibrate.goals.extrapolation import TailEstimate
 from gemel.calibrate.goals.target import GOALS
 from gemel.calibrate.scores.scores import Scores
 from gemel.errors import TargetRefused
-from gemel.figures import number_of, percent
+from gemel.figures import number_of, percent, rounded_up
 
 MOST_OF_DATA = 0.99
 """Share of the identities from which on nothing is said of the others."""
@@ -42,6 +42,9 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         estimate: where the threshold may lie, extrapolated; no certificate.
         n_units: groups of identities that count as one each; None: identities are not joined.
         share: of all identities of the data that the comparisons are of; None in older evidence.
+        finds_nothing: it can be proven, but only at a threshold that no genuine comparison reaches.
+        useful: rates of two digits that can be proven, each with the share of genuine comparisons
+            that is found there: the smallest where any is, and the smallest where half of them are.
     """
 
     kind: Literal["fmr", "fnmr", "precision", "fpir"]
@@ -58,6 +61,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     estimate: TailEstimate | None = None
     n_units: int | None = None
     share: float | None = None
+    finds_nothing: bool = False
+    useful: tuple[tuple[float, float], ...] = ()
 
     @property
     def missing_in_data(self) -> int:
@@ -68,7 +73,26 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 def refused(refusal: Refusal) -> TargetRefused:
     """The error that says it."""
     hint = f"{_missing(refusal)}; {_reach(refusal)}"
+    if refusal.finds_nothing:
+        hint = f"{_useful(refusal)}; or train on more identities, which may part them better"
     return TargetRefused(_what(refusal), hint=hint, refusal=refusal)
+
+
+def _useful(r: Refusal) -> str:
+    """The nearest rate that is worth having, and what it finds."""
+    if not r.useful:
+        return "no rate that they can prove finds anything"
+    (first, of_first), *more = r.useful
+    text = (
+        f"{GOALS[r.kind].formula(first, 2)} is the smallest they prove where anything is found: "
+        f"{_found(of_first)} pairs of dev that belong together"
+    )
+    return text + "".join(f"; {rate:.2g} finds {_found(share)}" for rate, share in more)
+
+
+def _found(share: float) -> str:
+    n = 100 if share >= 0.01 else 1000
+    return f"about {max(round(n * share), 1):,} of {n:,}"
 
 
 def _what(r: Refusal) -> str:
@@ -77,10 +101,13 @@ def _what(r: Refusal) -> str:
         goal += f" at prior {r.prior:.3g}"
     if r.gallery_size is not None:
         goal += f" in a gallery of {r.gallery_size:,}"
-    return (
-        f"{_compared(r.n_comparisons, r)} {_whose(r)} cannot prove {goal} with "
-        f"{percent(r.confidence)} confidence"
-    )
+    whose, sure = _whose(r), f"with {percent(r.confidence)} confidence"
+    if r.finds_nothing:
+        return (
+            f"{_compared(r.n_comparisons, r)} {whose} prove {goal} {sure} only where nothing is "
+            "called a match"
+        )
+    return f"{_compared(r.n_comparisons, r)} {whose} cannot prove {goal} {sure}"
 
 
 def _missing(r: Refusal) -> str:
@@ -139,10 +166,11 @@ def n_joined(scores: Scores, by_unit: Int64) -> int | None:
 def _reach(r: Refusal) -> str:
     reach, smallest = (
         GOALS[r.kind].reach,
-        f"the smallest FMR they can prove is {r.smallest_fmr:.2g}",
+        f"the smallest FMR they can prove is {rounded_up(r.smallest_fmr, 2):.2g}",
     )
     if reach and r.reach > 0:
-        return f"{reach.format(r.reach)}; {smallest}"
+        best = rounded_up(r.reach, 2) if GOALS[r.kind].falls and r.reach < 1 else r.reach
+        return f"{reach.format(best)}; {smallest}"
     if r.estimate is None:
         return smallest
     e = r.estimate

@@ -27,6 +27,7 @@ from gemel.settings.shapes import LEAST_PRIOR
 USUAL = Target(kind="precision", value=0.95)
 HALF = 0.5
 """Fewer right matches than this share are worth a warning, and fail a gate."""
+NOTHING = "nothing is called a match"
 LIKELY = 0.99
 """A probability that the best matches should be able to reach."""
 
@@ -81,14 +82,19 @@ def where(prior: float) -> str:
     )
 
 
+def matches_nothing(evidence: Evidence) -> bool:
+    """Whether no comparison of eval reaches the threshold."""
+    return not (evidence.eval.n_false_match or evidence.eval.recall.value)
+
+
 def right_matches(evidence: Evidence) -> str:
     """How many matches are right, in words; and what a search for nobody finds, if measured.
 
     Example: of 100 matches about 39 are right among the 3,000 records of eval, about 13 among all
         10,000.
     """
-    if not (evidence.eval.n_false_match or evidence.eval.recall.value):
-        return "nothing is called a match"
+    if matches_nothing(evidence):
+        return NOTHING
     first, *more = expected(evidence)
     n = enough([e.precision.value for e in (first, *more)])
     text = f"of {n:,} matches {about(first.precision.value, n)} are right {first.among}"
@@ -106,8 +112,8 @@ def right_matches(evidence: Evidence) -> str:
 
 def right_among(evidence: Evidence) -> str:
     """The same of all records, or of the use that was stated, and nothing of searches."""
-    if not (evidence.eval.n_false_match or evidence.eval.recall.value):
-        return "nothing is called a match"
+    if matches_nothing(evidence):
+        return NOTHING
     last = expected(evidence)[-1]
     n = enough([last.precision.value])
     text = f"of {n:,} matches {about(last.precision.value, n)} are right {last.among}"

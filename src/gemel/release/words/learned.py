@@ -29,10 +29,11 @@ def against_baseline(evidence: Evidence) -> tuple[int, str]:
         0: f"; the difference, {span}, may be chance",
         -1: f"; the difference, {span}, is beyond chance: this release should not replace it",
     }[better]
-    name = theirs.name[:1].upper() + theirs.name[1:]
+    name, own = theirs.name, evidence.eval
+    here = f" ({share(own.f1.value)} at its own)" if ours.point.threshold != own.threshold else ""
     return better, (
-        f"{name} without any learning, tuned the same way, reaches F1 {share(old.value)} "
-        f"where this release reaches {share(new.value)}{means}."
+        f"At the thresholds that are best for F1, {name} without any learning reaches F1 "
+        f"{share(old.value)} where this release reaches {share(new.value)}{here}{means}."
     )
 
 
