@@ -338,3 +338,15 @@ def test_what_is_set_counts_as_a_flag_does(empty: Path, gemel: Gemel) -> None:
             assert Config.load(empty / "gemel.toml", {}, {}).data.kind == kind
     gemel("init", "x.csv", "--force", "--set", "data.kind=rows", "--set", "data.identity=text a")
     assert Config.load(empty / "gemel.toml", {}, {}).data.identity == "text a"
+
+
+def test_a_row_without_an_id_is_refused_and_the_column_kept(people: Path, gemel: Gemel) -> None:
+    lines = people.read_text().splitlines()[:41]
+    people.write_text("\n".join([*lines[:20], "", ",,,,,", *lines[20:], ",,Sum,,,"]) + "\n")
+    said = gemel("init", "people.csv", "--force")
+    assert said.code == 0, said.err
+    assert "1 row without id: more than usual may be refused" in said.err
+    assert "refused: people.csv, row 44, column id: missing id" in said.err
+    assert said.err.count("refused:") == 1
+    data = Config.load(people.with_name("gemel.toml"), {}, {}).data
+    assert (data.id, data.max_bad_ratio) == ("id", 0.03)

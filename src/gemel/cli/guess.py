@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.cli import reading
+from gemel.cli import drafts, reading
+from gemel.cli.drafts import Draft
 from gemel.cli.project import Project
 from gemel.config import Config
 from gemel.data.schema import as_strings
@@ -55,32 +56,6 @@ class Guess:
         return self.splits if self.splits is not None and self.splits.crossed else None
 
 
-@dataclass
-class _Draft:
-    """A guess in the making.
-
-    Attributes:
-        given: the settings that were said.
-        known: keys of those that are no default.
-        settings: that will be written.
-    """
-
-    given: Config
-    known: set[str]
-    settings: dict[str, Any]
-    columns: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    remarks: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def propose(self, key: str, value: Any) -> bool:
-        """Whether a setting was free, and is now the value."""
-        free = key not in self.known and value is not None
-        if free:
-            self.settings[key] = value
-        return free
-
-
 def look_at(
     path: Path, said: Mapping[str, Any], environ: Mapping[str, str], other: Path | None = None
 ) -> Guess:
@@ -101,7 +76,7 @@ def look_at(
     given = Config.load(None, environ, said)
     known = {key for key, _, origin in given.items() if origin != "default"}
     flags = {key: value for key, value, origin in given.items() if origin.startswith("flag")}
-    draft = _Draft(given, known, flags)
+    draft = Draft(given, known, flags)
     dataset = splits = fault = None
     try:
         _columns(draft, path, other)
@@ -146,7 +121,7 @@ def without_labels(dataset: Dataset) -> str:
     return f"{NO_LABELS} {told}, and {MARKED}; {mend}"
 
 
-def _columns(draft: _Draft, path: Path, other: Path | None) -> None:
+def _columns(draft: Draft, path: Path, other: Path | None) -> None:
     """Proposals from the columns of the files."""
     from gemel.data.proposals import folders
     from gemel.data.proposals.given import pairs_of_records
@@ -169,7 +144,7 @@ def _columns(draft: _Draft, path: Path, other: Path | None) -> None:
             _of_one(draft, frame)
 
 
-def _of_pairs(draft: _Draft, pairs: PairColumns) -> None:
+def _of_pairs(draft: Draft, pairs: PairColumns) -> None:
     """Which columns of a file of pairs are what."""
     named = {"left": pairs.left, "right": pairs.right, "same": pairs.same}
     if pairs.negative is not None:
@@ -188,7 +163,7 @@ def _of_pairs(draft: _Draft, pairs: PairColumns) -> None:
         )
 
 
-def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
+def _of_one(draft: Draft, frame: pl.DataFrame) -> None:
     """Identity and id of one table."""
     from gemel.data.proposals import codes, labels
 
@@ -198,10 +173,10 @@ def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
         identity = labels.identity_of(frame.drop(set(data.ignore) & set(frame.columns)))
         if draft.propose("data.identity", identity):
             draft.notes.append(f"identity is column {identity!r}: change data.identity if not")
-    _nobody(draft, *(frame[c] for c in frame.columns if c == identity))
+    drafts.leave_out_nobody(draft, *(frame[c] for c in frame.columns if c == identity))
     taken = {identity, *data.ignore, *data.groups}
-    _id(draft, "data.id", frame, taken)
-    _index(draft, frame)
+    drafts.id_of(draft, "data.id", frame, taken)
+    drafts.leave_out_index(draft, frame)
     if identity is None and data.pairs is None:
         taken |= {draft.settings.get("data.id"), data.id}
         for column in codes.shared_by_alike(frame, taken)[:1]:
@@ -214,50 +189,7 @@ def _of_one(draft: _Draft, frame: pl.DataFrame) -> None:
         _pairs_file(draft, ids, ids)
 
 
-def _index(draft: _Draft, frame: pl.DataFrame) -> None:
-    """A column that only counts the rows is left out, unless it is something else."""
-    from gemel.data.proposals import labels
-
-    data, index = draft.given.data, labels.index_of(frame)
-    taken = {draft.settings.get("data.id"), data.id, draft.settings.get("data.identity")}
-    if index is None or index in {
-        *taken,
-        data.identity,
-        data.category,
-        *data.groups,
-        *data.columns,
-    }:
-        return
-    if draft.propose("data.ignore", [index]):
-        draft.notes.append(f"column {index!r} counts the rows: left out; change data.ignore if not")
-
-
-def _nobody(draft: _Draft, *identities: pl.Series) -> None:
-    """Texts that are no identity are missing values."""
-    from gemel.data.proposals import placeholders
-
-    found: dict[str, int] = {}
-    for values in identities:
-        for text, n in placeholders.nobody(values).items():
-            found[text] = found.get(text, 0) + n
-    if found and draft.propose("data.missing", [*found]):
-        rows = ", ".join(f"{text!r} in {number_of(n, 'row')}" for text, n in found.items())
-        draft.notes.append(
-            f"column {identities[0].name!r} names nobody with {rows}: read as no value, in all "
-            "columns; change data.missing if not"
-        )
-
-
-def _id(draft: _Draft, key: str, frame: pl.DataFrame, taken: set[str | None]) -> None:
-    from gemel.data.proposals import labels
-
-    if key not in draft.known:
-        proposed, note = labels.id_of(frame, taken, draft.given.data.max_bad_ratio)
-        draft.propose(key, proposed)
-        draft.notes.append(note)
-
-
-def _of_two(draft: _Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
+def _of_two(draft: Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
     """Identities, ids and corresponding columns of two tables."""
     from gemel.data.proposals import correspondence, labels
 
@@ -275,12 +207,12 @@ def _of_two(draft: _Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
                 f"{both[2]:.0%} of its values stand in both; change if not"
             )
     sides = zip((left, right), identities, strict=True)
-    _nobody(draft, *(frame[c] for frame, c in sides if c in frame.columns))
+    drafts.leave_out_nobody(draft, *(frame[c] for frame, c in sides if c in frame.columns))
     for key, frame, identity in (
         ("data.id", left, identities[0]),
         ("other.id", right, identities[1]),
     ):
-        _id(draft, key, frame, {identity, *data.ignore})
+        drafts.id_of(draft, key, frame, {identity, *data.ignore})
     ids = [draft.settings.get(k) for k in ("data.id", "other.id")]
     ours, theirs = (
         frame.drop({c for c in named if c} & set(frame.columns))
@@ -302,7 +234,7 @@ def _of_two(draft: _Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
         _pairs_file(draft, left[ids[0]], right[ids[1]])
 
 
-def _pairs_file(draft: _Draft, left: pl.Series, right: pl.Series) -> None:
+def _pairs_file(draft: Draft, left: pl.Series, right: pl.Series) -> None:
     """Which columns of `data.pairs` hold these ids, and which the answer."""
     from gemel.data.proposals.given import pairs_of_ids
 
@@ -315,7 +247,7 @@ def _pairs_file(draft: _Draft, left: pl.Series, right: pl.Series) -> None:
         _of_pairs(draft, found)
 
 
-def _of_records(draft: _Draft, dataset: Dataset) -> None:
+def _of_records(draft: Draft, dataset: Dataset) -> None:
     """What two files say once they are read: who links to how many, and how rare links are."""
     from gemel.data.proposals import links
 

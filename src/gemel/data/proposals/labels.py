@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from gemel.data.schema import as_strings
+from gemel.data.schema import as_strings, without_gaps
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,14 +84,20 @@ def id_of(
         name = column.strip().lower()
         if column in taken or not (name in ID_NAMES or name.endswith("_id")):
             continue
-        n = len(frame) - frame[column].drop_nulls().n_unique()
-        if n <= max_bad_ratio * len(frame):
+        present = without_gaps(frame[column], ()).drop_nulls()
+        n = len(frame) - present.n_unique()
+        few = len(frame) >= FEW and n == len(frame) - len(present) <= STRAY
+        if few or n <= max_bad_ratio * len(frame):
             rows = f"{n:,} row{'s' * (n > 1)} without or with a repeated one will be refused"
             return column, f"id is column {column!r}" + (f": {rows}" if n else "")
         note = f"column {column!r} repeats values: it is a field and no id; --id names another"
     for column in frame.columns:
-        if column not in taken and _counts(frame[column]):
-            return column, f"id is column {column!r}, which counts the rows; --id names another"
+        if column not in taken and (stray := _strays(frame[column])) is not None:
+            but = f", but for {', '.join(stray)}" if stray else ""
+            return (
+                column,
+                f"id is column {column!r}, which counts the rows{but}; --id names another",
+            )
     return None, note
 
 
@@ -119,14 +125,23 @@ def index_of(frame: pl.DataFrame) -> str | None:
     return first if numbers.n_unique() == len(numbers) or steps > 0.5 else None
 
 
-def _counts(values: pl.Series) -> bool:
-    """Whether numbers, as in C1, C2..., differ in every row and leave few out: no fact."""
+def _strays(values: pl.Series) -> list[str] | None:
+    """The few values that do not count, such as "Sum", where others do; None where they do not.
+
+    Numbers, as in C1, C2..., differ in every row and leave few out: no fact.
+    """
     import polars as pl
 
-    texts = as_strings(values)
-    numbers = texts.str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
-    if texts.str.replace(r"\d+$", "").n_unique() > 1:
-        return False
-    if len(numbers) < FEW or numbers.null_count() or numbers.n_unique() < len(numbers):
-        return False
-    return bool(numbers.max() - numbers.min() < 2 * len(numbers))  # type: ignore[operator]
+    texts = as_strings(without_gaps(values, ()))
+    heads = texts.str.extract(r"^(.*?)\d+$")
+    common = heads.drop_nulls().mode().sort()
+    counted = texts.filter(heads == common[0]) if len(common) else texts.clear()
+    numbers = counted.str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
+    if len(numbers) < max(FEW, len(texts) - STRAY):
+        return None
+    if numbers.null_count() or numbers.n_unique() < len(numbers):
+        return None
+    if int(numbers.max() - numbers.min()) >= 2 * len(numbers):  # type: ignore[operator, arg-type]
+        return None
+    stray = texts.filter((heads != common[0]).fill_null(True)).to_list()
+    return ["a row without one" if text is None else repr(text) for text in stray]

@@ -62,7 +62,7 @@ def check_ratio(
         f"{n_bad:,} of {number_of(n_read, 'record')} cannot be used, the limit is "
         f"{max_bad_ratio:.1%}"
     )
-    hint = f"correct them, or leave them out by data.max_bad_ratio = {_above(n_bad / n_read)}"
+    hint = f"correct them, or leave them out by data.max_bad_ratio = {above(n_bad / n_read)}"
     columns = {b.column for b in bad}
     if len(columns) == 1 and columns <= fields:
         hint += f'; data.columns.{columns.pop()} = "text" takes the values as they are'
@@ -71,6 +71,6 @@ def check_ratio(
     raise DataError(f"{count}: {shown}", where=source, hint=hint)
 
 
-def _above(share: float) -> float:
+def above(share: float) -> float:
     """A share with few digits that is at least this one."""
     return math.ceil(share * 100) / 100

@@ -86,7 +86,8 @@ def test_a_sheet_is_read_as_its_csv_would_be(tmp_path: Path) -> None:
     assert table.frame["name"].to_list() == ["anna", "007", None]
     assert table.frame["born"].to_list() == ["1979-12-25", "1979-12-26", None]
     assert table.rows.tolist() == [2, 4, 5]
-    assert [str(b.row) + b.reason for b in table.bad] == ["3empty record"]
+    assert (table.bad, table.blank, table.n_read) == ((), (3,), 3)
+    assert table.ordinals.tolist() == [1, 3, 4]
     assert table.notes == ("sheet 'people' is read; not read: empty, more",)
     data = records.read(path, id="id", max_bad_ratio=0.5)
     assert {f.name: f.kind for f in data.fields}["born"] == "date"

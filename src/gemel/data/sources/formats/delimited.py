@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from gemel.data.dataset import BadRecord
+from gemel.data.sources.formats import heading
 from gemel.data.sources.formats.table import Table, frame_of, header_names, int64
 from gemel.data.sources.formats.text import (
     NOT_UTF_8,
@@ -19,7 +21,7 @@ from gemel.data.sources.formats.text import (
     ending,
     physical_lines,
     spoilt,
-    text_of,
+    table_text,
 )
 from gemel.errors import DataError
 from gemel.figures import number_of
@@ -37,7 +39,7 @@ def read(path: Path) -> Table:
     Raises:
         DataError: unreadable, without a header, or hardly a row can be read.
     """
-    text = text_of(path)
+    text, note = table_text(path)
     lines = physical_lines(text)
     stated = _STATED.fullmatch(lines[0]) if lines else None
     if stated is not None:
@@ -45,12 +47,20 @@ def read(path: Path) -> Table:
     else:
         delimiter = "\t" if ending(path) == ".tsv" else _sniff(lines[:50])
     parsed = _Rows(str(path), lines, delimiter, start=0 if stated is None else 1)
-    header = next(parsed.numbered, (0, list[str]()))[1]
-    names, notes = header_names([] if parsed.bad else header, str(path))
+    head = list(islice(parsed.numbered, heading.LOOKED_AT))
+    at = heading.header_at([row for _, row in head])
+    named, header = head[at] if head else (1, list[str]())
+    broken = any(b.row is not None and b.row <= named for b in parsed.bad)
+    names, notes = header_names([] if broken else header, str(path), named)
+    above = heading.skipped([row for _, row in head[:at]], named)
     rows: list[list[str]] = []
     numbers: list[int] = []
+    blank: list[int] = []
     clean = SURROGATES.search(text) is None and "\0" not in text
-    for number, row in parsed.numbered:
+    for number, row in chain(head[at + 1 :], parsed.numbered):
+        if not any(map(str.strip, row)):
+            blank.append(number)
+            continue
         if not (clean and len(row) == len(names)):
             fault = _fault(row, names)
             if fault is not None:
@@ -60,13 +70,13 @@ def read(path: Path) -> Table:
         numbers.append(number)
     frame = frame_of(names, list(zip(*rows, strict=True)) or [()] * len(names))
     n_read = len(rows) + len(parsed.bad)
-    return Table(str(path), frame, int64(numbers), tuple(parsed.bad), n_read, notes)
+    notes = (*((note,) if note else ()), *above, *notes)
+    bad = tuple(parsed.bad)
+    return Table(str(path), frame, int64(numbers), bad, n_read, notes, blank=tuple(blank))
 
 
 def _fault(row: Sequence[str], names: Sequence[str]) -> tuple[str | None, str] | None:
     """Column and reason why a parsed row is none, or None."""
-    if not any(v.strip() for v in row):
-        return None, "empty record"
     if len(row) != len(names):
         return None, f"{number_of(len(row), 'field')}, the header has {len(names)}"
     at = spoilt(row)
@@ -115,9 +125,10 @@ def _sniff(lines: list[str]) -> str:
 
     def fit(delimiter: str) -> tuple[float, int]:
         try:
-            widths = [len(r) for r in csv.reader(lines, delimiter=delimiter) if r]
+            rows = [r for r in csv.reader(lines, delimiter=delimiter) if r]
         except csv.Error:
-            widths = [len(line.split(delimiter)) for line in lines]
+            rows = [line.split(delimiter) for line in lines]
+        widths = [len(row) for row in rows[heading.header_at(rows) :]]
         if not widths or widths[0] < 2:
             return 0.0, 0
         return sum(w == widths[0] for w in widths) / len(widths), widths[0]

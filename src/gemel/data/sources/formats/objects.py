@@ -28,10 +28,14 @@ def read(path: Path) -> Table:
         DataError: unreadable, or nothing in it is an object.
     """
     bad: list[BadRecord] = []
+    blank: list[int] = []
     numbers: list[int] = []
     columns: dict[str, list[Any]] = {}
     nested: dict[str, set[int]] = {}
     for number, record in enumerate(_json_records(path), 1):
+        if record is None:
+            blank.append(number)
+            continue
         if isinstance(record, str):
             bad.append(BadRecord(str(path), number, None, record))
             continue
@@ -49,11 +53,13 @@ def read(path: Path) -> Table:
     frame = of_values(columns, str(path)).frame
     masks = {name: np.isin(numbers, sorted(lines)) for name, lines in nested.items()}
     n_read = len(numbers) + len(bad)
-    return Table(str(path), frame, int64(numbers), tuple(bad), n_read, nested=masks)
+    return Table(
+        str(path), frame, int64(numbers), tuple(bad), n_read, nested=masks, blank=tuple(blank)
+    )
 
 
-def _json_records(path: Path) -> Iterator[dict[str, Any] | str]:
-    """Each object of an array or on a line, or why there is none."""
+def _json_records(path: Path) -> Iterator[dict[str, Any] | str | None]:
+    """Each object of an array or on a line, or why there is none; None of a blank line."""
     text = text_of(path)
     if ending(path) not in ARRAY or not text.lstrip().startswith("["):
         yield from map(_json_record, physical_lines(text))
@@ -70,10 +76,10 @@ def _json_records(path: Path) -> Iterator[dict[str, Any] | str]:
             yield value if isinstance(value, dict) else "not a JSON object"
 
 
-def _json_record(line: str) -> dict[str, Any] | str:
-    """The object on a line, or why there is none."""
+def _json_record(line: str) -> dict[str, Any] | str | None:
+    """The object on a line, or why there is none; None of a blank line."""
     if not line.strip():
-        return "empty record"
+        return None
     if spoilt([line]) is not None:
         return NOT_UTF_8
     try:

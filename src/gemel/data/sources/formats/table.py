@@ -31,6 +31,7 @@ class Table:
         n_read: all rows, refused ones included.
         notes: what a user should know about the file.
         nested: per column that has any, (n,) which values are lists or objects; null in `frame`.
+        blank: numbers of rows without a value, which are none and in no other count.
         whole: the columns under their own names, where `frame` has only some or has them renamed.
     """
 
@@ -42,6 +43,7 @@ class Table:
     notes: tuple[str, ...] = ()
     nested: Mapping[str, Bool] = field(default_factory=dict)
     whole: pl.DataFrame | None = None
+    blank: Sequence[int] = ()
 
     @property
     def written(self) -> pl.DataFrame:
@@ -50,8 +52,9 @@ class Table:
 
     @property
     def ordinals(self) -> Int64:
-        """(n,) int64 place of each row among all rows, refused ones included, from 1."""
-        every = np.union1d(self.rows, [b.row for b in self.bad if b.row is not None])
+        """(n,) int64 place of each row among all rows, refused and blank ones included, from 1."""
+        others = [*self.blank, *(b.row for b in self.bad if b.row is not None)]
+        every = np.union1d(self.rows, others)
         return np.searchsorted(every, self.rows).astype(np.int64) + 1
 
 
@@ -88,23 +91,31 @@ def _are_fractions(values: Sequence[Any]) -> bool:
     return plain and any(v is not None and v == v and v % 1 != 0 for v in values)
 
 
-def header_names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
+def header_names(
+    header: Sequence[str], where: str, row: int = 1
+) -> tuple[list[str], tuple[str, ...]]:
     """Names of columns, and what a user should know of them.
 
+    Args:
+        header: cells of the row that names them.
+        where: file.
+        row: its number.
     Raises:
         DataError: there are none, they are no text, or one is there twice.
     """
     if not header:
-        raise DataError("the header cannot be read", where=f"{where}, row 1")
+        raise DataError("the header cannot be read", where=f"{where}, row {row}")
     names = [h.strip() or f"column_{i}" for i, h in enumerate(header, 1)]
     if spoilt(names) is not None:
         raise DataError(
-            "the header is not UTF-8 text", where=f"{where}, row 1", hint="save it as UTF-8"
+            "the header is not UTF-8 text", where=f"{where}, row {row}", hint="save it as UTF-8"
         )
     twice = [n for n, count in Counter(names).items() if count > 1]
     if twice:
         hint = "each column needs its own name"
-        raise DataError(f"the header names {twice[0]!r} twice", where=f"{where}, row 1", hint=hint)
+        raise DataError(
+            f"the header names {twice[0]!r} twice", where=f"{where}, row {row}", hint=hint
+        )
     unnamed = [i for i, h in enumerate(header, 1) if not h.strip()]
     return names, tuple(f"column {i} has no name in the header; called column_{i}" for i in unnamed)
 

@@ -15,6 +15,13 @@ GZIP = ".gz"
 NOT_UTF_8 = "not UTF-8 text"
 NOTHING_IN_IT = "put records into it, the names of the columns first, or name another file"
 """What to do about a file without any."""
+NO_TEXT = 0.03
+"""Share of control characters above which a file is none of text."""
+_LOOKED_AT = 65_536
+_CONTROL = bytes(byte for byte in range(32) if chr(byte) not in "\t\n\r\f\x1a")
+_BEYOND_ASCII = re.compile("[^\0-\x7f]")
+_TYPED = set("€£§°²³µ´·«»–—‘’‚“”„•…™©®±¼½¾ºª¿¡×\xa0")
+"""Characters of cp1252 beside letters that are typed."""
 SURROGATES = re.compile("[\udc80-\udcff]")
 
 
@@ -22,6 +29,26 @@ def ending(path: Path) -> str:
     """The suffix of a file, in small letters; that of what is inside for gzip."""
     inner = path.with_suffix("") if path.suffix.lower() == GZIP else path
     return inner.suffix.lower()
+
+
+def table_text(path: Path) -> tuple[str, str]:
+    """The text of a delimited file, and how it is written if not in UTF-8.
+
+    Read as cp1252, which holds latin-1, is a file whose bytes beyond ASCII are never UTF-8 and, as
+    cp1252, letters and signs that people type. A file in UTF-8 of which some bytes are broken is
+    what `text_of` makes of it.
+
+    Raises:
+        DataError: as `text_of`.
+    """
+    text = text_of(path)
+    spoilt_bytes = SURROGATES.findall(text)
+    if not spoilt_bytes or len(spoilt_bytes) < len(_BEYOND_ASCII.findall(text)):
+        return text, ""
+    western = text.encode("ascii", errors="surrogateescape").decode("cp1252", errors="replace")
+    if not all(c.isalpha() or c in _TYPED for c in _BEYOND_ASCII.findall(western)):
+        return text, ""
+    return western, "read as cp1252 (Western European, of Windows): it is not UTF-8"
 
 
 def text_of(path: Path) -> str:
@@ -48,6 +75,10 @@ def text_of(path: Path) -> str:
         raise DataError("this is not a text file", where=str(path), hint=hint)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
+    head = data[:_LOOKED_AT]
+    if sum(head.count(byte) for byte in _CONTROL) > NO_TEXT * len(head):
+        hint = "name a file of text (CSV, JSON), of Parquet or a spreadsheet"
+        raise DataError("this is not a text file", where=str(path), hint=hint)
     return data.decode("utf-8-sig", errors="surrogateescape")
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gemel.data.dataset import BadRecord
 from gemel.data.schema import as_text
-from gemel.data.sources.formats import sheets
+from gemel.data.sources.formats import heading, sheets
 from gemel.data.sources.formats.table import Table, header_names, int64, of_frame, of_values
 from gemel.errors import DataError
 
@@ -46,26 +45,27 @@ def read_sheet(path: Path) -> Table:
         DataError: unreadable, or the header is none.
     """
     sheet = sheets.read(path)
-    header, *rows = sheet.rows
-    used = [i for i, cells in enumerate(zip(*sheet.rows, strict=True)) if _any_value(cells)]
-    names, notes = header_names([as_text(header[i]) or "" for i in used], str(path))
-    numbered = [(number, row) for number, row in enumerate(rows, sheet.first + 1)]
-    while numbered and not _any_value(numbered[-1][1]):
-        numbered.pop()
+    head = [[as_text(cell) or "" for cell in row] for row in sheet.rows[: heading.LOOKED_AT]]
+    at = heading.header_at(head)
+    first, below = sheet.first + at, sheet.rows[at:]
+    used = [i for i, cells in enumerate(zip(*below, strict=True)) if _any_value(cells)]
+    names, notes = header_names([head[at][i] for i in used], str(path), first)
+    numbered = list(enumerate(below[1:], first + 1))
     kept = [(number, row) for number, row in numbered if _any_value(row)]
-    empty = [
-        BadRecord(str(path), number, None, "empty record")
-        for number, row in numbered
-        if not _any_value(row)
-    ]
+    blank = [number for number, row in numbered if not _any_value(row)]
     columns = {name: [row[i] for _, row in kept] for name, i in zip(names, used, strict=True)}
     return Table(
         str(path),
         of_values(columns, str(path)).frame,
         int64([number for number, _ in kept]),
-        tuple(empty),
-        len(numbered),
-        (*notes, *((sheet.note,) if sheet.note else ())),
+        (),
+        len(kept),
+        (
+            *heading.skipped(head[:at], first),
+            *notes,
+            *((sheet.note,) if sheet.note else ()),
+        ),
+        blank=tuple(blank),
     )
 
 

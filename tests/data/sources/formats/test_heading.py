@@ -1,0 +1,59 @@
+"""A title above the header is no header; a header that is short of names stays one."""
+
+from pathlib import Path
+
+import pytest
+from tests.data.sources.formats.test_sheets import workbook
+
+from gemel.data.sources import tables
+from gemel.data.sources.formats.heading import header_at
+
+NAMES = ["No", "Company ", "Town", "Since", "Sales"]
+ROWS = [[f"L{i}", f"Firm {i}, Ltd", "Bath", f"20{i:02}-01-02", i] for i in range(30)]
+TITLE = "Suppliers, as of 14.11.2026"
+
+
+def as_csv(path: Path, delimiter: str, *, padded: bool) -> Path:
+    blank = delimiter * (len(NAMES) - 1) if padded else ""
+    quoted = [[f'"{cell}"' if "," in str(cell) else str(cell) for cell in row] for row in ROWS]
+    body = [delimiter.join(row) for row in quoted]
+    title = TITLE if delimiter != "," else f'"{TITLE}"'
+    lines = [title + blank, blank, delimiter.join(NAMES), *body[:9], blank, *body[9:]]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_a_title_above_the_header_is_left_out_and_said(
+    tmp_path: Path, delimiter: str, padded: bool
+) -> None:
+    table = tables.read(as_csv(tmp_path / "x.csv", delimiter, padded=padded))
+    empty: list[object] = [None] * 5
+    sheet = workbook(
+        tmp_path / "x.xlsx",
+        one=[[TITLE, *empty[1:]], empty, NAMES, *ROWS[:9], empty, *ROWS[9:]],  # type: ignore[list-item]
+    )
+    of_sheet = tables.read(sheet)
+    assert table.frame.to_dicts() == of_sheet.frame.to_dicts()
+    assert table.frame.columns == [name.strip() for name in NAMES]
+    for one in (table, of_sheet):
+        assert one.notes == (f"the header is row 3; 2 rows above it left out: {TITLE!r}",)
+        assert (one.n_read, one.bad, one.blank) == (30, (), (13,))
+        assert one.rows.tolist()[:2] == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "at"),
+    [
+        ([["id", "name", "town"], ["1", "Ann", "Bath"]], 0),
+        ([["", "", "name"], ["1", "2", "Ann"], ["3", "4", "Eva"]], 0),
+        ([["text", ""], ["one", "two"], ["three", "four"]], 0),
+        ([[], ["a", "b"], ["1", "2"]], 1),
+        ([["x", "", ""], ["a", "a", "b"], ["1", "2", "3"]], 0),
+        ([["Report"], ["by", ""], ["no", "name", "town", ""], ["1", "Ann", "Bath", "x"]], 0),
+        ([["text"]] * 9, 0),
+    ],
+)
+def test_what_may_be_a_header_is_one(rows: list[list[str]], at: int) -> None:
+    assert header_at(rows) == at
