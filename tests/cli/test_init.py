@@ -223,6 +223,18 @@ def test_two_files_get_a_map_of_their_columns(empty: Path, people: Path, gemel: 
     assert check.code == 0 and "records     180" in check.out, check.err
 
 
+def test_codes_with_gaps_correspond_and_what_does_not_is_named(empty: Path, gemel: Gemel) -> None:
+    codes = [f"40{(i * 7_919_317) % 10**11:011d}" for i in range(300)]
+    ours = [f"A{i};thing {i};{code if i % 4 else ''};box" for i, code in enumerate(codes)]
+    (empty / "ours.csv").write_text("\n".join(["no;label;EAN;kept in", *ours]) + "\n")
+    theirs = [f"S{i},the thing {i},{code if i % 2 else ''}" for i, code in enumerate(codes[:200])]
+    (empty / "theirs.csv").write_text("\n".join(["sku,title,gtin", *theirs]) + "\n")
+    said = gemel("init", "ours.csv", "theirs.csv", "--id", "no", "--other-id", "sku")
+    assert said.code == 0, said.err
+    assert Config.load(empty / "gemel.toml").other.names == {"label": "title", "EAN": "gtin"}
+    assert "columns that are not compared: kept in; of the other file: none" in said.err
+
+
 def test_two_files_with_a_file_of_pairs(empty: Path, people: Path, gemel: Gemel) -> None:
     two_files(empty)
     shop = list(csv.DictReader((empty / "shop.csv").read_text().splitlines()))

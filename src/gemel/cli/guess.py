@@ -227,6 +227,10 @@ def _of_two(draft: Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
         for match in matches:
             draft.remarks[match.left] = f"{match.shared:.0%} of the values stand in both"
             draft.notes.append(f"{match.left} = {match.right}: {draft.remarks[match.left]}")
+    rest = ours.drop([m.left for m in matches]), theirs.drop([m.right for m in matches])
+    if matches and any(frame.width for frame in rest):
+        one, two = (", ".join(frame.columns) or "none" for frame in rest)
+        draft.notes.append(f"columns that are not compared: {one}; of the other file: {two}")
     orders = {m.right: o for m in matches if (o := correspondence.order_of(theirs[m.right]))}
     if orders:
         draft.propose("other.columns", orders)
@@ -267,6 +271,12 @@ def _of_records(draft: Draft, dataset: Dataset) -> None:
 
 
 def _frame(path: Path) -> pl.DataFrame:
+    """The table of a file; what is empty is null."""
+    import polars as pl
+
     from gemel.data.sources import tables
 
-    return tables.read(path).frame
+    texts = pl.col(pl.String)
+    return tables.read(path).frame.with_columns(
+        pl.when(texts.str.strip_chars() != "").then(texts).otherwise(None)
+    )
