@@ -51,7 +51,7 @@ def test_clusters_are_a_page_where_the_name_ends_so(project: Path, gemel: Gemel)
 def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
     said = gemel("duplicates")
     assert said.code == 0 and (project / "clusters.csv").is_file()
-    for words in ("false matches, expected", "false matches, at most", "B-cubed", "FMR on eval"):
+    for words in ("false matches, expected", "false matches, at most", "B-cubed", "not known"):
         assert words in said.out, said.out
     for words in (
         "where the release was calibrated",
@@ -71,6 +71,28 @@ def test_another_threshold_is_said_to_be_of_another_share_only_where_it_is(
     assert "by the scores of these records" in same and "share" not in same
     rarer = dict(in_words(replace(moved, prior=found.release_prior / 2)))["threshold"]
     assert rarer.count("at this share") == 2
+
+
+def test_what_is_told_of_false_matches_says_something(project: Path, gemel: Gemel) -> None:
+    found = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+
+    def told(n: int, least_sure: float | None = None, **false: Any) -> dict[str, Any]:
+        links = replace(found.false_links, **false)
+        changed = replace(found, n_matches=n, false_links=links, least_sure=least_sure)
+        return dict(in_words(changed))
+
+    most = "false matches, at most"
+    assert told(449, at_most=449.0)[most].startswith("not known")
+    assert told(179, at_most=120.0)[most].startswith("not known")
+    assert told(1797, at_most=179.7)[most] == "179 of 1,797"
+    assert "FMR on eval" in told(1797, at_most=179.7)["which rests on"]
+    assert told(10, at_most=2.8e-10)[most] == "0 of 10"
+    assert told(14_843, expected=8812.0)["false matches, expected"].startswith("8,800 of 14,843")
+    assert told(10, expected=2.8e-10)["false matches, expected"].startswith("hardly any of 10")
+    assert "3.3e-05" in told(10, least_sure=3.3e-5)["least sure match"]
+    proven = told(10, least_sure=3.3e-5, at_most=0.5, promise="of 100 matches, at most 5 are wrong")
+    assert "least sure match" not in proven
+    assert "too few comparisons" not in proven["share of genuine pairs"]
 
 
 def test_a_second_run_compares_nothing_again(

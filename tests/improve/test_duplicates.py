@@ -13,6 +13,8 @@ from polars.testing import assert_frame_equal
 from tests.release import conftest as small
 
 import gemel
+from gemel.calibrate.goals.target import Target
+from gemel.calibrate.goals.use import Use
 from gemel.data import records
 from gemel.data.dataset import Dataset
 from gemel.encode.comparators.cosine import Cosine
@@ -20,7 +22,9 @@ from gemel.errors import ConfigError, DataError, GalleryError
 from gemel.improve import comparison as module
 from gemel.improve.by_keys import OF_TYPED
 from gemel.improve.result import Duplicates
+from gemel.release.evidence.goals import Goals
 from gemel.release.release import Release
+from gemel.release.words.sentence import sentence
 from gemel.tasks.clusters import METHODS
 
 
@@ -81,6 +85,32 @@ def test_the_expected_false_links_are_about_the_false_ones(
     fmr = release.evidence.eval.fmr
     assert links.by_fmr == pytest.approx(fmr.value * 400 * 399 / 2)
     assert "eval" in links.basis
+
+
+def test_what_was_proven_for_a_set_of_this_size_is_not_taken_back(
+    release: Release, strangers: Dataset, tmp_path: Path
+) -> None:
+    """Neither its threshold nor its words are moved by a share that is estimated."""
+    from msgspec.structs import replace as changed
+
+    goals = Goals(
+        verify=Target(kind="precision", value=0.8), use=Use(kind="duplicates", records=400)
+    )
+    evidence = changed(release.evidence, goals=goals)
+    dev, at = (changed(p, prior_source="stated") for p in (evidence.dev, evidence.eval))
+    evidence = changed(evidence, dev=changed(dev, certified=True), eval=at)
+    child = release.child(into=tmp_path / "child", evidence=evidence)
+    assert "among 400 records like these" in sentence(evidence)
+    summary = gemel.duplicates(child, strangers).summary
+    links = summary.false_links
+    assert summary.threshold == release.policy.verify.threshold
+    assert links.at_most == pytest.approx(0.2 * summary.n_matches)
+    assert links.promise and links.promise in links.basis
+    assert links.promise in sentence(evidence).lower()
+    assert links.expected is not None and links.expected < 0.5 * summary.n_matches
+    some = strangers.take(np.arange(300))
+    other = gemel.duplicates(child, some).summary
+    assert other.threshold > summary.threshold and not other.false_links.promise
 
 
 def test_evidence_for_another_threshold_bounds_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
-from gemel.figures import number_of, percent
+from gemel.figures import number_of, percent, plain
 from gemel.release.words.expected import HALF, LIKELY, about
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 NEWEST = "newest:"
 TABLES = ".parquet .csv"
 PAGE = ".html"
+OPEN = (
+    "not known: these data tell too little of so many pairs; gemel calibrate --for duplicates "
+    "--precision 0.9 proves a share of right matches, or says what is missing"
+)
 
 
 def duplicates(
@@ -150,7 +155,7 @@ def page(found: Duplicates, left: Dataset, right: Dataset | None) -> str:
 def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any]]:
     """The summary as names and values for a person, with how many records were not compared."""
     refused = sum(one.n_bad for one in compared if one is not None)
-    false, unproven = summary.false_links, summary.unproven
+    unproven = summary.unproven
     rows: list[tuple[str, Any]] = [
         ("records", summary.n_records),
         ("records refused, in no cluster", refused or None),
@@ -166,8 +171,7 @@ def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any
         ("largest cluster", summary.largest),
         ("least sure match", _least_sure(summary)),
         _expected(summary),
-        ("false matches, at most", None if false.at_most is None else f"{false.at_most:,.4g}"),
-        ("which rests on", _basis(summary)),
+        *_bound(summary),
     ]
     if summary.candidate_recall is not None:
         recall = summary.candidate_recall
@@ -199,7 +203,8 @@ def _share(summary: Summary) -> tuple[str, str]:
         return "share of close pairs", f"{summary.prior:.2g}, closer than strangers come by chance"
     here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
     said = f"{here}, {'as' if here == there else f'and {there}'} where the release was calibrated"
-    if summary.most_sure is not None and summary.most_sure < LIKELY:
+    proven = summary.false_links.promise
+    if summary.most_sure is not None and summary.most_sure < LIKELY and not proven:
         said += (
             f"; so the best matches have a probability of at least {summary.most_sure:.2g}: too "
             "few comparisons to show more"
@@ -216,26 +221,44 @@ def _expected(summary: Summary) -> tuple[str, str | None]:
     few = about(1 - false / n, 100)
     if summary.by_closeness:
         return name, (
-            f"{false:,.2g} of {n:,}; how many more only look, sound or read alike is not known: "
+            f"{_count(false)} of {n:,}; how many more only look, sound or read alike is not known: "
             "look at the pairs, the lowest scores first"
         )
-    return name, f"{false:,.2g} of {n:,}, so of 100 matches {few} are right here"
+    return name, f"{_count(false)} of {n:,}, so of 100 matches {few} are right here"
 
 
-def _basis(summary: Summary) -> str:
-    """What the bound rests on; it is of the threshold of the release, which may take more pairs."""
-    basis, own = summary.false_links.basis, summary.release_threshold
-    if summary.false_links.at_most is None or f"{summary.threshold:.4g}" == f"{own:.4g}":
-        return basis
-    return (
-        f"{basis}; that, and what gemel calibrate says, is of the threshold {own:.4g}, which takes "
-        "more pairs than this job: so it bounds what is expected here and does not contradict it"
-    )
+def _count(expected: float) -> str:
+    """So many as are expected.
+
+    Example:
+        >>> _count(8812.4), _count(0.31), _count(2.8e-10)
+        ('8,800', '0.31', 'hardly any')
+    """
+    return plain(expected, 2) if expected >= 0.1 or not expected else "hardly any"
+
+
+def _bound(summary: Summary) -> list[tuple[str, str | None]]:
+    """How many matches are false at most, and what that rests on; where it says nothing, so.
+
+    A bound of half of the matches or more tells nobody anything.
+    """
+    false, n, name = summary.false_links, summary.n_matches, "false matches, at most"
+    if false.at_most is None:
+        return [("which rests on", false.basis)]
+    if false.at_most > HALF * n:
+        return [(name, OPEN if n else None)]
+    own, basis = summary.release_threshold, false.basis
+    if f"{summary.threshold:.4g}" != f"{own:.4g}":
+        basis += f"; counted at the threshold {own:.4g} of the release, where more pairs match"
+    return [(name, f"{math.floor(false.at_most):,} of {n:,}"), ("which rests on", basis)]
 
 
 def _least_sure(summary: Summary) -> str | None:
-    """Why a pair that is more probably none may be a match; None where there is no such pair."""
-    if summary.least_sure is None or summary.least_sure >= HALF:
+    """Why a pair that is more probably none may be a match; None where there is no such pair.
+
+    Nor where more is proven of the matches than their probabilities say.
+    """
+    if summary.least_sure is None or summary.least_sure >= HALF or summary.false_links.promise:
         return None
     return (
         f"probability {summary.least_sure:.2g}: the goal sets the threshold, not one half (the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -285,10 +286,7 @@ def in_words(known: Known) -> str:
         )
     if not at.n_effective:
         return f"{n}; too few of each kind of pair to say anything yet"
-    said = (
-        f"{n}; of the {number_of(known.n_match, 'match')} between {100 * at.low:.0f} and "
-        f"{_most(at.high)} of 100 are right"
-    )
+    said = f"{n}; {number_of(known.n_match, 'match')}, of which {_share(at.low, at.high)} right"
     goal = f"{100 * known.goal:g}"
     if known.proven:
         return f"{said}: at least {goal} is proven"
@@ -300,5 +298,14 @@ def in_words(known: Known) -> str:
     return f"{said}; about {max(EVERY, round(known.missing, -1))} more{of} prove {goal}"
 
 
-def _most(rate: float) -> str:
-    return f"{100 * rate:.0f}"
+def _share(low: float, high: float) -> str:
+    """How many lie between two shares, rounded apart, with the verb.
+
+    Example:
+        >>> _share(0.917, 0.998), _share(0.999, 1.0), _share(1.0, 1.0)
+        ('between 91 and 100 % are', 'between 99 and 100 % are', 'all are')
+    """
+    least, most = math.floor(round(100 * low, 6)), math.ceil(round(100 * high, 6))
+    if least == most:
+        return "all are" if most == 100 else f"{most} % are"
+    return f"between {least} and {most} % are"

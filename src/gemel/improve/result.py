@@ -27,6 +27,7 @@ from gemel.improve.proposals import CandidateRecall
 from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, evidence_of
 from gemel.release.release import Release
+from gemel.release.words.sentence import promised
 from gemel.tasks.agreement import Agreement
 from gemel.tasks.assignment import Linked
 from gemel.tasks.clusters import Clusters
@@ -54,16 +55,18 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
             records have one partner at most: the one to go by. None without evidence.
         by_fmr: pairs times the FMR of the release on eval, at the release's own threshold, which
             may take more pairs than this job; None without evidence.
-        at_most: pairs times the highest FMR that the evidence leaves possible at that threshold,
-            or all matches. A false match joins two clusters at most, so it bounds the false merges
-            as well.
+        at_most: what a promise about the matches of such a set leaves; without one, pairs times the
+            highest FMR that the evidence leaves possible at that threshold, or all matches. A false
+            match joins two clusters at most, so it bounds the false merges as well.
         basis: what `at_most` rests on, in words.
+        promise: what was proven about the matches of such a set, in words; empty if nothing was.
     """
 
     expected: float | None
     by_fmr: float | None
     at_most: float | None
     basis: str
+    promise: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,12 +261,23 @@ def false_links(
         by = f"by {number_of(known.n_answers, 'answer')}"
         expected = n_matches * (1 - known.precision.value)
     highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR {by}"
+    by_fmr = point.fmr.value * n_pairs
+    if decided.is_promised and linked is None:
+        least = known.goal if known is not None else target.value or 0.0
+        said = promised(evidence)
+        return FalseLinks(
+            expected=expected,
+            by_fmr=by_fmr,
+            at_most=(1 - least) * n_matches,
+            basis=f"what gemel calibrate proved: {said}",
+            promise=said,
+        )
     limit = target.limit("fmr")
     if evidence.dev.certified and limit is not None:
         highest, basis = limit, f"certified FMR, confidence {percent(target.confidence)}"
     return FalseLinks(
         expected=expected,
-        by_fmr=point.fmr.value * n_pairs,
+        by_fmr=by_fmr,
         at_most=min(highest * n_pairs, float(n_matches)),
         basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
     )

@@ -32,10 +32,13 @@ class ForSet:
     Attributes:
         policy: its threshold, the share of genuine pairs as its prior, and what scores tell.
         expected: what the set holds at each score; None where the release has no evidence for it.
+        is_promised: what was proven about matches was proven for a set of this size, or for this
+            very one, and at the threshold that decides here.
     """
 
     policy: Policy
     expected: Expected | None
+    is_promised: bool = False
 
 
 def before(release: Release, share: float | None = None) -> Policy:
@@ -72,20 +75,31 @@ def for_set(
     if evidence is None:
         return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
     held = _held(evidence, policy, levelled, n_pairs, share)
-    best, band, known = held.threshold(evidence.target), policy.verify, evidence.labelled
+    best, band = held.threshold(evidence.target), policy.verify
     likelihood = policy.likelihood
     if share and best is not None and likelihood is not None and _is_guessed(release, evidence):
         best = _same(likelihood, policy, share)
-    # What people proved about these very records is not moved by an estimate.
-    is_proven = known is not None and known.n_pairs == n_pairs and share is None
-    if best is not None and not is_proven:
+    # What was proven about matches of such a set is not moved by an estimate.
+    is_promised = share is None and n_pairs == _promised_for(evidence)
+    if best is not None and not is_promised:
         band = band.moved(max(best, band.threshold) if share is None else best)
     decided = msgspec.structs.replace(policy, verify=band, prior=held.share)
     # Too few comparisons to tell the best pairs from good ones: the set's own scores do.
     highest = None if release.is_unproven else most_sure(decided)
     if highest is not None and highest < LIKELY and (own := held.likelihood()) is not None:
         decided = msgspec.structs.replace(decided, likelihood=own)
-    return ForSet(decided, held)
+    return ForSet(decided, held, is_promised)
+
+
+def _promised_for(evidence: Evidence) -> int | None:
+    """Pairs of the set that a precision was proven for; None where none was, or for no such set."""
+    known, use = evidence.labelled, evidence.goals.use
+    if known is not None:
+        return known.n_pairs if known.proven else None
+    of_matches = evidence.target.goal.proof == "precision" and evidence.dev.certified
+    if not of_matches or use is None or use.records is None:
+        return None
+    return use.records * (use.records - 1) // 2
 
 
 def most_sure(policy: Policy) -> float | None:

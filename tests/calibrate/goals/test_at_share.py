@@ -64,6 +64,14 @@ def test_the_threshold_is_nearly_the_best_of_the_set(share: float, told: bool) -
     assert found.false_at(threshold) == pytest.approx(false, abs=8 + 0.1 * n)
 
 
+def test_nothing_that_was_not_scored_is_a_match() -> None:
+    """Below the lowest score come all other pairs of the set, at once."""
+    found = of(1e-3)
+    low = float(found.curve.threshold[-2])
+    assert found.false_at(low - 0.5) == found.false_at(low) < 0.1 * N_PAIRS
+    assert expected(np.zeros(0), N_PAIRS, [MEASURED], 0.1, None).false_at(1.0) == 0
+
+
 def test_a_precision_is_reached_and_rates_do_not_depend_on_the_share() -> None:
     score, genuine = world(1e-3)
     found = of(1e-3)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gemel.calibrate.goals.target import in_words
+from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
@@ -41,6 +42,33 @@ def test_the_promise_ends_with_how_many_matches_are_right(mostly_false: Evidence
     assert here.prior == pytest.approx(3 * everywhere.prior)
     false = (1 - everywhere.precision.value) / everywhere.precision.value
     assert false == pytest.approx(3 * 9, rel=0.01), "three times the false matches"
+
+
+@pytest.mark.parametrize("use", [None, Use(kind="duplicates")])
+def test_few_strangers_leave_open_how_many_matches_are_right(
+    mostly_false: Evidence, use: Use | None
+) -> None:
+    """No one of 288 strangers matched: where 1 of 100 is genuine, half of 100 may be wrong."""
+    all_right = Estimate(value=1.0, low=0.282, high=1.0, n_effective=50.0, method="")
+    at = replace(
+        mostly_false.eval,
+        precision=all_right,
+        n_false_match=0,
+        n_impostor=288,
+        prior=0.01,
+        prior_source="stated",
+    )
+    said = sentence(replace(mostly_false, eval=at, goals=Goals(use=use)))
+    assert "of 100 matches between 28 and 100 are right if 1 of 100 compared are" in said.lower()
+    assert "all are right" not in said
+    assert ("None of 288 pairs that do not belong together is called a match" in said) == (not use)
+    at = replace(at, precision=replace(all_right, value=0.93, low=0.86), n_false_match=1)
+    said = sentence(replace(mostly_false, eval=at, goals=Goals(use=use)))
+    assert said.startswith("Of 100 matches between 86 and 100 are right")
+    at = replace(at, precision=replace(all_right, low=0.95), n_false_match=0)
+    assert "Of 100 matches all are" in sentence(
+        replace(mostly_false, eval=at, goals=Goals(use=use))
+    )
 
 
 def test_few_right_matches_are_warned_about(mostly_false: Evidence) -> None:

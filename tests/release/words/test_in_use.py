@@ -16,7 +16,7 @@ replace = msgspec.structs.replace
 
 
 def rate(value: float) -> Estimate:
-    return Estimate(value=value, low=value / 2, high=value, n_effective=1000.0, method="")
+    return Estimate(value=value, low=0.95 * value, high=value, n_effective=1000.0, method="")
 
 
 def used(release: Release, use: Use, prior: float) -> Evidence:

@@ -19,6 +19,9 @@ from gemel.decide.bands import Band
 LEAST_ANSWERS = 20
 """Fewer teach nothing yet."""
 
+NO_MATCH = 1e-6
+"""So small a part of one match is none: it comes of rounding."""
+
 
 class Taught(msgspec.Struct, frozen=True, kw_only=True):
     """Which answers about pairs a comparator has learned from.
@@ -94,7 +97,8 @@ def point_of(known: Known, band: Band) -> OperatingPoint:
     prior = n_genuine / known.n_pairs
 
     def strangers(of_matches: float) -> float:
-        return min(n_match * (1 - of_matches) / n_impostor, 1.0)
+        wrong = n_match * (1 - of_matches)
+        return min(wrong / n_impostor, 1.0) if wrong > NO_MATCH else 0.0
 
     fmr = _said(
         precision, *(strangers(p) for p in (precision.value, precision.high, precision.low))

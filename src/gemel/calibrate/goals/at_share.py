@@ -78,10 +78,10 @@ class Expected:
         """False matches that are expected at a threshold.
 
         Args:
-            threshold: of a match.
+            threshold: of a match; nothing that was not scored reaches it.
             stay: which share of those at (m,) scores is left, where linking takes some away.
         """
-        n = self.curve.point(threshold) + 1
+        n = max(min(self.curve.point(threshold) + 1, len(self.curve.threshold) - 1), 1)
         wrong = self.curve.n_false_match[:n]
         if stay is None:
             return float(wrong[-1])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gemel.calibrate.goals.target import Target, in_words
+from gemel.calibrate.goals.target import APART, Target, in_words
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import (
     OperatingPoint,
@@ -28,6 +28,9 @@ USUAL = Target(kind="precision", value=0.95)
 HALF = 0.5
 """Fewer right matches than this share are worth a warning, and fail a gate."""
 NOTHING = "nothing is called a match"
+WIDE = 0.1
+"""Of the share of right matches: an interval wider than this is told instead of the point."""
+ARE = " are right"
 LIKELY = 0.99
 """A probability that the best matches should be able to reach."""
 
@@ -97,8 +100,8 @@ def right_matches(evidence: Evidence) -> str:
         return NOTHING
     first, *more = expected(evidence)
     n = enough([e.precision.value for e in (first, *more)])
-    text = f"of {n:,} matches {about(first.precision.value, n)} are right {first.among}"
-    text += "".join(f", {about(e.precision.value, n)} {e.among}" for e in more)
+    text = f"of {n:,} matches {right(first.precision, n)} {first.among}"
+    text += "".join(f", {right(e.precision, n).removesuffix(ARE)} {e.among}" for e in more)
     if evidence.galleries and evidence.goals.search is None and evidence.goals.use is None:
         seen = evidence.galleries[-1]
         k = enough([seen.fpir.value])
@@ -114,10 +117,33 @@ def right_among(evidence: Evidence) -> str:
     """The same of all records, or of the use that was stated, and nothing of searches."""
     if matches_nothing(evidence):
         return NOTHING
-    last = expected(evidence)[-1]
+    last, at = expected(evidence)[-1], evidence.eval
     n = enough([last.precision.value])
-    text = f"of {n:,} matches {about(last.precision.value, n)} are right {last.among}"
-    return text if "records" in text or text.count(" if ") else f"{text} records"
+    text = f"of {n:,} matches {right(last.precision, n)} {last.among}"
+    text = text if "records" in text or text.count(" if ") else f"{text} records"
+    if at.n_false_match or not is_wide(last.precision):
+        return text
+    return f"none of {at.n_impostor:,} {APART} is called a match, which leaves much open: {text}"
+
+
+def is_wide(found: Estimate) -> bool:
+    """Whether a share is known so badly that its interval is told instead of it."""
+    return found.high - found.low > WIDE
+
+
+def right(precision: Estimate, n: int) -> str:
+    """How many of n matches are right, with the verb: what was counted, or what that leaves open.
+
+    Example:
+        >>> def seen(value, low, high):
+        ...     return Estimate(value=value, low=low, high=high, n_effective=9.0, method="")
+        >>> right(seen(0.97, 0.94, 0.99), 100), right(seen(1.0, 0.282, 1.0), 100)
+        ('about 97 are right', 'between 28 and 100 are right')
+    """
+    if not is_wide(precision):
+        return f"{about(precision.value, n)}{ARE}"
+    low, high = math.floor(n * precision.low), math.ceil(n * precision.high)
+    return f"between {low:,} and {high:,}{ARE}"
 
 
 def provable(evidence: Evidence) -> float | None:
@@ -140,7 +166,7 @@ def warning(evidence: Evidence) -> str:
     low = [e for e in expected(evidence) if e.precision.value < HALF]
     if not low or not evidence.eval.n_false_match:
         return ""
-    text = f"of 100 matches only {about(low[0].precision.value, 100)} are right {low[0].among}"
+    text = f"of 100 matches only {right(low[0].precision, 100)} {low[0].among}"
     known = provable(evidence)
     if evidence.eval.prior_source == "stated":
         return text if known is None else f"{text}; a goal for that is --precision {known:g}"

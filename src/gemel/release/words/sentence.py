@@ -29,9 +29,8 @@ def sentence(evidence: Evidence) -> str:
         text = f"{right}; {missed}" if use is None else in_use(evidence, use)
         text += ": counted on eval, not proven"
     else:
-        text = _promise(evidence, target.value)[0]
+        text = promised(evidence)
         if target.goal.measures == ("precision",):
-            text += _among(evidence)
             least = min(e.precision.value for e in expected(evidence))
             right = right if least < target.value else ""
         if use is not None and use.kind == "search":
@@ -40,6 +39,21 @@ def sentence(evidence: Evidence) -> str:
             missed = ""
         text = "; ".join(part for part in (text, missed, right) if part)
     return _as_sentence(text + _besides(evidence))
+
+
+def promised(evidence: Evidence) -> str:
+    """What was proven, by labels or by answers, as a clause; empty if nothing was.
+
+    Example: of 10 matches, at most 1 is wrong, with 95 % confidence, among 600 records like these
+    """
+    target, known = evidence.target, evidence.labelled
+    if known is not None:
+        text = unproven.proven(known) if known.proven else ""
+        return text[:1].lower() + text[1:]
+    if target.value is None or evidence.unproven:
+        return ""
+    of_matches = target.goal.measures == ("precision",)
+    return _promise(evidence, target.value)[0] + (_among(evidence) if of_matches else "")
 
 
 def in_full(evidence: Evidence) -> str:

@@ -30,11 +30,7 @@ def sentence(evidence: Evidence) -> str:
     if known is not None:
         found = f"about {round(100 * known.recall.value)} of 100 that belong together are found"
         missed = f"; {found}" if math.floor(100 * known.recall.low) >= FEW else ""
-        return (
-            f"Of 100 matches at least {100 * known.goal:g} are right, with "
-            f"{percent(known.confidence)} confidence, by "
-            f"{number_of(known.n_answers, 'answer')}{missed}."
-        )
+        return f"{proven(known)}{missed}."
     right, found = _about(at.precision.value), _about(at.recall.value)
     taught, pairs, rests = evidence.taught, "pairs that belong together", "how records agree"
     if by_closeness(evidence):
@@ -48,6 +44,14 @@ def sentence(evidence: Evidence) -> str:
     return (
         f"Unproven: estimated from {rests}, not measured. If it holds, of 100 matches {right} are "
         f"right, and of 100 {pairs} {found} are found."
+    )
+
+
+def proven(known: Known) -> str:
+    """What people's answers prove of matches, as a clause that opens a sentence."""
+    return (
+        f"Of 100 matches at least {100 * known.goal:g} are right, with "
+        f"{percent(known.confidence)} confidence, by {number_of(known.n_answers, 'answer')}"
     )
 
 
