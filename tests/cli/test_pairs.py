@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,10 @@ def test_graded_texts_train_by_grade_and_are_decided_by_the_cut(
     with Path("graded.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("text1", "text2", "grade"), *rows])
     assert run(["init", "graded.csv"]) == 0
-    assert "'grade' holds grades: from 4 on" in capsys.readouterr().err
+    proposed = capsys.readouterr().err
+    assert "'grade' holds grades: from 4 on" in proposed
+    told = re.search(r"(\d+) given pairs: \d+ records of \d+ identities", proposed)
+    assert told is not None and 0.9 * len(rows) < int(told[1]) <= len(rows), proposed
     assert run(["train", *TRAIN]) == 0
     said = capsys.readouterr()
     assert "rank correlation with the given grades" in said.err.splitlines()[-1]

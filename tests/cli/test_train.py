@@ -92,6 +92,7 @@ def test_training_that_did_not_help_is_warned_about(project: Path) -> None:
     # It did move the network, as the gate "training helped" says too: not enough is another thing.
     assert doubt == "on dev, training gives less than doing without"
     assert "training took" in worse and "beyond chance" in worse
+    assert "with its comparator" in worse and "by cosine alone, from" in worse
     assert worse.replace("\N{NO-BREAK SPACE}", " ").startswith(
         "TF-IDF without any learning reaches MAP@R 80 % on dev where this encoder reaches 70 %"
     )

@@ -138,6 +138,8 @@ def test_answers_prove_what_was_estimated(
         csv.writer(file).writerows([("left", "right", "same"), *told])
     known = json.loads(gemel("label", "--answers", "told.csv", "--precision", ".85", "--json").out)
     assert known["proven"], known
+    estimated = gemel("calibrate", "--json").err.splitlines()
+    assert "gemel label" in estimated[-1] and not any("training helped" in x for x in estimated)
     said = gemel("calibrate", "--from-answers", "--precision", ".85", "--json")
     assert said.code == 0, said.err
     facts = json.loads(said.out)

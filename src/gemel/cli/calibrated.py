@@ -17,6 +17,7 @@ WIDTH = 125
 """Columns that the widest table takes; a figure is never cut."""
 POINTS = ("goal", "proven", "threshold", "FMR", "FNMR", "precision")
 SEARCHES = ("gallery up to", "threshold", "FPIR", "FNIR")
+TO_PROVE = "to prove how many matches are right: gemel label, which asks about pairs of records"
 DIRECTIONS = ("search", "records", "recall_at_1", "recall_at_10", "FPIR", "FNIR")
 
 
@@ -35,6 +36,10 @@ def show_made(release: Release | None, *, json: bool, details: bool = False) -> 
         show.say(f"next: gemel report {id}; gemel release promote {id}")
     else:
         show.say(f"next: gemel report {id}; a looser goal, since this threshold finds nothing")
+    if evidence.unproven:
+        if evidence.labelled is None:
+            show.say(TO_PROVE)
+        return
     worth, compared = was_worth_it(release.evidence)
     show.verdict("" if worth else NOTHING_HELPED, compared)
 
@@ -159,7 +164,7 @@ def _directions(evidence: Evidence) -> list[list[str]]:
 
 def _holds(release: Release) -> list[str]:
     """What the numbers hold for, a line each."""
-    from gemel.figures import out_of
+    from gemel.figures import out_of, rounded_up
 
     evidence = release.evidence
     at, stability, validity = evidence.dev, evidence.stability, evidence.validity
@@ -175,6 +180,7 @@ def _holds(release: Release) -> list[str]:
     if stability.regret is not None:
         less = f"{evidence.target.goal.name} by {stability.regret:.2g}"
         lines.append(f"the threshold that is best on eval would better the {less} there")
-    lines.append(f"the smallest FMR that dev can prove is {evidence.smallest_fmr:.2g}")
+    smallest = rounded_up(evidence.smallest_fmr, 2)
+    lines.append(f"the smallest FMR that dev can prove is {smallest:.2g}")
     lines.append(f"valid until {validity.expires}; calibrate again when")
     return [*lines, *(f"  - {condition}" for condition in validity.conditions)]

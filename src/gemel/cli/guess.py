@@ -94,7 +94,9 @@ def look_at(
     if dataset is not None:
         named = number_of(len(dataset.identity_names), "identity")
         of = named if dataset.has_identities else "unknown identity"
-        draft.notes.insert(0, f"{number_of(len(dataset), 'record')} of {of}")
+        asked = dataset.pairing.given
+        pairs = "" if asked is None else f"{number_of(len(asked), 'given pair')}: "
+        draft.notes.insert(0, f"{pairs}{number_of(len(dataset), 'record')} of {of}")
     return Guess(
         draft.settings,
         draft.columns,

@@ -12,7 +12,7 @@ from gemel.cli import files, show
 from gemel.cli.categories import show_categories
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
-from gemel.figures import number_of
+from gemel.figures import number_of, rounded_up
 
 if TYPE_CHECKING:
     from gemel.calibrate.rates.operating_point import OperatingPoint
@@ -288,7 +288,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     if release.policy.has_expired(datetime.now(UTC).date()):
         expires += ": expired, calibrate again"
     promise = "promise", f"eval contradicts it: {broken}" if broken else "eval agrees"
-    provable = "smallest FMR provable", evidence.smallest_fmr
+    provable = "smallest FMR provable", rounded_up(evidence.smallest_fmr, 3)
     by = "on eval" if evidence.labelled is None else "by answers"
     lines = [
         ("release", release.id),

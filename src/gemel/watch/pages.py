@@ -39,6 +39,7 @@ def template(name: str) -> Template:
         points=figures.points,
         signed=figures.signed,
         size=figures.size,
+        up=figures.rounded_up,
         one_in=figures.one_in,
         estimate=html.estimate,
         apart=html.apart,

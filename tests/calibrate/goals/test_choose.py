@@ -10,7 +10,7 @@ from gemel.arrays import unit_rows
 from gemel.calibrate.goals.certificates import fmr_threshold, smallest_fmr
 from gemel.calibrate.goals.choose import NEAR_FLAT, choose
 from gemel.calibrate.goals.gallery_sizes import fmr_for_fpir
-from gemel.calibrate.goals.refusal import Refusal
+from gemel.calibrate.goals.refusal import Refusal, refused
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import fit
 from gemel.calibrate.rates.intervals import trials_needed
@@ -238,6 +238,19 @@ def test_a_recall_that_the_data_cannot_prove_is_refused(scores: Scores) -> None:
     assert refusal.missing_identities == pytest.approx(trials_needed(1e-3, 0.95) - 250, abs=1)
     assert refusal.reach == pytest.approx(1 - 0.05 ** (1 / 250))
     assert "more identities with two records or more" in e.value.hint
+
+
+def test_the_numbers_of_a_refusal_add_up(scores: Scores) -> None:
+    """What the data lack, and what of it falls to the part that proves."""
+    with pytest.raises(TargetRefused) as e:
+        choose(scores, Target(kind="fmr", value=1e-4))
+    refusal = msgspec.structs.replace(e.value.refusal, share=0.5)
+    n = refusal.missing_identities
+    hint = refused(refusal).hint or ""
+    assert hint.startswith(
+        f"about {2 * n:,} more identities are needed in your data, of which dev gets 50 %, {n:,} ("
+    )
+    assert "1 in" not in hint and "too rare to be among these" in hint
 
 
 def test_a_refusal_is_a_struct_and_its_estimate_says_that_it_is_one(scores: Scores) -> None:

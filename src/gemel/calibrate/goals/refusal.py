@@ -118,20 +118,17 @@ def _missing(r: Refusal) -> str:
     if r.n_units == r.n_comparisons:
         n = r.missing_comparisons
         return f"about {_compared(n, r, 'more ')} {_are(n)} needed"
-    n, of_several = (
-        r.missing_identities,
-        "" if _class(r) == "impostor" else " with two records or more",
-    )
-    needed = (
-        f"about {number_of(n, 'more identity')}{of_several}{_grouped(r)} {_are(n)} needed "
-        f"({_compared(r.missing_comparisons, r, 'more ')}), more if a kind turns up that "
-        f"fewer than 1 in {max(r.n_identities // 3, 2):,} are of"
-    )
+    n, in_data = r.missing_identities, r.missing_in_data
+    of_several = "" if _class(r) == "impostor" else " with two records or more"
+    compared = _compared(r.missing_comparisons, r, "more ")
+    rare = "; more still if there are kinds of identities too rare to be among these"
     if r.share is None or r.share > MOST_OF_DATA:
-        return needed
+        needed = f"about {number_of(n, 'more identity')}{of_several}{_grouped(r)} {_are(n)} needed"
+        return f"{needed} ({compared}){rare}"
     return (
-        f"{needed} here: {r.missing_in_data:,} in your data if dev keeps its share of "
-        f"{percent(r.share, 2)} of the identities, or a larger share (split.dev)"
+        f"about {number_of(in_data, 'more identity')}{of_several}{_grouped(r)} {_are(in_data)} "
+        f"needed in your data, of which dev gets {percent(r.share, 2)}, {n:,} ({compared}); or a "
+        f"larger share for dev (split.dev){rare}"
     )
 
 

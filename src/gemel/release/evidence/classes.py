@@ -57,6 +57,12 @@ class _Roles:
     calibrate: Int64
 
 
+NONE_UNSEEN = (
+    "gemel gallery classify will give no probabilities: with split.crossed the encoder that is "
+    "served has learned from all identities, so that none is left to calibrate classes on"
+)
+
+
 def fit(dev: Part, *, alpha: float, shots: tuple[int, ...], seed: int = 0) -> Fitted:
     """The policy of classes that dev supports.
 
@@ -67,7 +73,7 @@ def fit(dev: Part, *, alpha: float, shots: tuple[int, ...], seed: int = 0) -> Fi
         seed: of roles and episodes.
     """
     if dev.joined:
-        return Fitted(None, notes=("dev: no policy of classes: no one encoder has not seen it",))
+        return Fitted(None, notes=(NONE_UNSEEN,))
     multiple = episodes.usable(dev.identities, 1)
     needed = classes_needed(alpha) + LEAST_FIT
     if len(multiple) < needed:

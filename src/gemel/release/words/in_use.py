@@ -49,7 +49,9 @@ def _searches(seen: SearchPoint, records: int | None) -> str:
         f"{about(found, k)} find it; of {n:,} for something that is not, "
         f"{about(seen.fpir.value, n)} find a match"
     )
-    return text if told is None else f"{text}, {about(told, n)} among {records:,}"
+    if told is None:
+        return text
+    return f"{text}, which is wrong; in a gallery of {records:,} {about(told, n)} would"
 
 
 def _told(seen: SearchPoint, records: int) -> float:

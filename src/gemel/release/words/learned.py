@@ -50,7 +50,8 @@ def over_untrained(training: Training) -> tuple[bool, str]:
             f"no epoch was better than the untrained network: {on_dev} {share(untrained.metric)}"
         )
     return True, (
-        f"training took {on_dev} from {share(untrained.metric)} (untrained) to {share(best.metric)}"
+        f"training took {on_dev}, by cosine alone, from {share(untrained.metric)} (untrained) to "
+        f"{share(best.metric)}"
     )
 
 
@@ -63,7 +64,7 @@ def on_dev(training: Training, seen: OnDev) -> tuple[str, str]:
     name = f"{seen.baseline[:1].upper()}{seen.baseline[1:]}"
     ours, theirs = share(seen.ours), share(seen.theirs)
     figures = f"{name} without any learning reaches {seen.measure} {theirs} on dev where this"
-    said = f"{figures} encoder reaches {ours}; {phrase}"
+    said = f"{figures} encoder reaches {ours} with its comparator; {phrase}"
     if seen.ours >= seen.theirs:
         return "", said
     if not helped:
