@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from tests.cli.conftest import write_people
 
 from gemel.config import Config, keys
@@ -362,3 +363,38 @@ def test_a_row_without_an_id_is_refused_and_the_column_kept(people: Path, gemel:
     assert said.err.count("refused:") == 1
     data = Config.load(people.with_name("gemel.toml"), {}, {}).data
     assert (data.id, data.max_bad_ratio) == ("id", 0.03)
+
+
+def test_files_that_stop_the_reading_are_named_with_the_setting(empty: Path, gemel: Gemel) -> None:
+    (empty / "photos").mkdir()
+    for i in range(100):
+        name, size = empty / "photos" / f"{i}.png", (4 + i, 5)
+        Image.new("RGB", size, (i, i, i)).save(name)
+    for i in range(4):
+        (empty / "photos" / f"{i}.png").write_bytes(b"\x89PNG no more")
+    few = gemel("init", "photos")
+    assert few.code == 0 and few.err.count("refused: ") == 4, few.err
+    for i in range(11):
+        (empty / "photos" / f"{i}.png").write_bytes(b"\x89PNG no more")
+    said = gemel("init", "photos", "--force")
+    assert said.code == 1 and "11 of 100 records" in said.err and "; 8 more" in said.err, said.err
+    assert "--set data.max_bad_ratio=0.11, or under [data]" in said.err
+    text = (empty / "gemel.toml").read_text()
+    assert re.search(r"^# max_bad_ratio = 0.01 ", text, re.M)
+    assert gemel("init", "photos", "--force", "--set", "data.max_bad_ratio=0.11").code == 0
+
+
+def test_records_that_all_say_the_same_are_said_before_training(empty: Path, gemel: Gemel) -> None:
+    (empty / "x.csv").write_text("name,city,zip\n" + "Anna Huber,Wien,1010\n" * 40)
+    for words in (("init", "x.csv"), ("data", "check")):
+        said = gemel(*words)
+        assert said.code == 1 and "all 40 records say the same" in said.err, said.err
+
+
+def test_a_column_of_times_is_said_to_be_compared(people: Path, gemel: Gemel) -> None:
+    header, *lines = people.read_text().splitlines()
+    rows = [f"{line},2026-0{i % 9 + 1}-11T{i % 24:02}:17:00Z" for i, line in enumerate(lines)]
+    people.write_text("\n".join([f"{header},seen_at", *rows]) + "\n")
+    said = gemel("init", "people.csv", "--force")
+    assert "column 'seen_at' holds times, and is compared" in said.err
+    assert "'born' holds times" not in said.err

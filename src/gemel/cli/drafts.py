@@ -98,3 +98,17 @@ def leave_out_nobody(draft: Draft, *identities: pl.Series) -> None:
             f"column {identities[0].name!r} names nobody with {rows}: read as no value, in all "
             "columns; change data.missing if not"
         )
+
+
+def note_moments(draft: Draft, frame: pl.DataFrame) -> None:
+    """Columns that may say when a record was written are compared, and said to be."""
+    from gemel.data.proposals import moments
+
+    data = draft.given.data
+    taken = {draft.settings.get(f"data.{name}") for name in ("id", "identity")} | {data.id}
+    for column in moments.of(frame):
+        if column not in {*taken, data.identity, data.category, *data.ignore, *data.groups}:
+            draft.notes.append(
+                f"column {column!r} holds times, and is compared: if they say when a record was "
+                f"written, and not what it is of, --set 'data.ignore=[\"{column}\"]'"
+            )

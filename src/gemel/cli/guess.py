@@ -179,6 +179,7 @@ def _of_one(draft: Draft, frame: pl.DataFrame) -> None:
     taken = {identity, *data.ignore, *data.groups}
     drafts.id_of(draft, "data.id", frame, taken)
     drafts.leave_out_index(draft, frame)
+    drafts.note_moments(draft, frame)
     if identity is None and data.pairs is None:
         taken |= {draft.settings.get("data.id"), data.id}
         for column in codes.shared_by_alike(frame, taken)[:1]:

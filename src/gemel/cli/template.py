@@ -27,6 +27,8 @@ SHOWN = {
 OF_IMAGES = {**SHOWN, "data": ("path", "kind", "depth"), "train": ("max_epochs", "image_size")}
 WIDTH = 100
 """Columns of a line; a longer meaning ends at its first semicolon."""
+RATIO = "max_bad_ratio"
+"""The setting that is shown where an error names it."""
 TABLES = ("columns", "names")
 """Settings that are tables of their own."""
 UNFINISHED = "# Unfinished, and written over by gemel init as long as nothing below is changed: "
@@ -35,6 +37,7 @@ UNFINISHED = "# Unfinished, and written over by gemel init as long as nothing be
 def render(guess: Guess, folder: Path) -> str:
     """The text of a settings file in `folder`; what is commented out is the default."""
     values = dict(guess.settings)
+    stopped = [RATIO] if guess.fault is not None and RATIO in guess.fault.hint else []
     for key in ("data.path", "other.path", "data.pairs"):
         if values.get(key):
             values[key] = _seen_from(Path(values[key]), folder)
@@ -49,7 +52,7 @@ def render(guess: Guess, folder: Path) -> str:
     for section, struct in SECTIONS.items():
         written = [n for n in struct.__struct_fields__ if f"{section}.{n}" in values]
         if shown.get(section) or written:
-            names = [*shown.get(section, ()), *written]
+            names = [*shown.get(section, ()), *written, *(stopped if section == "data" else ())]
             lines += [f"[{section}]"]
             keys = {f"{section}.{n}": n for n in names if n not in TABLES}
             lines += [found.get(key) or _line(section, n, values) for key, n in keys.items()]

@@ -191,7 +191,7 @@ def without_labels(dataset: Dataset, *, dev: float = SHARE, seed: int = 0) -> Sp
         dev: share of the records.
         seed: other seeds, other records.
     Raises:
-        DataError: so few records that how they agree tells nothing.
+        DataError: so few records that how they agree tells nothing, or all of them say the same.
     """
     n = len(dataset)
     if n < FEW:
@@ -201,6 +201,13 @@ def without_labels(dataset: Dataset, *, dev: float = SHARE, seed: int = 0) -> Sp
             where=dataset.source,
             hint=f"give {FEW} or more, or name the column that says it in data.identity"
             f"{_choices(dataset)}",
+        )
+    keys = dataset.contents.alike(np.full(n, UNKNOWN, np.int64), near=False)[0]
+    if (keys == keys[0]).all():
+        raise DataError(
+            f"all {n:,} records say the same: nothing tells them apart",
+            where=dataset.source,
+            hint="is it the right file, and are the columns read that differ?",
         )
     order = np.random.default_rng(seed).permutation(n)
     some = np.sort(order[: max(2, round(n * dev))])

@@ -8,6 +8,7 @@ from PIL import Image
 
 from gemel.data import records
 from gemel.data.sources import pairs
+from gemel.data.sources.pairs import ANSWERS
 from gemel.errors import DataError
 
 RECORDS = "id,name\n" + "\n".join(f"{c},name {c}" for c in "abcdefgh") + "\n"
@@ -51,7 +52,7 @@ def test_faulty_pairs_are_reported(tmp_path: Path) -> None:
     data = read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,maybe\n", ratio=0.9)
     assert [(b.row, b.column, b.reason) for b in data.bad] == [
         (4, "left", "missing value"),
-        (5, "same", "expected 0, 1, true, false, yes or no, not 'maybe'"),
+        (5, "same", f"expected {ANSWERS}, not 'maybe'"),
         (3, "right", "no record 'x' was read"),
     ]
     with pytest.raises(DataError, match="3 of 4 records cannot be used"):
@@ -69,7 +70,7 @@ def test_grades_and_ids_that_lost_their_zeros_are_refused_with_what_to_do(tmp_pa
     labelled = write(tmp_path / "p.csv", "left,right,same\n7,8,1\n007,008,0.8\n")
     data = records.read(path, id="id", pairs=labelled, max_bad_ratio=1.0)
     assert [b.reason for b in data.bad] == [
-        "expected 0, 1, true, false, yes or no, not '0.8'; of grades, data.same_from says from "
+        f"expected {ANSWERS}, not '0.8'; of grades, data.same_from says from "
         "which on two are the same",
         "no record '7' was read; did you mean '007'? zeros in front were lost",
         "no record '8' was read; did you mean '008'? zeros in front were lost",

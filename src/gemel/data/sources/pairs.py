@@ -29,6 +29,8 @@ _SAME = {
     **dict.fromkeys(("different", "no match", "nonmatch", "non-match", "no_match"), False),
     **dict.fromkeys(("distinct", "not same", "not duplicate", "dissimilar", "anders"), False),
 }
+ANSWERS = "an answer (1, yes, true, same, duplicate; 0, no, false, different, distinct)"
+"""What stands in the column of answers, in words."""
 _CHAINS_SHOWN = 20
 _SAID = "\0said"
 """Column of the answers of triplets, which have none."""
@@ -281,7 +283,7 @@ def _fault(
             return column, "missing value"
     if answer is None or named.is_same(answer) is not None:
         return None
-    expected = "a grade" if named.same_from is not None else "0, 1, true, false, yes or no"
+    expected = "a grade" if named.same_from is not None else ANSWERS
     return named.same, f"expected {expected}, not {answer[:40]!r}{_grade(answer)}"
 
 

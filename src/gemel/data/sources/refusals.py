@@ -15,8 +15,10 @@ from gemel.errors import DataError
 from gemel.figures import number_of
 
 MAX_BAD_RATIO = 0.01
-FEW_FILES, FEW_RATIO = 3, 0.1
-"""So many broken files stop nothing where they are at most that share: each is named."""
+FEW_FILES, FEW_RATIO = 10, 0.1
+"""So many broken files stop nothing where they are at most that share."""
+SHOWN = 5
+"""Refused records that an error names; of more, the first three."""
 
 
 def checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
@@ -57,12 +59,19 @@ def check_ratio(
     n_bad = len({(b.file, b.row) for b in bad})
     if n_bad <= max_bad_ratio * n_read:
         return
-    shown = "; ".join(str(b) for b in bad[:3])
+    n_shown = len(bad) if len(bad) <= SHOWN else 3
+    shown = "; ".join(str(b) for b in bad[:n_shown])
+    if len(bad) > n_shown:
+        shown += f"; {len(bad) - n_shown:,} more"
     count = (
         f"{n_bad:,} of {number_of(n_read, 'record')} cannot be used, the limit is "
         f"{max_bad_ratio:.1%}"
     )
-    hint = f"correct them, or leave them out by data.max_bad_ratio = {above(n_bad / n_read)}"
+    ratio = above(n_bad / n_read)
+    hint = (
+        f"correct them, or leave them out: --set data.max_bad_ratio={ratio}, or under [data] of "
+        f"gemel.toml max_bad_ratio = {ratio}"
+    )
     columns = {b.column for b in bad}
     if len(columns) == 1 and columns <= fields:
         hint += f'; data.columns.{columns.pop()} = "text" takes the values as they are'
