@@ -61,7 +61,7 @@ STATUSES = tuple(
         *(500, 503, 504, 507),
     )
 )
-LANES = ("encode", "find", "change", "review", "explain", "group", "read")
+LANES = ("encode", "encode_long", "find", "change", "review", "explain", "group", "read")
 STAGES = {
     "queue": "waits for its turn in a lane",
     "encode": "items are read and encoded, and pairs scored",

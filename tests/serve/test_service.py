@@ -18,6 +18,7 @@ from gemel.data.schema import Field
 from gemel.decide.bands import Band, SizedBand
 from gemel.decide.rules import bound, parse
 from gemel.decide.venn_abers import VennAbers
+from gemel.encode.encoder import Encoder
 from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import DeadlineExceeded, InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
@@ -229,6 +230,25 @@ def test_a_lane_that_does_not_end_shows(service: Service, monkeypatch: pytest.Mo
         while (status := httpx.post(f"{url}/v1/verify", json=body).status_code) != 200:
             assert time.monotonic() < until, status
         assert httpx.get(f"{url}/readyz").status_code == 200
+
+
+def test_a_lane_of_what_takes_long_that_does_not_end_keeps_nothing_else_up(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, encode, old = threading.Event(), Live.encode, {**ROWS[0], "born": 1100}
+
+    def held(live: Live, payloads: Any) -> Any:
+        assert old not in payloads or go.wait(60)
+        return encode(live, payloads)
+
+    monkeypatch.setattr(Live, "encode", held)
+    monkeypatch.setattr(Encoder, "seconds", lambda _, items: [float(i == old) for i in items])
+    with running(create_app(service, ServeSettings(timeout_ms=50))) as url:
+        body = {"left": old, "right": ROWS[1]}
+        assert httpx.post(f"{url}/v1/verify", json=body).status_code == 504
+        ready = httpx.get(f"{url}/readyz")
+        assert (ready.status_code, "lane encode_long takes longer" in ready.text) == (200, True)
+        go.set()
 
 
 def test_all_views_have_to_match_and_the_lowest_score_decides(

@@ -71,7 +71,7 @@ class Encoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.prepare = prepare
         self._session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-        self._took, self._done = 0.0, 1e-9
+        self._speed = 0.0, 1e-9
         self._at_once = (
             ragged.CACHED * threads,
             modality.named(prepare.modality).n_bytes_at_once * threads,
@@ -127,16 +127,19 @@ class Encoder:
         work = modality.named(self.modality).work
         for start in range(0, len(payloads), batch):
             some, began = payloads[start : start + batch], time.perf_counter()
-            yield self.embed(self.prepare(some))
-            self._took = KEPT * self._took + time.perf_counter() - began
-            self._done = KEPT * self._done + sum(work(self.prepare, one) for one in some)
+            rows = self.embed(self.prepare(some))
+            new_s, new = time.perf_counter() - began, sum(work(self.prepare, one) for one in some)
+            took_s, done = self._speed
+            self._speed = KEPT * took_s + new_s, KEPT * done + new
+            yield rows
 
     def seconds(self, items: Sequence[Any]) -> list[float]:
         """How long it takes to encode each of some items or payloads, by what others took of late.
 
         Zeros until any were encoded.
         """
-        work, pace = modality.named(self.modality).work, self._took / self._done
+        work, (took_s, done) = modality.named(self.modality).work, self._speed
+        pace = took_s / done
         return [pace * work(self.prepare, item) for item in items]
 
     def embed(self, arrays: Mapping[str, NDArray[Any]]) -> Float32:

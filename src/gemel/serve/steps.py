@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gemel.arrays import Float32
 from gemel.encode.comparators import score_pairs
@@ -23,7 +24,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.release.items import Payloads, Read
 from gemel.serve.live import Live
 
-Lane = Literal["encode", "find", "change", "review", "explain", "group", "read"]
+Lane = Literal["encode", "encode_long", "find", "change", "review", "explain", "group", "read"]
 """Where work goes on: each lane of a service has a queue and a thread of its own."""
 T = TypeVar("T")
 PART_SECONDS = 0.02
@@ -40,6 +41,7 @@ class Encode(Struct, frozen=True):
         items: each with its place in the request and the category stated for it.
         pairs: positions in `items` of what is to be compared.
         checked: they are payloads already.
+        lane: where they are encoded.
     """
 
     live: Live
@@ -278,11 +280,11 @@ def parts(whole: Encode, most: int) -> Iterator[Encode]:
     left_s = PART_SECONDS
     for item, seconds in zip(whole.items, whole.seconds, strict=True):
         if some and (len(some) == most or seconds > left_s):
-            yield Encode(whole.live, some, checked=whole.checked)
+            yield replace(whole, items=some, pairs=())
             some, left_s = [], PART_SECONDS
         some.append(item)
         left_s -= seconds
-    yield Encode(whole.live, some, checked=whole.checked)
+    yield replace(whole, items=some, pairs=())
 
 
 def alone(step: Encode) -> Steps[Encoded]:

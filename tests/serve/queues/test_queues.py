@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.serve.small import ROWS
 
 from gemel.encode.encoder import Encoder
+from gemel.errors import Overloaded
 from gemel.serve.live import Live
 from gemel.serve.queues.queues import LONG_SECONDS, PART, Lanes
 from gemel.serve.reader.reader import Reader
@@ -21,6 +26,42 @@ from gemel.settings import ServeSettings
 from gemel.telemetry import log_to
 
 ANNA = ROWS[0]
+LONG = {**ANNA, "born": 1100}
+PAIR = VerifyBody(ANNA, ROWS[1])
+
+
+class Held:
+    """Encoding of what is long: it takes longer than a part, and does not end before `go`.
+
+    Attributes:
+        begun: set when the first of it is encoded.
+        go: lets it end.
+    """
+
+    def __init__(self) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    async def until_begun(self) -> None:
+        assert await asyncio.to_thread(self.begun.wait, 60)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    held, encode = Held(), Live.encode
+
+    def encoded(live: Live, payloads: Any) -> Any:
+        if LONG in payloads:
+            held.begun.set()
+            assert held.go.wait(60)
+        return encode(live, payloads)
+
+    def seconds(_: Encoder, items: Any) -> list[float]:
+        return [2 * PART_SECONDS if item == LONG else 0.0 for item in items]
+
+    monkeypatch.setattr(Live, "encode", encoded)
+    monkeypatch.setattr(Encoder, "seconds", seconds)
+    yield held
+    held.go.set()
 
 
 def test_long_requests_are_done_one_after_the_other_and_short_ones_in_between(
@@ -120,3 +161,94 @@ def test_what_takes_a_moment_does_not_wait_for_the_turn_of_what_takes_long(
 
     asyncio.run(story())
     assert ended == ["one", "first", "second"]
+
+
+def lanes_of(service: Service, **settings: Any) -> Lanes:
+    """Lanes that were started."""
+    lanes = Lanes(ServeSettings(**settings), service.metrics, log_to(level="critical"), Reader())
+    lanes.start()
+    return lanes
+
+
+@pytest.mark.parametrize("n_long", [1, 4 * PART], ids=["one item", "in parts"])
+def test_what_takes_a_moment_is_answered_while_what_takes_long_is_encoded(
+    service: Service, held: Held, n_long: int
+) -> None:
+    async def story() -> Any:
+        lanes, context = lanes_of(service), service.context()
+        body = EmbeddingsBody([LONG] * n_long)
+        long = asyncio.create_task(lanes.answer(context, embed(context, body)))
+        await held.until_begun()
+        async with asyncio.timeout(60):
+            short = await lanes.answer(context, verify(context, PAIR))
+        assert short.score == service.verify(PAIR.left, PAIR.right).score
+        assert not long.done()
+        held.go.set()
+        reply = await long
+        await lanes.stop()
+        return reply
+
+    rows = [json.loads(bytes(item.embedding)) for item in asyncio.run(story()).data]
+    np.testing.assert_allclose(rows, service.embed([LONG] * n_long), atol=1e-6)
+
+
+def test_a_pair_with_one_item_that_takes_long_is_decided_as_it_is_alone(
+    service: Service, held: Held
+) -> None:
+    held.go.set()
+    pairs = [VerifyBody(ANNA, LONG), PAIR, VerifyBody(LONG, ROWS[2])]
+    alone = [service.verify(pair.left, pair.right).score for pair in pairs]
+
+    async def story() -> None:
+        lanes, context = lanes_of(service), service.context()
+        each = [lanes.answer(context, verify(context, pair)) for pair in pairs]
+        assert [one.score for one in await asyncio.gather(*each)] == pytest.approx(alone)
+        reply = await lanes.answer(context, verify_batch(context, VerifyBatchBody(pairs)))
+        assert [one.score for one in reply.results] == pytest.approx(alone)
+        await lanes.stop()
+
+    asyncio.run(story())
+
+
+def test_of_what_takes_long_no_more_waits_than_may_and_nothing_else_is_refused(
+    service: Service, held: Held
+) -> None:
+    async def story() -> None:
+        lanes, context = lanes_of(service, max_queue=2), service.context()
+        body = EmbeddingsBody([LONG])
+        begun = asyncio.create_task(lanes.answer(context, embed(context, body)))
+        await held.until_begun()
+        waits = asyncio.create_task(lanes.answer(context, embed(context, body)))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await lanes.answer(context, embed(context, body))
+        async with asyncio.timeout(60):
+            await lanes.answer(context, verify(context, PAIR))
+        held.go.set()
+        await asyncio.gather(begun, waits)
+        await lanes.stop()
+
+    asyncio.run(story())
+    text = service.metrics.text().decode()
+    assert 'gemel_refused_total{lane="encode_long",reason="overloaded"} 1.0' in text
+    assert 'gemel_refused_total{lane="encode",reason="overloaded"} 0.0' in text
+
+
+def test_a_service_that_stops_finishes_what_takes_long_too(service: Service, held: Held) -> None:
+    async def story() -> None:
+        lanes, context = lanes_of(service), service.context()
+        body = EmbeddingsBody([LONG])
+        long = [asyncio.create_task(lanes.answer(context, embed(context, body))) for _ in "ab"]
+        await held.until_begun()
+        short = asyncio.create_task(lanes.answer(context, verify(context, PAIR)))
+        await asyncio.sleep(0)
+        stops = asyncio.create_task(lanes.stop())
+        assert (await short).score == service.verify(PAIR.left, PAIR.right).score
+        assert not stops.done() and not any(one.done() for one in long)
+        held.go.set()
+        await stops
+        assert [len(reply.data) for reply in await asyncio.gather(*long)] == [1, 1]
+        with pytest.raises(Overloaded):
+            await lanes.answer(context, embed(context, body))
+
+    asyncio.run(story())

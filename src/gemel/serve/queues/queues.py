@@ -1,7 +1,8 @@
 """The lanes that work travels in: each a bounded queue and a thread of its own.
 
-Encoding, searching and changing the gallery do not wait for each other. What has gathered in a lane
-is done together. What the verbs do is theirs.
+Encoding, searching and changing the gallery do not wait for each other, nor does anybody for an
+item that takes long and cannot be taken apart. What has gathered in a lane is done together. What
+the verbs do is theirs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, get_args
+
+from msgspec import structs
 
 from gemel.encode.modality import Payload, Prepare
 from gemel.errors import DeadlineExceeded, InvalidInput
@@ -26,6 +29,7 @@ from gemel.serve.queues.in_turn import InTurn
 from gemel.serve.reader.jobs import Read, Weigh
 from gemel.serve.reader.reader import Reader
 from gemel.serve.steps import (
+    PART_SECONDS,
     Done,
     Encode,
     Encoded,
@@ -160,7 +164,9 @@ class Lanes:
         while not isinstance(outcome, Done):
             if isinstance(outcome, Encode):
                 outcome = await self._read(context, outcome, n_bytes)
-                takes_s = self._takes_s(outcome)
+                seconds = outcome.seconds
+                outcome = self._apart(context, outcome, seconds)
+                takes_s = self._takes_s(outcome, seconds)
                 if takes_s > TURN_SECONDS:
                     async with self._long.turn(context.caller.owner, len(outcome.items)):
                         return await self._in_parts(context, steps, outcome, n_bytes)
@@ -171,12 +177,24 @@ class Lanes:
             outcome = await self._submit(context, Task(steps, outcome, context.deadline))
         return outcome.value
 
-    def _takes_s(self, step: Encode) -> float:
+    def _apart(self, context: Context, step: Encode, seconds: Sequence[float]) -> Encode:
+        """The step, in the lane of those of which an item takes longer than a part, if one does.
+
+        Raises:
+            Overloaded: too much is waiting there.
+        """
+        if max(seconds, default=0.0) <= PART_SECONDS:
+            return step
+        step = structs.replace(step, lane="encode_long")
+        self.permit([step.lane], context.deadline, context.caller.owner)
+        return step
+
+    def _takes_s(self, step: Encode, seconds: Sequence[float]) -> float:
         """Seconds, about, that parts of it take together; infinite where it exceeds a batch."""
-        n = len(step.items)
+        n = len(seconds)
         if n > self._max_batch and not step.pairs:
             return math.inf
-        return sum(step.seconds) if n > 1 else 0.0
+        return sum(seconds) if n > 1 else 0.0
 
     async def _in_parts(
         self,
@@ -193,7 +211,10 @@ class Lanes:
         """
         submit = self._submit_and_rest if rests else self._submit
         while not isinstance(outcome, Done):
-            if not isinstance(outcome, Encode) or self._takes_s(outcome) <= LONG_SECONDS:
+            if (
+                not isinstance(outcome, Encode)
+                or self._takes_s(outcome, outcome.seconds) <= LONG_SECONDS
+            ):
                 task = Task(steps, outcome, context.deadline)
                 outcome = await submit(context, task, True)
             else:
@@ -206,6 +227,7 @@ class Lanes:
                 outcome = (await submit(context, task, False)).value
             if isinstance(outcome, Encode):
                 outcome = await self._read(context, outcome, n_bytes)
+                outcome = self._apart(context, outcome, outcome.seconds)
         return outcome.value
 
     async def _submit_and_rest(self, context: Context, task: Task[Any], is_timed: bool) -> Any:
