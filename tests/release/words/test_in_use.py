@@ -67,7 +67,7 @@ def test_a_search_finds_or_finds_a_stranger(
         "something that is not, about 2 find a match"
     )
     assert "matches" not in text and "pairs" not in text
-    among = re.search(r"match, which is wrong; in a gallery of 1,000 about (\d+) would", text)
+    among = re.search(r"match; in a gallery of 1,000 records about (\d+) would", text)
     assert (int(among[1]) if among else None) == told
 
 

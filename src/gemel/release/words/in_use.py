@@ -51,7 +51,7 @@ def _searches(seen: SearchPoint, records: int | None) -> str:
     )
     if told is None:
         return text
-    return f"{text}, which is wrong; in a gallery of {records:,} {about(told, n)} would"
+    return f"{text}; in a gallery of {records:,} records {about(told, n)} would"
 
 
 def _told(seen: SearchPoint, records: int) -> float:
