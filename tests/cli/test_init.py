@@ -318,7 +318,7 @@ def test_a_text_that_names_nobody_is_no_identity(
         assert 'if it means no value, data.missing = ["n/a"]' in init.err
     else:
         assert re.search(r'^missing = \["n/a"\]', text, re.M), text
-        assert "column 'person' names nobody with 'n/a' in 60 rows: read as no value" in init.err
+        assert "column 'person' names nobody with 'n/a' in 60 records: read as no value" in init.err
         check = gemel("data", "check").err
         assert crowd not in check and "60 records without person" in check
 
@@ -358,7 +358,7 @@ def test_a_row_without_an_id_is_refused_and_the_column_kept(people: Path, gemel:
     people.write_text("\n".join([*lines[:20], "", ",,,,,", *lines[20:], ",,Sum,,,"]) + "\n")
     said = gemel("init", "people.csv", "--force")
     assert said.code == 0, said.err
-    assert "1 row without id: more than usual may be refused" in said.err
+    assert "1 record without id: more than usual may be refused" in said.err
     assert "refused: people.csv, row 44, column id: missing id" in said.err
     assert said.err.count("refused:") == 1
     data = Config.load(people.with_name("gemel.toml"), {}, {}).data

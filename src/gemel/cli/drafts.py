@@ -61,7 +61,7 @@ def _few_bad(draft: Draft, ids: pl.Series) -> None:
         "data.max_bad_ratio", refusals.above(share)
     ):
         draft.notes.append(
-            f"{number_of(n, 'row')} without {ids.name}: more than usual may be "
+            f"{number_of(n, 'record')} without {ids.name}: more than usual may be "
             "refused, data.max_bad_ratio says how many"
         )
 
@@ -93,7 +93,7 @@ def leave_out_nobody(draft: Draft, *identities: pl.Series) -> None:
         for text, n in placeholders.nobody(values).items():
             found[text] = found.get(text, 0) + n
     if found and draft.propose("data.missing", [*found]):
-        rows = ", ".join(f"{text!r} in {number_of(n, 'row')}" for text, n in found.items())
+        rows = ", ".join(f"{text!r} in {number_of(n, 'record')}" for text, n in found.items())
         draft.notes.append(
             f"column {identities[0].name!r} names nobody with {rows}: read as no value, in all "
             "columns; change data.missing if not"

@@ -29,7 +29,7 @@ _SAME = {
     **dict.fromkeys(("different", "no match", "nonmatch", "non-match", "no_match"), False),
     **dict.fromkeys(("distinct", "not same", "not duplicate", "dissimilar", "anders"), False),
 }
-ANSWERS = "an answer (1, yes, true, same, duplicate; 0, no, false, different, distinct)"
+ANSWERS = "yes/no, 1/0 or same/different"
 """What stands in the column of answers, in words."""
 _CHAINS_SHOWN = 20
 _SAID = "\0said"

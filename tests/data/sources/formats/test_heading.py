@@ -38,7 +38,7 @@ def test_a_title_above_the_header_is_left_out_and_said(
     assert table.frame.to_dicts() == of_sheet.frame.to_dicts()
     assert table.frame.columns == [name.strip() for name in NAMES]
     for one in (table, of_sheet):
-        assert one.notes == (f"the header is row 3; 2 rows above it left out: {TITLE!r}",)
+        assert one.notes == (f"the header is row 3; 2 lines above it left out: {TITLE!r}",)
         assert (one.n_read, one.bad, one.blank) == (30, (), (13,))
         assert one.rows.tolist()[:2] == [4, 5]
 

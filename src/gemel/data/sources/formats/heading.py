@@ -60,7 +60,7 @@ def skipped(rows: Sequence[Sequence[str]], header: int) -> tuple[str, ...]:
         return ()
     shown = " ".join(said)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    count = number_of(len(rows), "row")
+    count = number_of(len(rows), "line")
     return (f"the header is row {header}; {count} above it left out: {shown!r}",)
 
 
