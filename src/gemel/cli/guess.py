@@ -274,12 +274,9 @@ def _of_records(draft: Draft, dataset: Dataset) -> None:
 
 
 def _frame(path: Path) -> pl.DataFrame:
-    """The table of a file; what is empty is null."""
-    import polars as pl
-
+    """The table of a file; what is blank is null."""
+    from gemel.data.schema import without_gaps
     from gemel.data.sources import tables
 
-    texts = pl.col(pl.String)
-    return tables.read(path).frame.with_columns(
-        pl.when(texts.str.strip_chars() != "").then(texts).otherwise(None)
-    )
+    frame = tables.read(path).frame
+    return frame.with_columns([without_gaps(values, ()) for values in frame])
