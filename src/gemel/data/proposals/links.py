@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,9 @@ class Found:
 def of(dataset: Dataset) -> Found | None:
     """What the labels of two files say; None if they link nothing.
 
-    Records of unknown identity are taken to have partners as often as the labelled ones of the
-    file with fewer records.
+    Records of unknown identity are taken to have partners as often as labelled ones, known or not:
+    of those of a labelled record, the other file labels as many as of all its records. No file has
+    more than where each of its records had as many as the linked ones have.
 
     Args:
         dataset: of two files, with identities where they are known.
@@ -50,8 +52,10 @@ def of(dataset: Dataset) -> Found | None:
     if many_left or many_right:
         kind = "many-to-many" if many_left and many_right else "one-to-many"
         kind = "many-to-one" if many_left and not many_right else kind
-    sizes = [int(np.count_nonzero(files == file)) for file in (0, 1)]
-    fewer = int(np.argmin(sizes))
-    labelled = int(np.count_nonzero(known & (files == fewer)))
-    share = n_links * sizes[fewer] / labelled / (sizes[0] * sizes[1])
+    sizes = np.bincount(files, minlength=2)
+    expected, most = float(n_links), math.inf
+    for n, side in zip(sizes.tolist(), (left, right), strict=True):
+        expected *= n / int(side.sum())
+        most = min(most, n * n_links / int(side[linked].sum()))
+    share = min(expected, most) / float(sizes.prod())
     return Found(kind, min(0.5, float(f"{share:.2g}")))
