@@ -74,12 +74,25 @@ def test_what_a_file_says_of_other_pairs_is_there_to_learn_from(
     (project / "some.csv").write_text("\n".join(["left,right,same", *lines, "x,y,1"]) + "\n")
     said = gemel("label", "--answers", "some.csv")
     assert said.code == 0, said.err
-    assert "5 other answers are taken to learn from; 1 names records that are not here" in said.err
+    assert "5 other answers are taken to learn from" in said.err
+    assert "some.csv: 1 pair names records that are not here: 'x' and 'y'" in said.err
     kept = (LABELS / "answers.jsonl").read_text().splitlines()
     assert [(a["left"], a["right"]) for a in map(json.loads, kept)] == others, "as planned"
     (project / "some.csv").write_text("left,right,same\nx,y,1\n")
     none = gemel("label", "--answers", "some.csv")
-    assert none.code == 1 and "no pair of these records" in none.err
+    assert none.code == 1 and "some.csv: no pair of these records: 'x' and 'y'" in none.err
+
+
+def test_a_file_about_other_records_is_refused_also_where_nothing_is_left_to_ask(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y" * 60))
+    assert "is proven" in gemel("label", "--precision", "0.8").err
+    (project / "other.csv").write_text("left,right,same\nx,y,1\nx,z,0\n")
+    said = gemel("label", "--precision", "0.8", "--answers", "other.csv")
+    assert said.code == 1, said.err
+    assert "other.csv: no pair of these records: 'x' and 'y', 'x' and 'z'" in said.err
+    assert "people.csv, such as '" in said.err
 
 
 def test_the_page_asks_keeps_and_takes_back_and_answers_no_other_site(project: Path) -> None:

@@ -13,12 +13,13 @@ import typer
 from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
-from gemel.errors import DataError
+from gemel.errors import DataError, quoted
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.calibrate.answers.known import Known, Taught
     from gemel.data.dataset import Dataset
+    from gemel.improve.labels.questions import Pair
     from gemel.improve.labels.session import Session
     from gemel.release.make.unproven import Lesson
     from gemel.release.release import Release
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 FOLDER = "labels"
 EVERY = 10
 PRECISION = 0.95
+SHOWN = 3
+"""Pairs of no records that a message names."""
 
 
 def label(
@@ -187,54 +190,72 @@ def _from_file(session: Session, both: tuple[Dataset, Dataset], path: Path, limi
     Raises:
         DataError: it has no columns left, right and same, or names no records of these.
     """
-    from gemel.data.sources import pairs, tables
-
-    told = pairs.parse(tables.read(path))
-    show.refused(told.bad)
-    said: dict[tuple[str, str], bool] = {}
-    for left, right, same in zip(told.left, told.right, told.same.tolist(), strict=True):
-        said[left, right] = same
-    if not said:
-        raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
+    said = _told(session, both, path)
     for n in range(limit):
         question = session.next()
         if question is None or session.known().proven:
             return
-        one, two = question.pair
-        answer = said.get((one, two), said.get((two, one)))
+        answer = said.get(question.pair)
         if answer is None:
-            _besides(session, both, said, path, limit - n)
+            _besides(session, said, path, limit - n)
             return
         session.say(question, "same" if answer else "different")
 
 
-def _besides(
-    session: Session,
-    both: tuple[Dataset, Dataset],
-    said: dict[tuple[str, str], bool],
-    path: Path,
-    limit: int,
-) -> None:
-    """Note what a file says of pairs that are not asked about next: these teach.
+def _told(session: Session, both: tuple[Dataset, Dataset], path: Path) -> dict[Pair, bool]:
+    """What a file says of pairs of these records, named as the plan names them.
 
     Raises:
-        DataError: it names no records of these.
+        DataError: no columns left, right and same, or no pair whose records are both here.
     """
+    from gemel.data.sources import pairs, tables
+
+    told = pairs.parse(tables.read(path))
+    show.refused(told.bad)
+    if not told.left:
+        raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
     left, right = (set(one.ids.tolist()) for one in both)
-    known = [session.named(pair) for pair in said]
-    fits = [pair[0] in left and pair[1] in right for pair in known]
-    if not any(fits):
-        hint = "left and right are ids of records, as gemel duplicates writes them"
-        raise DataError("no pair of these records", where=str(path), hint=hint)
-    n, n_off = 0, len(fits) - sum(fits)
-    for pair, is_here, same in zip(known, fits, said.values(), strict=True):
-        if is_here and n < limit and not session.answers.of(pair):
+    said: dict[Pair, bool] = {}
+    strange: list[Pair] = []
+    for pair, same in zip(zip(told.left, told.right, strict=True), told.same.tolist(), strict=True):
+        one, two = session.named(pair)
+        if not (one in left and two in right):
+            one, two = two, one
+        if one in left and two in right:
+            said[one, two] = same
+        else:
+            strange.append(pair)
+    if strange:
+        some = ", ".join(" and ".join(map(quoted, pair)) for pair in strange[:SHOWN])
+        some += f", {len(strange) - SHOWN:,} more" if len(strange) > SHOWN else ""
+        if not said:
+            raise DataError(
+                f"no pair of these records: {some}",
+                where=str(path),
+                hint="left and right are ids of records, as gemel duplicates writes them: those "
+                f"of {_ids(both)}",
+            )
+        n = number_of(len(strange), "pair names", "pairs name")
+        show.say(f"{path}: {n} records that are not here: {some}")
+    return said
+
+
+def _ids(both: tuple[Dataset, Dataset]) -> str:
+    """Where ids come from, with the first of them."""
+    files = both[:1] if both[0] is both[1] else both
+    return " and ".join(f"{one.source}, such as {quoted(str(one.ids[0]))}" for one in files)
+
+
+def _besides(session: Session, said: dict[Pair, bool], path: Path, limit: int) -> None:
+    """Note what a file says of pairs that are not asked about next: these teach."""
+    n = 0
+    for pair, same in said.items():
+        if n < limit and not session.answers.of(pair):
             session.answers.say(pair, "same" if same else "different", session.by)
             n += 1
     show.say(
-        f"{path} does not know the next pair that is drawn at random; "
+        f"{path} does not know the next pair that is asked about; "
         f"{number_of(n, 'other answer is', 'other answers are')} taken to learn from"
-        + (f"; {number_of(n_off, 'names', 'name')} records that are not here" if n_off else "")
     )
 
 
