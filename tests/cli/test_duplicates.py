@@ -55,7 +55,7 @@ def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
         assert words in said.out, said.out
     for words in (
         "where the release was calibrated",
-        "in the release; nothing is proven",
+        ", as the release says",
         "the best matches have a probability of at least",
     ):
         assert words in said.out, said.out
@@ -69,6 +69,7 @@ def test_another_threshold_is_said_to_be_of_another_share_only_where_it_is(
     moved = replace(found, threshold=found.release_threshold + 1, prior=found.release_prior)
     same = dict(in_words(moved))["threshold"]
     assert "by the scores of these records" in same and "share" not in same
+    assert "in the release; nothing is proven" in same
     rarer = dict(in_words(replace(moved, prior=found.release_prior / 2)))["threshold"]
     assert rarer.count("at this share") == 2
 
@@ -128,7 +129,8 @@ def test_two_files_are_linked_and_measured_by_a_column(project: Path, gemel: Gem
     one = json.loads(gemel(*words, "--one-to-one").out)
     assert one["largest"] == 2 and one["n_matches"] + one["n_given_up"] == summary["n_matches"]
     rare = gemel(*words[:-1], "--prior", "1e-6")
-    assert "nothing is proven at this share" in rare.out, rare.out
+    assert " 1e-06, and 0.019 where the release was calibrated" in rare.out, rare.out
+    assert "as the release says" in rare.out, "which is nearly the best at this share, too"
 
 
 def test_the_newest_by_a_column_that_the_release_does_not_know(project: Path, gemel: Gemel) -> None:

@@ -75,7 +75,8 @@ def for_set(
     if evidence is None:
         return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
     held = _held(evidence, policy, levelled, n_pairs, share)
-    best, band = held.threshold(evidence.target), policy.verify
+    present, band = before(release, share).verify.threshold, policy.verify
+    best = held.threshold(evidence.target, present)
     likelihood = policy.likelihood
     if share and best is not None and likelihood is not None and _is_guessed(release, evidence):
         best = _same(likelihood, policy, share)

@@ -64,6 +64,24 @@ def test_the_threshold_is_nearly_the_best_of_the_set(share: float, told: bool) -
     assert found.false_at(threshold) == pytest.approx(false, abs=8 + 0.1 * n)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_threshold_that_is_nearly_the_best_stays_though_nothing_below_is_seen(
+    told: bool,
+) -> None:
+    """The middle of what is nearly as good lies above the best where its lower half is cut off."""
+    score, share = world(1e-3)[0], 1e-3 if told else None
+    target = Target(kind="f1")
+    best = of(1e-3, share).threshold(target)
+    assert best is not None
+    cut = expected(score[score >= best], N_PAIRS, [MEASURED], 0.1, share)
+    assert cut.threshold(target, best) == best
+    middle = cut.threshold(target)
+    assert middle is not None and middle > best
+    rarer = expected(world(2e-5)[0], N_PAIRS, [MEASURED], 0.1, 2e-5 if told else None)
+    raised = rarer.threshold(target, FLOOR)
+    assert raised is not None and raised > FLOOR + 1, "there it is far from the best"
+
+
 def test_nothing_that_was_not_scored_is_a_match() -> None:
     """Below the lowest score come all other pairs of the set, at once."""
     found = of(1e-3)

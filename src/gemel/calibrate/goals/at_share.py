@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Float64
-from gemel.calibrate.goals.choose import observed
+from gemel.calibrate.goals.choose import is_nearly_best, observed
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import pav_of
 from gemel.calibrate.probability.precision_recall import precision_at
@@ -88,16 +88,26 @@ class Expected:
         score = self.curve.threshold[:n].astype(np.float64)
         return float((np.diff(wrong, prepend=0.0) * stay(score)).sum())
 
-    def threshold(self, target: Target) -> float | None:
+    def threshold(self, target: Target, present: float = -np.inf) -> float | None:
         """The threshold that reaches a goal here; None if none does, or the share changes nothing.
 
         A proven goal is reached in expectation only: what was proven holds at the share that it
         was proven for.
+
+        Args:
+            target: the goal.
+            present: a threshold that stays where it is nearly as good as the best. Pairs below it
+                were hardly scored, so that what is as good there is not seen, and the middle of
+                what is seen would be too high.
         """
         n_points = len(self.curve.threshold)
         if not target.by_share or n_points == 1:
             return None
         if not target.is_proven:
+            if present > -np.inf:
+                at = max(present, float(self.curve.threshold[-2]))
+                if is_nearly_best(self.curve, target, self.share, at):
+                    return present
             return observed(self.curve, target, self.share)
         precision = precision_at(self.curve.fmr(), self.curve.fnmr(), self.share)
         enough = np.flatnonzero(precision[1:] >= (target.value or 0))

@@ -13,7 +13,9 @@ from functools import cache
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from gemel.arrays import Float64
 from gemel.calibrate.goals.certificates import (
     Certificate,
     fmr_threshold,
@@ -94,6 +96,14 @@ def observed(curve: Sweep, target: Target, prior: float) -> float:
     if target.goal.risk is None:
         return _equal_error_threshold(curve)
     return _least_risk_threshold(curve, target, prior)
+
+
+def is_nearly_best(curve: Sweep, target: Target, prior: float, threshold: float) -> bool:
+    """Whether a threshold has nearly the least risk of a goal on a sweep, if it has a risk."""
+    if target.goal.risk is None:
+        return False
+    seen = _risks(curve, target, prior, np.append(turning_points(curve), curve.point(threshold)))
+    return bool(seen[-1] <= seen.min() * (1 + NEAR_FLAT))
 
 
 def _proof(scores: Scores, target: Target, prior: float) -> tuple[Certificate, str]:
@@ -192,9 +202,7 @@ def _least_risk_threshold(curve: Sweep, target: Target, prior: float) -> float:
     The least risk itself is often reached at a chance point of a nearly flat stretch.
     """
     points = turning_points(curve)
-    fmr = curve.n_false_match[points] / curve.n_impostor
-    fnmr = 1 - curve.n_true_match[points] / curve.n_genuine
-    seen = target.risk(fmr, fnmr, prior)
+    seen = _risks(curve, target, prior, points)
     best = int(np.argmin(seen))
     bad = np.flatnonzero(seen > seen[best] * (1 + NEAR_FLAT))
     cut = int(np.searchsorted(bad, best))
@@ -203,6 +211,13 @@ def _least_risk_threshold(curve: Sweep, target: Target, prior: float) -> float:
     if first == last or first == 0 or last == len(seen) - 1:
         return curve.between(int(points[best]))
     return between(curve.threshold[points[last] + 1], curve.threshold[points[first]])
+
+
+def _risks(curve: Sweep, target: Target, prior: float, points: NDArray[np.intp]) -> Float64:
+    """What a goal wants least of, at these points of a sweep."""
+    fmr = curve.n_false_match[points] / curve.n_impostor
+    fnmr = 1 - curve.n_true_match[points] / curve.n_genuine
+    return target.risk(fmr, fnmr, prior)
 
 
 def _review_band(
