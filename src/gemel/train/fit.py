@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -87,23 +87,56 @@ def train(
         DataError: too few identities or no genuine pair.
         TrainingError: training went wrong, or the export differs from torch.
     """
-    half, seen = towers.trainable(dataset.modality, settings, base), splits
+    half = towers.trainable(dataset.modality, settings, base)
     require_settings(settings, half, dataset, splits)
-    device = processor.chosen(settings.device)
-    if splits.crossed:
-        for side in SIDES:
-            part = crossed.without(dataset, splits, side)
-            into = folder / WITHOUT.format(side)
-            train(dataset, part, settings, into, base=base, progress=progress)
-        seen = crossed.everything(dataset, splits)
-    identities = known(dataset.identities[seen.train])
+    if not splits.crossed:
+        return _trained(_Task(dataset, splits, splits, half, settings), folder, progress)
+    parts = {side: crossed.without(dataset, splits, side) for side in SIDES}
+    seen = crossed.everything(dataset, splits)
+    learns = None
+    if half.enough is not None:
+        # What is measured of the three stands for the fourth, so that all have to score alike.
+        several = [known(dataset.identities[s.train]) for s in (*parts.values(), seen)]
+        learns = all(map(half.enough, several))
+        half = half if learns else replace(half, comparator=towers.cosine)
+    task = _Task(dataset, splits, seen, half, settings, learns=learns)
+    for side, part in parts.items():
+        _trained(replace(task, splits=part, seen=part), folder / WITHOUT.format(side), progress)
+    return _trained(task, folder, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """An encoder to be trained.
+
+    Attributes:
+        dataset: its records.
+        splits: that are written down.
+        seen: those that it learns from.
+        half: of the modality.
+        settings: as they were given.
+        learns: whether it gets the comparator of the modality, where that was settled for several.
+    """
+
+    dataset: Dataset
+    splits: Splits
+    seen: Splits
+    half: Trainable
+    settings: TrainSettings
+    learns: bool | None = None
+
+
+def _trained(task: _Task, folder: Path, progress: loop.Progress | None) -> Run:
+    """One encoder, trained, exported and described; skipped or resumed if it was begun before."""
+    dataset, half, settings = task.dataset, task.half, task.settings
+    identities = known(dataset.identities[task.seen.train])
     defaults = half.defaults_for(0 if dataset.has_identities else len(dataset))
     resolved = resolve(
         settings, defaults, n_identities=len(np.unique(identities)), pairing=dataset.pairing
     )
-    key = _key(dataset, splits, resolved, half.start)
+    key = _key(task, resolved)
     # What nobody named may be another where the run goes on, or is asked for again.
-    resolved = msgspec.structs.replace(resolved, device=device)
+    resolved = msgspec.structs.replace(resolved, device=processor.chosen(settings.device))
     folder.mkdir(parents=True, exist_ok=True)
     with ranks.group(), _writing(folder), _threads(resolved.threads), memory.kept():
         finished = _finished(folder, key)
@@ -112,12 +145,12 @@ def train(
             return finished
         with tracked(folder, settings.trackers, resolved) as track:
             session = loop.Session(folder / CHECKPOINT, key, progress, track)
-            training = _run(dataset, seen, half, resolved, session)
+            training = _run(dataset, task.seen, half, resolved, session)
         report = RunReport(
             key=key,
             dataset=dataset.digest,
             modality=half.modality,
-            splits=splits.as_dict(),
+            splits=task.splits.as_dict(),
             training=training,
         )
         if ranks.is_first():
@@ -168,15 +201,17 @@ def resolve(
     return msgspec.convert(resolved, RunSettings)
 
 
-def _key(dataset: Dataset, splits: Splits, settings: RunSettings, start: str) -> str:
-    """Digest of everything that decides the result; `start` is that of the weights at the start."""
+def _key(task: _Task, settings: RunSettings) -> str:
+    """Digest of everything that decides the result."""
     said = named_by(settings)
-    described = {"format": FORMAT, "settings": said, "splits": splits.as_dict()}
-    if written := readings(dataset.fields):
+    described = {"format": FORMAT, "settings": said, "splits": task.splits.as_dict()}
+    if written := readings(task.dataset.fields):
         described["readings"] = written
-    if start:
-        described["start"] = start
-    return digest(canonical_json(described), dataset.digest.encode())
+    if task.half.start:
+        described["start"] = task.half.start
+    if task.learns is not None:
+        described["learns"] = task.learns
+    return digest(canonical_json(described), task.dataset.digest.encode())
 
 
 def _finished(folder: Path, key: str) -> Run | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from gemel.data import crossed
 from gemel.data.records import from_rows
 from gemel.data.schema import Field
 from gemel.data.splits import by_identity
@@ -20,6 +21,7 @@ from gemel.settings import TrainSettings
 from gemel.tasks.retrieval import retrieve
 from gemel.train import export
 from gemel.train.arrays import embed
+from gemel.train.comparators import learned
 from gemel.train.fit import train
 from gemel.train.towers.tabular import FACTORS, OFFSETS, RowTower
 from gemel.train.views.row import RowViews
@@ -169,10 +171,21 @@ def test_the_same_records_give_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_few_genuine_pairs_leave_the_cosine(tmp_path: Path) -> None:
-    rows, who = people(60)
+    rows, who = people(30)
     dataset = from_rows(rows, identities=who)
     run = train(dataset, by_identity(dataset, seed=0), TrainSettings(max_epochs=1), tmp_path)
     assert comparators.load(run.encoder) == Cosine()
+
+
+def test_crossed_encoders_score_alike_whoever_has_pairs_enough(tmp_path: Path) -> None:
+    """The one that learns from all had a comparator, and its threshold came of three cosines."""
+    rows, who = people(round(3 * 1.7 * learned.MIN_GENUINE))
+    dataset = from_rows(rows, identities=who)
+    splits = crossed.thirds(dataset)
+    assert learned.enough(dataset.identities[crossed.everything(dataset, splits).train])
+    run = train(dataset, splits, TrainSettings(max_epochs=1), tmp_path)
+    runs = [run, *(run.unseen(side, dataset) for side in splits.sides())]
+    assert len({type(comparators.load(one.encoder)) for one in runs}) == 1
 
 
 def test_of_identities_with_many_records_it_learns_which_field_tells(tmp_path: Path) -> None:
@@ -190,6 +203,6 @@ def test_of_identities_with_many_records_it_learns_which_field_tells(tmp_path: P
     run = train(dataset, splits, TrainSettings(max_epochs=2), tmp_path)
     embeddings = Encoder.open(run.encoder).encode(dataset.payloads(splits.eval))
     identities = dataset.identities[splits.eval]
-    learned = retrieve(embeddings, identities, comparators.load(run.encoder), k=(1,))
+    fitted = retrieve(embeddings, identities, comparators.load(run.encoder), k=(1,))
     plain = retrieve(embeddings, identities, Cosine(), k=(1,))
-    assert learned.map_at_r >= 0.99 > plain.map_at_r + 0.05
+    assert fitted.map_at_r >= 0.99 > plain.map_at_r + 0.05

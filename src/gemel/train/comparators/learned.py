@@ -11,11 +11,13 @@ from gemel.train.comparators import additive
 from gemel.train.comparators import pairs as comparator_pairs
 from gemel.train.comparators.pairs import Layout
 
-MIN_GENUINE = 50
+MIN_GENUINE = 10
+"""Genuine pairs from which on a comparator finds more than the cosine, as a rule (lab log,
+2026-11-30)."""
 
 
 def enough(identities: Int64) -> bool:
-    """Whether there are genuine pairs enough to learn from, 50 or more."""
+    """Whether there are genuine pairs enough to learn from."""
     counts = np.unique(identities, return_counts=True)[1]
     return int((counts * (counts - 1) // 2).sum()) >= MIN_GENUINE
 

@@ -201,6 +201,7 @@ class Trainable:
         aim: adds to the loss.
         judge_views: dev consists of its records and one view of each, instead of records alone.
         comparator: fits what scores.
+        enough: whether identities have genuine pairs enough for it, or it is the cosine; None: any.
         mix: makes new identities of a batch of old ones, or None.
         unlabelled: tells of records without labels.
         defaults: of the settings.
@@ -221,6 +222,7 @@ class Trainable:
     aim: Aim = plain
     judge_views: bool = False
     comparator: FitComparator = cosine
+    enough: Callable[[Int64], bool] | None = None
     mix: Mix | None = None
     defaults: Defaults = field(default_factory=Defaults)
     sized: FitSized | None = None

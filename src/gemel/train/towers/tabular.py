@@ -327,6 +327,7 @@ ROW = Trainable(
     aim=_aim,
     judge_views=True,
     comparator=_comparator,
+    enough=learned.enough,
     unlabelled=_unlabelled,
     defaults=Defaults(
         identities_per_batch=64,
