@@ -69,8 +69,8 @@ def link(
 ) -> None:
     """Find which records of two files belong together; stopped, it goes on when run again."""
     from gemel.improve.comparison import name_of, planned
-    from gemel.improve.duplicates import EVERY
     from gemel.improve.duplicates import duplicates as find
+    from gemel.improve.linking import EVERY
     from gemel.improve.records import Compared
     from gemel.improve.result import as_file
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.decide.sets import Judged
 from gemel.errors import ConfigError
 from gemel.improve import job as jobs
 from gemel.improve.comparison import Comparison, Progress, compare, in_pairs, planned
+from gemel.improve.linking import EVERY, decide
 from gemel.improve.records import Compared
 from gemel.improve.result import (
     Duplicates,
@@ -29,18 +29,15 @@ from gemel.improve.result import (
     least_sure,
     pair_frame,
 )
-from gemel.release.for_set import for_set, most_sure
+from gemel.release.for_set import most_sure
 from gemel.release.release import Release
 from gemel.release.words.unproven import by_closeness
 from gemel.settings import Links
-from gemel.tasks import assignment
 from gemel.tasks import canonical as canonicals
 from gemel.tasks.agreement import agreement
 from gemel.tasks.clusters import METHODS, Method
-from gemel.tasks.pairs import Pairs, exact
-from gemel.tasks.sameness import Records, clustered
-
-EVERY: Links = "many-to-many"
+from gemel.tasks.pairs import exact
+from gemel.tasks.sameness import clustered
 
 
 def duplicates(
@@ -132,23 +129,8 @@ def _clustered(
 ) -> Duplicates:
     """Decide the pairs, cluster the matches, choose canonical records and count."""
     at, pairs, records = in_pairs(release, compared, comparison)
-    decided = for_set(release, records.levelled(pairs), compared.n_pairs, share=how.prior)
-    policy = decided.policy
-    records = replace(records, policy=policy)
-    judged = records.judged(pairs)
-    n_matches = int(judged.match.sum())
-    linked = None
-    if how.links != EVERY:
-        judged = _linked(records, pairs, judged, how.links)
-        kept = pairs.take(np.flatnonzero(judged.match))
-        linked = assignment.Linked(
-            kept.left,
-            kept.right,
-            records.levelled(kept),
-            n_records=(compared.n_left, len(compared) - compared.n_left),
-            kind=how.links,
-            n_displaced=n_matches - len(kept),
-        )
+    decided = decide(release, compared, records, pairs, links=how.links, share=how.prior)
+    policy, records, judged = decided.of_set.policy, decided.records, decided.judged
     some = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
     frame = compared.frame()
     picked = canonicals.choose(
@@ -173,10 +155,10 @@ def _clustered(
         most_sure=most_sure(policy),
         least_sure=least_sure(judged),
         n_matches=int(judged.match.sum()),
-        n_given_up=n_matches - int(judged.match.sum()),
+        n_given_up=decided.n_displaced,
         n_review=judged.outcome.count("review"),
         n_full=pairs.n_full,
-        false_links=false_links(release, decided, judged, compared.n_pairs, linked),
+        false_links=false_links(release, decided.of_set, judged, compared.n_pairs, decided.linked),
         method=how.method,
         max_risk=how.max_risk,
         n_clusters=int((found.size > 1).sum()),
@@ -191,21 +173,6 @@ def _clustered(
         pair_frame(compared, comparison.pairs, judged, summary),
         summary,
     )
-
-
-def _linked(records: Records, pairs: Pairs, judged: Judged, links: Links) -> Judged:
-    """Records with one partner at most, by the matches that gain most; for review what is as good.
-
-    A match that just reaches the threshold gains more than none.
-    """
-    at = np.flatnonzero(judged.match)
-    gain = records.levelled(pairs.take(at)) - records.policy.verify.threshold
-    gain = np.maximum(gain, np.finfo(np.float32).eps)
-    left, right = pairs.left[at], pairs.right[at]
-    taken = assignment.kept(left, right, gain, links)
-    which, unsure = np.zeros((2, len(pairs)), np.bool_)
-    which[at], unsure[at] = taken, assignment.as_good(left, right, gain, links, taken)
-    return judged.kept(which, unsure)
 
 
 def _to_canonical(release: Release, rows: Float32, label: Int64, chosen: Bool) -> Float64:

@@ -23,6 +23,7 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.expected import LIKELY
 from gemel.release.words.unproven import by_closeness
+from gemel.tasks.assignment import Linked
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,12 @@ def before(release: Release, share: float | None = None) -> Policy:
 
 
 def for_set(
-    release: Release, levelled: Float64, n_pairs: int, *, share: float | None = None
+    release: Release,
+    levelled: Float64,
+    n_pairs: int,
+    *,
+    share: float | None = None,
+    linked: Linked | None = None,
 ) -> ForSet:
     """The policy for a set whose best pairs were scored.
 
@@ -70,13 +76,16 @@ def for_set(
         levelled: (p,) scores of all pairs that may match by `before`, as one threshold takes them.
         n_pairs: pairs in all.
         share: of genuine pairs, where a person names it; None estimates it.
+        linked: what linking leaves of the matches by `before`, so that the threshold is that of
+            what is left; None where records may have any number of partners.
     """
     policy, evidence = release.policy, evidence_of(release)
     if evidence is None:
         return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
     held = _held(evidence, policy, levelled, n_pairs, share)
     present, band = before(release, share).verify.threshold, policy.verify
-    best = held.threshold(evidence.target, present)
+    left = held if linked is None else _left(held, linked, present)
+    best = left.threshold(evidence.target, present)
     likelihood = policy.likelihood
     if share and best is not None and likelihood is not None and _is_guessed(release, evidence):
         best = _same(likelihood, policy, share)
@@ -119,6 +128,13 @@ def _held(
     at, missed = (np.asarray(x)[::-1] for x in (curves[1].threshold, curves[1].fnmr))
     below = float(np.interp(levelled.min(), at, missed))
     return by_ratio(levelled, n_pairs, likelihood, below, policy.prior, share)
+
+
+def _left(held: Expected, linked: Linked, threshold: float) -> Expected:
+    """What linking leaves of a set; what it displaced tells how many false matches there were."""
+    n_false, n_staying = held.false_at(threshold), held.false_at(threshold, linked.staying)
+    part = linked.left_of(n_false, n_staying) / n_staying if n_staying else 0.0
+    return held.left(lambda at: part * linked.staying(at), linked.n_displaced)
 
 
 def evidence_of(release: Release) -> Evidence | None:

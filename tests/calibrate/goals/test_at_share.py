@@ -223,3 +223,41 @@ def test_what_is_expected_is_of_the_links_that_are_left(
         before += int((~genuine[left, right]).sum())
     assert told == pytest.approx(false, rel=0.2, abs=2 * np.sqrt(false))
     assert kind == "many-to-many" or false < 0.9 * before, "linking takes some away"
+
+
+@pytest.mark.parametrize("times", [1, 30])
+def test_the_threshold_is_that_of_the_links_that_are_left(times: float) -> None:
+    """Also where far too many false matches were measured: few displaced links tell that."""
+    n_left, n_right, n_both, present = 2000, 500, 450, 3.5
+    rng = np.random.default_rng(0)
+    score, genuine = rng.normal(size=(n_left, n_right)), np.zeros((n_left, n_right), np.bool_)
+    pair = rng.permutation(n_left)[:n_both], rng.permutation(n_right)[:n_both]
+    score[pair] += 5.0
+    genuine[pair] = True
+    fmr = np.minimum(times * np.asarray(MEASURED.fmr), 1).tolist()
+    fnmr = norm.cdf(MEASURED.threshold, 5.0).tolist()
+    curve = SimpleNamespace(**{**vars(MEASURED), "fmr": fmr, "fnmr": fnmr})
+    found = expected(score[score >= present], score.size, [curve], 0.1, None)
+
+    def linked(threshold: float) -> tuple[assignment.Linked, float]:
+        left, right = np.nonzero(score >= threshold)
+        at = score[left, right]
+        kept = assignment.kept(left, right + n_left, at - threshold + 1e-6, "one-to-one")
+        of = left[kept], right[kept] + n_left, at[kept]
+        n_right_ones = int(genuine[left, right][kept].sum())
+        return (
+            assignment.Linked(*of, (n_left, n_right), "one-to-one", int((~kept).sum())),
+            2 * n_right_ones / (int(kept.sum()) + n_both),
+        )
+
+    of_links = linked(present)[0]
+    told, staying = found.false_at(present), found.false_at(present, of_links.staying)
+    part = of_links.left_of(told, staying) / staying
+    left = found.left(lambda at: part * of_links.staying(at), of_links.n_displaced)
+    assert left.false_at(present) == pytest.approx(part * staying)
+    best = max(linked(t)[1] for t in np.arange(present, 6, 0.1))
+    threshold = left.threshold(Target(kind="f1"), present)
+    assert threshold is not None and linked(threshold)[1] >= best - 0.01
+    if times > 1:
+        plain = found.threshold(Target(kind="f1"), present)
+        assert plain is not None and linked(plain)[1] < best - 0.02

@@ -113,6 +113,26 @@ class Expected:
         enough = np.flatnonzero(precision[1:] >= (target.value or 0))
         return self.curve.between(int(enough[-1]) + 1) if enough.size else None
 
+    def left(self, stay: Stay, n_displaced: int) -> Expected:
+        """What is left of the set where linking took some of its pairs away.
+
+        Args:
+            stay: which share of the false matches at (m,) scores is left.
+            n_displaced: scored pairs that were taken away; they scored as false matches do.
+        """
+        if len(self.curve.threshold) < 3:
+            return self
+        wrong, right = self.curve.n_false_match[:-1], self.curve.n_true_match[:-1]
+        score = self.curve.threshold[1:-1].astype(np.float64)
+        still = np.concatenate([[0.0], np.cumsum(np.diff(wrong) * stay(score))])
+        gone = n_displaced * wrong / max(float(wrong[-1]), TINY)
+        sure = np.maximum.accumulate(np.maximum(right + wrong - gone - still, 0.0))
+        n_pairs = float(self.curve.n_false_match[-1] + self.curve.n_true_match[-1])
+        n_genuine = max(self.curve.n_genuine, float(sure[-1]))
+        n_false = max(n_pairs - n_genuine, float(still[-1]))
+        curve = Sweep(self.curve.threshold, np.append(still, n_false), np.append(sure, n_genuine))
+        return Expected(self.share, curve)
+
     def likelihood(self) -> Pav | None:
         """What the scores of the set tell of each of its pairs; None where they tell nothing.
 
