@@ -1,6 +1,7 @@
 """`gemel link`: two files, from what they are to a row for each link with the columns of both."""
 
 import csv
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -117,6 +118,24 @@ def test_links_that_share_a_record_are_named_with_what_keeps_one(two: Path, geme
     assert "share a record with another 2; if neither file holds anything twice: --links" in row
     said = gemel("link", "--links", "one-to-one")
     assert "share a record" not in said.out
+
+
+def test_what_label_asks_about_is_what_link_links(
+    two: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (two / "gemel.toml").write_text(SETTINGS.replace("[other]", 'identity = "person"\n[other]'))
+    twice = (two / "shop.csv").read_text().splitlines()
+    twice += [line.replace(";", "again;", 1) for line in twice[1:21]]
+    (two / "shop.csv").write_text("\n".join(twice) + "\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y" * 40))
+    known = json.loads(gemel("label", "--json").out)
+    links = json.loads(gemel("link", "--json").out)["summary"]
+    assert known["links"] == "one-to-one" and known["n_match"] == links["n_matches"]
+    assert known["n_besides"] > 0 and links["n_given_up"] >= 20
+    said = gemel("label", "--links", "many-to-many")
+    n = links["n_matches"] + links["n_given_up"]
+    assert f"{n} matches" in said.out and "some matches share a record" in said.err
+    assert "one-to-one links" in gemel("label").out
 
 
 def test_two_files_without_a_known_link_are_linked_and_marked_unproven(

@@ -46,6 +46,10 @@ def label(
         bool, typer.Option("--page", help="Ask on a page of this machine, with pictures.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any.")] = 0,
+    links: Annotated[
+        str | None,
+        typer.Option(help="Of two files: as gemel link; what is asked about is what it links."),
+    ] = None,
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
@@ -57,7 +61,7 @@ def label(
     at random with a known chance, and only those say how good the matches are. Stopped, it goes on
     when run again; another person (--by) is asked some questions again.
     """
-    project = Project.open(config, sets)
+    project = Project.open(config, sets, {"other.links": links})
     live = project.release(release)
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
@@ -74,6 +78,11 @@ def label(
         show.as_json(known)
         return
     show.out(in_words(known))
+    if project.config.other.path and session.plan.has_shared:
+        show.say(
+            "some matches share a record: these are all matches, and not what gemel link leaves of "
+            "them one to one; if neither file holds anything twice: --links one-to-one"
+        )
     show.say(f"{number_of(session.n_asked - asked, 'question')} this time; all answers: {written}")
     if known.proven:
         show.say("next: gemel calibrate --from-answers")
@@ -114,12 +123,14 @@ def opened(
     from gemel.improve.labels.questions import plan
     from gemel.improve.labels.session import Session
     from gemel.improve.labels.teaching import Teaching
+    from gemel.settings import EVERY
 
     goal = project.config.calibrate
     if project.config.other.path:
         dataset, other = reading.read_two(project.config, live)
+        links = project.config.other.links
     else:
-        dataset, other = project.records_for(live, None), None
+        dataset, other, links = project.records_for(live, None), None, EVERY
     folder = project.state / FOLDER
     with show.progress("looking for pairs") as tick:
         made = plan(
@@ -127,6 +138,7 @@ def opened(
             dataset,
             folder,
             other=other,
+            links=links,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
     both = dataset, dataset if other is None else other
@@ -305,9 +317,11 @@ def in_words(known: Known) -> str:
             f"{n} about pairs drawn at random, "
             f"{number_of(known.n_teaching, 'that teaches', 'that teach')}"
         )
+    if known.n_besides:
+        n += f" ({known.n_besides:,} more about pairs that are left out to link {known.links})"
     if not at.n_effective:
         return f"{n}; too few of each kind of pair to say anything yet"
-    said = f"{n}; {number_of(known.n_match, 'match')}, of which {_share(at.low, at.high)} right"
+    said = f"{n}; {number_of(known.n_match, known.noun)}, of which {_share(at.low, at.high)} right"
     goal = f"{100 * known.goal:g}"
     if known.proven:
         return f"{said}: at least {goal} is proven"

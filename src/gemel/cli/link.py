@@ -70,9 +70,9 @@ def link(
     """Find which records of two files belong together; stopped, it goes on when run again."""
     from gemel.improve.comparison import name_of, planned
     from gemel.improve.duplicates import duplicates as find
-    from gemel.improve.linking import EVERY
     from gemel.improve.records import Compared
     from gemel.improve.result import as_file
+    from gemel.settings import EVERY
 
     flags = {"data.id": id, "other.id": other_id, "other.links": links}
     project = Project.open(config, sets, flags)

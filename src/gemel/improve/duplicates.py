@@ -19,7 +19,7 @@ from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.errors import ConfigError
 from gemel.improve import job as jobs
 from gemel.improve.comparison import Comparison, Progress, compare, in_pairs, planned
-from gemel.improve.linking import EVERY, decide
+from gemel.improve.linking import decide
 from gemel.improve.records import Compared
 from gemel.improve.result import (
     Duplicates,
@@ -32,7 +32,7 @@ from gemel.improve.result import (
 from gemel.release.for_set import most_sure
 from gemel.release.release import Release
 from gemel.release.words.unproven import by_closeness
-from gemel.settings import Links
+from gemel.settings import EVERY, Links
 from gemel.tasks import canonical as canonicals
 from gemel.tasks.agreement import agreement
 from gemel.tasks.clusters import METHODS, Method

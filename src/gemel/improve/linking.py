@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gemel.arrays import Bool
+from gemel.decide.bands import matches
 from gemel.decide.sets import Judged
 from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, before, for_set
 from gemel.release.release import Release
-from gemel.settings import Links
+from gemel.settings import EVERY, Links
 from gemel.tasks import assignment
 from gemel.tasks.assignment import Linked
 from gemel.tasks.pairs import Pairs
 from gemel.tasks.sameness import Records
-
-EVERY: Links = "many-to-many"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,34 @@ def decide(
         return Decided(of_set, records, records.judged(pairs), None)
     judged, linked = _linked(records, pairs, kind, sizes)
     return Decided(of_set, records, judged, linked)
+
+
+def possible(decided: Decided, pairs: Pairs, links: Links) -> Bool:
+    """Which pairs are links, or, below, would be links at a lower threshold: (p,) bool.
+
+    The latter are of records without a link, and none of them displaces another.
+
+    Args:
+        decided: with these links.
+        pairs: that were decided.
+        links: how many partners a record may have.
+    """
+    if links == EVERY:
+        return np.ones(len(pairs), np.bool_)
+    match, score = decided.judged.match, decided.records.levelled(pairs)
+    free = ~matches(score, decided.of_set.policy.verify.threshold)
+    for record, has_one in (
+        (pairs.left, links != "one-to-many"),
+        (pairs.right, links != "many-to-one"),
+    ):
+        if has_one:
+            free &= ~np.isin(record, record[match])
+    below = np.flatnonzero(free)
+    gain = score[below] - score.min(initial=0.0) + np.finfo(np.float32).eps
+    kept = assignment.kept(pairs.left[below], pairs.right[below], gain, links)
+    found: Bool = match.copy()
+    found[below[kept]] = True
+    return found
 
 
 def _linked(

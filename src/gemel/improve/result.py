@@ -28,6 +28,7 @@ from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, evidence_of
 from gemel.release.release import Release
 from gemel.release.words.sentence import promised
+from gemel.settings import EVERY
 from gemel.tasks.agreement import Agreement
 from gemel.tasks.assignment import Linked
 from gemel.tasks.clusters import Clusters
@@ -257,12 +258,16 @@ def false_links(
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     point, target = evidence.eval, evidence.target
     by, known = "on eval", evidence.labelled
+    kind = EVERY if linked is None else linked.kind
+    if known is not None and known.links != kind:
+        basis = f"the answers speak of records that link {known.links}"
+        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     if known is not None:
         by = f"by {number_of(known.n_answers, 'answer')}"
         expected = n_matches * (1 - known.precision.value)
     highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR {by}"
     by_fmr = point.fmr.value * n_pairs
-    if decided.is_promised and linked is None:
+    if decided.is_promised:
         least = known.goal if known is not None else target.value or 0.0
         said = promised(evidence)
         return FalseLinks(

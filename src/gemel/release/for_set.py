@@ -23,6 +23,7 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.expected import LIKELY
 from gemel.release.words.unproven import by_closeness
+from gemel.settings import EVERY, Links
 from gemel.tasks.assignment import Linked
 
 
@@ -90,7 +91,8 @@ def for_set(
     if share and best is not None and likelihood is not None and _is_guessed(release, evidence):
         best = _same(likelihood, policy, share)
     # What was proven about matches of such a set is not moved by an estimate.
-    is_promised = share is None and n_pairs == _promised_for(evidence)
+    kind = EVERY if linked is None else linked.kind
+    is_promised = share is None and n_pairs == _promised_for(evidence, kind)
     if best is not None and not is_promised:
         band = band.moved(max(best, band.threshold) if share is None else best)
     decided = msgspec.structs.replace(policy, verify=band, prior=held.share)
@@ -101,13 +103,13 @@ def for_set(
     return ForSet(decided, held, is_promised)
 
 
-def _promised_for(evidence: Evidence) -> int | None:
+def _promised_for(evidence: Evidence, links: Links) -> int | None:
     """Pairs of the set that a precision was proven for; None where none was, or for no such set."""
     known, use = evidence.labelled, evidence.goals.use
     if known is not None:
-        return known.n_pairs if known.proven else None
+        return known.n_pairs if known.proven and known.links == links else None
     of_matches = evidence.target.goal.proof == "precision" and evidence.dev.certified
-    if not of_matches or use is None or use.records is None:
+    if not of_matches or use is None or use.records is None or links != EVERY:
         return None
     return use.records * (use.records - 1) // 2
 

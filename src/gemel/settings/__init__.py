@@ -6,6 +6,7 @@ How a value gets in is not known here: see `config`. 0 and None often mean "as m
 from __future__ import annotations
 
 from gemel.settings.data import (
+    EVERY,
     DataSettings,
     FieldKind,
     Links,
@@ -53,6 +54,7 @@ SECTIONS: dict[str, type[Settings]] = {
 
 
 __all__ = [
+    "EVERY",
     "SECTIONS",
     "AdaptSettings",
     "ByCategory",

@@ -10,6 +10,7 @@ from gemel.settings.shapes import Count, Ratio, Seed, Settings
 
 SameRecord = Literal["note", "refuse"]
 Links = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many"]
+EVERY: Links = "many-to-many"
 FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
 
 
@@ -135,7 +136,7 @@ class OtherSettings(Settings, frozen=True):
             "one-to-one, one-to-many (one of data.path, many of the other), many-to-one, "
             "many-to-many"
         ),
-    ] = "many-to-many"
+    ] = EVERY
 
 
 class SplitSettings(Settings, frozen=True):

@@ -8,7 +8,7 @@ import numpy as np
 import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float64, Int64
-from gemel.settings import Links
+from gemel.settings import EVERY, Links
 
 EQUAL = 1e-5
 SURE = 0.84
@@ -43,7 +43,7 @@ class Linked:
         found = np.ones(len(at))
         has_one = self.kind != "one-to-many", self.kind != "many-to-one"
         for record, n, one in zip((self.left, self.right), self.n_records, has_one, strict=True):
-            if one and self.kind != "many-to-many":
+            if one and self.kind != EVERY:
                 score = np.sort(self.score[best(record, self.score)])
                 found *= 1 - (len(score) - np.searchsorted(score, at, side="right")) / n
         return found
@@ -70,7 +70,7 @@ def kept(left: Int64, right: Int64, gain: Float64, links: Links) -> Bool:
     """
     if links == "one-to-one":
         return one_to_one(left, right, gain)
-    if links == "many-to-many":
+    if links == EVERY:
         return np.ones(len(left), np.bool_)
     return best(right if links == "one-to-many" else left, gain)
 

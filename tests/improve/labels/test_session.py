@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from gemel.calibrate.answers.strata import Stratum
+from gemel.cli.label import in_words
 from gemel.encode.comparators.blocks import Blocks
 from gemel.errors import DataError
 from gemel.improve.labels.answers import Answers
@@ -156,3 +158,32 @@ def test_two_of_three_questions_teach_and_leave_those_drawn_at_random_alone(tmp_
     later = Session(PLAN, Answers(tmp_path / "two"), "ann", teaching=teaching())
     assert len({q.pair for q in answer(later, 31)} & {q.pair for q in asked[:-1]}) == 0
     assert later.known().n_answers == 30
+
+
+def test_where_linking_leaves_some_matches_it_is_they_that_answers_speak_of(tmp_path: Path) -> None:
+    """Of the matches two in three are links, of which nine in ten are right, and no other is."""
+    questions = tuple(
+        tuple(msgspec.structs.replace(q, is_link=i % 3 > 0) for i, q in enumerate(part))
+        for part in PLAN.questions
+    )
+    n_links = tuple(sum(q.is_link for q in part) for part in questions)
+    plan = msgspec.structs.replace(PLAN, questions=questions, links="one-to-one", n_links=n_links)
+    session = Session(plan, Answers(tmp_path), "ann")
+    for _ in range(200):
+        question = session.next()
+        assert question is not None
+        right = question.is_link and truth(question) and not question.left.endswith("5")
+        session.say(question, "same" if right else "different")
+    known, right_of_all = session.known(), 0.9 * 2 / 3
+    assert known.n_match == sum(n_links[:2]) == 266 and known.links == "one-to-one"
+    assert known.precision.value == pytest.approx(0.9, abs=0.03)
+    assert known.precision.low > right_of_all, "as of all matches"
+    assert known.n_answers + known.n_besides == 200 and known.n_unsure == 0
+    assert "266 one-to-one links, of which between" in in_words(known)
+    assert "more about pairs that are left out to link one-to-one" in in_words(known)
+    every = Session(
+        msgspec.structs.replace(plan, questions=PLAN.questions, n_links=None),
+        session.answers,
+        "ann",
+    )
+    assert every.known().precision.high < 0.75 and every.known().n_match == 2 * N

@@ -15,6 +15,7 @@ from gemel.calibrate.answers.strata import METHOD
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint, accuracy_at, f1_at
 from gemel.decide.bands import Band
+from gemel.settings import EVERY, Links
 
 LEAST_ANSWERS = 20
 """Fewer teach nothing yet."""
@@ -65,6 +66,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         n_double: pairs that several people answered.
         n_agreed: those of them where all agree.
         n_teaching: answers beside these, about pairs that were chosen since they teach.
+        links: how many partners a record may have; where it is one at most, all this is of the
+            pairs that match and are left as links.
+        n_besides: pairs drawn at random that were asked about and may not be links.
     """
 
     n_answers: int
@@ -82,6 +86,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     n_double: int
     n_agreed: int
     n_teaching: int = 0
+    links: Links = EVERY
+    n_besides: int = 0
+
+    @property
+    def noun(self) -> str:
+        """What pairs that match are called: by their kind where linking leaves some of them."""
+        return "match" if self.links == EVERY else f"{self.links} link"
 
 
 def point_of(known: Known, band: Band) -> OperatingPoint:

@@ -22,9 +22,10 @@ from gemel.decide.bands import matches
 from gemel.errors import DataError
 from gemel.files import write_whole
 from gemel.improve.comparison import compared_in, in_pairs, planned
+from gemel.improve.linking import decide, possible
 from gemel.improve.records import Compared
-from gemel.release.for_set import for_set
 from gemel.release.release import EVIDENCE, Release
+from gemel.settings import EVERY, Links
 from gemel.tasks.sameness import floor
 
 FORMAT = 1
@@ -46,11 +47,16 @@ Pair = tuple[str, str]
 
 
 class Question(msgspec.Struct, frozen=True, array_like=True):
-    """A pair to ask about: two record ids, and its score."""
+    """A pair to ask about: two record ids, its score, and whether it may be a link.
+
+    Where a record has one partner at most, some of the pairs that match are no links: their answers
+    teach, and count for nothing else.
+    """
 
     left: str
     right: str
     score: float
+    is_link: bool = True
 
     @property
     def pair(self) -> Pair:
@@ -71,6 +77,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         shares: of the questions, of each stratum.
         present: how many strata match.
         questions: of each stratum, in the order in which they are asked.
+        links: how many partners a record may have.
+        n_links: pairs of each stratum that may be links; None: all.
     """
 
     format: int
@@ -82,6 +90,24 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     shares: tuple[float, ...]
     present: int
     questions: tuple[tuple[Question, ...], ...]
+    links: Links = EVERY
+    n_links: tuple[int, ...] | None = None
+
+    @property
+    def of_links(self) -> tuple[Stratum, ...]:
+        """The strata, of the pairs that may be links."""
+        if self.n_links is None:
+            return self.strata
+        return tuple(
+            msgspec.structs.replace(stratum, n=n)
+            for stratum, n in zip(self.strata, self.n_links, strict=True)
+        )
+
+    @property
+    def has_shared(self) -> bool:
+        """Whether matches that count share a record, among those that may be asked about."""
+        some = [q for part in self.questions[: self.present] for q in part if q.is_link]
+        return any(len({q.pair[side] for q in some}) < len(some) for side in (0, 1))
 
     def stratum_of_next(self, n_asked: Int64) -> int | None:
         """Which stratum is asked about next, after so many of each; None if all are through."""
@@ -98,6 +124,7 @@ def plan(
     folder: Path,
     *,
     other: Dataset | None = None,
+    links: Links = EVERY,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Plan:
@@ -108,6 +135,7 @@ def plan(
         dataset: the records.
         folder: of plans and unfinished work.
         other: a second data set; then pairs across the two are asked about.
+        links: of two data sets, how many partners a record may have.
         seed: of the random orders.
         progress: see `duplicates`.
     Raises:
@@ -115,11 +143,14 @@ def plan(
     """
     compared = Compared.of(release, dataset, other)
     data = digest(*(d.encode() for d in compared.digests))
-    name = digest(canonical_json({"release": release.id, "data": data, "seed": seed}))[:12]
+    named = {"release": release.id, "data": data, "seed": seed}
+    if links != EVERY:
+        named["links"] = links
+    name = digest(canonical_json(named))[:12]
     path = folder / f"plan-{name}.json"
     if path.is_file():
         return msgspec.json.decode(path.read_bytes(), type=Plan)
-    made = _made(release, compared, folder / f"work-{name}", data, seed, progress)
+    made = _made(release, compared, folder / f"work-{name}", data, links, seed, progress)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, msgspec.json.encode(made))
     return made
@@ -130,6 +161,7 @@ def _made(
     compared: Compared,
     folder: Path,
     data: str,
+    links: Links,
     seed: int,
     progress: Callable[[str, int, int], None] | None,
 ) -> Plan:
@@ -137,8 +169,9 @@ def _made(
     job["parameters"]["floor"] = _floor(release)
     comparison = compared_in(release, compared, folder, job, progress)
     at, pairs, records = in_pairs(release, compared, comparison)
-    score = records.levelled(pairs)
-    threshold = for_set(release, score, compared.n_pairs).policy.verify.threshold
+    decided = decide(release, compared, records, pairs, links=links)
+    threshold = decided.of_set.policy.verify.threshold
+    is_link, score = possible(decided, pairs, links), records.levelled(pairs)
     order = np.argsort(-score, kind="stable")
     n_match = int(np.count_nonzero(matches(score, threshold)))
     if not n_match:
@@ -157,14 +190,18 @@ def _made(
     strata: list[Stratum] = []
     questions: list[tuple[Question, ...]] = []
     shares: list[float] = []
+    n_links: list[int] = []
     for end in ends:
         part = order[start:end]
         picked = rng.permutation(part)[:KEPT]
         rank = end / n_match
         shares.append(next(of for r, of in every if rank <= r or math.isinf(r)))
         strata.append(Stratum(float(score[part[-1]]), len(part)))
-        ends_of = zip(pairs.left[picked], pairs.right[picked], score[picked], strict=True)
-        questions.append(tuple(Question(ids[i], ids[j], float(s)) for i, j, s in ends_of))
+        n_links.append(int(np.count_nonzero(is_link[part])))
+        ends_of = (x[picked].tolist() for x in (pairs.left, pairs.right, score, is_link))
+        questions.append(
+            tuple(Question(ids[i], ids[j], s, k) for i, j, s, k in zip(*ends_of, strict=True))
+        )
         start = end
     total = sum(shares)
     return Plan(
@@ -177,6 +214,8 @@ def _made(
         shares=tuple(part / total for part in shares),
         present=ends.index(n_match) + 1,
         questions=tuple(questions),
+        links=links,
+        n_links=None if links == EVERY else tuple(n_links),
     )
 
 

@@ -8,6 +8,7 @@ they teach: they say nothing about how good the matches are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -117,18 +118,24 @@ class Session:
         return pair
 
     def drawn(self) -> Drawn:
-        """The answers that count."""
-        stratum, genuine = [], []
-        for k, part in enumerate(self.plan.questions):
-            for question in part[: int(self._n_asked[k])]:
-                said = self.answers.genuine(question.pair)
-                if said is not None:
-                    stratum.append(k)
-                    genuine.append(said)
-        plan = self.plan
+        """The answers that count.
+
+        Those about links are as random a sample of the links of a stratum as all are of its pairs.
+        """
+        plan, stratum, genuine = self.plan, [], []
+        for k, question in self._asked():
+            said = self.answers.genuine(question.pair)
+            if said is not None and question.is_link:
+                stratum.append(k)
+                genuine.append(said)
         return Drawn(
-            plan.strata, plan.present, np.array(stratum, np.int64), np.array(genuine, np.bool_)
+            plan.of_links, plan.present, np.array(stratum, np.int64), np.array(genuine, np.bool_)
         )
+
+    def _asked(self) -> list[tuple[int, Question]]:
+        """The questions drawn at random that somebody has seen, with the stratum of each."""
+        parts = zip(self.plan.questions, self._n_asked.tolist(), strict=True)
+        return [(k, question) for k, (part, n) in enumerate(parts) for question in part[:n]]
 
     def known(self) -> Known:
         """What is known by now."""
@@ -138,22 +145,28 @@ class Session:
             self._looked, self._proven = n, drawn.proven(self.goal, self.confidence)
         first = self._proven or plan.present
         n_double, n_agreed = self.answers.agreement()
+        are_links = [question.is_link for _, question in self._asked()]
+        missing = None if self._proven else drawn.missing(self.goal, self.confidence)
+        if missing is not None:
+            missing = math.ceil(missing * len(are_links) / max(1, sum(are_links)))
         return Known(
             n_answers=n,
-            n_unsure=int(self._n_asked.sum()) - n,
+            n_unsure=sum(are_links) - n,
             threshold=plan.threshold if first == plan.present else plan.strata[first - 1].low,
             precision=drawn.precision(first, self.confidence),
             recall=drawn.recall(first, self.confidence),
-            n_match=sum(s.n for s in plan.strata[:first]),
+            n_match=sum(s.n for s in plan.of_links[:first]),
             n_genuine=float(np.nansum(drawn.expected())),
             n_pairs=plan.n_pairs,
             goal=self.goal,
             confidence=self.confidence,
             proven=self._proven > 0,
-            missing=None if self._proven else drawn.missing(self.goal, self.confidence),
+            missing=missing,
             n_double=n_double,
             n_agreed=n_agreed,
             n_teaching=self.n_teaching,
+            links=plan.links,
+            n_besides=len(are_links) - sum(are_links),
         )
 
     def _wants_second(self, question: Question, stratum: int) -> bool:

@@ -50,7 +50,7 @@ def sentence(evidence: Evidence) -> str:
 def proven(known: Known) -> str:
     """What people's answers prove of matches, as a clause that opens a sentence."""
     return (
-        f"Of 100 matches at least {100 * known.goal:g} are right, with "
+        f"{_of_100(known)} at least {100 * known.goal:g} are right, with "
         f"{percent(known.confidence)} confidence, by {number_of(known.n_answers, 'answer')}"
     )
 
@@ -89,7 +89,7 @@ def answered(known: Known) -> str:
         else "how many of the pairs that belong together are missed is not known by these answers"
     )
     return (
-        f"Of 100 matches at least {100 * known.goal:g} are right, with {sure} confidence, by "
+        f"{_of_100(known)} at least {100 * known.goal:g} are right, with {sure} confidence, by "
         f"{number_of(known.n_answers, 'answer')}{left_open} about pairs of these records (counted: "
         f"{100 * at.value:.3g}, between {100 * at.low:.3g} and {100 * at.high:.3g}); {missed}."
     )
@@ -120,6 +120,10 @@ def found(evidence: Evidence, things: str) -> str:
         f"expected to belong together, and about {at.n_genuine - at.n_false_non_match:,} of these "
         f"to match (F1 {share(at.f1.value)}, if the estimate is right)."
     )
+
+
+def _of_100(known: Known) -> str:
+    return f"Of {number_of(100, known.noun)}"
 
 
 def _about(rate: float) -> str:
