@@ -124,6 +124,14 @@ def test_searches_and_comparisons_work_at_once_and_say_what_they_are_worth(
     over_http.answers(Store(".gemel").get("stable"), photos, tmp_path / "gallery")
 
 
+@pytest.mark.usefixtures("inside")
+def test_doubtful_pairs_are_for_people_where_asking_them_has_a_cost(gemel: Gemel) -> None:
+    asked = json.loads(gemel("calibrate", "--review-cost", "0.1", "--json").out)
+    at, point = asked["policy"]["verify"], asked["operating_points"][0]["dev"]
+    assert at["review_low"] < at["review_high"]
+    assert point["n_review"] > 0
+
+
 def _item(name: str) -> dict[str, str]:
     return {"image": base64.b64encode(Path("details", name).read_bytes()).decode()}
 

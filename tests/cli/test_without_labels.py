@@ -238,6 +238,9 @@ def test_another_goal_is_estimated_too_and_may_follow_an_unproven_release(gemel:
     moved = gemel("release", "promote", facts["manifest"]["id"], "--dry-run")
     assert moved.code == 0
     assert "pass  nothing proven is live" in moved.err
+    stays = facts["policy"]["verify"]["threshold"]
+    assert f"a match from {stays:.4g} on, once stable points at it; until then" in said.err
+    assert "on: stable points at it" in gemel("calibrate").err
     refused = gemel("calibrate", "--fpir", "0.01")
     assert refused.code == 1
     assert "that takes labels" in refused.err

@@ -122,7 +122,23 @@ def calibrate(
         if json:
             show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
         raise
-    show_made(release, json=json, details=details)
+    holds = _what_holds(project, release) if release.is_unproven else ""
+    show_made(release, json=json, details=details, holds=holds)
+
+
+def _what_holds(project: Project, release: Release) -> str:
+    """Which threshold holds, where training has made another release live on its own."""
+    store, pointer = project.store(), project.config.serve.pointer
+    live, own = store.pointer(pointer), f"a match from {release.policy.verify.threshold:.4g} on"
+    if live is None:
+        return ""
+    if live == release.id:
+        return f"{own}: {pointer} points at it"
+    now = store.get(live)
+    return (
+        f"{own}, once {pointer} points at it; until then gemel duplicates and all else go by "
+        f"{now.policy.verify.threshold:.4g} of {now.short_id}"
+    )
 
 
 def _by_answers(

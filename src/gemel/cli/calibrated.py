@@ -21,8 +21,10 @@ TO_PROVE = "to prove how many matches are right: gemel label, which asks about p
 DIRECTIONS = ("search", "records", "recall_at_1", "recall_at_10", "FPIR", "FNIR")
 
 
-def show_made(release: Release | None, *, json: bool, details: bool = False) -> None:
-    """Write what a calibration found, and what comes next."""
+def show_made(
+    release: Release | None, *, json: bool, details: bool = False, holds: str = ""
+) -> None:
+    """Write what a calibration found, which threshold holds, and what comes next."""
     from gemel.release.words.learned import NOTHING_HELPED, was_worth_it
 
     if release is None:
@@ -31,6 +33,8 @@ def show_made(release: Release | None, *, json: bool, details: bool = False) -> 
         show.as_json(facts(release))
     else:
         render(release, details=details)
+    if holds:
+        show.say(holds)
     id, evidence = release.short_id, release.evidence
     if evidence.eval.recall.value or evidence.unproven:
         show.say(f"next: gemel report {id}; gemel release promote {id}")

@@ -7,6 +7,7 @@ import pytest
 
 from gemel.calibrate.goals import estimated
 from gemel.calibrate.goals.target import Target
+from gemel.decide.ratio import Logistic
 from gemel.errors import DataError
 
 
@@ -54,6 +55,19 @@ def test_an_fmr_that_is_expected_only_where_nothing_matches_is_refused() -> None
     never = estimated.sweep_of(Pairs(wrong=(5.0, 10.0, 20.0, 400.0, 9900.0)))
     with pytest.raises(DataError, match="expected to reach FMR"):
         estimated.choose(never, Target(kind="fmr", value=0.0001))
+
+
+def test_people_are_asked_where_it_costs_less_than_either_answer() -> None:
+    even = Logistic(1.0, -2.0)
+    asked = estimated.choose(CURVE, Target(prior=0.5, review_cost=0.2), even)
+    assert even.probability(asked.review_low, 0.5) == pytest.approx(0.2)
+    assert even.probability(asked.review_high, 0.5) == pytest.approx(0.8)
+    assert asked.review_low <= asked.threshold <= asked.review_high
+    assert asked.n_review == 99 + 400 - 50  # of those that score 1, 2 and 3
+    for target in (Target(prior=0.5), Target(prior=0.5, review_cost=0.6)):
+        nobody = estimated.choose(CURVE, target, even)
+        assert nobody.review_low == nobody.threshold == nobody.review_high
+        assert nobody.n_review == 0
 
 
 def test_curves_hold_as_many_pairs_as_expected() -> None:

@@ -75,7 +75,10 @@ def choose(
         _require_found(scores, target, threshold)
     else:
         threshold = observed(curve or sweep(scores), target, prior)
-    band = _review_band(scores, threshold, target, prior, likelihood)
+    band = None
+    if target.review_cost is not None:
+        ends = float(scores.score.min()), between(scores.score.max(), np.float32(np.inf))
+        band = review_band(ends, threshold, target, prior, likelihood or fit(scores, prior))
     point = measure(
         scores,
         threshold,
@@ -220,14 +223,24 @@ def _risks(curve: Sweep, target: Target, prior: float, points: NDArray[np.intp])
     return target.risk(fmr, fnmr, prior)
 
 
-def _review_band(
-    scores: Scores, threshold: float, target: Target, prior: float, likelihood: Likelihood | None
+def review_band(
+    ends: tuple[float, float],
+    threshold: float,
+    target: Target,
+    prior: float,
+    likelihood: Likelihood,
 ) -> tuple[float, float] | None:
     """Scores for which asking a person costs less than either answer; None if there are none.
 
     Widened to the threshold, so that a certified threshold is never undercut. Scores beyond all
     that were seen count like the last one seen.
 
+    Args:
+        ends: the lowest score that was seen, and one above all of them.
+        threshold: of a match.
+        target: says what asking, and what either error costs.
+        prior: share of genuine comparisons.
+        likelihood: what a score says.
     Source: Chow 1970: ask iff c_review / c_fnm < P(match) < 1 - c_review / c_fm.
     """
     if target.review_cost is None:
@@ -236,10 +249,8 @@ def _review_band(
     high = 1 - target.review_cost / target.false_match_cost
     if low >= high:
         return None
-    calibrated = likelihood or fit(scores, prior)
-    least = float(scores.score.min())
-    above_all = between(scores.score.max(), np.float32(np.inf))
+    least, above_all = ends
     return (
-        min(max(calibrated.score_at(low, prior), least), threshold),
-        max(min(calibrated.score_at(high, prior), above_all), threshold),
+        min(max(likelihood.score_at(low, prior), least), threshold),
+        max(min(likelihood.score_at(high, prior), above_all), threshold),
     )

@@ -11,13 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from gemel.arrays import Float64
-from gemel.calibrate.goals.choose import observed
+from gemel.calibrate.goals.choose import observed, review_band
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.precision_recall import precision_at
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint, accuracy_at, f1_at
 from gemel.calibrate.scores.curve_measures import CurveSummary, auroc, eer, eer_hull
 from gemel.calibrate.scores.sweep import Sweep
+from gemel.decide.ratio import Likelihood
 from gemel.errors import DataError
 
 METHOD = "estimated without labels, not measured"
@@ -49,9 +50,13 @@ def sweep_of(expected: Expected) -> Sweep:
     )
 
 
-def choose(curve: Sweep, target: Target) -> OperatingPoint:
+def choose(curve: Sweep, target: Target, likelihood: Likelihood | None = None) -> OperatingPoint:
     """The operating point that a goal asks for, if the estimate is right.
 
+    Args:
+        curve: the pairs expected.
+        target: the goal.
+        likelihood: what a score says, for the review band; None: there is no band.
     Raises:
         DataError: no threshold is expected to reach it.
     """
@@ -59,7 +64,7 @@ def choose(curve: Sweep, target: Target) -> OperatingPoint:
     prior = curve.n_genuine / total if target.prior is None else target.prior
     fmr, fnmr = curve.fmr(), curve.fnmr()
     if not target.is_proven:
-        return at_threshold(curve, observed(curve, target, prior), target)
+        return at_threshold(curve, observed(curve, target, prior), target, likelihood)
     value = target.value or 0.0
     if (limit := target.limit("fnmr")) is not None:
         enough = np.flatnonzero(fnmr <= limit)[:1]
@@ -73,19 +78,28 @@ def choose(curve: Sweep, target: Target) -> OperatingPoint:
             where="calibrate.value",
             hint="ask for less, or say which records belong together",
         )
-    return at_threshold(curve, curve.between(int(enough[0])), target)
+    return at_threshold(curve, curve.between(int(enough[0])), target, likelihood)
 
 
-def at_threshold(curve: Sweep, threshold: float, target: Target) -> OperatingPoint:
-    """What is expected at a threshold."""
+def at_threshold(
+    curve: Sweep, threshold: float, target: Target, likelihood: Likelihood | None = None
+) -> OperatingPoint:
+    """What is expected at a threshold; arguments as of `choose`."""
     n_genuine, n_impostor, at = curve.n_genuine, curve.n_impostor, curve.point(threshold)
     prior = n_genuine / (n_genuine + n_impostor) if target.prior is None else target.prior
     fmr, fnmr = float(curve.fmr()[at]), float(curve.fnmr()[at])
     precision = precision_at(np.array([fmr]), np.array([fnmr]), prior)
+    band = None
+    if likelihood is not None:
+        ends = float(curve.threshold[-1]), curve.between(0)
+        band = review_band(ends, threshold, target, prior, likelihood)
+    low, high = band or (threshold, threshold)
+    above, below = curve.point(high), curve.point(low)
+    asked = (count[below] - count[above] for count in (curve.n_true_match, curve.n_false_match))
     return OperatingPoint(
         threshold=threshold,
-        review_low=threshold,
-        review_high=threshold,
+        review_low=low,
+        review_high=high,
         target=target.kind,
         certified=False,
         method=METHOD,
@@ -97,7 +111,7 @@ def at_threshold(curve: Sweep, threshold: float, target: Target) -> OperatingPoi
         n_impostor=round(n_impostor),
         n_false_match=round(float(curve.n_false_match[at])),
         n_false_non_match=round(n_genuine - float(curve.n_true_match[at])),
-        n_review=0,
+        n_review=round(float(sum(asked))),
         fmr=_told(fmr),
         fnmr=_told(fnmr),
         precision=_told(float(precision[0])),

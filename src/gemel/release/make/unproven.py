@@ -101,8 +101,9 @@ def build(
     _check(goals)
     origin = Origin(run, dataset, Encoder.open(run.encoder))
     curve = estimated.sweep_of(expected if lesson is None else lesson.estimate)
-    point = estimated.choose(curve, goals.verify)
-    policy = _policy(point, curve, origin, goals, created.date())
+    likelihood = _likelihood(curve, expected)
+    point = estimated.choose(curve, goals.verify, likelihood)
+    policy = _policy(point, likelihood, origin, goals, created.date())
     tick()
     some = np.sort(np.random.default_rng(sampling.seed).permutation(len(dataset))[:LOOKED_AT])
     rows = encode(origin.encoder, dataset, some)
@@ -151,21 +152,21 @@ def _check(goals: Goals) -> None:
 
 
 def _policy(
-    point: OperatingPoint, curve: Sweep, origin: Origin, goals: Goals, today: date
+    point: OperatingPoint, likelihood: Likelihood, origin: Origin, goals: Goals, today: date
 ) -> Policy:
     """What the threshold decides, and what a score means."""
     policy = policy_of(
         point,
-        likelihood=_likelihood(curve, origin.run.training.estimate),
+        likelihood=likelihood,
         expires=(today + timedelta(goals.valid_days)).isoformat(),
     )
     rules = bound(goals.rules, {field.name: field.kind for field in origin.fields})
     return msgspec.structs.replace(policy, rules=rules)
 
 
-def _likelihood(curve: Sweep, expected: Estimate | None) -> Likelihood:
+def _likelihood(curve: Sweep, expected: Estimate) -> Likelihood:
     """What scores say that are about log-odds among the pairs, or cosines."""
-    if expected is not None and expected.by == "views":
+    if expected.by == "views":
         return pav_of(curve)
     share = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
     low, high = bounds(round(curve.n_genuine), round(curve.n_impostor))

@@ -31,6 +31,11 @@ AWAY, NEAR = (2.0, 8.0), (0.25, 1.0)
 """Pairs per record within the two distances that tell how crowded it is: first so far out that what
 is the same hardly counts, then as near as it goes. Nearer in, points are of a lower dimension than
 farther out, so that what is told from too far finds too few strangers close by (lab log)."""
+SAME = np.concatenate([[0.0], 0.5 * 2.0 ** (np.arange(32) / 4)])
+"""Pairs that belong together, per record, that are looked for: where each file is there in nine
+versions, there are four."""
+CONFIRMED = 0.8
+"""Of so many pairs: counted with strangers, they make these seem more frequent than they are."""
 TINY = 1e-12
 EVEN = 0.5
 """Probability below which what is counted says nothing of pairs that belong together."""
@@ -95,10 +100,12 @@ def _right(count: Float64, found: Float64, n: int) -> Float64:
         found: share of pairs of views within each, rising.
         n: records.
     """
-    reach = np.cumsum(count)
-    first = _surplus(count, _crowd(reach, AWAY[0] * n, AWAY[1] * n))
-    same = float((first * count[: len(first)]).sum())
-    surplus = _surplus(count, _crowd(reach, NEAR[0] * n + same, NEAR[1] * n + same))
+    same = _same(count, n)
+    # As many of these as there are nearest strangers stay, so that up to twice as many strangers
+    # are told: what looks alike by a template or a series is nearer than their power says.
+    apart = max(same - NEAR[0] * n, 0.0)
+    near, far = (k * n + same - apart for k in NEAR)
+    surplus = _surplus(count, _crowd(np.cumsum(count) - apart, near, far))
     # What is farther apart than nearly all views of one record is of one kind, not the same.
     farthest = int(np.searchsorted(found, MOST_VIEWS))
     seen = min(int(np.count_nonzero(surplus >= EVEN)), farthest)
@@ -108,7 +115,29 @@ def _right(count: Float64, found: Float64, n: int) -> Float64:
     total = max(right[:seen].sum() / max(within, 1 / n), 1.0)
     beyond = np.diff(found, prepend=0.0)[seen:] * total
     right[seen:] = np.minimum(beyond, right[seen:])
+    # Where nothing seems the same, the nearest pair is the first that could be.
+    nearest = int(np.argmax(count > 0))
+    right[nearest] = max(right[nearest], TINY)
     return right
+
+
+def _same(count: Float64, n: int) -> float:
+    """Pairs that strangers do not explain, strangers told from pairs that are farther apart.
+
+    How many lie nearer than those they are told from has to be known first: it is the largest
+    number that is confirmed. If it were taken for none where each file is there in several
+    versions, these would be taken for strangers, and nothing would be found.
+    """
+    reach, found = np.cumsum(count), 0.0
+    for nearer in SAME * n:
+        near, far = (k * (n + nearer / AWAY[0]) for k in AWAY)
+        if nearer and far > EVEN * reach[-1]:
+            break
+        surplus = _surplus(count, _crowd(reach, near, far))
+        told = float((surplus * count[: len(surplus)]).sum())
+        if told >= CONFIRMED * nearer:
+            found = told
+    return found
 
 
 def _surplus(count: Float64, wrong: Float64) -> Float64:
