@@ -284,6 +284,24 @@ def test_one_to_one_links_give_each_record_one_partner(release: Release) -> None
         gemel.duplicates(release, left, links="one-to-one")
 
 
+def test_a_probability_is_that_of_a_link_where_linking_leaves_some(release: Release) -> None:
+    rows, names = small.rows(3000, seed=9)
+    left, right = (
+        records.from_rows(
+            [rows[i] for i in at], identities=[names[i] for i in at], fields=small.FIELDS
+        )
+        for at in (range(0, 3000, 2), range(1, 601, 2))
+    )
+    who = [
+        {id: one.identity_of(i) for i, id in enumerate(one.ids.tolist())} for one in (left, right)
+    ]
+    got = gemel.duplicates(release, left, right, links="one-to-one")
+    match = got.pairs.filter(pl.col("outcome") == "match")
+    is_right = [who[0][a] == who[1][b] for a, b in match.select("left", "right").rows()]
+    assert got.summary.n_given_up > 20
+    assert match["probability"].mean() == pytest.approx(np.mean(is_right), abs=0.04)
+
+
 def test_of_two_partners_that_are_equal_one_is_for_review(release: Release) -> None:
     rows, _ = small.rows(60, seed=4)
     left = records.from_rows(rows[::2][:20], fields=small.FIELDS)

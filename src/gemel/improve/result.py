@@ -42,9 +42,12 @@ FIRST = ("cluster", "size", "canonical")
 """Columns that stand first in a table for people."""
 DIGITS = 4
 """Behind the point, in a CSV file of clusters."""
-ESTIMATED, AT_LEAST, NO_CHANCE = "estimated", "at least", "of no chance"
-"""What a probability is: an estimate; the most that so few comparisons can show; an estimate that
-strangers do not come so close by chance, which is not yet that two records are the same."""
+ESTIMATED, AT_LEAST = "estimated", "at least"
+"""What a probability is: an estimate by comparisons that were measured; the most that so few of
+them can show."""
+UNPROVEN, NO_CHANCE = "unproven", "of no chance"
+"""The same where nothing was measured: an estimate by how records agree; one that strangers do not
+come so close by chance, which is not yet that two records are the same."""
 TINY = 1e-9
 
 
@@ -138,7 +141,7 @@ class Duplicates:
         clusters: a row per record: `id`, `side`, `cluster`, `canonical`, `score` to the canonical
             record (null for itself), `weakest_link`, `risk`, `size`.
         pairs: a row per match or pair for review: `left`, `right`, `score`, `probability`,
-            `outcome`, `probability_is` (`ESTIMATED`, `AT_LEAST`, `NO_CHANCE`).
+            `outcome`, `probability_is` (`ESTIMATED`, `AT_LEAST`, `UNPROVEN`, `NO_CHANCE`).
         summary: counts, expected errors, agreement with known identities.
     """
 
@@ -330,7 +333,8 @@ def pair_frame(compared: Compared, pairs: Pairs, judged: Judged, summary: Summar
 
     ids, highest = compared.ids(), summary.most_sure
     bounded = judged.probability >= (math.inf if highest is None else highest * (1 - TINY))
-    kinds = (NO_CHANCE, NO_CHANCE) if summary.by_closeness else (ESTIMATED, AT_LEAST)
+    guess = NO_CHANCE if summary.by_closeness else UNPROVEN
+    kinds = (guess, guess) if summary.unproven else (ESTIMATED, AT_LEAST)
     frame = pl.DataFrame(
         {
             "left": pl.Series(ids[pairs.left], dtype=pl.String),

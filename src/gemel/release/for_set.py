@@ -96,9 +96,10 @@ def for_set(
     if best is not None and not is_promised:
         band = band.moved(max(best, band.threshold) if share is None else best)
     decided = msgspec.structs.replace(policy, verify=band, prior=held.share)
-    # Too few comparisons to tell the best pairs from good ones: the set's own scores do.
+    # Too few comparisons to tell the best pairs from good ones: the set's own scores do, of the
+    # links that are left where some are not.
     highest = None if release.is_unproven else most_sure(decided)
-    if highest is not None and highest < LIKELY and (own := held.likelihood()) is not None:
+    if highest is not None and highest < LIKELY and (own := left.likelihood()) is not None:
         decided = msgspec.structs.replace(decided, likelihood=own)
     return ForSet(decided, held, is_promised)
 

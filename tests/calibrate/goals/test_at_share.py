@@ -128,6 +128,17 @@ def test_the_scores_of_a_set_tell_good_pairs_from_better_ones(share: float) -> N
     assert likelihood.probability(3.9, found.share) < 0.7
 
 
+def test_the_lowest_pair_that_was_scored_is_not_taken_for_one_that_was_not() -> None:
+    """Only genuine pairs reach the floor; of those below one in 10,000 is."""
+    score = np.random.default_rng(0).normal(6.0, 1.0, 100)
+    score = score[score >= 5.3]
+    found = expected(score, N_PAIRS, [MEASURED], 0.1, None)
+    likelihood = found.likelihood()
+    assert likelihood is not None
+    p = expit(likelihood.llrs(score) + logit(found.share))
+    assert p.min() > 0.3 and p.argmin() == score.argmin()
+
+
 def test_a_set_never_shows_more_than_its_own_pairs_can() -> None:
     found = of(1e-4)
     likelihood = found.likelihood()
@@ -258,6 +269,14 @@ def test_the_threshold_is_that_of_the_links_that_are_left(times: float) -> None:
     best = max(linked(t)[1] for t in np.arange(present, 6, 0.1))
     threshold = left.threshold(Target(kind="f1"), present)
     assert threshold is not None and linked(threshold)[1] >= best - 0.01
+    right = genuine[of_links.left, of_links.right - n_left].mean()
+    probable = []
+    for one in (left, found):
+        likelihood = one.likelihood()
+        assert likelihood is not None
+        probable.append(expit(likelihood.llrs(of_links.score) + logit(one.share)).mean())
+    assert probable[0] == pytest.approx(right, abs=0.06)
+    assert abs(probable[1] - right) > abs(probable[0] - right), "of pairs, some of them displaced"
     if times > 1:
         plain = found.threshold(Target(kind="f1"), present)
         assert plain is not None and linked(plain)[1] < best - 0.02

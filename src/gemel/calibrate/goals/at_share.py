@@ -139,9 +139,15 @@ class Expected:
         No more than its own pairs can show: one false match could always score highest of all.
         """
         try:
-            return pav_of(self.curve)
+            found = pav_of(self.curve)
         except DataError:
             return None
+        # The lowest knot is that of all pairs below, which says nothing of one that was scored.
+        low, below = (float(t) for t in self.curve.threshold[-2:])
+        score, value = [below, *found.score[1:]], [*found.value]
+        if score[1] > low:
+            score[1:1], value[1:1] = [low], [value[1]]
+        return Pav(tuple(score), tuple(value))
 
 
 def expected(
