@@ -305,6 +305,7 @@ def _run(
     else:
         told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         comparator, estimate = told.fitted()
+        notes = (*notes, *told.notes)
     if lesson.curriculum is not None and lesson.curriculum.note:
         notes = (*notes, lesson.curriculum.note)
     if settings.comparator == "learned":

@@ -5,7 +5,8 @@ import pytest
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.encode.comparators.blocks import take_apart
-from gemel.train.comparators.mixture import N_LEVELS, Patterns, fit, patterns
+from gemel.train.comparators.agreement import N_LEVELS, Patterns, patterns
+from gemel.train.comparators.mixture import fit
 from gemel.train.comparators.pairs import Candidates
 
 N_RECORDS = 2000

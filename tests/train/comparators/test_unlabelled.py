@@ -30,7 +30,7 @@ def told() -> unlabelled.Told:
     values = np.concatenate([values, values[:N_TWICE]])
     rows = typed(values, rng, 0.1), typed(values, rng, 0.1)
     share = np.full((len(values), 3), 1 / N_PEOPLE)
-    return unlabelled.told(rows, LAYOUT, [[0], [1], [2]], share)
+    return unlabelled.told(rows, LAYOUT, {"a": [0], "b": [1], "c": [2]}, share)
 
 
 def test_who_stands_there_twice_is_told_and_a_variant_is_no_record(told: unlabelled.Told) -> None:

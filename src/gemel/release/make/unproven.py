@@ -201,7 +201,7 @@ def _evidence(
         timing=timing(origin.encoder, payloads),
         file_bytes={},
         classes=None,
-        notes=(),
+        notes=origin.run.training.notes,
         rules=(),
         views=None,
         categories=None,

@@ -50,12 +50,14 @@ class Viewed:
         count: (N_BINS,) pairs at each distance, as if all had been looked at.
         right: (N_BINS,) of these, how many are expected to belong together.
         pairing: which pairs of the records may be.
+        notes: what a user should know of them.
     """
 
     embeddings: Float32
     count: Float64
     right: Float64
     pairing: Pairing = ALL
+    notes: tuple[str, ...] = ()
 
     @property
     def identities(self) -> Int64:

@@ -3,12 +3,13 @@
 The mixture of agreement patterns says how probable it is that each candidate pair belongs together.
 These probabilities stand where labels would: the curves of the comparator are fitted to them, so
 that it serves like any other, on the records and on a variant of each, which surely belongs to its
-record. What comes out is an estimate: it holds as far as fields agree independently of each other.
+record. What comes out is an estimate: it holds as far as fields agree independently of each other,
+and kin are told from what belongs together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from gemel.data.pairing import ALL, Pairing
 from gemel.data.sources.pairs import closure
 from gemel.encode.comparators.blocks import Blocks, take_apart
 from gemel.release.run import Estimate
-from gemel.train.comparators import additive, mixture
+from gemel.train.comparators import additive, agreement, kin, mixture
 from gemel.train.comparators import pairs as candidates
 from gemel.train.comparators.answers import levelled
 from gemel.train.comparators.estimate import estimate, n_pairs
@@ -37,12 +38,14 @@ class Told:
         layout: how they are made of blocks.
         pairs: candidates; how probable it is that they belong together stands for their labels.
         n_pairs: of the records in all.
+        notes: what a user should know of them.
     """
 
     embeddings: Float32
     layout: Layout
     pairs: Candidates
     n_pairs: int
+    notes: tuple[str, ...] = ()
 
     @property
     def identities(self) -> Int64:
@@ -69,7 +72,7 @@ class Told:
 def told(
     embeddings: tuple[Float32, Float32],
     layout: Layout,
-    fields: Sequence[Sequence[int]],
+    fields: Mapping[str, Sequence[int]],
     share: Float64,
     *,
     seed: int = 0,
@@ -80,7 +83,7 @@ def told(
     Args:
         embeddings: (n, 1 + sum(blocks)) unit rows of the records, and of a variant of each.
         layout: how an embedding is made of blocks.
-        fields: blocks of each of F fields.
+        fields: blocks of each of F fields, by its name.
         share: (n, F) of the records that have the value of each record.
         seed: of the pairs that are looked at.
         pairing: which pairs of the records may be.
@@ -93,7 +96,14 @@ def told(
     own = query == candidate
     of_two = pairs._replace(query=query[~own], candidate=candidate[~own], weight=pairs.weight[~own])
     side = take_apart(embeddings[0], layout.blocks)
-    agreed = mixture.patterns(side, fields, share, of_two, layout.swaps)
+    agreed = agreement.patterns(side, [*fields.values()], share, of_two, layout.swaps)
     genuine = np.ones(len(query), np.float32)
-    genuine[~own] = mixture.fit(agreed, of_two.weight, n).posterior
-    return Told(rows, layout, pairs._replace(genuine=genuine), n_pairs(n, pairing))
+    explained = mixture.fit(agreed, of_two.weight, n)
+    genuine[~own] = explained.posterior
+    parted, total = kin.part(agreed, of_two.weight, n, explained), n_pairs(n, pairing)
+    notes: tuple[str, ...] = ()
+    if parted is not None:
+        notes = (parted.note([*fields], total),)
+        if parted.is_believed:
+            genuine[~own] = parted.posterior
+    return Told(rows, layout, pairs._replace(genuine=genuine), total, notes)

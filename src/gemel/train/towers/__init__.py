@@ -138,6 +138,10 @@ class Told(Protocol):
     def identities(self) -> Int64:
         """Codes of the n records; those that surely belong together share one."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of it."""
+
     def fitted(self) -> tuple[Comparator, Estimate]:
         """What scores pairs, and what its scores are expected to hold."""
 

@@ -312,7 +312,7 @@ def _unlabelled(
     return unlabelled.told(
         (embed(tower, arrays), varied),
         _layout(tower),
-        list(fields.values()),
+        fields,
         np.stack(share, 1),
         seed=seed,
         pairing=pairing,

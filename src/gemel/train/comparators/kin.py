@@ -1,0 +1,120 @@
+"""Pairs that agree without belonging together: of one household, of one brand, of one series.
+
+Where there are many of them, a mixture of two kinds of pairs takes them for what belongs together.
+They are told from it by fields in which they agree no better than strangers do: people of one
+household by their given names, products of one brand by what they are. Values that changed look
+the same, such as the address of those who moved, but are the fewer.
+
+Source: Winkler 1993, Improved decision rules in the Fellegi-Sunter model of record linkage (three
+kinds of pairs, for households).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemel.arrays import Bool, Float32, Float64
+from gemel.figures import number_of
+from gemel.train.comparators.agreement import N_LEVELS, Patterns, shares
+from gemel.train.comparators.differing import FEWEST_FIELDS, Differing
+from gemel.train.comparators.mixture import (
+    MAX_LOG_ODDS,
+    MAX_STEPS,
+    PSEUDO,
+    START,
+    TOLERANCE,
+    Mixture,
+)
+
+LIKE_STRANGERS = 0.2
+"""So much less than what belongs together a field tells kin from strangers."""
+MOST = 1 / 3
+"""Of what was taken to belong together, what does, at most, if kin are to be believed in."""
+NEARLY_ALL = 0.9
+"""Of what was taken to belong together: where more does, kin are not worth a word."""
+CANDIDATE = 1e-4
+"""Probability of belonging together from which a pair is looked at."""
+TINY = 1e-9
+"""Of a share: of none at all no odds can be told."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parted:
+    """What was taken to belong together, parted in what does and kin.
+
+    Attributes:
+        posterior: (n,) probability that a pair belongs together.
+        share: of what was taken for it, what does.
+        kin: share of kin among all pairs.
+        unlike: (F,) fields in which kin agree no better than strangers, and what belongs together
+            does.
+    """
+
+    posterior: Float64
+    share: float
+    kin: float
+    unlike: Bool
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether these are kin, and not what belongs together with values that changed."""
+        return self.share < MOST
+
+    def note(self, names: Sequence[str], n_pairs: int) -> str:
+        """What a user should know of them.
+
+        Args:
+            names: of the F fields.
+            n_pairs: of the records in all.
+        """
+        fields = ", ".join(name for name, is_so in zip(names, self.unlike, strict=True) if is_so)
+        found = (
+            f"about {number_of(int(float(f'{self.kin * n_pairs:.2g}')), 'pair')} agree in other "
+            f"fields, but no better than strangers in: {fields};"
+        )
+        if self.is_believed:
+            return f"{found} taken for different, as of one household or of one kind of product"
+        return f"{found} taken for the same; gemel label tells whether they are"
+
+
+def part(seen: Patterns, weight: Float32, n_records: int, taken: Mixture) -> Parted | None:
+    """Kin among what two kinds of pairs took to belong together; None if there are none.
+
+    Args:
+        seen: of n pairs.
+        weight: (n,) how many pairs each stands for.
+        n_records: that the pairs are of; one mate each is the first guess.
+        taken: what the two kinds are.
+    """
+    near = np.flatnonzero(taken.posterior > CANDIDATE)
+    if seen.level.shape[1] < FEWEST_FIELDS or not len(near):
+        return None
+    level, counted = seen.level[near], (weight * taken.posterior)[near]
+    share = min(0.5, float(weight.sum()) / n_records / float(counted.sum()))
+    together, kin = np.broadcast_to(START, taken.together.shape), taken.together
+    differing = Differing.among(level >= 0, level == N_LEVELS - 1)
+    posterior, at_once = np.zeros(len(near)), np.zeros(len(near))
+    for _ in range(MAX_STEPS):
+        odds = np.log(share / (1 - share)) + at_once
+        # One more level, for a value that is missing.
+        says = np.pad(np.log(together / kin), ((0, 0), (0, 1)))
+        for of_field, reached in zip(says, level.T, strict=True):
+            odds += of_field[reached]
+        posterior = 1 / (1 + np.exp(-np.clip(odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
+        genuine = counted * posterior
+        before, share = share, float(np.clip(genuine.sum() / counted.sum(), TINY, 1 - TINY))
+        together, kin = shares(level, genuine, PSEUDO), shares(level, counted - genuine, PSEUDO)
+        at_once = differing.log_ratio(genuine, 1 - together[:, -1])
+        if abs(share - before) <= TOLERANCE * before:
+            break
+    tells, of_kin = (np.abs(kind - taken.apart).sum(1) for kind in (together, kin))
+    unlike = of_kin < LIKE_STRANGERS * tells
+    if share > NEARLY_ALL or not unlike.any() or (tells < LIKE_STRANGERS * of_kin).any():
+        return None
+    found = np.zeros(len(weight))
+    found[near] = taken.posterior[near] * posterior
+    others = float(counted.sum() / weight.sum()) * (1 - share)
+    return Parted(found, share, others, unlike)

@@ -1,0 +1,80 @@
+"""Pairs that agree without belonging together: simulated households, and people who moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gemel.arrays import Bool, Float32
+from gemel.train.comparators import kin, mixture
+from gemel.train.comparators.agreement import N_LEVELS, Patterns
+
+N_RECORDS = 2000
+TOP = N_LEVELS - 1
+NAMES = ("given name", "birthday", "surname", "street", "town")
+PERSON = np.array([True, True, False, False, False])
+ADDRESS = np.array([False, False, False, True, True])
+
+
+def drawn(
+    n_same: int, n_moved: int = 0, n_kin: int = 0, seed: int = 0
+) -> tuple[Patterns, Float32, Bool, Bool]:
+    """Pairs of one person, of these who moved and did not, of one household, and of strangers.
+
+    Returns:
+        Patterns, how many pairs each stands for, which belong together, and which are kin.
+    """
+    rng = np.random.default_rng(seed)
+    of = np.repeat(np.arange(4), (n_same, n_moved, n_kin, 30_000))
+    share = np.ones((4, 5)) * [[True], [True], [True], [False]]
+    share[1, ADDRESS], share[2, PERSON] = False, False
+    agrees = share[of] > 0
+    typed = rng.choice([TOP, TOP - 1, TOP - 2], agrees.shape, p=[0.9, 0.07, 0.03])
+    stranger = np.where(rng.random(agrees.shape) < 0.02, TOP, rng.integers(0, 2, agrees.shape))
+    level = np.where(agrees, typed, stranger).astype(np.int64)
+    seen = Patterns(level, np.full(level.shape, 0.02), np.zeros(len(of), np.bool_))
+    weight = np.where(of < 3, 1.0, 60.0).astype(np.float32)
+    return seen, weight, of < 2, of == 2
+
+
+def test_a_household_is_told_from_one_person_and_named() -> None:
+    seen, weight, genuine, related = drawn(n_same=100, n_kin=600)
+    two = mixture.fit(seen, weight, N_RECORDS)
+    assert two.posterior[related].mean() > 0.9  # what two kinds of pairs make of them
+    found = kin.part(seen, weight, N_RECORDS, two)
+    assert found is not None and found.is_believed
+    assert found.posterior[genuine].mean() > 0.95
+    assert found.posterior[related].mean() < 0.02
+    assert found.unlike.tolist() == PERSON.tolist()
+    assert found.kin * float(weight.sum()) == pytest.approx(600, rel=0.35)
+    said = found.note(NAMES, round(float(weight.sum())))
+    assert "no better than strangers in: given name, birthday; taken for different" in said
+
+
+def test_people_who_moved_stay_who_they_are_and_are_named() -> None:
+    seen, weight, _, _ = drawn(n_same=400, n_moved=200)
+    found = kin.part(seen, weight, N_RECORDS, mixture.fit(seen, weight, N_RECORDS))
+    assert found is not None and not found.is_believed
+    assert found.unlike.tolist() == ADDRESS.tolist()
+    said = found.note(NAMES, round(float(weight.sum())))
+    assert "no better than strangers in: street, town; taken for the same" in said
+
+
+def test_where_there_are_none_none_are_found() -> None:
+    seen, weight, _, _ = drawn(n_same=600)
+    assert kin.part(seen, weight, N_RECORDS, mixture.fit(seen, weight, N_RECORDS)) is None
+
+
+def test_where_nothing_agrees_there_is_nothing_to_part() -> None:
+    seen, weight, genuine, _ = drawn(n_same=100)
+    apart = Patterns(*(part[~genuine] for part in (seen.level, seen.chance, seen.changed)))
+    apart.level[:] = np.where(apart.level == TOP, 0, apart.level)
+    two = mixture.fit(apart, weight[~genuine], N_RECORDS)
+    assert two.posterior.max() < kin.CANDIDATE
+    assert kin.part(apart, weight[~genuine], N_RECORDS, two) is None
+
+
+def test_of_two_fields_it_cannot_be_told() -> None:
+    seen, weight, _, _ = drawn(n_same=100, n_kin=600)
+    two = Patterns(seen.level[:, 1:3], seen.chance[:, 1:3], seen.changed)
+    assert kin.part(two, weight, N_RECORDS, mixture.fit(two, weight, N_RECORDS)) is None
