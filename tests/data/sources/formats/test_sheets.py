@@ -1,6 +1,7 @@
 """Spreadsheets: the first sheet with cells, values as a CSV file would have them."""
 
 import zipfile
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,53 @@ def workbook(path: Path, **sheets: list[list[object]]) -> Path:
             rows = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in sheets[name])
             body = f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>'
             out.writestr(f"xl/worksheets/s{i}.xml", body)
+    return path
+
+
+def document(path: Path, **sheets: list[list[object]]) -> Path:
+    """An .ods file as LibreOffice writes one: equal neighbours counted, blank up to the margin."""
+    office = "urn:oasis:names:tc:opendocument:xmlns"
+    spaces = " ".join(f'xmlns:{n}="{office}:{n}:1.0"' for n in ("office", "table", "text"))
+    margin = '<table:table-row table:number-rows-repeated="1048000"><table:table-cell '
+    margin += 'table:number-columns-repeated="1024"/></table:table-row>'
+
+    def of(value: object, times: int) -> str:
+        many = f' table:number-columns-repeated="{times}"' if times > 1 else ""
+        if value is None:
+            return f"<table:table-cell{many}/>"
+        if isinstance(value, int | float):
+            said = f'office:value-type="float" office:value="{value}"'
+        else:
+            said = 'office:value-type="string"'
+        return f"<table:table-cell{many} {said}><text:p>{value}</text:p></table:table-cell>"
+
+    def row(cells: list[object], times: int) -> str:
+        many = f' table:number-rows-repeated="{times}"' if times > 1 else ""
+        inside = "".join(
+            of(value, len(list(same))) for value, same in groupby([*cells, None, None])
+        )
+        return f"<table:table-row{many}>{inside}</table:table-row>"
+
+    body = "".join(
+        f'<table:table table:name="{name}">'
+        + "".join(row(cells, len(list(same))) for cells, same in groupby(rows))
+        + f"{margin}</table:table>"
+        for name, rows in sheets.items()
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    with zipfile.ZipFile(path, "w") as out:
+        out.writestr("mimetype", kind)
+        out.writestr(
+            "META-INF/manifest.xml",
+            f'<manifest:manifest xmlns:manifest="{office}:manifest:1.0"><manifest:file-entry '
+            f'manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>',
+        )
+        out.writestr(
+            "content.xml",
+            f'<?xml version="1.0" encoding="UTF-8"?><office:document-content {spaces} '
+            f'office:version="1.3"><office:body><office:spreadsheet>{body}'
+            "</office:spreadsheet></office:body></office:document-content>",
+        )
     return path
 
 

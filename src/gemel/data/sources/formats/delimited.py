@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from gemel.data.dataset import BadRecord
-from gemel.data.sources.formats import heading
+from gemel.data.sources.formats import footing, heading
 from gemel.data.sources.formats.table import Table, frame_of, header_names, int64
 from gemel.data.sources.formats.text import (
     NOT_UTF_8,
@@ -68,9 +68,13 @@ def read(path: Path) -> Table:
                 continue
         rows.append(row)
         numbers.append(number)
+    summed: tuple[str, ...] = ()
+    if rows and footing.is_sum(rows[-1], rows[: heading.LOOKED_AT]):
+        summed = (footing.left_out(rows.pop(), numbers[-1]),)
+        blank.append(numbers.pop())
     frame = frame_of(names, list(zip(*rows, strict=True)) or [()] * len(names))
     n_read = len(rows) + len(parsed.bad)
-    notes = (*((note,) if note else ()), *above, *notes)
+    notes = (*((note,) if note else ()), *above, *notes, *summed)
     bad = tuple(parsed.bad)
     return Table(str(path), frame, int64(numbers), bad, n_read, notes, blank=tuple(blank))
 

@@ -31,7 +31,7 @@ class Table:
         n_read: all rows, refused ones included.
         notes: what a user should know about the file.
         nested: per column that has any, (n,) which values are lists or objects; null in `frame`.
-        blank: numbers of rows without a value, which are none and in no other count.
+        blank: numbers of rows that are none and in no other count: without a value, or a sum.
         whole: the columns under their own names, where `frame` has only some or has them renamed.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.data.schema import as_text
-from gemel.data.sources.formats import heading, sheets
+from gemel.data.sources.formats import footing, heading, sheets
 from gemel.data.sources.formats.table import Table, header_names, int64, of_frame, of_values
 from gemel.errors import DataError
 
@@ -45,7 +45,7 @@ def read_sheet(path: Path) -> Table:
         DataError: unreadable, or the header is none.
     """
     sheet = sheets.read(path)
-    head = [[as_text(cell) or "" for cell in row] for row in sheet.rows[: heading.LOOKED_AT]]
+    head = [_texts(row) for row in sheet.rows[: heading.LOOKED_AT]]
     at = heading.header_at(head)
     first, below = sheet.first + at, sheet.rows[at:]
     used = [i for i, cells in enumerate(zip(*below, strict=True)) if _any_value(cells)]
@@ -53,6 +53,11 @@ def read_sheet(path: Path) -> Table:
     numbered = list(enumerate(below[1:], first + 1))
     kept = [(number, row) for number, row in numbered if _any_value(row)]
     blank = [number for number, row in numbered if not _any_value(row)]
+    summed: tuple[str, ...] = ()
+    if kept and footing.is_sum(_texts(kept[-1][1]), head[at + 1 :]):
+        number, row = kept.pop()
+        summed = (footing.left_out(_texts(row), number),)
+        blank.append(number)
     columns = {name: [row[i] for _, row in kept] for name, i in zip(names, used, strict=True)}
     return Table(
         str(path),
@@ -63,10 +68,16 @@ def read_sheet(path: Path) -> Table:
         (
             *heading.skipped(head[:at], first),
             *notes,
+            *summed,
             *((sheet.note,) if sheet.note else ()),
         ),
         blank=tuple(blank),
     )
+
+
+def _texts(cells: Sequence[Any]) -> list[str]:
+    """Cells as text, empty where there is none."""
+    return [as_text(cell) or "" for cell in cells]
 
 
 def _any_value(cells: Sequence[Any]) -> bool:
