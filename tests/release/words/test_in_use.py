@@ -10,6 +10,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
+from gemel.release.words.headline import headline
 from gemel.release.words.sentence import in_full, sentence
 
 replace = msgspec.structs.replace
@@ -45,6 +46,18 @@ def test_duplicates_are_right_or_wrong_and_found_or_missed(release: Release) -> 
         "Of 100 matches about 97 are right among 10,000 records; of 100 pairs that belong "
         "together, about 3 are missed: counted on eval, not proven."
     )
+
+
+def test_what_few_pairs_leave_open_is_told_as_an_interval(release: Release) -> None:
+    found = used(release, Use(kind="duplicates", records=10_000), 0.0001)
+    few = Estimate(value=0.17, low=0.06, high=0.35, n_effective=30.0, method="")
+    seen = replace(few, value=0.83, low=0.65, high=0.94)
+    found = replace(found, eval=replace(found.eval, fnmr=few, recall=seen))
+    for goals in (found.goals, Goals()):
+        assert "between 6 and 35 are missed" in sentence(replace(found, goals=goals))
+    first = headline(found, "products").sentences[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert "finds 83 % (between 65 % and 94 %) of the pairs that belong together" in first
+    assert "and 97 % of the pairs it calls a match are right" in first
 
 
 def test_a_verification_is_told_by_both_kinds_of_pairs(release: Release) -> None:

@@ -29,7 +29,7 @@ HALF = 0.5
 """Fewer right matches than this share are worth a warning, and fail a gate."""
 NOTHING = "nothing is called a match"
 WIDE = 0.1
-"""Of the share of right matches: an interval wider than this is told instead of the point."""
+"""An interval of a share that is wider than this is told instead of the point, or beside it."""
 ARE = " are right"
 LIKELY = 0.99
 """A probability that the best matches should be able to reach."""
@@ -142,8 +142,12 @@ def right(precision: Estimate, n: int) -> str:
     """
     if not is_wide(precision):
         return f"{about(precision.value, n)}{ARE}"
-    low, high = math.floor(n * precision.low), math.ceil(n * precision.high)
-    return f"between {low:,} and {high:,}{ARE}"
+    return f"{between(precision, n)}{ARE}"
+
+
+def between(found: Estimate, n: int) -> str:
+    """The interval of a share as so many of n things, rounded apart."""
+    return f"between {math.floor(n * found.low):,} and {math.ceil(n * found.high):,}"
 
 
 def provable(evidence: Evidence) -> float | None:

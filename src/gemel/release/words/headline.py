@@ -10,10 +10,11 @@ from typing import Literal
 
 import msgspec
 
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.figures import one_in, share
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words import unproven
-from gemel.release.words.expected import at_prior
+from gemel.release.words.expected import at_prior, is_wide
 from gemel.release.words.learned import against_baseline
 from gemel.release.words.promise import Promise, everywhere, kept_promise
 
@@ -63,11 +64,18 @@ def _found(evidence: Evidence, things: str) -> str:
     review = f" {share(asked, 2)} of all pairs are left to a person." if at.n_review else ""
     return (
         f"Among {evidence.data.sides['eval'].n_records:,} {things} of {at.n_identities:,} "
-        f"identities that it had never seen, it finds {share(at.recall.value)} of the pairs that "
-        f"belong together, and {share(at.precision.value)} of the pairs it calls a match are right "
-        f"(F1 {share(at.f1.value)}). Of pairs that do not belong together it matches "
+        f"identities that it had never seen, it finds {_told(at.recall)} of the pairs that belong "
+        f"together, and {_told(at.precision)} of the pairs it calls a match are right "
+        f"(F1 {_told(at.f1)}). Of pairs that do not belong together it matches "
         f"{one_in(at.fmr.value)}.{review}"
     )
+
+
+def _told(found: Estimate) -> str:
+    """A share, or its limits where it is known so badly."""
+    if not is_wide(found):
+        return share(found.value)
+    return f"{share(found.value)} (between {share(found.low, 2)} and {share(found.high, 2)})"
 
 
 def _promised(evidence: Evidence, promise: Promise) -> str:

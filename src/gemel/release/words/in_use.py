@@ -9,10 +9,11 @@ import math
 
 from gemel.calibrate.goals.target import APART, TOGETHER
 from gemel.calibrate.goals.use import Use
+from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.figures import number_of
 from gemel.release.evidence.schema import Evidence
-from gemel.release.words.expected import about, enough, right_matches, where
+from gemel.release.words.expected import about, between, enough, is_wide, right_matches, where
 
 
 def in_use(evidence: Evidence, use: Use) -> str:
@@ -24,17 +25,25 @@ def in_use(evidence: Evidence, use: Use) -> str:
     if use.kind == "search" and evidence.galleries:
         return _searches(evidence.galleries[-1], use.records)
     at = evidence.eval
-    missed = counted(at.fnmr.value, TOGETHER, "missed")
+    missed = counted(at.fnmr, TOGETHER, "missed")
     if use.kind == "verify":
-        called = counted(at.fmr.value, APART, "called a match")
+        called = counted(at.fmr, APART, "called a match")
         return f"{called}; {missed}; {right_matches(evidence)}"
     return f"{right_matches(evidence)}; {missed}"
 
 
-def counted(rate: float, things: str, what: str) -> str:
-    """A rate as so many of some things."""
-    n = enough([rate])
-    count = about(rate, n)
+def counted(rate: Estimate, things: str, what: str) -> str:
+    """A rate as so many of some things, or what was counted leaves open.
+
+    Example:
+        >>> rate = Estimate(value=0.17, low=0.06, high=0.35, n_effective=30, method="")
+        >>> counted(rate, "pairs", "missed")
+        'of 100 pairs, between 6 and 35 are missed'
+    """
+    n = enough([rate.value])
+    if is_wide(rate):
+        return f"of {n:,} {things}, {between(rate, n)} are {what}"
+    count = about(rate.value, n)
     return f"of {n:,} {things}, {count} {'is' if count in ('none', 'about 1') else 'are'} {what}"
 
 
