@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 from scipy.special import logit
@@ -16,6 +17,7 @@ from gemel.cli.main import run
 from gemel.data.records import read
 from gemel.improve.labels.questions import plan
 from gemel.release.release import Release
+from gemel.release.words.headline import headline
 from gemel.watch.report import render
 
 
@@ -122,6 +124,12 @@ def test_card_and_report_promise_nothing(gemel: Gemel, unproven: Path) -> None:
     page = render(Release.open(folder))
     assert "Unproven: an estimate without labels" in page
     assert "Key figures on eval" not in page
+
+
+def test_the_report_opens_with_what_training_noted(unproven: Path) -> None:
+    release = Release.open(next((unproven / ".gemel" / "releases").iterdir()))
+    noted = msgspec.structs.replace(release.evidence, notes=("a household is taken for different",))
+    assert headline(noted, "records").sentences[-1] == "A household is taken for different."
 
 
 def test_answers_prove_what_was_estimated(

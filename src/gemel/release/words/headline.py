@@ -40,7 +40,8 @@ class Headline(msgspec.Struct, frozen=True):
 def headline(evidence: Evidence, things: str) -> Headline:
     """The opening of a report; things are what people call the records."""
     if evidence.unproven:
-        sentences = (unproven.sentence(evidence), unproven.found(evidence, things))
+        noted = (f"{note[:1].upper()}{note[1:]}." for note in evidence.notes)
+        sentences = (unproven.sentence(evidence), unproven.found(evidence, things), *noted)
         tone: Tone = "unsure" if evidence.labelled is None else "good"
         return Headline(tone, unproven.headline(evidence), sentences)
     promise = kept_promise(evidence)
