@@ -13,7 +13,9 @@ import pytest
 from scipy.special import logit
 from tests.cli.conftest import SETTINGS, Gemel, write_people
 
+from gemel import Goals, Target, build_release
 from gemel.cli.main import run
+from gemel.cli.project import Project
 from gemel.data.records import read
 from gemel.improve.labels.questions import plan
 from gemel.release.release import Release
@@ -254,6 +256,17 @@ def test_another_goal_is_estimated_too_and_may_follow_an_unproven_release(gemel:
     refused = gemel("calibrate", "--fpir", "0.01")
     assert refused.code == 1
     assert "that takes labels" in refused.err
+
+
+def test_programs_reach_the_goal_by_the_same_threshold(gemel: Gemel, tmp_path: Path) -> None:
+    said = json.loads(gemel("calibrate", "--precision", "0.99", "--json").out)
+    project = Project.open(Path("gemel.toml"))
+    dataset = project.dataset()
+    goals = Goals(verify=Target(kind="precision", value=0.99))
+    run_folder, into = project.run_folder(dataset), tmp_path / "release"
+    made = build_release(run_folder, dataset, goals=goals, into=into)
+    assert made.is_unproven
+    assert made.policy.verify.threshold == said["policy"]["verify"]["threshold"]
 
 
 def test_no_unproven_release_takes_the_place_of_a_measured_one(

@@ -53,7 +53,7 @@ def build(
     progress: Progress | None = None,
     shrunk: Shrunk | None = None,
 ) -> Release:
-    """The release of a training run.
+    """The release of a training run; of one without labels, the unproven one.
 
     Args:
         run_folder: with `encoder/{prepare.json,encoder.onnx,comparator.json}` and `train.json`.
@@ -69,10 +69,24 @@ def build(
     Raises:
         ConfigError: a cohort for a crossed run.
         DataError: other records than the run's, or too few to support a goal.
-        ReleaseError: no finished run, or `into` exists.
+        ReleaseError: no finished run, a goal that takes labels it has not, or `into` exists.
     """
     tick, created = ticker(progress, N_STEPS), now or datetime.now(UTC)
     run = Run.open(run_folder, dataset)
+    if run.training.estimate is not None:
+        from gemel.release.make import unproven  # it takes its parts from here
+
+        return unproven.build(
+            run_folder,
+            dataset,
+            goals=goals,
+            into=into,
+            name=name,
+            licence=licence,
+            sampling=sampling,
+            now=created,
+            progress=progress,
+        )
     origin = Origin(run, dataset, Encoder.open(run.encoder))
     comparator = normalised(origin, goals.cohort, sampling.seed)
     with folders.draft(Path(into)) as draft:
