@@ -136,6 +136,22 @@ def _item(name: str) -> dict[str, str]:
     return {"image": base64.b64encode(Path("details", name).read_bytes()).decode()}
 
 
+def test_where_nothing_is_there_twice_training_says_so(
+    gemel: Gemel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("apart").mkdir()
+    photos = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    at = [(p, x, y) for p in photos for y in range(10, 380, 45) for x in range(0, 600, 45)]
+    for i, (photo, x, y) in enumerate(at[:: len(at) // 34][:34]):
+        square(photo, x, y).save(f"apart/{i:03}.png")
+    assert gemel("init", "apart", "--set", "train.image_size=16").code == 0
+    said = gemel("train", "--set", "train.max_epochs=1")
+    assert said.code == 1
+    assert "no two of these records are closer than strangers come by chance" in said.err
+    assert "nothing here seems to be there twice" in said.err
+
+
 def notes(folder: Path) -> None:
     """Paragraphs about the data sets of scikit-learn; some once more, with typing errors."""
     folder.mkdir()

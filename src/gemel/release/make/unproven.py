@@ -32,7 +32,7 @@ from gemel.encode import comparators
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.profile import Profile
-from gemel.errors import ReleaseError
+from gemel.errors import DataError, ReleaseError
 from gemel.release import folder as folders
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Origin, encode
@@ -165,9 +165,20 @@ def _policy(
 
 
 def _likelihood(curve: Sweep, expected: Estimate) -> Likelihood:
-    """What scores say that are about log-odds among the pairs, or cosines."""
+    """What scores say that are about log-odds among the pairs, or cosines.
+
+    Raises:
+        DataError: nothing is expected to be the same.
+    """
     if expected.by == "views":
-        return pav_of(curve)
+        try:
+            return pav_of(curve)
+        except DataError as e:
+            raise DataError(
+                "no two of these records are closer than strangers come by chance",
+                hint="nothing here seems to be there twice; name data.identity, put each class "
+                "into a folder of its own, or add records",
+            ) from e
     share = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
     low, high = bounds(round(curve.n_genuine), round(curve.n_impostor))
     return Logistic(1.0, -math.log(share / (1 - share)), low, high)

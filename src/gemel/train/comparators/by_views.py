@@ -103,9 +103,10 @@ def _right(count: Float64, found: Float64, n: int) -> Float64:
         n: records.
     """
     same = _same(count, n)
-    # As many of these as there are nearest strangers stay, so that up to twice as many strangers
-    # are told: what looks alike by a template or a series is nearer than their power says.
-    apart = max(same - NEAR[0] * n, 0.0)
+    # A few of them stay among the strangers, which seem more frequent by that: what looks alike by
+    # a template or a series is nearer than their power says. Where they are many, all others go.
+    many = same >= CONFIRMED * SAME[1] * n
+    apart = same - NEAR[0] * n if many else 0.0
     near, far = (k * n + same - apart for k in NEAR)
     surplus = _surplus(count, _crowd(np.cumsum(count) - apart, near, far))
     # What is farther apart than nearly all views of one record is of one kind, not the same.
