@@ -120,10 +120,10 @@ class Expected:
             stay: which share of the false matches at (m,) scores is left.
             n_displaced: scored pairs that were taken away; they scored as false matches do.
         """
-        if len(self.curve.threshold) < 3:
+        score = self.curve.threshold[1:-1].astype(np.float64)
+        if not len(score):
             return self
         wrong, right = self.curve.n_false_match[:-1], self.curve.n_true_match[:-1]
-        score = self.curve.threshold[1:-1].astype(np.float64)
         still = np.concatenate([[0.0], np.cumsum(np.diff(wrong) * stay(score))])
         gone = n_displaced * wrong / max(float(wrong[-1]), TINY)
         sure = np.maximum.accumulate(np.maximum(right + wrong - gone - still, 0.0))
