@@ -52,6 +52,10 @@ OURS, ALL = "gemel, no labels", "gemel, all labels"
 LOWER = 4.0
 """How far below its threshold a release is shown the scores of a set, in log-odds."""
 COUNTS = (60, 150, 300, 600)
+DRAWS = 10
+"""Of the questions that a person is asked: what they teach depends on which they are."""
+ONCE = ("rldata10000",)
+"""Sets of one draw: answers bring nothing there that the start had not, and take long."""
 TEACHING = ("answers.py", "taught.py")
 """Of `train/comparators`: what runs do not depend on."""
 TAUGHT = "gemel, {} answers"
@@ -66,13 +70,14 @@ Found = dict[tuple[str, int], dict[str, Any]]
 PROTOCOL = (
     "Identities are split 60/20/20 into train, dev and eval, as in bench_records. gemel: train "
     "records without identities, then so many answers of a person who does not err, to the "
-    "questions of gemel label. 'own': the release's own threshold for the set of eval, told that "
-    "a record has as many mates there; 'dev': that of the highest pairwise F1 on dev, as peers "
-    "have it; with all labels that is what gemel calibrate chooses. dedupe: its classifier on all "
-    "pairs, after the answers that gemel asked for, and after as many that its own learner asked "
-    "for, among 3,200 rows of train at most; own: probability .5. GoldenMatch configures itself on "
-    "the records of eval and decides there itself. ECM and Splink: from records.json. F1 over all "
-    "pairs of eval. Splits that were not run this time are kept as they were found."
+    "questions of gemel label; of ten draws of these the mean, of one on RLdata10000. 'own': the "
+    "release's own threshold for the set of eval, told that a record has as many mates there; "
+    "'dev': that of the highest pairwise F1 on dev, as peers have it; with all labels that is what "
+    "gemel calibrate chooses. dedupe: its classifier on all pairs, after the answers that gemel "
+    "asked for first, and after as many that its own learner asked for, among 3,200 rows of train "
+    "at most; own: probability .5. GoldenMatch configures itself on the records of eval and "
+    "decides there itself. ECM and Splink: from records.json. F1 over all pairs of eval. Splits "
+    "that were not run this time are kept as they were found."
 )
 
 
@@ -106,16 +111,30 @@ def ours(table: Table, seed: int, cache: Path | None) -> dict[str, Any]:
         folder = Path(scratch)
         start = unproven.build(alone.folder, person.dataset, goals=Goals(), into=folder / "release")
         found[OURS] = decided(start, table, seed)
-        said = person.answers(start, max(COUNTS), folder / "labels", seed)
-        for n in COUNTS:
-            some = dict([*said.items()][:n])
-            release = taught(alone, person.dataset, some, folder / f"taught-{n}")
-            found[TAUGHT.format(n)] = {**decided(release, table, seed), "same": sum(some.values())}
-            if n == 150 and cache is not None:
-                found |= of_dedupe(table, seed, cache, (person, some))
+        draws: dict[int, list[dict[str, Any]]] = {n: [] for n in COUNTS}
+        for draw in range(1 if table.name in ONCE else DRAWS):
+            asked = folder / f"labels-{draw}"
+            said = person.answers(start, max(COUNTS), asked, seed + 1000 * draw)
+            for n in COUNTS:
+                some = dict([*said.items()][:n])
+                release = taught(alone, person.dataset, some, folder / f"taught-{n}-{draw}")
+                draws[n].append({**decided(release, table, seed), "same": sum(some.values())})
+                if n == 150 and draw == 0 and cache is not None:
+                    found |= of_dedupe(table, seed, cache, (person, some))
+        found |= {TAUGHT.format(n): averaged(several) for n, several in draws.items()}
     encoder, comparator = Encoder.open(labelled.encoder), comparators.load(labelled.encoder)
     found[ALL] = by_scores(_scores(encoder, comparator, table, seed), table, seed)
     return found
+
+
+def averaged(draws: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of several draws, and the F1 of each."""
+    means = {
+        at: {name: float(np.mean([draw[at][name] for draw in draws])) for name in draws[0][at]}
+        for at in ("own", "dev", "expected")
+    }
+    f1 = {at: [draw[at]["f1"] for draw in draws] for at in ("own", "dev")}
+    return {**means, "same": float(np.mean([draw["same"] for draw in draws])), "draws": f1}
 
 
 def of_dedupe(
@@ -209,7 +228,7 @@ def one(name: str, seed: int, names: list[str], alone: bool = False) -> dict[str
         if "goldenmatch" in names:
             found["goldenmatch"] = goldenmatch(table, seed)
         return found
-    found_in = kept_in(name, seed, "found", code([GEMEL]))
+    found_in = kept_in(name, seed, "found", code([GEMEL, Path(__file__).parent]))
     row = found_in / f"row-{'-'.join(sorted(names))}.json"
     if row.is_file():
         return dict(json.loads(row.read_text()))
@@ -223,18 +242,27 @@ def one(name: str, seed: int, names: list[str], alone: bool = False) -> dict[str
     return found
 
 
-def gained(contestants: dict[str, list[dict[str, Any]]], threshold: str) -> dict[str, float]:
-    """Share of what all labels bring that answers bring, in the mean of the seeds."""
+def gained(
+    contestants: dict[str, list[dict[str, Any]]], threshold: str
+) -> dict[str, dict[str, float]]:
+    """Share of what all labels bring that answers bring, in the mean of the seeds.
+
+    The mean of all draws, and the smallest and the largest of the draws.
+    """
 
     def mean(name: str, at: str) -> float:
         return float(np.mean([seed[at]["f1"] for seed in contestants[name]]))
 
     start, best = mean(OURS, threshold), mean(ALL, "dev")
-    return {
-        str(n): round((mean(TAUGHT.format(n), threshold) - start) / (best - start), 3)
-        for n in COUNTS
-        if best > start
-    }
+    if best <= start:
+        return {}
+    found = {}
+    for n in COUNTS:
+        draws = [seed["draws"][threshold] for seed in contestants[TAUGHT.format(n)]]
+        share = (np.mean(draws, axis=0) - start) / (best - start)
+        three = {"mean": share.mean(), "least": share.min(), "most": share.max()}
+        found[str(n)] = {name: round(float(value), 3) for name, value in three.items()}
+    return found
 
 
 def main() -> None:
@@ -301,7 +329,8 @@ def _grid(found: Found) -> Grid:
     for name, of in summed(found).items():
         for who, rows in of["contestants"].items():
             n = who.removeprefix("gemel, ").removesuffix(" answers")
-            gain = " / ".join(f"{of['gain'][at].get(n, '')}" for at in ("own", "dev"))
+            gains = [of["gain"][at].get(n, {}) for at in ("own", "dev")]
+            gain = " / ".join(str(one.get("mean", "")) for one in gains)
             wanted = f"{SETS[name]}" if who == OURS and SETS[name] else ""
             shown = [_mean(rows, "own"), _mean(rows, "dev"), gain.strip(" /"), wanted]
             grid.add_row(name, " ".join(map(str, of["seeds"])), who, *shown)
