@@ -75,6 +75,8 @@ def test_what_a_file_says_of_other_pairs_is_there_to_learn_from(
     said = gemel("label", "--answers", "some.csv")
     assert said.code == 0, said.err
     assert "5 other answers are taken to learn from" in said.err
+    pair = " and ".join(map(repr, first.pair))
+    assert f"it does not know {pair}, the next that are drawn at random" in said.err
     assert "some.csv: 1 pair names records that are not here: 'x' and 'y'" in said.err
     kept = (LABELS / "answers.jsonl").read_text().splitlines()
     assert [(a["left"], a["right"]) for a in map(json.loads, kept)] == others, "as planned"

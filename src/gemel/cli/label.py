@@ -197,21 +197,31 @@ def lesson_of(project: Project, dataset: Dataset, run: Run) -> Lesson | None:
 
 
 def _from_file(session: Session, both: tuple[Dataset, Dataset], path: Path, limit: int) -> None:
-    """Answer what a file of pairs knows: first in the order of the plan, then all else it says.
+    """Note what a file of pairs answers, and say what it leaves open.
 
     Raises:
         DataError: it has no columns left, right and same, or names no records of these.
     """
-    said = _told(session, both, path)
-    for n in range(limit):
-        question = session.next()
-        if question is None or session.known().proven:
-            return
-        answer = said.get(question.pair)
-        if answer is None:
-            _besides(session, said, path, limit - n)
-            return
-        session.say(question, "same" if answer else "different")
+    from gemel.improve.labels.told import take
+
+    taken = take(session, _told(session, both, path), limit)
+    said = f"{path}: {number_of(taken.n_drawn, 'answer')} about pairs drawn at random"
+    if taken.n_again:
+        said += f", {taken.n_again:,} about pairs that others answered"
+    if taken.n_others:
+        other = number_of(taken.n_others, "other answer is", "other answers are")
+        said += f"; {other} taken to learn from"
+    show.say(said)
+    if taken.n_left:
+        why = "not needed" if taken.proven else "left out by --limit"
+        show.say(f"{number_of(taken.n_left, 'more is', 'more are')} {why}")
+    if taken.lacks is not None:
+        pair = " and ".join(map(quoted, taken.lacks.pair))
+        show.say(
+            f"it does not know {pair}, the next that are drawn at random: gemel label asks about "
+            "them. Pairs drawn later count from then on; without those that a file does not know, "
+            "matches would look better or worse than they are"
+        )
 
 
 def _told(session: Session, both: tuple[Dataset, Dataset], path: Path) -> dict[Pair, bool]:
@@ -256,19 +266,6 @@ def _ids(both: tuple[Dataset, Dataset]) -> str:
     """Where ids come from, with the first of them."""
     files = both[:1] if both[0] is both[1] else both
     return " and ".join(f"{one.source}, such as {quoted(str(one.ids[0]))}" for one in files)
-
-
-def _besides(session: Session, said: dict[Pair, bool], path: Path, limit: int) -> None:
-    """Note what a file says of pairs that are not asked about next: these teach."""
-    n = 0
-    for pair, same in said.items():
-        if n < limit and not session.answers.of(pair):
-            session.answers.say(pair, "same" if same else "different", session.by)
-            n += 1
-    show.say(
-        f"{path} does not know the next pair that is asked about; "
-        f"{number_of(n, 'other answer is', 'other answers are')} taken to learn from"
-    )
 
 
 def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:

@@ -5,33 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
+from tests.improve.labels.asked import PLAN, N, teaching
 
-from gemel.calibrate.answers.strata import Stratum
 from gemel.cli.label import in_words
-from gemel.encode.comparators.blocks import Blocks
 from gemel.errors import DataError
 from gemel.improve.labels.answers import Answers
-from gemel.improve.labels.questions import Plan, Question
+from gemel.improve.labels.questions import Question
 from gemel.improve.labels.session import Session
-from gemel.improve.labels.teaching import Teaching
-from gemel.train.comparators.answers import Curves
-
-N = 200
-PLAN = Plan(
-    format=1,
-    release="r",
-    data="d",
-    threshold=1.0,
-    n_pairs=10_000,
-    strata=tuple(Stratum(3.0 - k, N) for k in range(4)),
-    shares=(0.3, 0.3, 0.2, 0.2),
-    present=2,
-    questions=tuple(
-        tuple(Question(f"a{k}.{i}", f"b{k}.{i}", 3.0 - k) for i in range(N)) for k in range(4)
-    ),
-)
 
 
 def truth(question: Question) -> bool:
@@ -117,22 +98,6 @@ def test_unsure_counts_as_asked_and_a_proof_ends_it(tmp_path: Path) -> None:
     rows = session.answers.write_pairs().read_text().splitlines()
     assert rows[0] == "left,right,same" and len(rows) == n + 1
     assert "a0.1,b0.1,1" in rows
-
-
-def teaching() -> Teaching:
-    """Questions whose first block agrees the more, the likelier the answer is yes."""
-    one = np.zeros((4, 1), np.float32)
-    one[0] = 1
-    curve = ((one, np.zeros(1, np.float32)), (one[:1] * 8, np.full(1, -4, np.float32)))
-    curves = Curves.of(Blocks((2,), (), curve))
-    assert curves is not None
-    rng = np.random.default_rng(0)
-    seen = np.ones((4 * N, 4), np.float32)
-    seen[:, 0] = np.repeat([0.9, 0.7, 0.5, 0.1], N) + rng.normal(0, 0.05, 4 * N)
-    seen[:, 1] = rng.uniform(0, 1, 4 * N)
-    seen[:, 3] = 0
-    last = np.tile(np.arange(N) >= N // 2, 4)
-    return Teaching(curves, [q for part in PLAN.questions for q in part], seen, last)
 
 
 def test_two_of_three_questions_teach_and_leave_those_drawn_at_random_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -77,15 +77,17 @@ class Answers:
         several = [set(s.values()) for s in self._said.values() if len(s) > 1]
         return len(several), sum(len(s) == 1 for s in several)
 
-    def say(self, pair: Pair, said: Said, by: str) -> None:
-        """Note an answer; it is on disk on return."""
-        line = Line(*pair, said, by, datetime.now(UTC).isoformat(timespec="seconds"))
+    def say(self, said: Iterable[tuple[Pair, Said]], by: str) -> None:
+        """Note answers of a person; they are on disk on return."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        lines = [Line(*pair, answer, by, now) for pair, answer in said]
         self._mend()
         with self.path.open("ab") as file:
-            file.write(msgspec.json.encode(line) + b"\n")
+            file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
             file.flush()
             os.fsync(file.fileno())
-        self._take(line)
+        for line in lines:
+            self._take(line)
 
     def write_pairs(self) -> Path:
         """The file of pairs that `data.pairs` takes, with every answer; old or new, never half."""
@@ -124,6 +126,9 @@ class Answers:
         """Take away a last line that was cut short."""
         if not self.path.exists():
             return
-        content = self.path.read_bytes()
-        if content and not content.endswith(b"\n"):
-            os.truncate(self.path, content.rfind(b"\n") + 1)
+        with self.path.open("rb") as file:
+            at = max(file.seek(0, os.SEEK_END) - 1, 0)
+            file.seek(at)
+            if file.read() in (b"", b"\n"):
+                return
+        os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)

@@ -1,19 +1,21 @@
 """One person's turn: which question is next, what an answer does, and what is known by now.
 
 A second person is first asked again what others answered: a share of it, and every answer that
-contradicts the decision. Questions are put in the order of the plan, so those answered are always
-the first ones of each stratum. Where answers can teach the release, two of three are chosen by what
-they teach: they say nothing about how good the matches are.
+contradicts the decision. Questions drawn at random count in the order of the plan up to the first
+that nobody has seen: whoever answers cannot choose which of them count. Where answers can teach the
+release, two of three are chosen by what they teach: they say nothing about how good the matches
+are.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gemel.arrays import digest
+from gemel.arrays import Int64, digest
 from gemel.calibrate.answers.known import Known
 from gemel.calibrate.answers.strata import Drawn, is_due
 from gemel.improve.labels.answers import Answers, Said
@@ -48,57 +50,81 @@ class Session:
     second: float = 0.1
     teaching: Teaching | None = None
     _mine: list[Question] = field(default_factory=list)
+    _drawn: list[tuple[int, Question]] = field(default_factory=list)
     _again: list[Question] = field(default_factory=list)
     _proven: int = 0
     _looked: int = 0
 
     def __post_init__(self) -> None:
         self._place = {q.pair: k for k, part in enumerate(self.plan.questions) for q in part}
-        self._n_asked = np.array([self._prefix(part) for part in self.plan.questions], np.int64)
+        self._begin()
 
-    def _prefix(self, questions: tuple[Question, ...]) -> int:
-        n = 0
-        while n < len(questions) and self.answers.of(questions[n].pair):
-            n += 1
-        return n
+    def _begin(self) -> None:
+        """Go through the questions drawn at random from the first on."""
+        self._n_asked, self._drawn = np.zeros(len(self.plan.questions), np.int64), []
+        self._go_on()
+
+    def _go_on(self) -> Question | None:
+        """The first question drawn at random that nobody has seen; all before it are known."""
+        for k, question in self._path(self._n_asked):
+            if not self.answers.of(question.pair):
+                return question
+            self._drawn.append((k, question))
+        return None
+
+    def _path(self, n_asked: Int64) -> Iterator[tuple[int, Question]]:
+        """Questions drawn at random with their strata, after so many of each, which it counts."""
+        while (k := self.plan.stratum_of_next(n_asked)) is not None:
+            yield k, self.plan.questions[k][int(n_asked[k])]
+            n_asked[k] += 1
 
     @property
     def n_asked(self) -> int:
         """Questions that somebody has seen."""
-        return int(self._n_asked.sum()) + self.n_teaching
+        return len(self._drawn) + self.n_teaching
 
     @property
     def n_teaching(self) -> int:
-        """Those of them that were chosen by what they teach."""
-        return 0 if self.teaching is None else self.teaching.n_asked(self.answers)
+        """Those of them that teach, and that none which is drawn at random has come to."""
+        if self.teaching is None:
+            return 0
+        return len(self._place.keys() & self.answers.asked()) - len(self._drawn)
 
     def next(self) -> Question | None:
         """The next question, first of all one that was taken back; None if there is none left."""
         if self._again:
             return self._again[-1]
-        for k, part in enumerate(self.plan.questions):
-            for question in part[: int(self._n_asked[k])]:
-                if self._wants_second(question, k):
-                    return question
-        if self.teaching and self.n_teaching < TEACHING * self._n_asked.sum():
+        if second := next(self.seconds(), None):
+            return second
+        if self.teaching and self.n_teaching < TEACHING * len(self._drawn):
             teaches = self.teaching.next(self.answers)
             if teaches is not None:
                 return teaches
-        while (k_next := self.plan.stratum_of_next(self._n_asked)) is not None:
-            question = self.plan.questions[k_next][int(self._n_asked[k_next])]
+        return self._go_on()
+
+    def seconds(self) -> Iterator[Question]:
+        """What others answered and this person is asked again."""
+        for k, question in self._drawn:
+            if self._wants_second(question, k):
+                yield question
+
+    def ahead(self) -> Iterator[Question]:
+        """The questions drawn at random that nobody has seen, from the next one on."""
+        for _, question in self._path(self._n_asked.copy()):
             if not self.answers.of(question.pair):
-                return question
-            self._n_asked[k_next] += 1
-        return None
+                yield question
 
     def say(self, question: Question, said: Said) -> None:
         """Note an answer; it is on disk on return, in the file of pairs as well."""
-        self.answers.say(question.pair, said, self.by)
-        self.answers.write_pairs()
+        self.say_all([(question.pair, said)])
         self._mine.append(question)
         self._again = [q for q in self._again if q.pair != question.pair]
-        k = self._place[question.pair]
-        self._n_asked[k] = max(self._n_asked[k], self._prefix(self.plan.questions[k]))
+
+    def say_all(self, said: Iterable[tuple[Pair, Said]]) -> None:
+        """Note answers that are not taken back one by one; they are on disk on return."""
+        self.answers.say(said, self.by)
+        self.answers.write_pairs()
+        self._go_on()
 
     def named(self, pair: Pair) -> Pair:
         """A pair as the plan names it, whichever of the two was named first."""
@@ -111,10 +137,9 @@ class Session:
             return None
         self._again.append(self._mine.pop())
         pair = self._again[-1].pair
-        self.answers.say(pair, "withdrawn", self.by)
+        self.answers.say([(pair, "withdrawn")], self.by)
         self.answers.write_pairs()
-        k = self._place[pair]
-        self._n_asked[k] = self._prefix(self.plan.questions[k])
+        self._begin()
         return pair
 
     def drawn(self) -> Drawn:
@@ -123,7 +148,7 @@ class Session:
         Those about links are as random a sample of the links of a stratum as all are of its pairs.
         """
         plan, stratum, genuine = self.plan, [], []
-        for k, question in self._asked():
+        for k, question in self._drawn:
             said = self.answers.genuine(question.pair)
             if said is not None and question.is_link:
                 stratum.append(k)
@@ -131,11 +156,6 @@ class Session:
         return Drawn(
             plan.of_links, plan.present, np.array(stratum, np.int64), np.array(genuine, np.bool_)
         )
-
-    def _asked(self) -> list[tuple[int, Question]]:
-        """The questions drawn at random that somebody has seen, with the stratum of each."""
-        parts = zip(self.plan.questions, self._n_asked.tolist(), strict=True)
-        return [(k, question) for k, (part, n) in enumerate(parts) for question in part[:n]]
 
     def known(self) -> Known:
         """What is known by now."""
@@ -145,7 +165,7 @@ class Session:
             self._looked, self._proven = n, drawn.proven(self.goal, self.confidence)
         first = self._proven or plan.present
         n_double, n_agreed = self.answers.agreement()
-        are_links = [question.is_link for _, question in self._asked()]
+        are_links = [question.is_link for _, question in self._drawn]
         missing = None if self._proven else drawn.missing(self.goal, self.confidence)
         if missing is not None:
             missing = math.ceil(missing * len(are_links) / max(1, sum(are_links)))

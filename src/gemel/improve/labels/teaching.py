@@ -50,7 +50,6 @@ class Teaching:
 
     def __post_init__(self) -> None:
         self._held = self.curves.held_by(self.seen)
-        self._pool = {self.questions[i].pair for i in np.flatnonzero(self.last).tolist()}
 
     @classmethod
     def of(cls, release: Release, both: tuple[Dataset, Dataset], plan: Plan) -> Teaching | None:
@@ -76,10 +75,6 @@ class Teaching:
         left, right = (take_apart(rows[at], blocks) for rows, at in sides)
         seen = evidence(agreement(left, right, swaps), left.mass, right.mass)
         return cls(curves, questions, seen, np.array(last, np.bool_))
-
-    def n_asked(self, answers: Answers) -> int:
-        """Questions chosen here, or that might have been, that somebody has seen."""
-        return len(self._pool & answers.asked())
 
     def next(self, answers: Answers) -> Question | None:
         """The next question that teaches; None if none is left."""
