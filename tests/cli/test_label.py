@@ -26,6 +26,7 @@ def test_keys_are_answers_and_it_goes_on_where_it_was(
     monkeypatch.setattr("sys.stdin", io.StringIO("y\ny\nb\nx\nyyyyyyyyyuq"))
     said = gemel("label", "--by", "ann")
     assert said.code == 0, said.err
+    assert "matches, of 100 by the estimate " in said.err and " prove 95\n" in said.err
     assert "same? y / n / u unsure, b back, q stop" in said.err
     assert "\N{NOT EQUAL TO}" in said.err  # what differs is marked
     assert "10 answers" in said.err and "are right" in said.err

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gemel.cli import show
+from gemel.cli.label_words import EVERY, in_words, of_file, outlook, what_teaches
 from gemel.cli.options import AsJson, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.errors import DataError, quoted
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
-    from gemel.calibrate.answers.known import Known, Taught
+    from gemel.calibrate.answers.known import Taught
     from gemel.data.dataset import Dataset
     from gemel.improve.labels.questions import Pair
     from gemel.improve.labels.session import Session
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from gemel.release.run import Run
 
 FOLDER = "labels"
-EVERY = 10
 PRECISION = 0.95
 SHOWN = 3
 """Pairs of no records that a message names."""
@@ -65,6 +63,8 @@ def label(
     live = project.release(release)
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
+    if not asked:
+        show.say(outlook(session))
     if answers is not None:
         _from_file(session, both, answers, limit)
     elif page:
@@ -89,21 +89,7 @@ def label(
     else:
         show.say("gemel label goes on where it was")
     if session.teaching is not None:
-        show.say(_what_teaches(session.answers.all(), proves=known.n_answers > 0))
-
-
-def _what_teaches(said: Mapping[tuple[str, str], bool], *, proves: bool) -> str:
-    """What `gemel train` makes of the answers so far, in words."""
-    from gemel.calibrate.answers.known import LEAST_ANSWERS, Taught
-
-    if Taught.of(said) is not None:
-        then = ", into a release that gemel label then asks about anew" if proves else ""
-        return f"next: gemel train learns from {number_of(len(said), 'answer')}{then}"
-    n = number_of(len(said), "answer teaches", "answers teach")
-    return (
-        f"{n} gemel train nothing yet: {LEAST_ANSWERS} are the least, "
-        "some of them same and some different"
-    )
+        show.say(what_teaches(session.answers.all(), proves=known.n_answers > 0))
 
 
 def opened(
@@ -205,23 +191,8 @@ def _from_file(session: Session, both: tuple[Dataset, Dataset], path: Path, limi
     from gemel.improve.labels.told import take
 
     taken = take(session, _told(session, both, path), limit)
-    said = f"{path}: {number_of(taken.n_drawn, 'answer')} about pairs drawn at random"
-    if taken.n_again:
-        said += f", {taken.n_again:,} about pairs that others answered"
-    if taken.n_others:
-        other = number_of(taken.n_others, "other answer is", "other answers are")
-        said += f"; {other} taken to learn from"
-    show.say(said)
-    if taken.n_left:
-        why = "not needed" if taken.proven else "left out by --limit"
-        show.say(f"{number_of(taken.n_left, 'more is', 'more are')} {why}")
-    if taken.lacks is not None:
-        pair = " and ".join(map(quoted, taken.lacks.pair))
-        show.say(
-            f"it does not know {pair}, the next that are drawn at random: gemel label asks about "
-            "them. Pairs drawn later count from then on; without those that a file does not know, "
-            "matches would look better or worse than they are"
-        )
+    for line in of_file(taken, path):
+        show.say(line)
 
 
 def _told(session: Session, both: tuple[Dataset, Dataset], path: Path) -> dict[Pair, bool]:
@@ -304,40 +275,3 @@ def _on_page(session: Session, both: tuple[Dataset, Dataset], port: int) -> None
 
     desk = Desk(session, Beside(*both), in_words, EVERY)
     serve(desk, port, lambda url: show.say(f"open {url} and answer; Ctrl-C stops it"))
-
-
-def in_words(known: Known) -> str:
-    """What is known, in a sentence or two."""
-    n, at = number_of(known.n_answers, "answer"), known.precision
-    if known.n_teaching:
-        n = (
-            f"{n} about pairs drawn at random, "
-            f"{number_of(known.n_teaching, 'that teaches', 'that teach')}"
-        )
-    if known.n_besides:
-        n += f" ({known.n_besides:,} more about pairs that are left out to link {known.links})"
-    if not at.n_effective:
-        return f"{n}; too few of each kind of pair to say anything yet"
-    said = f"{n}; {number_of(known.n_match, known.noun)}, of which {_share(at.low, at.high)} right"
-    goal = f"{100 * known.goal:g}"
-    if known.proven:
-        return f"{said}: at least {goal} is proven"
-    if known.missing is None:
-        if at.value < known.goal:
-            return f"{said}; {goal} is not reached at this threshold, as it looks"
-        return said
-    of = " at random" if known.n_teaching else ""
-    return f"{said}; about {max(EVERY, round(known.missing, -1))} more{of} prove {goal}"
-
-
-def _share(low: float, high: float) -> str:
-    """How many lie between two shares, rounded apart, with the verb.
-
-    Example:
-        >>> _share(0.917, 0.998), _share(0.999, 1.0), _share(1.0, 1.0)
-        ('between 91 and 100 % are', 'between 99 and 100 % are', 'all are')
-    """
-    least, most = math.floor(round(100 * low, 6)), math.ceil(round(100 * high, 6))
-    if least == most:
-        return "all are" if most == 100 else f"{most} % are"
-    return f"between {least} and {most} % are"

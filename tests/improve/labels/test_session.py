@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.improve.labels.asked import PLAN, N, teaching
 
-from gemel.cli.label import in_words
+from gemel.cli.label_words import in_words, outlook
 from gemel.errors import DataError
 from gemel.improve.labels.answers import Answers
 from gemel.improve.labels.questions import Question
@@ -152,3 +152,32 @@ def test_where_linking_leaves_some_matches_it_is_they_that_answers_speak_of(tmp_
         "ann",
     )
     assert every.known().precision.high < 0.75 and every.known().n_match == 2 * N
+
+
+def test_before_answers_it_says_what_is_expected_and_how_many_prove_it(tmp_path: Path) -> None:
+    def session(n_false: float | None, **more: object) -> Session:
+        plan = msgspec.structs.replace(PLAN, n_false=n_false, **more)
+        return Session(plan, Answers(tmp_path / str(n_false)), "ann")
+
+    good = session(2.0)
+    needed = good.needed()
+    assert needed is not None and 100 <= needed <= 150
+    assert "400 matches, of 100 by the estimate nearly all right; about 120 answers" in outlook(
+        good
+    )
+    while good.n_asked < 1.5 * needed and not good.known().proven:
+        answer(good, 1)
+    assert good.known().proven and good.n_asked >= needed / 1.5
+    is_link = tuple(
+        tuple(msgspec.structs.replace(q, is_link=i % 2 > 0) for i, q in enumerate(part))
+        for part in PLAN.questions
+    )
+    half = session(1.0, questions=is_link, links="one-to-one", n_links=(N // 2,) * 4)
+    twice = half.needed()
+    assert twice is not None and 1.6 * needed < twice < 2.2 * needed, "half of them do not count"
+    assert outlook(half).startswith("200 one-to-one links, of 100 by the estimate nearly all right")
+    poor = session(80.0)
+    assert poor.needed() is None and "about 80 right; answers tell" in outlook(poor)
+    assert outlook(session(None)) == "400 matches; how many of them are right, answers tell"
+    teaches = Session(good.plan, Answers(tmp_path / "new"), "ann", teaching=teaching())
+    assert "answers about pairs drawn at random prove 95. One question of 3" in outlook(teaches)

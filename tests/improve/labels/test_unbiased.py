@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -73,10 +74,8 @@ def world(seed: int, folder: Path) -> tuple[Estimate, float]:
     by = curves.moved_by(seen[taught], genuine[taught], curves.held_by(seen))
     score = curves.taught(by).of_evidence(seen)
     session = Session(plan(score, rng), Answers(folder), "ann")
-    for _ in range(ASKED):
-        question = session.next()
-        assert question is not None
-        session.say(question, "same" if genuine[int(question.left[1:])] else "different")
+    asked = [q.pair for q in islice(session.ahead(), ASKED)]
+    session.say_all([(q, "same" if genuine[int(q[0][1:])] else "different") for q in asked])
     return session.drawn().precision(3), float(genuine[score >= 0].mean())
 
 

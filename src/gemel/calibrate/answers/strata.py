@@ -8,6 +8,7 @@ How questions are put, and where answers are kept, is not known here.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -26,6 +27,8 @@ OF_LOOK = 0.4
 """Share of the allowed error that a look may take; simulated, all looks together keep it."""
 OF_PRESENT = 0.75
 """Share of that for the present threshold and lower ones; the rest for higher ones."""
+MOST_NEEDED = 10_000
+"""Answers beyond which nobody is told how many are needed."""
 
 
 class Stratum(msgspec.Struct, frozen=True):
@@ -134,7 +137,7 @@ class Drawn:
         Returns:
             None where answers say that it is not reached, or nothing yet.
         """
-        error = (1 - confidence) * OF_LOOK * OF_PRESENT
+        error = _of_present(confidence)
         now = self.precision(self.present, 1 - 2 * error)
         if now is NOBODY or now.value < goal or not now.n_effective:
             return None
@@ -145,6 +148,38 @@ class Drawn:
             return None
         asked = float(len(self.stratum))
         return math.ceil(asked * (n / now.n_effective - 1))
+
+
+def needed(
+    strata: Sequence[Stratum],
+    present: int,
+    shares: Sequence[float],
+    rate: float,
+    goal: float,
+    confidence: float,
+) -> int | None:
+    """About how many questions prove a precision at the present threshold, before any is put.
+
+    Args:
+        strata: by falling score.
+        present: how many of them match.
+        shares: of the questions, of each stratum; questions that do not count are in none.
+        rate: share of genuine pairs that is expected among those that match, in each stratum.
+        goal: the precision.
+        confidence: of the proof.
+    Returns:
+        None where fewer are expected to be right, or nobody would answer so many.
+    """
+    error, n = _of_present(confidence), FIRST_LOOK
+    while rate >= goal and n <= MOST_NEEDED:
+        asked = [min(round(n * share), s.n) for s, share in zip(strata, shares, strict=True)]
+        genuine = [np.arange(a) < round(rate * a) for a in asked]
+        stratum = np.repeat(np.arange(len(asked)), asked)
+        drawn = Drawn(tuple(strata), present, stratum, np.concatenate(genuine))
+        if drawn.precision(present, 1 - 2 * error).low >= goal:
+            return n
+        n = math.ceil(1.1 * n)
+    return None
 
 
 def is_due(n: int, looked: int) -> bool:
@@ -158,6 +193,11 @@ def is_due(n: int, looked: int) -> bool:
     while math.ceil(at) <= looked:
         at *= BETWEEN_LOOKS
     return n >= math.ceil(at)
+
+
+def _of_present(confidence: float) -> float:
+    """The error that one look may take at the present threshold."""
+    return (1 - confidence) * OF_LOOK * OF_PRESENT
 
 
 def _moments(size: Float64, n: Float64, true: Float64) -> tuple[Float64, Float64, Float64]:

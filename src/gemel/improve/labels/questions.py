@@ -22,9 +22,11 @@ from gemel.decide.bands import matches
 from gemel.errors import DataError
 from gemel.files import write_whole
 from gemel.improve.comparison import compared_in, in_pairs, planned
-from gemel.improve.linking import decide, possible
+from gemel.improve.linking import Decided, decide, possible
 from gemel.improve.records import Compared
+from gemel.improve.result import false_links
 from gemel.release.release import EVIDENCE, Release
+from gemel.release.words.unproven import by_closeness
 from gemel.settings import EVERY, Links
 from gemel.tasks.sameness import floor
 
@@ -79,6 +81,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         questions: of each stratum, in the order in which they are asked.
         links: how many partners a record may have.
         n_links: pairs of each stratum that may be links; None: all.
+        n_false: matches, of those that count, that are expected to be false before anybody answers;
+            None where nothing tells.
     """
 
     format: int
@@ -92,6 +96,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[tuple[Question, ...], ...]
     links: Links = EVERY
     n_links: tuple[int, ...] | None = None
+    n_false: float | None = None
 
     @property
     def of_links(self) -> tuple[Stratum, ...]:
@@ -102,6 +107,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.replace(stratum, n=n)
             for stratum, n in zip(self.strata, self.n_links, strict=True)
         )
+
+    @property
+    def n_match(self) -> int:
+        """Pairs that match and may be links."""
+        return sum(stratum.n for stratum in self.of_links[: self.present])
 
     @property
     def has_shared(self) -> bool:
@@ -216,7 +226,16 @@ def _made(
         questions=tuple(questions),
         links=links,
         n_links=None if links == EVERY else tuple(n_links),
+        n_false=_n_false(release, compared, decided),
     )
+
+
+def _n_false(release: Release, compared: Compared, decided: Decided) -> float | None:
+    """How many matches are expected to be false; how close records are does not tell it."""
+    if EVIDENCE in release.manifest.files and by_closeness(release.evidence):
+        return None
+    found = false_links(release, decided.of_set, decided.judged, compared.n_pairs, decided.linked)
+    return found.expected
 
 
 def _floor(release: Release) -> float:

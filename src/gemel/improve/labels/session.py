@@ -17,7 +17,7 @@ import numpy as np
 
 from gemel.arrays import Int64, digest
 from gemel.calibrate.answers.known import Known
-from gemel.calibrate.answers.strata import Drawn, is_due
+from gemel.calibrate.answers.strata import Drawn, is_due, needed
 from gemel.improve.labels.answers import Answers, Said
 from gemel.improve.labels.questions import Pair, Plan, Question
 from gemel.improve.labels.teaching import Teaching
@@ -89,6 +89,25 @@ class Session:
         if self.teaching is None:
             return 0
         return len(self._place.keys() & self.answers.asked()) - len(self._drawn)
+
+    @property
+    def expected(self) -> float | None:
+        """The share of matches that is expected to be right before anybody answers, if any is."""
+        n_false, n_match = self.plan.n_false, self.plan.n_match
+        return None if n_false is None or not n_match else 1 - min(n_false / n_match, 1.0)
+
+    def needed(self) -> int | None:
+        """About how many questions drawn at random prove the goal, if that share is right."""
+        plan = self.plan
+        if self.expected is None:
+            return None
+        shares = [
+            share * links.n / pairs.n
+            for share, links, pairs in zip(plan.shares, plan.of_links, plan.strata, strict=True)
+        ]
+        return needed(
+            plan.of_links, plan.present, shares, self.expected, self.goal, self.confidence
+        )
 
     def next(self) -> Question | None:
         """The next question, first of all one that was taken back; None if there is none left."""

@@ -1,0 +1,116 @@
+"""What `gemel label` says: what is expected, what answers say so far, what a file left open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemel.errors import quoted
+from gemel.figures import number_of
+
+if TYPE_CHECKING:
+    from gemel.calibrate.answers.known import Known
+    from gemel.improve.labels.session import Session
+    from gemel.improve.labels.told import Taken
+
+EVERY = 10
+"""Answers after which it is said what is known."""
+
+
+def outlook(session: Session) -> str:
+    """What is expected of the matches before anybody answers, and what answers bring."""
+    from gemel.calibrate.answers.known import LEAST_ANSWERS
+    from gemel.improve.labels.session import TEACHING
+    from gemel.release.words.expected import about
+
+    found = number_of(session.plan.n_match, session.known().noun)
+    goal, rate, n = f"{100 * session.goal:g}", session.expected, session.needed()
+    if rate is None:
+        said = f"{found}; how many of them are right, answers tell"
+    elif rate < session.goal:
+        few = about(rate, 100)
+        said = f"{found}, of 100 by the estimate {few} right; answers tell, and try to prove {goal}"
+    else:
+        said = f"{found}, of 100 by the estimate {about(rate, 100)} right"
+        of = " drawn at random" if session.teaching else ""
+        said += f"; about {round(n, -1)} answers about pairs{of} prove {goal}" if n else ""
+    if session.teaching is None:
+        return said
+    return (
+        f"{said}. One question of {TEACHING + 1} is drawn so, the others teach: "
+        f"gemel train learns from {LEAST_ANSWERS} answers on"
+    )
+
+
+def in_words(known: Known) -> str:
+    """What is known, in a sentence or two."""
+    n, at = number_of(known.n_answers, "answer"), known.precision
+    if known.n_teaching:
+        n = (
+            f"{n} about pairs drawn at random, "
+            f"{number_of(known.n_teaching, 'that teaches', 'that teach')}"
+        )
+    if known.n_besides:
+        n += f" ({known.n_besides:,} more about pairs that are left out to link {known.links})"
+    if not at.n_effective:
+        return f"{n}; too few of each kind of pair to say anything yet"
+    said = f"{n}; {number_of(known.n_match, known.noun)}, of which {_share(at.low, at.high)} right"
+    goal = f"{100 * known.goal:g}"
+    if known.proven:
+        return f"{said}: at least {goal} is proven"
+    if known.missing is None:
+        if at.value < known.goal:
+            return f"{said}; {goal} is not reached at this threshold, as it looks"
+        return said
+    of = " at random" if known.n_teaching else ""
+    return f"{said}; about {max(EVERY, round(known.missing, -1))} more{of} prove {goal}"
+
+
+def _share(low: float, high: float) -> str:
+    """How many lie between two shares, rounded apart, with the verb.
+
+    Example:
+        >>> _share(0.917, 0.998), _share(0.999, 1.0), _share(1.0, 1.0)
+        ('between 91 and 100 % are', 'between 99 and 100 % are', 'all are')
+    """
+    least, most = math.floor(round(100 * low, 6)), math.ceil(round(100 * high, 6))
+    if least == most:
+        return "all are" if most == 100 else f"{most} % are"
+    return f"between {least} and {most} % are"
+
+
+def what_teaches(said: Mapping[tuple[str, str], bool], *, proves: bool) -> str:
+    """What `gemel train` makes of the answers so far, in words."""
+    from gemel.calibrate.answers.known import LEAST_ANSWERS, Taught
+
+    if Taught.of(said) is not None:
+        then = ", into a release that gemel label then asks about anew" if proves else ""
+        return f"next: gemel train learns from {number_of(len(said), 'answer')}{then}"
+    n = number_of(len(said), "answer teaches", "answers teach")
+    return (
+        f"{n} gemel train nothing yet: {LEAST_ANSWERS} are the least, "
+        "some of them same and some different"
+    )
+
+
+def of_file(taken: Taken, path: Path) -> Iterator[str]:
+    """What became of a file of answers, and what it leaves open."""
+    said = f"{path}: {number_of(taken.n_drawn, 'answer')} about pairs drawn at random"
+    if taken.n_again:
+        said += f", {taken.n_again:,} about pairs that others answered"
+    if taken.n_others:
+        other = number_of(taken.n_others, "other answer is", "other answers are")
+        said += f"; {other} taken to learn from"
+    yield said
+    if taken.n_left:
+        why = "not needed" if taken.proven else "left out by --limit"
+        yield f"{number_of(taken.n_left, 'more is', 'more are')} {why}"
+    if taken.lacks is not None:
+        pair = " and ".join(map(quoted, taken.lacks.pair))
+        yield (
+            f"it does not know {pair}, the next that are drawn at random: gemel label asks about "
+            "them. Pairs drawn later count from then on; without those that a file does not know, "
+            "matches would look better or worse than they are"
+        )
