@@ -61,6 +61,26 @@ class Pairing:
         genuine: Bool = identities[self.given[:, 0]] == identities[self.given[:, 1]]
         return genuine
 
+    def n_genuine(self, identities: Int64) -> int:
+        """How many of the pairs that are compared belong together.
+
+        Args:
+            identities: (n,) codes of the records, below 0 where unknown.
+        Example:
+            >>> codes = np.array([0, 0, 0, 1, 1])
+            >>> ALL.n_genuine(codes), Pairing(np.array([0, 0, 1, 0, 0])).n_genuine(codes)
+            (4, 2)
+        """
+        if self.given is not None:
+            return int(np.count_nonzero(self.is_genuine(identities)))
+        known = identities >= 0
+        codes, of = np.unique(identities[known], return_inverse=True)
+        if self.files is None:
+            size = np.bincount(of, minlength=len(codes))
+            return int((size * (size - 1) // 2).sum())
+        one, two = (np.bincount(of[self.files[known] == f], minlength=len(codes)) for f in (0, 1))
+        return int((one * two).sum())
+
     def take(self, idx: Int64) -> Pairing:
         """Among the records at these positions; a given pair stays if both of its records do."""
         if self.is_all:

@@ -96,8 +96,10 @@ def train(
     learns = None
     if half.enough is not None:
         # What is measured of the three stands for the fourth, so that all have to score alike.
-        several = [known(dataset.identities[s.train]) for s in (*parts.values(), seen)]
-        learns = all(map(half.enough, several))
+        several = [s.train for s in (*parts.values(), seen)]
+        learns = all(
+            half.enough(known(dataset.identities[at]), dataset.pairing.take(at)) for at in several
+        )
         half = half if learns else replace(half, comparator=towers.cosine)
     task = _Task(dataset, splits, seen, half, settings, learns=learns)
     for side, part in parts.items():

@@ -182,7 +182,8 @@ def test_crossed_encoders_score_alike_whoever_has_pairs_enough(tmp_path: Path) -
     rows, who = people(round(3 * 1.7 * learned.MIN_GENUINE))
     dataset = from_rows(rows, identities=who)
     splits = crossed.thirds(dataset)
-    assert learned.enough(dataset.identities[crossed.everything(dataset, splits).train])
+    seen = crossed.everything(dataset, splits).train
+    assert learned.enough(dataset.identities[seen], dataset.pairing.take(seen))
     run = train(dataset, splits, TrainSettings(max_epochs=1), tmp_path)
     runs = [run, *(run.unseen(side, dataset) for side in splits.sides())]
     assert len({type(comparators.load(one.encoder)) for one in runs}) == 1

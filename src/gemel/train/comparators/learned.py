@@ -16,10 +16,9 @@ MIN_GENUINE = 10
 2026-11-30)."""
 
 
-def enough(identities: Int64) -> bool:
-    """Whether there are genuine pairs enough to learn from."""
-    counts = np.unique(identities, return_counts=True)[1]
-    return int((counts * (counts - 1) // 2).sum()) >= MIN_GENUINE
+def enough(identities: Int64, pairing: Pairing = ALL) -> bool:
+    """Whether there are genuine pairs enough to learn from, among those that are compared."""
+    return pairing.n_genuine(identities) >= MIN_GENUINE
 
 
 def fit(

@@ -205,7 +205,8 @@ class Trainable:
         aim: adds to the loss.
         judge_views: dev consists of its records and one view of each, instead of records alone.
         comparator: fits what scores.
-        enough: whether identities have genuine pairs enough for it, or it is the cosine; None: any.
+        enough: whether the pairs that are compared hold genuine ones enough for it, or it is the
+            cosine; None: always.
         mix: makes new identities of a batch of old ones, or None.
         unlabelled: tells of records without labels.
         defaults: of the settings.
@@ -226,7 +227,7 @@ class Trainable:
     aim: Aim = plain
     judge_views: bool = False
     comparator: FitComparator = cosine
-    enough: Callable[[Int64], bool] | None = None
+    enough: Callable[[Int64, Pairing], bool] | None = None
     mix: Mix | None = None
     defaults: Defaults = field(default_factory=Defaults)
     sized: FitSized | None = None

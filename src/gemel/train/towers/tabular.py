@@ -277,7 +277,7 @@ def _comparator(
     pairing: Pairing,
 ) -> Comparator:
     """Fitted on the records and on one view of each; the cosine if genuine pairs are few."""
-    if not learned.enough(identities):
+    if not learned.enough(identities, pairing):
         return Cosine()
     tower = _row_tower(tower)
     varied = views(arrays, np.random.default_rng(seed))
