@@ -48,6 +48,7 @@ from gemel.release.evidence.schema import (
     Validity,
 )
 from gemel.release.make.decide import Decided
+from gemel.release.words.in_part import in_part
 
 TIMED_RECORDS = 2000
 N_SINGLE = 200
@@ -108,7 +109,7 @@ def measured(
         timing=timing,
         file_bytes={},
         classes=classes.measure(eval, decided.classes, confidence=sure, seed=seed),
-        notes=_notes(decided, eval),
+        notes=_notes(decided, eval, origin.dataset),
         categories=_by_category(eval, goals, chosen.threshold),
         stability=stability(dev.scores, eval.scores, target, chosen, seed=seed),
         searches=beyond_pairs.searches_by_size(eval, policy, sure),
@@ -162,12 +163,14 @@ def _points(
     return tuple(table)
 
 
-def _notes(decided: Decided, eval: Part) -> tuple[str, ...]:
+def _notes(decided: Decided, eval: Part, dataset: Dataset) -> tuple[str, ...]:
     """What a reader of thresholds and curves has to know."""
     dev, cohort = decided.dev, decided.goals.cohort
     both = ("dev", dev), ("eval", eval)
     notes = [f"{n}: {p.scores.note}" for n, p in both if p.scores.note]
     notes += [f"{n}: {said}" for n, p in both if (said := _heavy(p.scores))]
+    if dataset.pairing.is_all and (partly := in_part(decided.goals, dataset.identities)):
+        notes.append(partly)
     if dev.joined:
         notes.append(f"{crossed.IN_WORDS}; {crossed.ASSUMED}")
     if dev.levelled is not None:
