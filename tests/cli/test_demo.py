@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.programs import fetching
 
 from gemel.cli import demo, demo_records
 from gemel.data.records import from_rows, read
@@ -94,10 +95,8 @@ def test_records_written_and_read_again_are_the_same(tmp_path: Path) -> None:
 def test_the_real_records_in_a_reduced_size(
     tmp_path: Path, gemel: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    try:
+    with fetching():
         rldata10000(tmp_path / "demo" / "cache")
-    except Exception as e:
-        pytest.skip(f"the records cannot be fetched here: {e}")
     monkeypatch.chdir(tmp_path)
     words = ["demo", "--folder", "demo", "--rows", "400", "--port", "0", "--no-serve"]
     said = gemel(*words)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.programs import fetching
 
 from gemel.cli import demo, example
 from gemel.cli.project import Project
@@ -29,12 +30,8 @@ EXAMPLES = {e.name: e for e in example.examples()}
 
 
 def fetched(name: str, folder: Path) -> Project:
-    try:
+    with fetching():
         return EXAMPLES[name].prepare(folder, ROWS[name], {})
-    except DataError as e:
-        if "cannot fetch" in str(e) or "there is no npm" in str(e):
-            pytest.skip(f"the records cannot be fetched here: {e}")
-        raise
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))

@@ -57,6 +57,13 @@ def test_every_link_leads_somewhere(path: Path) -> None:
             assert (path.parent / target.split("#")[0]).exists(), f"{path.name}: {target}"
 
 
+def test_commands_and_links_are_found_in_pages() -> None:
+    """Else the two tests above would look at nothing."""
+    texts = [path.read_text() for path in PAGES]
+    assert sum(len(commands_in(text)) for text in texts) > 200
+    assert sum(len(re.findall(r"\]\(([^)\s]+)\)", text)) for text in texts) > 100
+
+
 def test_every_make_target_in_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text(), flags=re.M))

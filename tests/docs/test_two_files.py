@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.programs import fetching
 
 from gemel.cli.main import run
 from gemel.config import Config
-from gemel.errors import DataError
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "two-files.md"
 
@@ -23,10 +23,8 @@ def test_the_commands_of_the_page_link_the_files_it_fetches(
     (commands,) = re.findall(r"```sh\n(.*?)```", text, flags=re.S)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GEMEL__TRAIN__MAX_EPOCHS", "2")
-    try:
+    with fetching():
         exec(compile(code, PAGE.name, "exec"), {})
-    except DataError as e:
-        pytest.skip(f"the files cannot be fetched here: {e}")
     lines = commands.splitlines()
     assert len(lines) <= 6, "from two files to links in six commands"
     for line in lines:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.programs import fetching
 
 from gemel.cli.main import run
-from gemel.errors import DataError
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "without-labels.md"
 
@@ -21,10 +21,8 @@ def test_the_commands_of_the_page_find_the_duplicates_of_the_file_it_fetches(
     (commands,) = re.findall(r"```sh\n(.*?)```", text, flags=re.S)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GEMEL__TRAIN__MAX_EPOCHS", "2")
-    try:
+    with fetching():
         exec(compile(code, PAGE.name, "exec"), {})
-    except DataError as e:
-        pytest.skip(f"the file cannot be fetched here: {e}")
     said = ""
     for line in commands.splitlines():
         assert run(shlex.split(line)[1:]) == 0, (line, capsys.readouterr().err)

@@ -147,7 +147,8 @@ def test_what_is_no_project_is_not_found(town: Town) -> None:
 def test_one_that_cannot_be_served_says_why_and_leaves_the_others(town: Town) -> None:
     reply = town.ask("bare", "/v1/release")
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
-    assert "gemel release" in reply.json()["hint"] or reply.json()["detail"]
+    assert reply.json()["detail"] == "no release is stable"
+    assert "gemel train" in reply.json()["hint"]
     assert town.ask("one", "/v1/release").status_code == 200
     with pytest.raises(ConfigError, match="no such folder"):
         project = Project.open(town.folder / "projects/two/gemel.toml", ["serve.projects=nowhere"])

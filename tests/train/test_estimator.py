@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -152,12 +153,11 @@ def test_a_release_of_it_decides_as_it_does_and_is_served(split, fitted, tmp_pat
 
 
 def test_features_keep_their_names_in_a_release(tmp_path: Path, split) -> None:
-    polars = pytest.importorskip("polars")
     x, y, new, of_new = split
     names = [f"m{i}" for i in range(16)]
-    frame = polars.DataFrame(dict(zip(names, x.T, strict=True)))
+    frame = pl.DataFrame(dict(zip(names, x.T, strict=True)))
     model = SiameseEstimator(max_epochs=1).fit(frame, y)
-    both = polars.concat([frame, polars.DataFrame(dict(zip(names, new.T, strict=True)))])
+    both = pl.concat([frame, pl.DataFrame(dict(zip(names, new.T, strict=True)))])
     goals = gemel.Goals(verify=gemel.Target(kind="eer"))
     release = model.to_release(tmp_path / "r", both, np.concatenate([y, of_new]), goals=goals)
     assert [name for name, _ in release.evidence.data.fields] == names

@@ -389,7 +389,9 @@ def test_the_contents_name_every_section_and_digests_come_last(html: str) -> Non
 
 def test_no_chart_has_small_text_on_a_phone(html: str) -> None:
     phone = 358
-    for chart in re.findall(r"<figure><svg.*?</svg>", html, re.DOTALL):
+    charts = re.findall(r"<figure><svg.*?</svg>", html, re.DOTALL)
+    assert len(charts) > 5
+    for chart in charts:
         width = float(re.search(r'viewBox="0 0 ([\d.]+)', chart)[1])  # type: ignore[index]
         sizes = [float(size) for size in re.findall(r"font(?:-size)?: ([\d.]+)px", chart)]
         assert sizes and min(sizes) * phone / width >= 9
