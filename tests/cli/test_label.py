@@ -34,6 +34,7 @@ def test_keys_are_answers_and_it_goes_on_where_it_was(
     assert [x["said"] for x in lines].count("same") == 11
     assert [x["said"] for x in lines][1:3] == ["same", "withdrawn"]
     assert {x["by"] for x in lines} == {"ann"}
+    assert not list(LABELS.glob("work-*")), "embeddings of all records"
     rows = list(csv.DictReader((LABELS / "pairs.csv").read_text().splitlines()))
     assert len(rows) == 10 and set(rows[0]) == {"left", "right", "same"}
     monkeypatch.setattr("sys.stdin", io.StringIO("y"))

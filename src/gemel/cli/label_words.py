@@ -89,6 +89,9 @@ def what_teaches(said: Mapping[tuple[str, str], bool], *, proves: bool) -> str:
         then = ", into a release that gemel label then asks about anew" if proves else ""
         return f"next: gemel train learns from {number_of(len(said), 'answer')}{then}"
     n = number_of(len(said), "answer teaches", "answers teach")
+    if len(said) >= LEAST_ANSWERS:
+        kind, other = ("same", "different") if all(said.values()) else ("different", "same")
+        return f"{n} gemel train nothing, as all say {kind}: it takes some that say {other}"
     return (
         f"{n} gemel train nothing yet: {LEAST_ANSWERS} are the least, "
         "some of them same and some different"

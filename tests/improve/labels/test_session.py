@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.improve.labels.asked import PLAN, N, teaching
 
-from gemel.cli.label_words import in_words, outlook
+from gemel.cli.label_words import in_words, outlook, what_teaches
 from gemel.errors import DataError
 from gemel.improve.labels.answers import Answers
 from gemel.improve.labels.questions import Question
@@ -181,3 +181,13 @@ def test_before_answers_it_says_what_is_expected_and_how_many_prove_it(tmp_path:
     assert outlook(session(None)) == "400 matches; how many of them are right, answers tell"
     teaches = Session(good.plan, Answers(tmp_path / "new"), "ann", teaching=teaching())
     assert "answers about pairs drawn at random prove 95. One question of 3" in outlook(teaches)
+
+
+def test_answers_of_one_kind_are_said_to_teach_nothing() -> None:
+    many = {(f"a{i}", f"b{i}"): True for i in range(3000)}
+    words = what_teaches(many, proves=True)
+    assert words == (
+        "3,000 answers teach gemel train nothing, as all say same: it takes some that say different"
+    )
+    assert "20 are the least" in what_teaches(dict(list(many.items())[:19]), proves=True)
+    assert "learns from 3,001 answers" in what_teaches({**many, ("x", "y"): False}, proves=True)

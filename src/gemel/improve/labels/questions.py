@@ -9,6 +9,7 @@ teaches most, certifies as well as the rest.
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def plan(
     Args:
         release: scores and decides.
         dataset: the records.
-        folder: of plans and unfinished work.
+        folder: of plans and unfinished work, which goes on when it was stopped.
         other: a second data set; then pairs across the two are asked about.
         links: of two data sets, how many partners a record may have.
         seed: of the random orders.
@@ -157,13 +158,13 @@ def plan(
     if links != EVERY:
         named["links"] = links
     name = digest(canonical_json(named))[:12]
-    path = folder / f"plan-{name}.json"
-    if path.is_file():
-        return msgspec.json.decode(path.read_bytes(), type=Plan)
-    made = _made(release, compared, folder / f"work-{name}", data, links, seed, progress)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, msgspec.json.encode(made))
-    return made
+    path, work = folder / f"plan-{name}.json", folder / f"work-{name}"
+    if not path.is_file():
+        made = _made(release, compared, work, data, links, seed, progress)
+        write_whole(path, msgspec.json.encode(made))
+    # All embeddings are in there; it may be left by a run that was killed just now.
+    shutil.rmtree(work, ignore_errors=True)
+    return msgspec.json.decode(path.read_bytes(), type=Plan)
 
 
 def _made(
