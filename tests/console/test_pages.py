@@ -151,6 +151,29 @@ def test_a_browser_reads_a_file_as_it_comes(tmp_path: Path) -> None:
     ]
 
 
+def test_a_browser_says_what_is_not_known_and_no_figure_instead(tmp_path: Path) -> None:
+    """The head of the page shows the figures as the service words them."""
+    script = (files("gemel.console") / "page.js").read_text().removesuffix("start();\n")
+    ids = "".join(f"<p id={id}></p>" for id in ("name", "about", "ids", "promise", "search"))
+    given = [
+        ["right matches (precision)", "99 %", "96 to 100 %"],
+        ["missed pairs", "not known", ""],
+    ]
+    live = {"name": "", "release": "0" * 64, "space": "1" * 64, "created": "2026-11-30"}
+    live |= {"records": None, "operating_points": {"figures": given, "sentence": "So."}}
+    (tmp_path / "page.html").write_text(
+        f"{ids}<dl id=facts></dl><script>{script}\nlive = {json.dumps(live)}; showRelease();"
+        "</script>",
+        encoding="utf-8",
+    )
+    page = dumped((tmp_path / "page.html").as_uri(), tmp_path / "profile")
+    facts = page.split('<dl id="facts">')[1].split("</dl>")[0]
+    assert re.findall(r"<dt[^>]*>([^<]+)</dt><dd[^>]*>([^<]+)", facts) == [
+        ("Right matches (precision)", "99 % "),
+        ("Missed pairs", "not known"),
+    ]
+
+
 def test_a_browser_shows_the_routes(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/console/api.html", tmp_path)
     routes = httpx.get(f"{url}/openapi.json").json()["paths"]

@@ -15,7 +15,6 @@ from gemel.cli.project import Project
 from gemel.figures import number_of, rounded_up
 
 if TYPE_CHECKING:
-    from gemel.calibrate.rates.operating_point import OperatingPoint
     from gemel.release.evidence.schema import Evidence
     from gemel.release.gates import GateReport
     from gemel.release.moves import Move
@@ -289,7 +288,6 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         expires += ": expired, calibrate again"
     promise = "promise", f"eval contradicts it: {broken}" if broken else "eval agrees"
     provable = "smallest FMR provable", rounded_up(evidence.smallest_fmr, 3)
-    by = "on eval" if evidence.labelled is None else "by answers"
     lines = [
         ("release", release.id),
         *([("evidence", f"{MARK}: {WHY}")] if evidence.is_estimated else []),
@@ -301,7 +299,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("goal", evidence.target.kind),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),
-        *(_estimates(evidence) if evidence.is_estimated else _rates(seen, by)),
+        *(_estimates(evidence) if evidence.is_estimated else _rates(evidence)),
         *([] if evidence.unproven else [promise, provable]),
         ("valid until", expires),
     ]
@@ -315,12 +313,17 @@ def summary(release: Release) -> list[tuple[str, Any]]:
     return lines
 
 
-def _rates(seen: OperatingPoint, by: str) -> list[tuple[str, Any]]:
+def _rates(evidence: Evidence) -> list[tuple[str, Any]]:
+    from gemel.release.words.tiles import UNKNOWN
+
+    seen, known = evidence.eval, evidence.labelled
+    by = "on eval" if known is None else "by answers"
+    open_ = known is not None and not known.tells_missed
     return [
         (f"FMR {by}", seen.fmr.span(4)),
-        (f"FNMR {by}", seen.fnmr.span(4)),
+        (f"FNMR {by}", UNKNOWN if open_ else seen.fnmr.span(4)),
         (f"precision {by}", seen.precision.span(4)),
-        (f"F1 {by}", seen.f1.span(4)),
+        (f"F1 {by}", UNKNOWN if open_ else seen.f1.span(4)),
     ]
 
 

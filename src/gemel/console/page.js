@@ -540,10 +540,10 @@ async function pair() {
   return [one, others.length ? others[nextExample % others.length] : take()];
 }
 
-function fact(name, value, range) {
+function fact(name, value, of) {
   const text = make("dd", "", value);
-  if (range) text.append(" ", make("small", "", `${percent(range.low)} to ${percent(range.high)}`));
-  return make("div", "", make("dt", "", name), text);
+  if (of) text.append(" ", make("small", "", of));
+  return make("div", "", make("dt", "", name[0].toUpperCase() + name.slice(1)), text);
 }
 
 function showRelease() {
@@ -551,16 +551,8 @@ function showRelease() {
   document.title = `${live.name || "gemel"} · ${live.release.slice(0, 12)}`;
   byId("about").textContent = `release ${live.release.slice(0, 12)} · ${live.created.slice(0, 10)}`;
   byId("ids").textContent = `space ${live.space.slice(0, 12)}`;
-  const facts = [];
-  const { eval: point, use, sentence: promise } = live.operating_points || {};
-  if (point) {
-    const oneToOne = use && use.kind === "verify";
-    facts.push(
-      oneToOne ? fact("False matches", percent(point.fmr.value), point.fmr)
-        : fact("Right matches", percent(point.precision.value), point.precision),
-      fact("Missed pairs", percent(point.fnmr.value), point.fnmr),
-    );
-  }
+  const { figures, sentence: promise } = live.operating_points || {};
+  const facts = (figures || []).map((figure) => fact(...figure));
   byId("promise").hidden = !promise;
   byId("promise").textContent = promise || "";
   if (live.records !== null) facts.push(fact("Gallery", live.records.toLocaleString("en")));

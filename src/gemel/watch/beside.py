@@ -11,8 +11,8 @@ from gemel.release.compare.compare import Comparison
 from gemel.release.compare.flips import Example
 from gemel.release.evidence.schema import Mistake
 from gemel.release.release import Release
+from gemel.release.words import tiles
 from gemel.release.words.sentence import sentence
-from gemel.watch import tiles
 from gemel.watch.charts import rates
 from gemel.watch.pages import pair, template
 

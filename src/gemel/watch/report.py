@@ -15,13 +15,13 @@ from gemel.calibrate.rates.by_category import Cell, Row
 from gemel.encode import modality
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
+from gemel.release.words import tiles
 from gemel.release.words.card import card
 from gemel.release.words.shrunk import sentence
 from gemel.watch import (
     html,
     sections,
     slider,
-    tiles,
     training,
 )
 from gemel.watch.charts import epochs, groups, probability, rates, search

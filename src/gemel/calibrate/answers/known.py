@@ -20,6 +20,9 @@ from gemel.settings import EVERY, Links
 LEAST_ANSWERS = 20
 """Fewer teach nothing yet."""
 
+LEAST_RECALL = 0.05
+"""A lower limit of the share that is found which is below it tells people nothing."""
+
 NO_MATCH = 1e-6
 """So small a part of one match is none: it comes of rounding."""
 
@@ -88,6 +91,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     n_teaching: int = 0
     links: Links = EVERY
     n_besides: int = 0
+
+    @property
+    def tells_missed(self) -> bool:
+        """Whether the answers say anything of how many pairs are found, and how many missed."""
+        return self.recall.low >= LEAST_RECALL
 
     @property
     def noun(self) -> str:

@@ -12,8 +12,7 @@ MARK = "unproven"
 """One word for tables."""
 HEADLINE = "Unproven: an estimate without labels"
 PROVEN = "Proven by people's answers about pairs"
-FEW = 5
-"""Of 100: a lower limit below it tells people nothing."""
+MISSED_UNKNOWN = "how many of the pairs that belong together are missed is not known"
 WHY = "nothing says which records belong together, so nothing is measured: all rates are estimates"
 WARNING = "unproven release: its threshold and probabilities are estimated, not measured"
 
@@ -29,8 +28,7 @@ def sentence(evidence: Evidence) -> str:
     known, at = evidence.labelled, evidence.eval
     if known is not None:
         found = f"about {round(100 * known.recall.value)} of 100 that belong together are found"
-        missed = f"; {found}" if math.floor(100 * known.recall.low) >= FEW else ""
-        return f"{proven(known)}{missed}."
+        return f"{proven(known)}; {found if known.tells_missed else MISSED_UNKNOWN}."
     right, found = _about(at.precision.value), _about(at.recall.value)
     taught, pairs, rests = evidence.taught, "pairs that belong together", "how records agree"
     if by_closeness(evidence):
@@ -85,8 +83,8 @@ def answered(known: Known) -> str:
     missed = (
         f"of 100 pairs that belong together, of those that were looked for, at least {least} are "
         f"found and probably {_about(known.recall.value)}"
-        if least >= FEW
-        else "how many of the pairs that belong together are missed is not known by these answers"
+        if known.tells_missed
+        else f"{MISSED_UNKNOWN} by these answers"
     )
     return (
         f"{_of_100(known)} at least {100 * known.goal:g} are right, with {sure} confidence, by "

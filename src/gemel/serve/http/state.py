@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
 from gemel.errors import LedgerUnavailable, NotFound, Overloaded
+from gemel.release.words import tiles
 from gemel.release.words.sentence import sentence
 from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.http.intake import Intake
@@ -124,5 +125,9 @@ def _operating_points(live: Live) -> Any:
         return None
     names = ("dev", "eval", "smallest_fmr", "searches", "validity", "categories")
     facts = {name: getattr(evidence, name) for name in names}
-    said = {"sentence": sentence(evidence), "use": evidence.goals.use}
+    said = {
+        "sentence": sentence(evidence),
+        "use": evidence.goals.use,
+        "figures": tiles.brief(evidence),
+    }
     return msgspec.to_builtins(facts | said)

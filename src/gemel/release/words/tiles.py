@@ -1,0 +1,78 @@
+"""The key figures of a release, for the top of a report and of the service's page.
+
+By use where labels measured them; else what answers tell, or what is expected, and marked as such.
+"""
+
+from __future__ import annotations
+
+from gemel import figures
+from gemel.calibrate.goals.use import MEASURES
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.release.evidence.schema import Evidence
+from gemel.release.words.unproven import by_closeness
+
+Tile = tuple[str, str, str]
+"""What it is, the figure, and its interval or what it is of."""
+RIGHT, MISSED = "right matches (precision)", "missed pairs"
+NAMES = {
+    "f1": "F1",
+    "precision": RIGHT,
+    "recall": "found pairs (recall)",
+    "fmr": "false match rate",
+    "fnmr": MISSED,
+}
+UNKNOWN = "not known"
+ESTIMATED = "estimated, not measured"
+
+
+def tiles(evidence: Evidence) -> list[Tile]:
+    """The figures at the threshold of the release, by use: of eval, by answers, or expected."""
+    if evidence.unproven:
+        return _without_labels(evidence)
+    use, at = evidence.goals.use, evidence.eval
+    found = [_tile(NAMES[m], getattr(at, m)) for m in MEASURES[use.kind if use else None]]
+    if use is None or use.kind == "duplicates":
+        found.append(_one_in("false match rate", at.fmr))
+    if use is None or use.kind == "search":
+        seen = evidence.candidates[0].retrieval
+        first = figures.share(seen.recall_at_k[1])
+        found.append(("recall at 1", first, f"of {figures.number_of(seen.n_queries, 'search')}"))
+    if use is not None and use.kind == "search" and evidence.galleries:
+        largest = evidence.galleries[-1]
+        found.append(_tile(f"strangers matched among {largest.gallery_size:,}", largest.fpir))
+    return found
+
+
+def brief(evidence: Evidence) -> list[Tile]:
+    """The two figures that say most: of matches, and of what is missed."""
+    if evidence.unproven:
+        return _without_labels(evidence)
+    use, at = evidence.goals.use, evidence.eval
+    one_to_one = use is not None and use.kind == "verify"
+    first = _tile("false matches", at.fmr) if one_to_one else _tile("right matches", at.precision)
+    return [first, _tile(MISSED, at.fnmr)]
+
+
+def _without_labels(evidence: Evidence) -> list[Tile]:
+    known, at = evidence.labelled, evidence.eval
+    if known is not None:
+        missed = _tile(MISSED, at.fnmr)
+        unknown = MISSED, UNKNOWN, "these answers do not tell"
+        return [_tile(RIGHT, at.precision), missed if known.tells_missed else unknown]
+    names = RIGHT, MISSED
+    if by_closeness(evidence):
+        names = "closer than strangers come by chance", "missed variants of one record"
+    shares = (f"about {figures.share(rate, 2)}" for rate in (at.precision.value, at.fnmr.value))
+    return [(name, share, ESTIMATED) for name, share in zip(names, shares, strict=True)]
+
+
+def _tile(name: str, e: Estimate) -> Tile:
+    if name == NAMES["fmr"]:
+        return _one_in(name, e)
+    value, low, high = figures.known(e.value, e.low, e.high)
+    return name, f"{value}\N{NO-BREAK SPACE}%", f"{low} to {high}\N{NO-BREAK SPACE}%"
+
+
+def _one_in(name: str, e: Estimate) -> Tile:
+    _, low, high = figures.known(e.value, e.low, e.high)
+    return name, figures.one_in(e.value), f"{low} to {high}\N{NO-BREAK SPACE}%"
