@@ -136,7 +136,7 @@ def _columns(draft: Draft, path: Path, other: Path | None) -> None:
         draft.columns = tuple(frame.columns)
         data = draft.given.data
         is_said = data.kind == "rows" or data.identity is not None or data.pairs is not None
-        pairs = None if is_said else pairs_of_records(frame)
+        pairs = None if is_said else pairs_of_records(frame, asked=data.kind == "pairs")
         if pairs is not None and draft.settings["data.kind"] in ("rows", "pairs"):
             draft.settings["data.kind"] = "pairs"
             _of_pairs(draft, pairs)
@@ -157,7 +157,8 @@ def _of_pairs(draft: Draft, pairs: PairColumns) -> None:
     answer = f"{pairs.same!r} says whether they are the same" if pairs.same else "all are the same"
     if pairs.negative is not None:
         answer = f"the first belongs to the second, and not to {pairs.negative!r}"
-    draft.notes.append(f"pairs: columns {pairs.left!r} and {pairs.right!r}; {answer}")
+    rows = "" if "data.kind" in draft.known or draft.given.data.pairs else "; if not, --kind rows"
+    draft.notes.append(f"pairs: columns {pairs.left!r} and {pairs.right!r}; {answer}{rows}")
     if pairs.same_from is not None and draft.propose("data.same_from", pairs.same_from):
         draft.notes.append(
             f"{pairs.same!r} holds grades: from {pairs.same_from:g} on two count as the same; "

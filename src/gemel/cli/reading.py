@@ -28,7 +28,7 @@ def read(config: Config, release: Release | None = None) -> Dataset:
 
     data, pairs = config.data, _pairs(config)
     pair_columns = PairColumns(
-        data.left, data.right, data.same, data.same_from, data.negative or None
+        data.left, data.right, data.same, data.same_from, data.negative or None, data.same_is
     )
     if data.separator and (not data.identity or pairs is not None or config.other.path):
         what = "data.identity names no column" if not data.identity else "pairs give identities"

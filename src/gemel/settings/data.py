@@ -70,6 +70,13 @@ class DataSettings(Settings, frozen=True):
         float | None,
         Meta(description="Grade from which on two are the same, where that column holds grades"),
     ] = None
+    same_is: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What stands in that column where they are the same, if it is none of the "
+            "words that are known (yes, match, gleich...); all else means different"
+        ),
+    ] = ()
     negative: Annotated[
         str | None,
         Meta(

@@ -41,6 +41,14 @@ YES = ["1", "0"] * 20
         ({"Left": TEXT, "Right": TEXT, "SAME": YES}, PairColumns("Left", "Right", "SAME")),
         ({"query": TEXT, "Positive": TEXT[::-1], "Negative": TEXT, "n": YES},
          PairColumns("query", "Positive", "", negative="Negative")),
+        ({"a": TEXT, "b": TEXT, "same": ["J", "N"] * 20}, PairColumns("a", "b", "same")),
+        ({"a": TEXT, "b": TEXT, "what": ["match", "kein match"] * 20},
+         PairColumns("a", "b", "what")),
+        ({"q1": TEXT, "q2": TEXT, "dup": ["yes"] * 40}, PairColumns("q1", "q2", "dup")),
+        ({"q1": TEXT, "q2": TEXT, "dup": ["perhaps"] * 40}, PairColumns("q1", "q2", "dup")),
+        ({"q1": TEXT, "q2": TEXT, "so": ["jo", "nix"] * 20}, PairColumns("q1", "q2", "so")),
+        ({"name1": TEXT, "name2": TEXT, "land": ["DE"] * 40}, None),
+        ({"title": TEXT, "text": TEXT, "label": ["spam", "ham"] * 20}, None),
         ({"name": TEXT, "city": TEXT, "active": YES}, None),
         ({"name": TEXT, "city": TEXT, "born": ["1980"] * 40}, None),
         ({"name1": TEXT, "name2": TEXT, "street": TEXT, "vip": YES}, None),
@@ -54,9 +62,20 @@ def test_pairs_are_recognised(table: dict[str, list[str]], expected: PairColumns
         assert found == expected
 
 
+def test_who_says_that_it_is_a_table_of_pairs_is_believed() -> None:
+    glosses = pl.DataFrame({"gloss": TEXT, "definition": TEXT[::-1]})
+    assert pairs_of_records(glosses) is None
+    assert pairs_of_records(glosses, asked=True) == PairColumns("gloss", "definition", "")
+    judged = glosses.with_columns(so=pl.Series(["jo", "nix"] * 20))
+    assert pairs_of_records(judged, asked=True) == PairColumns("gloss", "definition", "so")
+
+
 def test_columns_of_ids_are_found_by_the_ids_they_hold() -> None:
     pairs = pl.DataFrame({"note": ["x", "y"], "s": ["9", "8"], "c": ["1", "2"], "ok": YES[:2]})
     assert pairs_of_ids(pairs, {"1", "2"}, {"8", "9"}) == PairColumns("c", "s", "ok")
+    judged = pairs.rename({"ok": "match"}).with_columns(match=pl.Series(["jo", "nix"]))
+    judged = pl.concat([judged, judged])
+    assert pairs_of_ids(judged, {"1", "2"}, {"8", "9"}) == PairColumns("c", "s", "match")
     assert pairs_of_ids(pairs.drop("ok"), {"1", "2"}, {"8", "9"}) == PairColumns("c", "s", "")
     assert pairs_of_ids(pairs, {"a"}, {"b"}) is None
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gemel.data import records
 from gemel.data.sources import pairs
-from gemel.data.sources.pairs import ANSWERS
+from gemel.data.sources.formats.answers import IN_WORDS as ANSWERS
 from gemel.errors import DataError
 
 RECORDS = "id,name\n" + "\n".join(f"{c},name {c}" for c in "abcdefgh") + "\n"
@@ -63,6 +63,17 @@ def test_answers_in_words_and_headers_in_capitals_are_read(tmp_path: Path) -> No
     text = "Left,Right,Same\na b,a c,yes\na b,d,No\n"
     data = records.read(write(tmp_path / "p.csv", text))
     assert groups(data) == {"1": "a b", "2": "a b", "3": "d"}
+
+
+def test_words_that_are_not_known_are_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", "left,right,same\na b,a c,Jo!\na b,a d,nix\n")
+    with pytest.raises(DataError, match="'Jo!' and 'nix', and nothing says which of them") as e:
+        records.read(path)
+    assert "data.same_is" in e.value.hint
+    named = pairs.PairColumns(same_is=("jo!",))
+    assert groups(records.read(path, pair_columns=named)) == {"1": "a b", "2": "a b", "3": "a d"}
+    with pytest.raises(DataError, match="and never what"):
+        records.read(path, pair_columns=pairs.PairColumns(same_is=("joo",)))
 
 
 def test_grades_and_ids_that_lost_their_zeros_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from gemel.data.numbers import parse
 from gemel.data.proposals import labels
 from gemel.data.schema import as_strings
-from gemel.data.sources.pairs import PairColumns, are_pairs, is_answer
+from gemel.data.sources.formats import answers
+from gemel.data.sources.pairs import PairColumns, are_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,35 +40,59 @@ RECORD_ID = "record_id"
 _MARKS = (("1", "2"), ("a", "b"), ("left", "right"), ("first", "second"), ("l", "r"), ("x", "y"))
 
 
-def pairs_of_records(frame: pl.DataFrame) -> PairColumns | None:
+def pairs_of_records(frame: pl.DataFrame, *, asked: bool = False) -> PairColumns | None:
     """The columns of two records and of the answer in a table of pairs; None: it seems to be none.
 
     Two columns that differ in a mark (question1, question2), or the only two texts; and a column of
-    answers (yes and no, 1 and 0, or grades) that is called like one, or is the only other. An index
-    (see `labels.index_of`) is none of them.
+    answers (yes and no, 1 and 0, or grades) that is called like one, or is the only other. Beside
+    columns that differ in a mark it may hold words that are not known, which reading then says, or
+    one answer for all. An index (see `labels.index_of`) is none of them.
+
+    Args:
+        frame: the table.
+        asked: somebody said that it is one of pairs; without an answer, all are the same.
     """
     frame = _indexed(frame)
     if are_pairs(frame.columns):
         lower = {c.strip().lower(): c for c in frame.columns}
         same = lower["same"]
         return PairColumns(lower["left"], lower["right"], same, grade_of(frame[same]))
-    texts = [c for c in frame.columns if _is_text(frame[c]) and not _is_id(c)]
+    texts = [
+        c for c in frame.columns if _is_text(frame[c]) and not _is_id(c) and not _words(frame[c])
+    ]
     if triplets := _triplets(texts):
         return triplets
     marked = next(((a, b) for a, b in combinations(texts, 2) if _differ_in_a_mark(a, b)), None)
-    ends = marked or (tuple(texts) if len(texts) == 2 else None)
+    ends = marked or (tuple(texts[:2]) if len(texts) == 2 or (asked and len(texts) > 2) else None)
     if ends is None:
         return None
     others = [c for c in frame.columns if c not in ends and not _is_id(c)]
-    answers = [c for c in others if _is_answer(frame[c])]
-    called = [c for c in answers if c.strip().lower() in ANSWERS]
-    if called:
-        same = called[0]
-    elif marked and len(others) == len(answers) == 1:
-        same = answers[0]
-    else:
+    answer = _answer_among(frame.select(others), surely=asked or marked is not None)
+    if answer is not None:
+        return PairColumns(ends[0], ends[1], answer, grade_of(frame[answer]))
+    return PairColumns(ends[0], ends[1], "same" if others else "") if asked else None
+
+
+def _answer_among(others: pl.DataFrame, *, surely: bool) -> str | None:
+    """The column of answers; None: none seems to be one.
+
+    Args:
+        others: columns beside those of the two records.
+        surely: these two look like a pair whatever is beside them.
+    """
+    answered = [c for c in others.columns if _is_answer(others[c])]
+    if called := [c for c in answered if c.strip().lower() in ANSWERS]:
+        return called[0]
+    if not surely:
         return None
-    return PairColumns(ends[0], ends[1], same, grade_of(frame[same]))
+    if others.width == len(answered) == 1:
+        return answered[0]
+    words = {c: found for c in others.columns if (found := _words(others[c]))}
+    if called := [c for c in words if c.strip().lower() in ANSWERS]:
+        return called[0]
+    (only,) = words.items() if others.width == len(words) == 1 else [("", set[str]())]
+    is_one = len(only[1]) == 2 or (len(only[1]) == 1 and answers.meaning(*only[1]) is not None)
+    return only[0] if is_one else None
 
 
 def sides_of_rows(frame: pl.DataFrame) -> tuple[dict[str, tuple[str, str]], str] | None:
@@ -83,8 +108,8 @@ def sides_of_rows(frame: pl.DataFrame) -> tuple[dict[str, tuple[str, str]], str]
         found = {name: (named[n], there[n]) for n, name in names.items() if not _is_id(name)}
         both = found if len(found) > len(both) else both
     taken = {c for pair in both.values() for c in pair}
-    answers = [c for c in columns if c not in taken and c.strip().lower() in ANSWERS]
-    said = [c for c in answers if _is_answer(frame[c]) and grade_of(frame[c]) is None]
+    called = [c for c in columns if c not in taken and c.strip().lower() in ANSWERS]
+    said = [c for c in called if _is_answer(frame[c]) and grade_of(frame[c]) is None]
     if len(both) < 2 or not said:
         return None
     return both, said[0]
@@ -143,16 +168,19 @@ def pairs_of_ids(
     one, two = max(pairs, key=lambda p: share[p[0], 0] + share[p[1], 1])
     if min(share[one, 0], share[two, 1]) < 0.5:
         return None
-    others = [c for c in frame.columns if c not in (one, two) and _is_answer(frame[c])]
-    called = [c for c in others if c.strip().lower() in ANSWERS] or others
+    free = [c for c in frame.columns if c not in (one, two)]
+    others = [c for c in free if _is_answer(frame[c])]
+    called = [
+        c for c in free if c.strip().lower() in ANSWERS and (c in others or _words(frame[c]))
+    ] or others
     same = called[0] if called else ""
     return PairColumns(one, two, same, grade_of(frame[same]) if same else None)
 
 
-def grade_of(answers: pl.Series) -> float | None:
+def grade_of(said: pl.Series) -> float | None:
     """From which grade on two are the same, as a proposal; None where answers are no grades."""
-    present = as_strings(answers).drop_nulls()
-    if not len(present) or all(is_answer(text) for text in present.unique().to_list()):
+    present = as_strings(said).drop_nulls()
+    if all(answers.meaning(text) is not None for text in present.unique().to_list()):
         return None
     grades = parse(present, ".")
     highest = float(grades.to_numpy().max())
@@ -185,10 +213,21 @@ def _is_answer(values: pl.Series) -> bool:
     if present.n_unique() < 2:
         return False
     counts = present.value_counts().iter_rows()
-    known = {text: n for text, n in counts if is_answer(text)}
+    known = {text: n for text, n in counts if answers.meaning(text) is not None}
     if 2 <= len(known) <= 4 and sum(known.values()) >= MOSTLY * len(present):
         return True
     return grade_of(values) is not None
+
+
+def _words(values: pl.Series) -> set[str]:
+    """The few words that a column holds, which may be answers; empty where it holds more."""
+    present = as_strings(values).drop_nulls()
+    if present.n_unique() > answers.MOST_WORDS:
+        return set()
+    found = set(present.unique().to_list())
+    known = all(answers.meaning(text) is not None for text in found)
+    again = len(found) < len(present) and not any(c.isdigit() for text in found for c in text)
+    return found if known or again else set()
 
 
 def _is_text(values: pl.Series) -> bool:

@@ -18,19 +18,11 @@ import numpy as np
 from gemel.arrays import Bool, Float64, Int64
 from gemel.data.dataset import UNKNOWN, BadRecord
 from gemel.data.schema import as_strings
+from gemel.data.sources.formats import answers
 from gemel.data.sources.formats.table import Table
 from gemel.errors import DataError
 
 COLUMNS = ("left", "right", "same")
-_SAME = {
-    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y", "ja", "oui", "si"), True),
-    **dict.fromkeys(("same", "match", "duplicate", "equal", "similar", "gleich"), True),
-    **dict.fromkeys(("0", "0.0", "-1", "-1.0", "false", "f", "no", "n", "nein", "non"), False),
-    **dict.fromkeys(("different", "no match", "nonmatch", "non-match", "no_match"), False),
-    **dict.fromkeys(("distinct", "not same", "not duplicate", "dissimilar", "anders"), False),
-}
-ANSWERS = "yes/no, 1/0 or same/different"
-"""What stands in the column of answers, in words."""
 _CHAINS_SHOWN = 20
 _SAID = "\0said"
 """Column of the answers of triplets, which have none."""
@@ -44,6 +36,8 @@ class PairColumns:
         left, right: of the two records.
         same: whether they are the same (1 or 0, yes or no...); empty: all are.
         same_from: `same` holds grades, and from this one on they are.
+        same_is: what stands in `same` where they are, and nowhere else; empty: words that are
+            known (`answers`).
         negative: of a third record, which is not the same as the first, where the second is: a
             file of triplets; `same` is not looked at.
     """
@@ -53,11 +47,14 @@ class PairColumns:
     same: str = "same"
     same_from: float | None = None
     negative: str | None = None
+    same_is: tuple[str, ...] = ()
 
     def is_same(self, answer: str) -> bool | None:
         """What an answer says; None where it says nothing that is known."""
         if self.same_from is None:
-            return _SAME.get(answer.strip().lower())
+            if self.same_is:
+                return answers.plain(answer) in map(answers.plain, self.same_is)
+            return answers.meaning(answer)
         try:
             grade = self.grade(answer)
         except ValueError:
@@ -119,7 +116,7 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         table: of pairs.
         named: its columns; None: left, right and same.
     Raises:
-        DataError: a column is missing.
+        DataError: a column is missing, or holds words that are not known.
     """
     named = named or PairColumns()
     if named.negative is not None:
@@ -130,13 +127,15 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
     if missing:
         hint = (
             f"it has {', '.join(table.frame.columns)}; name those of both records and of the "
-            "answer in data.left, data.right and data.same"
+            "answer in data.left, data.right and data.same (empty: all are the same)"
         )
         raise DataError(f"no column {missing[0]!r}", where=table.file, hint=hint)
     columns = [as_strings(table.frame[there[c.strip().lower()]]).to_list() for c in wanted]
     if not named.same:
         columns.append(["1"] * table.frame.height)
-        named = replace(named, same_from=None)
+        named = replace(named, same_from=None, same_is=())
+    if named.same_from is None:
+        answers.check(columns[2], named.same, named.same_is, table.file)
     bad = list(table.bad)
     kept: list[tuple[str, str, bool, int]] = []
     grades: list[float] = []
@@ -199,11 +198,6 @@ def _triplets(table: Table, named: PairColumns, negative: str) -> Pairs:
         bad=one.bad + two.bad,
         named=replace(named, same=negative),
     )
-
-
-def is_answer(text: str) -> bool:
-    """Whether a text says that two are the same, or that they are not."""
-    return text.strip().lower() in _SAME
 
 
 def are_pairs(columns: Sequence[str]) -> bool:
@@ -283,7 +277,7 @@ def _fault(
             return column, "missing value"
     if answer is None or named.is_same(answer) is not None:
         return None
-    expected = "a grade" if named.same_from is not None else ANSWERS
+    expected = "a grade" if named.same_from is not None else answers.IN_WORDS
     return named.same, f"expected {expected}, not {answer[:40]!r}{_grade(answer)}"
 
 

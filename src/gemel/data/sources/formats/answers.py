@@ -1,0 +1,89 @@
+"""The words of a column of answers: which say that two are the same, and which that they are not.
+
+Small letters, and one space for a hyphen, an underscore or several spaces, stand for all ways of
+writing one. What stands here is known everywhere; other words a user names in `data.same_is`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from gemel.errors import DataError
+
+MOST_WORDS = 4
+"""Different answers, up to which a column holds words for the same and different."""
+IN_WORDS = "yes/no, 1/0 or same/different"
+"""What stands in the column of answers, in words."""
+_YES = (
+    *("1", "1.0", "true", "t", "wahr", "vrai", "vero"),
+    *("yes", "y", "ja", "j", "oui", "o", "si", "sí", "sì", "s", "sim", "tak"),
+)
+_NO = (
+    *("0", "0.0", "-1", "-1.0", "false", "f", "falsch", "faux", "falso"),
+    *("no", "n", "nein", "non", "não", "nao", "nie"),
+    *("different", "distinct", "dissimilar", "unequal", "anders", "verschieden", "ungleich"),
+    *("nonmatch", "nonduplicate", "mismatch", "unmatched"),
+)
+_ALIKE = (
+    *("same", "match", "matched", "matching", "duplicate", "dup", "equal", "equivalent", "similar"),
+    *("identical", "paraphrase", "gleich", "identisch", "treffer", "dublette", "duplikat"),
+)
+_NOT = ("no", "not", "not a", "non", "kein", "keine", "nicht")
+_SAME = {
+    **dict.fromkeys(_NO, False),
+    **{f"{no} {word}": False for no in _NOT for word in _ALIKE},
+    **dict.fromkeys((*_YES, *_ALIKE), True),
+}
+_BETWEEN = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+
+
+def meaning(text: str) -> bool | None:
+    """Whether a word says that two are the same; None where it is not known.
+
+    Example:
+        >>> meaning("Kein Match"), meaning("not_duplicate"), meaning("J"), meaning("perhaps")
+        (False, False, True, None)
+    """
+    return _SAME.get(plain(text))
+
+
+def plain(text: str) -> str:
+    """A word in the one way of writing that stands for all."""
+    return _BETWEEN.sub(" ", text.strip().lower())
+
+
+def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file: str) -> None:
+    """Raise where most answers are a few words, or one, of which nothing is known.
+
+    Args:
+        said: the answers.
+        column: that they stand in.
+        same_is: words that the user named.
+        file: for the error.
+    Raises:
+        DataError: with the setting that says it.
+    """
+    words = Counter(text.strip() for text in said if text is not None and text.strip())
+    shown = " and ".join(repr(word[:40]) for word, _ in words.most_common(MOST_WORDS))
+    which = "which of them means" if len(words) > 1 else "whether that means"
+    if same_is and words and not {plain(w) for w in words} & {plain(w) for w in same_is}:
+        raise DataError(
+            f"column {column!r} holds {shown}, and never what data.same_is names",
+            where=file,
+            hint="name what stands there where two are the same",
+        )
+    unknown = [w for w in words if meaning(w) is None and not any(map(str.isdigit, w))]
+    few = not same_is and len(words) <= MOST_WORDS
+    both = {True, False} <= {meaning(word) for word in words}
+    if not few or both or 2 * sum(words[word] for word in unknown) <= words.total():
+        return
+    example = json.dumps(words.most_common()[-1][0], ensure_ascii=False)
+    raise DataError(
+        f"column {column!r} holds {shown}, and nothing says {which} that two are the same",
+        where=file,
+        hint=f"name it in data.same_is, for example --set 'data.same_is=[{example}]'; all else "
+        "then means different",
+    )
