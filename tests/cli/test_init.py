@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from tests.cli.conftest import write_people
+from tests.data.sources.formats.test_sheets import workbook
 
 from gemel.config import Config, keys
 
@@ -398,3 +399,17 @@ def test_a_column_of_times_is_said_to_be_compared(people: Path, gemel: Gemel) ->
     said = gemel("init", "people.csv", "--force")
     assert "column 'seen_at' holds times, and is compared" in said.err
     assert "'born' holds times" not in said.err
+
+
+def test_a_sheet_that_is_named_is_read_and_written_down(empty: Path, gemel: Gemel) -> None:
+    people = [["id", "name"], *([i, f"name {i}"] for i in range(30))]
+    goods = [["sku", "what"], *([f"s{i}", f"thing {i}"] for i in range(40))]
+    workbook(empty / "x.xlsx", people=people, goods=goods)
+    said = gemel("init", "x.xlsx")
+    assert said.code == 0 and "30 records" in said.err and "'goods', which data.sheet" in said.err
+    assert gemel("init", "x.xlsx", "--force", "--set", "data.sheet=goods").code == 0
+    assert Config.load(empty / "gemel.toml").data.sheet == "goods"
+    assert re.search(r"^records +40$", gemel("data", "check").out, re.M)
+    workbook(empty / "x2.xlsx", cover=[["a", "b"], ["c", "d"]], people=people)
+    two = gemel("init", "x.xlsx", "x2.xlsx", "--force", "--set", "other.sheet=people")
+    assert two.code == 0 and "60 records" in two.err, two.err

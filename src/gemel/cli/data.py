@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,10 +79,10 @@ def init(
     }
     said: dict[str, Any] = words(sets or []) | {k: v for k, v in flags.items() if v is not None}
     if other is not None:
-        _check_two(path, other)
+        _check_two(path, other, said)
     elif "data.kind" not in said:
         path = _table_in(path)
-        frame = _frame(path)
+        frame = _frame(path, said.get("data.sheet"))
         if frame is not None and not {"data.identity", "data.pairs"} & said.keys():
             unfolded = _unfolded(path, frame, output.parent, force=force, dry_run=dry_run)
             if unfolded is not None:
@@ -132,7 +133,7 @@ def _table_in(path: Path) -> Path:
     return tables[0]
 
 
-def _frame(path: Path) -> pl.DataFrame | None:
+def _frame(path: Path, sheet: str | None = None) -> pl.DataFrame | None:
     """A table as it stands in its file; None of a folder, or where it is no file of rows.
 
     Raises:
@@ -140,7 +141,8 @@ def _frame(path: Path) -> pl.DataFrame | None:
     """
     from gemel.data.sources import tables
 
-    return tables.read(path).frame if path.is_file() and tables.is_table(path) else None
+    is_one = path.is_file() and tables.is_table(path)
+    return tables.read(path, sheet).frame if is_one else None
 
 
 def _unfolded(
@@ -179,9 +181,13 @@ def _unfolded(
     return made[0], made[1], given.RECORD_ID
 
 
-def _check_two(path: Path, other: Path) -> None:
+def _check_two(path: Path, other: Path, said: Mapping[str, Any]) -> None:
     """Raise unless both are files with records, and not one.
 
+    Args:
+        path: of one file.
+        other: of the other.
+        said: settings that were given, which may name sheets.
     Raises:
         ConfigError: a folder, or the same file twice.
         DataError: one cannot be read as a table.
@@ -196,8 +202,8 @@ def _check_two(path: Path, other: Path) -> None:
             where=str(other),
             hint="gemel init FILE; gemel duplicates then finds what is the same in it",
         )
-    for one in (path, other):
-        _frame(one)
+    for one, section in ((path, "data"), (other, "other")):
+        _frame(one, said.get(f"{section}.sheet"))
 
 
 @app.command()

@@ -307,6 +307,7 @@ def _records(
         columns={date: data.columns.get(date, "date")},
         fields=(*fields, Field(date, "date")),
         max_bad_ratio=data.max_bad_ratio,
+        sheet=project.sheet_of(path),
     )
     show.refused(dataset.bad, dataset.gaps)
     return dataset

@@ -128,13 +128,13 @@ def _columns(draft: Draft, path: Path, other: Path | None) -> None:
     from gemel.data.proposals import folders
     from gemel.data.proposals.given import pairs_of_records
 
+    data = draft.given.data
     draft.propose("data.kind", folders.kind_of(path) if path.is_dir() else "rows")
     if other is not None:
-        _of_two(draft, _frame(path), _frame(other))
-    elif path.is_file() and draft.given.data.kind in ("auto", "rows", "pairs"):
-        frame = _frame(path)
+        _of_two(draft, _frame(path, data.sheet), _frame(other, draft.given.other.sheet))
+    elif path.is_file() and data.kind in ("auto", "rows", "pairs"):
+        frame = _frame(path, data.sheet)
         draft.columns = tuple(frame.columns)
-        data = draft.given.data
         is_said = data.kind == "rows" or data.identity is not None or data.pairs is not None
         pairs = None if is_said else pairs_of_records(frame, asked=data.kind == "pairs")
         if pairs is not None and draft.settings["data.kind"] in ("rows", "pairs"):
@@ -274,10 +274,10 @@ def _of_records(draft: Draft, dataset: Dataset) -> None:
         )
 
 
-def _frame(path: Path) -> pl.DataFrame:
-    """The table of a file; what is blank is null."""
+def _frame(path: Path, sheet: str | None = None) -> pl.DataFrame:
+    """The table of a file, or of a sheet of it; what is blank is null."""
     from gemel.data.schema import without_gaps
     from gemel.data.sources import tables
 
-    frame = tables.read(path).frame
+    frame = tables.read(path, sheet).frame
     return frame.with_columns([without_gaps(values, ()) for values in frame])

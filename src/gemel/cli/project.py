@@ -147,9 +147,16 @@ class Project:
             fields=fields,
             max_bad_ratio=self.config.data.max_bad_ratio,
             depth=self.config.data.depth,
+            sheet=self.sheet_of(path),
         )
         show.refused(dataset.bad, dataset.gaps)
         return dataset
+
+    def sheet_of(self, path: Path) -> str | None:
+        """The sheet that `data.sheet` names, if that is the file of `[data]`."""
+        data = self.config.data
+        is_own = bool(data.path) and self.config.at(data.path).resolve() == path.resolve()
+        return data.sheet if is_own else None
 
     def label(self, asked: str | None = None) -> str:
         """The attribute with the class of an enrolled row: as asked, or as `[data]` says."""

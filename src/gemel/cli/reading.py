@@ -60,6 +60,7 @@ def read(config: Config, release: Release | None = None) -> Dataset:
         depth=data.depth,
         pair_columns=pair_columns,
         separator=data.separator,
+        sheet=data.sheet,
     )
 
 
@@ -118,9 +119,17 @@ def read_two(
         fields=None if release is None else release.encoder.prepare.fields or None,
         category=data.category,
         groups=data.groups,
+        sheet=data.sheet if is_own else None,
     )
     of_other = identity if is_own else None
-    second = Other(paths[1], other.id, of_other, dict(other.names), dict(other.columns))
+    second = Other(
+        paths[1],
+        other.id,
+        of_other,
+        dict(other.names),
+        dict(other.columns),
+        other.sheet if is_own else None,
+    )
     return records.read_two(paths[0], said, second, max_bad_ratio=data.max_bad_ratio)
 
 

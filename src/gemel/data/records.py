@@ -52,6 +52,7 @@ def read(
     depth: int = 1,
     pair_columns: labelled.PairColumns | None = None,
     separator: str | None = None,
+    sheet: str | None = None,
 ) -> Dataset:
     """The records in a file or folder, validated, with what was refused.
 
@@ -76,11 +77,14 @@ def read(
         depth: sub-folders that name the identity of an image: 1, the first; 0, all of them.
         pair_columns: of a file of pairs; None: left, right and same.
         separator: of labels, where `identity` holds several of a record; see `several`.
+        sheet: of a spreadsheet; none: the first with a table.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
         ConfigError: no kind, and no modality of that name.
     """
-    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups, depth)
+    said = Columns(
+        identity, id, columns or {}, ignore, missing, fields, category, groups, depth, sheet
+    )
     if frames.is_frame(path):
         return _read_frame(path, said, pairs, max_bad_ratio)
     path = Path(path)
@@ -95,7 +99,7 @@ def read(
     elif kind == "images":
         raise DataError("a file, expected a folder of images", where=str(path))
     else:
-        table = tables.read(path)
+        table = tables.read(path, sheet)
         is_pairs = labelled.are_pairs(table.frame.columns)
         if kind == "pairs" or (kind == "auto" and is_pairs):
             plain(said, path)

@@ -23,6 +23,9 @@ class DataSettings(Settings, frozen=True):
             description="File of records, texts or pairs, or folder of images, texts or recordings"
         ),
     ] = ""
+    sheet: Annotated[
+        str | None, Meta(description="Sheet of a spreadsheet; null: the first with a table")
+    ] = None
     kind: Annotated[
         str,
         Meta(
@@ -118,6 +121,7 @@ class OtherSettings(Settings, frozen=True):
     """A second file, to link with data.path; only pairs across the two are compared."""
 
     path: Annotated[str, Meta(description="The other file; empty: there is one file only")] = ""
+    sheet: Annotated[str | None, Meta(description="Its sheet, as data.sheet")] = None
     id: Annotated[
         str | None, Meta(description="Its column with a unique id; without one, the row number")
     ] = None

@@ -168,7 +168,7 @@ def picture_column(frame: pl.DataFrame) -> str | None:
 
 
 def _table(path: Path, said: Columns) -> Dataset:
-    table = tables.read(path)
+    table = tables.read(path, said.sheet)
     frame = table.frame
     for column in (*said.labels, *said.ignore):
         if column not in frame.columns:

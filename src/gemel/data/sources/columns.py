@@ -27,6 +27,8 @@ class Columns:
     groups: Sequence[str] = ()
     depth: int = 1
     """Sub-folders that name the identity of an image; 0: all of them."""
+    sheet: str | None = None
+    """Of a spreadsheet; None: the first with a table."""
 
     @property
     def labels(self) -> list[str]:

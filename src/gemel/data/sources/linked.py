@@ -34,6 +34,7 @@ class Other:
         identity: its column of identities; None: they are not known.
         names: column of the first file to column of this one; empty: columns of one name.
         columns: `date:dmy` or `date:mdy` by its own columns.
+        sheet: of a spreadsheet; None: the first with a table.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Other:
     identity: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    sheet: str | None = None
 
 
 def read_two(path: Path, said: Columns, other: Other) -> tuple[Dataset, Dataset]:
@@ -59,7 +61,7 @@ def read_two(path: Path, said: Columns, other: Other) -> tuple[Dataset, Dataset]
             where=str(path),
             hint="leave data.category and data.groups out",
         )
-    table, theirs = tables.read(path), tables.read(other.path)
+    table, theirs = tables.read(path, said.sheet), tables.read(other.path, other.sheet)
     if said.fields is None:
         hidden = {*said.hidden, *said.ignore}
         first = [c for c in table.frame.columns if c not in hidden]

@@ -19,23 +19,30 @@ SUFFIXES = (
 )
 
 
-def read(path: Path) -> Table:
+def read(path: Path, sheet: str | None = None) -> Table:
     """The table in a CSV, TSV, JSON (an array), JSONL, Parquet or Excel file; text may be in gzip.
 
+    Args:
+        path: of the file.
+        sheet: of a spreadsheet; None: the first with a table.
     Raises:
-        DataError: no such file, unknown type, unreadable, or without a header or a record.
+        DataError: no such file, unknown type, unreadable, or without such a sheet, a header or a
+            record.
     """
     readers: dict[str, Callable[[Path], Table]] = {
         **dict.fromkeys(delimited.SUFFIXES, delimited.read),
         **dict.fromkeys((*objects.LINES, *objects.ARRAY), objects.read),
         **dict.fromkeys(typed.PARQUET, typed.read_parquet),
-        **dict.fromkeys(sheets.SUFFIXES, typed.read_sheet),
+        **dict.fromkeys(sheets.SUFFIXES, lambda file: typed.read_sheet(file, sheet)),
     }
     reader = readers.get(ending(path))
     is_packed = path.suffix.lower() == GZIP
-    if reader is None or (is_packed and reader in (typed.read_parquet, typed.read_sheet)):
+    if reader is None or (is_packed and ending(path) in (*typed.PARQUET, *sheets.SUFFIXES)):
         hint = f"known: {' '.join(SUFFIXES)}, text in {GZIP} as well, or a folder of images"
         raise DataError(f"unknown file type {path.suffix or path.name}", where=str(path), hint=hint)
+    if sheet is not None and ending(path) not in sheets.SUFFIXES:
+        what = "a sheet is named, and this is no spreadsheet"
+        raise DataError(what, where=str(path), hint=f"sheets have: {' '.join(sheets.SUFFIXES)}")
     if path.is_file() and not path.stat().st_size:
         raise DataError("the file is empty", where=str(path), hint=NOTHING_IN_IT)
     table = reader(path)

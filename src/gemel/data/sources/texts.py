@@ -68,7 +68,7 @@ def text_of(path: Path) -> str:
 
 
 def _table(path: Path, said: Columns) -> Dataset:
-    rows = from_table(tables.read(path), said)
+    rows = from_table(tables.read(path, said.sheet), said)
     names = [f.name for f in rows.fields if f.kind == "text"]
     if not names:
         kinds = ", ".join(f"{f.name} is a {f.kind}" for f in rows.fields)

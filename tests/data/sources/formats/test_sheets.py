@@ -158,3 +158,21 @@ def test_a_spreadsheet_without_cells_is_empty(tmp_path: Path) -> None:
     assert "put records into it" in e.value.hint
     with pytest.raises(DataError, match="the file has no records"):
         tables.read(workbook(tmp_path / "y.xlsx", one=[["a", "b"]]))
+
+
+def test_a_cover_is_no_table_and_other_tables_are_named(tmp_path: Path) -> None:
+    cover = [["Customers, May"], [None, "made by", None], ["see the next sheet"]]
+    people = [["id", "name"], [1, "anna"], [2, "bert"]]
+    table = tables.read(workbook(tmp_path / "x.xlsx", cover=cover, people=people))
+    assert table.frame["name"].to_list() == ["anna", "bert"]
+    assert table.notes == ("sheet 'people' is read; not read: cover",)
+    path = workbook(tmp_path / "y.xlsx", cover=cover, people=people, more=[["a", "b"], [1, 2]])
+    assert "a table as well: 'more', which data.sheet would name" in tables.read(path).notes[0]
+    assert tables.read(path, "more").frame.columns == ["a", "b"]
+    assert records.read(path, sheet="more").n_read == 1
+    with pytest.raises(DataError, match="no sheet 'mare'") as e:
+        tables.read(path, "mare")
+    assert "'more'" in e.value.hint
+    (tmp_path / "z.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="no spreadsheet"):
+        tables.read(tmp_path / "z.csv", "more")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +22,45 @@ class Sheet:
         rows: cells of each row, all rows of one length; an empty cell is None, a day ISO text.
         first: number of the first row in the sheet, from 1.
         note: which sheet it is, where there are several; else empty.
+        name: of the sheet.
     """
 
     rows: list[list[Any]]
     first: int
     note: str
+    name: str = ""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether two of its rows or more have two values or more: no cover, no line of text."""
+        return sum(sum(v is not None for v in row) > 1 for row in self.rows) > 1
 
 
-def read(path: Path) -> Sheet:
-    """The first sheet that has cells.
+def read(path: Path, wanted: str | None = None) -> Sheet:
+    """One sheet: the first with a table, or else the first with cells.
 
+    Args:
+        path: of the file.
+        wanted: name of the sheet that is read instead.
     Raises:
-        DataError: unreadable, or without a cell.
+        DataError: unreadable, without a cell, or without a sheet of that name.
     """
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
         book = CalamineWorkbook.from_path(path)
         names = book.sheet_names
-        for name in names:
+        if wanted is not None and wanted not in names:
+            near = difflib.get_close_matches(wanted, names, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"sheets: {', '.join(names)}"
+            raise DataError(f"no sheet {wanted!r}", where=str(path), hint=hint)
+        found = []
+        for name in names if wanted is None else [wanted]:
             sheet = book.get_sheet_by_name(name)
             if sheet.start is not None:
                 # Only behind the first used row and column is anything read.
-                rows = sheet.to_python(skip_empty_area=True)
-                others = [n for n in names if n != name]
-                note = f"sheet {name!r} is read; not read: {', '.join(others)}" if others else ""
-                return Sheet([[_value(v) for v in row] for row in rows], sheet.start[0] + 1, note)
+                rows = [[_value(v) for v in row] for row in sheet.to_python(skip_empty_area=True)]
+                found.append(Sheet(rows, sheet.start[0] + 1, "", name))
     except (CalamineError, OSError, ValueError) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise DataError(
@@ -54,7 +68,18 @@ def read(path: Path) -> Sheet:
             where=str(path),
             hint="open it, take out its password if it has one, and save it anew or as CSV UTF-8",
         ) from e
-    raise DataError("the file is empty", where=str(path), hint=NOTHING_IN_IT)
+    if not found:
+        raise DataError("the file is empty", where=str(path), hint=NOTHING_IN_IT)
+    tables = [sheet for sheet in found if sheet.is_table]
+    chosen = (tables or found)[0]
+    others = [n for n in names if n != chosen.name]
+    if wanted is not None or not others:
+        return chosen
+    note = f"sheet {chosen.name!r} is read; not read: {', '.join(others)}"
+    if len(tables) > 1:
+        also = ", ".join(repr(sheet.name) for sheet in tables[1:])
+        note += f"; a table as well: {also}, which data.sheet would name"
+    return replace(chosen, note=note)
 
 
 def _value(cell: Any) -> Any:

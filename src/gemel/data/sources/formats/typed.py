@@ -38,13 +38,16 @@ def read_parquet(path: Path) -> Table:
     return of_frame(frame, str(path))
 
 
-def read_sheet(path: Path) -> Table:
+def read_sheet(path: Path, name: str | None = None) -> Table:
     """The table on the first sheet with one; rows and columns without a value are left out.
 
+    Args:
+        path: of the file.
+        name: of the sheet, if it is another one.
     Raises:
         DataError: unreadable, or the header is none.
     """
-    sheet = sheets.read(path)
+    sheet = sheets.read(path, name)
     head = [_texts(row) for row in sheet.rows[: heading.LOOKED_AT]]
     at = heading.header_at(head)
     first, below = sheet.first + at, sheet.rows[at:]
