@@ -1,6 +1,7 @@
 """`gemel duplicates`: files, summary, going on, and bad command lines."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from gemel.cli.duplicates import in_words
+from gemel.improve.proposals import CandidateRecall
 from gemel.improve.result import Summary
 
 Gemel = Callable[..., Any]
@@ -94,6 +96,27 @@ def test_what_is_told_of_false_matches_says_something(project: Path, gemel: Geme
     proven = told(10, least_sure=3.3e-5, at_most=0.5, promise="of 100 matches, at most 5 are wrong")
     assert "least sure match" not in proven
     assert "too few comparisons" not in proven["share of genuine pairs"]
+
+
+def test_what_an_engine_found_is_a_share_and_no_number_of_pairs(
+    project: Path, gemel: Gemel
+) -> None:
+    found = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+    recall = CandidateRecall(n_records=400, n_pairs=866, n_found=866, value=1.0, low=0.99)
+    assert dict(in_words(replace(found, candidate_recall=recall)))["candidate recall"] == (
+        "100 % of 866 pairs"
+    )
+
+
+def test_nothing_is_named_to_tell_more_that_these_records_cannot_have(
+    project: Path, gemel: Gemel
+) -> None:
+    of_project = " ".join(gemel("duplicates").out.split())
+    assert "gemel label asks about some, drawn at random" in of_project
+    assert "calibrate --for" not in of_project
+    shutil.copy(project / "people.csv", project / "others.csv")
+    of_others = gemel("duplicates", "others.csv", "--id", "id").out
+    assert "not known: these data" in of_others and "gemel label" not in of_others
 
 
 def test_a_second_run_compares_nothing_again(

@@ -60,6 +60,8 @@ def test_a_row_for_each_link_has_the_columns_of_both_files(two: Path, gemel: Gem
     assert (rows["crm.born"] == rows["shop.geboren"]).sum() == 0, "as written, each"
     assert rows["crm id"].is_unique().all() and rows["shop id"].is_unique().all()
     person = gemel("link", "-o", "links.parquet")
+    assert "calibrate --for" not in person.out
+    assert "gemel label --links one-to-one asks" in " ".join(person.out.split())
     assert "of these right (precision)" in person.out and "clusters" not in person.out
     assert len(pl.read_parquet(two / "links.parquet")) == len(rows)
 

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 NEWEST = "newest:"
 TABLES = ".parquet .csv"
 PAGE = ".html"
-OPEN = (
-    "not known: these data tell too little of so many pairs; gemel calibrate --for duplicates "
-    "--precision 0.9 proves a share of right matches, or says what is missing"
-)
+OPEN = "not known: these data tell too little of so many pairs"
+ASK = "gemel label"
 
 
 def duplicates(
@@ -125,18 +123,19 @@ def duplicates(
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
+    asks = ASK if path is None and other is None else ""
     found = found.with_columns(left, right)
     found.write(None if out.suffix.lower() == PAGE else out, pairs)
     if out.suffix.lower() == PAGE:
-        files.write(out, page(found, left, right).encode())
+        files.write(out, page(found, left, right, asks=asks).encode())
     if json:
         show.as_json(found.summary)
     else:
-        show.pairs(in_words(found.summary, left, right))
+        show.pairs(in_words(found.summary, left, right, asks=asks))
         show.say(f"wrote {out}" + (f" and {pairs}" if pairs else ""))
 
 
-def page(found: Duplicates, left: Dataset, right: Dataset | None) -> str:
+def page(found: Duplicates, left: Dataset, right: Dataset | None, *, asks: str = "") -> str:
     """The clusters as an HTML document, with pictures of records that have any."""
     from gemel.encode import modality
     from gemel.watch.clusters import render
@@ -149,11 +148,17 @@ def page(found: Duplicates, left: Dataset, right: Dataset | None) -> str:
         (payload,) = sides[side].payloads(np.array([place[side, id]]))
         return kind.thumbnail(payload)
 
-    return render(found.clusters, in_words(found.summary, left, right), picture)
+    return render(found.clusters, in_words(found.summary, left, right, asks=asks), picture)
 
 
-def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any]]:
-    """The summary as names and values for a person, with how many records were not compared."""
+def in_words(summary: Summary, *compared: Dataset | None, asks: str = "") -> list[tuple[str, Any]]:
+    """The summary as names and values for a person, with how many records were not compared.
+
+    Args:
+        summary: of the job.
+        compared: the records, which say how many were refused.
+        asks: the command that asks people about these very matches, where there is one.
+    """
     refused = sum(one.n_bad for one in compared if one is not None)
     unproven = summary.unproven
     rows: list[tuple[str, Any]] = [
@@ -171,12 +176,15 @@ def in_words(summary: Summary, *compared: Dataset | None) -> list[tuple[str, Any
         ("largest cluster", summary.largest),
         ("least sure match", _least_sure(summary)),
         _expected(summary),
-        *_bound(summary),
+        *_bound(summary, asks),
     ]
     if summary.candidate_recall is not None:
         recall = summary.candidate_recall
         rows.append(
-            ("candidate recall", f"{recall.value:.4g} of {number_of(recall.n_pairs, 'pair')}")
+            (
+                "candidate recall",
+                f"{percent(recall.value, 4)} of {number_of(recall.n_pairs, 'pair')}",
+            )
         )
     if summary.reach is not None:
         reach = summary.reach
@@ -237,7 +245,7 @@ def _count(expected: float) -> str:
     return plain(expected, 2) if expected >= 0.1 or not expected else "hardly any"
 
 
-def _bound(summary: Summary) -> list[tuple[str, str | None]]:
+def _bound(summary: Summary, asks: str) -> list[tuple[str, str | None]]:
     """How many matches are false at most, and what that rests on; where it says nothing, so.
 
     A bound of half of the matches or more tells nobody anything.
@@ -246,7 +254,8 @@ def _bound(summary: Summary) -> list[tuple[str, str | None]]:
     if false.at_most is None:
         return [("which rests on", false.basis)]
     if false.at_most > HALF * n:
-        return [(name, OPEN if n else None)]
+        tells = f"; {asks} asks about some, drawn at random, and tells" if asks else ""
+        return [(name, f"{OPEN}{tells}" if n else None)]
     own, basis = summary.release_threshold, false.basis
     if f"{summary.threshold:.4g}" != f"{own:.4g}":
         basis += f"; counted at the threshold {own:.4g} of the release, where more pairs match"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, reading, show
-from gemel.cli.duplicates import TABLES, in_words
+from gemel.cli.duplicates import ASK, TABLES, in_words
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.figures import number_of
@@ -110,8 +110,11 @@ def link(
     if json:
         show.as_json({"summary": found.summary, "known": known})
         return
-    words = [row for row in in_words(found.summary, *both) if not row[0].startswith(OF_CLUSTERS)]
-    if project.config.other.links == EVERY and (shared := n_contested(found)):
+    kind = project.config.other.links
+    ask = ASK if kind == EVERY else f"{ASK} --links {kind}"
+    said = in_words(found.summary, *both, asks=ask if left is None else "")
+    words = [row for row in said if not row[0].startswith(OF_CLUSTERS)]
+    if kind == EVERY and (shared := n_contested(found)):
         hint = "if neither file holds anything twice: --links one-to-one"
         words.append(("matches that share a record with another", f"{shared:,}; {hint}"))
     if known is not None:
