@@ -132,6 +132,17 @@ def test_doubtful_pairs_are_for_people_where_asking_them_has_a_cost(gemel: Gemel
     assert point["n_review"] > 0
 
 
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("goal", ["--recall", "--fnmr"])
+def test_no_share_of_found_pairs_is_promised_where_only_closeness_is_told(
+    gemel: Gemel, goal: str
+) -> None:
+    said = gemel("calibrate", goal, "0.2")
+    assert said.code == 1
+    assert "how many of the pairs that belong together are found cannot be told" in said.err
+    assert "a lower --precision finds more" in said.err
+
+
 def _item(name: str) -> dict[str, str]:
     return {"image": base64.b64encode(Path("details", name).read_bytes()).decode()}
 

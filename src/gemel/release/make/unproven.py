@@ -99,6 +99,8 @@ def build(
     if expected is None:
         raise ReleaseError("the run has labels", where=str(run.folder), hint="gemel calibrate")
     _check(goals)
+    if expected.by == "views":
+        _check_closeness(goals)
     origin = Origin(run, dataset, Encoder.open(run.encoder))
     curve = estimated.sweep_of(expected if lesson is None else lesson.estimate)
     likelihood = _likelihood(curve, expected)
@@ -149,6 +151,26 @@ def _check(goals: Goals) -> None:
         if asks(goals):
             what = "that takes labels, and nothing says which records belong together"
             raise ReleaseError(what, where=where, hint="leave it out, or name data.identity")
+
+
+def _check_closeness(goals: Goals) -> None:
+    """Raise where a goal speaks of missed pairs, and only closeness is told.
+
+    Of variants made of one record it is known how close they are, of versions that people made it
+    is not: a threshold that finds 99 of 100 variants may miss most of those.
+
+    Raises:
+        ReleaseError: it does.
+    """
+    if goals.verify.limit("fnmr") is None:
+        return
+    raise ReleaseError(
+        "how many of the pairs that belong together are found cannot be told here: how close "
+        "records are says nothing of those that differ more than variants made of them",
+        where="calibrate.target",
+        hint="a lower --precision finds more; gemel label asks people about pairs; with labels "
+        "(a folder for each thing, or data.identity) --recall is proven",
+    )
 
 
 def _policy(
