@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from gemel.cli.label import in_words, opened
+from gemel.cli.label import opened
+from gemel.cli.label_words import so_far
 from gemel.cli.project import Project
 from gemel.console.labels import Desk, app
 from gemel.improve.labels import beside
@@ -101,11 +102,12 @@ def test_a_file_about_other_records_is_refused_also_where_nothing_is_left_to_ask
 
 def test_the_page_asks_keeps_and_takes_back_and_answers_no_other_site(project: Path) -> None:
     session, both = opened(Project.open(), Project.open().release(), by="bea")
-    desk = Desk(session, Beside(*both), in_words, every=2)
+    desk = Desk(session, Beside(*both), lambda known: so_far(session, known), every=2)
     with TestClient(app(desk, 8765), base_url="http://127.0.0.1:8765") as page:
         assert "Are these two the same?" in page.get("/").text
         assert "innerHTML" not in page.get("/console/label.js").text
         first = page.get("/state").json()
+        assert "matches, of 100 by the estimate " in first["known"]
         pair, lines = first["question"]["pair"], first["question"]["lines"]
         assert [x["name"] for x in lines][:2] == ["", "first"]
         assert [lines[0][side][0][0] for side in ("left", "right")] == pair

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemel.cli import show
-from gemel.cli.label_words import EVERY, in_words, of_file, outlook, what_teaches
+from gemel.cli.label_words import EVERY, in_words, of_file, outlook, so_far, what_teaches
 from gemel.cli.options import AsJson, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.errors import DataError, quoted
@@ -273,5 +273,5 @@ def _on_page(session: Session, both: tuple[Dataset, Dataset], port: int) -> None
     from gemel.console.labels import Desk, serve
     from gemel.improve.labels.beside import Beside
 
-    desk = Desk(session, Beside(*both), in_words, EVERY)
+    desk = Desk(session, Beside(*both), lambda known: so_far(session, known), EVERY)
     serve(desk, port, lambda url: show.say(f"open {url} and answer; Ctrl-C stops it"))

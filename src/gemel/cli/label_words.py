@@ -44,6 +44,11 @@ def outlook(session: Session) -> str:
     )
 
 
+def so_far(session: Session, known: Known) -> str:
+    """What is known, or what is expected before anybody has answered."""
+    return in_words(known) if session.n_asked else outlook(session)
+
+
 def in_words(known: Known) -> str:
     """What is known, in a sentence or two."""
     n, at = number_of(known.n_answers, "answer"), known.precision
