@@ -137,3 +137,24 @@ def test_one_date_is_read_as_a_column_of_them(text: str, expected: str | None) -
     assert dates.iso(text) == expected
     if "/01/" not in text:
         assert dates.parse(pl.Series([text])).to_list() == [expected]
+
+
+def test_codes_are_texts_however_the_file_holds_them() -> None:
+    numbers = {
+        "PLZ": [2227, 810, 3019, 4000] * 30,
+        "cust_id": [*range(100, 220)],
+        "phone": [3012345678 + 10**i for i in range(10)] * 12,
+        "long": [10**7 + 7 * i for i in range(120)],
+        "year": [*range(1900, 2020)],
+        "age": [*range(20, 140)],
+        "price": [*range(1000, 1120)],
+        "umsatz": [*range(100_000, 100_120)],
+        "street_number": [*range(1, 121)],
+    }
+    typed = pl.DataFrame(numbers)
+    halves = typed.with_columns(pl.when(pl.col("PLZ") != 810).then(pl.col("PLZ").cast(pl.Float64)))
+    for frame in (typed, halves, typed.cast(pl.String)):
+        fields, notes = schema.infer(frame)
+        assert [f.name for f in fields if f.kind == "text"] == ["PLZ", "cust_id", "phone", "long"]
+        assert any("PLZ: its numbers are taken as codes" in note for note in notes)
+    assert fields[0].column(halves["PLZ"])[:3].to_list() == ["2227", None, "3019"]

@@ -1,7 +1,8 @@
 """Numbers as people type them: with a point or a comma as decimal sign, perhaps in groups of three.
 
 `1.5`, `1,5`, `3.400,00` and `3,400.00` are numbers; what `1,500` is depends on the decimal sign,
-which a column says once (`decimal_of`) and no single value may change.
+which a column says once (`decimal_of`) and no single value may change. Digits that name something,
+as a postcode does, are no number: 2227 is not near 2228 (`is_code`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,27 @@ _GROUPED = {
     ".": r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$",
     ",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$",
 }
+MOST = 0.99
+"""Share of the values of a column that says what it is; the others are reported."""
+OFTEN, SHORT, LONG = 0.5, 3, 6
+"""Of a column that is called like one of codes: share of its values that have one number of digits,
+and how many digits those are at least; or how many half of them have, whatever the others have."""
+SEVERAL = 50
+"""Different numbers of one length, beyond which they are codes whatever they are called."""
+_NAMES = frozenset(
+    (
+        *("zip", "zipcode", "postcode", "postal", "postalcode", "plz", "postleitzahl"),
+        *("phone", "telephone", "tel", "telefon", "mobile", "mobil", "handy", "fon", "fax"),
+        *("id", "uid", "key", "code", "ean", "gtin", "isbn", "issn", "upc", "sku", "ssn", "vat"),
+    )
+)
+_ENDS = ("nummer", "nr")
+_AMOUNTS = frozenset(
+    (
+        *("year", "jahr", "age", "alter", "price", "preis", "cost", "amount", "betrag", "umsatz"),
+        *("count", "anzahl", "number", "sum", "total", "score", "size", "weight", "salary"),
+    )
+)
 _CERTAIN_COMMA = r",(?:\d{1,2}|\d{4,})$|\.\d{3},\d+$"
 
 
@@ -75,6 +97,47 @@ def one(text: str, decimal: Decimal) -> float | None:
         return None
     number = float(text.replace(_other(decimal), "").replace(decimal, "."))
     return number if math.isfinite(number) else None
+
+
+def is_code(values: pl.Series) -> bool:
+    """Whether a column of numbers holds codes: postcodes, telephone numbers, ids.
+
+    It is called like one, and half of its values have one number of digits, 3 or more; or they are
+    long, different and all of one length. One that is called a year, an age or a price is none.
+
+    Args:
+        values: of the column, under its name; text or numbers, missing values null.
+
+    Example:
+        >>> import polars as pl
+        >>> digits = ["2227", "810", "3019"]
+        >>> [is_code(pl.Series(name, digits)) for name in ("PLZ", "zip_code", "born", "zip price")]
+        [True, True, False, False]
+    """
+    from gemel.data.schema import as_strings
+
+    present = values.drop_nulls()
+    if not len(present) or (present.dtype.is_float() and bool((present % 1 != 0).any())):
+        return False
+    digits = as_strings(present).str.strip_chars()
+    is_whole = digits.str.contains(r"^\d+$")
+    if int(is_whole.sum()) < MOST * len(digits):
+        return False
+    lengths = digits.filter(is_whole).str.len_chars()
+    words = set(_words(values.name))
+    if words & _AMOUNTS:
+        return False
+    if words & _NAMES or any(len(w) > len(e) and w.endswith(e) for w in words for e in _ENDS):
+        commonest = int(lengths.mode().max())  # type: ignore[arg-type]
+        often = int((lengths == commonest).sum()) >= OFTEN * len(lengths)
+        return (often and commonest >= SHORT) or float(lengths.median()) >= LONG  # type: ignore[arg-type]
+    alike = lengths.min() == lengths.max() and int(lengths[0]) >= LONG
+    return alike and len(lengths) == len(digits) and digits.n_unique() > SEVERAL
+
+
+def _words(name: str) -> list[str]:
+    """The words of the name of a column, in small letters."""
+    return re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
 
 
 def _fits(trimmed: pl.Series, decimal: Decimal) -> pl.Series:

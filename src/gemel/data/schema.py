@@ -25,11 +25,11 @@ Kind = Literal["text", "number", "category", "date"]
 KINDS: tuple[Kind, ...] = ("text", "number", "category", "date")
 OVERRIDES = (*KINDS, "date:dmy", "date:mdy")
 
-MOST = 0.99
-"""A column holds numbers when at least this share of its values are; the others are reported."""
 MOST_DATES = 0.9
-"""The same of dates: people type impossible days, and nothing else looks like one."""
+"""A column holds dates when at least this share of its values are: people type impossible days, and
+nothing else looks like one."""
 
+CODES = 'its numbers are taken as codes and kept as text; data.columns calls it a "number" if not'
 _LEADING_ZERO = r"^\s*[+-]?0\d"
 
 
@@ -175,7 +175,7 @@ def infer(
     """What each column is, how it is written, and what a user should know about it.
 
     A column is a number when 99 % of its values are, a date when 90 % are; values with leading
-    zeros, or long whole numbers of one length, are codes and stay text; at most 25 values that each
+    zeros, and numbers that are codes (`numbers.is_code`), stay text; at most 25 values that each
     come back ten times are categories; all else is text.
 
     Args:
@@ -264,7 +264,7 @@ def _kind(values: pl.Series) -> tuple[Kind, str]:
     if isinstance(values.dtype, pl.Boolean | pl.Categorical | pl.Enum):
         return "category", ""
     if values.dtype.is_numeric():
-        return "number", ""
+        return ("text", CODES) if numbers.is_code(values) else ("number", "")
     if isinstance(values.dtype, pl.Date | pl.Datetime):
         return "date", ""
     present = as_strings(values).drop_nulls()
@@ -289,15 +289,12 @@ def _kind_by_pattern(present: pl.Series) -> tuple[Kind | None, str]:
             return "date", ""
     decimal = numbers.decimal_of(present)
     share = _float(numbers.parse(present, decimal).is_not_null().mean())
-    if share < MOST:
+    if share < numbers.MOST:
         near = share > 0.9
         return None, f"{share:.1%} of the values are numbers; kept as text" if near else ""
     if bool(present.str.contains(_LEADING_ZERO).any()):
         return "text", "whole numbers with leading zeros are taken as codes and kept as text"
-    lengths = present.str.len_chars()
-    if lengths.min() == lengths.max() and _float(lengths.min()) >= 6 and present.n_unique() > 50:
-        return "text", "long numbers of one length are taken as codes and kept as text"
-    return "number", ""
+    return ("text", CODES) if numbers.is_code(present) else ("number", "")
 
 
 def _shape_notes(values: pl.Series) -> list[str]:
