@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from gemel.cli import show
@@ -155,8 +156,11 @@ def _by_answers(
     live = project.release()
     session, _ = opened(project, live, precision)
     known = session.known()
-    if live.evidence.labelled == known:
+    before = live.evidence.labelled
+    if before == known or (before and not known.proven and before.goal >= known.goal):
         return live
+    if not known.precision.n_effective and (needed := session.needed()):
+        known = msgspec.structs.replace(known, missing=max(needed - known.n_answers, 1))
     reach = None if known.proven else session.drawn().reach(known.confidence)
     with tempfile.TemporaryDirectory() as draft:
         into = Path(draft) / "release"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from pathlib import Path
 
@@ -44,13 +45,12 @@ def by_answers(
         )
     goal = f"{100 * known.goal:g} of 100 matches right"
     if not known.proven:
-        more = "" if known.missing is None else f": about {known.missing:,} more are needed"
         raise ReleaseError(
             f"{number_of(known.n_answers, 'answer')} about pairs drawn for {parent.short_id} "
-            f"do not prove {goal}{more}",
+            f"do not prove {goal}{_lacks(known)}",
             where="labels",
-            hint="gemel label goes on asking"
-            + (f"; these answers prove --precision {reach:g}" if reach else ""),
+            hint="gemel label goes on asking; these answers prove "
+            + (f"--precision {reach:g}" if reach else "no --precision yet"),
         )
     target = Target(kind="precision", value=known.goal, confidence=known.confidence)
     policy, evidence = parent.policy, parent.evidence
@@ -71,3 +71,13 @@ def by_answers(
         name=name,
         now=now,
     )
+
+
+def _lacks(known: Known) -> str:
+    """How many answers are missing, or what stands against it."""
+    if known.missing is not None:
+        return f": about {known.missing:,} more are needed"
+    at = known.precision
+    if at.n_effective and at.value < known.goal:
+        return f": as it looks, about {math.floor(100 * at.value)} are right at this threshold"
+    return ""
