@@ -113,7 +113,7 @@ def of_file(taken: Taken, path: Path) -> Iterator[str]:
         said += f"; {other} taken to learn from"
     yield said
     if taken.n_left:
-        why = "not needed" if taken.proven else "left out by --limit"
+        why = "left out by --limit" if taken.is_limited else "not needed"
         yield f"{number_of(taken.n_left, 'more is', 'more are')} {why}"
     if taken.lacks is not None:
         pair = " and ".join(map(quoted, taken.lacks.pair))

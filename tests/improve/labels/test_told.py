@@ -31,7 +31,7 @@ def take_in(session: Session, keeps: Callable[[Question], bool]) -> Taken:
 def test_what_a_file_lacks_of_the_pairs_that_teach_is_skipped(tmp_path: Path) -> None:
     session = Session(PLAN, Answers(tmp_path), "ann", goal=0.75, teaching=teaching())
     taken = take_in(session, lambda q: int(q.left.split(".")[1]) < N // 2)
-    assert taken.proven and taken.lacks is None and taken.n_left == 0
+    assert session.known().proven and taken.lacks is None and taken.n_left == 0
     assert taken.n_drawn >= 40 and session.known().n_answers >= taken.n_drawn
     assert taken.n_drawn + taken.n_others == 4 * N // 2, "all that it knows, to learn from"
 
@@ -73,4 +73,11 @@ def test_a_limit_leaves_the_rest(tmp_path: Path) -> None:
     session = Session(PLAN, Answers(tmp_path), "ann", goal=0.99)
     taken = take(session, told(lambda _: True), 30)
     assert (taken.n_drawn, taken.n_others, taken.n_left) == (30, 0, 4 * N - 30)
-    assert taken.lacks is None and session.n_asked == 30
+    assert taken.lacks is None and session.n_asked == 30 and taken.is_limited
+    far = {(f"c{i}", f"d{i}"): False for i in range(9000)}
+    rest = Session(PLAN, Answers(tmp_path / "far"), "ann", goal=0.75, teaching=teaching())
+    assert take(rest, far | told(lambda _: True), 1000).n_left == 9000 + 4 * N - 1000
+    assert all(rest.answers.of(question.pair) for question in EVERY), "what is asked comes first"
+    proven = Session(PLAN, Answers(tmp_path / "proven"), "ann", goal=0.75)
+    enough = take(proven, told(lambda _: True), 10_000)
+    assert not enough.is_limited and enough.n_left == 4 * N - enough.n_drawn > 0

@@ -150,6 +150,10 @@ class Session:
         other = (pair[1], pair[0])
         return other if other in self._place else pair
 
+    def asks(self, pair: Pair) -> bool:
+        """Whether a pair is among the questions of the plan."""
+        return pair in self._place
+
     def undo(self) -> Pair | None:
         """Take the last answer of this turn back, and say about which pair it was."""
         if not self._mine:

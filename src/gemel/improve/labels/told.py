@@ -26,8 +26,8 @@ class Taken:
         n_again: about pairs that others had answered.
         n_drawn: about pairs drawn at random, which count.
         n_others: about others, which teach.
-        n_left: that were not taken, as the goal is proven or the limit was reached.
-        proven: whether the goal is.
+        n_left: that were not taken.
+        is_limited: since there were as many as the limit; else the goal is proven.
         lacks: the pair drawn at random that is next, if the file does not know it and the goal is
             not proven.
     """
@@ -36,12 +36,14 @@ class Taken:
     n_drawn: int
     n_others: int
     n_left: int
-    proven: bool
+    is_limited: bool
     lacks: Question | None
 
 
 def take(session: Session, said: Mapping[Pair, bool], limit: int) -> Taken:
     """Note what a file says: what counts until the goal is proven, then what only teaches.
+
+    Of the latter first what might have been asked about; the rest is mostly far from any match.
 
     Args:
         session: of the person whose file it is.
@@ -61,6 +63,7 @@ def take(session: Session, said: Mapping[Pair, bool], limit: int) -> Taken:
         n_drawn = min(n_drawn + STEP, len(drawn))
     proven = session.known().proven
     rest = [pair for pair in said if not session.answers.of(pair)]
+    rest.sort(key=lambda pair: not session.asks(pair))
     is_needed = session.teaching is not None or not proven
     others = rest[: limit - len(again) - n_drawn] if is_needed else []
     note(others)
@@ -70,6 +73,6 @@ def take(session: Session, said: Mapping[Pair, bool], limit: int) -> Taken:
         n_drawn=n_drawn,
         n_others=len(others),
         n_left=len(rest) - len(others),
-        proven=proven,
+        is_limited=len(again) + n_drawn + len(others) == limit,
         lacks=None if following is None or following.pair in said else following,
     )
