@@ -289,21 +289,6 @@ def test_training_off_a_terminal_says_a_line_for_each_epoch(people: Path, gemel:
     assert all("loss" in x and "dev" in x for x in lines)
 
 
-def test_ctrl_c_says_how_to_go_on(
-    people: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from gemel.train import fit
-
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fit, "train", stop)
-    assert gemel("init", "people.csv").code == 0
-    said = gemel("train")
-    assert said.code == 130
-    assert "stopped; gemel train goes on from the last finished epoch when run again" in said.err
-
-
 def test_the_package_is_a_command_too() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gemel", "--version"], capture_output=True, text=True, check=False
