@@ -99,6 +99,10 @@ def test_what_is_nearly_the_same_is_found_and_marked(gemel: Gemel, tmp_path: Pat
     assert len(right) >= 0.8 * N_TWICE
     assert len(right) >= 0.7 * len(found)
     assert json.loads(said.out)["unproven"] is True
+    assert gemel("duplicates", "-o", tmp_path / "clusters.html").code == 0
+    page = (tmp_path / "clusters.html").read_text()
+    assert page.index("Unproven: estimated from how close") < page.index("What was found")
+    assert "chance that strangers come so close" in page and "link is false" not in page
 
 
 @pytest.mark.usefixtures("inside")

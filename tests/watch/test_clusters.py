@@ -6,6 +6,7 @@ import polars as pl
 from PIL import Image
 from tests.watch.test_report import EVIL, Page, words
 
+from gemel.release.words.unproven import CHANCE, caution
 from gemel.watch.clusters import render
 
 
@@ -57,3 +58,12 @@ def test_pictures_stand_where_records_have_any() -> None:
     page = Page(render(frame(VALUES).drop("name"), [], picture))
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 6
     assert sorted(asked) == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_what_is_not_proven_is_said_at_the_head_and_nothing_is_called_false() -> None:
+    html = render(
+        frame(VALUES), [], lambda *_: None, caution=caution(by_closeness=True), risk_is=CHANCE
+    )
+    text = words(Page(html).text)
+    assert text.index("Unproven: estimated from how close") < text.index("What was found")
+    assert "chance that strangers come so close 40" in text and "false" not in text

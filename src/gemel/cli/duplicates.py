@@ -138,7 +138,8 @@ def duplicates(
 def page(found: Duplicates, left: Dataset, right: Dataset | None, *, asks: str = "") -> str:
     """The clusters as an HTML document, with pictures of records that have any."""
     from gemel.encode import modality
-    from gemel.watch.clusters import render
+    from gemel.release.words.unproven import CHANCE, caution
+    from gemel.watch.clusters import FALSE, render
 
     kind = modality.named(left.modality)
     sides = {"left": left} | ({} if right is None else {"right": right})
@@ -148,7 +149,14 @@ def page(found: Duplicates, left: Dataset, right: Dataset | None, *, asks: str =
         (payload,) = sides[side].payloads(np.array([place[side, id]]))
         return kind.thumbnail(payload)
 
-    return render(found.clusters, in_words(found.summary, left, right, asks=asks), picture)
+    summary = found.summary
+    return render(
+        found.clusters,
+        in_words(summary, left, right, asks=asks),
+        picture,
+        caution=caution(by_closeness=summary.by_closeness) if summary.unproven else "",
+        risk_is=CHANCE if summary.by_closeness else FALSE,
+    )
 
 
 def in_words(summary: Summary, *compared: Dataset | None, asks: str = "") -> list[tuple[str, Any]]:

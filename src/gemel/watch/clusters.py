@@ -15,6 +15,7 @@ from gemel.watch.pages import template
 if TYPE_CHECKING:
     import polars as pl
 
+FALSE = "chance that a link is false"
 MOST = 500
 """Clusters on a page."""
 FOUND = ("id", "side", "cluster", "canonical", "score", "weakest_link", "risk", "size", "identity")
@@ -24,13 +25,22 @@ Picture = Callable[[str, str], bytes | None]
 """A small PNG file of a record, by id and side; None where it has none."""
 
 
-def render(frame: pl.DataFrame, summary: Sequence[tuple[str, Any]], picture: Picture) -> str:
+def render(
+    frame: pl.DataFrame,
+    summary: Sequence[tuple[str, Any]],
+    picture: Picture,
+    *,
+    caution: str = "",
+    risk_is: str = FALSE,
+) -> str:
     """The clusters of two records or more, as one HTML document.
 
     Args:
         frame: a row per record: cluster, canonical, risk, weakest link, size, and its values.
         summary: names and values for a person.
         picture: shows a record.
+        caution: what a reader has to know first; empty where all was measured.
+        risk_is: what the risk of a cluster is a chance of.
     """
     import polars as pl
 
@@ -44,6 +54,8 @@ def render(frame: pl.DataFrame, summary: Sequence[tuple[str, Any]], picture: Pic
     return template("clusters.html").render(
         summary=[(name, value) for name, value in summary if value not in (None, "")],
         names=names,
+        caution=caution,
+        risk_is=risk_is,
         n_clusters=len(order),
         clusters=[_cluster(groups[(c,)].to_dicts(), names, picture) for c in kept],
     )

@@ -17,6 +17,21 @@ WHY = "nothing says which records belong together, so nothing is measured: all r
 WARNING = "unproven release: its threshold and probabilities are estimated, not measured"
 
 
+CHANCE = "chance that strangers come so close"
+"""What the risk of a cluster is where nothing but closeness is told."""
+ONLY_ALIKE = (
+    "things that only look, sound or read alike, such as signs of one style or notes on one form, "
+    "can be as close"
+)
+
+
+def caution(*, by_closeness: bool) -> str:
+    """What a reader of matches has to know before anything else."""
+    if by_closeness:
+        return f"Unproven: estimated from how close records are, not measured; {ONLY_ALIKE}."
+    return "Unproven: estimated from how records agree, not measured."
+
+
 def by_closeness(evidence: Evidence) -> bool:
     """Whether all that is told is how close records are, not whether they are the same."""
     told = evidence.training.estimate
@@ -34,8 +49,7 @@ def sentence(evidence: Evidence) -> str:
     if by_closeness(evidence):
         return (
             "Unproven: estimated from how close records are, not measured. If it holds, of 100 "
-            f"matches {right} are closer than strangers come by chance; things that only look, "
-            "sound or read alike, such as signs of one style or notes on one form, can be as close."
+            f"matches {right} are closer than strangers come by chance; {ONLY_ALIKE}."
         )
     if taught is not None:
         rests += f" and {number_of(taught.n_answers, 'answer')} about pairs"
