@@ -1,6 +1,7 @@
 """`gemel init` always leaves a file that can be mended; it heeds flags and the environment."""
 
 import csv
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -223,6 +224,31 @@ def test_two_files_get_a_map_of_their_columns(empty: Path, people: Path, gemel: 
     assert config.calibrate.prior == pytest.approx(1 / 120, rel=0.02)
     check = gemel("data", "check")
     assert check.code == 0 and "records     180" in check.out, check.err
+
+
+def test_columns_that_are_one_in_the_other_file_are_mapped_as_one(
+    empty: Path, gemel: Gemel
+) -> None:
+    firsts, lasts, towns = "Ann Bo Cy Dora Eve", "Roth Maier Berg Kim Lund Moss", "Bath Ulm York"
+    who = [
+        (f, n, f"{1000 + 7 * i}", t, f"{7 * i % 60} {n} Road")
+        for i, (f, n, t) in enumerate(itertools.product(*map(str.split, (firsts, lasts, towns))))
+    ]
+    crm = ["first,last,zip,town,street", *map(",".join, who)]
+    shop = ["name;ort;strasse"] + [
+        f"{last.upper()}, {first};{code} {town};{' '.join(street.split(maxsplit=1)[::-1])}"
+        for first, last, code, town, street in who[::2]
+    ]
+    (empty / "crm.csv").write_text("\n".join(crm) + "\n")
+    (empty / "shop.csv").write_text("\n".join(shop) + "\n")
+    said = gemel("init", "crm.csv", "shop.csv")
+    assert said.code == 0, said.err
+    names = {"last + first": "name", "zip + town": "ort", "street": "strasse"}
+    assert Config.load(empty / "gemel.toml").other.names == names
+    assert "last + first = name: 100% of the values hold both" in said.err
+    assert "street = strasse: 0% of the values stand in both: look whether" in said.err
+    assert "not compared" not in said.err + (empty / "gemel.toml").read_text()
+    assert gemel("data", "check").code == 0
 
 
 def test_codes_with_gaps_correspond_and_what_does_not_is_named(empty: Path, gemel: Gemel) -> None:

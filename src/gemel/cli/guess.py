@@ -195,7 +195,8 @@ def _of_one(draft: Draft, frame: pl.DataFrame) -> None:
 
 def _of_two(draft: Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
     """Identities, ids and corresponding columns of two tables."""
-    from gemel.data.proposals import correspondence, labels
+    from gemel.data.proposals import correspondence, joins, labels
+    from gemel.data.sources.columns import parts
 
     data, other = draft.given.data, draft.given.other
     draft.columns, draft.others = tuple(left.columns), tuple(right.columns)
@@ -226,16 +227,23 @@ def _of_two(draft: Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
         )
     )
     ours, theirs = (f.drop(set(filter(None, [labels.index_of(f)]))) for f in (ours, theirs))
-    matches = correspondence.propose(ours, theirs)
-    if matches and draft.propose("other.names", {m.left: m.right for m in matches}):
-        for match in matches:
-            draft.remarks[match.left] = f"{match.shared:.0%} of the values stand in both"
-            draft.notes.append(f"{match.left} = {match.right}: {draft.remarks[match.left]}")
-    rest = ours.drop([m.left for m in matches]), theirs.drop([m.right for m in matches])
-    if matches and any(frame.width for frame in rest):
+    rest, found = (ours, theirs), list[joins.Join | correspondence.Match]()
+    for matches in (joins.find, correspondence.propose):
+        found += (new := matches(*rest))
+        rest = (
+            rest[0].drop(c for m in new for c in parts(m.left, ours.columns)),
+            rest[1].drop(c for m in new for c in parts(m.right, theirs.columns)),
+        )
+    found.sort(key=lambda m: min(ours.columns.index(c) for c in parts(m.left, ours.columns)))
+    if found and draft.propose("other.names", {m.left: m.right for m in found}):
+        for match in found:
+            draft.remarks[match.left] = match.remark
+            draft.notes.append(f"{match.left} = {match.right}: {match.remark}")
+    if found and any(frame.width for frame in rest):
         one, two = (", ".join(frame.columns) or "none" for frame in rest)
         draft.notes.append(f"columns that are not compared: {one}; of the other file: {two}")
-    orders = {m.right: o for m in matches if (o := correspondence.order_of(theirs[m.right]))}
+    ones = [m.right for m in found if m.right in theirs.columns]
+    orders = {c: o for c in ones if (o := correspondence.order_of(theirs[c]))}
     if orders:
         draft.propose("other.columns", orders)
     if data.pairs is not None and ids[0] and ids[1]:

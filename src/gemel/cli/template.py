@@ -115,6 +115,8 @@ def _columns(guess: Guess, said: Mapping[str, str]) -> list[str]:
 
 def _map(guess: Guess, names: Mapping[str, str]) -> list[str]:
     """Which columns of two files correspond, and which have no counterpart."""
+    from gemel.data.sources.columns import parts
+
     lines = ["", f"# {describe('other.names')}.", "[other.names]"]
     for left, right in names.items():
         line = f"{json.dumps(left)} = {json.dumps(right)}"
@@ -125,7 +127,8 @@ def _map(guess: Guess, names: Mapping[str, str]) -> list[str]:
         ("of the other", guess.others, names.values()),
     )
     for where, columns, taken in rest:
-        if left_out := [c for c in columns if c not in taken]:
+        used = {part for name in taken for part in parts(name, columns)}
+        if left_out := [c for c in columns if c not in used]:
             lines.append(f"# not compared, {where}: {', '.join(left_out)}")
     return lines
 

@@ -132,8 +132,8 @@ class OtherSettings(Settings, frozen=True):
     names: Annotated[
         dict[str, str],
         Meta(
-            description="Column of data.path = column of the other file, of those that are "
-            "compared; none: columns of one name"
+            description="Column of data.path = column of the other file, of those compared; "
+            "'last + first' is one text of two; none: columns of one name"
         ),
     ] = field(default_factory=dict)
     columns: Annotated[

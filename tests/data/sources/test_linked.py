@@ -37,6 +37,32 @@ def test_each_file_is_read_as_it_is_written(files: tuple[Path, Path]) -> None:
     assert both.identities.tolist() == [0, 1, 1, 0]
 
 
+def test_columns_that_are_one_in_the_other_file_are_read_as_one_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "id,first,last,zip,town\n1,Ann,Roth,0810,Batlow\n2,Bo,,n/a,\n3,Cy,Au Lait,3019,Bath\n"
+    )
+    (tmp_path / "b.csv").write_text(
+        "nr;name;ort\nx;AU LAIT, Cy;3019 Bath\ny;ROTH, Ann;0810 Batlow\n"
+    )
+    names = {"last + first": "name", "zip + town": "ort"}
+    said = Columns(None, "id", missing=["n/a"])
+    other = Other(tmp_path / "b.csv", "nr", None, names)
+    left, right = records.read_two(tmp_path / "a.csv", said, other)
+    assert [(f.name, f.kind) for f in left.fields] == [(name, "text") for name in names]
+    assert left.frame is not None and right.frame is not None
+    assert left.frame["last + first"].to_list() == ["Roth Ann", "Bo", "Au Lait Cy"]
+    assert left.frame["zip + town"].to_list() == ["0810 Batlow", None, "3019 Bath"]
+    assert left.contents.written.columns == ["id", "first", "last", "zip", "town"]
+    again = records.read(tmp_path / "a.csv", id="id", fields=left.fields, max_bad_ratio=0)
+    assert again.frame is not None and again.frame.equals(left.frame)
+    assert again.notes == ()
+    back = Other(tmp_path / "a.csv", "id", None, {two: one for one, two in names.items()})
+    first, second = records.read_two(tmp_path / "b.csv", Columns(None, "nr"), back)
+    assert second.frame is not None
+    assert second.frame["name"].to_list() == ["Roth Ann", "Bo", "Au Lait Cy"]
+    assert [f.name for f in first.fields] == ["name", "ort"]
+
+
 def test_pairs_of_ids_across_files_give_identities(files: tuple[Path, Path]) -> None:
     pairs = files[0].parent / "pairs.csv"
     pairs.write_text("left,right,same\n1,2,1\n2,2,0\n")

@@ -69,6 +69,12 @@ class Match:
     likeness: float
     shared: float
 
+    @property
+    def remark(self) -> str:
+        """How sure it is, in words."""
+        asked = "" if round(100 * self.shared) else ": look whether they say the same"
+        return f"{self.shared:.0%} of the values stand in both{asked}"
+
 
 def propose(left: pl.DataFrame, right: pl.DataFrame) -> list[Match]:
     """Pairs of columns that correspond, in the order of the first file; each column once at most.

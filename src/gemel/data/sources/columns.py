@@ -5,12 +5,18 @@ Every form of file is told the same; one that has no columns refuses what it can
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gemel.data.schema import Field
+import numpy as np
+
+from gemel.data.schema import Field, as_strings, without_gaps
+from gemel.data.sources.formats.table import Table
 from gemel.errors import DataError
+
+JOINED = " + "
+"""Between the names of columns that are read as one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,48 @@ class Columns:
         if self.category is not None and self.category in self.kinds:
             taken.add(self.category)
         return [c for c in [*self.labels, *self.groups] if c not in taken]
+
+
+def parts(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns that a name stands for: itself, or those that it joins.
+
+    Args:
+        name: of a column, or of several with a sign between.
+        columns: that there are.
+
+    Example:
+        >>> parts("first + last", ["first", "last"]), parts("a + b", ["a + b"]), parts("c", [])
+        (['first', 'last'], ['a + b'], ['c'])
+    """
+    several = [part.strip() for part in name.split(JOINED)]
+    return [name] if name in columns or not {*several} <= {*columns} else several
+
+
+def joined(table: Table, names: Iterable[str], missing: Sequence[str]) -> Table:
+    """The table with a further column for each name of several: their values with a blank between.
+
+    Args:
+        table: as it stands in the file.
+        names: of columns that are wanted; those of one column, or of none, change nothing.
+        missing: texts that mean "no value"; where none has a value, the column has none.
+    """
+    import polars as pl
+
+    frame, nested = table.frame, dict(table.nested)
+    for name in dict.fromkeys(names):
+        several = parts(name, table.frame.columns)
+        if several == [name]:
+            continue
+        values = [as_strings(without_gaps(table.frame[c], missing)) for c in several]
+        text = pl.select(pl.concat_str(values, separator=" ", ignore_nulls=True)).to_series()
+        frame = frame.with_columns(without_gaps(text, ()).alias(name))
+        masks = [table.nested[c] for c in several if c in table.nested]
+        nested |= {name: np.logical_or.reduce(masks)} if masks else {}
+    return (
+        table
+        if frame is table.frame
+        else replace(table, frame=frame, nested=nested, whole=table.written)
+    )
 
 
 def plain(said: Columns, path: Path) -> None:

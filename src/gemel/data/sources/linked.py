@@ -19,6 +19,7 @@ from gemel.data.schema import Field
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources import tables
 from gemel.data.sources.columns import Columns
+from gemel.data.sources.columns import joined as with_joined
 from gemel.data.sources.formats.table import Table
 from gemel.data.sources.rows import TableRows, from_table
 from gemel.errors import DataError
@@ -32,7 +33,8 @@ class Other:
         path: of the file.
         id: its column of record ids; None: the row's number.
         identity: its column of identities; None: they are not known.
-        names: column of the first file to column of this one; empty: columns of one name.
+        names: column of the first file to column of this one, or several with `columns.JOINED`
+            between; empty: columns of one name.
         columns: `date:dmy` or `date:mdy` by its own columns.
         sheet: of a spreadsheet; None: the first with a table.
     """
@@ -62,6 +64,10 @@ def read_two(path: Path, said: Columns, other: Other) -> tuple[Dataset, Dataset]
             hint="leave data.category and data.groups out",
         )
     table, theirs = tables.read(path, said.sheet), tables.read(other.path, other.sheet)
+    table, theirs = (
+        with_joined(one, names, said.gaps)
+        for one, names in ((table, other.names.keys()), (theirs, other.names.values()))
+    )
     if said.fields is None:
         hidden = {*said.hidden, *said.ignore}
         first = [c for c in table.frame.columns if c not in hidden]
@@ -202,4 +208,4 @@ def _renamed(table: Table, back: Mapping[str, str], labels: Sequence[str]) -> Ta
     wanted = [pl.col(c).alias(name) for c, name in back.items()]
     wanted += [pl.col(c).alias(_own(c)) for c in dict.fromkeys(labels)]
     nested = {back[c]: mask for c, mask in table.nested.items() if c in back}
-    return replace(table, frame=frame.select(wanted), nested=nested, whole=frame)
+    return replace(table, frame=frame.select(wanted), nested=nested, whole=table.written)

@@ -22,7 +22,7 @@ from gemel.arrays import Bool, Int64, canonical_json, digest
 from gemel.data import schema, wordbags
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.schema import Field, as_text
-from gemel.data.sources.columns import Columns
+from gemel.data.sources.columns import Columns, joined, parts
 from gemel.data.sources.formats.table import Table
 from gemel.errors import DataError
 from gemel.figures import number_of
@@ -91,6 +91,8 @@ def from_table(table: Table, said: Columns) -> Dataset:
     """
     import polars as pl
 
+    if said.fields is not None:
+        table = joined(table, [f.name for f in said.fields], said.gaps)
     _require(table, [*said.labels, *said.ignore, *said.groups])
     for column in said.labels:
         if column in said.ignore:
@@ -266,7 +268,8 @@ def _raw_fields(
         columns.append(schema.without_gaps(frame[f.name], missing))
         order = said.kinds.get(f.name, "")
         settled.append(f.settled(columns[-1], override=order, missing=missing, where=table.file))
-    others = [c for c in frame.columns if c not in names]
+    used = {part for n in names for part in (n, *parts(n, table.written.columns))}
+    others = [c for c in frame.columns if c not in used]
     notes = (f"columns that are not used: {', '.join(others)}",) if others else ()
     return frame.select(columns), tuple(settled), notes
 
