@@ -6,6 +6,7 @@ import pytest
 from tests.data.sources.formats.test_sheets import workbook
 
 from gemel.data.sources import tables
+from gemel.data.sources.formats.delimited import UNQUOTED
 from gemel.data.sources.formats.heading import header_at
 
 NAMES = ["No", "Company ", "Town", "Since", "Sales"]
@@ -41,6 +42,25 @@ def test_a_title_above_the_header_is_left_out_and_said(
         assert one.notes == (f"the header is row 3; 2 lines above it left out: {TITLE!r}",)
         assert (one.n_read, one.bad, one.blank) == (30, (), (13,))
         assert one.rows.tolist()[:2] == [4, 5]
+
+
+def test_tabs_without_quoting_and_without_names_are_read_and_said(tmp_path: Path) -> None:
+    rows = [
+        [("news", "wiki")[i % 2], f"{i % 6}.5", f'"one" of {i}', f'is "{i}"'] for i in range(40)
+    ]
+    path = tmp_path / "x.csv"
+    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+    table = tables.read(path)
+    assert (table.n_read, table.bad) == (39, ())
+    assert table.frame.row(0) == ("wiki", "1.5", '"one" of 1', 'is "1"')
+    assert table.notes[0] == UNQUOTED
+    assert "row 1 names the columns, and looks like a record ('news', '0.5'" in table.notes[1]
+    path.write_text("kind\tn\ttext\twhat\n" + path.read_text())
+    assert tables.read(path).notes == (UNQUOTED,)
+    quoted = "".join("\t".join(f'"{c}"' for c in ("a\tb", "1", 'x "" y')) + "\n" for _ in rows)
+    path.write_text("one\ttwo\tthree\n" + quoted)
+    table = tables.read(path)
+    assert (table.frame.row(0), table.notes) == (("a\tb", "1", 'x " y'), ())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Literal
 
 from gemel.data.dataset import BadRecord
 from gemel.data.sources.formats import footing, heading
@@ -27,10 +28,14 @@ from gemel.errors import DataError
 from gemel.figures import number_of
 
 SUFFIXES = (".csv", ".tsv", ".txt")
+UNQUOTED = "no field is quoted: quotes are part of the values"
 _DELIMITERS = ",;\t|"
 _STATED = re.compile(r'"?sep=(.)"?\s*')
 """First line of a file that is made for Excel."""
 _GIVE_UP = 10_000
+_ALIKE = 0.99
+"""Share of the lines of a file without quoting that have as many fields as the first."""
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def read(path: Path) -> Table:
@@ -46,7 +51,9 @@ def read(path: Path) -> Table:
         delimiter = stated[1]
     else:
         delimiter = "\t" if ending(path) == ".tsv" else _sniff(lines[:50])
-    parsed = _Rows(str(path), lines, delimiter, start=0 if stated is None else 1)
+    start = 0 if stated is None else 1
+    is_plain = _is_plain(lines[start:], delimiter)
+    parsed = _Rows(str(path), lines, delimiter, start=start, is_plain=is_plain)
     head = list(islice(parsed.numbered, heading.LOOKED_AT))
     at = heading.header_at([row for _, row in head])
     named, header = head[at] if head else (1, list[str]())
@@ -74,7 +81,9 @@ def read(path: Path) -> Table:
         blank.append(numbers.pop())
     frame = frame_of(names, list(zip(*rows, strict=True)) or [()] * len(names))
     n_read = len(rows) + len(parsed.bad)
-    notes = (*((note,) if note else ()), *above, *notes, *summed)
+    first = heading.if_a_record(header, rows[: heading.LOOKED_AT], named)
+    plain = (UNQUOTED,) if is_plain else ()
+    notes = (*((note,) if note else ()), *plain, *above, *first, *notes, *summed)
     bad = tuple(parsed.bad)
     return Table(str(path), frame, int64(numbers), bad, n_read, notes, blank=tuple(blank))
 
@@ -90,12 +99,15 @@ def _fault(row: Sequence[str], names: Sequence[str]) -> tuple[str | None, str] |
 class _Rows:
     """Parsed rows, `numbered` by the line each starts on; one that cannot be parsed is refused."""
 
-    def __init__(self, file: str, lines: list[str], delimiter: str, start: int = 0) -> None:
+    def __init__(
+        self, file: str, lines: list[str], delimiter: str, *, start: int, is_plain: bool
+    ) -> None:
         self.bad: list[BadRecord] = []
         self._file = file
         self._lines = lines
         self._delimiter = delimiter
         self._start = start
+        self._quoting: Literal[0, 3] = csv.QUOTE_NONE if is_plain else csv.QUOTE_MINIMAL
         self.numbered = self._parse()
 
     def refuse(self, row: int, column: str | None, reason: str) -> None:
@@ -112,7 +124,7 @@ class _Rows:
         first = self._start
         while first < len(self._lines):
             rest = (self._lines[i] for i in range(first, len(self._lines)))
-            reader = csv.reader(rest, delimiter=self._delimiter, strict=True)
+            reader = csv.reader(rest, delimiter=self._delimiter, quoting=self._quoting, strict=True)
             done = 0
             try:
                 for row in reader:
@@ -122,6 +134,18 @@ class _Rows:
             except csv.Error as e:
                 self.refuse(first + done + 1, None, f"broken quotes ({e})")
                 first += done + 1
+
+
+def _is_plain(lines: list[str], delimiter: str) -> bool:
+    """Whether quotes are signs as any other: tabs alone part fields, and most quotes end none."""
+    if delimiter != "\t" or not any('\t"' in line or line.startswith('"') for line in lines):
+        return False
+    rows = [line.rstrip("\n").split(delimiter) for line in lines if line.strip()]
+    opened = [cell for row in rows for cell in row if cell.startswith('"')]
+    n_quoted = sum(_QUOTED.fullmatch(cell) is not None for cell in opened)
+    if 2 * n_quoted >= len(opened):
+        return False
+    return sum(len(row) == len(rows[0]) for row in rows) >= _ALIKE * len(rows)
 
 
 def _sniff(lines: list[str]) -> str:

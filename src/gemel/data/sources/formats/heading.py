@@ -64,6 +64,43 @@ def skipped(rows: Sequence[Sequence[str]], header: int) -> tuple[str, ...]:
     return (f"the header is row {header}; {count} above it left out: {shown!r}",)
 
 
+def if_a_record(
+    header: Sequence[str], rows: Sequence[Sequence[str]], number: int
+) -> tuple[str, ...]:
+    """What a user should know of a header that looks like one of the rows below.
+
+    It has a number or a day where they have some, and a text that comes back in its column.
+
+    Args:
+        header: its cells.
+        rows: cells of the first rows below.
+        number: of the row of the header.
+
+    Example:
+        >>> if_a_record(["Bath", "12"], [["Bath", "7"], ["Ulm", "12"]], 1)[0][:36]
+        'row 1 names the columns, and looks l'
+    """
+    columns = [[row[i].strip() for row in rows if i < len(row)] for i in range(len(header))]
+    cells = [cell.strip() for cell in header]
+    is_value = [_NO_NAME.fullmatch(cell) is not None for cell in cells]
+    as_below = any(
+        value and 2 * sum(_NO_NAME.fullmatch(c) is not None for c in column) > len(column)
+        for value, column in zip(is_value, columns, strict=True)
+    )
+    again = any(
+        cell and not value and cell in column
+        for cell, value, column in zip(cells, is_value, columns, strict=True)
+    )
+    if not (as_below and again):
+        return ()
+    shown = ", ".join(repr(cell[:20]) for cell in cells[:3])
+    more = ", ..." if len(cells) > 3 else ""
+    return (
+        f"row {number} names the columns, and looks like a record ({shown}{more}): if it is one, "
+        "put a row of names above it",
+    )
+
+
 def _names(cells: Sequence[str], width: int) -> bool:
     """Whether cells are texts that differ and nearly as many as there are columns."""
     texts = [cell for cell in cells if _NO_NAME.fullmatch(cell) is None]

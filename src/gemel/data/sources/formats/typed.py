@@ -70,6 +70,7 @@ def read_sheet(path: Path, name: str | None = None) -> Table:
         len(kept),
         (
             *heading.skipped(head[:at], first),
+            *heading.if_a_record(head[at], head[at + 1 :], first),
             *notes,
             *summed,
             *((sheet.note,) if sheet.note else ()),
