@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gemel.data import dates, numbers
+from gemel.data import dates, numbers, phones
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["text", "number", "category", "date"]
 KINDS: tuple[Kind, ...] = ("text", "number", "category", "date")
-OVERRIDES = (*KINDS, "date:dmy", "date:mdy")
+PHONE = "phone"
+OVERRIDES = (*KINDS, "date:dmy", "date:mdy", PHONE)
 
 MOST_DATES = 0.9
 """A column holds dates when at least this share of its values are: people type impossible days, and
@@ -41,15 +42,18 @@ class Reading:
         missing: texts that mean "no value", besides blank ones.
         order: what comes first in dates like `03/04/1980`; None: such a value is no date.
         decimal: sign of numbers.
+        phone: texts are phone numbers, of which the digits count.
     """
 
     missing: tuple[str, ...] = ()
     order: dates.Order | None = None
     decimal: numbers.Decimal = "."
+    phone: bool = False
 
     def spec(self) -> dict[str, Any]:
-        """All of it, as JSON values."""
-        return {**asdict(self), "missing": list(self.missing)}
+        """All of it, as JSON values; without `phone` where it is not, as it was before."""
+        said = {**asdict(self), "missing": list(self.missing)}
+        return said if self.phone else {k: v for k, v in said.items() if k != "phone"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Field:
 
         Args:
             values: (n,) of the column, with missing values already null.
-            override: `date:dmy` or `date:mdy` settles what comes first.
+            override: `date:dmy` or `date:mdy` settles what comes first, `phone` or `text` whether
+                texts are phone numbers.
             missing: texts that mean "no value".
             where: file, for errors.
         Raises:
@@ -93,7 +98,10 @@ class Field:
             order = said or dates.order_of(as_strings(values), place)  # type: ignore[assignment]
         if self.kind == "number" and not values.dtype.is_numeric():
             decimal = numbers.decimal_of(as_strings(values).drop_nulls())
-        return Field(self.name, self.kind, Reading(tuple(missing), order, decimal))
+        phone = override == PHONE
+        if self.kind == "text" and not override:
+            phone = phones.are_phones(self.name, as_strings(values))
+        return Field(self.name, self.kind, Reading(tuple(missing), order, decimal, phone))
 
     def column(self, values: pl.Series) -> pl.Series:
         """The values of a column as the kind says; null where one is missing or does not fit.
@@ -113,7 +121,8 @@ class Field:
             if isinstance(values.dtype, pl.Date | pl.Datetime):
                 return values.cast(pl.Date).dt.strftime("%Y-%m-%d")
             return dates.parse(as_strings(values), reading.order)
-        return as_strings(values)
+        text = as_strings(values)
+        return phones.parse(text) if reading.phone else text
 
     def value(self, value: Any) -> Any:
         """One value as `column` reads it: None where it is missing, itself where it does not fit.
@@ -135,11 +144,13 @@ class Field:
             return value if number is None else number
         if self.kind == "date":
             return dates.iso(value, self.reading.order) or value
-        return value
+        return phones.one(value) if self.reading.phone else value
 
     @property
     def expected(self) -> str:
         """What a value that does not fit is not."""
+        if self.reading is not None and self.reading.phone:
+            return "phone numbers, of which the digits within the country count"
         first = {"dmy": " with the day first", "mdy": " with the month first"}
         comma = " with a decimal comma" if self.reading and self.reading.decimal == "," else ""
         order = first.get(self.reading.order or "", "") if self.reading else ""
@@ -194,7 +205,7 @@ def infer(
     notes: list[str] = []
     for name in frame.columns:
         given = overrides.get(name, "")
-        kind, note = (kind_of(given), "") if given else _kind(frame[name])
+        kind, note = (kind_of(given), "") if given else _kind(name, frame[name])
         field = Field(name, kind).settled(frame[name], override=given, missing=missing, where=where)
         fields.append(field)
         notes += [f"column {name}: {note}"] if note else []
@@ -225,7 +236,9 @@ def check_overrides(columns: Sequence[str], overrides: Mapping[str, str] | None)
 
 
 def kind_of(override: str) -> Kind:
-    """The kind that an override asks for: `date:dmy` is a date."""
+    """The kind that an override asks for: `date:dmy` is a date, `phone` a text."""
+    if override == PHONE:
+        return "text"
     kind: Kind = next(k for k in KINDS if k == override.split(":")[0])
     return kind
 
@@ -258,11 +271,13 @@ def as_text(value: object) -> str | None:
     return str(value)
 
 
-def _kind(values: pl.Series) -> tuple[Kind, str]:
+def _kind(name: str, values: pl.Series) -> tuple[Kind, str]:
     import polars as pl
 
     if isinstance(values.dtype, pl.Boolean | pl.Categorical | pl.Enum):
         return "category", ""
+    if phones.are_phones(name, as_strings(values)):
+        return "text", ""
     if values.dtype.is_numeric():
         return ("text", CODES) if numbers.is_code(values) else ("number", "")
     if isinstance(values.dtype, pl.Date | pl.Datetime):

@@ -11,7 +11,7 @@ from gemel.settings.shapes import Count, Ratio, Seed, Settings
 SameRecord = Literal["note", "refuse"]
 Links = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many"]
 EVERY: Links = "many-to-many"
-FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy"]
+FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy", "phone"]
 
 
 class DataSettings(Settings, frozen=True):
@@ -97,7 +97,9 @@ class DataSettings(Settings, frozen=True):
     ] = ()
     columns: Annotated[
         dict[str, FieldKind],
-        Meta(description="Kinds that overrule the inferred ones: text, number, category, date"),
+        Meta(
+            description="Kinds that overrule the inferred ones: text, number, category, date, phone"
+        ),
     ] = field(default_factory=dict)
     missing: Annotated[
         tuple[str, ...], Meta(description='Texts that mean "no value", besides the empty one')

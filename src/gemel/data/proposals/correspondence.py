@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gemel.arrays import Float64
-from gemel.data import dates, numbers
+from gemel.data import dates, numbers, phones
 from gemel.data.schema import as_strings
 from gemel.errors import DataError
 
@@ -130,7 +130,9 @@ class _Values:
 
 
 def _plain(values: pl.Series) -> tuple[str, pl.Series]:
-    """Kind and values: dates as ISO text, numbers as numbers, all else as text."""
+    """Kind and values: dates as ISO text, numbers as numbers, phones by digits, else text."""
+    if phones.are_phones(values.name, values):
+        return "text", phones.parse(values)
     if dates.looks_like_dates(values):
         try:
             found = dates.parse(values, dates.order_of(values))
