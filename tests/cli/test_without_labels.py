@@ -123,9 +123,21 @@ def test_card_and_report_promise_nothing(gemel: Gemel, unproven: Path) -> None:
     assert card["promise"].startswith("Unproven: estimated from how records agree, not measured.")
     assert card["operating_points"][0]["dev"]["certified"] is False
     folder = next((unproven / ".gemel" / "releases").iterdir())
-    page = render(Release.open(folder))
+    release = Release.open(folder)
+    page = render(release)
     assert "Unproven: an estimate without labels" in page
-    assert "Key figures on eval" not in page
+    assert "Expected, not measured:" in page and page.count("estimated, not measured") >= 2
+    data = json.loads(page.split('id="slider-data">')[1].split("</script>")[0])
+    point = release.evidence.eval
+    assert data["points"][data["own"]][0] == point.threshold
+    wrong = data["impostor"] * data["points"][data["own"]][1]
+    assert wrong == pytest.approx(point.n_false_match, abs=0.6)
+    assert "Just a match" in page and "Just no match" in page and "<h3>False matches" not in page
+    shown = release.evidence.mistakes
+    at = {kind: [m.score for m in shown if m.kind == kind] for kind in ("match", "no_match")}
+    assert len(at["match"]) == len(at["no_match"]) == 20
+    assert at["no_match"] == sorted(at["no_match"], reverse=True)
+    assert at["no_match"][0] < point.threshold <= at["match"][0] == min(at["match"])
 
 
 def test_the_report_opens_with_what_training_noted(unproven: Path) -> None:
@@ -172,6 +184,7 @@ def test_answers_prove_what_was_estimated(
     assert "by" in summary["false_links"]["basis"] and "answers" in summary["false_links"]["basis"]
     page = render(Release.open(folder / ".gemel" / "releases" / facts["manifest"]["id"]))
     assert "Proven by people" in page and "Unproven" not in page
+    assert "holds at the threshold of the release alone" in page and "Just a match" in page
     again = gemel("calibrate", "--from-answers", "--precision", ".85", "--json")
     assert json.loads(again.out)["manifest"]["id"] == facts["manifest"]["id"]
 

@@ -70,5 +70,6 @@ def pair(mistake: Mistake, anchor: str) -> dict[str, Any]:
             "bars": [value / largest for value in worth.get(name, (0.0, 0.0))],
         }
         for name in {**one, **two}
+        if html.value_of(one.get(name)) or html.value_of(two.get(name))
     ]
     return card

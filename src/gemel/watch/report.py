@@ -12,12 +12,14 @@ from typing import Any
 
 from gemel import figures
 from gemel.calibrate.rates.by_category import Cell, Row
+from gemel.decide.bands import matches
 from gemel.encode import modality
-from gemel.release.evidence.schema import Evidence
+from gemel.release.evidence.schema import Evidence, Mistake
 from gemel.release.release import Release
 from gemel.release.words import tiles
 from gemel.release.words.card import card
 from gemel.release.words.shrunk import sentence
+from gemel.release.words.unproven import by_closeness
 from gemel.watch import (
     html,
     sections,
@@ -65,6 +67,7 @@ def render(release: Release) -> str:
         tiles=tiles.tiles(evidence),
         sections=sections.of(evidence),
         slider=slider.data(evidence),
+        closeness=evidence.unproven and by_closeness(evidence),
         n_open=N_OPEN,
     )
 
@@ -151,21 +154,41 @@ def _anchors(identity: str, cards: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
-    """Both kinds of wrong decisions, with a heading and cards."""
+    """Both kinds of wrong decisions, with a heading and cards; of both decisions without labels."""
+    if evidence.unproven:
+        return _nearest(evidence)
     at = evidence.eval
     kinds = (
         ("false_match", "False matches", at.n_false_match, "different identities, called a match"),
         ("false_non_match", "False non-matches", at.n_false_non_match, "one identity, missed"),
     )
     return [
-        {
-            "title": title,
-            "total": total,
-            "meaning": meaning,
-            "cards": [
-                pair(m, f"{kind}-{i}")
-                for i, m in enumerate(m for m in evidence.mistakes if m.kind == kind)
-            ],
-        }
+        _group(kind, title, total, meaning, [m for m in evidence.mistakes if m.kind == kind])
         for kind, title, total, meaning in kinds
     ]
+
+
+def _nearest(evidence: Evidence) -> list[dict[str, Any]]:
+    """What is decided nearest the threshold: by the threshold of the release, if answers moved it.
+
+    Nobody said which of these decisions are wrong.
+    """
+    at = evidence.eval.threshold
+    parts: tuple[list[Mistake], list[Mistake]] = ([], [])
+    for one in evidence.mistakes:
+        parts[not matches(one.score, at)].append(one)
+    kinds = (
+        ("match", "Just a match", "The least sure matches of some of the records"),
+        ("no_match", "Just no match", "The pairs that nearly match"),
+    )
+    return [
+        _group(kind, title, len(some), meaning, sorted(some, key=lambda m: abs(m.score - at)))
+        for (kind, title, meaning), some in zip(kinds, parts, strict=True)
+    ]
+
+
+def _group(
+    kind: str, title: str, total: int, meaning: str, some: Sequence[Mistake]
+) -> dict[str, Any]:
+    cards = [pair(m, f"{kind}-{i}") for i, m in enumerate(some)]
+    return {"title": title, "total": total, "meaning": meaning, "cards": cards}

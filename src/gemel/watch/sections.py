@@ -6,7 +6,7 @@ What a section shows stands in the template of its name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gemel.release.evidence.schema import Evidence
 
@@ -60,11 +60,16 @@ SECTIONS = (
     Section("words", "How to read this"),
     Section("digests", "Digests"),
 )
-UNMEASURED = ("what", "time", "training", "digests")
-"""Sections that say nothing of what was measured on labels."""
+UNMEASURED = ("slider", "mistakes", "what", "time", "training", "digests")
+"""Sections that have something to say where nothing was measured on labels."""
+UNLABELLED = {"slider": "What is expected elsewhere", "mistakes": "Pairs nearest the threshold"}
+"""What they are called there, if not the same."""
 
 
 def of(evidence: Evidence) -> list[Section]:
-    """The sections that there is evidence for, in order; without labels there is none."""
+    """The sections that there is evidence for, in order; without labels few have any."""
     found = [section for section in SECTIONS if section.has(evidence)]
-    return [s for s in found if s.name in UNMEASURED] if evidence.unproven else found
+    if not evidence.unproven:
+        return found
+    kept = (s for s in found if s.name in UNMEASURED)
+    return [replace(s, title=UNLABELLED.get(s.name, s.title)) for s in kept]

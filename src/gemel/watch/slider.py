@@ -11,6 +11,19 @@ from typing import Any
 import msgspec
 
 from gemel.release.evidence.schema import Evidence
+from gemel.release.words.unproven import by_closeness
+
+MEASURED = {
+    "false": "pairs that do not belong together",
+    "missed": "pairs that do",
+    "right": "are right",
+}
+BY_CLOSENESS = {
+    "false": "pairs of strangers",
+    "missed": "pairs that differ as variants of one record do",
+    "right": "are closer than strangers come by chance",
+}
+"""What is said of either kind of pairs, and of matches, on the page."""
 
 
 def data(evidence: Evidence) -> str:
@@ -18,30 +31,43 @@ def data(evidence: Evidence) -> str:
 
     `points` are threshold, FMR and FNMR by rising threshold; `marks` are positions among them,
     with the goal that each was chosen for; `band` is the review band of the release, in positions.
+    Without labels all of it is what is expected, also where answers prove the threshold: they say
+    nothing of others.
     """
     curve, at = evidence.eval_curve, evidence.eval
     rates = zip(curve.fmr, curve.fnmr, strict=True)
-    measured = dict(zip(curve.threshold, rates, strict=True))
+    known = dict(zip(curve.threshold, rates, strict=True))
     chosen = [(p.goal, p.eval) for p in evidence.points if p.eval is not None]
-    for point in (at, *(p for _, p in chosen)):
-        measured[point.threshold] = point.fmr.value, point.fnmr.value
-    thresholds = sorted(measured)
+    prior, counted, n = at.prior, (at.n_genuine, at.n_impostor), evidence.data.n_records
+    if evidence.unproven:
+        counted = curve.n_genuine, curve.n_impostor
+        prior = curve.n_genuine / max(sum(counted), 1)
+        for point in (at, *(p for _, p in chosen)):
+            # The lowest point that only takes what matches there has the same rates.
+            nearest = min((t for t in known if t >= point.threshold), default=max(known))
+            known[point.threshold] = known[nearest]
+    else:
+        n = evidence.data.sides["eval"].n_records
+        for point in (at, *(p for _, p in chosen)):
+            known[point.threshold] = point.fmr.value, point.fnmr.value
+    thresholds = sorted(known)
     own = thresholds.index(at.threshold)
-    n_eval = evidence.data.sides["eval"].n_records
     found: dict[str, Any] = {
-        "points": [(t, *measured[t]) for t in thresholds],
+        "points": [(t, *known[t]) for t in thresholds],
         "marks": [(goal, thresholds.index(p.threshold)) for goal, p in chosen],
         "own": own,
         "band": (
             own - bisect_left(thresholds, at.review_low),
             bisect_right(thresholds, at.review_high) - own - 1,
         ),
-        "genuine": at.n_genuine,
-        "impostor": at.n_impostor,
-        "prior": at.prior,
+        "genuine": counted[0],
+        "impostor": counted[1],
+        "prior": prior,
         "stated": at.prior_source == "stated",
-        "records": n_eval,
+        "records": n,
         "edges": curve.bin_edge,
         "densities": (curve.impostor_density, curve.genuine_density),
+        "words": BY_CLOSENESS if evidence.unproven and by_closeness(evidence) else MEASURED,
+        "about": "about " if evidence.unproven else "",
     }
     return msgspec.json.encode(found).decode().replace("<", "\\u003c")

@@ -14,7 +14,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.scores.all_pairs import genuine_blocks, impostor_blocks
-from gemel.data.dataset import Dataset
+from gemel.data.dataset import CategoryColumn, Dataset
 from gemel.data.pairing import ALL, Pairing
 from gemel.decide.bands import matches
 from gemel.decide.policy import Policy
@@ -26,6 +26,8 @@ from gemel.release.probes import pack
 from gemel.tasks import explain
 
 MAX_RECORDS = 6000
+SHOWN = 20
+"""Comparisons of each kind."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def nearest(
     *,
     level: Level | None = None,
     pairing: Pairing = ALL,
-    n: int = 20,
+    n: int = SHOWN,
     seed: int = 0,
 ) -> tuple[list[Pair], list[Pair]]:
     """False matches and false non-matches nearest the threshold, nearest first, n of each at most.
@@ -74,12 +76,16 @@ def nearest(
 
 
 def _comparisons(
-    x: Float32, codes: Int64, comparator: Scorer, only: Pairing, genuine: bool
+    x: Float32, codes: Int64, comparator: Scorer, only: Pairing, genuine: bool | None = None
 ) -> Iterator[tuple[Float32, Int64, Int64]]:
-    """Scores and both positions of all genuine, or of all impostor comparisons."""
+    """Scores and both positions of all genuine, or of all impostor comparisons.
+
+    None: of all there are between records of which each has a code of its own.
+    """
     if only.given is not None:
         left, right = only.given.T
-        wanted = only.is_genuine(codes) == genuine
+        wanted = np.array([True]) if genuine is None else only.is_genuine(codes) == genuine
+        wanted = np.broadcast_to(wanted, left.shape)
         left, right = left[wanted], right[wanted]
         yield comparator.score(x[left], x[right]), left, right
         return
@@ -106,27 +112,6 @@ def of_policy(origin: Origin, idx: Int64, eval: Part, policy: Policy) -> tuple[M
         eval: encoded and compared, levelled as the policy does.
         policy: that decides.
     """
-    dataset, prepare, encode = origin.dataset, origin.encoder.prepare, origin.encoder.encode
-    n_explained = modality.named(dataset.modality).n_explained
-
-    def reasons(pair: Pair) -> tuple[explain.Part, ...]:
-        both = dataset.payloads([int(idx[pair.left]), int(idx[pair.right])])
-        of = eval.category
-        category = (of.of(pair.left), of.of(pair.right)) if of else None
-        steps = explain.attribute(
-            prepare,
-            eval.comparator,
-            (both[0], both[1]),
-            lambda s: policy.decide(s, category).outcome,
-        )
-        return explain.answer(steps, encode).parts
-
-    def told(kind: MistakeKind, pairs: list[Pair]) -> Iterator[Mistake]:
-        for i, pair in enumerate(pairs):
-            left, right = (item(dataset, int(idx[at])) for at in (pair.left, pair.right))
-            parts = reasons(pair) if i < n_explained else ()
-            yield Mistake(kind, pair.score, left, right, parts)
-
     false, missed = nearest(
         eval.embeddings,
         eval.identities,
@@ -136,7 +121,77 @@ def of_policy(origin: Origin, idx: Int64, eval: Part, policy: Policy) -> tuple[M
         pairing=eval.pairing,
         seed=eval.sampling.seed,
     )
-    return (*told("false_match", false), *told("false_non_match", missed))
+    told = _Told(origin, idx, eval.comparator, policy, eval.category)
+    return (*told.of("false_match", false), *told.of("false_non_match", missed))
+
+
+def around(
+    origin: Origin, idx: Int64, embeddings: Float32, comparator: Scorer, policy: Policy
+) -> tuple[Mistake, ...]:
+    """The matches and the others nearest a threshold, where nothing says which are wrong.
+
+    Args:
+        origin: dataset and encoder.
+        idx: (n,) positions of the records that are looked at, a few thousand at most: all their
+            scores are in memory.
+        embeddings: (n, d) float32 of them.
+        comparator: what scores a pair.
+        policy: that decides.
+    """
+    pairing, at, all_ = (
+        origin.dataset.pairing.take(idx),
+        policy.verify.threshold,
+        np.arange(len(idx)),
+    )
+    pairs = [
+        (score, left, right, matches(score, at))
+        for score, left, right in _comparisons(embeddings, all_, comparator, pairing)
+    ]
+    others = ((score, left, right, ~match) for score, left, right, match in pairs)
+    told = _Told(origin, idx, comparator, policy)
+    return (
+        *told.of("match", _keep(iter(pairs), at, SHOWN, all_)),
+        *told.of("no_match", _keep(others, at, SHOWN, all_)),
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Comparisons as a report shows them.
+
+    Attributes:
+        origin: dataset and encoder.
+        idx: positions of the records in the dataset.
+        comparator: what scores a pair.
+        policy: that decides.
+        category: of the records, if they have one.
+    """
+
+    origin: Origin
+    idx: Int64
+    comparator: Scorer
+    policy: Policy
+    category: CategoryColumn | None = None
+
+    def of(self, kind: MistakeKind, pairs: list[Pair]) -> Iterator[Mistake]:
+        dataset = self.origin.dataset
+        n_explained = modality.named(dataset.modality).n_explained
+        for i, pair in enumerate(pairs):
+            left, right = (item(dataset, int(self.idx[at])) for at in (pair.left, pair.right))
+            parts = self._reasons(pair) if i < n_explained else ()
+            yield Mistake(kind, pair.score, left, right, parts)
+
+    def _reasons(self, pair: Pair) -> tuple[explain.Part, ...]:
+        encoder, of = self.origin.encoder, self.category
+        both = self.origin.dataset.payloads([int(self.idx[pair.left]), int(self.idx[pair.right])])
+        category = (of.of(pair.left), of.of(pair.right)) if of else None
+        steps = explain.attribute(
+            encoder.prepare,
+            self.comparator,
+            (both[0], both[1]),
+            lambda s: self.policy.decide(s, category).outcome,
+        )
+        return explain.answer(steps, encoder.encode).parts
 
 
 def item(dataset: Dataset, i: int) -> Item:

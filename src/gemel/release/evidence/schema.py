@@ -33,7 +33,7 @@ from gemel.tasks.explain import Part
 from gemel.tasks.openset import OpenSet
 from gemel.tasks.retrieval import Retrieval
 
-MistakeKind = Literal["false_match", "false_non_match"]
+MistakeKind = Literal["false_match", "false_non_match", "match", "no_match"]
 
 
 class Sampling(msgspec.Struct, frozen=True, array_like=True):
@@ -245,7 +245,10 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Mistake(msgspec.Struct, frozen=True):
-    """A comparison that the policy decides wrongly; parts say why, of those nearest to it."""
+    """A comparison that the policy decides wrongly; parts say why, of those nearest to it.
+
+    Without labels nobody knows which are wrong: then a match, or none, near the threshold.
+    """
 
     kind: MistakeKind
     score: float

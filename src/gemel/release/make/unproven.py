@@ -35,6 +35,7 @@ from gemel.encode.profile import Profile
 from gemel.errors import DataError, ReleaseError
 from gemel.release import folder as folders
 from gemel.release.evidence.goals import Goals
+from gemel.release.evidence.mistakes import around
 from gemel.release.evidence.part import Origin, encode
 from gemel.release.evidence.schema import DEFAULT_SAMPLING, Evidence, Point, Sampling
 from gemel.release.make.build import as_json, write_parts, write_probes
@@ -109,11 +110,12 @@ def build(
     tick()
     some = np.sort(np.random.default_rng(sampling.seed).permutation(len(dataset))[:LOOKED_AT])
     rows = encode(origin.encoder, dataset, some)
-    evidence = _evidence(origin, goals, sampling, curve, point, policy)
-    comparator = comparators.load(run.encoder)
-    if lesson is not None:
-        comparator = lesson.comparator
-        evidence = msgspec.structs.replace(evidence, taught=lesson.taught)
+    comparator = comparators.load(run.encoder) if lesson is None else lesson.comparator
+    evidence = msgspec.structs.replace(
+        _evidence(origin, goals, sampling, curve, point, policy),
+        mistakes=around(origin, some, rows, comparator, policy),
+        taught=None if lesson is None else lesson.taught,
+    )
     tick()
     with folders.draft(Path(into)) as draft:
         write_parts(draft, run.encoder, comparator, policy)

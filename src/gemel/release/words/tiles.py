@@ -22,6 +22,8 @@ NAMES = {
     "fnmr": MISSED,
 }
 UNKNOWN = "not known"
+LEAST = 0.001
+"""No estimate tells a smaller share."""
 ESTIMATED = "estimated, not measured"
 
 
@@ -62,8 +64,12 @@ def _without_labels(evidence: Evidence) -> list[Tile]:
     names = RIGHT, MISSED
     if by_closeness(evidence):
         names = "closer than strangers come by chance", "missed variants of one record"
-    shares = (f"about {figures.share(rate, 2)}" for rate in (at.precision.value, at.fnmr.value))
-    return [(name, share, ESTIMATED) for name, share in zip(names, shares, strict=True)]
+    rates = at.precision.value, at.fnmr.value
+    return [(name, _about(rate), ESTIMATED) for name, rate in zip(names, rates, strict=True)]
+
+
+def _about(rate: float) -> str:
+    return "hardly any" if rate < LEAST else f"about {figures.share(rate, 2)}"
 
 
 def _tile(name: str, e: Estimate) -> Tile:

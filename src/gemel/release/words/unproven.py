@@ -117,9 +117,14 @@ def found(evidence: Evidence, things: str) -> str:
     data, at, known = evidence.data, evidence.eval, evidence.labelled
     if known is not None:
         twice = f"; {known.n_agreed} of {known.n_double} that two people answered agree"
+        together = f"about {known.n_genuine:,.0f} belong together"
+        if not known.tells_missed:
+            together = (
+                f"about {known.n_match * known.precision.value:,.0f} of these belong together"
+            )
         return (
-            f"{data.n_records:,} {things}; {known.n_match:,} of their pairs match, about "
-            f"{known.n_genuine:,.0f} belong together{twice if known.n_double else ''}."
+            f"{data.n_records:,} {things}; {known.n_match:,} of their pairs match, {together}"
+            f"{twice if known.n_double else ''}."
         )
     if by_closeness(evidence):
         return (
