@@ -78,6 +78,20 @@ def test_duplicates_are_found_without_a_single_label(gemel: Gemel, tmp_path: Pat
     assert "estimated" in summary["false_links"]["basis"]
 
 
+def test_keys_propose_what_the_release_takes_to_belong_together(
+    gemel: Gemel, tmp_path: Path
+) -> None:
+    found = {}
+    for engine in ("exact", "keys"):
+        pairs, out = tmp_path / f"{engine}.csv", tmp_path / "clusters.csv"
+        said = gemel("duplicates", "--engine", engine, "-o", out, "--pairs", pairs, "--json")
+        found[engine] = set(pl.read_csv(pairs).select("left", "right").rows())
+    reach = json.loads(said.out)["reach"]
+    assert reach["basis"].startswith("pairs of its own records that the release takes")
+    assert 20 <= reach["n_pairs"] <= 40  # half of 60, to tell by
+    assert len(found["keys"]) >= 0.95 * len(found["exact"])
+
+
 def test_a_share_that_is_the_same_in_both_places_is_said_once(gemel: Gemel, tmp_path: Path) -> None:
     words = gemel("duplicates", "-o", tmp_path / "clusters.csv").out.splitlines()
     (said,) = (line for line in words if line.startswith("share of genuine pairs"))
@@ -182,6 +196,9 @@ def test_answers_prove_what_was_estimated(
     assert summary["threshold"] == pytest.approx(known["threshold"])
     assert summary["false_links"]["at_most"] <= 0.2 * summary["n_matches"]
     assert "by" in summary["false_links"]["basis"] and "answers" in summary["false_links"]["basis"]
+    by_keys = gemel("duplicates", "-o", "c.csv", "--engine", "keys", "--json")
+    of_others = json.loads(by_keys.out)["false_links"]
+    assert of_others["at_most"] is None and "proposed by exact" in of_others["basis"]
     page = render(Release.open(folder / ".gemel" / "releases" / facts["manifest"]["id"]))
     assert "Proven by people" in page and "Unproven" not in page
     assert "holds at the threshold of the release alone" in page and "Just a match" in page

@@ -27,6 +27,7 @@ KEYS = "keys"
 SCORED = 1 << 17
 """Pairs of a part that is scored and kept."""
 OF_EVAL = "genuine pairs of eval"
+OF_GUESSED = "pairs of its own records that the release takes to belong together"
 OF_TYPED = "rows of this set typed again with one error or several"
 Z = 1.96
 
@@ -106,7 +107,9 @@ def proposed(release: Release, compared: Compared) -> tuple[NDArray[np.int32], R
     known = typed if seen is None else seen.train.with_pairs(typed)
     passes = chosen(known, Costs(rows, first))
     pairs = np.stack(propose(rows, passes, first))
-    basis, told = (OF_TYPED, typed) if seen is None else (OF_EVAL, seen.eval)
+    basis, told = OF_TYPED, typed
+    if seen is not None:
+        basis, told = OF_GUESSED if seen.guessed else OF_EVAL, seen.eval
     found = told.of(passes)
     n, hit = len(found), int(found.sum())
     reach = Reach(

@@ -36,6 +36,7 @@ from gemel.improve.records import Compared
 from gemel.release import genuine
 from gemel.release.for_set import before
 from gemel.release.release import Release
+from gemel.settings import EXACT
 from gemel.tasks.pairs import MAX_PARTNERS, Pairs, scan
 from gemel.tasks.sameness import Records, floor
 
@@ -43,7 +44,6 @@ EXACT_RECORDS = 20_000
 """Up to so many (two data sets: so many squared pairs) all are compared: some minutes of a core."""
 EXACT_ROWS = 5_000
 """The same where keys propose: some seconds."""
-EXACT = "exact"
 ENGINE = "engine"
 ENCODED_AT_ONCE = 4096
 BATCH = 64

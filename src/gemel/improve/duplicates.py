@@ -129,7 +129,15 @@ def _clustered(
 ) -> Duplicates:
     """Decide the pairs, cluster the matches, choose canonical records and count."""
     at, pairs, records = in_pairs(release, compared, comparison)
-    decided = decide(release, compared, records, pairs, links=how.links, share=how.prior)
+    decided = decide(
+        release,
+        compared,
+        records,
+        pairs,
+        links=how.links,
+        share=how.prior,
+        engine=comparison.engine,
+    )
     policy, records, judged = decided.of_set.policy, decided.records, decided.judged
     some = clustered(records, pairs, judged, method=how.method, max_risk=how.max_risk)
     frame = compared.frame()

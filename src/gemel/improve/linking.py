@@ -17,7 +17,7 @@ from gemel.decide.sets import Judged
 from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, before, for_set
 from gemel.release.release import Release
-from gemel.settings import EVERY, Links
+from gemel.settings import EVERY, EXACT, Links
 from gemel.tasks import assignment
 from gemel.tasks.assignment import Linked
 from gemel.tasks.pairs import Pairs
@@ -54,6 +54,7 @@ def decide(
     *,
     links: Links = EVERY,
     share: float | None = None,
+    engine: str = EXACT,
 ) -> Decided:
     """The pairs of a set, decided by the goal of a release.
 
@@ -64,13 +65,14 @@ def decide(
         pairs: scored, of these records.
         links: how many partners a record may have.
         share: of genuine pairs, where a person names it.
+        engine: what proposed the pairs.
     """
     kind = None if links == EVERY else links
     sizes, levelled = (compared.n_left, compared.n_right), records.levelled(pairs)
     first = None
     if kind is not None:
         first = _linked(replace(records, policy=before(release, share)), pairs, kind, sizes)[1]
-    of_set = for_set(release, levelled, compared.n_pairs, share=share, linked=first)
+    of_set = for_set(release, levelled, compared.n_pairs, share=share, linked=first, engine=engine)
     records = replace(records, policy=of_set.policy)
     if kind is None:
         return Decided(of_set, records, records.judged(pairs), None)

@@ -265,6 +265,9 @@ def false_links(
     if known is not None and known.links != kind:
         basis = f"the answers speak of records that link {known.links}"
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
+    if known is not None and known.engine != decided.engine:
+        basis = f"the answers speak of pairs proposed by {known.engine}: --engine {known.engine}"
+        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     if known is not None:
         by = f"by {number_of(known.n_answers, 'answer')}"
         expected = n_matches * (1 - known.precision.value)

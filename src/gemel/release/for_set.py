@@ -23,7 +23,7 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.expected import LIKELY
 from gemel.release.words.unproven import by_closeness
-from gemel.settings import EVERY, Links
+from gemel.settings import EVERY, EXACT, Links
 from gemel.tasks.assignment import Linked
 
 
@@ -36,11 +36,13 @@ class ForSet:
         expected: what the set holds at each score; None where the release has no evidence for it.
         is_promised: what was proven about matches was proven for a set of this size, or for this
             very one, and at the threshold that decides here.
+        engine: what proposed its pairs.
     """
 
     policy: Policy
     expected: Expected | None
     is_promised: bool = False
+    engine: str = EXACT
 
 
 def before(release: Release, share: float | None = None) -> Policy:
@@ -69,6 +71,7 @@ def for_set(
     *,
     share: float | None = None,
     linked: Linked | None = None,
+    engine: str = EXACT,
 ) -> ForSet:
     """The policy for a set whose best pairs were scored.
 
@@ -79,10 +82,12 @@ def for_set(
         share: of genuine pairs, where a person names it; None estimates it.
         linked: what linking leaves of the matches by `before`, so that the threshold is that of
             what is left; None where records may have any number of partners.
+        engine: what proposed the pairs.
     """
     policy, evidence = release.policy, evidence_of(release)
     if evidence is None:
-        return ForSet(msgspec.structs.replace(policy, prior=share or policy.prior), None)
+        policy = msgspec.structs.replace(policy, prior=share or policy.prior)
+        return ForSet(policy, None, engine=engine)
     held = _held(evidence, policy, levelled, n_pairs, share)
     present, band = before(release, share).verify.threshold, policy.verify
     left = held if linked is None else _left(held, linked, present)
@@ -92,7 +97,7 @@ def for_set(
         best = _same(likelihood, policy, share)
     # What was proven about matches of such a set is not moved by an estimate.
     kind = EVERY if linked is None else linked.kind
-    is_promised = share is None and n_pairs == _promised_for(evidence, kind)
+    is_promised = share is None and n_pairs == _promised_for(evidence, kind, engine)
     if best is not None and not is_promised:
         band = band.moved(max(best, band.threshold) if share is None else best)
     decided = msgspec.structs.replace(policy, verify=band, prior=held.share)
@@ -101,14 +106,15 @@ def for_set(
     highest = None if release.is_unproven else most_sure(decided)
     if highest is not None and highest < LIKELY and (own := left.likelihood()) is not None:
         decided = msgspec.structs.replace(decided, likelihood=own)
-    return ForSet(decided, held, is_promised)
+    return ForSet(decided, held, is_promised, engine)
 
 
-def _promised_for(evidence: Evidence, links: Links) -> int | None:
+def _promised_for(evidence: Evidence, links: Links, engine: str) -> int | None:
     """Pairs of the set that a precision was proven for; None where none was, or for no such set."""
     known, use = evidence.labelled, evidence.goals.use
     if known is not None:
-        return known.n_pairs if known.proven and known.links == links else None
+        is_same = (known.links, known.engine) == (links, engine)
+        return known.n_pairs if known.proven and is_same else None
     of_matches = evidence.target.goal.proof == "precision" and evidence.dev.certified
     if not of_matches or use is None or use.records is None or links != EVERY:
         return None

@@ -1,7 +1,8 @@
 """Which keys the genuine pairs of train and eval share: how a release knows what to propose.
 
 A file of a release of rows, `genuine.json`. It holds no values: for each way to take a key, a bit
-for each pair. Releases from before have none.
+for each pair. Without labels, the pairs are those that the run takes to belong together. Releases
+from before have none.
 """
 
 from __future__ import annotations
@@ -49,14 +50,22 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[tuple[str, str], ...]
     train: Side
     eval: Side
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
 class Genuine:
-    """Genuine pairs of train, to choose by, and of eval, to tell by."""
+    """Genuine pairs of train, to choose by, and of eval, to tell by.
+
+    Attributes:
+        train: which keys they share.
+        eval: the same.
+        guessed: nobody has labelled them: two halves of what is taken to belong together.
+    """
 
     train: Hits
     eval: Hits
+    guessed: bool = False
 
 
 def has_keys(prepare: Prepare) -> bool:
@@ -76,19 +85,33 @@ def read(release: Release) -> Genuine | None:
         folders.read_checked(release.folder, release.manifest, FILE), type=File
     )
     each = tuple(Part(*part) for part in found.parts)
-    return Genuine(_unpacked(found.train, each), _unpacked(found.eval, each))
+    return Genuine(_unpacked(found.train, each), _unpacked(found.eval, each), found.guessed)
 
 
 def measured(dataset: Dataset, splits: Splits) -> bytes:
     """The content of the file, for rows that were split."""
+    train, held_out = (pairs_of(dataset.identities, idx) for idx in (splits.train, splits.eval))
+    return _content(dataset, train, held_out)
+
+
+def guessed(dataset: Dataset, likely: Int64) -> bytes:
+    """The content of the file, for rows without labels.
+
+    Args:
+        dataset: the rows.
+        likely: (2, m) positions of those that are taken to belong together.
+    """
+    mixed = likely[:, np.random.default_rng(0).permutation(likely.shape[1])]
+    train, held_out = mixed[:, ::2], mixed[:, 1::2]
+    sides = ((side[0, :MOST], side[1, :MOST]) for side in (train, held_out))
+    return _content(dataset, *sides, guessed=True)
+
+
+def _content(dataset: Dataset, *sides: tuple[Int64, Int64], guessed: bool = False) -> bytes:
     rows, each = Rows(values(dataset.frame, dataset.fields)), parts(dataset.fields)
-    train, held_out = (
-        _packed(hits(rows, each, *pairs_of(dataset.identities, idx)))
-        for idx in (splits.train, splits.eval)
-    )
-    said = File(
-        format=FORMAT, parts=tuple((p.field, p.how) for p in each), train=train, eval=held_out
-    )
+    train, held_out = (_packed(hits(rows, each, *side)) for side in sides)
+    names = tuple((p.field, p.how) for p in each)
+    said = File(format=FORMAT, parts=names, train=train, eval=held_out, guessed=guessed)
     return msgspec.json.encode(said)
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
+from gemel.arrays import Int64
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
@@ -20,6 +22,8 @@ from gemel.settings import Compares, Device, LongTexts, Margin, Tune
 
 ENCODER = "encoder"
 REPORT = "train.json"
+LIKELY = "likely.npy"
+"""Of a run without labels, see `Run.likely`."""
 FORMAT = 2
 DONE = "done"
 MAP_AT_R = "MAP@R"
@@ -264,6 +268,18 @@ class Run:
     def encoder(self) -> Path:
         """Folder with the exported encoder and its comparator."""
         return self.folder / ENCODER
+
+    @property
+    def likely(self) -> Int64:
+        """(2, m) positions of records that a run without labels takes to belong together.
+
+        None where it compares no fields, or is from before.
+        """
+        path = self.folder / LIKELY
+        if not path.is_file():
+            return np.zeros((2, 0), np.int64)
+        found: Int64 = np.load(path, allow_pickle=False)
+        return found
 
     @property
     def training(self) -> Training:

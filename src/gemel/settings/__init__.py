@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gemel.settings.data import (
     EVERY,
+    EXACT,
     DataSettings,
     FieldKind,
     Links,
@@ -55,6 +56,7 @@ SECTIONS: dict[str, type[Settings]] = {
 
 __all__ = [
     "EVERY",
+    "EXACT",
     "SECTIONS",
     "AdaptSettings",
     "ByCategory",

@@ -11,6 +11,8 @@ from gemel.settings.shapes import Count, Ratio, Seed, Settings
 SameRecord = Literal["note", "refuse"]
 Links = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many"]
 EVERY: Links = "many-to-many"
+EXACT = "exact"
+"""What proposes pairs where all are compared."""
 FieldKind = Literal["text", "number", "category", "date", "date:dmy", "date:mdy", "phone"]
 
 

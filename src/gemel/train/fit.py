@@ -28,10 +28,11 @@ from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.encode.modality import Prepare
 from gemel.errors import ReleaseError
-from gemel.files import write_whole
+from gemel.files import whole, write_whole
 from gemel.release.run import (
     ENCODER,
     FORMAT,
+    LIKELY,
     MODEL,
     REPORT,
     WITHOUT,
@@ -298,7 +299,7 @@ def _run(
     )
     learning = time.monotonic() - started
     comparator: Comparator
-    estimate = None
+    estimate, likely = None, None
     notes = half.notes(payloads)
     if tell is None:
         comparator = half.comparator(
@@ -307,6 +308,7 @@ def _run(
     else:
         told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         comparator, estimate = told.fitted()
+        likely = splits.train[told.likely]
         notes = (*notes, *told.notes)
     if lesson.curriculum is not None and lesson.curriculum.note:
         notes = (*notes, lesson.curriculum.note)
@@ -320,6 +322,9 @@ def _run(
     place = session.checkpoint.parent if session.checkpoint else Path()
     if half.save is not None and settings.max_epochs and ranks.is_first():
         half.save(tower, place / MODEL)
+    if likely is not None and ranks.is_first():
+        with whole(place / LIKELY) as file:
+            np.save(file, likely)
     return Training(
         settings=settings,
         history=tuple(history),

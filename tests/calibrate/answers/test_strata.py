@@ -77,6 +77,13 @@ def test_good_matches_are_proven_and_the_number_that_is_named_does_it() -> None:
     assert wrong.missing(0.95, 0.95) is None
 
 
+def test_a_lower_threshold_is_proven_only_where_all_pairs_below_were_proposed() -> None:
+    strata = (Stratum(5.0, 500), Stratum(3.0, 300), Stratum(1.0, 200))
+    drawn = Drawn(strata, 2, np.repeat(np.arange(3), 100), np.ones(300, np.bool_))
+    assert drawn.proven(0.95, 0.95) == 3
+    assert replace(drawn, may_lower=False).proven(0.95, 0.95) == 2
+
+
 def test_a_stratum_asked_about_in_full_is_known() -> None:
     strata = (Stratum(2.0, 4), Stratum(1.0, 5))
     drawn = Drawn(strata, 1, np.array([0, 0, 0, 0]), np.array([True, True, True, False]))

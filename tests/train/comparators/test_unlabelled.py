@@ -40,6 +40,16 @@ def test_who_stands_there_twice_is_told_and_a_variant_is_no_record(told: unlabel
     assert len(np.unique(codes)) >= N_PEOPLE
 
 
+def test_pairs_that_are_likely_are_named_once_and_of_the_records_alone(
+    told: unlabelled.Told,
+) -> None:
+    left, right = told.likely
+    assert len({*zip(left.tolist(), right.tolist(), strict=True)}) == len(left)
+    assert (left < right).all() and right.max() < N_PEOPLE + N_TWICE
+    right_ones = (left < N_TWICE) & (right == left + N_PEOPLE)
+    assert right_ones.sum() > 0.9 * N_TWICE and right_ones.mean() > 0.9
+
+
 def test_a_variant_surely_belongs_to_its_record(told: unlabelled.Told) -> None:
     n = N_PEOPLE + N_TWICE
     own = told.pairs.query % n == told.pairs.candidate % n

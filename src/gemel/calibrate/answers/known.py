@@ -15,7 +15,7 @@ from gemel.calibrate.answers.strata import METHOD
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import OperatingPoint, accuracy_at, f1_at
 from gemel.decide.bands import Band
-from gemel.settings import EVERY, Links
+from gemel.settings import EVERY, EXACT, Links
 
 LEAST_ANSWERS = 20
 """Fewer teach nothing yet."""
@@ -72,6 +72,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         links: how many partners a record may have; where it is one at most, all this is of the
             pairs that match and are left as links.
         n_besides: pairs drawn at random that were asked about and may not be links.
+        engine: what proposed the pairs; all this is of those alone.
     """
 
     n_answers: int
@@ -91,6 +92,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     n_teaching: int = 0
     links: Links = EVERY
     n_besides: int = 0
+    engine: str = EXACT
 
     @property
     def tells_missed(self) -> bool:

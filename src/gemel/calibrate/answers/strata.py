@@ -52,12 +52,15 @@ class Drawn:
         present: how many strata match at the present threshold.
         stratum: (n,) of each answer.
         genuine: (n,) what was said.
+        may_lower: whether a lower threshold than the present one may be proven: not where pairs
+            below it were left out for another reason than their score.
     """
 
     strata: tuple[Stratum, ...]
     present: int
     stratum: Int64
     genuine: Bool
+    may_lower: bool = True
 
     @property
     def _counts(self) -> tuple[Float64, Float64, Float64]:
@@ -113,7 +116,8 @@ class Drawn:
         """
         error = (1 - confidence) * OF_LOOK
         held = 0
-        for first in range(self.present, len(self.strata) + 1):
+        lowest = len(self.strata) if self.may_lower else self.present
+        for first in range(self.present, lowest + 1):
             if self.precision(first, 1 - 2 * error * OF_PRESENT).low < goal:
                 break
             held = first

@@ -28,7 +28,7 @@ from gemel.improve.records import Compared
 from gemel.improve.result import false_links
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.unproven import by_closeness
-from gemel.settings import EVERY, Links
+from gemel.settings import EVERY, EXACT, Links
 from gemel.tasks.sameness import floor
 
 FORMAT = 1
@@ -84,6 +84,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         n_links: pairs of each stratum that may be links; None: all.
         n_false: matches, of those that count, that are expected to be false before anybody answers;
             None where nothing tells.
+        engine: what proposed the pairs.
     """
 
     format: int
@@ -98,6 +99,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     links: Links = EVERY
     n_links: tuple[int, ...] | None = None
     n_false: float | None = None
+    engine: str = EXACT
 
     @property
     def of_links(self) -> tuple[Stratum, ...]:
@@ -180,7 +182,7 @@ def _made(
     job["parameters"]["floor"] = _floor(release)
     comparison = compared_in(release, compared, folder, job, progress)
     at, pairs, records = in_pairs(release, compared, comparison)
-    decided = decide(release, compared, records, pairs, links=links)
+    decided = decide(release, compared, records, pairs, links=links, engine=comparison.engine)
     threshold = decided.of_set.policy.verify.threshold
     is_link, score = possible(decided, pairs, links), records.levelled(pairs)
     order = np.argsort(-score, kind="stable")
@@ -228,6 +230,7 @@ def _made(
         links=links,
         n_links=None if links == EVERY else tuple(n_links),
         n_false=_n_false(release, compared, decided),
+        engine=comparison.engine,
     )
 
 

@@ -22,6 +22,7 @@ from gemel.improve.labels.answers import Answers, Said
 from gemel.improve.labels.questions import Pair, Plan, Question
 from gemel.improve.labels.teaching import Teaching
 from gemel.ledger.verdicts import is_asked
+from gemel.settings import EXACT
 
 TEACHING = 2
 """Questions that teach, for each one that is drawn at random."""
@@ -177,7 +178,11 @@ class Session:
                 stratum.append(k)
                 genuine.append(said)
         return Drawn(
-            plan.of_links, plan.present, np.array(stratum, np.int64), np.array(genuine, np.bool_)
+            plan.of_links,
+            plan.present,
+            np.array(stratum, np.int64),
+            np.array(genuine, np.bool_),
+            may_lower=plan.engine == EXACT,
         )
 
     def known(self) -> Known:
@@ -210,6 +215,7 @@ class Session:
             n_teaching=self.n_teaching,
             links=plan.links,
             n_besides=len(are_links) - sum(are_links),
+            engine=plan.engine,
         )
 
     def _wants_second(self, question: Question, stratum: int) -> bool:

@@ -34,6 +34,7 @@ from gemel.encode.encoder import Encoder
 from gemel.encode.profile import Profile
 from gemel.errors import DataError, ReleaseError
 from gemel.release import folder as folders
+from gemel.release import genuine
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.mistakes import around
 from gemel.release.evidence.part import Origin, encode
@@ -121,6 +122,8 @@ def build(
         write_parts(draft, run.encoder, comparator, policy)
         (draft / PROFILE).write_bytes(as_json(Profile.of(rows)))
         tolerance = write_probes(draft, dataset, some, rows, sampling.seed)
+        if run.likely.size:
+            (draft / genuine.FILE).write_bytes(genuine.guessed(dataset, run.likely))
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
         (draft / EVIDENCE).write_bytes(as_json(evidence))

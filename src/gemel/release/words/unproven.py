@@ -7,6 +7,7 @@ import math
 from gemel.calibrate.answers.known import Known
 from gemel.figures import number_of, percent, share
 from gemel.release.evidence.schema import Evidence
+from gemel.settings import EXACT
 
 MARK = "unproven"
 """One word for tables."""
@@ -140,7 +141,9 @@ def found(evidence: Evidence, things: str) -> str:
 
 
 def _of_100(known: Known) -> str:
-    return f"Of {number_of(100, known.noun)}"
+    by = known.engine
+    proposed = "" if by == EXACT else f" that engine {by} proposes"
+    return f"Of {number_of(100, known.noun)}{proposed}"
 
 
 def _about(rate: float) -> str:

@@ -10,7 +10,7 @@ differ, what people call the same may differ more.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Viewed:
         right: (N_BINS,) of these, how many are expected to belong together.
         pairing: which pairs of the records may be.
         notes: what a user should know of them.
+        likely: none: what is told by views has no keys.
     """
 
     embeddings: Float32
@@ -58,6 +59,7 @@ class Viewed:
     right: Float64
     pairing: Pairing = ALL
     notes: tuple[str, ...] = ()
+    likely: Int64 = field(default_factory=lambda: np.zeros((2, 0), np.int64))
 
     @property
     def identities(self) -> Int64:

@@ -27,6 +27,7 @@ from gemel.train.comparators.pairs import Candidates, Layout
 
 SURE = 0.9
 """Pairs at least as probable as this count as one identity while the network is trained."""
+EVEN = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,14 @@ class Told:
         """Codes of the n records; those that surely belong together share one."""
         sure, n = self.pairs.genuine >= SURE, len(self.embeddings) // 2
         return closure(n, self.pairs.query[sure] % n, self.pairs.candidate[sure] % n)
+
+    @property
+    def likely(self) -> Int64:
+        """(2, m) positions of the pairs of records that belong together rather than not."""
+        n, query, candidate = len(self.embeddings) // 2, self.pairs.query, self.pairs.candidate
+        taken = (self.pairs.genuine >= EVEN) & (query < n) & (candidate < n)
+        found = np.sort(np.stack([query[taken], candidate[taken]]), axis=0)
+        return np.unique(found, axis=1)
 
     def fitted(self) -> tuple[Blocks, Estimate]:
         """A comparator whose scores are about log-odds, and what they are expected to hold."""

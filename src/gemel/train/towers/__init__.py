@@ -139,6 +139,10 @@ class Told(Protocol):
         """Codes of the n records; those that surely belong together share one."""
 
     @property
+    def likely(self) -> Int64:
+        """(2, m) positions of pairs that belong together rather than not, where they have keys."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of it."""
 
