@@ -115,6 +115,23 @@ def test_dates_that_do_not_exist_are_none() -> None:
     assert dates.parse(leap).to_list() == ["2000-02-29", None]
 
 
+def test_years_of_two_digits_are_the_last_hundred_of_the_other_dates() -> None:
+    column = [f"{d}.5.{y}" for y in range(1935, 2004) for d in (3, 14)] + ["1.1.2999"]
+    short = ["15.06.80", "1.2.03", "1.2.04", "31.02.80", "1.2.80 x"]
+    (field,), notes = schema.infer(pl.DataFrame({"born": [*column, *short]}))
+    assert field.kind == "date" and field.reading is not None and field.reading.newest == 2013
+    assert "column born: years of two digits are read as 1914 to 2013" in notes
+    read = field.column(pl.Series(short)).to_list()
+    assert read == ["1980-06-15", "2003-02-01", "2004-02-01", None, None]
+    assert field.value("15.06.80") == "1980-06-15" and field.value("31.02.80") == "31.02.80"
+    slashes = [f"{d}/5/{y}" for y in range(1935, 2004) for d in (3, 14)]
+    (field,), _ = schema.infer(pl.DataFrame({"born": [*slashes, "05/06/80"]}))
+    assert field.value("05/06/80") == "1980-06-05"
+    assert field.reading is not None and field.reading.spec()["newest"] == 2003
+    assert "newest" not in Reading().spec()
+    assert kind(["1.2.80", "3.4.81"]) == "text", "no century is said"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -1,8 +1,9 @@
 """Dates written in the common ways, parsed to ISO text.
 
 Most ways of writing a date say themselves what is day and what is month. `03/04/1980` does not:
-there the order of its field decides, which a user or a whole column has said once (`order_of`). A
-date is never guessed, and no row changes how another one is read.
+there the order of its field decides, which a user or a whole column has said once (`order_of`), and
+so does it of what century `80` is a year (`newest_of`). A date is never guessed, and no row changes
+how another one is read.
 """
 
 from __future__ import annotations
@@ -30,10 +31,14 @@ _OPEN = {
     "dmy": rf"^(?P<d>\d{{1,2}})[/-](?P<m>\d{{1,2}})[/-](?P<y>\d{{4}}){_TIME}$",
     "mdy": rf"^(?P<m>\d{{1,2}})[/-](?P<d>\d{{1,2}})[/-](?P<y>\d{{4}}){_TIME}$",
 }
+_SHORT = r"^(\d{1,2}[./-]\d{1,2}[./-])(\d{2})$"
+"""A date whose year has two digits: of its last hundred years, and else written as one of four."""
+_STRAY = 10
+"""Years by which dates may be newer than nearly all others, and not be typing errors."""
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
-def parse(values: pl.Series, order: Order | None = None) -> pl.Series:
+def parse(values: pl.Series, order: Order | None = None, newest: int | None = None) -> pl.Series:
     """ISO text of each value that is a date, null elsewhere.
 
     Written as year-month-day with `-`, `/` or `.`; `YYYYMMDD`; `DD.MM.YYYY`; day, English month
@@ -44,10 +49,12 @@ def parse(values: pl.Series, order: Order | None = None) -> pl.Series:
         values: (n,) String.
         order: what comes first in `03/04/1980`; None where nobody knows: no such value is a date
             then, unless both numbers are the same.
+        newest: the last year that may be written with two digits, which is one of the hundred up to
+            it; None: no such value is a date.
     Returns:
         (n,) String, "YYYY-MM-DD" or null.
     """
-    trimmed = values.str.strip_chars()
+    trimmed = _long(values.str.strip_chars(), newest)
     out = _first(trimmed, _CERTAIN)
     rest = out.is_null() & trimmed.is_not_null()
     if not bool(trimmed.filter(rest).str.contains(_OPEN["dmy"]).any()):
@@ -60,14 +67,19 @@ def parse(values: pl.Series, order: Order | None = None) -> pl.Series:
     return _coalesce(out, day_first.zip_with(same, nothing))
 
 
-def iso(text: str, order: Order | None = None) -> str | None:
+def iso(text: str, order: Order | None = None, newest: int | None = None) -> str | None:
     """ISO text of one date as `parse` reads it; None if it is none.
 
     Example:
         >>> iso("02.01.1961"), iso("2 Jan 1961"), iso("02/01/1961"), iso("02/01/1961", "dmy")
         ('1961-01-02', '1961-01-02', None, '1961-01-02')
+        >>> iso("2.1.61"), iso("2.1.61", newest=2005), iso("2.1.05", newest=2005)
+        (None, '1961-01-02', '2005-01-02')
     """
     text = text.strip()
+    short = re.fullmatch(_SHORT, text, re.ASCII) if newest is not None else None
+    if short is not None and newest is not None:
+        text = f"{short[1]}{newest - (newest - int(short[2])) % 100}"
     for pattern in _CERTAIN:
         found = re.fullmatch(pattern, text)
         if found is not None:
@@ -123,6 +135,41 @@ def order_of(values: pl.Series, where: str = "") -> Order | None:
         where=where,
         hint='set the column to "date:dmy" or "date:mdy"',
     )
+
+
+def newest_of(values: pl.Series) -> int | None:
+    """The last year that a column writes with two digits where it does so, by its other dates.
+
+    That of the newest date with four digits, but for strays; None if no year has two digits, or no
+    more have four.
+
+    Args:
+        values: (n,) String.
+    """
+    import polars as pl
+
+    trimmed = values.str.strip_chars().drop_nulls()
+    n_short = int(trimmed.str.contains(_SHORT).sum())
+    if not n_short:
+        return None
+    whole = [_first(trimmed, (*_CERTAIN, _OPEN[order])) for order in ("dmy", "mdy")]
+    years = _coalesce(*whole).drop_nulls().str.slice(0, 4).cast(pl.Int64)
+    if len(years) <= n_short:
+        return None
+    nearly_all = int(years.quantile(0.99, "higher") or 0)
+    return min(int(years.max()), nearly_all + _STRAY)  # type: ignore[arg-type]
+
+
+def _long(trimmed: pl.Series, newest: int | None) -> pl.Series:
+    """The values, years of two digits written with four."""
+    import polars as pl
+
+    if newest is None or not bool(trimmed.str.contains(_SHORT).any()):
+        return trimmed
+    parts = trimmed.str.extract_groups(_SHORT).struct
+    digits = parts.field("2").cast(pl.Int64)
+    year = newest - (newest - digits) % 100
+    return _coalesce(parts.field("1") + year.cast(pl.String), trimmed)
 
 
 def _first(values: pl.Series, patterns: tuple[str, ...]) -> pl.Series:

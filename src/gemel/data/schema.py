@@ -43,17 +43,20 @@ class Reading:
         order: what comes first in dates like `03/04/1980`; None: such a value is no date.
         decimal: sign of numbers.
         phone: texts are phone numbers, of which the digits count.
+        newest: the last year that a year of two digits may be; None: no such value is a date.
     """
 
     missing: tuple[str, ...] = ()
     order: dates.Order | None = None
     decimal: numbers.Decimal = "."
     phone: bool = False
+    newest: int | None = None
 
     def spec(self) -> dict[str, Any]:
-        """All of it, as JSON values; without `phone` where it is not, as it was before."""
+        """All of it, as JSON values; without what came later where that says nothing."""
         said = {**asdict(self), "missing": list(self.missing)}
-        return said if self.phone else {k: v for k, v in said.items() if k != "phone"}
+        later = {"phone": self.phone, "newest": self.newest is not None}
+        return {name: value for name, value in said.items() if later.get(name, True)}
 
 
 @dataclass(frozen=True)
@@ -92,16 +95,18 @@ class Field:
             return self
         order: dates.Order | None = None
         decimal: numbers.Decimal = "."
+        newest: int | None = None
         if self.kind == "date" and not values.dtype.is_temporal():
             said = {"date:dmy": "dmy", "date:mdy": "mdy"}.get(override)
             place = f"{where}, column {self.name}"
             order = said or dates.order_of(as_strings(values), place)  # type: ignore[assignment]
+            newest = dates.newest_of(as_strings(values))
         if self.kind == "number" and not values.dtype.is_numeric():
             decimal = numbers.decimal_of(as_strings(values).drop_nulls())
         phone = override == PHONE
         if self.kind == "text" and not override:
             phone = phones.are_phones(self.name, as_strings(values))
-        return Field(self.name, self.kind, Reading(tuple(missing), order, decimal, phone))
+        return Field(self.name, self.kind, Reading(tuple(missing), order, decimal, phone, newest))
 
     def column(self, values: pl.Series) -> pl.Series:
         """The values of a column as the kind says; null where one is missing or does not fit.
@@ -120,7 +125,7 @@ class Field:
         if self.kind == "date":
             if isinstance(values.dtype, pl.Date | pl.Datetime):
                 return values.cast(pl.Date).dt.strftime("%Y-%m-%d")
-            return dates.parse(as_strings(values), reading.order)
+            return dates.parse(as_strings(values), reading.order, reading.newest)
         text = as_strings(values)
         return phones.parse(text) if reading.phone else text
 
@@ -143,7 +148,7 @@ class Field:
             number = numbers.one(value, self.reading.decimal)
             return value if number is None else number
         if self.kind == "date":
-            return dates.iso(value, self.reading.order) or value
+            return dates.iso(value, self.reading.order, self.reading.newest) or value
         return phones.one(value) if self.reading.phone else value
 
     @property
@@ -211,6 +216,9 @@ def infer(
         notes += [f"column {name}: {note}"] if note else []
         if field.expected != kind and not given:
             notes.append(f"column {name}: read as {field.expected}")
+        if (newest := field.reading.newest if field.reading else None) is not None:
+            years = f"{newest - 99} to {newest}"
+            notes.append(f"column {name}: years of two digits are read as {years}")
         notes += [f"column {name}: {n}" for n in _shape_notes(frame[name])]
     return tuple(fields), tuple(notes)
 
@@ -297,7 +305,8 @@ def _kind(name: str, values: pl.Series) -> tuple[Kind, str]:
 def _kind_by_pattern(present: pl.Series) -> tuple[Kind | None, str]:
     if dates.looks_like_dates(present):
         try:
-            share = dates.parse(present, dates.order_of(present)).is_not_null().mean()
+            order, newest = dates.order_of(present), dates.newest_of(present)
+            share = dates.parse(present, order, newest).is_not_null().mean()
         except DataError as e:
             return "text", f"{e.what}; kept as text; {e.hint}"
         if _float(share) >= MOST_DATES:

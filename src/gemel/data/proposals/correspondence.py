@@ -135,7 +135,7 @@ def _plain(values: pl.Series) -> tuple[str, pl.Series]:
         return "text", phones.parse(values)
     if dates.looks_like_dates(values):
         try:
-            found = dates.parse(values, dates.order_of(values))
+            found = dates.parse(values, dates.order_of(values), dates.newest_of(values))
         except DataError:  # day or month first: nothing says
             found = dates.parse(values, "dmy")
         if found.null_count() <= len(found) / 10:
