@@ -137,3 +137,11 @@ def test_what_differs_is_told_run_by_run() -> None:
     assert found[0].left == (("Me", False), ("i", True), ("er", False))
     assert found[0].right == (("Me", False), ("y", True), ("er", False))
     assert [(x.differs, x.lacks) for x in found] == [(True, False), (False, True), (False, True)]
+
+
+def test_what_both_lack_is_no_line_and_what_one_lacks_is() -> None:
+    left, right = (
+        {"town": "Bern", "fax": None, "born": ""},
+        {"town": "Bern", "fax": "", "born": "1"},
+    )
+    assert [line.name for line in beside.lines(left, right)] == ["town", "born"]

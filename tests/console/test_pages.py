@@ -174,6 +174,21 @@ def test_a_browser_says_what_is_not_known_and_no_figure_instead(tmp_path: Path) 
     ]
 
 
+def test_a_browser_folds_fields_that_no_example_has(tmp_path: Path) -> None:
+    script = (files("gemel.console") / "page.js").read_text().removesuffix("start();\n")
+    fields = [{"name": name, "kind": "text"} for name in ("first", "fax", "last")]
+    given = [{"first": "Ann", "fax": None, "last": None}, {"first": "Bo", "last": "Ek", "fax": ""}]
+    (tmp_path / "page.html").write_text(
+        f"<fieldset id=row></fieldset><script>{script}\nlive = {{fields: {json.dumps(fields)}}};"
+        f"examples = {json.dumps(given)}; buildRow(byId('row'));</script>",
+        encoding="utf-8",
+    )
+    page = dumped((tmp_path / "page.html").as_uri(), tmp_path / "profile")
+    shown, folded = page.split('<fieldset id="row">')[1].split("</fieldset>")[0].split("<details")
+    assert re.findall('data-field="([^"]+)"', shown) == ["first", "last"]
+    assert re.findall('data-field="([^"]+)"', folded) == ["fax"]
+
+
 def test_a_browser_shows_the_routes(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/console/api.html", tmp_path)
     routes = httpx.get(f"{url}/openapi.json").json()["paths"]

@@ -67,3 +67,11 @@ def test_what_is_not_proven_is_said_at_the_head_and_nothing_is_called_false() ->
     text = words(Page(html).text)
     assert text.index("Unproven: estimated from how close") < text.index("What was found")
     assert "chance that strangers come so close 40" in text and "false" not in text
+
+
+def test_columns_that_no_record_shown_has_are_left_out() -> None:
+    lacking = frame(VALUES).with_columns(
+        fax=pl.Series([None] * 6 + ["of one that is not shown"]), column_13=pl.lit("")
+    )
+    html = render(lacking, [], lambda *_: None)
+    assert "<th>name</th>" in html and "fax" not in html and "column_13" not in html

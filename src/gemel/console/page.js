@@ -67,8 +67,10 @@ function labelled(name) {
   return words[0].toUpperCase() + words.slice(1);
 }
 
+// Fields that no example has stand behind the others, folded.
 function buildRow(fieldset) {
-  const fields = make("div", "fields");
+  const fields = make("div", "fields"), rare = make("div", "fields");
+  const has = (name) => examples.some((one) => one[name] !== undefined && one[name] !== null && one[name] !== "");
   for (const field of live.fields) {
     const input = make("input");
     input.type = field.kind === "date" ? "date" : "text";
@@ -78,9 +80,10 @@ function buildRow(fieldset) {
     input.dataset.field = field.name;
     input.dataset.kind = field.kind;
     input.title = field.name;
-    fields.append(make("label", "", labelled(field.name), input));
+    (examples.length && !has(field.name) ? rare : fields).append(make("label", "", labelled(field.name), input));
   }
   fieldset.append(fields);
+  if (rare.children.length) fieldset.append(make("details", "quiet", make("summary", "", "Fields that no example has"), rare));
 }
 
 // One input for each kind of item; what is given last counts.

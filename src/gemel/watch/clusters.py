@@ -49,8 +49,9 @@ def render(
     order = several.group_by("cluster").agg(risk, pl.col("size").first())
     order = order.sort(["risk", "size", "cluster"], descending=[True, True, False])
     kept = order["cluster"].to_list()[:MOST]
-    groups = several.filter(pl.col("cluster").is_in(kept)).partition_by("cluster", as_dict=True)
-    names = [n for n in frame.columns if n not in FOUND]
+    shown = several.filter(pl.col("cluster").is_in(kept))
+    groups = shown.partition_by("cluster", as_dict=True)
+    names = [n for n in frame.columns if n not in FOUND and any(map(html.value_of, shown[n]))]
     return template("clusters.html").render(
         summary=[(name, value) for name, value in summary if value not in (None, "")],
         names=names,

@@ -65,7 +65,7 @@ class Beside:
 
 
 def lines(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Line]:
-    """Two records, field by field, in the order of the first.
+    """Two records, field by field, in the order of the first; without fields that both lack.
 
     Example:
         >>> lines({"town": "Bern"}, {"town": "Berg"})[0].left
@@ -76,6 +76,8 @@ def lines(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Line]:
         one, two = (_text(side.get(name)) for side in (left, right))
         differs = one.casefold() != two.casefold()
         both = bool(one and two)
+        if not one and not two:
+            continue
         found.append(Line(name, *_pieces(one, two), differs and both, differs and not both))
     return found
 
