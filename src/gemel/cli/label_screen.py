@@ -25,17 +25,25 @@ SAID: dict[Key, Said] = {"y": "same", "n": "different", "u": "unsure"}
 KEYS: tuple[Key, ...] = (*SAID, "b", "q")
 ASK = "same? y / n / u unsure, b back, q stop"
 MARK = "\N{NOT EQUAL TO}"
+NOT_COMPARED = "not compared:"
 END = ("\x03", "\x04")
 MORE_THAN_ONE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|)")
 AT_ONCE = 1024
 
 
 def drawn(console: Console, lines: Sequence[Line], head: str) -> None:
-    """Write two records beside each other, fields that differ marked, and what differs in bold."""
+    """Write two records beside each other, fields that differ marked, and what differs in bold.
+
+    Below stands what the release does not compare.
+    """
     table = Table(box=None, pad_edge=False, title=head, title_justify="left", show_header=False)
     for _ in range(4):
         table.add_column(overflow="fold")
+    all_compared = True
     for line in lines:
+        if all_compared and not line.is_compared:
+            table.add_row(Text(NOT_COMPARED, "dim italic"))
+            all_compared = False
         mark = MARK if line.differs else "-" if line.lacks else ""
         sides = [
             Text.assemble(*((text, "bold reverse" if other else "") for text, other in side))

@@ -28,6 +28,15 @@ function row(line) {
   return tr;
 }
 
+function heading(words) {
+  const tr = document.createElement("tr"), cell = document.createElement("th");
+  cell.colSpan = 4;
+  cell.textContent = words;
+  tr.className = "ids";
+  tr.append(cell);
+  return tr;
+}
+
 function shown(state) {
   const question = state.question;
   pair = question && question.pair;
@@ -38,7 +47,10 @@ function shown(state) {
   byId("known").classList.toggle("match", state.proven);
   byId("question").hidden = !question;
   if (!question) return;
-  byId("lines").replaceChildren(...question.lines.map(row));
+  const compared = question.lines.filter((line) => line.is_compared).map(row);
+  const others = question.lines.filter((line) => !line.is_compared).map(row);
+  if (others.length) compared.push(heading("not compared"));
+  byId("lines").replaceChildren(...compared, ...others);
   byId("pictures").hidden = !question.pictures.length;
   byId("pictures").replaceChildren(...question.pictures.map((url, i) => {
     const image = document.createElement("img");

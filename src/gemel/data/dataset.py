@@ -244,6 +244,11 @@ class Dataset:
         """All columns of the table as they stand there, a row per record; None without a table."""
         return getattr(self.contents, "written", None)
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Columns of that table that are not compared, and neither id nor identity."""
+        return getattr(self.contents, "unused", ())
+
     def payloads(self, idx: NDArray[np.integer[Any]] | Sequence[int] | None = None) -> list[Any]:
         """What an encoder takes, one for each record.
 

@@ -21,7 +21,7 @@ from gemel.data.sources import tables
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.columns import joined as with_joined
 from gemel.data.sources.formats.table import Table
-from gemel.data.sources.rows import TableRows, from_table
+from gemel.data.sources.rows import TableRows, from_table, unused
 from gemel.errors import DataError
 
 
@@ -133,7 +133,9 @@ def _second(
         tuple(replace(b, column=own.get(b.column or "", b.column)) for b in some)
         for some in (found.bad, found.gaps)
     )
-    return replace(found, bad=bad, gaps=gaps, notes=table.notes)
+    left_out = unused(table.written.columns, list(back), labels)
+    contents = TableRows(found.fields, found.contents.frame, found.written, left_out)  # type: ignore[arg-type]
+    return replace(found, contents=contents, bad=bad, gaps=gaps, notes=table.notes)
 
 
 def joined(left: Dataset, right: Dataset) -> Dataset:

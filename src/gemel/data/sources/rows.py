@@ -45,11 +45,13 @@ class TableRows:
         fields: columns that are compared.
         frame: their typed values.
         written: all columns of the file, as they stand there; None where there is no one file.
+        unused: of these, the columns that are not compared, and neither id nor identity.
     """
 
     fields: tuple[Field, ...]
     frame: pl.DataFrame
     written: pl.DataFrame | None = None
+    unused: tuple[str, ...] = ()
 
     def payloads(self, idx: Int64) -> list[dict[str, Any]]:
         """A dict of field name to value for each."""
@@ -58,7 +60,7 @@ class TableRows:
     def take(self, idx: Int64) -> TableRows:
         """The rows at these positions."""
         written = None if self.written is None else self.written[idx]
-        return TableRows(self.fields, self.frame[idx], written)
+        return replace(self, frame=self.frame[idx], written=written)
 
     def digest(self, dataset: Dataset) -> str:
         """Of fields, ids, identities, values and groups, in order."""
@@ -183,7 +185,12 @@ def _assemble(
     )
     return Dataset(
         modality="row",
-        contents=TableRows(fields, pl.DataFrame(typed)[kept], table.written[kept]),
+        contents=TableRows(
+            fields,
+            pl.DataFrame(typed)[kept],
+            table.written[kept],
+            unused(table.written.columns, [f.name for f in fields], (said.id, said.identity)),
+        ),
         fields=fields,
         ids=ids[kept].astype(np.str_),
         identities=code,
@@ -194,6 +201,14 @@ def _assemble(
         notes=(*table.notes, *notes),
         category=None if said.category is None else _category(said.category, labels, kept),
     )
+
+
+def unused(
+    columns: Sequence[str], compared: Sequence[str], labels: Sequence[str | None]
+) -> tuple[str, ...]:
+    """The columns of a file that are not compared, alone or joined, and are no label."""
+    used = {part for name in compared for part in parts(name, columns)} | {*labels}
+    return tuple(c for c in columns if c not in used)
 
 
 def _unfit_ids(ids: pl.Series) -> dict[int, str]:

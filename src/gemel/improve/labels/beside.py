@@ -1,15 +1,22 @@
-"""Two records side by side: field by field, and in each text what the other has otherwise."""
+"""Two records side by side: field by field, and in each text what the other has otherwise.
+
+What is compared stands first; people judge by all columns of their files, so the others follow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemel.data.dataset import Dataset
+from gemel.data.schema import as_strings
 from gemel.encode import modality
 from gemel.improve.labels.questions import Question
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Piece = tuple[str, bool]
 """A run of characters, and whether the other side lacks it."""
@@ -25,6 +32,7 @@ class Line:
         right: of the second.
         differs: both have a value, and not the same one.
         lacks: one of them has none.
+        is_compared: the release sees it; else only people do.
     """
 
     name: str
@@ -32,6 +40,7 @@ class Line:
     right: tuple[Piece, ...]
     differs: bool
     lacks: bool
+    is_compared: bool = True
 
 
 class Beside:
@@ -50,7 +59,8 @@ class Beside:
     def lines(self, question: Question) -> list[Line]:
         """The ids, then what people read of both records."""
         names = [((name, False),) for name in question.pair]
-        return [Line("", names[0], names[1], False, False), *lines(*self._values(question))]
+        head = Line("", names[0], names[1], False, False)
+        return [head, *lines(*self._values(question)), *unseen(*self._unused(question))]
 
     def pictures(self, question: Question, size: int) -> list[bytes | None]:
         """A PNG file of either record, if it has a picture."""
@@ -58,6 +68,10 @@ class Beside:
 
     def _values(self, question: Question) -> list[dict[str, Any]]:
         return [self._kind.values(payload) for payload in self._sides(question)]
+
+    def _unused(self, question: Question) -> list[dict[str, str]]:
+        sides = zip(question.pair, self._both, self._place, strict=True)
+        return [_of_columns(one, place[name]) for name, one, place in sides]
 
     def _sides(self, question: Question) -> list[Any]:
         sides = zip(question.pair, self._both, self._place, strict=True)
@@ -80,6 +94,36 @@ def lines(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Line]:
             continue
         found.append(Line(name, *_pieces(one, two), differs and both, differs and not both))
     return found
+
+
+def unseen(left: Mapping[str, str], right: Mapping[str, str]) -> list[Line]:
+    """Columns that are not compared, without those that say nothing of either record.
+
+    One that only one file has differs from nothing.
+
+    Example:
+        >>> [(x.name, x.differs) for x in unseen({"zip": "1", "fax": ""}, {"nr": "2", "fax": ""})]
+        [('zip', False), ('nr', False)]
+    """
+    found = []
+    for line in lines(left, right):
+        if any(text for text, _ in (*line.left, *line.right)):
+            both = line.name in left and line.name in right
+            marks = (both and line.differs, both and line.lacks)
+            found.append(Line(line.name, line.left, line.right, *marks, is_compared=False))
+    return found
+
+
+def _of_columns(dataset: Dataset, at: int) -> dict[str, str]:
+    """What stands in the columns of a record that are not compared."""
+    if dataset.written is None:
+        return {}
+    row = dataset.written[[at]]
+    return {c: (as_strings(row[c])[0] or "").strip() for c in dataset.unused if _is_plain(row[c])}
+
+
+def _is_plain(values: pl.Series) -> bool:
+    return not values.dtype.is_nested()
 
 
 def _text(value: Any) -> str:
