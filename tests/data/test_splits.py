@@ -77,7 +77,7 @@ def test_what_cannot_be_split_is_refused() -> None:
     with pytest.raises(DataError, match="leave nothing to train on"):
         splits.by_identity(mixed(), dev=0.5, eval=0.5)
     with pytest.raises(DataError, match="no genuine pair"):
-        splits.by_identity(of([f"p{i}" for i in range(50)]))
+        splits.by_identity(of([f"p{i}" for i in range(50)] + ["p0"]))
     with pytest.raises(DataError, match="at least 2 are needed"):
         splits.by_identity(of(["a", "a", "b", "b", "c", "c"]))
     with pytest.raises(DataError, match="no identity 'x'"):
@@ -125,3 +125,12 @@ def test_too_few_identities_with_two_records_are_told_by_side() -> None:
     assert splits.too_few(data).startswith("50 identities have two records or more: below")
     enough = mixed(1500)
     assert splits.too_few(enough) == splits.too_few(enough, splits.by_identity(enough)) == ""
+
+
+def test_an_id_is_no_identity() -> None:
+    rows = [{"name": f"name {i}"} for i in range(300)]
+    dataset = records.from_rows(rows, identities=[f"u{i}" for i in range(300)])
+    assert splits.too_few(dataset) == ""
+    with pytest.raises(DataError, match="each of 300 records has an identity of its own") as e:
+        splits.by_identity(dataset, dev=0.2, eval=0.2)
+    assert "data.id" in e.value.hint

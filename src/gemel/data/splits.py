@@ -88,6 +88,8 @@ def too_few(dataset: Dataset, splits: Splits | None = None) -> str:
     if not dataset.has_identities:
         return ""
     n = n_multiple(dataset.identities)
+    if not n:  # which `by_identity` refuses
+        return ""
     if n < LEAST:
         return (
             f"{_several(n)}: enough to train and to search, not to prove an error "
@@ -145,6 +147,8 @@ def by_identity(
     sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
     if not known.any():
         raise unlabelled(dataset)
+    if sizes.max() < 2:
+        raise _all_different(dataset, int(known.sum()))
     if not (dev >= 0 and eval >= 0 and dev + eval < 1):
         raise DataError(f"shares dev = {dev} and eval = {eval} leave nothing to train on")
     first, unit = _units(dataset)
@@ -178,6 +182,21 @@ def unlabelled(dataset: Dataset) -> DataError:
         hint=f"name the column in data.identity{_choices(dataset)}, or a file of labelled pairs in "
         "data.pairs",
     )
+
+
+def _all_different(dataset: Dataset, n: int) -> DataError:
+    """What to raise where no two records are of one identity."""
+    if dataset.pairing.given is not None:
+        what, hint = "no given pair says that two are the same", "name another column in data.same"
+    else:
+        what = (
+            f"each of {number_of(n, 'record')} has an identity of its own: an id, and no identity"
+        )
+        hint = (
+            "data.id names such a column (--id), and data.identity one whose values come back, or "
+            "none where nothing says which records belong together"
+        )
+    return DataError(what, where=dataset.source, hint=hint)
 
 
 def without_labels(dataset: Dataset, *, dev: float = SHARE, seed: int = 0) -> Splits:
