@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemel.cli import show
-from gemel.cli.label_words import EVERY, in_words, of_file, outlook, so_far, what_teaches
+from gemel.cli.label_words import EVERY, in_words, of_file, so_far, what_teaches
 from gemel.cli.options import AsJson, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.errors import DataError, quoted
@@ -63,8 +63,7 @@ def label(
     live = project.release(release)
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
-    if not asked:
-        show.say(outlook(session))
+    show.say(so_far(session, session.known()))
     if answers is not None:
         _from_file(session, both, answers, limit)
     elif page:
@@ -77,7 +76,7 @@ def label(
     if json:
         show.as_json(known)
         return
-    show.out(in_words(known))
+    show.out(in_words(session, known))
     if project.config.other.path and session.plan.has_shared:
         show.say(
             "some matches share a record: these are all matches, and not what gemel link leaves of "
@@ -128,7 +127,7 @@ def opened(
             progress=lambda stage, done, total: tick(done, total, stage),
         )
     both = dataset, dataset if other is None else other
-    learns = teach and live.is_unproven and live.evidence.taught is None
+    teaches = teach and live.is_unproven
     stated = goal.value if goal.target == "precision" else None
     session = Session(
         made,
@@ -137,7 +136,10 @@ def opened(
         goal=precision or stated or PRECISION,
         confidence=goal.confidence,
         second=project.config.adapt.second_ratio,
-        teaching=Teaching.of(live, both, made) if learns else None,
+        teaching=Teaching.of(live, both, made)
+        if teaches and live.evidence.taught is None
+        else None,
+        teaches=teaches,
     )
     return session, both
 
@@ -263,7 +265,7 @@ def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:
             n += 1
             if n % EVERY == 0:
                 known = session.known()
-                show.say(in_words(known))
+                show.say(in_words(session, known))
                 if known.proven:
                     return
 

@@ -45,20 +45,16 @@ def outlook(session: Session) -> str:
 
 
 def so_far(session: Session, known: Known) -> str:
-    """What is known, or what is expected before anybody has answered."""
-    return in_words(known) if session.n_asked else outlook(session)
+    """What is known, or what is expected before any answer counts for this release."""
+    if session.n_drawn:
+        return in_words(session, known)
+    kept = f"{_kept(session, known)}. " if session.n_asked else ""
+    return kept + outlook(session)
 
 
-def in_words(known: Known) -> str:
+def in_words(session: Session, known: Known) -> str:
     """What is known, in a sentence or two."""
-    n, at = number_of(known.n_answers, "answer"), known.precision
-    if known.n_teaching:
-        n = (
-            f"{n} about pairs drawn at random, "
-            f"{number_of(known.n_teaching, 'that teaches', 'that teach')}"
-        )
-    if known.n_besides:
-        n += f" ({known.n_besides:,} more about pairs that are left out to link {known.links})"
+    n, at = _kept(session, known), known.precision
     if not at.n_effective:
         return f"{n}; too few of each kind of pair to say anything yet"
     said = f"{n}; {number_of(known.n_match, known.noun)}, of which {_share(at.low, at.high)} right"
@@ -69,8 +65,35 @@ def in_words(known: Known) -> str:
         if at.value < known.goal:
             return f"{said}; {goal} is not reached at this threshold, as it looks"
         return said
-    of = " at random" if known.n_teaching else ""
+    of = " at random" if _has_others(session, known) else ""
     return f"{said}; about {max(EVERY, round(known.missing, -1))} more{of} prove {goal}"
+
+
+def _has_others(session: Session, known: Known) -> bool:
+    """Whether there are answers that do not count for the precision of this release."""
+    return len(session.answers.all()) > known.n_answers + known.n_besides
+
+
+def _kept(session: Session, known: Known) -> str:
+    """How many answers there are, how many of them count for what, in words."""
+    from gemel.calibrate.answers.known import Taught
+
+    said = session.answers.all()
+    besides = ""
+    if known.n_besides:
+        besides = f" ({known.n_besides:,} more about pairs that are left out to link {known.links})"
+    if not _has_others(session, known):
+        return number_of(known.n_answers, "answer") + besides
+    of = "none of them is about a pair drawn at random for this release"
+    if known.n_answers:
+        of = number_of(
+            known.n_answers,
+            "of them is about a pair drawn at random for this release and counts for its precision",
+            "of them are about pairs drawn at random for this release and count for its precision",
+        )
+    found = f"{number_of(len(said), 'answer')} kept; {of}{besides}"
+    teaches = session.teaches and Taught.of(said) is not None
+    return f"{found}, all {len(said):,} teach" if teaches else found
 
 
 def _share(low: float, high: float) -> str:

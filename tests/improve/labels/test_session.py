@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.improve.labels.asked import PLAN, N, teaching
 
-from gemel.cli.label_words import in_words, outlook, what_teaches
+from gemel.cli.label_words import in_words, outlook, so_far, what_teaches
 from gemel.errors import DataError
 from gemel.improve.labels.answers import Answers
 from gemel.improve.labels.questions import Question
@@ -144,8 +144,8 @@ def test_where_linking_leaves_some_matches_it_is_they_that_answers_speak_of(tmp_
     assert known.precision.value == pytest.approx(0.9, abs=0.03)
     assert known.precision.low > right_of_all, "as of all matches"
     assert known.n_answers + known.n_besides == 200 and known.n_unsure == 0
-    assert "266 one-to-one links, of which between" in in_words(known)
-    assert "more about pairs that are left out to link one-to-one" in in_words(known)
+    assert "266 one-to-one links, of which between" in in_words(session, known)
+    assert "more about pairs that are left out to link one-to-one" in in_words(session, known)
     every = Session(
         msgspec.structs.replace(plan, questions=PLAN.questions, n_links=None),
         session.answers,
@@ -191,3 +191,27 @@ def test_answers_of_one_kind_are_said_to_teach_nothing() -> None:
     )
     assert "20 are the least" in what_teaches(dict(list(many.items())[:19]), proves=True)
     assert "learns from 3,001 answers" in what_teaches({**many, ("x", "y"): False}, proves=True)
+
+
+def test_of_a_new_release_all_answers_are_said_to_be_kept(tmp_path: Path) -> None:
+    """What was asked for another release counts for this one as far as it is drawn again."""
+    answers = Answers(tmp_path)
+    other = [((f"x{i}", f"y{i}"), "same" if i % 2 else "different") for i in range(59)]
+    answers.say(other, "ann")  # type: ignore[arg-type]
+    session = Session(PLAN, answers, "ann", teaches=True)
+    assert session.n_asked == 59, "so the next one is question 60"
+    words = so_far(session, session.known())
+    assert words.startswith(
+        "59 answers kept; none of them is about a pair drawn at random for this release, "
+        "all 59 teach. 400 matches"
+    )
+    answer(session, 4)
+    assert session.n_asked == 63
+    words = so_far(session, session.known())
+    assert words.startswith(
+        "63 answers kept; 4 of them are about pairs drawn at random for this release and count "
+        "for its precision, all 63 teach; "
+    )
+    plain = Session(PLAN, Answers(tmp_path / "plain"), "ann", teaches=True)
+    answer(plain, 4)
+    assert so_far(plain, plain.known()).startswith("4 answers; ")

@@ -41,6 +41,7 @@ class Session:
         confidence: of its proof.
         second: share of what others answered that is asked again.
         teaching: chooses two of three questions by what their answers teach; None: all are drawn.
+        teaches: training learns from all answers.
     """
 
     plan: Plan
@@ -50,6 +51,7 @@ class Session:
     confidence: float = 0.95
     second: float = 0.1
     teaching: Teaching | None = None
+    teaches: bool = False
     _mine: list[Question] = field(default_factory=list)
     _drawn: list[tuple[int, Question]] = field(default_factory=list)
     _again: list[Question] = field(default_factory=list)
@@ -81,12 +83,17 @@ class Session:
 
     @property
     def n_asked(self) -> int:
-        """Questions that somebody has seen."""
-        return len(self._drawn) + self.n_teaching
+        """Pairs that somebody was asked about, of this plan or another."""
+        return len(self.answers.asked())
+
+    @property
+    def n_drawn(self) -> int:
+        """Questions of this plan that somebody has seen, of those drawn at random."""
+        return len(self._drawn)
 
     @property
     def n_teaching(self) -> int:
-        """Those of them that teach, and that none which is drawn at random has come to."""
+        """Those of the plan that teach, and that none which is drawn at random has come to."""
         if self.teaching is None:
             return 0
         return len(self._place.keys() & self.answers.asked()) - len(self._drawn)
