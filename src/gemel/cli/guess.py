@@ -173,7 +173,8 @@ def _of_one(draft: Draft, frame: pl.DataFrame) -> None:
     data = draft.given.data
     identity = data.identity
     if identity is None and data.pairs is None:
-        identity = labels.identity_of(frame.drop(set(data.ignore) & set(frame.columns)))
+        others = {*data.ignore, *data.groups, data.id, data.category}
+        identity = labels.identity_of(frame.select(c for c in frame.columns if c not in others))
         if draft.propose("data.identity", identity):
             draft.notes.append(f"identity is column {identity!r}: change data.identity if not")
     drafts.leave_out_nobody(draft, *(frame[c] for c in frame.columns if c == identity))
@@ -184,9 +185,10 @@ def _of_one(draft: Draft, frame: pl.DataFrame) -> None:
     if identity is None and data.pairs is None:
         taken |= {draft.settings.get("data.id"), data.id}
         for column in codes.shared_by_alike(frame, taken)[:1]:
-            draft.notes.append(
+            draft.notes.insert(
+                0,
                 f"column {column!r} holds codes that come back in rows that are alike elsewhere: "
-                f"if it says which rows belong together, --identity {column!r}"
+                f"if it says which rows belong together, --identity {column!r}",
             )
     if data.pairs is not None and "data.id" in {*draft.settings, *draft.known}:
         ids = frame[draft.settings.get("data.id") or data.id or ""]

@@ -1,7 +1,8 @@
 """Columns of codes that come back in rows that are alike elsewhere: perhaps what says which belong.
 
-That is said and never acted upon: a telephone number comes back in the rows of one person as well,
-and the lines of an order are alike without being the same thing.
+Where the name says it too such a column is proposed (see `labels`), else it is only told of: a
+telephone number comes back in the rows of one person as well, and the lines of an order are alike
+without being the same thing.
 """
 
 from __future__ import annotations
@@ -28,18 +29,21 @@ MAX_PAIRS, MIN_PAIRS = 300, 20
 _GRAM = 3
 
 
-def shared_by_alike(frame: pl.DataFrame, taken: Collection[str | None] = ()) -> list[str]:
+def shared_by_alike(
+    frame: pl.DataFrame, taken: Collection[str | None] = (), *, filled: float = FILLED
+) -> list[str]:
     """The columns whose codes come back in rows that are alike elsewhere, the most alike first.
 
     Args:
         frame: the table.
         taken: columns that are something else.
+        filled: share of the rows that have a code, at least.
     """
     flat = [c for c in frame.columns if c not in taken and not frame[c].dtype.is_nested()]
     free = [c for c in flat if frame[c].drop_nulls().n_unique() > 1]
     found: list[tuple[float, str]] = []
     for column in free:
-        pairs = _pairs(as_strings(frame[column]))
+        pairs = _pairs(as_strings(frame[column]), filled)
         others = [frame[c] for c in free if c != column]
         if len(pairs) < MIN_PAIRS or not others:
             continue
@@ -51,11 +55,11 @@ def shared_by_alike(frame: pl.DataFrame, taken: Collection[str | None] = ()) -> 
     return [column for _, column in sorted(found, reverse=True)]
 
 
-def _pairs(values: pl.Series) -> list[tuple[int, int]]:
+def _pairs(values: pl.Series, filled: float) -> list[tuple[int, int]]:
     """Some pairs of rows that share a code; none if these are no codes or do not come back."""
     present = values.drop_nulls()
-    n, n_different = len(values), present.n_unique()
-    if len(present) < FILLED * n or not DIFFERENT * n <= n_different <= (1 - REPEATED / 2) * n:
+    n, n_different = len(present), present.n_unique()
+    if n < filled * len(values) or not DIFFERENT * n <= n_different <= (1 - REPEATED / 2) * n:
         return []
     if not present.str.contains(CODE).all() or present.str.contains(DAY).any():
         return []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from gemel.data.proposals import codes
 from gemel.data.schema import as_strings, without_gaps
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ IDENTITY_NAMES = (
     "identity", "entity_id", "entity", "person_id", "person", "customer_id", "cluster_id",
     "cluster", "group_id", "group", "match_id", "label", "class",
 )  # fmt: skip
+SAYS_WHO = re.compile(
+    r"(entity|person|customer|client|kunden?|mandant(en)?|patient(en)?|master|golden|cluster|"
+    r"dup|dupe|duplicates?|du[bp]letten?|doublons?|identit(y|ät|aet)|truth|gold|same|match)"
+    r"(record|set|group|gruppe|cluster)?(id|ids|nr|no|num|number|nummer|key|code|uid|uuid)?"
+)
+"""Names, of small letters without signs between, of columns of codes that say which rows belong."""
 ID_NAMES = ("id", "record_id", "rec_id", "uid", "key")
 FEW = 20
 """Rows below which numbers that differ show nothing."""
@@ -27,8 +34,10 @@ SHARED = 0.05
 def identity_of(frame: pl.DataFrame) -> str | None:
     """The column most likely to say which rows belong together, as a proposal to the user.
 
-    It goes by the name alone, and the values must come back: at least one identity with two rows,
-    at least two identities. Nothing in the library acts on it without being told to.
+    It goes by the name, and the values must come back: at least one identity with two rows, at
+    least two identities. Under other names that say so it has to hold codes that come back in rows
+    that are alike elsewhere: "customer" may be a name, and that of an order. Nothing in the library
+    acts on it without being told to.
     """
     by_name = {c.strip().lower(): c for c in reversed(frame.columns)}
     for name in IDENTITY_NAMES:
@@ -38,7 +47,9 @@ def identity_of(frame: pl.DataFrame) -> str | None:
         values = frame[column].drop_nulls()
         if 2 <= values.n_unique() < len(values):
             return column
-    return None
+    named = [c for c in frame.columns if SAYS_WHO.fullmatch(re.sub(r"[\W_]", "", c.lower()))]
+    alike = codes.shared_by_alike(frame, filled=0.0) if named else []
+    return next((c for c in alike if c in named), None)
 
 
 def identity_of_both(left: pl.DataFrame, right: pl.DataFrame) -> tuple[str, str, float] | None:
