@@ -88,6 +88,15 @@ def test_what_a_file_says_of_other_pairs_is_there_to_learn_from(
     assert none.code == 1 and "some.csv: no pair of these records: 'x' and 'y'" in none.err
 
 
+def test_of_what_a_file_holds_that_is_refused_a_few_lines_are_shown(
+    project: Path, gemel: Gemel
+) -> None:
+    (project / "told.csv").write_text("left,right,same\n1,2,1\n" + ",x,1\n" * 30)
+    said = gemel("label", "--answers", "told.csv")
+    assert said.code == 1
+    assert said.err.count("refused: ") == 4 and "refused: 27 more" in said.err, said.err
+
+
 def test_a_file_about_other_records_is_refused_also_where_nothing_is_left_to_ask(
     project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,10 @@ N_REGIONS = 12
 LONGEST = 40
 """Characters of a part's name in the table."""
 
-Payload = Annotated[str, typer.Argument(help="A JSON object, a record id, or an image file.")]
+Payload = Annotated[
+    str,
+    typer.Argument(help="A record id, a JSON object, a file (image, text, sound), or a text."),
+]
 
 
 def explain(

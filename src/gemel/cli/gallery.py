@@ -65,7 +65,7 @@ def enroll(
 
     project = Project.open(config, sets)
     live = project.release(release)
-    dataset = project.records_for(live, path, id=id, label=label)
+    dataset = project.records_for(live, path, id=id, label=label, flag="--label")
     if dry_run:
         show.say(
             f"would enroll {number_of(len(dataset), 'record')} into space {live.space_id[:12]}"

@@ -129,7 +129,8 @@ def _columns(draft: Draft, path: Path, other: Path | None) -> None:
     from gemel.data.proposals.given import pairs_of_records
 
     data = draft.given.data
-    draft.propose("data.kind", folders.kind_of(path) if path.is_dir() else "rows")
+    if "data.kind" not in draft.known:
+        draft.propose("data.kind", folders.kind_of(path) if path.is_dir() else "rows")
     if other is not None:
         _of_two(draft, _frame(path, data.sheet), _frame(other, draft.given.other.sheet))
     elif path.is_file() and data.kind in ("auto", "rows", "pairs"):

@@ -206,7 +206,7 @@ def _told(session: Session, both: tuple[Dataset, Dataset], path: Path) -> dict[P
     from gemel.data.sources import pairs, tables
 
     told = pairs.parse(tables.read(path))
-    show.refused(told.bad)
+    show.refused(told.bad, most=SHOWN)
     if not told.left:
         raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
     left, right = (set(one.ids.tolist()) for one in both)

@@ -115,6 +115,7 @@ class Project:
         *,
         id: str | None = None,
         label: str | None = None,
+        flag: str = "--identity",
     ) -> Dataset:
         """Records that a release can encode: of a file, or of `[data]` if none is given.
 
@@ -125,15 +126,20 @@ class Project:
             path: file or folder; None for the records of the project.
             id: id column of the file.
             label: identity column of the file.
+            flag: that named it.
         Raises:
-            ConfigError: a label without a file.
+            ConfigError: an identity column without a file.
             DataError: unreadable, or without the fields of the release.
         """
         from gemel.data import records
 
         if path is None:
             if label is not None:
-                raise ConfigError("a label without a file", hint="[data] names the identity")
+                raise ConfigError(
+                    f"{flag} goes only with a file",
+                    hint=f"name the file as well, or leave out {flag}: for the project's own "
+                    "records data.identity of gemel.toml names the column",
+                )
             return self.dataset(release)
         fields = release.encoder.prepare.fields or None
         categories = release.policy.categories

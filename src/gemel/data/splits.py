@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -218,8 +219,7 @@ def without_labels(dataset: Dataset, *, dev: float = SHARE, seed: int = 0) -> Sp
             f"{number_of(n, 'record is', 'records are')} too few to tell from how they agree "
             "which belong together",
             where=dataset.source,
-            hint=f"give {FEW} or more, or name the column that says it in data.identity"
-            f"{_choices(dataset)}",
+            hint=f"give {FEW} or more, or say it: {_said(dataset)}",
         )
     keys = dataset.contents.alike(np.full(n, UNKNOWN, np.int64), near=False)[0]
     if (keys == keys[0]).all():
@@ -238,6 +238,13 @@ def _least(sizes: Int64) -> int:
     if sizes.max(initial=0) < 2:
         return 0
     return 2 if len(sizes) >= 6 else 1
+
+
+def _said(dataset: Dataset) -> str:
+    """How records say which belong together: files by their folders, others by a column."""
+    if Path(dataset.source).is_dir():
+        return "put what belongs together into a folder of its own"
+    return f"name the column that does in data.identity{_choices(dataset)}"
 
 
 def _choices(dataset: Dataset) -> str:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemel.data import records
+from gemel.data.dataset import printable
 from gemel.data.sources import captions, images, recordings, tables, texts
+from gemel.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
 ENOUGH = 1000
 """Files that are looked at."""
+KINDS = (images.KIND, texts.KIND, recordings.KIND)
 CAPTIONED = captions.NAME
 """`data.kind` of pictures with captions."""
 
@@ -36,19 +39,30 @@ def tables_in(folder: Path) -> list[Path]:
 
 
 def kind_of(folder: Path) -> str:
-    """`data.kind` of a folder: captioned pictures, or most files below it; images if unknown."""
+    """`data.kind` of a folder: captioned pictures, or most files below it.
+
+    Raises:
+        DataError: none of its files is of a kind that is read.
+    """
     if captions.are_in(folder):
         return captions.NAME
     seen = _seen(folder)
-    modality = seen.most_common(1)[0][0] if seen else images.KIND.modality
+    if not seen:
+        *some, last = (kind.nouns[1] for kind in KINDS)
+        known = "; ".join(f"{kind.nouns[1]} {' '.join(kind.suffixes)}" for kind in KINDS)
+        raise DataError(
+            f"no {', '.join(some)} or {last}",
+            where=printable(str(folder)),
+            hint=f"known: {known}; or name a table",
+        )
+    modality = seen.most_common(1)[0][0]
     named = records.kind_of(modality)
     return f"{modality}s" if named == "auto" else named
 
 
 def _seen(folder: Path) -> Counter[str]:
     """How many files below a folder are of each modality."""
-    kinds = (images.KIND, texts.KIND, recordings.KIND)
-    of = {suffix: kind.modality for kind in kinds for suffix in (*kind.suffixes, *kind.unread[0])}
+    of = {suffix: kind.modality for kind in KINDS for suffix in (*kind.suffixes, *kind.unread[0])}
     seen: Counter[str] = Counter()
     for _, folders, names in os.walk(folder):
         folders[:] = [n for n in folders if not n.startswith(".")]
