@@ -253,13 +253,14 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
 def notes_on(dataset: Dataset, splits: Splits | None = None) -> list[str]:
     """What a user should know about the records, one sentence each."""
     from gemel.data import crossed
-    from gemel.data.proposals import crowd, placeholders
+    from gemel.data.proposals import amounts, crowd, placeholders
     from gemel.data.splits import lost_pairs, too_few
 
     of_splits = [crowd.crowded(dataset), too_few(dataset, splits)]
     if splits is not None:
         of_splits += [crossed.IN_WORDS if splits.crossed else "", lost_pairs(dataset, splits)]
-    return [*dataset.notes, *placeholders.notes(dataset), *(note for note in of_splits if note)]
+    of_values = [*placeholders.notes(dataset), *amounts.notes(dataset)]
+    return [*dataset.notes, *of_values, *(note for note in of_splits if note)]
 
 
 def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:

@@ -124,10 +124,10 @@ def is_code(values: pl.Series) -> bool:
     if int(is_whole.sum()) < MOST * len(digits):
         return False
     lengths = digits.filter(is_whole).str.len_chars()
-    words = set(_words(values.name))
-    if words & _AMOUNTS:
+    named = set(words(values.name))
+    if named & _AMOUNTS:
         return False
-    if words & _NAMES or any(len(w) > len(e) and w.endswith(e) for w in words for e in _ENDS):
+    if named & _NAMES or any(len(w) > len(e) and w.endswith(e) for w in named for e in _ENDS):
         commonest = int(lengths.mode().max())  # type: ignore[arg-type]
         often = int((lengths == commonest).sum()) >= OFTEN * len(lengths)
         return (often and commonest >= SHORT) or float(lengths.median()) >= LONG  # type: ignore[arg-type]
@@ -135,7 +135,7 @@ def is_code(values: pl.Series) -> bool:
     return alike and len(lengths) == len(digits) and digits.n_unique() > SEVERAL
 
 
-def _words(name: str) -> list[str]:
+def words(name: str) -> list[str]:
     """The words of the name of a column, in small letters."""
     return re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
 
