@@ -81,6 +81,19 @@ class Pairing:
         one, two = (np.bincount(of[self.files[known] == f], minlength=len(codes)) for f in (0, 1))
         return int((one * two).sum())
 
+    def first_of_each(self, at: Int64) -> Int64:
+        """Of given pairs, (p,) places, which are the first of the same two records, in order.
+
+        Example:
+            >>> given = np.array([[2, 3], [0, 1], [3, 2], [0, 1]])
+            >>> Pairing(given=given).first_of_each(np.arange(4)).tolist()
+            [0, 1]
+        """
+        if self.given is None:
+            return np.arange(len(at))
+        ends = np.sort(self.given[at], axis=1)
+        return np.sort(np.unique(ends, axis=0, return_index=True)[1])
+
     def take(self, idx: Int64) -> Pairing:
         """Among the records at these positions; a given pair stays if both of its records do."""
         if self.is_all:

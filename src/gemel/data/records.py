@@ -18,7 +18,7 @@ from gemel.data import several
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
-from gemel.data.sources import images, linked, tables, texts
+from gemel.data.sources import images, linked, repeats, tables, texts
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.columns import Columns, plain
 from gemel.data.sources.formats import frames
@@ -318,5 +318,9 @@ def _with_identities(
     check_ratio(bad, found.n_read, found.file, max_bad_ratio)
     code, identity_names = codes(names)
     return replace(
-        dataset, identities=code, identity_names=identity_names, bad=(*dataset.bad, *bad)
+        dataset,
+        identities=code,
+        identity_names=identity_names,
+        bad=(*dataset.bad, *bad),
+        notes=(*dataset.notes, *repeats.notes(found)),
     )

@@ -20,6 +20,7 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.scores.all_pairs import all_pairs
 from gemel.data import records, splits
 from gemel.data.dataset import CategoryColumn, Dataset
+from gemel.data.pairing import Pairing
 from gemel.decide.categories import Categories, Line
 from gemel.encode.comparators.as_norm import AsNorm
 from gemel.encode.comparators.cosine import Cosine
@@ -204,6 +205,15 @@ def _projection(prepare: ImagePrepare) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def test_a_pair_that_was_given_twice_is_one_mistake() -> None:
+    rows, identities = unit_rows(np.eye(4) + 0.2), np.arange(4)
+    given = np.array([[0, 1], [1, 0], [0, 1], [2, 3]])
+    pairing = Pairing(given=given, same=np.zeros(4, np.bool_))
+    false, missed = mistakes.nearest(rows, identities, Cosine(), 0.3, pairing=pairing)
+    assert sorted((p.left, p.right) for p in false) == [(0, 1), (2, 3)]
+    assert not missed
 
 
 def test_nearest_mistakes_are_those_of_levelled_scores() -> None:

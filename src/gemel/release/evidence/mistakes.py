@@ -78,7 +78,7 @@ def nearest(
 def _comparisons(
     x: Float32, codes: Int64, comparator: Scorer, only: Pairing, genuine: bool | None = None
 ) -> Iterator[tuple[Float32, Int64, Int64]]:
-    """Scores and both positions of all genuine, or of all impostor comparisons.
+    """Scores and both positions of all genuine, or of all impostor comparisons, each pair once.
 
     None: of all there are between records of which each has a code of its own.
     """
@@ -86,7 +86,9 @@ def _comparisons(
         left, right = only.given.T
         wanted = np.array([True]) if genuine is None else only.is_genuine(codes) == genuine
         wanted = np.broadcast_to(wanted, left.shape)
-        left, right = left[wanted], right[wanted]
+        places = np.flatnonzero(wanted)
+        places = places[only.first_of_each(places)]
+        left, right = left[places], right[places]
         yield comparator.score(x[left], x[right]), left, right
         return
     blocks = (genuine_blocks if genuine else _impostors)(x, codes, comparator)
