@@ -72,6 +72,10 @@ def test_another_threshold_is_said_to_be_of_another_share_only_where_it_is(
     same = dict(in_words(moved))["threshold"]
     assert "by the scores of these records" in same and "share" not in same
     assert "in the release; nothing is proven" in same
+    assert same.split(";")[0].endswith("by the scores of these records") and "this set" in same
+    says = "of its own the release says"
+    assert dict(in_words(moved, says="Of 100 matches"))[says] == "Of 100 matches"
+    assert says not in dict(in_words(found, says="Of 100 matches"))
     rarer = dict(in_words(replace(moved, prior=found.release_prior / 2)))["threshold"]
     assert rarer.count("at this share") == 2
 

@@ -123,19 +123,30 @@ def duplicates(
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
-    asks = ASK if path is None and other is None else ""
+    asks, says = ASK if path is None and other is None else "", says_of(live)
     found = found.with_columns(left, right)
     found.write(None if out.suffix.lower() == PAGE else out, pairs)
     if out.suffix.lower() == PAGE:
-        files.write(out, page(found, left, right, asks=asks).encode())
+        files.write(out, page(found, left, right, asks=asks, says=says).encode())
     if json:
         show.as_json(found.summary)
     else:
-        show.pairs(in_words(found.summary, left, right, asks=asks))
+        show.pairs(in_words(found.summary, left, right, asks=asks, says=says))
         show.say(f"wrote {out}" + (f" and {pairs}" if pairs else ""))
 
 
-def page(found: Duplicates, left: Dataset, right: Dataset | None, *, asks: str = "") -> str:
+def says_of(live: Release) -> str:
+    """What a release says of its own threshold; empty where nothing was measured or estimated."""
+    from gemel.release.for_set import evidence_of
+    from gemel.release.words.sentence import sentence
+
+    evidence = evidence_of(live)
+    return "" if evidence is None else sentence(evidence)
+
+
+def page(
+    found: Duplicates, left: Dataset, right: Dataset | None, *, asks: str = "", says: str = ""
+) -> str:
     """The clusters as an HTML document, with pictures of records that have any."""
     from gemel.encode import modality
     from gemel.release.words.unproven import CHANCE, caution
@@ -152,20 +163,23 @@ def page(found: Duplicates, left: Dataset, right: Dataset | None, *, asks: str =
     summary = found.summary
     return render(
         found.clusters,
-        in_words(summary, left, right, asks=asks),
+        in_words(summary, left, right, asks=asks, says=says),
         picture,
         caution=caution(by_closeness=summary.by_closeness) if summary.unproven else "",
         risk_is=CHANCE if summary.by_closeness else FALSE,
     )
 
 
-def in_words(summary: Summary, *compared: Dataset | None, asks: str = "") -> list[tuple[str, Any]]:
+def in_words(
+    summary: Summary, *compared: Dataset | None, asks: str = "", says: str = ""
+) -> list[tuple[str, Any]]:
     """The summary as names and values for a person, with how many records were not compared.
 
     Args:
         summary: of the job.
         compared: the records, which say how many were refused.
         asks: the command that asks people about these very matches, where there is one.
+        says: what the release says of its own threshold.
     """
     refused = sum(one.n_bad for one in compared if one is not None)
     unproven = summary.unproven
@@ -179,6 +193,7 @@ def in_words(summary: Summary, *compared: Dataset | None, asks: str = "") -> lis
         ("left out to link one to one", summary.n_given_up or None),
         _share(summary),
         ("threshold", _threshold(summary)),
+        ("of its own the release says", None if _is_own(summary) else says or None),
         ("clusters of two or more", summary.n_clusters),
         ("redundant records", summary.n_redundant),
         ("largest cluster", summary.largest),
@@ -265,7 +280,7 @@ def _bound(summary: Summary, asks: str) -> list[tuple[str, str | None]]:
         tells = f"; {asks} asks about some, drawn at random, and tells" if asks else ""
         return [(name, f"{OPEN}{tells}" if n else None)]
     own, basis = summary.release_threshold, false.basis
-    if f"{summary.threshold:.4g}" != f"{own:.4g}":
+    if not _is_own(summary):
         basis += f"; counted at the threshold {own:.4g} of the release, where more pairs match"
     return [(name, f"{math.floor(false.at_most):,} of {n:,}"), ("which rests on", basis)]
 
@@ -284,17 +299,22 @@ def _least_sure(summary: Summary) -> str | None:
     )
 
 
+def _is_own(summary: Summary) -> bool:
+    """Whether the threshold that decides here is that of the release."""
+    return f"{summary.threshold:.4g}" == f"{summary.release_threshold:.4g}"
+
+
 def _threshold(summary: Summary) -> str:
     """What decides here, and why it is not what the release says."""
-    if f"{summary.threshold:.4g}" == f"{summary.release_threshold:.4g}":
+    if _is_own(summary):
         return f"{summary.threshold:.4g}, as the release says"
     here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
     at, of = "by the scores of these records", "here"
     if here != there:
         at, of = "at this share", "at this share"
     return (
-        f"{summary.threshold:.4g} for the same goal {at}, {summary.release_threshold:.4g} "
-        f"in the release; nothing is proven {of}"
+        f"{summary.threshold:.4g} for this set: the same goal {at}; "
+        f"{summary.release_threshold:.4g} in the release; nothing is proven {of}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, reading, show
-from gemel.cli.duplicates import ASK, TABLES, in_words
+from gemel.cli.duplicates import ASK, TABLES, in_words, says_of
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.figures import number_of
@@ -112,7 +112,7 @@ def link(
         return
     kind = project.config.other.links
     ask = ASK if kind == EVERY else f"{ASK} --links {kind}"
-    said = in_words(found.summary, *both, asks=ask if left is None else "")
+    said = in_words(found.summary, *both, asks=ask if left is None else "", says=says_of(live))
     words = [row for row in said if not row[0].startswith(OF_CLUSTERS)]
     if kind == EVERY and (shared := n_contested(found)):
         hint = "if neither file holds anything twice: --links one-to-one"

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from gemel.calibrate.goals.target import Target
 from gemel.calibrate.rates.difference import Difference
 from gemel.data.dataset import Dataset
 from gemel.errors import NotFound
@@ -18,6 +19,7 @@ from gemel.release.make.measured import side
 from gemel.release.release import Head, Release, seal
 from gemel.release.words.card import Card, card
 from gemel.release.words.headline import headline as headline_of
+from gemel.release.words.promise import kept_promise
 
 
 def test_every_figure_is_that_of_the_evidence(release: Release) -> None:
@@ -90,6 +92,26 @@ def test_the_verdict_rests_on_the_paired_difference(
     found = headline_of(msgspec.structs.replace(release.evidence, against=(moved,)), "records")
     assert found.headline.startswith(headline)
     assert f"{100 * low:+.1f} to {100 * high:+.1f} points" in found.sentences[1]
+
+
+def test_the_headline_says_where_it_was_better_if_not_where_it_decides(release: Release) -> None:
+    evidence, at = release.evidence, "each at its threshold of the best F1"
+    best = evidence.candidates[0].point
+    here = msgspec.structs.replace(evidence, eval=best)
+    moved = msgspec.structs.replace(best, threshold=best.threshold + 1)
+    elsewhere = msgspec.structs.replace(evidence, eval=moved)
+    assert at not in headline_of(here, "records").headline
+    assert at in headline_of(elsewhere, "records").headline
+
+
+def test_a_proof_says_that_it_is_of_one_side_and_of_dev(release: Release) -> None:
+    verify = Target(kind="precision", value=0.9)
+    goals = msgspec.structs.replace(release.evidence.goals, verify=verify)
+    evidence = msgspec.structs.replace(release.evidence, goals=goals)
+    said = headline_of(evidence, "records").sentences[-1]
+    assert re.search(r"a limit on one side by its \d+ records; eval measured \S+\s% \(", said), said
+    assert "limits on both sides by " in said
+    assert "by a one-sided proof on dev" in kept_promise(evidence).checks[0].detail
 
 
 def test_the_baseline_is_compared_both_ends_as_measured(release: Release) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from gemel.calibrate.rates.intervals import Estimate
-from gemel.figures import one_in, share
+from gemel.figures import known, number_of, one_in, share
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words import unproven
 from gemel.release.words.expected import at_prior, is_wide
@@ -53,10 +53,17 @@ def headline(evidence: Evidence, things: str) -> Headline:
     doubt = "" if kept else "; eval contradicts the choice made on dev"
     return Headline(
         tone,
-        f"{said} {name}{doubt}",
+        f"{said} {name}{_at_best(evidence)}{doubt}",
         (_found(evidence, things), comparison, _promised(evidence, promise)),
         kept,
     )
+
+
+def _at_best(evidence: Evidence) -> str:
+    """Where the two were compared, if not where the release decides; empty if there."""
+    ours = evidence.candidates[0].point.threshold if evidence.candidates else None
+    elsewhere = len(evidence.candidates) > 1 and ours != evidence.eval.threshold
+    return ", each at its threshold of the best F1" if elsewhere else ""
 
 
 def _found(evidence: Evidence, things: str) -> str:
@@ -88,9 +95,13 @@ def _promised(evidence: Evidence, promise: Promise) -> str:
         )
     else:
         found = at_prior(evidence.eval, goal.measures[0], evidence.dev.prior)
+        sides, (value, low, high) = evidence.data.sides, known(found.value, found.low, found.high)
         said = (
             f"Dev proved {goal.promised.format(share(target.value))}{everywhere(evidence)} with "
-            f"{share(target.confidence)} confidence; eval measured {share(found.value)} and "
+            f"{share(target.confidence)} confidence, a limit on one side by its "
+            f"{number_of(sides['dev'].n_records, 'record')}; eval measured "
+            f"{value}\N{NO-BREAK SPACE}% ({low} to {high}, limits on both sides by "
+            f"{sides['eval'].n_records:,}) and "
             f"{'agrees' if promise.kept else 'contradicts this'}."
         )
     return said if promise.kept else f"{said} Contradicted: {promise.broken}."

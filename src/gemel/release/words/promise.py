@@ -13,6 +13,7 @@ from typing import Literal
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import at_prior
 
+ONE_SIDED = " by a one-sided proof on dev"
 NAMES = {"fmr": "FMR", "fnmr": "FNMR", "f1": "F1", "fpir": "FPIR"}
 
 
@@ -81,7 +82,7 @@ def _rates(evidence: Evidence) -> Iterator[Check]:
         seen, then = at_prior(evidence.eval, measure, dev.prior), getattr(dev, measure)
         text = f"{NAMES.get(measure, measure)} on eval {seen.span()}"
         if target.value is not None:
-            limit, text = target.value, f"{text}, promised {most} {target.value:.3g}"
+            limit, text = target.value, f"{text}, promised {most} {target.value:.3g}{ONE_SIDED}"
         else:
             limit, text = then.high if goal.falls else then.low, f"{text}, on dev {then.span()}"
         kept = seen.low <= limit if goal.falls else seen.high >= limit
