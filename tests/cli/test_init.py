@@ -423,8 +423,8 @@ def test_a_column_of_times_is_said_to_be_compared(people: Path, gemel: Gemel) ->
     rows = [f"{line},2026-0{i % 9 + 1}-11T{i % 24:02}:17:00Z" for i, line in enumerate(lines)]
     people.write_text("\n".join([f"{header},seen_at", *rows]) + "\n")
     said = gemel("init", "people.csv", "--force")
-    assert "column 'seen_at' holds times, and is compared" in said.err
-    assert "'born' holds times" not in said.err
+    assert "column 'seen_at' holds days or times, and is compared" in said.err
+    assert "'born' holds" not in said.err
 
 
 def test_a_sheet_that_is_named_is_read_and_written_down(empty: Path, gemel: Gemel) -> None:

@@ -109,6 +109,6 @@ def note_moments(draft: Draft, frame: pl.DataFrame) -> None:
     for column in moments.of(frame):
         if column not in {*taken, data.identity, data.category, *data.ignore, *data.groups}:
             draft.notes.append(
-                f"column {column!r} holds times, and is compared: if they say when a record was "
-                f"written, and not what it is of, --set 'data.ignore=[\"{column}\"]'"
+                f"column {column!r} holds days or times, and is compared: if they say when a "
+                f"record was written, and not what it is of, --set 'data.ignore=[\"{column}\"]'"
             )
