@@ -3,8 +3,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from gemel.data import dates, schema
+from gemel.data import schema
 from gemel.data.schema import Field, Reading
+from gemel.data.values import dates
 from gemel.errors import DataError
 
 

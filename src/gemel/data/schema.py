@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gemel.data import dates, numbers, phones
+from gemel.data.values import dates, numbers, phones
 from gemel.errors import DataError
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64, Int64
-from gemel.data.dates import iso
 from gemel.data.schema import Kind
+from gemel.data.values.dates import iso
 from gemel.errors import ConfigError
 
 _FORM = re.compile(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.data.numbers import words
+from gemel.data.values.numbers import words
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gemel.arrays import Float64
-from gemel.data import dates, numbers, phones
 from gemel.data.schema import as_strings
+from gemel.data.values import dates, numbers, phones
 from gemel.errors import DataError
 
 if TYPE_CHECKING:

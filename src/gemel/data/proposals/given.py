@@ -9,11 +9,11 @@ import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from gemel.data.numbers import parse
 from gemel.data.proposals import labels
 from gemel.data.schema import as_strings
 from gemel.data.sources.formats import answers
 from gemel.data.sources.pairs import PairColumns, are_pairs
+from gemel.data.values.numbers import parse
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gemel.arrays import Bool, Int64
-from gemel.data import dates
 from gemel.data.schema import as_strings
 from gemel.data.sources.columns import JOINED
+from gemel.data.values import dates
 
 if TYPE_CHECKING:
     import polars as pl

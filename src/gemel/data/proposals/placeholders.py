@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gemel.data import dates
 from gemel.data.dataset import Dataset
 from gemel.data.schema import as_strings
+from gemel.data.values import dates
 
 if TYPE_CHECKING:
     import polars as pl

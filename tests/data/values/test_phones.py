@@ -5,9 +5,10 @@ import json
 import polars as pl
 import pytest
 
-from gemel.data import phones, records
+from gemel.data import records
 from gemel.data.proposals import correspondence
 from gemel.data.schema import Field, Reading, infer
+from gemel.data.values import phones
 from gemel.encode.row.prepare import RowPrepare
 
 SAME = [
