@@ -24,6 +24,7 @@ NO_DECISION = {
     ("calibrate/answers/proposal.py", "low <= present.threshold <= high"),
     ("release/explanation.py", "threshold <= at"),
     ("release/explanation.py", "threshold >= at"),
+    ("watch/slider.py", "t >= point.threshold"),
     # How far from the threshold, not on which side.
     ("release/evidence/mistakes.py", "np.abs(score[at] - threshold) < -heap[0][0]"),
 }

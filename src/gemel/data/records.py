@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from gemel.data import several
+from gemel.data import repeats, several
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
-from gemel.data.sources import images, linked, repeats, tables, texts
+from gemel.data.sources import images, linked, tables, texts
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.columns import Columns, plain
 from gemel.data.sources.formats import frames

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gemel.data import dates
-from gemel.data.numbers import words
 from gemel.data.schema import as_strings, without_gaps
+from gemel.data.values import dates
+from gemel.data.values.numbers import words
 
 if TYPE_CHECKING:
     import polars as pl
