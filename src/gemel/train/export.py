@@ -12,15 +12,20 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from gemel.encode.encoder import OUTPUT
+from gemel.arrays import canonical_json
+from gemel.encode.comparators import Comparator
+from gemel.encode.encoder import NETWORK, OUTPUT, PREPARE
+from gemel.encode.modality import Prepare
 from gemel.encode.runtime import onnxruntime
 from gemel.errors import TrainingError
+from gemel.files import write_whole
 from gemel.train.arrays import Arrays, embed, take, tensors
 
 TOLERANCE = 1e-4
@@ -171,3 +176,19 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def write_encoder(
+    folder: Path, tower: nn.Module, example: Arrays, prepare: Prepare, comparator: Comparator
+) -> float:
+    """Write what encodes and compares into a folder; how far the export differs from torch.
+
+    Raises:
+        TrainingError: too far.
+    """
+    network, difference = export(tower, example)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / PREPARE, canonical_json(prepare.spec()))
+    write_whole(folder / NETWORK, network)
+    comparator.save(folder)
+    return difference

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from torch import nn
 
 from gemel.arrays import Int64, canonical_json, digest
 from gemel.data import crossed
@@ -26,7 +25,6 @@ from gemel.data.splits import SIDES, Splits
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import NETWORK, PREPARE
-from gemel.encode.modality import Prepare
 from gemel.errors import ReleaseError
 from gemel.files import whole, write_whole
 from gemel.release.run import (
@@ -44,7 +42,7 @@ from gemel.release.run import (
 )
 from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
-from gemel.train.arrays import Arrays, embed, with_views
+from gemel.train.arrays import embed, with_views
 from gemel.train.backbones.frozen import Backbone, Frozen
 from gemel.train.checks import require_records, require_settings
 from gemel.train.comparators import pairwise
@@ -328,7 +326,7 @@ def _run(
     return Training(
         settings=settings,
         history=tuple(history),
-        parity=write_encoder(place / ENCODER, tower, example, prepare, comparator)
+        parity=export.write_encoder(place / ENCODER, tower, example, prepare, comparator)
         if ranks.is_first()
         else 0.0,
         learning_seconds=round(learning, 3),
@@ -342,22 +340,6 @@ def _run(
         licence=half.licence,
         notes=notes,
     )
-
-
-def write_encoder(
-    folder: Path, tower: nn.Module, example: Arrays, prepare: Prepare, comparator: Comparator
-) -> float:
-    """Write what encodes and compares into a folder; how far the export differs from torch.
-
-    Raises:
-        TrainingError: too far.
-    """
-    network, difference = export.export(tower, example)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / PREPARE, canonical_json(prepare.spec()))
-    write_whole(folder / NETWORK, network)
-    comparator.save(folder)
-    return difference
 
 
 def known(identities: Int64) -> Int64:

@@ -28,7 +28,7 @@ from gemel.errors import DataError
 from gemel.files import write_whole
 from gemel.release.run import ENCODER, REPORT, Epoch, Run, RunReport, RunSettings, Training
 from gemel.train import loop
-from gemel.train.fit import write_encoder
+from gemel.train.export import write_encoder
 from gemel.train.towers.vector import VectorTower
 
 P, K = 16, 4

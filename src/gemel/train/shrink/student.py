@@ -27,7 +27,8 @@ from gemel.encode.comparators.blocks import Blocks
 from gemel.encode.comparators.cosine import Cosine
 from gemel.release.run import ENCODER, Run
 from gemel.train import loop, towers
-from gemel.train.fit import CHECKPOINT, known, write_encoder
+from gemel.train.export import write_encoder
+from gemel.train.fit import CHECKPOINT, known
 from gemel.train.shrink.source import Source
 
 SIZE = "tiny"
