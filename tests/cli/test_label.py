@@ -88,6 +88,18 @@ def test_what_a_file_says_of_other_pairs_is_there_to_learn_from(
     assert none.code == 1 and "some.csv: no pair of these records: 'x' and 'y'" in none.err
 
 
+def test_words_of_answers_are_those_that_the_project_names(project: Path, gemel: Gemel) -> None:
+    plan = opened(Project.open(), Project.open().release())[0].plan
+    (left, right), (one, two) = (part[-1].pair for part in plan.questions[:2])
+    (project / "told.csv").write_text(f"left,right,same\n{left},{right},jup\n{one},{two},nö\n")
+    unknown = gemel("label", "--answers", "told.csv")
+    assert unknown.code == 1 and "data.same_is" in unknown.err
+    said = gemel("label", "--answers", "told.csv", "--set", 'data.same_is=["jup"]')
+    assert said.code == 0, said.err
+    kept = map(json.loads, (LABELS / "answers.jsonl").read_text().splitlines())
+    assert [answer["said"] for answer in kept] == ["same", "different"]
+
+
 def test_of_what_a_file_holds_that_is_refused_a_few_lines_are_shown(
     project: Path, gemel: Gemel
 ) -> None:

@@ -65,7 +65,8 @@ def label(
     asked = session.n_asked
     show.say(so_far(session, session.known()))
     if answers is not None:
-        _from_file(session, both, answers, limit)
+        told = _told(session, both, answers, project.config.data.same_is)
+        _note(session, told, answers, limit)
     elif page:
         _on_page(session, both, port)
     else:
@@ -184,28 +185,32 @@ def lesson_of(project: Project, dataset: Dataset, run: Run) -> Lesson | None:
     return made
 
 
-def _from_file(session: Session, both: tuple[Dataset, Dataset], path: Path, limit: int) -> None:
-    """Note what a file of pairs answers, and say what it leaves open.
-
-    Raises:
-        DataError: it has no columns left, right and same, or names no records of these.
-    """
+def _note(session: Session, told: dict[Pair, bool], path: Path, limit: int) -> None:
+    """Note what a file of pairs answers, and say what it leaves open."""
     from gemel.improve.labels.told import take
 
-    taken = take(session, _told(session, both, path), limit)
+    taken = take(session, told, limit)
     for line in of_file(taken, path):
         show.say(line)
 
 
-def _told(session: Session, both: tuple[Dataset, Dataset], path: Path) -> dict[Pair, bool]:
+def _told(
+    session: Session, both: tuple[Dataset, Dataset], path: Path, same_is: tuple[str, ...]
+) -> dict[Pair, bool]:
     """What a file says of pairs of these records, named as the plan names them.
+
+    Args:
+        session: whose plan names them.
+        both: the records.
+        path: of the file.
+        same_is: what it says where two are the same; empty: words that are known.
 
     Raises:
         DataError: no columns left, right and same, or no pair whose records are both here.
     """
     from gemel.data.sources import pairs, tables
 
-    told = pairs.parse(tables.read(path))
+    told = pairs.parse(tables.read(path), pairs.PairColumns(same_is=same_is))
     show.refused(told.bad, most=SHOWN)
     if not told.left:
         raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
