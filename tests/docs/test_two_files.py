@@ -41,3 +41,9 @@ def test_the_commands_of_the_page_link_the_files_it_fetches(
     assert known["there"] == 600 and known["precision"] > 0.99 and known["recall"] > 0.99
     links = pl.read_csv("links.csv", infer_schema=False)
     assert {"crm.street", "shop.strasse"} <= set(links.columns)
+
+
+def test_known_links_are_not_called_as_the_result_is() -> None:
+    text = PAGE.read_text()
+    known = set(re.findall(r"--pairs (\S+?)`", text))
+    assert known and not known & {"links.csv", "clusters.csv"}

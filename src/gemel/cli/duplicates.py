@@ -95,9 +95,9 @@ def duplicates(
     project = Project.open(config, sets)
     live = project.release(release)
     reads = [*project.reads, *(file for file in (path, other) if file is not None)]
-    files.check(out, f"{TABLES} {PAGE}", reads, "--out")
+    files.check_result(out, f"{TABLES} {PAGE}", reads)
     if pairs is not None:
-        files.check(pairs, TABLES, [*reads, out], "--pairs")
+        files.check_result(pairs, TABLES, [*reads, out], "--pairs")
     Clustering(method, canonical, max_risk)  # type: ignore[arg-type]  # refuses unknown ones
     field = canonical.removeprefix(NEWEST) if canonical.startswith(NEWEST) else None
     left = _records(project, live, path, id, identity, field)

@@ -1,12 +1,23 @@
-"""Files that a command writes where the user says: never over what it reads, and there whole."""
+"""Files that a command writes where the user says: never over what it reads, and there whole.
+
+Results of duplicates and links have names of their own where the user says none; they take the
+place of earlier results and of nothing else.
+"""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from gemel.errors import ConfigError
 from gemel.files import write_whole
+from gemel.improve.columns import FIRST, LAST, OF_PAIRS
+
+SHORT = {"--out": "-o"}
+PAGE_TITLE = b"gemel duplicates</title>"
+TITLE_BYTES = 1000
+"""Of a page; its title stands among them."""
 
 
 def check(path: Path, suffix: str, reads: Sequence[Path], option: str = "--output") -> None:
@@ -46,8 +57,28 @@ def check(path: Path, suffix: str, reads: Sequence[Path], option: str = "--outpu
             raise ConfigError(
                 f"would be written {'into' if read.is_dir() else 'over'} {read}, which is read",
                 where=where,
-                hint="name another file",
+                hint=f"name another file with {SHORT.get(option, option)}",
             )
+
+
+def check_result(path: Path, suffix: str, reads: Sequence[Path], option: str = "--out") -> None:
+    """Raise unless a result may be written there: over an earlier one, and over nothing else.
+
+    Args:
+        path: that the user names, or the usual one.
+        suffix: as of `check`, and so are the others.
+        reads: see there.
+        option: see there.
+    Raises:
+        ConfigError: as `check`, or what stands there is no result of gemel.
+    """
+    check(path, suffix, reads, option)
+    if path.is_file() and path.stat().st_size and not _is_result(path):
+        raise ConfigError(
+            "is there already, and gemel did not write it",
+            where=str(path),
+            hint=f"name another file with {SHORT.get(option, option)}, or move this one away",
+        )
 
 
 def write(path: Path, content: bytes) -> None:
@@ -64,6 +95,38 @@ def write(path: Path, content: bytes) -> None:
             where=str(path),
             hint="make it writable, or name another place",
         ) from e
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file is, by its columns or title, what duplicates or links are written to.
+
+    A column that somebody added makes it theirs.
+    """
+    if path.suffix.lower() == ".html":
+        with path.open("rb") as file:
+            return PAGE_TITLE in file.read(TITLE_BYTES)
+    columns = _columns(path)
+    if columns == list(OF_PAIRS):
+        return True
+    of_both, told = columns[:2], tuple(columns[2 : len(OF_PAIRS)])
+    if told == OF_PAIRS[2:] and all(name.endswith(" id") for name in of_both):
+        sides = tuple(f"{name.removesuffix(' id')}." for name in of_both)
+        return all(name.startswith(sides) for name in columns[len(OF_PAIRS) :])
+    first = tuple(columns[: len(FIRST)])
+    return first == FIRST and tuple(columns[-len(LAST) :]) == LAST and {"id", "side"} < {*columns}
+
+
+def _columns(path: Path) -> list[str]:
+    """The columns of a table as gemel writes tables; none if it is none."""
+    import polars as pl
+
+    try:
+        if path.suffix.lower() == ".csv":
+            with path.open(encoding="utf-8", newline="") as file:
+                return next(csv.reader(file), [])
+        return list(pl.read_parquet_schema(path))
+    except (OSError, UnicodeDecodeError, csv.Error, pl.exceptions.PolarsError):
+        return []
 
 
 def _holds(read: Path, path: Path) -> bool:

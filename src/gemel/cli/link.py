@@ -77,7 +77,7 @@ def link(
     flags = {"data.id": id, "other.id": other_id, "other.links": links}
     project = Project.open(config, sets, flags)
     paths = reading.paths_of_two(project.config, left, right)
-    files.check(out, TABLES, [*project.reads, *paths], "--out")
+    files.check_result(out, TABLES, [*project.reads, *paths])
     live = project.release(release)
     both = reading.read_two(project.config, live, paths)
     for one in both:

@@ -23,6 +23,7 @@ from gemel.decide.sets import Judged
 from gemel.figures import html_table, number_of, percent
 from gemel.improve import job as jobs
 from gemel.improve.by_keys import Reach
+from gemel.improve.columns import FIRST
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, evidence_of
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-FIRST = ("cluster", "size", "canonical")
-"""Columns that stand first in a table for people."""
 DIGITS = 4
 """Behind the point, in a CSV file of clusters."""
 ESTIMATED, AT_LEAST = "estimated", "at least"
