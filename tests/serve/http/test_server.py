@@ -28,17 +28,18 @@ import sys, time
 from gemel.settings import ServeSettings
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
-from gemel.serve.http.server import run
+from gemel.serve.http import server
 from gemel.serve.service import Service
 
-folder, slow_s, drain_s, max_queue = sys.argv[1], *map(float, sys.argv[2:])
+folder, slow_s, drain_s, max_queue, grace_s = sys.argv[1], *map(float, sys.argv[2:])
+server.GRACE_SECONDS = grace_s
 
 settings = ServeSettings(port=0, max_queue=int(max_queue), max_batch=2, timeout_ms=20_000)
 service = Service(Release.open(folder))
 encoder = service.pick().encoder
 encode = encoder.encode
 encoder.encode = lambda payloads: (time.sleep(slow_s), encode(payloads))[1]
-run(create_app(service, settings), settings, drain_s=drain_s,
+server.run(create_app(service, settings), settings, drain_s=drain_s,
     on_ready=lambda url: print(url, flush=True))
 """
 VERIFY = {"left": ROWS[0], "right": ROWS[1]}
@@ -46,9 +47,13 @@ VERIFY = {"left": ROWS[0], "right": ROWS[1]}
 
 @contextmanager
 def process(
-    release: Release, slow_s: float, drain_s: float = 0.0, max_queue: int = 256
+    release: Release,
+    slow_s: float,
+    drain_s: float = 0.0,
+    max_queue: int = 256,
+    grace_s: float = 4.0,
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    arguments = [str(release.folder), str(slow_s), str(drain_s), str(max_queue)]
+    arguments = [str(release.folder), *map(str, (slow_s, drain_s, max_queue, grace_s))]
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *arguments],
         stdout=subprocess.PIPE,
@@ -96,6 +101,39 @@ def test_a_signal_lets_requests_in_flight_finish_and_exits_with_success(
         assert child.returncode == 0
     events = [json.loads(line)["event"] for line in log.splitlines()]
     assert events == ["service_started", "service_stopping", "service_stopped"]
+
+
+def test_who_is_not_answered_before_a_stop_is_told_to_ask_elsewhere(release: Release) -> None:
+    with process(release, slow_s=1.5, grace_s=0.5) as (child, url):
+        replies: dict[str, httpx.Response] = {}
+
+        def ask(path: str, body: object) -> None:
+            mine = {"x-request-id": "mine"}
+            replies[path] = httpx.post(f"{url}{path}", json=body, timeout=30, headers=mine)
+
+        askers = [
+            threading.Thread(target=ask, args=asked)
+            for asked in (("/v1/verify", VERIFY), ("/v1/embeddings", {"input": [ROWS[0]]}))
+        ]
+        for asker in askers:
+            asker.start()
+        empty = 'gemel_queue_payloads{lane="encode"} 0.0'
+        while empty in httpx.get(f"{url}/metrics").text:
+            pass
+        child.send_signal(signal.SIGINT)
+        for asker in askers:
+            asker.join()
+        _, log = child.communicate(timeout=20)
+        assert child.returncode == 0
+    for reply in replies.values():
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "1"), reply.text
+        assert reply.headers["x-request-id"] == "mine"
+    problem = replies["/v1/verify"]
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert (problem.json()["code"], problem.json()["request_id"]) == ("overloaded", "mine")
+    assert replies["/v1/embeddings"].json()["error"]["code"] == "overloaded"
+    assert "Traceback" not in log
+    assert "without starting response" not in log
 
 
 def test_a_service_whose_log_nobody_reads_any_more_still_stops(release: Release) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -21,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from gemel.errors import GemelError, HeadTooLarge, Overloaded, RequestError, TooSlow
-from gemel.serve.http.endpoint import new_id
-from gemel.serve.http.problems import whole
+from gemel.serve.http.endpoint import accepted_id, new_id
+from gemel.serve.http.problems import rendered, whole
 
 MAX_HEAD = 64 << 10
 """Bytes of a request line and its headers, from which on no more are read."""
@@ -86,7 +86,7 @@ class Connection(HttpToolsProtocol):
             super().shutdown()
             return
         if self._is_half_read and not self._is_deaf:
-            self._refuse(Overloaded("the service is stopping", hint="try another replica"))
+            self._refuse(_stopping())
         self.transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -189,13 +189,24 @@ class Connection(HttpToolsProtocol):
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def _answer(
+    async def _answer(
         self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, _: Any
-    ) -> Awaitable[None]:
+    ) -> None:
         if cycle.disconnected:  # what came behind the headers was refused
-            return asyncio.sleep(0)
-        answered: Awaitable[None] = app(scope, receive, Reply(cycle, self).send)
-        return answered
+            return
+        reply = Reply(cycle, self)
+        await app(scope, receive, reply.send)
+        if not cycle.response_started and not cycle.disconnected:  # the service does not wait
+            await self._tell_stopped(scope, reply)
+
+    async def _tell_stopped(self, scope: Any, reply: Reply) -> None:
+        """Refuse what was cut off unanswered."""
+        error = _stopping()
+        self.config.app.witness.count("other", error.status)  # type: ignore[union-attr]
+        sent = next((v for k, v in scope["headers"] if k == b"x-request-id"), b"")
+        headers, body = rendered(error, scope["path"], accepted_id(sent) or new_id())
+        await reply.send({"type": START, "status": error.status, "headers": headers})
+        await reply.send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _go_on(self) -> None:
         """Hear, and forget, more of what nobody wants."""
@@ -300,6 +311,10 @@ def _has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
         name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0 "))
         for name, value in headers
     )
+
+
+def _stopping() -> Overloaded:
+    return Overloaded("the service is stopping", hint="try another replica")
 
 
 def _too_large(what: str) -> HeadTooLarge:
