@@ -1,5 +1,6 @@
 """Frames of other packages are records too; what is none is refused in words."""
 
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 import gemel
 from gemel.data.records import from_frame, from_rows, read
+from gemel.errors import DataError
 
 COLUMNS = {
     "id": [f"r{i}" for i in range(20)],
@@ -27,3 +29,58 @@ def test_a_frame_is_read_as_the_file_of_it(frame: Any, tmp_path: Any) -> None:
     assert (found.digest, found.identity_names) == (wanted.digest, wanted.identity_names)
     assert from_frame(frame, id="id", identity="who").digest == wanted.digest
     assert from_rows(frame).ids.tolist() == from_rows(pl.DataFrame(COLUMNS).to_dicts()).ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "wanted"),
+    [
+        (["x", 3, None], "text", ["x", "3", None]),
+        ([True, "no", None], "text", ["true", "no", None]),
+        ([pd.NA, "x", 2.5], "text", [None, "x", "2.5"]),
+        (pd.Categorical(["x", 3, None]), "text", ["x", "3", None]),
+        ([2**70, 1, None], "number", [float(2**70), 1.0, None]),
+        (
+            pd.period_range("2020-01", periods=3, freq="M"),
+            "text",
+            ["2020-01", "2020-02", "2020-03"],
+        ),
+        ([timedelta(1), None, timedelta(2)], "number", [86400.0, None, 172800.0]),
+        (pd.to_timedelta([1, 2, 3], unit="s"), "number", [1.0, 2.0, 3.0]),
+    ],
+    ids=str,
+)
+def test_values_of_any_type_are_read(values: Any, kind: str, wanted: list[Any]) -> None:
+    found = gemel.read(pd.DataFrame({"z": values, "b": list("abc")}))
+    assert found.fields[0].kind == kind
+    assert [row["z"] for row in found.payloads()] == wanted
+
+
+def test_ids_may_be_texts_and_numbers() -> None:
+    frame = pd.DataFrame({"id": ["a", 2, 3], "b": list("abc")})
+    assert gemel.read(frame, id="id").ids.tolist() == ["a", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[1], 2, None], [[1], [2], {"a": 1}], [1j, 2j, 3j], [print, "x", None]],
+    ids=["mixed", "objects", "complex", "function"],
+)
+def test_what_is_no_single_value_is_refused_with_its_column_or_left_out(values: Any) -> None:
+    frame = pd.DataFrame({"z": values, "b": list("abc")})
+    with pytest.raises(DataError, match="column z: lists, objects or bytes"):
+        gemel.read(frame)
+    assert [f.name for f in gemel.read(frame, ignore=["z"]).fields] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]),
+        pd.DataFrame([["x", 2], ["y", 4]], columns=["a", "b"]).rename(columns={"b": "a"}),
+        pa.table([[1], [2]], names=["a", "a"]),
+    ],
+    ids=lambda f: type(f).__module__,
+)
+def test_two_columns_of_one_name_are_refused(frame: Any) -> None:
+    with pytest.raises(DataError, match="'a' is the name of two columns"):
+        gemel.read(frame)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.data.schema import as_text
-from gemel.data.sources.formats import footing, heading, sheets
+from gemel.data.sources.formats import footing, frames, heading, sheets
 from gemel.data.sources.formats.table import Table, header_names, int64, of_frame, of_values
 from gemel.errors import DataError
 
@@ -18,9 +18,8 @@ def read_parquet(path: Path) -> Table:
     """The table in a Parquet file.
 
     Raises:
-        DataError: unreadable, or it holds no table.
+        DataError: unreadable, or two columns have one name.
     """
-    import polars as pl
     import pyarrow
     from pyarrow import parquet
 
@@ -32,10 +31,7 @@ def read_parquet(path: Path) -> Table:
     except (OSError, pyarrow.ArrowException, ValueError) as e:
         reason = str(e).splitlines()[0]
         raise DataError(f"cannot read the Parquet file: {reason}", where=str(path)) from e
-    frame = pl.from_arrow(read)
-    if not isinstance(frame, pl.DataFrame):
-        raise DataError("the Parquet file holds no table", where=str(path))
-    return of_frame(frame, str(path))
+    return of_frame(frames.as_polars(read, str(path)), str(path))
 
 
 def read_sheet(path: Path, name: str | None = None) -> Table:
