@@ -225,6 +225,20 @@ def rounded_up(rate: float, digits: int) -> float:
     return float(f"{nearest + step:.{digits}g}")
 
 
+def rounded_down(rate: float, digits: int) -> float:
+    """The greatest number of so many significant digits that is not above a rate.
+
+    Example:
+        >>> rounded_down(0.98786, 2), rounded_down(0.98, 2), rounded_down(0.0300000000001, 2)
+        (0.98, 0.98, 0.03)
+    """
+    nearest = float(f"{rate:.{digits}g}")
+    if nearest <= rate or rate <= 0:
+        return nearest
+    step = 10.0 ** (math.floor(math.log10(rate)) - digits + 1)
+    return float(f"{nearest - step:.{digits}g}")
+
+
 def natural(name: str) -> list[tuple[int, float, str]]:
     """A key that sorts names as people do, numbers within them by size.
 

@@ -64,6 +64,14 @@ def test_a_person_sees_what_it_is_worth(project: Path, gemel: Gemel) -> None:
     assert "looking for duplicates" in said.err and "wrote clusters.csv" in said.err
 
 
+def test_no_probability_is_said_to_be_higher_than_it_is(project: Path, gemel: Gemel) -> None:
+    found = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+    false = replace(found.false_links, promise="")
+    said = dict(in_words(replace(found, most_sure=0.98786, least_sure=0.499, false_links=false)))
+    assert "a probability of at least 0.98:" in said["share of genuine pairs"]
+    assert said["least sure match"].startswith("probability 0.49:")
+
+
 def test_another_threshold_is_said_to_be_of_another_share_only_where_it_is(
     project: Path, gemel: Gemel
 ) -> None:

@@ -268,6 +268,10 @@ def test_answers_teach_and_the_next_training_says_so(
     assert known["n_teaching"] == 0  # of the taught release all questions are drawn at random
     found = json.loads(gemel("duplicates", "-o", "c.csv", "--json").out)
     assert found["unproven"] is True and 50 <= found["n_matches"] <= 70
+    rests = "estimated from how records agree and 60 answers about pairs, not measured"
+    assert found["false_links"]["basis"] == rests
+    assert gemel("duplicates", "-o", "c.html").code == 0
+    assert f"Unproven: {rests}." in Path("c.html").read_text()
 
 
 def test_another_goal_is_estimated_too_and_may_follow_an_unproven_release(gemel: Gemel) -> None:

@@ -62,7 +62,11 @@ def test_pictures_stand_where_records_have_any() -> None:
 
 def test_what_is_not_proven_is_said_at_the_head_and_nothing_is_called_false() -> None:
     html = render(
-        frame(VALUES), [], lambda *_: None, caution=caution(by_closeness=True), risk_is=CHANCE
+        frame(VALUES),
+        [],
+        lambda *_: None,
+        caution=caution("estimated from how close records are", by_closeness=True),
+        risk_is=CHANCE,
     )
     text = words(Page(html).text)
     assert text.index("Unproven: estimated from how close") < text.index("What was found")

@@ -12,7 +12,7 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
-from gemel.figures import number_of, percent, plain
+from gemel.figures import number_of, percent, plain, rounded_down
 from gemel.release.words.expected import HALF, LIKELY, about
 
 if TYPE_CHECKING:
@@ -161,12 +161,13 @@ def page(
         return kind.thumbnail(payload)
 
     summary = found.summary
+    rests, close = summary.false_links.basis, summary.by_closeness
     return render(
         found.clusters,
         in_words(summary, left, right, asks=asks, says=says),
         picture,
-        caution=caution(by_closeness=summary.by_closeness) if summary.unproven else "",
-        risk_is=CHANCE if summary.by_closeness else FALSE,
+        caution=caution(rests, by_closeness=close) if summary.unproven else "",
+        risk_is=CHANCE if close else FALSE,
     )
 
 
@@ -236,10 +237,8 @@ def _share(summary: Summary) -> tuple[str, str]:
     said = f"{here}, {'as' if here == there else f'and {there}'} where the release was calibrated"
     proven = summary.false_links.promise
     if summary.most_sure is not None and summary.most_sure < LIKELY and not proven:
-        said += (
-            f"; so the best matches have a probability of at least {summary.most_sure:.2g}: too "
-            "few comparisons to show more"
-        )
+        least = f"{rounded_down(summary.most_sure, 2):.2g}: too few comparisons to show more"
+        said += f"; so the best matches have a probability of at least {least}"
     return "share of genuine pairs", said
 
 
@@ -292,8 +291,9 @@ def _least_sure(summary: Summary) -> str | None:
     """
     if summary.least_sure is None or summary.least_sure >= HALF or summary.false_links.promise:
         return None
+    surely = rounded_down(summary.least_sure, 2)
     return (
-        f"probability {summary.least_sure:.2g}: the goal sets the threshold, not one half (the "
+        f"probability {surely:.2g}: the goal sets the threshold, not one half (the "
         "best F1 minds missed pairs too, a precision is of all matches together), and a "
         "probability is the lower the fewer comparisons told of it"
     )

@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.calibrate.goals.estimated import METHOD
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
 from gemel.decide.sets import Judged
@@ -28,6 +27,7 @@ from gemel.improve.proposals import CandidateRecall
 from gemel.improve.records import Compared
 from gemel.release.for_set import ForSet, evidence_of
 from gemel.release.release import Release
+from gemel.release.words import unproven
 from gemel.release.words.sentence import promised
 from gemel.settings import EVERY
 from gemel.tasks.agreement import Agreement
@@ -253,7 +253,8 @@ def false_links(
             expected = linked.left_of(expected, staying)
         expected = min(expected, float(n_matches))
     if release.is_unproven:
-        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=METHOD)
+        told = unproven.rests_on(release.evidence)
+        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=told)
     evidence, own = evidence_of(release), release.policy.verify.threshold
     if evidence is None or not matches(threshold, own):
         basis = "no evidence at this threshold"

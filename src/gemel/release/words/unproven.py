@@ -26,17 +26,24 @@ ONLY_ALIKE = (
 )
 
 
-def caution(*, by_closeness: bool) -> str:
-    """What a reader of matches has to know before anything else."""
-    if by_closeness:
-        return f"Unproven: estimated from how close records are, not measured; {ONLY_ALIKE}."
-    return "Unproven: estimated from how records agree, not measured."
+def caution(rests: str, *, by_closeness: bool) -> str:
+    """What a reader of matches has to know before anything else, with what they rest on."""
+    return f"Unproven: {rests}{f'; {ONLY_ALIKE}' if by_closeness else ''}."
 
 
 def by_closeness(evidence: Evidence) -> bool:
     """Whether all that is told is how close records are, not whether they are the same."""
     told = evidence.training.estimate
     return evidence.labelled is None and told is not None and told.by == "views"
+
+
+def rests_on(evidence: Evidence) -> str:
+    """What the estimate of a release without labels is made from."""
+    if by_closeness(evidence):
+        return "estimated from how close records are, not measured"
+    taught = evidence.taught
+    also = "" if taught is None else f" and {number_of(taught.n_answers, 'answer')} about pairs"
+    return f"estimated from how records agree{also}, not measured"
 
 
 def sentence(evidence: Evidence) -> str:
@@ -46,16 +53,14 @@ def sentence(evidence: Evidence) -> str:
         found = f"about {round(100 * known.recall.value)} of 100 that belong together are found"
         return f"{proven(known)}; {found if known.tells_missed else MISSED_UNKNOWN}."
     right, found = _about(at.precision.value), _about(at.recall.value)
-    taught, pairs, rests = evidence.taught, "pairs that belong together", "how records agree"
+    pairs = "pairs that belong together"
     if by_closeness(evidence):
         return (
-            "Unproven: estimated from how close records are, not measured. If it holds, of 100 "
-            f"matches {right} are closer than strangers come by chance; {ONLY_ALIKE}."
+            f"Unproven: {rests_on(evidence)}. If it holds, of 100 matches {right} are"
+            f" closer than strangers come by chance; {ONLY_ALIKE}."
         )
-    if taught is not None:
-        rests += f" and {number_of(taught.n_answers, 'answer')} about pairs"
     return (
-        f"Unproven: estimated from {rests}, not measured. If it holds, of 100 matches {right} are "
+        f"Unproven: {rests_on(evidence)}. If it holds, of 100 matches {right} are "
         f"right, and of 100 {pairs} {found} are found."
     )
 
@@ -81,10 +86,8 @@ def in_full(evidence: Evidence) -> str:
             f"{found} are found. What differs more is missed; what only looks, sounds or reads "
             "alike is taken for the same, and how much of that there is, only labels can tell."
         )
-    taught = evidence.taught
-    also = "" if taught is None else f" and {number_of(taught.n_answers, 'answer')} about pairs"
     return (
-        f"Unproven: estimated from how records agree{also}, not measured. If the estimate is "
+        f"Unproven: {rests_on(evidence)}. If the estimate is "
         f"right, of 100 matches {right} are right, and of 100 pairs that belong together {found} "
         "are found; how far it is off, only labels can tell."
     )
