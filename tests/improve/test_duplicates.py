@@ -41,6 +41,18 @@ def test_the_right_records_are_put_together(found: Duplicates, strangers: Datase
     assert found.clusters.filter(pl.col("cluster") == one)["id"].to_list() == ["r0", "r1"]
 
 
+def test_names_and_frames_are_no_release_and_no_records(
+    found: Duplicates, release: Release, strangers: Dataset
+) -> None:
+    frame = pl.DataFrame({"name": ["anna", "anne"]})
+    with pytest.raises(ConfigError, match="type str, expected a Release"):
+        gemel.duplicates("stable", strangers)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="type DataFrame, expected a Dataset"):
+        gemel.duplicates(release, frame)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="type DataFrame, expected a Dataset"):
+        found.with_columns(frame)  # type: ignore[arg-type]
+
+
 def test_pairs_are_those_that_the_release_says_match(
     found: Duplicates, release: Release, strangers: Dataset
 ) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Int64, digest
 from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import Field
-from gemel.errors import DataError
+from gemel.errors import DataError, require
 from gemel.figures import html_table, number_of
 
 if TYPE_CHECKING:
@@ -326,3 +326,12 @@ def codes(names: Sequence[str | None]) -> tuple[Int64, tuple[str, ...]]:
         count=len(names),
     )
     return out, tuple(seen)
+
+
+def require_dataset(value: object, purpose: str) -> None:
+    """Raise if an argument is no dataset.
+
+    Raises:
+        ConfigError: it is something else, such as a frame.
+    """
+    require(value, Dataset, f"a Dataset {purpose}", "gemel.read makes one of a path or a frame")

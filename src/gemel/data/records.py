@@ -7,6 +7,7 @@ the reading. Which column holds the identity is said by the user, never guessed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +27,14 @@ from gemel.data.sources.formats.table import Table, of_frame, of_values
 from gemel.data.sources.refusals import MAX_BAD_RATIO, check_ratio, checked
 from gemel.data.sources.rows import from_table
 from gemel.data.wordbags import normalised
-from gemel.errors import DataError
+from gemel.errors import DataError, require
 from gemel.registry import MODALITIES
 
 __all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "read", "read_two", "to_link"]
 
 KINDS = ("auto", "rows", "images", "pairs")
 """What a path can hold; all else is the name of a modality that reads its own files."""
+MADE_BY = "rows in memory: gemel.from_rows(rows), or a frame of them"
 
 
 def read(
@@ -80,13 +82,14 @@ def read(
         sheet: of a spreadsheet; none: the first with a table.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
-        ConfigError: no kind, and no modality of that name.
+        ConfigError: no kind, and no modality of that name; or neither a path nor a frame.
     """
     said = Columns(
         identity, id, columns or {}, ignore, missing, fields, category, groups, depth, sheet
     )
     if frames.is_frame(path):
         return _read_frame(path, said, pairs, max_bad_ratio)
+    require(path, (str, os.PathLike), "the path of records or a frame of them", MADE_BY)
     path = Path(path)
     if not path.exists():
         raise DataError("no such file or folder", where=str(path))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gemel.arrays import Int64
-from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.data.units import units
 from gemel.errors import DataError
 from gemel.figures import number_of
@@ -141,9 +141,11 @@ def by_identity(
             share.
         eval_identities: names that must be in eval; replaces the share.
     Raises:
+        ConfigError: no dataset.
         DataError: an unknown name or one on two sides, shares that leave no training data, or a
             side that would have fewer than two identities or no genuine pair.
     """
+    require_dataset(dataset, "to split")
     known = dataset.identities != UNKNOWN
     sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
     if not known.any():

@@ -16,7 +16,7 @@ import numpy as np
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, require
 from gemel.improve import job as jobs
 from gemel.improve.comparison import Comparison, Progress, compare, in_pairs, planned
 from gemel.improve.linking import decide
@@ -76,6 +76,9 @@ def duplicates(
         ConfigError: an unknown method, choice or field.
         GalleryError: an unknown engine.
     """
+    require(
+        release, Release, "a Release that compares", 'gemel.Store(FOLDER).get("stable") opens one'
+    )
     tell = progress or (lambda stage, done, total: None)
     how = Clustering(method, canonical, max_risk, prior, links)
     if links != EVERY and other is None:

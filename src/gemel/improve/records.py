@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Int64
-from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.errors import DataError
 from gemel.release.release import Release
 
@@ -45,6 +45,7 @@ class Compared:
         """
         for one in (dataset, other):
             if one is not None:
+                require_dataset(one, "to compare")
                 _check(release, one)
         if other is None and len(dataset) < 2:
             raise DataError(

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float64
-from gemel.data.dataset import Dataset
+from gemel.data.dataset import Dataset, require_dataset
 from gemel.decide.bands import matches
 from gemel.decide.sets import Judged
 from gemel.figures import html_table, number_of, percent
@@ -169,6 +169,8 @@ class Duplicates:
         Args:
             left: the first data set.
             right: the second, if there was one.
+        Raises:
+            ConfigError: no dataset.
         """
         import polars as pl
 
@@ -219,6 +221,7 @@ def values_of(dataset: Dataset, side: str) -> pl.DataFrame:
     """The id, side and known identity of each record, and the columns of its file."""
     import polars as pl
 
+    require_dataset(dataset, "that was compared")
     frame = pl.DataFrame({"id": dataset.ids.tolist(), "side": [side] * len(dataset)})
     if dataset.identity_names:
         names = [dataset.identity_of(i) for i in range(len(dataset))]

@@ -30,3 +30,9 @@ def test_what_a_recall_promises_is_the_rest_as_false_non_matches():
 def test_a_goal_that_minimises_nothing_has_no_risk():
     with pytest.raises(ConfigError, match="eer minimises nothing"):
         Target(kind="eer").risk(np.zeros(1), np.zeros(1), 0.5)
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match="unknown target 'fmrr'") as refused:
+        Target(kind="fmrr", value=0.1)
+    assert refused.value.hint == "did you mean 'fmr'?"

@@ -6,6 +6,7 @@ described here and nowhere else. How a threshold is found is not known here.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import msgspec
 
 from gemel.arrays import Float64
 from gemel.calibrate.rates.operating_point import check_prior, f1_at
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, quoted
 from gemel.figures import number_of, percent
 from gemel.settings import Observed, Proven
 
@@ -193,7 +194,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         review_cost: cost of asking a person; None = nobody is asked, there is no review band.
         gallery_size: records that a search compares with, of `fpir`.
     Raises:
-        ConfigError: a value is out of range or missing.
+        ConfigError: a value is out of range or missing, or no such kind.
     """
 
     kind: Kind = "f1"
@@ -207,6 +208,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_prior(self.prior)
+        if self.kind not in GOALS:
+            near = difflib.get_close_matches(str(self.kind), GOALS, 1)
+            raise ConfigError(
+                f"unknown target {quoted(self.kind)}",
+                where="calibrate.target",
+                hint=f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(GOALS)}",
+            )
         if self.is_proven:
             if self.value is None or not 0 < self.value < 1:
                 raise ConfigError(

@@ -10,7 +10,7 @@ import pytest
 
 import gemel
 from gemel.data.records import from_frame, from_rows, read
-from gemel.errors import DataError
+from gemel.errors import ConfigError, DataError
 
 COLUMNS = {
     "id": [f"r{i}" for i in range(20)],
@@ -84,3 +84,20 @@ def test_what_is_no_single_value_is_refused_with_its_column_or_left_out(values: 
 def test_two_columns_of_one_name_are_refused(frame: Any) -> None:
     with pytest.raises(DataError, match="'a' is the name of two columns"):
         gemel.read(frame)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[{"a": 1}], {"a": [1]}, pd.Series(["x"]), pd.Series([1, 2]).to_numpy(), None, 3],
+    ids=lambda v: type(v).__name__,
+)
+def test_what_is_neither_path_nor_frame_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"type {type(value).__name__}, expected the path") as no:
+        gemel.read(value)
+    assert "gemel.from_rows" in no.value.hint
+
+
+def test_a_frame_is_no_dataset() -> None:
+    with pytest.raises(ConfigError, match="DataFrame, expected a Dataset") as refused:
+        gemel.by_identity(FRAMES[2])
+    assert "gemel.read" in refused.value.hint
