@@ -60,6 +60,8 @@ def classify(
         else:
             reply = service.classify(parse_item(live, query), k, label=named, where=only)
             found = [("", reply)]
+    if found and found[0][1].warning:
+        show.say(f"warning: {found[0][1].warning}")
     if json:
         shown = [{"id": i, **msgspec.to_builtins(reply)} for i, reply in found]
         show.as_json(shown if is_file else shown[0])

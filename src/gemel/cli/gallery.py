@@ -115,6 +115,10 @@ def search(
         show.table(head, [[hit.get(name) for name in head] for hit in found])
 
 
+UNLISTED = ("attributes", "candidates", "not_compared", "warning")
+"""Parts of a reply that are said apart."""
+
+
 @app.command()
 def identify(
     query: Query,
@@ -148,7 +152,7 @@ def identify(
     shown = [
         (name, value)
         for name, value in msgspec.structs.asdict(reply).items()
-        if value is not None and name not in ("attributes", "candidates", "not_compared")
+        if value is not None and name not in UNLISTED
     ]
     show.pairs([*shown, *(reply.attributes or {}).items()])
     for one in reply.candidates:

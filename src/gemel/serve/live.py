@@ -21,8 +21,9 @@ from gemel.errors import SpaceMismatch
 from gemel.figures import number_of
 from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
-from gemel.release.release import Release
+from gemel.release.release import EVIDENCE, Release
 from gemel.release.words import unproven
+from gemel.release.words.in_gallery import in_gallery
 from gemel.serve.cache.own import Cache
 from gemel.serve.class_index import Classes
 
@@ -111,6 +112,13 @@ class Live:
         """What replies say of the release: that it is unproven, or nothing."""
         return self.release.is_unproven or UNSET
 
+    @property
+    def of_strangers(self) -> str:
+        """Why a match in the gallery may well be a stranger; empty if nothing known says so."""
+        if self.gallery is None or EVIDENCE not in self.release.manifest.files:
+            return ""
+        return in_gallery(self.release.evidence, self.gallery.count())
+
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""
         found, policy = [], self.policy
@@ -124,4 +132,6 @@ class Live:
                 f"the gallery has {number_of(gallery.count(), 'record')}, thresholds are certified "
                 f"for up to {largest:,}: what would match is for review"
             )
+        if strangers := self.of_strangers:
+            found.append(strangers)
         return found

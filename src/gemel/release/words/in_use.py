@@ -50,7 +50,7 @@ def counted(rate: Estimate, things: str, what: str) -> str:
 def _searches(seen: SearchPoint, records: int | None) -> str:
     """Both ways in which a search may fail, in the largest gallery measured and in one named."""
     found, size = 1 - seen.fnir.value, seen.gallery_size
-    told = _told(seen, records) if records is not None and records > size else None
+    told = in_larger(seen, records) if records is not None and records > size else None
     k = enough([found])
     n = enough([seen.fpir.value, *([told] if told is not None else [])])
     text = (
@@ -63,8 +63,8 @@ def _searches(seen: SearchPoint, records: int | None) -> str:
     return f"{text}; in a gallery of {records:,} records {about(told, n)} would"
 
 
-def _told(seen: SearchPoint, records: int) -> float:
-    """The share of strangers that match in a larger gallery, if its records are alike."""
+def in_larger(seen: SearchPoint, records: int) -> float:
+    """The share of strangers that match in another gallery, if its records are alike."""
     return -math.expm1(records / seen.gallery_size * math.log1p(-min(seen.fpir.value, 1 - 1e-12)))
 
 

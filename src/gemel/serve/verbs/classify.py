@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec import UNSET
 
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Classified
@@ -58,6 +59,8 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
         release=live.release.id,
         space=live.release.space_id,
         decision_id=None,
+        # A policy of classes has what is unknown calibrated by itself.
+        warning=UNSET if policy else live.of_strangers or UNSET,
     )
     noted = Classified(
         outcome=outcome,

@@ -97,6 +97,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         space=live.release.space_id,
         decision_id=None,
         unproven=live.release.is_unproven,
+        warning=live.of_strangers,
     )
     if best is not None and reply.outcome != "unknown":
         _name(reply, look, hits)

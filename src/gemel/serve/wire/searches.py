@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gemel.decide.outcomes import ClassOutcome, Outcome
 from gemel.serve.wire.items import (
@@ -95,6 +95,7 @@ class IdentifyReply(Struct, omit_defaults=True):
     `ambiguous` where another identity is as good: then the record is null too, and `candidates`
     has the best record of each. `not_compared` names what the query leaves empty and a record that
     is answered has: thresholds were measured on records as full as those of the data.
+    `warning` says why a match may well be a stranger, where that is so.
     """
 
     outcome: Literal["match", "review", "unknown", "ambiguous"]
@@ -111,6 +112,7 @@ class IdentifyReply(Struct, omit_defaults=True):
     candidates: list[Candidate] = []
     not_compared: list[str] = []
     unproven: bool = False
+    warning: str = ""
 
 
 class ClassifyBody(Body):
@@ -146,6 +148,7 @@ class ClassifyReply(Struct):
 
     `anomaly` is the share of calibration items that are more usual than this one; null without a
     policy of classes. `alpha` is the share of items of known classes that may be called unknown.
+    `warning` says why a class may well be named for an item of none, where that is so.
     """
 
     outcome: ClassOutcome
@@ -157,6 +160,7 @@ class ClassifyReply(Struct):
     release: str
     space: str
     decision_id: str | None
+    warning: str | UnsetType = UNSET
 
 
 class ClassesBody(Body):
