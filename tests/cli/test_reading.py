@@ -1,6 +1,7 @@
 """How values are written belongs to the release: files, words, JSON, HTTP and Python read alike."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import gemel as library
 from gemel.cli.main import run
 from gemel.errors import InvalidInput
 
+Gemel = Callable[..., Any]
 SETTINGS = """\
 [data]
 path = "people.csv"
@@ -147,3 +149,17 @@ def test_settings_that_read_otherwise_ask_for_another_run(
     assert run(["calibrate", "--dry-run", *words]) == 0, capsys.readouterr().err
     assert run(["calibrate", "--dry-run", *words, "--set", 'data.missing=["N/A","nix"]']) == 1
     assert "gemel train" in capsys.readouterr().err
+
+
+def test_phone_numbers_are_shown_as_their_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gemel: Gemel
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ["key,name,phone"]
+    for i, name in enumerate(f"{a}{b} {b}{a}son" for a in "ABCDEF" for b in "opqrs"):
+        lines.append(f"k{i},{name},(212) 555-01{i:02}")
+    Path("people.csv").write_text("\n".join(lines) + "\n")
+    assert gemel("init", "people.csv").code == 0
+    assert '# read as phone: "phone"' in Path("gemel.toml").read_text()
+    said = gemel("data", "check")
+    assert said.code == 0 and "phone (phone)" in said.out, said.err

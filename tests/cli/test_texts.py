@@ -82,6 +82,14 @@ def test_a_text_finds_itself_and_what_speaks_for_it(
     assert why["parts"] and all(part["name"] in one.casefold() for part in why["parts"][:1])
 
 
+def test_a_text_of_one_word_is_searched_for_as_the_hint_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["gallery", "search", "hello"]) == 1
+    _, hint, *_ = capsys.readouterr().err.split("hint: ")[1].split("'")
+    assert json.loads(said(capsys, "gallery", "search", hint, "--json"))
+
+
 def test_duplicates_and_report(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "duplicates")
     said(capsys, "report", "-o", "report.html")

@@ -239,7 +239,7 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
     facts = _facts(dataset, splits)
     show.pairs([(k, v) for k, v in facts.items() if not isinstance(v, list | dict)], write)
     if dataset.fields:
-        write(f"fields      {', '.join(f'{f.name} ({f.kind})' for f in dataset.fields)}")
+        write(f"fields      {', '.join(f'{f.name} ({f.called})' for f in dataset.fields)}")
     write("")
     show.table(
         ["split", "records", "identities", "genuine pairs"],
@@ -277,7 +277,7 @@ def _facts(dataset: Dataset, splits: Splits) -> dict[str, Any]:
         **_category(dataset),
         **({} if joined is None else {"units": int(joined.max(initial=-1)) + 1}),
         "digest": dataset.digest[:12],
-        "fields": [{"name": f.name, "kind": f.kind} for f in dataset.fields],
+        "fields": [{"name": f.name, "kind": f.called} for f in dataset.fields],
         "bad": [str(b) for b in dataset.bad],
         "read_as_missing": [str(b) for b in dataset.gaps],
         "notes": notes_on(dataset, splits),

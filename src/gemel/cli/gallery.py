@@ -294,7 +294,8 @@ def parse_item(release: Release, words: Sequence[str]) -> Any:
     if item is None or len(words) > 1:
         several = f"{len(words)} {kind.nouns[1]}, expected one"
         what = f"{quoted(words[0], 80)} is not {kind.on_command_line}" if item is None else several
-        raise InvalidInput(what, where="query")
+        hint = kind.word_hint if item is None else "ask one after the other"
+        raise InvalidInput(what, where="query", hint=hint)
     return item
 
 

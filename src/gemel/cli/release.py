@@ -97,7 +97,7 @@ def show_(
         show.as_json(facts)
     else:
         fields = release.encoder.prepare.fields
-        words = ", ".join(f"{field.name} ({field.kind})" for field in fields)
+        words = ", ".join(f"{field.name} ({field.called})" for field in fields)
         show.pairs([*summary(release), *([("fields", words)] if words else [])])
         show_categories(release.evidence.categories)
 

@@ -107,7 +107,7 @@ def _columns(guess: Guess, said: Mapping[str, str]) -> list[str]:
     names: dict[str, list[str]] = {}
     for field in fields:
         if field.name not in said:
-            names.setdefault(field.kind, []).append(json.dumps(field.name, ensure_ascii=False))
+            names.setdefault(field.called, []).append(json.dumps(field.name, ensure_ascii=False))
     lines = [f"[data.columns]                 # {describe('data.columns')}"]
     lines += [f"# read as {kind}: {', '.join(some)}" for kind, some in names.items()]
     return [*lines, *(f"{json.dumps(n)} = {json.dumps(k)}" for n, k in said.items())]

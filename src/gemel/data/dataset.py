@@ -202,7 +202,7 @@ class Dataset:
         )
 
     def _repr_html_(self) -> str:
-        fields = ", ".join(f"{f.name} ({f.kind})" for f in self.fields)
+        fields = ", ".join(f"{f.name} ({f.called})" for f in self.fields)
         rows: list[tuple[str, Any]] = [("modality", self.modality), ("fields", fields)]
         rows += [("identities", f"{len(self.identity_names):,}"), ("refused", self.n_bad)]
         rows += [("note", note) for note in (*self.notes, *map(str, self.gaps))]

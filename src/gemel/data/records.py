@@ -7,6 +7,7 @@ the reading. Which column holds the identity is said by the user, never guessed.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +28,7 @@ from gemel.data.sources.formats.table import Table, of_frame, of_values
 from gemel.data.sources.refusals import MAX_BAD_RATIO, check_ratio, checked
 from gemel.data.sources.rows import from_table
 from gemel.data.wordbags import normalised
-from gemel.errors import DataError, require
+from gemel.errors import ConfigError, DataError, require
 from gemel.registry import MODALITIES
 
 __all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "read", "read_two", "to_link"]
@@ -94,7 +95,7 @@ def read(
     if not path.exists():
         raise DataError("no such file or folder", where=str(path))
     if kind not in KINDS:
-        dataset = MODALITIES.load(kind, where="kind").read(path, said)
+        dataset = _modality(kind).read(path, said)
     elif path.is_dir():
         if kind not in ("auto", "images"):
             raise DataError(f"a folder, expected a file of {kind}", where=str(path))
@@ -116,6 +117,25 @@ def read(
     if identity is not None:
         _one_source(dataset)
     return _with_pairs(dataset, Path(pairs), max_bad_ratio, pair_columns)
+
+
+def _modality(kind: str) -> Any:
+    """The modality that reads a kind of its own.
+
+    Raises:
+        ConfigError: none does.
+    """
+    names = MODALITIES.names()
+    if kind in names:
+        return MODALITIES.load(kind, where="kind")
+    known = [*KINDS, *(name for name in names if f"{name}s" not in KINDS)]
+    near = difflib.get_close_matches(kind, known, 1)
+    raise ConfigError(
+        f"unknown kind {kind!r}",
+        where="kind",
+        hint=f"{f'did you mean {near[0]!r}? ' if near else ''}known: {', '.join(known)}; packages "
+        f"add theirs under {MODALITIES.group}",
+    )
 
 
 def read_two(

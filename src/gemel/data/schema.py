@@ -152,6 +152,11 @@ class Field:
         return phones.one(value) if self.reading.phone else value
 
     @property
+    def called(self) -> str:
+        """The kind as `[data.columns]` calls it: `phone` is one there, and a text to an encoder."""
+        return PHONE if self.reading is not None and self.reading.phone else self.kind
+
+    @property
     def expected(self) -> str:
         """What a value that does not fit is not."""
         if self.reading is not None and self.reading.phone:

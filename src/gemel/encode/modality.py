@@ -79,6 +79,7 @@ class Modality(Protocol):
         nouns: what people call one and several.
         training: place of its training half, `module:attribute`.
         on_command_line: what a word of a command line may be, for messages.
+        word_hint: what to write instead of a word that is no item.
         n_explained: mistakes of a kind that a report explains; few where encoding is slow.
         is_light: every item weighs 1, see `weight`.
         n_bytes_at_once: of prepared arrays, that a network takes at once, see `ragged`.
@@ -88,6 +89,7 @@ class Modality(Protocol):
     nouns: tuple[str, str]
     training: str = ""
     on_command_line: str = "a JSON object"
+    word_hint: str = "name a file that is there"
     n_explained: int = 8
     is_light: bool = False
     n_bytes_at_once: int = ragged.BYTES

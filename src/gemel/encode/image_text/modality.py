@@ -33,6 +33,7 @@ class ImageTextModality(modality.Modality):
     nouns = ("picture or text", "pictures and texts")
     training = "gemel.train.towers.image_text:IMAGE_TEXT"
     on_command_line = "an image file, a text file, or a text of several words"
+    word_hint = TEXT.word_hint
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The pictures and texts of a table, or of a folder."""
