@@ -276,6 +276,40 @@ def test_two_files_with_a_file_of_pairs(empty: Path, people: Path, gemel: Gemel)
     assert config.other.names == MAP
 
 
+def test_pairs_that_name_no_record_of_one_file_say_which_column_would(
+    empty: Path, people: Path, gemel: Gemel
+) -> None:
+    two_files(empty)
+    header, *rows = (empty / "shop.csv").read_text().splitlines()
+    shop = [header.replace("nr", "part"), *(f"s{row}" for row in rows)]
+    (empty / "shop.csv").write_text("\n".join(shop) + "\n")
+    links = [f"r{row.split(',')[1][1:]}.0;s{row.split(',')[0]}" for row in rows]
+    (empty / "links.csv").write_text("\n".join(["mine;theirs", *links]) + "\n")
+    words = ("init", "crm.csv", "shop.csv", "--pairs", "links.csv")
+    said = gemel(*words, "--set", 'data.ignore=["person"]', "--set", "other.id=nachname")
+    assert error_of(said) == (
+        "error: links.csv: 'mine' holds ids of crm.csv; 'theirs': none of shop.csv, whose records "
+        "are known by column 'nachname'"
+    )
+    assert "column 'part' of shop.csv holds them: --other-id 'part'" in said.err
+
+
+def test_a_column_of_texts_of_many_words_is_read_as_texts(empty: Path, gemel: Gemel) -> None:
+    things = ["tap", "roof", "door", "lamp"]
+    long = [f"the {t} in room {i} drips {'again and ' * 6}again" for t in things for i in range(9)]
+    texts = "\n".join(["id,Description", *(f"t{i},{text}" for i, text in enumerate(long))])
+    (empty / "x.csv").write_text(texts)
+    said = gemel("init", "x.csv")
+    assert said.code == 0, said.err
+    assert "texts: column 'Description' is all that is compared" in said.err
+    assert Config.load(empty / "gemel.toml", {}, {}).data.kind == "text"
+    gemel("init", "x.csv", "--force", "--kind", "rows")
+    assert Config.load(empty / "gemel.toml", {}, {}).data.kind == "rows"
+    (empty / "x.csv").write_text(texts.replace(f" {'again and ' * 6}", " "))
+    gemel("init", "x.csv", "--force")
+    assert Config.load(empty / "gemel.toml", {}, {}).data.kind == "rows"
+
+
 def test_pairs_of_texts_are_recognised(empty: Path, gemel: Gemel) -> None:
     rows = [
         f"{i},how does one do thing {i} well,way to do thing {i},{['no', 'yes'][i % 2]}"

@@ -12,6 +12,9 @@ from gemel.figures import number_of
 if TYPE_CHECKING:
     import polars as pl
 
+MANY_WORDS = 15
+"""Of texts, which differ in some of them; names, addresses and most titles have fewer."""
+
 
 @dataclass
 class Draft:
@@ -112,3 +115,23 @@ def note_moments(draft: Draft, frame: pl.DataFrame) -> None:
                 f"column {column!r} holds days or times, and is compared: if they say when a "
                 f"record was written, and not what it is of, --set 'data.ignore=[\"{column}\"]'"
             )
+
+
+def texts_of(draft: Draft, frame: pl.DataFrame) -> None:
+    """The file holds texts if all that is compared is one column of texts of many words."""
+    from gemel.data.schema import as_strings
+
+    data = draft.given.data
+    labels = {draft.settings.get(f"data.{name}") for name in ("id", "identity")}
+    left_out = {*labels, data.id, data.identity, data.category, *data.groups, *data.ignore}
+    compared = set(frame.columns) - left_out - {*draft.settings.get("data.ignore", ())}
+    if len(compared) != 1 or "data.kind" in draft.known:
+        return
+    (column,) = compared
+    n_words = as_strings(frame[column]).drop_nulls().str.count_matches(r"\S+").median()
+    if isinstance(n_words, float) and n_words >= MANY_WORDS and column not in data.columns:
+        draft.settings["data.kind"] = "text"
+        draft.notes.append(
+            f"texts: column {column!r} is all that is compared, and half of its values have "
+            f"{n_words:.0f} words or more; if they are not to be compared as texts, --kind rows"
+        )

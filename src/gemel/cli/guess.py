@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemel.cli import drafts, reading
+from gemel.cli import drafts, known_pairs, reading
 from gemel.cli.drafts import Draft
 from gemel.cli.project import Project
 from gemel.config import Config
-from gemel.data.schema import as_strings
 from gemel.errors import GemelError
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from gemel.cli.known_pairs import Side
     from gemel.data.records import Dataset
     from gemel.data.sources.pairs import PairColumns
     from gemel.data.splits import Splits
@@ -191,9 +191,10 @@ def _of_one(draft: Draft, frame: pl.DataFrame) -> None:
                 f"column {column!r} holds codes that come back in rows that are alike elsewhere: "
                 f"if it says which rows belong together, --identity {column!r}",
             )
-    if data.pairs is not None and "data.id" in {*draft.settings, *draft.known}:
-        ids = frame[draft.settings.get("data.id") or data.id or ""]
-        _pairs_file(draft, ids, ids)
+    drafts.texts_of(draft, frame)
+    if data.pairs is not None:
+        one = known_pairs.Side(data.path, frame, draft.settings.get("data.id") or data.id, "--id")
+        _pairs_file(draft, one, one)
 
 
 def _of_two(draft: Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
@@ -249,20 +250,24 @@ def _of_two(draft: Draft, left: pl.DataFrame, right: pl.DataFrame) -> None:
     orders = {c: o for c in ones if (o := correspondence.order_of(theirs[c]))}
     if orders:
         draft.propose("other.columns", orders)
-    if data.pairs is not None and ids[0] and ids[1]:
-        _pairs_file(draft, left[ids[0]], right[ids[1]])
+    if data.pairs is not None:
+        _pairs_file(
+            draft,
+            known_pairs.Side(data.path, left, ids[0] or data.id, "--id"),
+            known_pairs.Side(other.path, right, ids[1] or other.id, "--other-id"),
+        )
 
 
-def _pairs_file(draft: Draft, left: pl.Series, right: pl.Series) -> None:
-    """Which columns of `data.pairs` hold these ids, and which the answer."""
-    from gemel.data.proposals.given import pairs_of_ids
+def _pairs_file(draft: Draft, left: Side, right: Side) -> None:
+    """Which columns of `data.pairs` hold ids of these, and which the answer.
 
+    Raises:
+        DataError: none does, and nobody named them.
+    """
     path = draft.given.at(draft.given.data.pairs or "")
-    if not path.is_file():
+    if not path.is_file() or {"data.left", "data.right"} & draft.known:
         return
-    frame = _frame(path)
-    sides = [set(as_strings(ids).drop_nulls().to_list()) for ids in (left, right)]
-    if found := pairs_of_ids(frame, *sides):
+    if found := known_pairs.columns_of(path, _frame(path), left, right):
         _of_pairs(draft, found)
 
 
