@@ -96,3 +96,7 @@ def test_training_that_did_not_help_is_warned_about(project: Path) -> None:
     assert worse.replace("\N{NO-BREAK SPACE}", " ").startswith(
         "TF-IDF without any learning reaches MAP@R 80 % on dev where this encoder reaches 70 %"
     )
+    # Of thirds another encoder is measured on dev, and on others than those that chose the epoch.
+    of_thirds = learned.on_dev(training, OnDev("MAP@R", 0.7, 0.8, "TF-IDF", crossed=True))[1]
+    assert "on dev, a third of the identities, where the encoder that never saw them" in of_thirds
+    assert f"MAP@R on the {training.n_dev} records that choose the epoch, by cosine" in of_thirds

@@ -92,12 +92,14 @@ class OnDev:
         ours: of the encoder.
         theirs: of the baseline.
         baseline: its name.
+        crossed: dev is a third, and the encoder is the one that has not seen it.
     """
 
     measure: str
     ours: float
     theirs: float
     baseline: str
+    crossed: bool = False
 
 
 def on_dev(run: Run, dataset: Dataset) -> OnDev:
@@ -107,6 +109,7 @@ def on_dev(run: Run, dataset: Dataset) -> OnDev:
         run: finished.
         dataset: the one it was trained on.
     """
+    crossed = run.splits.crossed
     run, idx = run.unseen("dev", dataset), run.splits.dev
     origin = Origin(run, dataset, Encoder.open(run.encoder))
     idx = idx[whole_identities(dataset.identities[idx], TOLD_RECORDS)]
@@ -122,7 +125,7 @@ def on_dev(run: Run, dataset: Dataset) -> OnDev:
         for r, c in ((rows, comparators.load(run.encoder)), (plain.rows, plain.comparator))
     )
     measure = "MAP@R" if pairing.given is None else given.measure_of(pairing)
-    return OnDev(measure, ours, theirs, plain.name)
+    return OnDev(measure, ours, theirs, plain.name, crossed)
 
 
 def _map_at_r(rows: Float32, codes: Int64, comparator: Scorer, files: Int64 | None) -> float:

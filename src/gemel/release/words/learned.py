@@ -5,7 +5,7 @@ Asked here by headline, gates, `gemel train` and `gemel calibrate`, whose last l
 
 from __future__ import annotations
 
-from gemel.figures import share
+from gemel.figures import number_of, share
 from gemel.release.evidence.against_baseline import OnDev
 from gemel.release.evidence.schema import Evidence
 from gemel.release.run import Training
@@ -40,7 +40,8 @@ def against_baseline(evidence: Evidence) -> tuple[int, str]:
 def over_untrained(training: Training) -> tuple[bool, str]:
     """Whether an epoch was better than none, and a phrase with both figures."""
     best, untrained = training.best, training.history[0]
-    on_dev = f"{training.measure} on dev"
+    chose = number_of(training.n_dev, "record")
+    on_dev = f"{training.measure} on the {chose} that choose the epoch"
     if training.settings.tune == "none":
         return True, f"nothing was trained: {on_dev} {share(untrained.metric)}"
     if untrained.metric == 1:
@@ -63,8 +64,11 @@ def on_dev(training: Training, seen: OnDev) -> tuple[str, str]:
     helped, phrase = over_untrained(training)
     name = f"{seen.baseline[:1].upper()}{seen.baseline[1:]}"
     ours, theirs = share(seen.ours), share(seen.theirs)
-    figures = f"{name} without any learning reaches {seen.measure} {theirs} on dev where this"
-    said = f"{figures} encoder reaches {ours} with its comparator; {phrase}"
+    figures = f"{name} without any learning reaches {seen.measure} {theirs} on dev"
+    who = "this encoder"
+    if seen.crossed:
+        figures, who = f"{figures}, a third of the identities,", "the encoder that never saw them"
+    said = f"{figures} where {who} reaches {ours} with its comparator; {phrase}"
     if seen.ours >= seen.theirs:
         return "", said
     if not helped:
