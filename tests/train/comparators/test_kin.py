@@ -17,7 +17,7 @@ ADDRESS = np.array([False, False, False, True, True])
 
 
 def drawn(
-    n_same: int, n_moved: int = 0, n_kin: int = 0, seed: int = 0
+    n_same: int, n_moved: int = 0, n_kin: int = 0, seed: int = 0, chance: float = 0.02
 ) -> tuple[Patterns, Float32, Bool, Bool]:
     """Pairs of one person, of these who moved and did not, of one household, and of strangers.
 
@@ -30,9 +30,9 @@ def drawn(
     share[1, ADDRESS], share[2, PERSON] = False, False
     agrees = share[of] > 0
     typed = rng.choice([TOP, TOP - 1, TOP - 2], agrees.shape, p=[0.9, 0.07, 0.03])
-    stranger = np.where(rng.random(agrees.shape) < 0.02, TOP, rng.integers(0, 2, agrees.shape))
+    stranger = np.where(rng.random(agrees.shape) < chance, TOP, rng.integers(0, 2, agrees.shape))
     level = np.where(agrees, typed, stranger).astype(np.int64)
-    seen = Patterns(level, np.full(level.shape, 0.02), np.zeros(len(of), np.bool_))
+    seen = Patterns(level, np.full(level.shape, chance), np.zeros(len(of), np.bool_))
     weight = np.where(of < 3, 1.0, 60.0).astype(np.float32)
     return seen, weight, of < 2, of == 2
 
@@ -49,6 +49,17 @@ def test_a_household_is_told_from_one_person_and_named() -> None:
     assert found.kin * float(weight.sum()) == pytest.approx(600, rel=0.35)
     said = found.note(NAMES, round(float(weight.sum())))
     assert "no better than strangers in: given name, birthday; taken for different" in said
+
+
+def test_who_moved_is_found_beside_a_crowd_of_households_too() -> None:
+    seen, weight, genuine, related = drawn(100, n_moved=40, n_kin=1500, chance=0.004)
+    moved = np.flatnonzero(genuine)[100:]
+    two = mixture.fit(seen, weight, N_RECORDS)
+    assert two.posterior[moved].mean() < 0.5  # they have nothing of what the crowd shares
+    found = kin.part(seen, weight, N_RECORDS, two)
+    assert found is not None and found.is_believed
+    assert found.posterior[moved].mean() > 0.9 and found.posterior[related].mean() < 0.02
+    assert float((weight * found.posterior).sum()) == pytest.approx(140, rel=0.1)
 
 
 def test_people_who_moved_stay_who_they_are_and_are_named() -> None:

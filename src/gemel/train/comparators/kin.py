@@ -12,7 +12,7 @@ kinds of pairs, for households).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,12 +21,15 @@ from gemel.figures import number_of
 from gemel.train.comparators.agreement import N_LEVELS, Patterns, shares
 from gemel.train.comparators.differing import FEWEST_FIELDS, Differing
 from gemel.train.comparators.mixture import (
-    MAX_LOG_ODDS,
     MAX_STEPS,
     PSEUDO,
     START,
     TOLERANCE,
     Mixture,
+    chances,
+    moving,
+    probable,
+    ratio,
 )
 
 LIKE_STRANGERS = 0.2
@@ -37,6 +40,8 @@ NEARLY_ALL = 0.9
 """Of what was taken to belong together: where more does, kin are not worth a word."""
 CANDIDATE = 1e-4
 """Probability of belonging together from which a pair is looked at."""
+STEPS = 3
+"""Of looking once more; with many of them the crowd of kin is taken in again (lab log)."""
 TINY = 1e-9
 """Of a share: of none at all no odds can be told."""
 
@@ -103,7 +108,7 @@ def part(seen: Patterns, weight: Float32, n_records: int, taken: Mixture) -> Par
         says = np.pad(np.log(together / kin), ((0, 0), (0, 1)))
         for of_field, reached in zip(says, level.T, strict=True):
             odds += of_field[reached]
-        posterior = 1 / (1 + np.exp(-np.clip(odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
+        posterior = probable(odds)
         genuine = counted * posterior
         before, share = share, float(np.clip(genuine.sum() / counted.sum(), TINY, 1 - TINY))
         together, kin = shares(level, genuine, PSEUDO), shares(level, counted - genuine, PSEUDO)
@@ -117,4 +122,46 @@ def part(seen: Patterns, weight: Float32, n_records: int, taken: Mixture) -> Par
     found = np.zeros(len(weight))
     found[near] = taken.posterior[near] * posterior
     others = float(counted.sum() / weight.sum()) * (1 - share)
-    return Parted(found, share, others, unlike)
+    parted = Parted(found, share, others, unlike)
+    if parted.is_believed:
+        everywhere = _again(seen, weight.astype(np.float64), n_records, parted, kin, taken.apart)
+        parted = replace(parted, posterior=everywhere)
+    return parted
+
+
+def _again(
+    seen: Patterns,
+    weight: Float64,
+    n_records: int,
+    parted: Parted,
+    kin: Float64,
+    apart: Float64,
+) -> Float64:
+    """What belongs together among all pairs: also what differs where kin agree, told by the rest.
+
+    Kin and strangers stay what they are.
+
+    Args:
+        seen: of n pairs.
+        weight: (n,) how many pairs each stands for.
+        n_records: that the pairs are of.
+        parted: what is known so far.
+        kin: (F, levels) share of each level among kin.
+        apart: (F, levels) among strangers.
+    Returns:
+        (n,) probability that a pair belongs together.
+    """
+    total, by_chance = float(weight.sum()), chances(seen, n_records)
+    genuine = weight * parted.posterior
+    strangers = np.log(1 - parted.kin - float(genuine.sum()) / total)
+    others = np.logaddexp(strangers, np.log(parted.kin) + ratio(seen, by_chance, kin, apart))
+    differing = Differing.among(seen.level >= 0, seen.level == N_LEVELS - 1)
+    posterior = parted.posterior
+    for _ in range(STEPS):
+        together, share = shares(seen.level, genuine, PSEUDO), float(genuine.sum()) / total
+        odds = np.log(max(share, TINY)) + ratio(seen, by_chance, together, apart) - others
+        odds += np.log(moving(seen, genuine)) * seen.changed
+        odds += differing.log_ratio(genuine, 1 - together[:, -1])
+        posterior = probable(odds)
+        genuine = weight * posterior
+    return posterior

@@ -66,23 +66,52 @@ def fit(seen: Patterns, weight: Float32, n_records: int) -> Mixture:
     apart = shares(seen.level, weights, LEAST_U * weights.sum())
     share, moved, posterior = 1 / n_records, CHANGED_PLACES, np.zeros(len(weights))
     same = seen.level == N_LEVELS - 1
-    by_chance = np.log(np.maximum(seen.chance, 1 / n_records))
+    by_chance = chances(seen, n_records)
     differing, at_once = Differing.among(seen.level >= 0, same), np.zeros(len(weights))
     for _ in range(MAX_STEPS):
         odds = np.log(share / (1 - share)) + np.log(moved) * seen.changed + at_once
-        for field in range(n_fields):
-            # One more level, for a value that is missing.
-            says = np.append(np.log(together[field] / apart[field]), 0.0)[seen.level[:, field]]
-            rare = np.log(together[field, -1]) - by_chance[:, field]
-            odds += np.where(same[:, field], rare, says)
-        posterior = 1 / (1 + np.exp(-np.clip(odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)))
+        odds += ratio(seen, by_chance, together, apart)
+        posterior = probable(odds)
         before, share = share, float(weights @ posterior / weights.sum())
         genuine = weights * posterior
-        moved = CHANGED_PLACES * PSEUDO_PLACES + float(genuine @ seen.changed)
-        moved /= PSEUDO_PLACES + float(genuine.sum())
+        moved = moving(seen, genuine)
         together = shares(seen.level, genuine, PSEUDO)
         at_once = differing.log_ratio(genuine, 1 - together[:, -1])
         apart = shares(seen.level, weights * (1 - posterior), LEAST_U * weights.sum())
         if abs(share - before) <= TOLERANCE * before:
             break
     return Mixture(posterior, share, together, apart)
+
+
+def chances(seen: Patterns, n_records: int) -> Float64:
+    """Log of how often two strangers have the value of a field that a pair shares: (n, F)."""
+    return np.asarray(np.log(np.maximum(seen.chance, 1 / n_records)))
+
+
+def ratio(seen: Patterns, by_chance: Float64, kind: Float64, apart: Float64) -> Float64:
+    """Log of how much likelier each pattern is of a kind of pairs than of strangers: (n,).
+
+    Args:
+        seen: of n pairs.
+        by_chance: see `chances`.
+        kind: (F, levels) share of each level in that kind.
+        apart: (F, levels) among strangers.
+    """
+    odds = np.zeros(len(seen.level))
+    for field, reached in enumerate(seen.level.T):
+        # One more level, for a value that is missing.
+        says = np.append(np.log(kind[field] / apart[field]), 0.0)[reached]
+        rare = np.log(kind[field, -1]) - by_chance[:, field]
+        odds += np.where(reached == N_LEVELS - 1, rare, says)
+    return odds
+
+
+def probable(odds: Float64) -> Float64:
+    """The probabilities of log-odds: (n,)."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -MAX_LOG_ODDS, MAX_LOG_ODDS))))
+
+
+def moving(seen: Patterns, genuine: Float64) -> float:
+    """Share of pairs that belong together in which two given fields changed places."""
+    found = CHANGED_PLACES * PSEUDO_PLACES + float(genuine @ seen.changed)
+    return found / (PSEUDO_PLACES + float(genuine.sum()))
