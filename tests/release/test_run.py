@@ -38,3 +38,13 @@ def test_what_is_not_a_finished_run_says_so(
     (tmp_path / "train.json").write_text(json.dumps(body | change))
     with pytest.raises(ReleaseError, match="no finished run"):
         Run.open(tmp_path, people)
+
+
+def test_pairs_of_a_run_that_cannot_be_read_say_what_to_do(people: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_bytes(report(people, splits.by_identity(people)).to_json())
+    run = Run.open(tmp_path, people)
+    assert run.likely.shape == (2, 0)
+    (tmp_path / "likely.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(ReleaseError, match="pairs of the run cannot be read") as raised:
+        assert run.likely.size
+    assert "train again" in raised.value.hint

@@ -273,12 +273,19 @@ class Run:
     def likely(self) -> Int64:
         """(2, m) positions of records that a run without labels takes to belong together.
 
-        None where it compares no fields, or is from before.
+        (2, 0) where it compares no fields, or is from before.
+
+        Raises:
+            ReleaseError: the file of them is damaged.
         """
         path = self.folder / LIKELY
         if not path.is_file():
             return np.zeros((2, 0), np.int64)
-        found: Int64 = np.load(path, allow_pickle=False)
+        try:
+            found: Int64 = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as e:
+            what = f"pairs of the run cannot be read: {e}"
+            raise ReleaseError(what, where=str(path), hint="delete the run and train again") from e
         return found
 
     @property
