@@ -131,6 +131,10 @@ def test_years_of_two_digits_are_the_last_hundred_of_the_other_dates() -> None:
     assert field.reading is not None and field.reading.spec()["newest"] == 2003
     assert "newest" not in Reading().spec()
     assert kind(["1.2.80", "3.4.81"]) == "text", "no century is said"
+    assert dates.parse(pl.Series(["1.2.80", "1.2.٨٠"]), None, 2003).to_list() == [
+        "1980-02-01",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +150,8 @@ def test_years_of_two_digits_are_the_last_hundred_of_the_other_dates() -> None:
         ("02/01/1961", None),
         ("13/01/1961", None),
         ("31.02.1961", None),
+        ("01.01.0000", None),
+        ("1961-01-0٢", None),
         ("2 Foo 1961", None),
         ("yesterday", None),
         ("", None),
@@ -162,6 +168,8 @@ def test_codes_are_texts_however_the_file_holds_them() -> None:
         "PLZ": [2227, 810, 3019, 4000] * 30,
         "cust_id": [*range(100, 220)],
         "phone": [3012345678 + 10**i for i in range(10)] * 12,
+        "Customer Number": [10023 + 7 * i for i in range(120)],
+        "number_of_visits": [1000 + 7 * i for i in range(120)],
         "long": [10**7 + 7 * i for i in range(120)],
         "year": [*range(1900, 2020)],
         "age": [*range(20, 140)],
@@ -173,6 +181,7 @@ def test_codes_are_texts_however_the_file_holds_them() -> None:
     halves = typed.with_columns(pl.when(pl.col("PLZ") != 810).then(pl.col("PLZ").cast(pl.Float64)))
     for frame in (typed, halves, typed.cast(pl.String)):
         fields, notes = schema.infer(frame)
-        assert [f.name for f in fields if f.kind == "text"] == ["PLZ", "cust_id", "phone", "long"]
+        codes = ["PLZ", "cust_id", "phone", "Customer Number", "long"]
+        assert [f.name for f in fields if f.kind == "text"] == codes
         assert any("PLZ: its numbers are taken as codes" in note for note in notes)
     assert fields[0].column(halves["PLZ"])[:3].to_list() == ["2227", None, "3019"]

@@ -2,6 +2,7 @@
 
 from gemel.data.proposals.placeholders import notes
 from gemel.data.records import from_rows
+from gemel.data.schema import Field
 
 
 def test_placeholders_are_named_with_share_example_and_what_to_do() -> None:
@@ -21,6 +22,8 @@ def test_placeholders_are_named_with_share_example_and_what_to_do() -> None:
 def test_names_and_values_that_only_look_alike_are_left_alone() -> None:
     rows = [{"name": f"Anna {i}", "code": f"00{i}"} for i in range(30)]
     assert notes(from_rows(rows)) == []
+    towns = [{"town": f"Town {i}", "zip": str(9000 + 90 * (i % 2))} for i in range(30)]
+    assert notes(from_rows(towns, fields=[Field("town", "text"), Field("zip", "text")])) == []
 
 
 def test_columns_that_are_nearly_of_another_kind_are_said() -> None:

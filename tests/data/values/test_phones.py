@@ -21,6 +21,8 @@ SAME = [
     ],
     ["(212) 555-0100", "+1 212 555 0100", "1-212-555-0100", "212.555.0100 x3"],
     ["01 234 5678", "+353 1 234 5678"],
+    ["0151 23456789", "+49 151 23456789", "0049 (0)151/23456789"],
+    ["138 1234 5678", "+86 138-1234-5678"],
 ]
 NONE = ["none", "12 34", "DE-303474155", "3474155 evenings"]
 
@@ -32,6 +34,7 @@ def test_one_number_is_one_text_in_a_column_and_alone() -> None:
     assert phones.parse(pl.Series(every)).to_list() == [phones.one(v) for v in every]
     assert [phones.one(v) for v in NONE] == NONE
     assert len({phones.one(written[0]) for written in SAME}) == len(SAME)
+    assert all(phones.one(phones.one(v)) == phones.one(v) for v in every), "a payload is one"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,9 @@ def test_one_number_is_one_text_in_a_column_and_alone() -> None:
         ("customer", ["100001", "100002"], False),
         ("ssn", ["123-45-6789", "123-45-6780"], False),
         ("hotel", ["123456", "123457"], False),
+        ("Mobilnummer", ["123456", "123457"], True),
+        ("Immobilienpreis", ["350000", "275000"], False),
+        ("automobile_built", ["2012-03-04", "2013-05-06"], False),
         ("Tel.", ["ask Anna", "none", "030/3474155"], False),
     ],
 )
@@ -63,7 +69,7 @@ def test_numbers_of_a_spreadsheet_are_phones_too_and_a_user_may_say_otherwise() 
 
 def test_a_phone_is_read_alike_from_a_file_and_in_a_request() -> None:
     frame = pl.DataFrame({"who": ["a"] * 6, "tel": [*SAME[0], "040 1112223"]})
-    dataset = records.from_frame(frame, columns={"tel": "phone"})
+    dataset = records.read(frame, columns={"tel": "phone"})
     seen = {row["tel"] for row in dataset.payloads(range(len(SAME[0])))}
     assert seen == {"303474155"}
     field = next(f for f in dataset.fields if f.name == "tel")

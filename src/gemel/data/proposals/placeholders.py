@@ -35,7 +35,7 @@ MOST_SHOWN = 5
 NEARLY = 0.5
 """Share of values from which a column is said to look like another kind."""
 
-_NO_DAY = re.compile(r"^(?=(?:.*[09]){4})[09./ -]+$")
+_NO_DAY = re.compile(r"^(?=(?:\D*\d){4})(?:[0./ -]+|[9./ -]+)$")
 """Noughts or nines alone, such as 0000-00-00, 99.99.9999 and 999999."""
 _LIKE = (
     (r"^\d{1,2}[./-]\d{1,2}[./-]\d{2}$", "dates whose years have two digits"),

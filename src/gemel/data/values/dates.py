@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 Order = Literal["dmy", "mdy"]
 
-_TIME = r"(?:[T ]\d{1,2}:\d{2}.*)?"
+_TIME = r"(?:[T ][0-9]{1,2}:[0-9]{2}.*)?"
 _CERTAIN = (
-    rf"^(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}}){_TIME}$",
-    r"^(?P<y>1[5-9]\d\d|2[01]\d\d)(?P<m>\d{2})(?P<d>\d{2})$",
-    rf"^(?P<d>\d{{1,2}})\.(?P<m>\d{{1,2}})\.(?P<y>\d{{4}}){_TIME}$",
-    r"^(?P<d>\d{1,2})[ -](?P<m>[A-Za-z]{3})[a-z]*\.?,?[ -](?P<y>\d{4})$",
-    r"^(?P<m>[A-Za-z]{3})[a-z]*\.? (?P<d>\d{1,2}),? (?P<y>\d{4})$",
+    rf"^(?P<y>[0-9]{{4}})[-/.](?P<m>[0-9]{{1,2}})[-/.](?P<d>[0-9]{{1,2}}){_TIME}$",
+    r"^(?P<y>1[5-9][0-9][0-9]|2[01][0-9][0-9])(?P<m>[0-9]{2})(?P<d>[0-9]{2})$",
+    rf"^(?P<d>[0-9]{{1,2}})\.(?P<m>[0-9]{{1,2}})\.(?P<y>[0-9]{{4}}){_TIME}$",
+    r"^(?P<d>[0-9]{1,2})[ -](?P<m>[A-Za-z]{3})[a-z]*\.?,?[ -](?P<y>[0-9]{4})$",
+    r"^(?P<m>[A-Za-z]{3})[a-z]*\.? (?P<d>[0-9]{1,2}),? (?P<y>[0-9]{4})$",
 )
 _OPEN = {
-    "dmy": rf"^(?P<d>\d{{1,2}})[/-](?P<m>\d{{1,2}})[/-](?P<y>\d{{4}}){_TIME}$",
-    "mdy": rf"^(?P<m>\d{{1,2}})[/-](?P<d>\d{{1,2}})[/-](?P<y>\d{{4}}){_TIME}$",
+    "dmy": rf"^(?P<d>[0-9]{{1,2}})[/-](?P<m>[0-9]{{1,2}})[/-](?P<y>[0-9]{{4}}){_TIME}$",
+    "mdy": rf"^(?P<m>[0-9]{{1,2}})[/-](?P<d>[0-9]{{1,2}})[/-](?P<y>[0-9]{{4}}){_TIME}$",
 }
-_SHORT = r"^(\d{1,2}[./-]\d{1,2}[./-])(\d{2})$"
+_SHORT = r"^([0-9]{1,2}[./-][0-9]{1,2}[./-])([0-9]{2})$"
 """A date whose year has two digits: of its last hundred years, and else written as one of four."""
 _STRAY = 10
 """Years by which dates may be newer than nearly all others, and not be typing errors."""
@@ -77,7 +77,7 @@ def iso(text: str, order: Order | None = None, newest: int | None = None) -> str
         (None, '1961-01-02', '2005-01-02')
     """
     text = text.strip()
-    short = re.fullmatch(_SHORT, text, re.ASCII) if newest is not None else None
+    short = re.fullmatch(_SHORT, text) if newest is not None else None
     if short is not None and newest is not None:
         text = f"{short[1]}{newest - (newest - int(short[2])) % 100}"
     for pattern in _CERTAIN:
@@ -187,7 +187,10 @@ def _first(values: pl.Series, patterns: tuple[str, ...]) -> pl.Series:
                 break
             numbered = numbered.str.replace(f"^{name}$", str(i))
         text = year + "-" + numbered.str.zfill(2) + "-" + day.str.zfill(2)
+        # Polars has a year 0; in what people type it stands for none.
+        given = year.str.contains("[1-9]").fill_null(False)
         parsed = text.str.strptime(pl.Date, "%Y-%m-%d", strict=False)
+        parsed = parsed.zip_with(given, parsed.clear(len(parsed)))
         out = _coalesce(out, parsed.dt.strftime("%Y-%m-%d"))
     return out
 

@@ -39,10 +39,12 @@ _NAMES = frozenset(
     )
 )
 _ENDS = ("nummer", "nr")
+NUMBER = "number"
+"""A word that ends the name of a code (`customer number`), and begins that of a count."""
 _AMOUNTS = frozenset(
     (
         *("year", "jahr", "age", "alter", "price", "preis", "cost", "amount", "betrag", "umsatz"),
-        *("count", "anzahl", "number", "sum", "total", "score", "size", "weight", "salary"),
+        *("count", "anzahl", "sum", "total", "score", "size", "weight", "salary"),
     )
 )
 _CERTAIN_COMMA = r",(?:\d{1,2}|\d{4,})$|\.\d{3},\d+$"
@@ -124,10 +126,12 @@ def is_code(values: pl.Series) -> bool:
     if int(is_whole.sum()) < MOST * len(digits):
         return False
     lengths = digits.filter(is_whole).str.len_chars()
-    named = set(words(values.name))
-    if named & _AMOUNTS:
+    called = words(values.name)
+    named = {*called}
+    if named & _AMOUNTS or called[:1] == [NUMBER]:
         return False
-    if named & _NAMES or any(len(w) > len(e) and w.endswith(e) for w in named for e in _ENDS):
+    ends = any(len(w) > len(e) and w.endswith(e) for w in named for e in _ENDS)
+    if named & _NAMES or ends or called[-1:] == [NUMBER]:
         commonest = int(lengths.mode().max())  # type: ignore[arg-type]
         often = int((lengths == commonest).sum()) >= OFTEN * len(lengths)
         return (often and commonest >= SHORT) or float(lengths.median()) >= LONG  # type: ignore[arg-type]

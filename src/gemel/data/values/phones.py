@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gemel.data.values.numbers import words
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -16,16 +18,20 @@ SHARE = 0.9
 """Of the values that have to look like one."""
 ABROAD = 0.2
 """Of the values that have to begin with `+`, where the name of the column does not say it."""
-NAMES = ("phone", "telefon", "telephon", "téléphon", "teléfono", "mobil", "handy", "fax", "msisdn")
+NAMES = ("phone", "telefon", "telephon", "téléphon", "teléfono", "handy", "fax", "msisdn")
 WORDS = ("tel", "cell", "gsm", "fon")
 """The same as words of their own."""
+BEGINS = "mobil"
+"""Of a word; an automobile or a price of Immobilien has it inside."""
 
-_LIKE = r"(?i)^\s*\+?(?:[\s()/.\-–]*\d){6,15}[\s)]*(?:(?:x|ext\.?|#)\s*\d+\s*)?$"
+_LIKE = r"(?i)^\s*(?:\+|00)?(?:[\s()/.\-–]*\d){6,15}[\s)]*(?:(?:x|ext\.?|#)\s*\d+\s*)?$"
 _EXTENSION = r"(?i)\s*(?:x|ext\.?|#)\s*\d+\s*$"
 _ABROAD = r"^\s*(?:\+|00)"
 # Calling codes of ITU-T E.164, of one digit, of two, else of three; then the zero of trunk lines.
 _CODE = r"^(?:00)?(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[2-9]\d\d)0*"
 _NORTH_AMERICA = r"^1([2-9]\d{9})$"
+"""With its one in front, or a mobile number of Germany or China: all lose the one, however they are
+written, as no digits tell which it is."""
 
 
 def are_phones(name: str, values: pl.Series) -> bool:
@@ -38,8 +44,10 @@ def are_phones(name: str, values: pl.Series) -> bool:
     present = values.drop_nulls()
     if not len(present) or _mean(present.str.contains(_LIKE)) < SHARE:
         return False
-    lower = name.lower()
-    if any(part in lower for part in NAMES) or set(WORDS) & set(re.findall(r"[^\W\d_]+", lower)):
+    lower, called = name.lower(), words(name)
+    if any(part in lower for part in NAMES) or set(WORDS) & set(called):
+        return True
+    if any(word.startswith(BEGINS) for word in called):
         return True
     return _mean(present.str.contains(r"^\s*\+")) >= ABROAD
 
@@ -50,18 +58,18 @@ def parse(values: pl.Series) -> pl.Series:
 
     text = values.str.replace(_EXTENSION, "")
     digits = text.str.replace_all(r"\D", "")
-    inland = digits.str.strip_chars_start("0").str.replace(_NORTH_AMERICA, "${1}")
     frame = pl.DataFrame(
         {
             "value": values,
             "like": values.str.contains(_LIKE),
             "is_abroad": text.str.contains(_ABROAD),
             "abroad": digits.str.replace(_CODE, ""),
-            "inland": inland,
+            "inland": digits.str.strip_chars_start("0"),
         }
     )
     number = pl.when(pl.col("is_abroad")).then(pl.col("abroad")).otherwise(pl.col("inland"))
-    found = pl.when(pl.col("like")).then(number).otherwise(pl.col("value"))
+    within = number.str.replace(_NORTH_AMERICA, "${1}")
+    found = pl.when(pl.col("like")).then(within).otherwise(pl.col("value"))
     return frame.select(found.alias(values.name)).to_series()
 
 
@@ -76,9 +84,8 @@ def one(value: str) -> str:
         return value
     text = re.sub(_EXTENSION, "", value)
     digits = re.sub(r"\D", "", text)
-    if re.match(_ABROAD, text):
-        return re.sub(_CODE, "", digits)
-    return re.sub(_NORTH_AMERICA, r"\1", digits.lstrip("0"))
+    number = re.sub(_CODE, "", digits) if re.match(_ABROAD, text) else digits.lstrip("0")
+    return re.sub(_NORTH_AMERICA, r"\1", number)
 
 
 def _mean(found: pl.Series) -> float:
