@@ -228,9 +228,15 @@ def infer(
     return tuple(fields), tuple(notes)
 
 
-def check_overrides(columns: Sequence[str], overrides: Mapping[str, str] | None) -> dict[str, str]:
+def check_overrides(
+    columns: Sequence[str], overrides: Mapping[str, str] | None, where: str = "columns"
+) -> dict[str, str]:
     """The overrides, once each is known to name a column and a kind.
 
+    Args:
+        columns: that there are.
+        overrides: column name to kind.
+        where: they are said, for errors.
     Raises:
         DataError: one does not; the hint names the nearest that would.
     """
@@ -238,11 +244,11 @@ def check_overrides(columns: Sequence[str], overrides: Mapping[str, str] | None)
         if name not in columns:
             near = difflib.get_close_matches(name, columns, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(columns)}"
-            raise DataError(f"no column {name!r}", where=f"columns.{name}", hint=hint)
+            raise DataError(f"no column {name!r}", where=f"{where}.{name}", hint=hint)
         if kind not in OVERRIDES:
             raise DataError(
                 f"unknown kind {kind!r}",
-                where=f"columns.{name}",
+                where=f"{where}.{name}",
                 hint=f"one of {', '.join(OVERRIDES)}",
             )
     return dict(overrides or {})
@@ -332,10 +338,8 @@ def _shape_notes(values: pl.Series) -> list[str]:
         return ["has no values"]
     n_distinct = present.n_unique()
     if n_distinct == 1 and len(values) > 1:
-        return [
-            f"is always {str(present[0])[:40]!r}"
-            + ("" if len(present) == len(values) else " or missing")
-        ]
+        gap = "" if len(present) == len(values) else " or missing"
+        return [f"is always {str(present[0])[:40]!r}{gap}"]
     if n_distinct == len(values) and len(values) >= 20 and not values.dtype.is_float():
         return ["is different in every row; an id? name it as id, or ignore it"]
     return []

@@ -37,6 +37,30 @@ def test_each_file_is_read_as_it_is_written(files: tuple[Path, Path]) -> None:
     assert both.identities.tolist() == [0, 1, 1, 0]
 
 
+@pytest.mark.parametrize("kinds", [{}, {"reach": "phone"}, {"reach": "text"}])
+def test_phones_of_both_files_are_digits_or_those_of_neither(
+    tmp_path: Path, kinds: dict[str, str]
+) -> None:
+    inland, abroad = tmp_path / "a.csv", tmp_path / "b.csv"
+    inland.write_text("reach\n" + "".join(f"030/55{i:04}\n" for i in range(20)))
+    abroad.write_text("reach\n" + "".join(f"+49 30 55{i:04}\n" for i in range(20)))
+    for first, second in ((inland, abroad), (abroad, inland)):
+        left, right = records.read_two(first, Columns(kinds=kinds), Other(second))
+        assert left.frame is not None and right.frame is not None
+        same = left.frame["reach"].to_list() == right.frame["reach"].to_list()
+        assert same == (kinds.get("reach") != "text")
+        again, _ = records.read_two(first, Columns(fields=left.fields), Other(second))
+        assert again.frame is not None and again.frame.equals(left.frame)
+        _, again = records.read_two(first, Columns(fields=left.fields), Other(second))
+        assert again.frame is not None and again.frame.equals(right.frame)
+
+
+def test_an_order_of_a_column_that_is_not_there_is_refused(files: tuple[Path, Path]) -> None:
+    other = Other(files[1], "nr", None, MAP, {"geborn": "date:dmy"})
+    with pytest.raises(DataError, match=r"other.columns.geborn: no column 'geborn'"):
+        records.read_two(files[0], Columns(None, "id", ignore=["who"]), other)
+
+
 def test_columns_that_are_one_in_the_other_file_are_read_as_one_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "id,first,last,zip,town\n1,Ann,Roth,0810,Batlow\n2,Bo,,n/a,\n3,Cy,Au Lait,3019,Bath\n"

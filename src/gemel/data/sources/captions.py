@@ -183,13 +183,17 @@ def _table(path: Path, said: Columns) -> Dataset:
     if not of_text:
         hint = "a caption is a column of text; those that are none are left out"
         raise DataError("no column of text", where=table.file, hint=hint)
-    strings = {c: schema.as_strings(frame[c]).to_list() for c in frame.columns}
-    gaps = {*said.missing, ""}
+    strings = {
+        c: schema.as_strings(schema.without_gaps(frame[c], said.missing)).to_list()
+        for c in frame.columns
+    }
     lines, bad = [], list(table.bad)
+    of_id: dict[str, str | None] = {}
     for i, row in enumerate(table.rows.tolist()):
         said_here = [strings[c][i] for c in of_text]
-        text = "\n".join(v for v in said_here if v is not None and v.strip() not in gaps)
+        text = "\n".join(v for v in said_here if v is not None)
         name = None if of_picture is None else strings[of_picture][i]
+        id = (name or str(row)) if said.id is None else strings[said.id][i]
         reason: tuple[str, str] | None = None
         if not text:
             reason = (of_text[0], "missing value")
@@ -197,13 +201,16 @@ def _table(path: Path, said: Columns) -> Dataset:
             reason = (of_picture, "missing value")
         elif of_picture is not None and not (path.parent / str(name)).is_file():
             reason = (of_picture, f"no file {printable(str(name))!r}")
+        elif id is None:
+            reason = (str(said.id), "missing id")
+        elif of_id.setdefault(id, name) != name:
+            reason = (str(said.id), f"duplicate id: {id[:60]!r}")
         if reason is not None:
             bad.append(BadRecord(table.file, row, *reason))
             continue
-        id = strings[said.id][i] if said.id is not None else name
         identity = None if said.identity is None else strings[said.identity][i]
         picture = None if name is None else path.parent / name
-        lines.append(Line(id or str(row), picture, text, identity))
+        lines.append(Line(str(id), picture, text, identity))
     dataset = _joined(lines, str(path), said.identity is not None)
     note = f"captions are columns {', '.join(of_text)}; data.ignore leaves one out"
     return replace(

@@ -15,7 +15,7 @@ import numpy as np
 
 from gemel.data.dataset import Dataset, codes
 from gemel.data.pairing import Pairing
-from gemel.data.schema import Field
+from gemel.data.schema import PHONE, Field, check_overrides
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources import tables
 from gemel.data.sources.columns import Columns
@@ -77,7 +77,29 @@ def read_two(path: Path, said: Columns, other: Other) -> tuple[Dataset, Dataset]
     else:
         names = dict(other.names) or {f.name: f.name for f in said.fields}
     left = from_table(table, said)
-    return left, _second(theirs, other, left.fields, names, said.missing)
+    as_first = _as_first(left, said)
+    right = _second(theirs, other, (left.fields, as_first), names, said.gaps)
+    phones = [f.name for f in right.fields if f.called == PHONE and f.name not in as_first]
+    if phones:
+        left = from_table(
+            table, replace(said, kinds={**said.kinds, **dict.fromkeys(phones, PHONE)})
+        )
+        note = f"read as phone numbers, as in {theirs.file}: {', '.join(phones)}"
+        left = replace(left, notes=(*left.notes, note))
+    return left, right
+
+
+def _as_first(left: Dataset, said: Columns) -> dict[str, str]:
+    """Which texts are phone numbers, and which are not whatever the other file holds.
+
+    A number that is digits in one file and written in the other would agree with none.
+    """
+    settled = {*said.kinds} if said.fields is None else {f.name for f in left.fields}
+    return {
+        f.name: f.called
+        for f in left.fields
+        if f.kind == "text" and (f.called == PHONE or f.name in settled)
+    }
 
 
 def _names(first: Sequence[str], theirs: Table, other: Other) -> dict[str, str]:
@@ -113,17 +135,22 @@ def _names(first: Sequence[str], theirs: Table, other: Other) -> dict[str, str]:
 def _second(
     table: Table,
     other: Other,
-    fields: Sequence[Field],
+    first: tuple[Sequence[Field], Mapping[str, str]],
     names: Mapping[str, str],
     missing: Sequence[str],
 ) -> Dataset:
-    """The records of the second file; how values are written in the first says nothing here."""
+    """The records of the second file.
+
+    How values are written in the first says nothing here, but for which are phone numbers.
+    """
+    fields, as_first = first
+    check_overrides(table.frame.columns, other.columns, "other.columns")
     back = {names[f.name]: f.name for f in fields if f.name in names}
     labels = [c for c in (other.id, other.identity) if c is not None]
     said = Columns(
         identity=None if other.identity is None else _own(other.identity),
         id=None if other.id is None else _own(other.id),
-        kinds={back[c]: order for c, order in other.columns.items() if c in back},
+        kinds={**as_first, **{back[c]: o for c, o in other.columns.items() if c in back}},
         missing=missing,
         fields=[Field(f.name, f.kind) for f in fields],
     )

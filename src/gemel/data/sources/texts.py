@@ -68,7 +68,8 @@ def text_of(path: Path) -> str:
 
 
 def _table(path: Path, said: Columns) -> Dataset:
-    rows = from_table(tables.read(path, said.sheet), said)
+    table = tables.read(path, said.sheet)
+    rows = from_table(table, said)
     names = [f.name for f in rows.fields if f.kind == "text"]
     if not names:
         kinds = ", ".join(f"{f.name} is a {f.kind}" for f in rows.fields)
@@ -78,11 +79,8 @@ def _table(path: Path, said: Columns) -> Dataset:
     lines = ([row[name] for name in names] for row in rows.payloads())
     held = ["\n".join(line for line in texts if line) for texts in lines]
     fine = np.array([bool(text.strip()) for text in held], np.bool_)
-    row_of = rows.ids.tolist()
-    empty = tuple(
-        BadRecord(rows.source, None, names[0], f"record {row_of[i]} has no text")
-        for i in np.flatnonzero(~fine).tolist()
-    )
+    row_of = np.setdiff1d(table.rows, [b.row for b in rows.bad if b.row is not None])
+    empty = [BadRecord(rows.source, int(row), names[0], "no text") for row in row_of[~fine]]
     notes = (f"columns that are no text and are not compared: {', '.join(others)}",)
     kept = np.flatnonzero(fine)
     return replace(
@@ -90,7 +88,8 @@ def _table(path: Path, said: Columns) -> Dataset:
         modality="text",
         contents=Held(tuple(held[i] for i in kept.tolist())),
         fields=(),
-        bad=(*rows.bad, *empty),
+        bad=tuple(sorted((*rows.bad, *empty), key=lambda b: b.row or 0)),
+        n_read=rows.n_read,
         notes=(*rows.notes, *(notes if others else ())),
     )
 
