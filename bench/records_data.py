@@ -56,7 +56,7 @@ class Table:
         columns = dict(zip(self.kinds, zip(*self.rows, strict=True), strict=True))
         frame = pl.DataFrame({**columns, "identity": identities.tolist()})
         said = {name: "text" for name, kind in self.kinds.items() if kind in ("code", "date")}
-        return records.from_frame(frame, identity="identity", columns=said, max_bad_ratio=0.0)
+        return records.read(frame, identity="identity", columns=said, max_bad_ratio=0.0)
 
 
 def load(name: str, cache: Path) -> Table:

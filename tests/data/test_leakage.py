@@ -157,7 +157,7 @@ def test_many_texts_without_a_copy_are_clean() -> None:
     vocabulary = np.array(words(20_000, 4))
     chosen = vocabulary[RNG.integers(0, len(vocabulary), (n, 8))]
     frame = pl.DataFrame({"text": [" ".join(row) for row in chosen]})
-    data = records.from_frame(frame)
+    data = records.read(frame)
     third = n // 3
     s = Splits(np.arange(third), np.arange(third, 2 * third), np.arange(2 * third, n))
     assert leakage.find(data, s).clean

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from gemel.data import records, schema
 from gemel.data.proposals import labels
@@ -133,7 +134,7 @@ def test_formats_of_one_table_give_the_same_dataset(tmp_path: Path) -> None:
         for s in ("csv", "parquet", "jsonl", "tsv")
     ]
     assert len({d.digest for d in read}) == 1
-    assert records.from_frame(frame, identity="person", id="id").digest == read[0].digest
+    assert records.read(frame, identity="person", id="id").digest == read[0].digest
 
 
 def test_a_value_changes_the_digest_and_its_file_does_not(tmp_path: Path) -> None:
@@ -384,3 +385,29 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(tmp_path: Path) -> 
             except DataError:
                 continue
             assert len(data) + data.n_bad == data.n_read
+
+
+def test_texts_of_a_table_that_are_missing_are_refused_rows(tmp_path: Path) -> None:
+    lines = [f"r{i},{'' if i % 2 else f'some text {i}'},p{i // 4},{i}.5" for i in range(40)]
+    path = write(tmp_path / "t.csv", "\n".join(["id,text,who,n", *lines]) + "\n")
+    with pytest.raises(DataError, match="20 of 40 records cannot be used"):
+        records.read(path, kind="text", identity="who", id="id")
+    found = records.read(path, kind="text", identity="who", id="id", max_bad_ratio=0.5)
+    assert (len(found), found.n_bad, found.n_read) == (20, 20, 40)
+    assert str(found.bad[0]) == f"{path}, row 3, column text: no text"
+
+
+def test_captions_have_ids_of_their_own_and_no_identity_where_none_is_said(tmp_path: Path) -> None:
+    lines = ["file,text,who,id"]
+    for i, who in enumerate(["a", "a", "", "", "n/a", "n/a"]):
+        image = Image.fromarray(np.full((8, 8, 3), 40 * i, np.uint8))
+        image.save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,thing {i},{who},x{min(i, 4)}")
+    (tmp_path / "captions.csv").write_text("\n".join(lines) + "\n")
+    said = {"kind": "image_text", "identity": "who", "id": "id", "missing": ["n/a"]}
+    found = records.read(tmp_path, max_bad_ratio=0.5, **said)
+    assert [str(b).partition(", ")[2] for b in found.bad] == [
+        "row 7, column id: duplicate id: 'x4'"
+    ]
+    assert len(set(found.ids.tolist())) == len(found) == 10
+    assert found.identity_names == ("a",) and np.count_nonzero(found.identities == 0) == 4

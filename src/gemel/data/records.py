@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gemel.data import repeats, several
-from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes
+from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
 from gemel.data.sources import images, linked, tables, texts
@@ -28,14 +28,18 @@ from gemel.data.sources.formats.table import Table, of_frame, of_values
 from gemel.data.sources.refusals import MAX_BAD_RATIO, check_ratio, checked
 from gemel.data.sources.rows import from_table
 from gemel.data.wordbags import normalised
-from gemel.errors import ConfigError, DataError, require
+from gemel.errors import ConfigError, DataError, quoted, require
 from gemel.registry import MODALITIES
 
-__all__ = ["BadRecord", "Dataset", "from_frame", "from_rows", "read", "read_two", "to_link"]
+__all__ = ["BadRecord", "Dataset", "from_rows", "read", "read_two", "to_link"]
 
 KINDS = ("auto", "rows", "images", "pairs")
 """What a path can hold; all else is the name of a modality that reads its own files."""
+OF_FRAMES = ("auto", "rows", "pairs")
 MADE_BY = "rows in memory: gemel.from_rows(rows), or a frame of them"
+SEVERAL = (list, tuple, dict, set)
+"""Types of what is no single value."""
+MADE_BY_PAIRS = "pairs in memory: write them to a file, such as frame.write_csv(path) does"
 
 
 def read(
@@ -85,28 +89,35 @@ def read(
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
         ConfigError: no kind, and no modality of that name; or neither a path nor a frame.
     """
+    _check_names(missing=missing, ignore=ignore, groups=groups)
     said = Columns(
         identity, id, columns or {}, ignore, missing, fields, category, groups, depth, sheet
     )
+    table: Table | None = None
     if frames.is_frame(path):
-        return _read_frame(path, said, pairs, max_bad_ratio)
-    require(path, (str, os.PathLike), "the path of records or a frame of them", MADE_BY)
-    path = Path(path)
-    if not path.exists():
-        raise DataError("no such file or folder", where=str(path))
+        if kind not in OF_FRAMES:
+            hint = f"a frame is one of: {', '.join(OF_FRAMES)}"
+            raise ConfigError(f"a frame cannot be read as {kind!r}", where="kind", hint=hint)
+        table, path = of_frame(frames.as_polars(path), "frame"), Path("frame")
+    else:
+        require(path, (str, os.PathLike), "the path of records or a frame of them", MADE_BY)
+        path = Path(path)
+        if not path.exists():
+            raise DataError("no such file or folder", where=str(path))
     if kind not in KINDS:
         dataset = _modality(kind).read(path, said)
-    elif path.is_dir():
+    elif table is None and path.is_dir():
         if kind not in ("auto", "images"):
             raise DataError(f"a folder, expected a file of {kind}", where=str(path))
         dataset = images.read(path, said)
     elif kind == "images":
         raise DataError("a file, expected a folder of images", where=str(path))
     else:
-        table = tables.read(path, sheet)
+        table = table or tables.read(path, sheet)
         is_pairs = labelled.are_pairs(table.frame.columns)
         if kind == "pairs" or (kind == "auto" and is_pairs):
             plain(said, path)
+            _alone(path, identity=identity, id=id, pairs=pairs, separator=separator)
             return _from_pairs(table, path, max_bad_ratio, pair_columns)
         dataset = from_table(table, said)
     dataset = checked(dataset, max_bad_ratio)
@@ -114,9 +125,36 @@ def read(
         dataset = several.separated(dataset, separator)
     if pairs is None:
         return dataset
+    require(pairs, (str, os.PathLike), "the path of a file of pairs", MADE_BY_PAIRS)
     if identity is not None:
         _one_source(dataset)
     return _with_pairs(dataset, Path(pairs), max_bad_ratio, pair_columns)
+
+
+def _check_names(**given: Sequence[str]) -> None:
+    """Raise where one text stands for several, which its letters would be.
+
+    Raises:
+        ConfigError: it does.
+    """
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise ConfigError("a text, expected several", where=name, hint=f"{name}=[{value!r}]")
+
+
+def _alone(path: Path, **said: object) -> None:
+    """Raise where something is said of records, and pairs are read that name what they are of.
+
+    Raises:
+        DataError: it is.
+    """
+    for name, value in said.items():
+        if value is not None:
+            raise DataError(
+                f"{name} is said, and the file holds labelled pairs",
+                where=str(path),
+                hint=f'leave {name} out, or read a table of records: kind="rows"',
+            )
 
 
 def _modality(kind: str) -> Any:
@@ -207,20 +245,30 @@ def from_rows(
     """
     if frames.is_frame(rows):
         rows = frames.as_polars(rows).to_dicts()
+    require(rows, Sequence, "rows, each a dict of column to value", MADE_BY)
+    for row in rows:
+        require(row, Mapping, "a row as a dict of column to value", MADE_BY)
     if not rows:
         raise DataError("no rows")
     names = list(dict.fromkeys(n for row in rows for n in row))
-    table = of_values({n: [row.get(n) for row in rows] for n in names}, "rows")
-    dataset = from_table(table, Columns(fields=fields))
+    for name in names:
+        require(name, str, "the name of a column as text", MADE_BY)
+    columns = {n: [row.get(n) for row in rows] for n in names}
+    nested = {n: np.array([isinstance(v, SEVERAL) for v in c]) for n, c in columns.items()}
+    nested = {n: mask for n, mask in nested.items() if mask.any()}
+    dataset = from_table(replace(of_values(columns, "rows"), nested=nested), Columns(fields=fields))
     name, values_of = categories or ("", None)
     for label, given in (("identities", identities), ("ids", ids), ("categories", values_of)):
         if given is not None and len(given) != len(rows):
             raise DataError(f"{len(given)} {label} for {len(rows)} rows")
     dataset = checked(dataset, 0.0)
     if ids is not None:
-        dataset = replace(dataset, ids=np.array([str(i) for i in ids], dtype=np.str_))
+        dataset = replace(dataset, ids=np.array([as_text(i) or "" for i in ids], dtype=np.str_))
         if len(set(dataset.ids.tolist())) != len(dataset):
             raise DataError("ids are not unique")
+        for name in dataset.ids.tolist():
+            if fault := fault_of_id(name):
+                raise DataError(f"id {quoted(name)} {fault}")
     if identities is not None:
         code, identity_names = codes([as_text(v) for v in identities])
         dataset = replace(dataset, identities=code, identity_names=identity_names)
@@ -228,38 +276,6 @@ def from_rows(
         column = CategoryColumn(name, *codes([as_text(v) for v in values_of]))
         dataset = replace(dataset, category=column)
     return dataset
-
-
-def from_frame(
-    frame: Any,
-    *,
-    identity: str | None = None,
-    id: str | None = None,
-    category: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    ignore: Sequence[str] = (),
-    missing: Sequence[str] = (),
-    fields: Sequence[Field] | None = None,
-    max_bad_ratio: float = MAX_BAD_RATIO,
-    groups: Sequence[str] = (),
-    source: str = "frame",
-) -> Dataset:
-    """Dataset of a frame of polars, pandas or Arrow; the arguments are those of `read`.
-
-    Raises:
-        DataError: as `read`.
-    """
-    said = Columns(identity, id, columns or {}, ignore, missing, fields, category, groups)
-    table = of_frame(frames.as_polars(frame), source)
-    return checked(from_table(table, said), max_bad_ratio)
-
-
-def _read_frame(
-    frame: Any, said: Columns, pairs: str | Path | None, max_bad_ratio: float
-) -> Dataset:
-    table = of_frame(frames.as_polars(frame), "frame")
-    dataset = checked(from_table(table, said), max_bad_ratio)
-    return dataset if pairs is None else _with_pairs(dataset, Path(pairs), max_bad_ratio)
 
 
 def kind_of(modality: str) -> str:

@@ -139,6 +139,15 @@ def test_grades_are_kept_and_cut(tmp_path: Path) -> None:
     assert other.digest != data.digest, "another grade is another dataset"
 
 
+def test_what_is_no_finite_number_is_no_grade(tmp_path: Path) -> None:
+    rows = ["a b,a c,5", "a b,a d,2,5", "a c,a d,inf", "a c,a e,1_0", "a d,a e,nan"]
+    text = "\n".join(["left;right;same", *(row.replace(",", ";", 2) for row in rows)])
+    named = pairs.PairColumns(same_from=4.0)
+    data = records.read(write(tmp_path / "p.csv", text), pair_columns=named, max_bad_ratio=0.6)
+    assert [b.row for b in data.bad] == [4, 5, 6]
+    assert data.pairing.grade is not None and data.pairing.grade.tolist() == [1.0, 0.5]
+
+
 def test_a_triplet_is_two_pairs(tmp_path: Path) -> None:
     text = "q,positive,negative\nhow old,what age,who\nhow old,which age,\n"
     named = pairs.PairColumns("q", "positive", negative="negative")

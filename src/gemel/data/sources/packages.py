@@ -15,10 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gemel.data import records
 from gemel.data.archives import Archive, download
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
+from gemel.data.sources.columns import Columns
+from gemel.data.sources.formats.table import of_frame
+from gemel.data.sources.refusals import checked
+from gemel.data.sources.rows import from_table
 from gemel.errors import DataError
 from gemel.files import write_whole
 
@@ -85,15 +88,9 @@ def rldata10000(cache: Path) -> Dataset:
     if not frame.height == len(labels) == 10_000:
         raise DataError(f"{frame.height:,} records, expected 10,000", where=str(people))
     numbers = pl.Series("record", np.arange(1, frame.height + 1)).cast(pl.String)
-    return records.from_frame(
-        frame.with_columns(labels.alias("identity"), numbers),
-        identity="identity",
-        id="record",
-        missing=("NA",),
-        fields=fields,
-        max_bad_ratio=0.0,
-        source=declared.name,
-    )
+    table = of_frame(frame.with_columns(labels.alias("identity"), numbers), declared.name)
+    said = Columns("identity", "record", missing=("NA",), fields=fields)
+    return checked(from_table(table, said), 0.0)
 
 
 def fetch_set(declared: PackagedSet, cache: Path) -> dict[str, Path]:

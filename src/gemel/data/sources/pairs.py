@@ -20,6 +20,7 @@ from gemel.data.dataset import UNKNOWN, BadRecord
 from gemel.data.schema import as_strings
 from gemel.data.sources.formats import answers
 from gemel.data.sources.formats.table import Table
+from gemel.data.values import numbers
 from gemel.errors import DataError
 
 COLUMNS = ("left", "right", "same")
@@ -55,19 +56,12 @@ class PairColumns:
             if self.same_is:
                 return answers.plain(answer) in map(answers.plain, self.same_is)
             return answers.meaning(answer)
-        try:
-            grade = self.grade(answer)
-        except ValueError:
-            return None
-        return grade >= self.same_from if grade == grade else None
+        grade = self.grade(answer)
+        return None if grade is None else grade >= self.same_from
 
-    def grade(self, answer: str) -> float:
-        """The number of an answer that is a grade.
-
-        Raises:
-            ValueError: it is none.
-        """
-        return float(answer.replace(",", "."))
+    def grade(self, answer: str) -> float | None:
+        """The number of an answer that is a grade; None if it is none."""
+        return numbers.one(answer.replace(",", "."), ".")
 
 
 @dataclass(frozen=True)
@@ -143,11 +137,11 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         fault = _fault(left, right, answer, named)
         if fault is None:
             kept.append((left, right, bool(named.is_same(answer)), row))
-            if named.same_from is not None:
-                grades.append(named.grade(answer))
+            if named.same_from is not None and (grade := named.grade(answer)) is not None:
+                grades.append(grade)
         else:
             bad.append(BadRecord(table.file, row, *fault))
-    grade, same_from = _scaled(grades, named.same_from)
+    scaled, same_from = _scaled(grades, named.same_from)
     return Pairs(
         left=tuple(k[0] for k in kept),
         right=tuple(k[1] for k in kept),
@@ -156,7 +150,7 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         file=table.file,
         bad=tuple(bad),
         n_read=table.n_read,
-        grade=grade,
+        grade=scaled,
         same_from=same_from,
         named=named,
     )

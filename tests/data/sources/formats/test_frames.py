@@ -1,6 +1,7 @@
 """Frames of other packages are records too; what is none is refused in words."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import gemel
-from gemel.data.records import from_frame, from_rows, read
-from gemel.errors import ConfigError, DataError
+from gemel.data.records import from_rows, read
+from gemel.errors import ConfigError, DataError, GemelError
 
 COLUMNS = {
     "id": [f"r{i}" for i in range(20)],
@@ -27,7 +28,6 @@ def test_a_frame_is_read_as_the_file_of_it(frame: Any, tmp_path: Any) -> None:
     wanted = read(tmp_path / "x.csv", id="id", identity="who")
     found = gemel.read(frame, id="id", identity="who")
     assert (found.digest, found.identity_names) == (wanted.digest, wanted.identity_names)
-    assert from_frame(frame, id="id", identity="who").digest == wanted.digest
     assert from_rows(frame).ids.tolist() == from_rows(pl.DataFrame(COLUMNS).to_dicts()).ids.tolist()
 
 
@@ -101,3 +101,45 @@ def test_a_frame_is_no_dataset() -> None:
     with pytest.raises(ConfigError, match="DataFrame, expected a Dataset") as refused:
         gemel.by_identity(FRAMES[2])
     assert "gemel.read" in refused.value.hint
+
+
+def test_whatever_is_said_of_a_file_is_heeded_of_a_frame_too(tmp_path: Path) -> None:
+    labels = ["x;y", "y;z", "z", "q"] * 5
+    frame = pl.DataFrame({"id": [str(i) for i in range(20)], "name": ["a b"] * 20, "of": labels})
+    frame.write_csv(tmp_path / "a.csv")
+    wanted = read(tmp_path / "a.csv", id="id", identity="of", separator=";")
+    assert read(frame, id="id", identity="of", separator=";").digest == wanted.digest
+    pairs = pl.DataFrame({"left": ["0", "1"], "right": ["4", "5"], "same": ["1", "1"]})
+    pairs.write_csv(tmp_path / "pairs.csv")
+    with pytest.raises(DataError, match="identities already"):
+        read(frame, id="id", identity="of", pairs=tmp_path / "pairs.csv")
+    assert read(pairs).digest == read(tmp_path / "pairs.csv").digest
+    for kind in ("images", "text", "nonsense"):
+        with pytest.raises(ConfigError, match="a frame cannot be read as"):
+            read(frame, kind=kind)
+
+
+@pytest.mark.parametrize("said", ["identity", "id", "separator", "pairs"])
+def test_what_is_said_of_records_is_not_dropped_where_pairs_are_read(said: str) -> None:
+    pairs = pl.DataFrame({"left": ["a b", "c"], "right": ["b a", "d"], "same": ["1", "0"]})
+    with pytest.raises(DataError, match=f"{said} is said, and the file holds labelled pairs"):
+        read(pairs, **{said: "left"})
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda frame: read(frame, missing="NA"), "missing: a text, expected several"),
+        (lambda frame: read(frame, ignore="a"), "ignore: a text, expected several"),
+        (lambda frame: read(frame, pairs=frame), "expected the path of a file of pairs"),
+        (lambda frame: from_rows(["x", "y"]), "expected a row as a dict"),
+        (lambda frame: from_rows(5), "expected rows"),
+        (lambda frame: from_rows([{1: "x"}]), "expected the name of a column"),
+        (lambda frame: from_rows([{"a": "x"}, {"a": ["y"]}]), "a list or object|lists, objects"),
+        (lambda frame: from_rows([{"a": "x"}], ids=[""]), "id '' is not 1 to"),
+        (lambda frame: from_rows([{"a": "x"}], ids=["a\nb"]), "unprintable"),
+    ],
+)
+def test_what_is_no_row_and_no_name_is_refused_in_words(call: Any, says: str) -> None:
+    with pytest.raises(GemelError, match=says):
+        call(pl.DataFrame({"a": ["x", "y"]}))
