@@ -53,6 +53,21 @@ def test_names_and_frames_are_no_release_and_no_records(
         found.with_columns(frame)  # type: ignore[arg-type]
 
 
+def test_results_are_records_again_however_often(
+    found: Duplicates, release: Release, strangers: Dataset, tmp_path: Path
+) -> None:
+    fields = release.encoder.prepare.fields
+    once = found.with_columns(strangers)
+    for _ in range(3):
+        path = tmp_path / "clusters.csv"
+        once.write(path)
+        again = records.read(path, id="id", fields=fields)
+        once = found.with_columns(again)
+    before = once.clusters["size of the record of the record"].cast(pl.Int64)
+    assert before.to_list() == once.clusters["size"].to_list()
+    assert len(once.clusters) == len(strangers)
+
+
 def test_pairs_are_those_that_the_release_says_match(
     found: Duplicates, release: Release, strangers: Dataset
 ) -> None:

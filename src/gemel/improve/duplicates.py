@@ -19,13 +19,13 @@ from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.errors import ConfigError, require
 from gemel.improve import job as jobs
 from gemel.improve.comparison import Comparison, Progress, compare, in_pairs, planned
+from gemel.improve.false_links import false_links
 from gemel.improve.linking import decide
 from gemel.improve.records import Compared
 from gemel.improve.result import (
     Duplicates,
     Summary,
     cluster_frame,
-    false_links,
     least_sure,
     pair_frame,
 )

@@ -151,11 +151,6 @@ def _by_id(dataset: Dataset) -> Dataset:
 
 
 def _check(release: Release, dataset: Dataset) -> None:
-    if not isinstance(dataset, Dataset):
-        raise DataError(
-            f"a {type(dataset).__name__} is no data set",
-            hint="read it first: gemel.read takes files, folders and frames",
-        )
     if dataset.modality != release.modality:
         raise DataError(
             f"records of kind {dataset.modality}, the release takes {release.modality}",

@@ -1,13 +1,14 @@
 """What a search for duplicates found: a row per record, a row per pair, and a summary.
 
-Counts come with what they are worth: how many matches are expected to be false, what an engine
-missed, and where identities are known, how well the clusters agree with them.
+Counts come with what they are worth: how many matches are expected to be false (`false_links`),
+what an engine missed, and where identities are known, how well the clusters agree with them.
 """
 
 from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,21 +18,15 @@ import numpy as np
 
 from gemel.arrays import Bool, Float64
 from gemel.data.dataset import Dataset, require_dataset
-from gemel.decide.bands import matches
 from gemel.decide.sets import Judged
-from gemel.figures import html_table, number_of, percent
+from gemel.figures import html_table, number_of
 from gemel.improve import job as jobs
 from gemel.improve.by_keys import Reach
 from gemel.improve.columns import FIRST
+from gemel.improve.false_links import FalseLinks
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.records import Compared
-from gemel.release.for_set import ForSet, evidence_of
-from gemel.release.release import Release
-from gemel.release.words import unproven
-from gemel.release.words.sentence import promised
-from gemel.settings import EVERY
 from gemel.tasks.agreement import Agreement
-from gemel.tasks.assignment import Linked
 from gemel.tasks.clusters import Clusters
 from gemel.tasks.pairs import Pairs
 
@@ -48,28 +43,6 @@ UNPROVEN, NO_CHANCE = "unproven", "of no chance"
 """The same where nothing was measured: an estimate by how records agree; one that strangers do not
 come so close by chance, which is not yet that two records are the same."""
 TINY = 1e-9
-
-
-class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of the matches are false, before anything is known about these records.
-
-    Args:
-        expected: of the matches of this job, by the scores of its own pairs, after linking where
-            records have one partner at most: the one to go by. None without evidence.
-        by_fmr: pairs times the FMR of the release on eval, at the release's own threshold, which
-            may take more pairs than this job; None without evidence.
-        at_most: what a promise about the matches of such a set leaves; without one, pairs times the
-            highest FMR that the evidence leaves possible at that threshold, or all matches. A false
-            match joins two clusters at most, so it bounds the false merges as well.
-        basis: what `at_most` rests on, in words.
-        promise: what was proven about the matches of such a set, in words; empty if nothing was.
-    """
-
-    expected: float | None
-    by_fmr: float | None
-    at_most: float | None
-    basis: str
-    promise: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,9 +150,8 @@ class Duplicates:
         sides = {"left": left} | ({} if right is None else {"right": right})
         frames = [values_of(one, side) for side, one in sides.items()]
         values = pl.concat(frames, how="diagonal_relaxed")
-        taken = {n: f"{n} of the record" for n in values.columns if n in self.clusters.columns}
-        keys = {"id", "side"}
-        values = values.rename({n: new for n, new in taken.items() if n not in keys})
+        computed = [n for n in self.clusters.columns if n not in ("id", "side")]
+        values = values.rename(_beside(values.columns, computed))
         joined = self.clusters.join(values, on=["id", "side"], how="left", maintain_order="left")
         own = [name for name in joined.columns if name not in self.clusters.columns]
         side = () if right is None else ("side",)
@@ -231,70 +203,25 @@ def values_of(dataset: Dataset, side: str) -> pl.DataFrame:
         return frame
     if "id" in written.columns and written["id"].cast(pl.String).equals(frame["id"]):
         written = written.drop("id")
-    clash = {n: f"{n} of the record" for n in written.columns if n in frame.columns}
-    return frame.hstack(written.rename(clash))
+    return frame.hstack(written.rename(_beside(written.columns, frame.columns)))
 
 
-def false_links(
-    release: Release, decided: ForSet, judged: Judged, n_pairs: int, linked: Linked | None = None
-) -> FalseLinks:
-    """How many matches are expected to be false, and a bound from the evidence of the release.
+def _beside(names: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
+    """Free names for those columns that are called like one beside them.
 
-    Args:
-        release: whose evidence bounds them.
-        decided: what the set holds.
-        judged: its pairs, those that were linked as matches.
-        n_pairs: in all.
-        linked: what linking left; None where records may have any number of partners.
+    Example:
+        >>> _beside(["id", "id of the record", "town"], ["id"])
+        {'id': 'id of the record of the record'}
     """
-    n_matches, threshold = int(judged.match.sum()), decided.policy.verify.threshold
-    expected = None
-    if decided.expected is not None:
-        expected = decided.expected.false_at(threshold)
-        if linked is not None:
-            staying = decided.expected.false_at(threshold, linked.staying)
-            expected = linked.left_of(expected, staying)
-        expected = min(expected, float(n_matches))
-    if release.is_unproven:
-        told = unproven.rests_on(release.evidence)
-        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=told)
-    evidence, own = evidence_of(release), release.policy.verify.threshold
-    if evidence is None or not matches(threshold, own):
-        basis = "no evidence at this threshold"
-        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
-    point, target = evidence.eval, evidence.target
-    by, known = "on eval", evidence.labelled
-    kind = EVERY if linked is None else linked.kind
-    if known is not None and known.links != kind:
-        basis = f"the answers speak of records that link {known.links}"
-        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
-    if known is not None and known.engine != decided.engine:
-        basis = f"the answers speak of pairs proposed by {known.engine}: --engine {known.engine}"
-        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
-    if known is not None:
-        by = f"by {number_of(known.n_answers, 'answer')}"
-        expected = n_matches * (1 - known.precision.value)
-    highest, basis = point.fmr.high, f"upper {percent(point.confidence)} limit of the FMR {by}"
-    by_fmr = point.fmr.value * n_pairs
-    if decided.is_promised:
-        least = known.goal if known is not None else target.value or 0.0
-        said = promised(evidence)
-        return FalseLinks(
-            expected=expected,
-            by_fmr=by_fmr,
-            at_most=(1 - least) * n_matches,
-            basis=f"what gemel calibrate proved: {said}",
-            promise=said,
-        )
-    limit = target.limit("fmr")
-    if evidence.dev.certified and limit is not None:
-        highest, basis = limit, f"certified FMR, confidence {percent(target.confidence)}"
-    return FalseLinks(
-        expected=expected,
-        by_fmr=by_fmr,
-        at_most=min(highest * n_pairs, float(n_matches)),
-        basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
-    )
+    used, found = {*names, *taken}, dict[str, str]()
+    for name in names:
+        if name in taken:
+            free = name
+            while free in used:
+                free += " of the record"
+            found[name] = free
+            used.add(free)
+    return found
 
 
 def least_sure(judged: Judged) -> float | None:

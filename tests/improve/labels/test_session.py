@@ -65,6 +65,22 @@ def test_back_takes_the_last_answer_back_and_asks_again(tmp_path: Path) -> None:
     assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 6  # nothing is removed
 
 
+def test_a_proof_that_rests_on_an_answer_goes_with_it(tmp_path: Path) -> None:
+    plan = msgspec.structs.replace(PLAN, shares=(0.5, 0.5, 0.0, 0.0))
+    session = Session(plan, Answers(tmp_path), "ann", goal=0.8)
+    answer(session, 39)
+    assert not session.known().proven
+    answer(session, 1)
+    assert session.known().proven
+    session.undo()
+    assert not session.known().proven, "nobody looks after 39 answers"
+    answer(session, 1)
+    assert session.known().proven
+    answer(session, 3)
+    session.undo()
+    assert session.known().proven, "which 40 answers told"
+
+
 def test_a_second_person_is_asked_a_share_and_what_contradicts_a_decision(tmp_path: Path) -> None:
     ann = Session(PLAN, Answers(tmp_path), "ann")
     for _ in range(100):

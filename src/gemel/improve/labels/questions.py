@@ -23,9 +23,9 @@ from gemel.decide.bands import matches
 from gemel.errors import DataError
 from gemel.files import write_whole
 from gemel.improve.comparison import compared_in, in_pairs, planned
+from gemel.improve.false_links import false_links
 from gemel.improve.linking import Decided, decide, possible
 from gemel.improve.records import Compared
-from gemel.improve.result import false_links
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words.unproven import by_closeness
 from gemel.settings import EVERY, EXACT, Links

@@ -171,6 +171,9 @@ class Session:
         self.answers.say([(pair, "withdrawn")], self.by)
         self.answers.write_pairs()
         self._begin()
+        n = len(self.drawn().stratum)
+        if n < self._looked:  # The last look counted this answer.
+            self._looked, self._proven = n, 0
         return pair
 
     def drawn(self) -> Drawn:
