@@ -18,7 +18,7 @@ from gemel.arrays import unit_rows
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.scores.all_pairs import all_pairs
-from gemel.data import records, splits
+from gemel.data import records, schema, splits
 from gemel.data.dataset import CategoryColumn, Dataset
 from gemel.data.pairing import Pairing
 from gemel.decide.categories import Categories, Line
@@ -26,6 +26,8 @@ from gemel.encode.comparators.as_norm import AsNorm
 from gemel.encode.comparators.cosine import Cosine
 from gemel.encode.image.prepare import ImagePrepare
 from gemel.encode.ngrams import Sparse
+from gemel.encode.row.modality import ROW
+from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import DataError, ReleaseError, SpaceMismatch
 from gemel.release.evidence import mistakes
 from gemel.release.evidence.goals import Goals
@@ -108,6 +110,15 @@ def test_the_sparse_baseline_scores_as_dense_cosine() -> None:
     np.testing.assert_allclose(
         comparator.score(at[:7], at[7:14]), (dense[:7] * dense[7:14]).sum(1), atol=1e-6
     )
+
+
+def test_the_baseline_reads_all_digits_of_a_number() -> None:
+    numbers = [2635962.0, 2635971.0, 2635968.0]
+    fields = [schema.Field("ssn", "number")]
+    payloads = records.from_rows([{"ssn": n} for n in numbers], fields=fields).payloads()
+    found = ROW.baseline(RowPrepare.fit(payloads, fields), payloads, payloads)
+    score = found.comparator.matrix(found.rows, found.rows)
+    assert (score[~np.eye(3, dtype=bool)] < 0.999).all()
 
 
 def test_goals_that_the_data_cannot_support_say_what_is_missing(release: Release) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.data.dataset import Dataset
+from gemel.data.schema import as_text
 from gemel.data.sources import tables
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.rows import from_table
@@ -116,8 +117,7 @@ def _of_text(prepare: Prepare, text: str) -> dict[str, Any]:
 
 def _as_text(row: Payload) -> str:
     """All values in one text; a number as it would be typed."""
-    values = (v for v in row.values() if v is not None)
-    return " ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+    return " ".join(text for v in row.values() if (text := as_text(v)) is not None)
 
 
 ROW = RowModality()
