@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
@@ -120,19 +120,36 @@ class _Values:
     kind: str
     distinct: pl.Series
     grams: Mapping[str, float]
+    as_phones: _Values | None = None
+    """Read as phone numbers; None where they are none, whatever the other file says."""
 
     @classmethod
     def of(cls, values: pl.Series) -> _Values:
         present = as_strings(values).drop_nulls().str.strip_chars().str.to_lowercase()
-        kind, plain = _plain(present)
+        if not phones.look_like(present):
+            return cls._made(*_plain(present))
+        digits = cls._made("text", phones.parse(present))
+        if phones.are_phones(values.name, present):
+            return replace(digits, as_phones=digits)
+        return replace(cls._made(*_plain(present)), as_phones=digits)
+
+    @classmethod
+    def _made(cls, kind: str, plain: pl.Series) -> _Values:
         distinct = plain.drop_nulls().unique(maintain_order=True)
         return cls(kind, distinct, _grams(plain.drop_nulls()) if kind == "text" else {})
 
+    @property
+    def are_phones(self) -> bool:
+        """Whether this file says that they are phone numbers."""
+        return self.as_phones is not None and self.as_phones.distinct is self.distinct
+
+    def beside(self, other: _Values) -> _Values:
+        """As phone numbers where the other values are, and these may be."""
+        return self.as_phones if other.are_phones and self.as_phones else self
+
 
 def _plain(values: pl.Series) -> tuple[str, pl.Series]:
-    """Kind and values: dates as ISO text, numbers as numbers, phones by digits, else text."""
-    if phones.are_phones(values.name, values):
-        return "text", phones.parse(values)
+    """Kind and values: dates as ISO text, numbers as numbers, else text."""
     if dates.looks_like_dates(values):
         try:
             found = dates.parse(values, dates.order_of(values), dates.newest_of(values))
@@ -161,6 +178,7 @@ def _grams(values: pl.Series) -> dict[str, float]:
 
 def _shared(a: _Values, b: _Values) -> float:
     """Share of the different values of the smaller side that the other has too."""
+    a, b = a.beside(b), b.beside(a)
     if a.kind != b.kind or not len(a.distinct) or not len(b.distinct):
         return 0.0
     few, many = sorted((a.distinct, b.distinct), key=len)
@@ -169,6 +187,7 @@ def _shared(a: _Values, b: _Values) -> float:
 
 def _alike(a: _Values, b: _Values) -> float:
     """Cosine of n-grams of texts; how far the ranges of numbers and dates overlap."""
+    a, b = a.beside(b), b.beside(a)
     if a.kind != b.kind or not len(a.distinct) or not len(b.distinct):
         return 0.0
     if a.kind == "text":

@@ -41,15 +41,23 @@ def are_phones(name: str, values: pl.Series) -> bool:
         name: of the column.
         values: (n,) String, null where missing.
     """
-    present = values.drop_nulls()
-    if not len(present) or _mean(present.str.contains(_LIKE)) < SHARE:
+    if not look_like(values):
         return False
     lower, called = name.lower(), words(name)
     if any(part in lower for part in NAMES) or set(WORDS) & set(called):
         return True
     if any(word.startswith(BEGINS) for word in called):
         return True
-    return _mean(present.str.contains(r"^\s*\+")) >= ABROAD
+    return _mean(values.drop_nulls().str.contains(r"^\s*\+")) >= ABROAD
+
+
+def look_like(values: pl.Series) -> bool:
+    """Whether values are written as phone numbers may be, whatever they are.
+
+    Args:
+        values: (n,) String, null where missing.
+    """
+    return _mean(values.drop_nulls().str.contains(_LIKE)) >= SHARE
 
 
 def parse(values: pl.Series) -> pl.Series:
