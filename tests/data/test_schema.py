@@ -109,6 +109,13 @@ def test_a_typed_value_can_mean_that_there_is_none() -> None:
     assert Field("n", "number", Reading(("-999",))).value(-999) is None
 
 
+def test_a_day_of_a_time_zone_is_the_day_there() -> None:
+    written = pl.Series(["1980-05-01 00:00", "1980-12-24 23:30"]).str.to_datetime()
+    for zone in (None, "Europe/Berlin", "America/New_York"):
+        read = Field("born", "date").column(written.dt.replace_time_zone(zone))
+        assert read.to_list() == ["1980-05-01", "1980-12-24"]
+
+
 def test_dates_that_do_not_exist_are_none() -> None:
     values = pl.Series(["1967-02-30", "19671301", "32.01.1980", "30 Foo 1980", "1.1.80", ""])
     assert dates.parse(values).null_count() == 6

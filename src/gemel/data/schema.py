@@ -124,7 +124,7 @@ class Field:
             return numbers.parse(values if numeric else as_strings(values), reading.decimal)
         if self.kind == "date":
             if isinstance(values.dtype, pl.Date | pl.Datetime):
-                return values.cast(pl.Date).dt.strftime("%Y-%m-%d")
+                return values.dt.strftime("%Y-%m-%d")  # in its own time zone
             return dates.parse(as_strings(values), reading.order, reading.newest)
         text = as_strings(values)
         return phones.parse(text) if reading.phone else text
