@@ -226,6 +226,19 @@ def test_two_files_get_a_map_of_their_columns(empty: Path, people: Path, gemel: 
     assert check.code == 0 and "records     180" in check.out, check.err
 
 
+def test_names_of_columns_may_be_of_any_characters(empty: Path, gemel: Gemel) -> None:
+    face = "\N{GRINNING FACE}"
+    rows = "".join(f"r{i},ann {i % 30},town {i % 7},n{i}\n" for i in range(60))
+    (empty / "a.csv").write_text(f'id,"first\nname",{face} town,"not\nthere"\n{rows}', "utf-8")
+    rows = rows.replace(",n", ",m").replace("r", "")
+    (empty / "b.csv").write_text(f'nr,"first\nname",{face} ort,"extra\ncol"\n{rows}', "utf-8")
+    said = gemel("init", "a.csv", "b.csv")
+    assert said.code == 0, said.err
+    names = {"first\nname": "first\nname", f"{face} town": f"{face} ort"}
+    assert Config.load(empty / "gemel.toml").other.names == names
+    assert "id is column 'nr', which counts the rows; --other-id names another" in said.err
+
+
 def test_columns_that_are_one_in_the_other_file_are_mapped_as_one(
     empty: Path, gemel: Gemel
 ) -> None:

@@ -47,7 +47,8 @@ def id_of(draft: Draft, key: str, frame: pl.DataFrame, taken: Collection[str | N
     from gemel.data.proposals import labels
 
     if key not in draft.known:
-        proposed, note = labels.id_of(frame, taken, draft.given.data.max_bad_ratio)
+        flag = "--other-id" if key == "other.id" else "--id"
+        proposed, note = labels.id_of(frame, taken, draft.given.data.max_bad_ratio, flag)
         draft.notes.append(note)
         if draft.propose(key, proposed) and proposed is not None:
             _few_bad(draft, frame[proposed])

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gemel.arrays import digest
 from gemel.cli.guess import Guess
 from gemel.config import describe
+from gemel.data.dataset import printable
 from gemel.errors import GemelError
 from gemel.settings import SECTIONS
 
@@ -62,7 +63,7 @@ def render(guess: Guess, folder: Path) -> str:
             lines += _map(guess, values.get("other.names") or {})
             if orders := values.get("other.columns"):
                 lines += ["", f"# {describe('other.columns')}.", "[other.columns]"]
-                lines += [f"{json.dumps(n)} = {json.dumps(k)}" for n, k in orders.items()]
+                lines += [f"{_text(n)} = {_text(k)}" for n, k in orders.items()]
     return "\n".join([*_stopped(guess.fault), *lines]) + "\n"
 
 
@@ -103,14 +104,14 @@ def _columns(guess: Guess, said: Mapping[str, str]) -> list[str]:
     """What each column was read as, a line for each kind, and what was said of some."""
     fields = guess.dataset.fields if guess.dataset is not None else ()
     if not fields and not said:
-        return [f"# columns: {', '.join(guess.columns)}"] if guess.columns else []
+        return [f"# columns: {_named(guess.columns)}"] if guess.columns else []
     names: dict[str, list[str]] = {}
     for field in fields:
         if field.name not in said:
-            names.setdefault(field.called, []).append(json.dumps(field.name, ensure_ascii=False))
+            names.setdefault(field.called, []).append(_text(field.name))
     lines = [f"[data.columns]                 # {describe('data.columns')}"]
     lines += [f"# read as {kind}: {', '.join(some)}" for kind, some in names.items()]
-    return [*lines, *(f"{json.dumps(n)} = {json.dumps(k)}" for n, k in said.items())]
+    return [*lines, *(f"{_text(n)} = {_text(k)}" for n, k in said.items())]
 
 
 def _map(guess: Guess, names: Mapping[str, str]) -> list[str]:
@@ -119,7 +120,7 @@ def _map(guess: Guess, names: Mapping[str, str]) -> list[str]:
 
     lines = ["", f"# {describe('other.names')}.", "[other.names]"]
     for left, right in names.items():
-        line = f"{json.dumps(left)} = {json.dumps(right)}"
+        line = f"{_text(left)} = {_text(right)}"
         said = guess.remarks.get(left)
         lines.append(f"{line:<36} # {said}" if said else line)
     rest = (
@@ -129,7 +130,7 @@ def _map(guess: Guess, names: Mapping[str, str]) -> list[str]:
     for where, columns, taken in rest:
         used = {part for name in taken for part in parts(name, columns)}
         if left_out := [c for c in columns if c not in used]:
-            lines.append(f"# not compared, {where}: {', '.join(left_out)}")
+            lines.append(f"# not compared, {where}: {_named(left_out)}")
     return lines
 
 
@@ -154,5 +155,15 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(_toml(v) for v in value)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(k)} = {_toml(v)}' for k, v in value.items())}}}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+        return f"{{{', '.join(f'{_text(k)} = {_toml(v)}' for k, v in value.items())}}}"
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(value: str) -> str:
+    """A text, or a key, as TOML takes it: JSON but for escapes of halves of a character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _named(columns: Sequence[str]) -> str:
+    """Names of columns for a comment, which ends with its line."""
+    return ", ".join(map(printable, columns))

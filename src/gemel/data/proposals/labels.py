@@ -78,7 +78,7 @@ def identity_of_both(left: pl.DataFrame, right: pl.DataFrame) -> tuple[str, str,
 
 
 def id_of(
-    frame: pl.DataFrame, taken: Collection[str | None], max_bad_ratio: float
+    frame: pl.DataFrame, taken: Collection[str | None], max_bad_ratio: float, flag: str = "--id"
 ) -> tuple[str | None, str]:
     """The column that is called like an id and, but for a few rows, unique; and a note on it.
 
@@ -89,6 +89,7 @@ def id_of(
         frame: the table.
         taken: columns that are something else.
         max_bad_ratio: share of rows that may be refused.
+        flag: of the command line that names another.
     """
     note = "no column is called an id: records are known by the number of their row"
     for column in frame.columns:
@@ -101,13 +102,13 @@ def id_of(
         if few or n <= max_bad_ratio * len(frame):
             rows = f"{n:,} row{'s' * (n > 1)} without or with a repeated one will be refused"
             return column, f"id is column {column!r}" + (f": {rows}" if n else "")
-        note = f"column {column!r} repeats values: it is a field and no id; --id names another"
+        note = f"column {column!r} repeats values: it is a field and no id; {flag} names another"
     for column in frame.columns:
         if column not in taken and (stray := _strays(frame[column])) is not None:
             but = f", but for {', '.join(stray)}" if stray else ""
             return (
                 column,
-                f"id is column {column!r}, which counts the rows{but}; --id names another",
+                f"id is column {column!r}, which counts the rows{but}; {flag} names another",
             )
     return None, note
 
