@@ -7,6 +7,7 @@ import math
 from gemel.calibrate.answers.known import Known
 from gemel.figures import number_of, percent, share
 from gemel.release.evidence.schema import Evidence
+from gemel.release.words.expected import about
 from gemel.settings import EXACT
 
 MARK = "unproven"
@@ -15,6 +16,7 @@ HEADLINE = "Unproven: an estimate without labels"
 PROVEN = "Proven by people's answers about pairs"
 MISSED_UNKNOWN = "how many of the pairs that belong together are missed is not known"
 WHY = "nothing says which records belong together, so nothing is measured: all rates are estimates"
+TINY = 1e-9
 WARNING = "unproven release: its threshold and probabilities are estimated, not measured"
 
 
@@ -50,7 +52,7 @@ def sentence(evidence: Evidence) -> str:
     """What is expected of the threshold, for someone who knows no statistics."""
     known, at = evidence.labelled, evidence.eval
     if known is not None:
-        found = f"about {round(100 * known.recall.value)} of 100 that belong together are found"
+        found = f"{_about(known.recall.value)} of 100 that belong together are found"
         return f"{proven(known)}; {found if known.tells_missed else MISSED_UNKNOWN}."
     right, found = _about(at.precision.value), _about(at.recall.value)
     pairs = "pairs that belong together"
@@ -150,5 +152,5 @@ def _of_100(known: Known) -> str:
 
 
 def _about(rate: float) -> str:
-    n = round(100 * rate)
-    return "about all" if n == 100 else f"about {n}"
+    """So many of 100; what is estimated is never all of them, nor none."""
+    return about(min(max(rate, TINY), 1 - TINY), 100)
