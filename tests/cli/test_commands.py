@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from gemel.cli import show
+from gemel.cli.project import Project
 from gemel.config import Config
 from gemel.data.records import read
+from gemel.serve.service import Service
+from gemel.serve.wire.enrolled import NewRecord
 
 Gemel = Callable[..., Any]
 
@@ -174,6 +177,23 @@ def test_other_records_are_enrolled_by_the_fields_of_the_release(
     assert hits[0]["id"] == "x1"
     town = gemel("gallery", "enroll", "new.csv", "--id", "key", "--label", "town", "--json")
     assert json.loads(town.out)["unchanged"] == 1
+
+
+def test_what_a_record_says_stands_beside_the_score_and_in_all_digits(
+    project: Path, gemel: Gemel
+) -> None:
+    (project / "new.csv").write_text(
+        "key,last,first,born,town,score\nx1,weber,otto,1950-01-02,ulm,2635962\n"
+    )
+    assert gemel("gallery", "enroll", "new.csv", "--id", "key", "--label", "score").code == 0
+    words = ("gallery", "search", "last=weber", "first=otto", "town=ulm", "-k", "1")
+    (hit,) = json.loads(gemel(*words, "--json").out)
+    assert isinstance(hit["score"], float) and hit["score of the record"] == "2635962"
+    here = Project.open()
+    with here.gallery(here.release(), write=True) as gallery:
+        item = {"last": "weber", "first": "otto", "town": "ulm"}
+        Service(here.release(), gallery).enroll([NewRecord("x2", item, {"size": 2635962.0})])
+    assert "2635962" in gemel(*words).out.splitlines()[1].split()
 
 
 def test_release_show_prints_the_fields(project: Path, gemel: Gemel) -> None:

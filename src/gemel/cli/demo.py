@@ -31,6 +31,7 @@ from gemel.cli.project import Project
 from gemel.cli.release import note_move, show_gates, write_report
 from gemel.cli.serve import application
 from gemel.cli.train import check_installed, train_run
+from gemel.data.schema import as_text
 from gemel.encode import modality
 
 if TYPE_CHECKING:
@@ -243,5 +244,5 @@ def _post(url: str, body: dict[str, Any]) -> tuple[Any, float]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    text = " ".join(demo_records.written(v) for v in row.values() if v is not None)
+    text = " ".join(text for v in row.values() if (text := as_text(v)) is not None)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gemel.cli import show, template
 from gemel.cli.guess import look_at
 from gemel.cli.project import Project
 from gemel.config import FILE
+from gemel.data.schema import as_text
 from gemel.files import write_whole
 
 if TYPE_CHECKING:
@@ -65,13 +66,6 @@ def write(dataset: Dataset, path: Path) -> None:
     writer = csv.writer(text)
     writer.writerow(["record", "identity", *names])
     for i, row in enumerate(dataset.payloads()):
-        values = [written(row[name]) for name in names]
+        values = [as_text(row[name]) for name in names]
         writer.writerow([dataset.ids[i], dataset.identity_of(i), *values])
     write_whole(path, text.getvalue().encode())
-
-
-def written(value: Any) -> str:
-    """A value as a person would type it."""
-    if value is None:
-        return ""
-    return f"{value:.15g}" if isinstance(value, float) else str(value)

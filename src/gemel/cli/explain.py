@@ -13,6 +13,7 @@ import typer
 from gemel.cli import files, show
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
+from gemel.data.schema import as_text
 from gemel.encode import modality
 from gemel.errors import DataError, InvalidInput, quoted
 
@@ -178,7 +179,7 @@ def _line(
     name = part.name if len(part.name) <= LONGEST else f"{part.name[: LONGEST - 1]}…"
     return [
         indent + name,
-        *(f"{v:g}" if isinstance(v, float) else None if v is None else v[:LONGEST] for v in own),
+        *(text and text[:LONGEST] for text in map(as_text, own)),
         f"{part.lost:+.3g}",
         None if part.cost is None else f"{part.cost:+.3g}",
         f"{'▒' * against:>{WIDTH}}│{'█' * for_:<{WIDTH}}",

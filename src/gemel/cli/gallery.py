@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ import typer
 from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import CLASS, Project
+from gemel.data.schema import as_text
 from gemel.encode import modality
 from gemel.errors import GalleryError, InvalidInput, quoted
 from gemel.figures import number_of
@@ -105,14 +106,28 @@ def search(
         only = typed(live, where or [], "--where")
         reply = Service(live, gallery).search(item, k, only, category)
     found = [
-        {"id": hit.id, "score": hit.score, "decision": hit.decision, **hit.attributes}
+        {"id": hit.id, "score": hit.score, "decision": hit.decision, **_beside(hit.attributes)}
         for hit in reply.hits
     ]
     if json:
         show.as_json(found)
-    else:
-        head = list(dict.fromkeys(name for hit in found for name in hit))
-        show.table(head, [[hit.get(name) for name in head] for hit in found])
+        return
+    head = list(dict.fromkeys(name for hit in found for name in hit))
+    show.table(head, [[_shown(name, hit.get(name)) for name in head] for hit in found])
+
+
+OF_HIT = ("id", "score", "decision")
+"""What a hit has of its own; an attribute that is called so is `score of the record`."""
+
+
+def _beside(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record has, under names that a hit does not have."""
+    return {f"{n} of the record" if n in OF_HIT else n: v for n, v in attributes.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A value for a table: what a record says as it would be typed, no digit less."""
+    return value if name in OF_HIT else as_text(value)
 
 
 UNLISTED = ("attributes", "candidates", "not_compared", "warning")
@@ -154,9 +169,10 @@ def identify(
         for name, value in msgspec.structs.asdict(reply).items()
         if value is not None and name not in UNLISTED
     ]
-    show.pairs([*shown, *(reply.attributes or {}).items()])
+    own = {name: as_text(value) for name, value in (reply.attributes or {}).items()}
+    show.pairs([*shown, *own.items()])
     for one in reply.candidates:
-        values = ", ".join(f"{name} {value}" for name, value in one.attributes.items())
+        values = ", ".join(f"{name} {as_text(value)}" for name, value in one.attributes.items())
         show.out(f"as good: {one.record}  score {show.number(one.score)}  {values}")
     if reply.not_compared:
         show.say(

@@ -12,6 +12,7 @@ from gemel import figures
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.hard_identities import Kind
 from gemel.calibrate.rates.intervals import Estimate
+from gemel.data.schema import as_text
 
 
 def known(e: Estimate) -> tuple[str, str, str]:
@@ -37,12 +38,8 @@ def apart(d: Difference) -> tuple[str, str]:
 
 
 def value_of(value: object) -> str:
-    """A field's value as text; whole numbers without a point, empty for a missing one."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)
+    """A field's value as text, empty for a missing one."""
+    return as_text(value) or ""
 
 
 def breakable(name: str) -> Markup:

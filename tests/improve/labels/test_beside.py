@@ -10,7 +10,7 @@ from gemel.data import records
 from gemel.data.records import read_two
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.linked import Other
-from gemel.improve.labels.beside import Beside
+from gemel.improve.labels.beside import Beside, lines
 from gemel.improve.labels.questions import Question
 
 
@@ -51,3 +51,10 @@ def test_of_one_file_the_ignored_columns_are_shown_unless_both_are_empty(tmp_pat
     screen = io.StringIO()
     drawn(Console(file=screen, width=80), found[:2], "question 1")
     assert "not compared" not in screen.getvalue()
+
+
+def test_numbers_are_shown_and_compared_in_all_digits() -> None:
+    rows = [{"ssn": 2635962.0, "weight": 0.5}, {"ssn": 2635963.0, "weight": 0.5}]
+    ssn, weight = lines(*rows)
+    assert "".join(text for text, _ in ssn.left) == "2635962" and ssn.differs
+    assert weight.left == (("0.5", False),) and not weight.differs

@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from gemel.data.dataset import Dataset
-from gemel.data.schema import as_strings
+from gemel.data.schema import as_strings, as_text
 from gemel.encode import modality
 from gemel.improve.labels.questions import Question
 
@@ -87,7 +87,7 @@ def lines(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Line]:
     """
     found = []
     for name in dict.fromkeys([*left, *right]):
-        one, two = (_text(side.get(name)) for side in (left, right))
+        one, two = (as_text(side.get(name)) or "" for side in (left, right))
         differs = one.casefold() != two.casefold()
         both = bool(one and two)
         if not one and not two:
@@ -124,10 +124,6 @@ def _of_columns(dataset: Dataset, at: int) -> dict[str, str]:
 
 def _is_plain(values: pl.Series) -> bool:
     return not values.dtype.is_nested()
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _pieces(one: str, two: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
