@@ -77,6 +77,8 @@ def test_a_program_enrolls_searches_and_decides(url: str, release: Release) -> N
         assert service.release().release == release.id
         assert service.ready().status == "ready"
         assert service.delete(["p/0"]).deleted == 1
+        service.enroll(dict(zip(["1", "2", "12"], ROWS[:3], strict=True)))
+        assert service.delete("12").deleted == 1 and service.get("1").id == "1"
 
 
 def test_errors_are_those_of_the_library(url: str) -> None:

@@ -193,6 +193,12 @@ def test_the_threshold_of_a_search_grows_with_the_gallery(
     assert nobody.score is not None and nobody.score < nobody.threshold == 0.9
 
 
+def test_an_id_that_is_given_alone_is_not_taken_apart(release: Release, gallery: Gallery) -> None:
+    gallery.enroll(["1", "2", "12"], release.encoder.encode(ROWS[:3]))
+    service = Service(release, gallery)
+    assert service.delete("12").deleted == 1 and service.count() == 2
+
+
 def test_an_expired_policy_serves_and_warns(release: Release, tmp_path: Path) -> None:
     child = sized(release, tmp_path / "child", expires="2026-12-31")
     for day, expected in ((date(2026, 12, 31), 0), (date(2027, 1, 1), 1)):

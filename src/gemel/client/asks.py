@@ -186,7 +186,8 @@ def enroll(
 
 def delete(ids: Sequence[str]) -> Ask[DeleteReply]:
     """Take records out of the gallery; ids that are not there are no error."""
-    return Ask("DELETE", "/v1/records", DeleteReply, IdsBody(list(ids)))
+    every = [ids] if isinstance(ids, str) else list(ids)
+    return Ask("DELETE", "/v1/records", DeleteReply, IdsBody(every))
 
 
 def get(record: str) -> Ask[RecordReply]:

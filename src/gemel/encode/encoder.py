@@ -108,15 +108,23 @@ class Encoder:
         """Embeddings of the payloads.
 
         Args:
-            payloads: n payloads, already checked (`prepare.check`); or a frame of rows.
+            payloads: n payloads, already checked (`prepare.check`); or a frame of rows as they
+                stand in a file, which is read as one is.
             batch: payloads per call of the network; does not change the result.
         Returns:
             (n, d) float32, unit rows.
         Raises:
             InvalidInput: a payload cannot be prepared.
+            ConfigError: one payload, not several.
+            DataError: a frame without the fields, or with a row that a file may not have.
         """
-        if frames.is_frame(payloads):
-            payloads = frames.as_polars(payloads).to_dicts()
+        if frames.is_frame(payloads) and (fields := self.prepare.fields):
+            from gemel.data.records import read
+
+            payloads = read(payloads, kind="rows", fields=fields, max_bad_ratio=0.0).payloads()
+        if isinstance(payloads, Mapping | str | bytes) or not hasattr(payloads, "__getitem__"):
+            what = f"a value of type {type(payloads).__name__}, expected several payloads"
+            raise ConfigError(what, hint="encode([payload]) encodes one")
         parts = list(self.encode_in_batches(payloads, batch=batch))
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
 

@@ -327,7 +327,8 @@ class Service:
 
     def delete(self, ids: Sequence[str]) -> enrolled.DeleteReply:
         """Take records out of the gallery; ids that are not there are no error."""
-        return self.ask(records.delete, enrolled.IdsBody(list(ids)))
+        every = [ids] if isinstance(ids, str) else list(ids)
+        return self.ask(records.delete, enrolled.IdsBody(every))
 
     def get(self, record: str) -> enrolled.RecordReply:
         """A record of the gallery.

@@ -5,6 +5,7 @@ import pytest
 
 from gemel.calibrate.goals.target import GOALS, Kind, Target, in_words
 from gemel.errors import ConfigError
+from gemel.release.evidence.goals import Goals
 from gemel.settings import Proven
 
 
@@ -36,3 +37,12 @@ def test_an_unknown_kind_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="unknown target 'fmrr'") as refused:
         Target(kind="fmrr", value=0.1)
     assert refused.value.hint == "did you mean 'fmr'?"
+
+
+def test_a_text_is_no_number_and_no_goal() -> None:
+    with pytest.raises(ConfigError, match="type str, expected a number as value"):
+        Target(kind="fmr", value="0.01")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="type str, expected a number as prior"):
+        Target(prior="0.01")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="type str, expected a Target as the goal"):
+        Goals(verify="f1")  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ import msgspec
 
 from gemel.arrays import Float64
 from gemel.calibrate.rates.operating_point import check_prior, f1_at
-from gemel.errors import ConfigError, quoted
+from gemel.errors import ConfigError, quoted, require
 from gemel.figures import number_of, percent
 from gemel.settings import Observed, Proven
 
@@ -177,6 +177,10 @@ GOALS: dict[Kind, Goal] = {
 }
 
 
+COSTS = ("false_match_cost", "false_non_match_cost", "review_cost")
+NUMBERS = ("value", "confidence", "prior", *COSTS)
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The goal of a threshold.
 
@@ -207,6 +211,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     gallery_size: int | None = None
 
     def __post_init__(self) -> None:
+        for name in NUMBERS:
+            stated = getattr(self, name)
+            require(stated, (int, float, type(None)), f"a number as {name}", "without quotes")
         check_prior(self.prior)
         if self.kind not in GOALS:
             near = difflib.get_close_matches(str(self.kind), GOALS, 1)
@@ -240,7 +247,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                 f"confidence is {self.confidence}, must lie between 0.5 and 1",
                 where="calibrate.confidence",
             )
-        for name in ("false_match_cost", "false_non_match_cost", "review_cost"):
+        for name in COSTS:
             cost = getattr(self, name)
             if cost is not None and not (cost > 0 and math.isfinite(cost)):
                 raise ConfigError(

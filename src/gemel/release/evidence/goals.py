@@ -8,7 +8,7 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.goals.use import Use
 from gemel.calibrate.probability.fit import Kind
 from gemel.decide.rules import Rule
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, require
 from gemel.settings import ByCategory
 
 MAX_DAYS = 36_500
@@ -50,6 +50,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     use: Use | None = None
 
     def __post_init__(self) -> None:
+        require(self.verify, Target, "a Target as the goal", 'gemel.Target(kind="f1") is one')
         if self.verify.kind == "fpir":
             raise ConfigError(
                 "an FPIR is of a search, not of one comparison",
