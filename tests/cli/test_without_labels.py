@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
 import pytest
 from scipy.special import logit
@@ -17,7 +18,13 @@ from gemel import Goals, Target, build_release
 from gemel.cli.main import run
 from gemel.cli.project import Project
 from gemel.data.records import read
+from gemel.improve import comparison
+from gemel.improve.labels.answers import Answers
+from gemel.improve.labels.aside import Aside
 from gemel.improve.labels.questions import plan
+from gemel.improve.labels.session import Session
+from gemel.improve.labels.teaching import Teaching
+from gemel.improve.records import Compared
 from gemel.release.release import Release
 from gemel.release.words.headline import headline
 from gemel.watch.report import render
@@ -215,6 +222,46 @@ def test_people_are_asked_about_pairs_that_the_estimate_calls_unlikely(
     assert likelihood is not None
     lowest = plan(release, records, tmp_path).strata[-1].low
     assert likelihood.score_at(1e-4, prior) <= lowest < likelihood.score_at(1e-3, prior)
+
+
+def test_people_are_asked_about_alike_pairs_that_keys_do_not_propose(
+    unproven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = Release.open(next((unproven / ".gemel" / "releases").iterdir()))
+    records = read("people.csv", id="id")
+    everything = {q.pair for q in plan(release, records, tmp_path / "exact").every}
+    monkeypatch.setattr(comparison, "EXACT_ROWS", 50)
+    made = plan(release, records, tmp_path / "keys")
+    proposed, aside = ({q.pair for q in qs} for qs in (sum(made.questions, ()), made.aside))
+    assert made.engine == "keys" and len(proposed) < 0.5 * len(everything)
+    assert proposed.isdisjoint(aside) and everything <= proposed | aside
+    assert made.n_aside == len(made.aside)  # so few records are all looked at
+    teaching = Teaching.of(release, (records, records), made)
+    session = Session(made, Answers(tmp_path / "said"), "ann", teaching=teaching)
+    asked = []
+    for _ in range(60):
+        asked.append(session.next())
+        session.say(asked[-1], "same" if asked[-1].left[:4] == asked[-1].right[:4] else "different")
+    n_aside = sum(q.pair in aside for q in asked)
+    assert n_aside >= 10 and session.n_drawn == 20 and session.n_teaching == 40
+    assert session.known().n_answers <= 20
+
+
+def test_pairs_across_two_files_stand_for_all_of_both(
+    unproven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = Release.open(next((unproven / ".gemel" / "releases").iterdir()))
+    records = read("people.csv", id="id")
+    n = len(records) // 2
+    left, right = (records.take(np.arange(n) + k * n) for k in (0, 1))
+    compared = Compared.of(release, left, right)
+    job = comparison.planned(release, compared, "keys")
+    found = comparison.compared_in(release, compared, tmp_path, job)
+    monkeypatch.setattr("gemel.improve.labels.aside.EXACT_ROWS", n)
+    aside = Aside.of(release, compared, found, -9.0, 0)
+    assert len(aside.pairs) and aside.each == pytest.approx(n * n / (n // 2) ** 2)
+    assert aside.pairs.left.max() < n <= aside.pairs.right.min()
+    assert len(aside.best(10 * aside.each)) == 10
 
 
 def test_too_few_answers_are_not_said_to_teach(

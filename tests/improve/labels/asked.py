@@ -39,4 +39,4 @@ def teaching() -> Teaching:
     seen[:, 1] = rng.uniform(0, 1, 4 * N)
     seen[:, 3] = 0
     last = np.tile(np.arange(N) >= N // 2, 4)
-    return Teaching(curves, [q for part in PLAN.questions for q in part], seen, last)
+    return Teaching(curves, PLAN.every, seen, last, PLAN.stands_for)

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from gemel.arrays import Int64, canonical_json, digest
+from gemel.arrays import Float64, Int64, canonical_json, digest
 from gemel.calibrate.answers.strata import Stratum
 from gemel.data.dataset import Dataset
 from gemel.decide.bands import matches
@@ -24,6 +24,7 @@ from gemel.errors import DataError
 from gemel.files import write_whole
 from gemel.improve.comparison import compared_in, in_pairs, planned
 from gemel.improve.false_links import false_links
+from gemel.improve.labels.aside import Aside
 from gemel.improve.linking import Decided, decide, possible
 from gemel.improve.records import Compared
 from gemel.release.release import EVIDENCE, Release
@@ -85,6 +86,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         n_false: matches, of those that count, that are expected to be false before anybody answers;
             None where nothing tells.
         engine: what proposed the pairs.
+        aside: pairs that it did not propose; their answers teach, and count for nothing else.
+        n_aside: how many such pairs these are taken from.
     """
 
     format: int
@@ -100,6 +103,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     n_links: tuple[int, ...] | None = None
     n_false: float | None = None
     engine: str = EXACT
+    aside: tuple[Question, ...] = ()
+    n_aside: int = 0
 
     @property
     def of_links(self) -> tuple[Stratum, ...]:
@@ -110,6 +115,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.replace(stratum, n=n)
             for stratum, n in zip(self.strata, self.n_links, strict=True)
         )
+
+    @property
+    def every(self) -> list[Question]:
+        """All questions: of each stratum in turn, then those aside."""
+        return [q for part in (*self.questions, self.aside) for q in part]
+
+    @property
+    def stands_for(self) -> Float64:
+        """How many pairs each of them stands for."""
+        sizes = [*(stratum.n for stratum in self.strata), self.n_aside]
+        asked = [len(part) for part in (*self.questions, self.aside)]
+        return np.repeat(np.array(sizes) / np.maximum(asked, 1), asked)
 
     @property
     def n_match(self) -> int:
@@ -181,6 +198,7 @@ def _made(
     job = planned(release, compared)
     job["parameters"]["floor"] = _floor(release)
     comparison = compared_in(release, compared, folder, job, progress)
+    aside = Aside.of(release, compared, comparison, job["parameters"]["floor"], seed)
     at, pairs, records = in_pairs(release, compared, comparison)
     decided = decide(release, compared, records, pairs, links=links, engine=comparison.engine)
     threshold = decided.of_set.policy.verify.threshold
@@ -198,8 +216,8 @@ def _made(
     ends += [n_match + round(min(r * n_match, len(order))) for r, _ in OTHERS[:-1]]
     ends = sorted({min(end, len(order)) for end in [*ends, len(order)]} - {0})
     every = [*MATCHES, *((1 + rank, part) for rank, part in OTHERS)]
-    names = compared.ids()
-    rng, ids, start = np.random.default_rng(seed), [str(names[i]) for i in at.tolist()], 0
+    names = [str(name) for name in compared.ids().tolist()]
+    rng, ids, start = np.random.default_rng(seed), [names[i] for i in at.tolist()], 0
     strata: list[Stratum] = []
     questions: list[tuple[Question, ...]] = []
     shares: list[float] = []
@@ -217,6 +235,8 @@ def _made(
         )
         start = end
     total = sum(shares)
+    besides = aside.best(n_match * OTHERS_AT_MOST)
+    of_these = besides.take(rng.permutation(len(besides))[:KEPT])
     return Plan(
         format=FORMAT,
         release=release.id,
@@ -231,6 +251,11 @@ def _made(
         n_links=None if links == EVERY else tuple(n_links),
         n_false=_n_false(release, compared, decided),
         engine=comparison.engine,
+        aside=tuple(
+            Question(names[i], names[j], s, False)
+            for i, j, s in zip(of_these.left, of_these.right, of_these.score.tolist(), strict=True)
+        ),
+        n_aside=round(len(besides) * aside.each),
     )
 
 

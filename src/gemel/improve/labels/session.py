@@ -59,7 +59,7 @@ class Session:
     _looked: int = 0
 
     def __post_init__(self) -> None:
-        self._place = {q.pair: k for k, part in enumerate(self.plan.questions) for q in part}
+        self._pairs = {q.pair for q in self.plan.every}
         self._begin()
 
     def _begin(self) -> None:
@@ -96,7 +96,7 @@ class Session:
         """Those of the plan that teach, and that none which is drawn at random has come to."""
         if self.teaching is None:
             return 0
-        return len(self._place.keys() & self.answers.asked()) - len(self._drawn)
+        return len(self._pairs & self.answers.asked()) - len(self._drawn)
 
     @property
     def expected(self) -> float | None:
@@ -156,11 +156,11 @@ class Session:
     def named(self, pair: Pair) -> Pair:
         """A pair as the plan names it, whichever of the two was named first."""
         other = (pair[1], pair[0])
-        return other if other in self._place else pair
+        return other if other in self._pairs else pair
 
     def asks(self, pair: Pair) -> bool:
         """Whether a pair is among the questions of the plan."""
-        return pair in self._place
+        return pair in self._pairs
 
     def undo(self) -> Pair | None:
         """Take the last answer of this turn back, and say about which pair it was."""

@@ -37,6 +37,7 @@ class Teaching:
         questions: all of the plan.
         seen: (n, A + 2 B) evidence of their pairs.
         last: (n,) which are drawn at random last, and may be chosen here.
+        stands_for: (n,) how many pairs each stands for; its chance is proportional to that too.
         seed: of the choice.
     """
 
@@ -44,6 +45,7 @@ class Teaching:
     questions: Sequence[Question]
     seen: Float32
     last: Bool
+    stands_for: Float64
     seed: int = 0
     _held: Held = field(init=False)
     _batch: list[Question] = field(default_factory=list)
@@ -63,10 +65,11 @@ class Teaching:
         curves = Curves.of(release.comparator)
         if curves is None:
             return None
-        questions = [q for part in plan.questions for q in part]
+        questions = plan.every
         last = [
             i >= min(RESERVED, len(part) // 2) for part in plan.questions for i in range(len(part))
         ]
+        last += [True] * len(plan.aside)
         sides = [
             _rows(release, dataset, [q.pair[side] for q in questions])
             for side, dataset in enumerate(both)
@@ -74,7 +77,7 @@ class Teaching:
         blocks, swaps = curves.comparator.blocks, curves.comparator.swaps
         left, right = (take_apart(rows[at], blocks) for rows, at in sides)
         seen = evidence(agreement(left, right, swaps), left.mass, right.mass)
-        return cls(curves, questions, seen, np.array(last, np.bool_))
+        return cls(curves, questions, seen, np.array(last, np.bool_), plan.stands_for)
 
     def next(self, answers: Answers) -> Question | None:
         """The next question that teaches; None if none is left."""
@@ -91,7 +94,7 @@ class Teaching:
             return []
         genuine = np.array([said[q.pair] for q in self.questions if q.pair in said], np.bool_)
         by = self.curves.moved_by(self.seen[known], genuine, self._held)
-        teaches = self._teaches(by, known, free) ** SHARPNESS
+        teaches = self._teaches(by, known, free) ** SHARPNESS * self.stands_for[free]
         rng = np.random.default_rng([self.seed, int(known.sum())])
         n = min(BATCH, int(np.count_nonzero(teaches)))
         picked = rng.choice(len(teaches), n, replace=False, p=teaches / teaches.sum())
