@@ -13,10 +13,11 @@ from gemel.calibrate.probability.fit import (
     cross_entropy,
     fit,
     least_cllr,
+    pav_of,
 )
 from gemel.calibrate.probability.regression import fit_logistic
 from gemel.calibrate.scores.scores import Scores, labelled
-from gemel.calibrate.scores.sweep import hull_blocks, sweep
+from gemel.calibrate.scores.sweep import hull_blocks, sweep, weighted_sweep
 from gemel.decide.ratio import Beta, Logistic, Pav
 from gemel.errors import DataError
 
@@ -105,6 +106,24 @@ def test_each_shape_rises_and_is_its_own_inverse(skewed: Scores, kind: str) -> N
         assert found.probability(at - 1e-3, 0.05) < p
     assert found.score_at(1 - 1e-9, 0.05) == math.inf
     assert found.score_at(1e-9, 0.05) == -math.inf
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_shape_is_fitted_to_two_distinct_scores(kind: str) -> None:
+    score = np.array([1 - 2**-24] + [1.0] * 25, np.float32)
+    found = fit(labelled(score, np.arange(26) > 0), 1e-6, kind)  # type: ignore[arg-type]
+    assert found.llr(float(score[0])) <= found.llr(1.0)
+
+
+@pytest.mark.parametrize("seed", [95, 237, 453])
+def test_blocks_whose_ratios_differ_by_rounding_only_still_rise(seed: int) -> None:
+    # Scores of one share of genuine weight each: the sums of their weights give it again, rounded.
+    rng = np.random.default_rng(seed)
+    share = np.repeat(np.sort(rng.random(4))[::-1], 10)
+    weight = rng.random(40)
+    score = -np.arange(40, dtype=np.float32)
+    value = pav_of(weighted_sweep(score, share * weight, (1 - share) * weight)).value
+    assert all(a <= b for a, b in itertools.pairwise(value))
 
 
 @pytest.mark.parametrize("kind", KINDS)

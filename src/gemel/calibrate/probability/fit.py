@@ -84,8 +84,11 @@ def pav_of(curve: Sweep) -> Pav:
     true, false = np.add.reduceat(true, kept), np.add.reduceat(false, kept)
     ends = ends[np.append(kept, len(ends) - 1)]
     value = np.log(true / false) - math.log((curve.n_genuine + 1) / (curve.n_impostor + 1))
+    rising = np.maximum.accumulate(value[::-1])  # equal ratios of weights may be rounded apart
+    if rising[0] == rising[-1]:
+        raise no_rise()
     knot = [_middle(curve, int(a), int(b)) for a, b in itertools.pairwise(ends)]
-    return Pav(tuple(knot[::-1]), tuple(value[::-1].tolist()))
+    return Pav(tuple(knot[::-1]), tuple(rising.tolist()))
 
 
 def _middle(curve: Sweep, before: int, last: int) -> float:

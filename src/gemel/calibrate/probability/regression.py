@@ -132,7 +132,10 @@ def _newton(columns: Float64, sample: _Sample) -> Float64:
         p = 1 / (1 + np.exp(-np.clip(columns @ at, -500, 500)))
         gradient = columns.T @ (sample.weight * (p - sample.label))
         curvature = (columns * (sample.weight * p * (1 - p))[:, None]).T @ columns
-        step = np.linalg.solve(curvature + 1e-12 * np.eye(n), gradient)
+        damping = 1e-12 * (
+            1 + float(np.trace(curvature))
+        )  # two distinct scores do not tell a from b
+        step = np.linalg.solve(curvature + damping * np.eye(n), gradient)
         size = 1.0
         while (new := _cross_entropy(columns @ (at - size * step), sample)) > loss:
             size /= 2
