@@ -15,7 +15,8 @@ from typing import Literal
 
 from gemel.data.dataset import BadRecord
 from gemel.data.sources.formats import footing, heading
-from gemel.data.sources.formats.table import Table, frame_of, header_names, int64
+from gemel.data.sources.formats.naming import column_names
+from gemel.data.sources.formats.table import Table, frame_of, int64
 from gemel.data.sources.formats.text import (
     NOT_UTF_8,
     SURROGATES,
@@ -58,8 +59,9 @@ def read(path: Path) -> Table:
     at = heading.header_at([row for _, row in head])
     named, header = head[at] if head else (1, list[str]())
     broken = any(b.row is not None and b.row <= named for b in parsed.bad)
-    names, notes = header_names([] if broken else header, str(path), named)
-    above = heading.skipped([row for _, row in head[:at]], named)
+    above = [row for _, row in head[:at]]
+    groups = heading.row_above(above)
+    names, notes = column_names([] if broken else header, str(path), named, groups)
     rows: list[list[str]] = []
     numbers: list[int] = []
     blank: list[int] = []
@@ -83,7 +85,14 @@ def read(path: Path) -> Table:
     n_read = len(rows) + len(parsed.bad)
     first = heading.if_a_record(header, rows[: heading.LOOKED_AT], named)
     plain = (UNQUOTED,) if is_plain else ()
-    notes = (*((note,) if note else ()), *plain, *above, *first, *notes, *summed)
+    notes = (
+        *((note,) if note else ()),
+        *plain,
+        *heading.skipped(above, named),
+        *first,
+        *notes,
+        *summed,
+    )
     bad = tuple(parsed.bad)
     return Table(str(path), frame, int64(numbers), bad, n_read, notes, blank=tuple(blank))
 

@@ -1,7 +1,8 @@
 """Which row of a table names its columns, where a title or notes stand above it.
 
 It goes by the cells alone, so every reading of a file comes to the same. Another one is looked for
-only where the first row is nearly empty.
+only where the first rows are nearly empty, or name groups of columns: they are short of cells, and
+the row below them has texts where numbers follow.
 """
 
 from __future__ import annotations
@@ -37,15 +38,29 @@ def header_at(rows: Sequence[Sequence[str]]) -> int:
     width = width_of(filled)
     most = max(1, int(SPARSE * width)) if width >= LEAST_WIDTH else 0
     at = next((i for i, cells in enumerate(filled) if len(cells) > most), 0)
-    if at > MOST_ABOVE or not any(filled[:at]):
-        return at if at <= MOST_ABOVE else 0
-    return at if _names(filled[at], width) else 0
+    if at > MOST_ABOVE:
+        return 0
+    full = next((i for i, cells in enumerate(filled) if len(cells) >= FULL * width), at)
+    if width >= LEAST_WIDTH and at < full <= MOST_ABOVE and _stands_out(rows, full):
+        return full
+    if not any(filled[:at]) or _names(filled[at], width):
+        return at
+    return at if full == at and _stands_out(rows, at) else 0
 
 
 def width_of(rows: Sequence[Sequence[str]]) -> int:
     """How many cells most rows fill; of as many, the more."""
     counts = Counter(len(row) for row in rows if row)
     return max(counts, key=lambda n: (counts[n], n), default=0)
+
+
+def row_above(rows: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Cells of the last row above the header that has any; none if there is none.
+
+    Args:
+        rows: cells of the rows above it.
+    """
+    return next((row for row in reversed(rows) if any(map(str.strip, row))), ())
 
 
 def skipped(rows: Sequence[Sequence[str]], header: int) -> tuple[str, ...]:
@@ -82,9 +97,9 @@ def if_a_record(
     """
     columns = [[row[i].strip() for row in rows if i < len(row)] for i in range(len(header))]
     cells = [cell.strip() for cell in header]
-    is_value = [_NO_NAME.fullmatch(cell) is not None for cell in cells]
+    is_value = [is_no_name(cell) for cell in cells]
     as_below = any(
-        value and 2 * sum(_NO_NAME.fullmatch(c) is not None for c in column) > len(column)
+        value and 2 * sum(map(is_no_name, column)) > len(column)
         for value, column in zip(is_value, columns, strict=True)
     )
     again = any(
@@ -101,8 +116,27 @@ def if_a_record(
     )
 
 
+def is_no_name(cell: str) -> bool:
+    """Whether a cell is a number or a day, as values are."""
+    return _NO_NAME.fullmatch(cell) is not None
+
+
+def _stands_out(rows: Sequence[Sequence[str]], at: int) -> bool:
+    """Whether a row has mostly texts, and no number where most rows below have one."""
+    cells = [cell.strip() for cell in rows[at]]
+    present = [cell for cell in cells if cell]
+    if 2 * sum(map(is_no_name, present)) >= len(present):
+        return False
+    over_numbers = []
+    for i, cell in enumerate(cells):
+        below = [row[i].strip() for row in rows[at + 1 :] if i < len(row) and row[i].strip()]
+        if below and 2 * sum(map(is_no_name, below)) > len(below):
+            over_numbers.append(cell)
+    return any(over_numbers) and not any(map(is_no_name, filter(None, over_numbers)))
+
+
 def _names(cells: Sequence[str], width: int) -> bool:
     """Whether cells are texts that differ and nearly as many as there are columns."""
-    texts = [cell for cell in cells if _NO_NAME.fullmatch(cell) is None]
+    texts = [cell for cell in cells if not is_no_name(cell)]
     differ = len({cell.casefold() for cell in cells}) == len(cells)
     return differ and len(cells) >= FULL * width and len(texts) > len(cells) / 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,6 @@ import numpy as np
 from gemel.arrays import Bool, Int64
 from gemel.data.dataset import BadRecord
 from gemel.data.schema import as_text
-from gemel.data.sources.formats.text import spoilt
-from gemel.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -89,35 +86,6 @@ def _are_fractions(values: Sequence[Any]) -> bool:
         return False
     plain = all(issubclass(k, int | float | np.number) and k is not bool for k in kinds)
     return plain and any(v is not None and v == v and v % 1 != 0 for v in values)
-
-
-def header_names(
-    header: Sequence[str], where: str, row: int = 1
-) -> tuple[list[str], tuple[str, ...]]:
-    """Names of columns, and what a user should know of them.
-
-    Args:
-        header: cells of the row that names them.
-        where: file.
-        row: its number.
-    Raises:
-        DataError: there are none, they are no text, or one is there twice.
-    """
-    if not header:
-        raise DataError("the header cannot be read", where=f"{where}, row {row}")
-    names = [h.strip() or f"column_{i}" for i, h in enumerate(header, 1)]
-    if spoilt(names) is not None:
-        raise DataError(
-            "the header is not UTF-8 text", where=f"{where}, row {row}", hint="save it as UTF-8"
-        )
-    twice = [n for n, count in Counter(names).items() if count > 1]
-    if twice:
-        hint = "each column needs its own name"
-        raise DataError(
-            f"the header names {twice[0]!r} twice", where=f"{where}, row {row}", hint=hint
-        )
-    unnamed = [i for i, h in enumerate(header, 1) if not h.strip()]
-    return names, tuple(f"column {i} has no name in the header; called column_{i}" for i in unnamed)
 
 
 def frame_of(names: list[str], columns: Sequence[Sequence[str | None]]) -> pl.DataFrame:

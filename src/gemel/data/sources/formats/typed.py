@@ -8,7 +8,8 @@ from typing import Any
 
 from gemel.data.schema import as_text
 from gemel.data.sources.formats import footing, frames, heading, sheets
-from gemel.data.sources.formats.table import Table, header_names, int64, of_frame, of_values
+from gemel.data.sources.formats.naming import column_names
+from gemel.data.sources.formats.table import Table, int64, of_frame, of_values
 from gemel.errors import DataError
 
 PARQUET = (".parquet", ".pq")
@@ -48,7 +49,9 @@ def read_sheet(path: Path, name: str | None = None) -> Table:
     at = heading.header_at(head)
     first, below = sheet.first + at, sheet.rows[at:]
     used = [i for i, cells in enumerate(zip(*below, strict=True)) if _any_value(cells)]
-    names, notes = header_names([head[at][i] for i in used], str(path), first)
+    groups = heading.row_above(head[:at])
+    over = [groups[i] for i in used] if groups else []
+    names, notes = column_names([head[at][i] for i in used], str(path), first, over)
     numbered = list(enumerate(below[1:], first + 1))
     kept = [(number, row) for number, row in numbered if _any_value(row)]
     blank = [number for number, row in numbered if not _any_value(row)]
