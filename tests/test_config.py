@@ -132,3 +132,17 @@ def test_a_variable_with_too_few_underscores_is_said(name: str) -> None:
 def test_other_variables_and_addresses_of_a_service_are_left_alone() -> None:
     others = {"GEMEL_HOME": "/x", "GEMEL_SERVE_PORT": "tcp://10.0.0.1:80", "HOME": "/"}
     assert Config.load(environ=others) == Config.load()
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("split.same_record", "did you mean data.same_record?"),
+        ("data.columns.zip", """data.columns is a table: --set 'data.columns={"zip":"..."}'"""),
+        ("split.sede", "did you mean 'seed'?"),
+    ],
+)
+def test_a_setting_at_another_place_is_named_with_it(key: str, hint: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown setting {key}") as e:
+        Config.load(None, {}, {key: "text"})
+    assert e.value.hint == hint

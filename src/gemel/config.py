@@ -233,10 +233,21 @@ def _known(key: str, where: str) -> tuple[str, str]:
         )
     fields = SECTIONS[section].__struct_fields__
     if name not in fields:
-        raise ConfigError(
-            f"unknown setting {section}.{name}", where=where, hint=_suggest(name, list(fields))
-        )
+        hint = _elsewhere(section, name) or _suggest(name, list(fields))
+        raise ConfigError(f"unknown setting {section}.{name}", where=where, hint=hint)
     return section, name
+
+
+def _elsewhere(section: str, name: str) -> str:
+    """What a setting may mean that is one of another section, or a part of a table; else empty."""
+    homes = [home for home, struct in SECTIONS.items() if name in struct.__struct_fields__]
+    if homes:
+        return f"did you mean {homes[0]}.{name}?"
+    table, _, part = name.partition(".")
+    if not isinstance(getattr(SECTIONS[section](), table, None), dict):
+        return ""
+    example = msgspec.json.encode({part: "..."}).decode()
+    return f"{section}.{table} is a table: --set '{section}.{table}={example}'"
 
 
 def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) -> Any:

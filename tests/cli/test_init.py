@@ -14,6 +14,7 @@ from tests.cli.conftest import write_people
 from tests.data.sources.formats.test_sheets import workbook
 
 from gemel.config import Config, keys
+from gemel.data.records import read
 
 Gemel = Callable[..., Any]
 
@@ -321,6 +322,17 @@ def test_a_column_of_texts_of_many_words_is_read_as_texts(empty: Path, gemel: Ge
     (empty / "x.csv").write_text(texts.replace(f" {'again and ' * 6}", " "))
     gemel("init", "x.csv", "--force")
     assert Config.load(empty / "gemel.toml", {}, {}).data.kind == "rows"
+
+
+def test_what_is_said_to_be_texts_has_an_id_and_an_index_as_well(empty: Path, gemel: Gemel) -> None:
+    lines = [f"{i},{i + 100},{'ab'[i % 2]} said so {i // 2},w{i // 2}" for i in range(60)]
+    (empty / "t.csv").write_text("\n".join([",id,text,of", *lines]) + "\n")
+    said = gemel("init", "t.csv", "--kind", "text", "--identity", "of")
+    assert said.code == 0, said.err
+    found = Config.load(empty / "gemel.toml").data
+    assert (found.id, found.identity, found.ignore) == ("id", "of", ("column_1",))
+    dataset = read("t.csv", kind="text", id="id", identity="of", ignore=found.ignore)
+    assert dataset.payloads([0]) == ["a said so 0"]
 
 
 def test_pairs_of_texts_are_recognised(empty: Path, gemel: Gemel) -> None:

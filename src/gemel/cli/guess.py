@@ -133,10 +133,12 @@ def _columns(draft: Draft, path: Path, other: Path | None) -> None:
         draft.propose("data.kind", folders.kind_of(path) if path.is_dir() else "rows")
     if other is not None:
         _of_two(draft, _frame(path, data.sheet), _frame(other, draft.given.other.sheet))
-    elif path.is_file() and data.kind in ("auto", "rows", "pairs"):
+    elif path.is_file() and data.kind in ("auto", "rows", "pairs", "text"):
         frame = _frame(path, data.sheet)
         draft.columns = tuple(frame.columns)
-        is_said = data.kind == "rows" or data.identity is not None or data.pairs is not None
+        is_said = (
+            data.kind in ("rows", "text") or data.identity is not None or data.pairs is not None
+        )
         pairs = None if is_said else pairs_of_records(frame, asked=data.kind == "pairs")
         if pairs is not None and draft.settings["data.kind"] in ("rows", "pairs"):
             draft.settings["data.kind"] = "pairs"
