@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from gemel.data.dataset import BadRecord
-from gemel.data.sources.formats import footing, heading
+from gemel.data.sources.formats import footing, heading, pages
 from gemel.data.sources.formats.naming import column_names
 from gemel.data.sources.formats.table import Table, frame_of, int64
 from gemel.data.sources.formats.text import (
@@ -77,6 +77,10 @@ def read(path: Path) -> Table:
                 continue
         rows.append(row)
         numbers.append(number)
+    again, paged = pages.repeated(header, rows, numbers)
+    blank += [numbers[i] for i in again]
+    for i in reversed(again):
+        del rows[i], numbers[i]
     summed: tuple[str, ...] = ()
     if rows and footing.is_sum(rows[-1], rows[: heading.LOOKED_AT]):
         summed = (footing.left_out(rows.pop(), numbers[-1]),)
@@ -91,6 +95,7 @@ def read(path: Path) -> Table:
         *heading.skipped(above, named),
         *first,
         *notes,
+        *paged,
         *summed,
     )
     bad = tuple(parsed.bad)

@@ -84,7 +84,8 @@ def if_a_record(
 ) -> tuple[str, ...]:
     """What a user should know of a header that looks like one of the rows below.
 
-    It has a number or a day where they have some, and a text that comes back in its column.
+    It has a number or a day where they have some, and a text that comes back in its column. A row
+    that is equal to it says nothing: a printed list has its header on each page.
 
     Args:
         header: its cells.
@@ -95,7 +96,8 @@ def if_a_record(
         >>> if_a_record(["Bath", "12"], [["Bath", "7"], ["Ulm", "12"]], 1)[0][:36]
         'row 1 names the columns, and looks l'
     """
-    columns = [[row[i].strip() for row in rows if i < len(row)] for i in range(len(header))]
+    others = [row for row in rows if row != header]
+    columns = [[row[i].strip() for row in others if i < len(row)] for i in range(len(header))]
     cells = [cell.strip() for cell in header]
     is_value = [is_no_name(cell) for cell in cells]
     as_below = any(

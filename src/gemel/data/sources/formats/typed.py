@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.data.schema import as_text
-from gemel.data.sources.formats import footing, frames, heading, sheets
+from gemel.data.sources.formats import footing, frames, heading, pages, sheets
 from gemel.data.sources.formats.naming import column_names
 from gemel.data.sources.formats.table import Table, int64, of_frame, of_values
 from gemel.errors import DataError
@@ -55,6 +55,10 @@ def read_sheet(path: Path, name: str | None = None) -> Table:
     numbered = list(enumerate(below[1:], first + 1))
     kept = [(number, row) for number, row in numbered if _any_value(row)]
     blank = [number for number, row in numbered if not _any_value(row)]
+    again, paged = pages.repeated(below[0], [row for _, row in kept], [n for n, _ in kept])
+    blank += [kept[i][0] for i in again]
+    for i in reversed(again):
+        del kept[i]
     summed: tuple[str, ...] = ()
     if kept and footing.is_sum(_texts(kept[-1][1]), head[at + 1 :]):
         number, row = kept.pop()
@@ -71,6 +75,7 @@ def read_sheet(path: Path, name: str | None = None) -> Table:
             *heading.skipped(head[:at], first),
             *heading.if_a_record(head[at], head[at + 1 :], first),
             *notes,
+            *paged,
             *summed,
             *((sheet.note,) if sheet.note else ()),
         ),
