@@ -70,6 +70,20 @@ def _few_bad(draft: Draft, ids: pl.Series) -> None:
         )
 
 
+def note_pairs(draft: Draft, frame: pl.DataFrame) -> None:
+    """A table that may be one of pairs, of which no column surely says the answers, is noted."""
+    from gemel.data.proposals import given
+
+    if (found := given.may_be_pairs(frame)) is None:
+        return
+    left, right, words = found
+    answers = " or ".join(f"--set data.same={column!r}" for column in words)
+    draft.notes.append(
+        f"{left!r} and {right!r} may be two sides of a pair; if each row is one: --kind pairs "
+        f"{answers}, the column that says whether both are the same"
+    )
+
+
 def leave_out_index(draft: Draft, frame: pl.DataFrame) -> None:
     """A column that only counts the rows is left out, unless it is something else."""
     from gemel.data.proposals import labels

@@ -146,6 +146,8 @@ def _columns(draft: Draft, path: Path, other: Path | None) -> None:
         elif "data.kind" not in draft.known and folders.is_captioned(path, frame):
             draft.settings["data.kind"] = folders.CAPTIONED
         elif draft.settings["data.kind"] != "pairs":
+            if not is_said and data.kind != "rows":
+                drafts.note_pairs(draft, frame)
             _of_one(draft, frame)
 
 

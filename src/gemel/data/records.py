@@ -361,5 +361,5 @@ def _with_identities(
         identities=code,
         identity_names=identity_names,
         bad=(*dataset.bad, *bad),
-        notes=(*dataset.notes, *repeats.notes(found)),
+        notes=(*dataset.notes, *found.counts(), *repeats.notes(found)),
     )

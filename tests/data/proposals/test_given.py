@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from gemel.data.proposals.given import (
+    may_be_pairs,
     pairs_of_ids,
     pairs_of_records,
     sides_of_rows,
@@ -47,6 +48,9 @@ YES = ["1", "0"] * 20
         ({"q1": TEXT, "q2": TEXT, "dup": ["yes"] * 40}, PairColumns("q1", "q2", "dup")),
         ({"q1": TEXT, "q2": TEXT, "dup": ["perhaps"] * 40}, PairColumns("q1", "q2", "dup")),
         ({"q1": TEXT, "q2": TEXT, "so": ["jo", "nix"] * 20}, PairColumns("q1", "q2", "so")),
+        ({"satz_a": TEXT, "satz_b": TEXT, "wer": ["mk", "jb"] * 20,
+          "Urteil": ["gleich viel", "Gleich viel", "anderes", "Anderes", "unklar"] * 8},
+         PairColumns("satz_a", "satz_b", "Urteil")),
         ({"name1": TEXT, "name2": TEXT, "land": ["DE"] * 40}, None),
         ({"title": TEXT, "text": TEXT, "label": ["spam", "ham"] * 20}, None),
         ({"name": TEXT, "city": TEXT, "active": YES}, None),
@@ -99,3 +103,14 @@ def test_two_records_in_a_row_become_a_table_of_each() -> None:
     assert said == [("Ann", "Anne", "1"), ("Bob", "Ann", "0")]
     assert sides_of_rows(frame.drop("label")) is None
     assert sides_of_rows(frame.drop("city_left")) is None, "one column of each is a pair of texts"
+
+
+def test_sentences_that_differ_in_a_mark_may_be_pairs_with_answers_of_few_words() -> None:
+    long = [f"{text} again and again" for text in TEXT]
+    words = {"who": ["mk", "jb"] * 20, "seen": ["so", "So", "not so", "unsure"] * 10}
+    table = pl.DataFrame({"text_a": long, "text_b": long[::-1], **words})
+    assert pairs_of_records(table) is None
+    assert may_be_pairs(table) == ("text_a", "text_b", ["who", "seen"])
+    assert may_be_pairs(table.drop(words)) is None
+    streets = ["12 Main Street", "3 High Road"] * 20
+    assert may_be_pairs(pl.DataFrame({"street1": streets, "street2": streets, **words})) is None

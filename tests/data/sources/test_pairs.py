@@ -67,13 +67,39 @@ def test_answers_in_words_and_headers_in_capitals_are_read(tmp_path: Path) -> No
 
 def test_words_that_are_not_known_are_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "p.csv", "left,right,same\na b,a c,Jo!\na b,a d,nix\n")
-    with pytest.raises(DataError, match="'Jo!' and 'nix', and nothing says which of them") as e:
+    with pytest.raises(DataError, match="'jo!' and 'nix', and nothing says which of them") as e:
         records.read(path)
     assert "data.same_is" in e.value.hint
     named = pairs.PairColumns(same_is=("jo!",))
     assert groups(records.read(path, pair_columns=named)) == {"1": "a b", "2": "a b", "3": "a d"}
     with pytest.raises(DataError, match="and never what"):
         records.read(path, pair_columns=pairs.PairColumns(same_is=("joo",)))
+
+
+def test_spellings_of_a_word_are_one_and_what_each_word_counts_for_is_said(tmp_path: Path) -> None:
+    words = ["gleich viel", "Gleich viel", "GLEICH VIEL", "anderes", "Anderes", "unklar"]
+    rows = "".join(f"a {i},b {i},{word}\n" for i, word in enumerate(words))
+    path = write(tmp_path / "p.csv", "left,right,same\n" + rows)
+    with pytest.raises(DataError, match="nothing says which of them means") as e:
+        records.read(path)
+    assert "data.same_is=[" in e.value.hint and "max_bad_ratio" not in e.value.hint
+    told = pairs.PairColumns(same_is=("gleich viel",))
+    (note,) = records.read(path, pair_columns=told).notes
+    assert "says the same: 'gleich viel' 3; different: 'anderes' 2, 'unklar' 1" in note
+
+
+def test_a_column_of_many_texts_is_no_column_of_answers(tmp_path: Path) -> None:
+    rows = "".join(f"a {i},b {i},word {'abcdefgh'[i]}\n" for i in range(8))
+    with pytest.raises(DataError, match="8 different texts, such as") as e:
+        records.read(write(tmp_path / "p.csv", "left,right,same\n" + rows))
+    assert "name that in data.same" in e.value.hint
+
+
+def test_to_leave_out_most_of_a_file_is_never_offered(tmp_path: Path) -> None:
+    rows = "".join(f"a,b,{i}\n" for i in range(2, 6))
+    with pytest.raises(DataError, match="4 of 4 records cannot be used") as e:
+        records.read(write(tmp_path / "p.csv", "left,right,same\n" + rows))
+    assert "max_bad_ratio" not in e.value.hint and "setting" in e.value.hint
 
 
 def test_grades_and_ids_that_lost_their_zeros_are_refused_with_what_to_do(tmp_path: Path) -> None:

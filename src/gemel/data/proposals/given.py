@@ -24,7 +24,8 @@ ANSWERS = {
     "same", "label", "match", "is_match", "ismatch", "matched", "duplicate", "is_duplicate",
     "isduplicate", "dup", "similar", "is_similar", "similarity", "similarity_score", "score",
     "relatedness", "relatedness_score", "paraphrase", "is_paraphrase", "quality", "target", "y",
-    "gold", "gold_label", "grade", "equal", "gleich", "treffer",
+    "gold", "gold_label", "grade", "equal", "gleich", "treffer", "verdict", "judgement", "judgment",
+    "urteil", "jugement",
 }  # fmt: skip
 """Names of columns that say whether two are the same."""
 HIGHEST = 10
@@ -35,6 +36,8 @@ SAME_FROM = 0.8
 """Share of the highest grade from which on two are proposed to be the same: 4 of 5."""
 POSITIVE, NEGATIVE = ("positive", "pos"), ("negative", "neg")
 """Names of columns of a triplet."""
+MANY_WORDS = 5
+"""More than these most names and addresses have not."""
 RECORD_ID = "record_id"
 """Column of the id of a record that stood in a row with another one."""
 _MARKS = (("1", "2"), ("a", "b"), ("left", "right"), ("first", "second"), ("l", "r"), ("x", "y"))
@@ -71,6 +74,18 @@ def pairs_of_records(frame: pl.DataFrame, *, asked: bool = False) -> PairColumns
     if answer is not None:
         return PairColumns(ends[0], ends[1], answer, grade_of(frame[answer]))
     return PairColumns(ends[0], ends[1], "same" if others else "") if asked else None
+
+
+def may_be_pairs(frame: pl.DataFrame) -> tuple[str, str, list[str]] | None:
+    """Two columns of sentences that differ in a mark, and those of few words that may be answers.
+
+    None: there are no such. It is for a table of which `pairs_of_records` is not sure.
+    """
+    frame = _indexed(frame)
+    words = [c for c in frame.columns if not _is_id(c) and len(_words(frame[c])) > 1]
+    texts = [c for c in frame.columns if c not in words and _are_sentences(frame[c])]
+    marked = next(((a, b) for a, b in combinations(texts, 2) if _differ_in_a_mark(a, b)), None)
+    return (*marked, words) if marked and words else None
 
 
 def _answer_among(others: pl.DataFrame, *, surely: bool) -> str | None:
@@ -220,11 +235,14 @@ def _is_answer(values: pl.Series) -> bool:
 
 
 def _words(values: pl.Series) -> set[str]:
-    """The few words that a column holds, which may be answers; empty where it holds more."""
+    """The few words that a column holds, which may be answers; empty where it holds more.
+
+    Spellings of one word are one.
+    """
     present = as_strings(values).drop_nulls()
-    if present.n_unique() > answers.MOST_WORDS:
+    found = {answers.plain(text) for text in present.unique().to_list()}
+    if len(found) > answers.MOST_WORDS:
         return set()
-    found = set(present.unique().to_list())
     known = all(answers.meaning(text) is not None for text in found)
     again = len(found) < len(present) and not any(c.isdigit() for text in found for c in text)
     return found if known or again else set()
@@ -234,6 +252,11 @@ def _is_text(values: pl.Series) -> bool:
     """Whether a column holds texts that are no answers and no numbers."""
     present = as_strings(values).drop_nulls()
     return bool(len(present)) and not _is_answer(values) and parse(present, ".").null_count() > 0
+
+
+def _are_sentences(values: pl.Series) -> bool:
+    """Whether half of the texts of a column have more words than names and addresses have."""
+    return float(as_strings(values).str.count_matches(r"\S+").median() or 0) > MANY_WORDS  # type: ignore[arg-type]
 
 
 def _is_id(column: str) -> bool:

@@ -9,9 +9,9 @@ identities count as different people unless a pair joins them. A triplet is two 
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from gemel.errors import DataError
 
 COLUMNS = ("left", "right", "same")
 _CHAINS_SHOWN = 20
+_WORD, _WORDS_SHOWN = 40, 5
+"""Characters of an answer that are shown, and answers."""
 _SAID = "\0said"
 """Column of the answers of triplets, which have none."""
 
@@ -78,6 +80,7 @@ class Pairs:
         grade: (n,) float64 in [0, 1], where answers are grades: the highest is 1.
         same_from: that from which on two are the same, in the same units.
         named: columns of the file, for messages.
+        words: how many pairs each answer was said of, where `same_is` tells them apart.
     """
 
     left: tuple[str, ...]
@@ -90,12 +93,31 @@ class Pairs:
     grade: Float64 | None = None
     same_from: float = 1.0
     named: PairColumns = PairColumns()
+    words: Mapping[str, int] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """Every record that a pair names, in order of first appearance."""
         return list(
             dict.fromkeys(n for pair in zip(self.left, self.right, strict=True) for n in pair)
         )
+
+    def counts(self) -> list[str]:
+        """How many pairs each word counts for, in a sentence, where `same_is` tells them apart."""
+        if not self.words:
+            return []
+        told = {True: list[str](), False: list[str]()}
+        for word, n in Counter(self.words).most_common():
+            told[bool(self.named.is_same(word))].append(f"{word[:_WORD]!r} {n:,}")
+        same, rest = (
+            ", ".join(words[:_WORDS_SHOWN])
+            + f", {len(words) - _WORDS_SHOWN:,} more words" * (len(words) > _WORDS_SHOWN)
+            for words in told.values()
+        )
+        more = "; rows of a word that means neither are better taken out of the file"
+        return [
+            f"{self.file}: column {self.named.same!r} says the same: {same or 'none'}; "
+            f"different: {rest or 'none'}{more if len(told[False]) > 1 else ''}"
+        ]
 
     def renamed(self, rename: Callable[[str], str]) -> Pairs:
         """The same pairs of records under other names."""
@@ -133,10 +155,12 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
     bad = list(table.bad)
     kept: list[tuple[str, str, bool, int]] = []
     grades: list[float] = []
+    said: list[str] = []
     for left, right, answer, row in zip(*columns, table.rows.tolist(), strict=True):
         fault = _fault(left, right, answer, named)
         if fault is None:
             kept.append((left, right, bool(named.is_same(answer)), row))
+            said.append(answer)
             if named.same_from is not None and (grade := named.grade(answer)) is not None:
                 grades.append(grade)
         else:
@@ -153,6 +177,7 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         grade=scaled,
         same_from=same_from,
         named=named,
+        words=answers.counted(said) if named.same_is else {},
     )
 
 
@@ -180,7 +205,9 @@ def _triplets(table: Table, named: PairColumns, negative: str) -> Pairs:
         for answer, bad, n in (("1", table.bad, table.n_read), ("0", (), 0))
     ]
     one, two = (
-        parse(half, replace(named, right=right, same=_SAID, same_from=None, negative=None))
+        parse(
+            half, replace(named, right=right, same=_SAID, same_from=None, negative=None, same_is=())
+        )
         for half, right in zip(halves, (named.right, negative), strict=True)
     )
     return replace(

@@ -17,6 +17,8 @@ from gemel.figures import number_of
 MAX_BAD_RATIO = 0.01
 FEW_FILES, FEW_RATIO = 10, 0.1
 """So many broken files stop nothing where they are at most that share."""
+MOST = 0.5
+"""Share of the records that nobody means to leave out."""
 SHOWN = 5
 """Refused records that an error names; of more, the first three."""
 
@@ -71,6 +73,9 @@ def check_ratio(
     hint = (
         f"correct them, or leave them out: --set data.max_bad_ratio={ratio}, or under [data] of "
         f"gemel.toml max_bad_ratio = {ratio}"
+        if n_bad <= MOST * n_read
+        else "so many say that a setting does not fit the file, or that it is another one: gemel "
+        "config show lists all that is set"
     )
     columns = {b.column for b in bad}
     if len(columns) == 1 and columns <= fields:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gemel.errors import DataError
 
 MOST_WORDS = 4
-"""Different answers, up to which a column holds words for the same and different."""
+"""Different answers, in whatever writing, up to which a column holds words for the same and not."""
 IN_WORDS = "yes/no, 1/0 or same/different"
 """What stands in the column of answers, in words."""
 _YES = (
@@ -56,7 +56,7 @@ def plain(text: str) -> str:
 
 
 def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file: str) -> None:
-    """Raise where most answers are a few words, or one, of which nothing is known.
+    """Raise where most answers are words of which nothing is known.
 
     Args:
         said: the answers.
@@ -66,24 +66,37 @@ def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file:
     Raises:
         DataError: with the setting that says it.
     """
-    words = Counter(text.strip() for text in said if text is not None and text.strip())
+    words = counted(said)
     shown = " and ".join(repr(word[:40]) for word, _ in words.most_common(MOST_WORDS))
-    which = "which of them means" if len(words) > 1 else "whether that means"
-    if same_is and words and not {plain(w) for w in words} & {plain(w) for w in same_is}:
+    if len(words) > MOST_WORDS:
+        shown = f"{len(words):,} different texts, such as {shown}"
+    if same_is and words and not set(words) & {plain(w) for w in same_is}:
         raise DataError(
             f"column {column!r} holds {shown}, and never what data.same_is names",
             where=file,
             hint="name what stands there where two are the same",
         )
     unknown = [w for w in words if meaning(w) is None and not any(map(str.isdigit, w))]
-    few = not same_is and len(words) <= MOST_WORDS
     both = {True, False} <= {meaning(word) for word in words}
-    if not few or both or 2 * sum(words[word] for word in unknown) <= words.total():
+    if same_is or both or 2 * sum(words[word] for word in unknown) <= words.total():
         return
-    example = json.dumps(words.most_common()[-1][0], ensure_ascii=False)
+    example = json.dumps(words.most_common(2)[-1][0][:40], ensure_ascii=False)
+    name = f"name it in data.same_is, for example --set 'data.same_is=[{example}]'"
+    if len(words) > MOST_WORDS:
+        name = f"if another column says it, name that in data.same; if this one does, {name}"
+    which = "whether that means" if len(words) == 1 else "which of them means"
     raise DataError(
         f"column {column!r} holds {shown}, and nothing says {which} that two are the same",
         where=file,
-        hint=f"name it in data.same_is, for example --set 'data.same_is=[{example}]'; all else "
-        "then means different",
+        hint=f"{name}; all else then means different, so take out rows that mean neither",
     )
+
+
+def counted(said: Iterable[str | None]) -> Counter[str]:
+    """How often each answer comes, in the one way of writing.
+
+    Example:
+        >>> counted(["Same", "same ", None, "not-same"])
+        Counter({'same': 2, 'not same': 1})
+    """
+    return Counter(plain(text) for text in said if text is not None and text.strip())
