@@ -18,6 +18,7 @@ import numpy as np
 
 from gemel.arrays import Bool, Float64
 from gemel.data.dataset import Dataset, require_dataset
+from gemel.data.values import nested
 from gemel.decide.sets import Judged
 from gemel.figures import html_table, number_of
 from gemel.improve import job as jobs
@@ -180,10 +181,13 @@ def _of(s: Summary) -> str:
 
 
 def as_file(table: pl.DataFrame, path: Path, digits: int | None = None) -> bytes:
-    """A table as CSV where the name ends so, its fractions with so many digits, or as Parquet."""
+    """A table as CSV where the name ends so, its fractions with so many digits, or as Parquet.
+
+    Lists and objects are JSON text in a CSV file.
+    """
     sink = io.BytesIO()
     if path.suffix.lower() == ".csv":
-        table.write_csv(sink, float_precision=digits)
+        nested.flat(table).write_csv(sink, float_precision=digits)
     else:
         table.write_parquet(sink)
     return sink.getvalue()

@@ -1,10 +1,14 @@
-"""JSON: an object on each line, or an array of objects; one that is none is reported."""
+"""JSON: an object on each line, or an array of objects; one that is none is reported.
+
+A list or an object in place of a value is not compared; it is kept as it stands, as JSON text.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,10 @@ import msgspec
 import numpy as np
 
 from gemel.data.dataset import BadRecord
+from gemel.data.schema import as_strings
 from gemel.data.sources.formats.table import Table, int64, of_values
 from gemel.data.sources.formats.text import NOT_UTF_8, ending, physical_lines, spoilt, text_of
+from gemel.data.values.nested import as_json
 from gemel.errors import DataError, quoted
 
 LINES = (".jsonl", ".ndjson")
@@ -31,7 +37,7 @@ def read(path: Path) -> Table:
     blank: list[int] = []
     numbers: list[int] = []
     columns: dict[str, list[Any]] = {}
-    nested: dict[str, set[int]] = {}
+    nested: dict[str, dict[int, str | None]] = {}
     for number, record in enumerate(_json_records(path), 1):
         if record is None:
             blank.append(number)
@@ -42,7 +48,7 @@ def read(path: Path) -> Table:
         for name, value in record.items():
             columns.setdefault(name, [None] * len(numbers))
             if isinstance(value, list | dict):
-                nested.setdefault(name, set()).add(number)
+                nested.setdefault(name, {})[len(numbers)] = as_json(value)
                 record[name] = None
         for name, values in columns.items():
             values.append(record.get(name))
@@ -51,10 +57,33 @@ def read(path: Path) -> Table:
         each = "element" if ending(path) in ARRAY else "line"
         raise DataError(f"no {each} is a JSON object; the first: {bad[0].reason}", where=str(path))
     frame = of_values(columns, str(path)).frame
-    masks = {name: np.isin(numbers, sorted(lines)) for name, lines in nested.items()}
     n_read = len(numbers) + len(bad)
-    return Table(
-        str(path), frame, int64(numbers), tuple(bad), n_read, nested=masks, blank=tuple(blank)
+    table = Table(str(path), frame, int64(numbers), tuple(bad), n_read, blank=tuple(blank))
+    return _with_nested(table, nested) if nested else table
+
+
+def _with_nested(table: Table, nested: Mapping[str, Mapping[int, str | None]]) -> Table:
+    """The table with lists and objects beside what is compared.
+
+    Args:
+        table: with none in their place.
+        nested: JSON text by row, from 0, of each column that has any.
+    """
+    import polars as pl
+
+    n_rows = table.frame.height
+    shown = []
+    for name, texts in nested.items():
+        plain = as_strings(table.frame[name]).to_list()
+        values = [texts.get(i, value) for i, value in enumerate(plain)]
+        shown.append(pl.Series(name, values, dtype=pl.String))
+    counts = ", ".join(f"{name} ({len(texts):,})" for name, texts in nested.items())
+    note = f"lists or objects, which are not compared and kept as JSON text: {counts}"
+    return replace(
+        table,
+        whole=table.frame.with_columns(shown),
+        nested={name: np.isin(np.arange(n_rows), [*texts]) for name, texts in nested.items()},
+        notes=(*table.notes, note),
     )
 
 

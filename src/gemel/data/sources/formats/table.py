@@ -29,7 +29,8 @@ class Table:
         notes: what a user should know about the file.
         nested: per column that has any, (n,) which values are lists or objects; null in `frame`.
         blank: numbers of rows that are none and in no other count: without a value, or a sum.
-        whole: the columns under their own names, where `frame` has only some or has them renamed.
+        whole: the columns under their own names, where `frame` has only some, has them renamed or
+            has none in place of what is `nested`.
     """
 
     file: str
