@@ -411,3 +411,14 @@ def test_captions_have_ids_of_their_own_and_no_identity_where_none_is_said(tmp_p
     ]
     assert len(set(found.ids.tolist())) == len(found) == 10
     assert found.identity_names == ("a",) and np.count_nonzero(found.identities == 0) == 4
+
+
+@pytest.mark.parametrize("kind", ["rows", "text"])
+def test_records_in_another_order_are_another_dataset(tmp_path: Path, kind: str) -> None:
+    lines = [f"r{i},some text {i} of {i // 2},p{i // 2}" for i in range(40)]
+    written = ["\n".join(["id,text,who", *some]) + "\n" for some in (lines, lines[::-1])]
+    one, two = (
+        records.read(write(tmp_path / f"{i}.csv", text), kind=kind, identity="who", id="id")
+        for i, text in enumerate(written)
+    )
+    assert one.digest != two.digest, "splits of a run are positions in its records"

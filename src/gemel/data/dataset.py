@@ -105,7 +105,7 @@ class Held:
         return Held(tuple(self.payloads(idx)))
 
     def digest(self, dataset: Dataset) -> str:
-        """Of the sorted ids with identity and JSON."""
+        """Of the ids with identity and JSON."""
         return digest_of(dataset, [msgspec.json.encode(v).decode() for v in self.values])
 
     def alike(self, side: Int64, *, near: bool) -> tuple[NDArray[np.integer[Any]], Int64]:
@@ -227,7 +227,8 @@ class Dataset:
         """Digest of the content as 64 hex digits: fields, ids, identities and values.
 
         It does not depend on the file format that the records came in, nor on categories, since no
-        training does. Groups count where given, and so does which pairs are compared.
+        training does. Their order counts, since splits are positions; groups count where given, and
+        so does which pairs are compared.
         """
         content = self.contents.digest(self)
         if self.pairing.is_all:
@@ -306,9 +307,9 @@ def printable(text: str) -> str:
 
 
 def digest_of(dataset: Dataset, hashes: Sequence[str]) -> str:
-    """Digest of the sorted ids with the identity and the hash of each record."""
+    """Digest of the ids with the identity and the hash of each record, in their order."""
     names = [dataset.identity_of(i) for i in range(len(dataset))]
-    lines = sorted(zip(dataset.ids.tolist(), names, hashes, strict=True))
+    lines = list(zip(dataset.ids.tolist(), names, hashes, strict=True))
     return digest(dataset.modality.encode(), msgspec.json.encode(lines))
 
 

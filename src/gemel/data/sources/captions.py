@@ -82,7 +82,7 @@ class Both:
         return replace(self, at=self.at[idx])
 
     def digest(self, dataset: Dataset) -> str:
-        """Of the sorted ids with identity and content."""
+        """Of the ids with identity and content."""
         hashes = [file.sha256 for file in self.pictures.files]
         return digest_of(dataset, [[*hashes, *self.texts.values][i] for i in self.at.tolist()])
 

@@ -71,7 +71,7 @@ class Files:
         return replace(self, files=tuple(self.files[i] for i in idx.tolist()))
 
     def digest(self, dataset: Dataset) -> str:
-        """Of the sorted ids with identity and SHA-256."""
+        """Of the ids with identity and SHA-256."""
         return digest_of(dataset, [file.sha256 for file in self.files])
 
     def alike(self, side: Int64, *, near: bool) -> tuple[NDArray[np.integer[Any]], Int64]:
