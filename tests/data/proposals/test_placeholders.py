@@ -35,3 +35,12 @@ def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
     assert any("price" in note and "marks between thousands" in note for note in found)
     assert any("cost" in note and "amounts with a currency" in note for note in found)
     assert any("seen" in note and "two digits" in note for note in found)
+
+
+def test_a_name_that_is_a_word_for_nothing_has_to_be_common() -> None:
+    rows = [{"last": f"{'abcdefghij'[i % 10]}{'xyz'[i % 3]}", "born": "2001"} for i in range(300)]
+    rows += [{"last": "Blank", "born": "2001"}] * 4
+    assert notes(from_rows(rows, fields=[Field("last", "text"), Field("born", "text")])) == []
+    for text, n in (("Blank", 9), ("brak", 9), ("n/d", 2), ("No tiene", 1)):
+        more = [*rows, *[{"last": text, "born": "2001"}] * n]
+        assert notes(from_rows(more))[-1].endswith(f'data.missing = ["{text}"]')

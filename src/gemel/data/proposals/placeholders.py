@@ -24,10 +24,20 @@ WORDS = {
     "unbekannt", "inconnu", "desconocido", "undefined", "missing", "empty", "blank", "(blank)",
     "tbd", "tba", "leer", "k.a.", "k. a.", "keine angabe", "not available", "not known",
     "not applicable", "no data", "?", "??", "???", "-", "--", "---", ".", "..", "...", "xx", "xxx",
+    "n/d", "n.d.", "s/d", "no tiene", "sin datos", "ninguno", "non disponible", "non renseigné",
+    "néant", "aucun", "brak", "brak danych", "nie dotyczy", "nieznany", "nessuno", "sconosciuto",
+    "não tem", "desconhecido", "geen", "onbekend", "okänd", "saknas", "ukjent", "ukendt",
 }  # fmt: skip
+NAMES = {
+    "na", "nil", "none", "null", "nan", "blank", "leer", "brak", "xx", "geen", "ninguno", "aucun",
+}  # fmt: skip
+"""Those that people and places are called, too: in a column of words they have to be common."""
+COMMON, AT_LEAST = 0.01, 5
+"""Share of the values, and how many, from which such a word is: more than a family has."""
 NOBODY = {
     "n/a", "#n/a", "none", "null", "(null)", "nan", "unknown", "unbekannt", "undefined", "-", "--",
-    "?", "??",
+    "?", "??", "n/d", "s/d", "brak", "brak danych", "no tiene", "sin datos", "non renseigné",
+    "keine angabe",
 }  # fmt: skip
 """Those that are no identity, whoever writes them."""
 MOST_SHOWN = 5
@@ -104,9 +114,15 @@ def _texts(dataset: Dataset) -> Iterator[tuple[str, pl.Series]]:
 
 def _suspects(values: pl.Series) -> list[tuple[str, int]]:
     """The texts of a column that look like placeholders, the commonest first."""
-    counts = values.drop_nulls().value_counts(sort=True)
-    rows = counts.iter_rows()
-    suspects = [(t, n) for t, n in rows if t.casefold() in WORDS or _NO_DAY.match(t)]
+    present = values.drop_nulls()
+    is_words = 2 * int(present.str.contains(r"\d").sum()) < len(present)
+    least = max(AT_LEAST, COMMON * len(present)) if is_words else 1
+    suspects = [
+        (text, n)
+        for text, n in present.value_counts(sort=True).iter_rows()
+        if (text.casefold() in WORDS and (n >= least or text.casefold() not in NAMES))
+        or _NO_DAY.match(text)
+    ]
     return suspects[:MOST_SHOWN]
 
 
