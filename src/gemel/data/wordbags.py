@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Float64, Int64
 from gemel.data.schema import Field
+from gemel.data.values import accents
 
 if TYPE_CHECKING:
     import polars as pl
@@ -190,8 +191,7 @@ def edit_distance(a: str, b: str) -> int:
 def _words(value: str, field: Field) -> list[str]:
     if field.kind in ("number", "date"):
         return [f"{field.name} {value}"]
-    plain = unicodedata.normalize("NFKD", normalised(value))
-    return _WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
+    return _WORD.findall(accents.without(normalised(value)))
 
 
 def distinct(column: pl.Series) -> tuple[Int64, list[str]]:

@@ -50,6 +50,25 @@ def test_what_has_no_counterpart_is_left_alone() -> None:
     assert found(left, right) == {"first": "first"}
 
 
+def test_numbers_that_one_file_writes_with_spaces_are_the_same_values() -> None:
+    codes = [f"{n:09}" for n in np.random.default_rng(2).integers(10**8, 10**9, 60)]
+    spaced = [f"{c[:3]} {c[3:6]} {c[6:]}" if i % 4 == 0 else c for i, c in enumerate(codes)]
+    (match,) = propose(pl.DataFrame({"SIREN": spaced}), pl.DataFrame({"siren": codes[:40]}))
+    assert match.shared == 1.0 and match.remark == "100% of the values stand in both"
+
+
+def test_names_with_accents_and_in_the_plural_are_known_words() -> None:
+    left = pl.DataFrame({"Prénom": ["Zoé", "Léa"], "Tél.": ["0441464870", "0338450584"]})
+    right = pl.DataFrame({"telephones": ["+33 6 64 48 74 38", "0521936504"], "first": ["x", "y"]})
+    assert found(left, right) == {"Prénom": "first", "Tél.": "telephones"}
+
+
+def test_lists_have_no_counterpart() -> None:
+    lists = pl.DataFrame({"telephone": [["0441464870"]], "tags": [["a"]]})
+    for right in (lists, lists.clear(1).cast(pl.String)):
+        assert found(pl.DataFrame({"tel": ["0441464870"], "tags": [["a"]]}), right) == {}
+
+
 def test_the_order_of_dates_is_pinned_where_the_column_shows_it() -> None:
     assert order_of(people(50, 0)["day"]) == "date:dmy"
     assert order_of(pl.Series(["1980-01-02"] * 30)) is None

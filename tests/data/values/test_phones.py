@@ -46,6 +46,8 @@ def test_one_number_is_one_text_in_a_column_and_alone() -> None:
         ("customer", ["100001", "100002"], False),
         ("ssn", ["123-45-6789", "123-45-6780"], False),
         ("hotel", ["123456", "123457"], False),
+        ("Tél.", ["0441464870", "0338450584"], True),
+        ("N° de Téléphone", ["0441464870", "0338450584"], True),
         ("Mobilnummer", ["123456", "123457"], True),
         ("Immobilienpreis", ["350000", "275000"], False),
         ("automobile_built", ["2012-03-04", "2013-05-06"], False),

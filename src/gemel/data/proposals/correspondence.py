@@ -17,7 +17,7 @@ import numpy as np
 
 from gemel.arrays import Float64
 from gemel.data.schema import as_strings
-from gemel.data.values import dates, numbers, phones
+from gemel.data.values import accents, dates, numbers, phones
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -79,12 +79,15 @@ class Match:
 def propose(left: pl.DataFrame, right: pl.DataFrame) -> list[Match]:
     """Pairs of columns that correspond, in the order of the first file; each column once at most.
 
+    Columns without a single value (also where they hold lists or objects) are left out.
+
     Args:
         left: raw columns of the first file that may be compared, missing values null.
         right: of the second.
     """
     from scipy.optimize import linear_sum_assignment
 
+    left, right = (f.select(c.name for c in f if _has_values(c)) for f in (left, right))
     if not left.width or not right.width:
         return []
     sides = [[_Values.of(frame[c]) for c in frame.columns] for frame in (left, right)]
@@ -113,12 +116,17 @@ def order_of(values: pl.Series) -> str | None:
     return None if order is None else f"date:{order}"
 
 
+def _has_values(column: pl.Series) -> bool:
+    return not column.dtype.is_nested() and column.null_count() < len(column)
+
+
 @dataclass(frozen=True, eq=False)
 class _Values:
-    """The different values of a column in one form, and their n-grams."""
+    """The different values of a column in one form and as they are written, and their n-grams."""
 
     kind: str
     distinct: pl.Series
+    texts: pl.Series
     grams: Mapping[str, float]
     as_phones: _Values | None = None
     """Read as phone numbers; None where they are none, whatever the other file says."""
@@ -127,16 +135,20 @@ class _Values:
     def of(cls, values: pl.Series) -> _Values:
         present = as_strings(values).drop_nulls().str.strip_chars().str.to_lowercase()
         if not phones.look_like(present):
-            return cls._made(*_plain(present))
-        digits = cls._made("text", phones.parse(present))
+            return cls._made(*_plain(present), present)
+        digits = cls._made("text", phones.parse(present), present)
         if phones.are_phones(values.name, present):
             return replace(digits, as_phones=digits)
-        return replace(cls._made(*_plain(present)), as_phones=digits)
+        return replace(cls._made(*_plain(present), present), as_phones=digits)
 
     @classmethod
-    def _made(cls, kind: str, plain: pl.Series) -> _Values:
-        distinct = plain.drop_nulls().unique(maintain_order=True)
-        return cls(kind, distinct, _grams(plain.drop_nulls()) if kind == "text" else {})
+    def _made(cls, kind: str, plain: pl.Series, texts: pl.Series) -> _Values:
+        grams = _grams(plain.drop_nulls()) if kind == "text" else {}
+        return cls(kind, plain.drop_nulls().unique(maintain_order=True), texts.unique(), grams)
+
+    def signless(self) -> pl.Series:
+        """The different values as letters and digits."""
+        return self.texts.str.replace_all(r"[\W_]", "").unique()
 
     @property
     def are_phones(self) -> bool:
@@ -177,11 +189,15 @@ def _grams(values: pl.Series) -> dict[str, float]:
 
 
 def _shared(a: _Values, b: _Values) -> float:
-    """Share of the different values of the smaller side that the other has too."""
+    """Share of the different values of the smaller side that the other has too.
+
+    Where one file writes numbers and the other does not, letters and digits are compared.
+    """
     a, b = a.beside(b), b.beside(a)
-    if a.kind != b.kind or not len(a.distinct) or not len(b.distinct):
+    both = (a.distinct, b.distinct) if a.kind == b.kind else (a.signless(), b.signless())
+    few, many = sorted(both, key=len)
+    if not len(few):
         return 0.0
-    few, many = sorted((a.distinct, b.distinct), key=len)
     return float(few.is_in(many.implode()).mean() or 0.0)  # type: ignore[arg-type]
 
 
@@ -220,8 +236,9 @@ def _names(a: str, b: str) -> float:
 
 
 def _words(name: str) -> frozenset[str]:
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", accents.without(name))
     words: Sequence[str] = re.findall(r"[^\W_]+", spaced.casefold())
-    found = {_WORD_OF.get(w.rstrip("0123456789") or w, w) for w in words}
+    known = ((w, w.rstrip("0123456789") or w) for w in words)
+    found = {_WORD_OF.get(k) or _WORD_OF.get(k.removesuffix("s"), w) for w, k in known}
     # "first name" is a first, "date of birth" a birth.
     return frozenset(found - {"name", "date", "of", "the"}) or frozenset(found)

@@ -15,11 +15,11 @@ MOSTLY = 0.5
 NAMES = frozenset(
     (
         *("updated", "modified", "changed", "created", "inserted", "imported", "exported"),
-        *("timestamp", "geändert", "geaendert", "aktualisiert", "angelegt", "importiert"),
+        *("timestamp", "geandert", "geaendert", "aktualisiert", "angelegt", "importiert"),
     )
 )
-"""Of columns of days alone."""
-STARTS = ("änderungs", "aenderungs", "anlage", "erstell", "aktualisierungs")
+"""Of columns of days alone, without accents as `words` has them."""
+STARTS = ("anderungs", "aenderungs", "anlage", "erstell", "aktualisierungs")
 """Of words that are made of several, with a day behind."""
 _CLOCK = r"\d[T ]([01]?\d|2[0-3]):[0-5]\d"
 _MIDNIGHT = r"[T ]0?0:00(:00(\.0+)?)?(Z|[+-][\d:]+)?$"

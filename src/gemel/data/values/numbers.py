@@ -11,6 +11,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Literal
 
+from gemel.data.values import accents
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -140,8 +142,9 @@ def is_code(values: pl.Series) -> bool:
 
 
 def words(name: str) -> list[str]:
-    """The words of the name of a column, in small letters."""
-    return re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    """The words of the name of a column, in small letters without accents."""
+    plain = accents.without(name)
+    return re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", plain).lower())
 
 
 def _fits(trimmed: pl.Series, decimal: Decimal) -> pl.Series:

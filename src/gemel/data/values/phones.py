@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gemel.data.values import accents
 from gemel.data.values.numbers import words
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ SHARE = 0.9
 """Of the values that have to look like one."""
 ABROAD = 0.2
 """Of the values that have to begin with `+`, where the name of the column does not say it."""
-NAMES = ("phone", "telefon", "telephon", "téléphon", "teléfono", "handy", "fax", "msisdn")
+NAMES = ("phone", "telefon", "telephon", "handy", "fax", "msisdn")
 WORDS = ("tel", "cell", "gsm", "fon")
 """The same as words of their own."""
 BEGINS = "mobil"
@@ -43,7 +44,7 @@ def are_phones(name: str, values: pl.Series) -> bool:
     """
     if not look_like(values):
         return False
-    lower, called = name.lower(), words(name)
+    lower, called = accents.without(name).lower(), words(name)
     if any(part in lower for part in NAMES) or set(WORDS) & set(called):
         return True
     if any(word.startswith(BEGINS) for word in called):
