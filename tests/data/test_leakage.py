@@ -137,7 +137,7 @@ def test_an_identity_on_two_sides_is_found_even_in_other_case() -> None:
     s = Splits(np.array([0, 2]), np.array([1, 3]), np.array([4, 5]))
     found = leakage.find(data, s)
     assert found.same_identity.n_records == 3
-    assert "identity b" in str(found.same_identity.examples[2])
+    assert "identity B" in str(found.same_identity.examples[2])
     with pytest.raises(LeakageError, match="3 records of an identity of an earlier side"):
         found.check()
 

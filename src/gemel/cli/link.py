@@ -156,9 +156,11 @@ def agreement(found: Duplicates, both: tuple[Dataset, Dataset]) -> dict[str, Any
     """How right the links are among records of known identity; None where none is known."""
     import polars as pl
 
+    from gemel.data.identities import folded
+
     frames = []
     for side, one in zip(("left", "right"), both, strict=True):
-        names = [one.identity_of(i) for i in range(len(one))]
+        names = [None if n is None else folded(n) for n in map(one.identity_of, range(len(one)))]
         frame = pl.DataFrame({side: one.ids.tolist(), "identity": names})
         frames.append(frame.drop_nulls("identity"))
     left, right = frames

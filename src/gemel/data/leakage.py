@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Int64
-from gemel.data import wordbags
 from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.identities import folded
 from gemel.data.splits import SIDES, Splits
 from gemel.errors import DataError, LeakageError
 from gemel.figures import number_of
@@ -142,7 +142,7 @@ def find(dataset: Dataset, splits: Splits, *, near: bool = True, n_examples: int
         DataError: a position is not in the dataset or on two sides, or an image cannot be read.
     """
     side = _sides(len(dataset), splits)
-    names = [wordbags.normalised(n) for n in dataset.identity_names]
+    names = [folded(n) for n in dataset.identity_names]
     codes = np.append(np.unique(names, return_inverse=True)[1], UNKNOWN)[dataset.identities]
     shared = _shared(codes, np.where(codes == UNKNOWN, UNKNOWN, side))
     keys, close = dataset.contents.alike(side, near=near)

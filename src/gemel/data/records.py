@@ -18,6 +18,7 @@ import numpy as np
 
 from gemel.data import repeats, several
 from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes, fault_of_id
+from gemel.data.identities import coded
 from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
 from gemel.data.sources import images, linked, tables, texts
@@ -270,8 +271,9 @@ def from_rows(
             if fault := fault_of_id(name):
                 raise DataError(f"id {quoted(name)} {fault}")
     if identities is not None:
-        code, identity_names = codes([as_text(v) for v in identities])
-        dataset = replace(dataset, identities=code, identity_names=identity_names)
+        code, identity_names, same = coded([as_text(v) for v in identities])
+        notes = (*dataset.notes, *same)
+        dataset = replace(dataset, identities=code, identity_names=identity_names, notes=notes)
     if values_of is not None:
         column = CategoryColumn(name, *codes([as_text(v) for v in values_of]))
         dataset = replace(dataset, category=column)

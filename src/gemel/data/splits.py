@@ -17,6 +17,7 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
+from gemel.data.identities import folded
 from gemel.data.units import units
 from gemel.errors import DataError
 from gemel.figures import number_of
@@ -308,11 +309,12 @@ def lost_pairs(dataset: Dataset, splits: Splits) -> str:
 
 def _named(dataset: Dataset, unit: Int64, dev: Sequence[str], eval: Sequence[str]) -> Int64:
     """Side of each unit by the names of its identities: 0 where none was asked for."""
-    place = {name: i for i, name in enumerate(dataset.identity_names)}
+    place = {folded(name): i for i, name in enumerate(dataset.identity_names)}
+    place |= {name: i for i, name in enumerate(dataset.identity_names)}
     side = np.zeros(unit.max(initial=-1) + 1, dtype=np.int64)
     for number, names in ((1, dev), (2, eval)):
         for name in names:
-            at = place.get(str(name))
+            at = place.get(str(name), place.get(folded(str(name))))
             if at is None:
                 hint = f"such as {', '.join(dataset.identity_names[:5])}"
                 raise DataError(f"no identity {name!r}", where=dataset.source, hint=hint)

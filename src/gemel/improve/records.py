@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
+from gemel.data.identities import folded
 from gemel.errors import DataError
 from gemel.release.release import Release
 
@@ -114,7 +115,7 @@ class Compared:
         seen: dict[str, int] = {}
         found = []
         for one in self._each():
-            code = [seen.setdefault(name, len(seen)) for name in one.identity_names]
+            code = [seen.setdefault(folded(name), len(seen)) for name in one.identity_names]
             found.append(np.array([*code, UNKNOWN], np.int64)[one.identities])
         return np.concatenate(found)
 

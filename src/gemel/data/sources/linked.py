@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gemel.data.dataset import Dataset, codes
+from gemel.data.dataset import Dataset
+from gemel.data.identities import coded
 from gemel.data.pairing import Pairing
 from gemel.data.schema import PHONE, Field, check_overrides
 from gemel.data.sources import pairs as labelled
@@ -179,7 +180,7 @@ def joined(left: Dataset, right: Dataset) -> Dataset:
     if left.frame is None or right.frame is None:
         raise DataError("only tables of records can be linked", where=left.source)
     identities = [d.identity_of(i) for d in both for i in range(len(d))]
-    code, identity_names = codes(identities)
+    code, identity_names, same = coded(identities)
     ids = [f"{name}:{i}" for name, d in zip(names, both, strict=True) for i in d.ids.tolist()]
     return replace(
         left,
@@ -190,7 +191,7 @@ def joined(left: Dataset, right: Dataset) -> Dataset:
         bad=(*left.bad, *right.bad),
         source=f"{left.source} and {right.source}",
         n_read=left.n_read + right.n_read,
-        notes=(*left.notes, *right.notes),
+        notes=(*left.notes, *right.notes, *same),
         gaps=(*left.gaps, *right.gaps),
         pairing=Pairing(files=np.repeat([0, 1], [len(left), len(right)]).astype(np.int64)),
     )

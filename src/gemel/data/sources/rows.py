@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Int64, canonical_json, digest
-from gemel.data import schema, wordbags
+from gemel.data import identities, schema, wordbags
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.schema import Field, as_text
 from gemel.data.sources.columns import Columns, joined, parts
@@ -180,7 +180,7 @@ def _assemble(
     fields, typed, labels = columns
     kept = np.flatnonzero(refusals.fine)
     ids = labels[said.id].to_numpy() if said.id else np.char.mod("%d", table.ordinals)
-    code, names = codes(
+    code, names, same = identities.coded(
         labels[said.identity][kept].to_list() if said.identity else [None] * len(kept)
     )
     return Dataset(
@@ -198,7 +198,7 @@ def _assemble(
         bad=tuple(sorted((*table.bad, *refusals.bad), key=lambda b: b.row or 0)),
         source=table.file,
         n_read=table.n_read,
-        notes=(*table.notes, *notes),
+        notes=(*table.notes, *notes, *same),
         category=None if said.category is None else _category(said.category, labels, kept),
     )
 
