@@ -167,6 +167,19 @@ def test_the_report_opens_with_what_training_noted(unproven: Path) -> None:
     assert headline(noted, "records").sentences[-1] == "A household is taken for different."
 
 
+def test_the_doctor_speaks_of_no_labels_where_there_are_none(gemel: Gemel) -> None:
+    said = gemel("doctor")
+    assert said.code == 0 and "collapse" in said.out
+    assert "label" not in said.out + said.err.replace("without labels", "")
+    assert json.loads(gemel("doctor", "--json").out)["looked_at"] == 0
+
+
+@pytest.mark.parametrize("flags", [["--fmr", "0.01"], ["--f1"], ["--for", "search"]])
+def test_answers_prove_a_precision_and_nothing_else(gemel: Gemel, flags: list[str]) -> None:
+    said = gemel("calibrate", "--from-answers", *flags)
+    assert said.code == 2 and "--from-answers proves a precision: leave" in said.err
+
+
 def test_answers_prove_what_was_estimated(
     gemel: Gemel, unproven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

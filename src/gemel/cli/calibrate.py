@@ -110,6 +110,7 @@ def calibrate(
     }
     project = Project.open(config, sets, flags)
     if from_answers:
+        _check_proven_by_answers(flags)
         show_made(_by_answers(project, precision, name, dry_run=dry_run), json=json)
         return
     dataset = project.dataset()
@@ -125,6 +126,20 @@ def calibrate(
         raise
     holds = _what_holds(project, release) if release.is_unproven else ""
     show_made(release, json=json, details=details, holds=holds)
+
+
+def _check_proven_by_answers(flags: dict[str, Any]) -> None:
+    """Raise where flags ask for what answers do not tell.
+
+    Raises:
+        BadParameter: another goal than a precision, or another use.
+    """
+    heeded = ("calibrate.target", "calibrate.value", "calibrate.confidence")
+    other = [key for key, value in flags.items() if value is not None and key not in heeded]
+    target = flags.get("calibrate.target", "precision")
+    if target != "precision" or other:
+        named = target if target != "precision" else other[0].partition(".")[2]
+        raise typer.BadParameter(f"--from-answers proves a precision: leave {named} out")
 
 
 def _what_holds(project: Project, release: Release) -> str:

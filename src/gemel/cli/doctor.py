@@ -52,6 +52,8 @@ def _settings(found: Diagnosis) -> None:
 
 
 def _suspects(found: Diagnosis, dataset: Dataset) -> None:
+    if not found.n_looked_at:
+        return
     if not found.suspects:
         show.say(f"no label is suspected among {number_of(found.n_looked_at, 'record')}")
         return

@@ -31,7 +31,7 @@ class Diagnosis:
     Attributes:
         signs: each thing that was looked at.
         suspects: records whose label may be wrong, by position in the dataset, likeliest first.
-        n_looked_at: records among which they were looked for.
+        n_looked_at: records among which they were looked for; 0 without labels.
     """
 
     signs: list[Sign]
@@ -63,13 +63,13 @@ def diagnose(
     rows = [encode(encoder, dataset, idx) for idx in sides]
     train, dev = ((r, dataset.identities[idx]) for r, idx in zip(rows, sides, strict=True))
     both, at = np.concatenate(rows), np.concatenate(sides)
-    pairing = dataset.pairing.take(at)
+    pairing, n_looked_at = dataset.pairing.take(at), len(at)
     if pairing.given is not None:
         found = suspects.of_pairs(both, pairing, scorer, n=n)
     elif dataset.has_identities:
         found = suspects.of_identities(both, dataset.identities[at], scorer, n=n)
     else:
-        found = []
+        found, n_looked_at = [], 0
     said = signs(run.training, train, dev, scorer)
     if dataset.has_identities:
         said += leaks.in_data(dataset, run.splits)
@@ -79,7 +79,7 @@ def diagnose(
     if settings is not None and settings.backbone:
         said += _as_taught(encoder, dataset.payloads(run.splits.train), settings, base)
     placed = [Suspect(int(at[s.record]), int(at[s.stranger]), s.score, s.own) for s in found]
-    return Diagnosis(said, placed, len(at))
+    return Diagnosis(said, placed, n_looked_at)
 
 
 def _as_taught(

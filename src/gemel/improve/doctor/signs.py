@@ -174,13 +174,11 @@ def _batches(training: Training) -> list[Sign]:
     ]
     worst = [f"{name} ({percent(part, 3)})" for name, part in last.dominating]
     if worst:
-        signs.append(
-            Sign(
-                "dominated batches",
-                ", ".join(worst),
-                False,
-                "few identities have most of the active negatives: see whether their labels are "
-                "right, or whether they are one identity",
-            )
+        says = (
+            "few identities have most of the active negatives: see whether their labels are "
+            "right, or whether they are one identity"
+            if training.estimate is None
+            else "few records, by their place in the file, have most of the active negatives"
         )
+        signs.append(Sign("dominated batches", ", ".join(worst), False, says))
     return signs

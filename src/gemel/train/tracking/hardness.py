@@ -72,7 +72,7 @@ class Hardness:
         worst = sorted(self._blame.items(), key=lambda item: (-item[1], item[0]))[:MOST]
         names = self.names or ()
         named = tuple(
-            (names[i] if i < len(names) else f"number {i}", round(n / total, 4))
+            (names[i] if i < len(names) else f"number {i + 1}", round(n / total, 4))
             for i, n in worst
             if total
         )
