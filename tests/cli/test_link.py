@@ -156,3 +156,19 @@ def test_two_files_without_a_known_link_are_linked_and_marked_unproven(
     rows = pl.read_csv(two / "links.csv", infer_schema=False)
     assert len(rows) > 50
     assert (rows["crm.town"] == rows["shop.ort"]).mean() > 0.9  # type: ignore[operator]
+
+
+def test_an_id_stands_for_the_record_of_the_one_file_that_has_it(two: Path, gemel: Gemel) -> None:
+    (two / "gemel.toml").write_text(SETTINGS)
+    crm = pl.read_csv(two / "crm.csv", infer_schema=False)["id"][0]
+    full = gemel("verify", f"crm:{crm}", "shop:0")
+    assert full.code == 0, full.err
+    for verb in ("verify", "explain"):
+        short = gemel(verb, crm, "0")
+        assert short.code == 0 and short.out.startswith(full.out.strip()), short.err
+    near = gemel("verify", crm[:-1] + "7", "0")
+    assert near.code == 1 and "did you mean" in near.err, near.err
+    text = (two / "shop.csv").read_text().replace("\n0;", f"\n{crm};", 1)
+    (two / "shop.csv").write_text(text)
+    both = gemel("verify", crm, "1")
+    assert both.code == 1 and f"'crm:{crm}' or 'shop:{crm}'" in both.err, both.err

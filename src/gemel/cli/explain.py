@@ -82,6 +82,8 @@ def items_of(
 
     The records of the project are read once, if at all.
     """
+    from gemel.data.sources import linked
+
     kind = modality.named(release.modality)
     dataset: Dataset | None = None
     found: list[tuple[Any, str | None]] = []
@@ -94,31 +96,50 @@ def items_of(
             raise InvalidInput(what, where=place, hint="data.path names where ids are looked up")
         else:
             dataset = dataset or project.dataset(release)
-            at = _position(dataset, word, kind.on_command_line)
+            data, other = project.config.data, project.config.other
+            names = linked.file_names(data.path, other.path) if other.path else None
+            at = _position(dataset, word, kind.on_command_line, names)
             own = dataset.category.of(at) if dataset.category else None
             found.append((kind.item(dataset.payloads([at])[0]), own))
     return found
 
 
-def _position(dataset: Dataset, record: str, other: str) -> int:
-    """Where the record of an id is.
+def _position(
+    dataset: Dataset, record: str, other: str, names: tuple[str, str] | None = None
+) -> int:
+    """Where the record of an id is; of two files, also one as it stands in only one of them.
 
     Args:
         dataset: of the project.
         record: the id.
         other: what else may stand for a record, in words.
+        names: of the two files; None: there is one.
 
     Raises:
-        DataError: it is not there.
+        DataError: it is not there, or in both files.
     """
     at = np.flatnonzero(dataset.ids == record)
+    if names and not at.size:
+        at = np.flatnonzero(np.isin(dataset.ids, [f"{name}:{record}" for name in names]))
+    if at.size > 1:
+        both = " or ".join(repr(name) for name in dataset.ids[at].tolist())
+        what = f"record {quoted(record, 80)} is in both files"
+        raise DataError(what, where=dataset.source, hint=f"say of which: {both}")
     if not at.size:
-        near = difflib.get_close_matches(record, dataset.ids[:100_000].tolist(), 1)
+        near = difflib.get_close_matches(record, _as_written(dataset, names), 1)
         written = f"an id that gemel data check reads, or {other}"
         hint = f"did you mean {near[0]!r}?" if near else written
         what = f"no record {quoted(record, 80)}" + ("" if dataset.fields else ", and no file")
         raise DataError(what, where=dataset.source, hint=hint)
     return int(at[0])
+
+
+def _as_written(dataset: Dataset, names: tuple[str, str] | None) -> list[str]:
+    """The first ids, as a person finds them: of two files, those of each."""
+    from gemel.data.sources import linked
+
+    ids: list[str] = dataset.ids[:100_000].tolist()
+    return [*ids, *(linked.own_id(id, names) for id in ids)] if names else ids
 
 
 def _show(found: Explanation, values: Sequence[dict[str, Any]]) -> None:

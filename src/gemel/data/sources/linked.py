@@ -208,6 +208,16 @@ def file_names(left: str, right: str) -> tuple[str, str]:
     return (one, two) if one != two and one and two else ("left", "right")
 
 
+def own_id(id: str, names: tuple[str, str]) -> str:
+    """An id that `joined` gave, as it stands in its own file.
+
+    Example:
+        >>> own_id("crm:7", ("crm", "shop"))
+        '7'
+    """
+    return next((id.removeprefix(f"{n}:") for n in names if id.startswith(f"{n}:")), id)
+
+
 def named_pairs(found: labelled.Pairs, left: Dataset, right: Dataset) -> labelled.Pairs:
     """Pairs of ids of both files as pairs of the ids that `joined` gives."""
     one, two = file_names(left.source, right.source)
