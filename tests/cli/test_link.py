@@ -119,7 +119,8 @@ def test_links_that_share_a_record_are_named_with_what_keeps_one(two: Path, geme
     row = " ".join(said.out.split())
     assert "share a record with another 2; if neither file holds anything twice: --links" in row
     said = gemel("link", "--links", "one-to-one")
-    assert "share a record" not in said.out
+    assert "share a record" not in said.out and "left out to link one-to-one" in said.out
+    assert "left out to link many-to-one" in gemel("link", "--links", "many-to-one").out
 
 
 def test_what_label_asks_about_is_what_link_links(

@@ -172,7 +172,11 @@ def page(
 
 
 def in_words(
-    summary: Summary, *compared: Dataset | None, asks: str = "", says: str = ""
+    summary: Summary,
+    *compared: Dataset | None,
+    asks: str = "",
+    says: str = "",
+    links: str = "one-to-one",
 ) -> list[tuple[str, Any]]:
     """The summary as names and values for a person, with how many records were not compared.
 
@@ -181,6 +185,7 @@ def in_words(
         compared: the records, which say how many were refused.
         asks: the command that asks people about these very matches, where there is one.
         says: what the release says of its own threshold.
+        links: between two files, which may be.
     """
     refused = sum(one.n_bad for one in compared if one is not None)
     unproven = summary.unproven
@@ -191,7 +196,7 @@ def in_words(
         ("matches", summary.n_matches),
         ("these are", "estimated, not measured: the release is unproven" if unproven else None),
         ("for review", summary.n_review),
-        ("left out to link one to one", summary.n_given_up or None),
+        (f"left out to link {links}", summary.n_given_up or None),
         _share(summary),
         ("threshold", _threshold(summary)),
         ("of its own the release says", None if _is_own(summary) else says or None),

@@ -112,7 +112,8 @@ def link(
         return
     kind = project.config.other.links
     ask = ASK if kind == EVERY else f"{ASK} --links {kind}"
-    said = in_words(found.summary, *both, asks=ask if left is None else "", says=says_of(live))
+    asks, says = ask if left is None else "", says_of(live)
+    said = in_words(found.summary, *both, asks=asks, says=says, links=kind)
     words = [row for row in said if not row[0].startswith(OF_CLUSTERS)]
     if kind == EVERY and (shared := n_contested(found)):
         hint = "if neither file holds anything twice: --links one-to-one"

@@ -64,7 +64,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             no rarer scores: what has it is at least so probable; None without probabilities.
         least_sure: lowest probability among the matches; None without probabilities.
         n_matches: pairs.
-        n_given_up: matches that one-to-one linking left out.
+        n_given_up: matches left out because their records have all the links they may.
         n_review: pairs for a person to decide; they link nothing.
         n_full: records with so many partners that only the best were kept.
         false_links: how many of the matches are expected to be false.
