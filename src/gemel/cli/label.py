@@ -179,7 +179,10 @@ def lesson_of(project: Project, dataset: Dataset, run: Run) -> Lesson | None:
     said = answers_about(project, dataset)
     made = lesson(run, dataset, said)
     if made is not None:
-        show.say(f"learned from {number_of(made.taught.n_answers, 'answer')} about pairs")
+        learned = f"learned from {number_of(made.taught.n_answers, 'answer')} about pairs"
+        contrary = "; by these, the pairs that agree in some fields alone are the contrary of what"
+        contrary += " they were taken for"
+        show.say(f"{learned}{contrary if made.otherwise else ''}")
     elif said:
         show.say(f"{number_of(len(said), 'answer')} about pairs: too few to teach anything yet")
     return made

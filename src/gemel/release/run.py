@@ -24,6 +24,8 @@ ENCODER = "encoder"
 REPORT = "train.json"
 LIKELY = "likely.npy"
 """Of a run without labels, see `Run.likely`."""
+OTHERWISE = "otherwise"
+"""Folder of a run without labels, see `Run.otherwise`."""
 FORMAT = 2
 DONE = "done"
 MAP_AT_R = "MAP@R"
@@ -125,6 +127,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         wrong: (m,) pairs that do not.
         by: what told it: how fields agree, and scores are about log-odds; or variants of the
             records, and scores are cosines.
+        doubtful: of the pairs taken to belong together, those that agree in some fields no better
+            than strangers do: perhaps people of one household.
     """
 
     n_records: int
@@ -133,6 +137,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     right: tuple[float, ...]
     wrong: tuple[float, ...]
     by: By = "fields"
+    doubtful: float = 0.0
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,6 +292,16 @@ class Run:
             what = f"pairs of the run cannot be read: {e}"
             raise ReleaseError(what, where=str(path), hint="delete the run and train again") from e
         return found
+
+    @property
+    def otherwise(self) -> Path | None:
+        """Folder with the comparator of the other way to read records without labels, if any.
+
+        Where some pairs agree in some fields alone, they are of one household, or of people who
+        moved: what is not taken for true is kept, and answers choose.
+        """
+        folder = self.folder / OTHERWISE
+        return folder if folder.is_dir() else None
 
     @property
     def training(self) -> Training:

@@ -7,6 +7,7 @@ not repeated; interrupted, it goes on from its checkpoint and ends with the same
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +33,7 @@ from gemel.release.run import (
     FORMAT,
     LIKELY,
     MODEL,
+    OTHERWISE,
     REPORT,
     WITHOUT,
     Run,
@@ -297,7 +299,7 @@ def _run(
     )
     learning = time.monotonic() - started
     comparator: Comparator
-    estimate, likely = None, None
+    estimate, likely, otherwise = None, None, None
     notes = half.notes(payloads)
     if tell is None:
         comparator = half.comparator(
@@ -306,7 +308,7 @@ def _run(
     else:
         told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
         comparator, estimate = told.fitted()
-        likely = splits.train[told.likely]
+        likely, otherwise = splits.train[told.likely], told.fitted_otherwise()
         notes = (*notes, *told.notes)
     if lesson.curriculum is not None and lesson.curriculum.note:
         notes = (*notes, lesson.curriculum.note)
@@ -323,6 +325,10 @@ def _run(
     if likely is not None and ranks.is_first():
         with whole(place / LIKELY) as file:
             np.save(file, likely)
+        shutil.rmtree(place / OTHERWISE, ignore_errors=True)
+        if otherwise is not None:
+            (place / OTHERWISE).mkdir()
+            otherwise.save(place / OTHERWISE)
     return Training(
         settings=settings,
         history=tuple(history),

@@ -62,6 +62,20 @@ def test_who_moved_is_found_beside_a_crowd_of_households_too() -> None:
     assert float((weight * found.posterior).sum()) == pytest.approx(140, rel=0.1)
 
 
+def test_households_that_are_the_fewer_are_told_by_a_day() -> None:
+    seen, weight, genuine, related = drawn(n_same=400, n_kin=600)
+    two = mixture.fit(seen, weight, N_RECORDS)
+    without = kin.part(seen, weight, N_RECORDS, two)
+    assert without is not None and not without.is_believed  # as people who moved would look
+    days = np.array(NAMES) == "birthday"
+    found = kin.part(seen, weight, N_RECORDS, two, days)
+    assert found is not None and found.is_believed
+    assert found.posterior[genuine].mean() > 0.95 and found.posterior[related].mean() < 0.02
+    moved, weight, _, _ = drawn(n_same=400, n_moved=200)
+    found = kin.part(moved, weight, N_RECORDS, mixture.fit(moved, weight, N_RECORDS), days)
+    assert found is not None and not found.is_believed
+
+
 def test_people_who_moved_stay_who_they_are_and_are_named() -> None:
     seen, weight, _, _ = drawn(n_same=400, n_moved=200)
     found = kin.part(seen, weight, N_RECORDS, mixture.fit(seen, weight, N_RECORDS))

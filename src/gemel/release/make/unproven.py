@@ -58,11 +58,13 @@ class Lesson:
         comparator: that learned from them.
         estimate: what its scores are expected to hold.
         taught: the answers.
+        otherwise: whether they chose the other way to read the records.
     """
 
     comparator: Comparator
     estimate: Estimate
     taught: Taught
+    otherwise: bool = False
 
 
 def build(

@@ -43,9 +43,33 @@ def rests_on(evidence: Evidence) -> str:
     """What the estimate of a release without labels is made from."""
     if by_closeness(evidence):
         return "estimated from how close records are, not measured"
-    taught = evidence.taught
+    taught, doubtful = evidence.taught, _doubtful(evidence)
     also = "" if taught is None else f" and {number_of(taught.n_answers, 'answer')} about pairs"
-    return f"estimated from how records agree{also}, not measured"
+    perhaps = (
+        f"; about {number_of(doubtful, 'match')} may be of one household, or of one kind of product"
+    )
+    return f"estimated from how records agree{also}, not measured{perhaps if doubtful else ''}"
+
+
+def _doubtful(evidence: Evidence) -> int:
+    """Matches, in two digits, that agree in some fields no better than strangers do.
+
+    Answers tell what these are, so that none are left in doubt after some.
+    """
+    told = evidence.training.estimate
+    doubtful = 0.0 if told is None or evidence.taught is not None else told.doubtful
+    return int(float(f"{doubtful:.2g}"))
+
+
+def _right(evidence: Evidence) -> str:
+    """How many of 100 matches are expected to be right."""
+    at, doubtful = evidence.eval, _doubtful(evidence)
+    right = _about(at.precision.value)
+    if not doubtful:
+        return f"{right} are right"
+    n_right = at.n_genuine - at.n_false_non_match
+    less = _about((n_right - doubtful) * at.precision.value / max(n_right, 1))
+    return f"{right} are right ({less} if those are not the same; gemel label tells)"
 
 
 def sentence(evidence: Evidence) -> str:
@@ -54,16 +78,16 @@ def sentence(evidence: Evidence) -> str:
     if known is not None:
         found = f"{_about(known.recall.value)} of 100 that belong together are found"
         return f"{proven(known)}; {found if known.tells_missed else MISSED_UNKNOWN}."
-    right, found = _about(at.precision.value), _about(at.recall.value)
-    pairs = "pairs that belong together"
+    pairs, found = "pairs that belong together", _about(at.recall.value)
     if by_closeness(evidence):
+        right = _about(at.precision.value)
         return (
             f"Unproven: {rests_on(evidence)}. If it holds, of 100 matches {right} are"
             f" closer than strangers come by chance; {ONLY_ALIKE}."
         )
     return (
-        f"Unproven: {rests_on(evidence)}. If it holds, of 100 matches {right} are "
-        f"right, and of 100 {pairs} {found} are found."
+        f"Unproven: {rests_on(evidence)}. If it holds, of 100 matches {_right(evidence)}, and of "
+        f"100 {pairs} {found} are found."
     )
 
 
@@ -89,9 +113,9 @@ def in_full(evidence: Evidence) -> str:
             "alike is taken for the same, and how much of that there is, only labels can tell."
         )
     return (
-        f"Unproven: {rests_on(evidence)}. If the estimate is "
-        f"right, of 100 matches {right} are right, and of 100 pairs that belong together {found} "
-        "are found; how far it is off, only labels can tell."
+        f"Unproven: {rests_on(evidence)}. If the estimate is right, of 100 matches "
+        f"{_right(evidence)}, and of 100 pairs that belong together {found} are found; how far it "
+        "is off, only labels can tell."
     )
 
 

@@ -27,7 +27,8 @@ FIRM, LOOSE = 20.0, 3.0
 """Penalty on half the mean square of the change of an open pair's score: the estimate counts as 80
 answers about pairs as likely as not, or as 12 where answers speak against it; see the lab log."""
 AGAINST = 5.0
-"""Log of how much better the loose one has to explain the answers: very strong evidence."""
+"""Log of how much better the loose one, or another start, has to explain the answers: very strong
+evidence."""
 HELD = 0.05
 """The same on the change of a height, for what no open pair tells of."""
 HELD_LEVEL = 0.005
@@ -130,12 +131,27 @@ class Curves:
         Source: Kass and Raftery 1995, Bayes factors, for how strong evidence is; MacKay 1992, The
             evidence framework applied to classification networks.
         """
+        (firm, for_firm), (loose, for_loose) = self._ways(seen, genuine, held)
+        return loose if for_loose - for_firm > AGAINST else firm
+
+    def explains(self, seen: Float32, genuine: Bool, held: Held) -> float:
+        """Log of how well curves that are held so explain the answers.
+
+        Args:
+            seen: evidence of the pairs that were asked about.
+            genuine: (n,) what was said.
+            held: what holds them.
+        """
+        return max(told for _, told in self._ways(seen, genuine, held))
+
+    def _ways(
+        self, seen: Float32, genuine: Bool, held: Held
+    ) -> tuple[tuple[Float64, float], tuple[Float64, float]]:
+        """What moves, and how well it explains the answers, if held firmly and if held loosely."""
         x, said = self.climbed(seen), genuine.astype(np.float64)
         before = self.comparator.of_evidence(seen).astype(np.float64)
-        (firm, for_firm), (loose, for_loose) = (
-            self._fitted(x, before, said, penalty) for penalty in (held.firm, held.loose)
-        )
-        return loose if for_loose - for_firm > AGAINST else firm
+        firm, loose = (self._fitted(x, before, said, of) for of in (held.firm, held.loose))
+        return firm, loose
 
     def _fitted(
         self, x: Float64, before: Float64, said: Float64, held: Float64

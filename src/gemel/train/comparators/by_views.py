@@ -77,6 +77,9 @@ class Viewed:
         told = estimate(score, probability, self.count[at], len(self.embeddings), by="views")
         return Cosine(), told
 
+    def fitted_otherwise(self) -> None:
+        """None: it can be read in one way alone."""
+
 
 def told(embeddings: Float32, views: tuple[Float32, Float32], pairing: Pairing = ALL) -> Viewed:
     """What the distances of records and of their views tell of which belong together.

@@ -3,7 +3,7 @@
 Where there are many of them, a mixture of two kinds of pairs takes them for what belongs together.
 They are told from it by fields in which they agree no better than strangers do: people of one
 household by their given names, products of one brand by what they are. Values that changed look
-the same, such as the address of those who moved, but are the fewer.
+the same, such as the address of those who moved, but are the fewer, and no day of birth.
 
 Source: Winkler 1993, Improved decision rules in the Fellegi-Sunter model of record linkage (three
 kinds of pairs, for households).
@@ -36,6 +36,8 @@ LIKE_STRANGERS = 0.2
 """So much less than what belongs together a field tells kin from strangers."""
 MOST = 1 / 3
 """Of what was taken to belong together, what does, at most, if kin are to be believed in."""
+MOST_BY_DAY = 2 / 3
+"""The same where a day is among what kin differ in: people move, nobody is born again."""
 NEARLY_ALL = 0.9
 """Of what was taken to belong together: where more does, kin are not worth a word."""
 CANDIDATE = 1e-4
@@ -56,17 +58,14 @@ class Parted:
         kin: share of kin among all pairs.
         unlike: (F,) fields in which kin agree no better than strangers, and what belongs together
             does.
+        is_believed: whether these are kin, and not what belongs together with values that changed.
     """
 
     posterior: Float64
     share: float
     kin: float
     unlike: Bool
-
-    @property
-    def is_believed(self) -> bool:
-        """Whether these are kin, and not what belongs together with values that changed."""
-        return self.share < MOST
+    is_believed: bool
 
     def note(self, names: Sequence[str], n_pairs: int) -> str:
         """What a user should know of them.
@@ -85,7 +84,13 @@ class Parted:
         return f"{found} taken for the same; gemel label tells whether they are"
 
 
-def part(seen: Patterns, weight: Float32, n_records: int, taken: Mixture) -> Parted | None:
+def part(
+    seen: Patterns,
+    weight: Float32,
+    n_records: int,
+    taken: Mixture,
+    days: Bool | None = None,
+) -> Parted | None:
     """Kin among what two kinds of pairs took to belong together; None if there are none.
 
     Args:
@@ -93,6 +98,7 @@ def part(seen: Patterns, weight: Float32, n_records: int, taken: Mixture) -> Par
         weight: (n,) how many pairs each stands for.
         n_records: that the pairs are of; one mate each is the first guess.
         taken: what the two kinds are.
+        days: (F,) fields of dates; None: none is.
     """
     near = np.flatnonzero(taken.posterior > CANDIDATE)
     if seen.level.shape[1] < FEWEST_FIELDS or not len(near):
@@ -122,11 +128,10 @@ def part(seen: Patterns, weight: Float32, n_records: int, taken: Mixture) -> Par
     found = np.zeros(len(weight))
     found[near] = taken.posterior[near] * posterior
     others = float(counted.sum() / weight.sum()) * (1 - share)
-    parted = Parted(found, share, others, unlike)
-    if parted.is_believed:
-        everywhere = _again(seen, weight.astype(np.float64), n_records, parted, kin, taken.apart)
-        parted = replace(parted, posterior=everywhere)
-    return parted
+    most = MOST_BY_DAY if days is not None and (unlike & days).any() else MOST
+    parted = Parted(found, share, others, unlike, share < most)
+    everywhere = _again(seen, weight.astype(np.float64), n_records, parted, kin, taken.apart)
+    return replace(parted, posterior=everywhere)
 
 
 def _again(

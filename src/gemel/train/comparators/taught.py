@@ -19,7 +19,7 @@ from gemel.encode.encoder import Encoder
 from gemel.release.make.unproven import Lesson
 from gemel.release.run import Run
 from gemel.train.comparators import pairs as candidates
-from gemel.train.comparators.answers import Curves
+from gemel.train.comparators.answers import AGAINST, Curves
 from gemel.train.comparators.estimate import estimate, n_pairs
 from gemel.train.comparators.pairs import Candidates, Layout
 
@@ -46,22 +46,28 @@ def lesson(run: Run, dataset: Dataset, said: Mapping[tuple[str, str], bool]) -> 
     taught = Taught.of(said)
     if curves is None or taught is None:
         return None
-    before = curves.comparator
     rows = Encoder.open(run.encoder).encode(dataset.payloads(np.arange(len(dataset))))
-    layout = Layout(before.blocks, before.swaps)
+    layout = Layout(curves.comparator.blocks, curves.comparator.swaps)
     asked = _pairs([(place[a], place[b]) for a, b in said], [*said.values()])
     seed = run.training.settings.seed
     alone = np.arange(len(rows), dtype=np.int64)
     drawn = candidates.draw(rows, alone, np.random.default_rng(seed), dataset.pairing)
     seen = candidates.evidence_of(rows, layout, drawn)
-    held = curves.held_by(seen, drawn.weight.astype(np.float64))
-    after = curves.learned(candidates.evidence_of(rows, layout, asked), asked.genuine > 0, held)
+    weight, genuine = drawn.weight.astype(np.float64), asked.genuine > 0
+    evidence = candidates.evidence_of(rows, layout, asked)
+    held, otherwise = curves.held_by(seen, weight), False
+    if run.otherwise is not None and (other := Curves.of(comparators.load(run.otherwise))):
+        by_other = other.held_by(seen, weight)
+        better = other.explains(evidence, genuine, by_other)
+        otherwise = better - curves.explains(evidence, genuine, held) > AGAINST
+        if otherwise:
+            curves, held = other, by_other
+    before, after = curves.comparator, curves.learned(evidence, genuine, held)
     was, score = before.of_evidence(seen), after.of_evidence(seen)
     probable = expit(np.where(was >= DISTANT, score, np.minimum(was, score)))
-    count = drawn.weight.astype(np.float64)
-    count *= n_pairs(len(rows), dataset.pairing) / count.sum()
+    count = weight * (n_pairs(len(rows), dataset.pairing) / weight.sum())
     told = estimate(score, probable, count, len(rows), by="fields")
-    return Lesson(after, told, taught)
+    return Lesson(after, told, taught, otherwise)
 
 
 def _pairs(ends: list[tuple[int, int]], same: list[bool]) -> Candidates:

@@ -4,14 +4,16 @@ The mixture of agreement patterns says how probable it is that each candidate pa
 These probabilities stand where labels would: the curves of the comparator are fitted to them, so
 that it serves like any other, on the records and on a variant of each, which surely belongs to its
 record. What comes out is an estimate: it holds as far as fields agree independently of each other,
-and kin are told from what belongs together.
+and kin are told from what belongs together. Where they may be either, both readings are fitted, and
+answers choose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
@@ -40,6 +42,10 @@ class Told:
         pairs: candidates; how probable it is that they belong together stands for their labels.
         n_pairs: of the records in all.
         notes: what a user should know of them.
+        otherwise: (m,) how probable it is that each candidate belongs together if kin are what they
+            were not taken for; None where there are none.
+        doubtful: pairs of the records that are taken to belong together, and do not if these are
+            kin.
     """
 
     embeddings: Float32
@@ -47,6 +53,8 @@ class Told:
     pairs: Candidates
     n_pairs: int
     notes: tuple[str, ...] = ()
+    otherwise: Float32 | None = None
+    doubtful: float = 0.0
 
     @property
     def identities(self) -> Int64:
@@ -64,7 +72,17 @@ class Told:
 
     def fitted(self) -> tuple[Blocks, Estimate]:
         """A comparator whose scores are about log-odds, and what they are expected to hold."""
-        pairs, n = self.pairs, len(self.embeddings) // 2
+        comparator, told = self._fitted(self.pairs)
+        return comparator, msgspec.structs.replace(told, doubtful=self.doubtful)
+
+    def fitted_otherwise(self) -> Blocks | None:
+        """The comparator if kin are what they were not taken for; None where there are none."""
+        if self.otherwise is None:
+            return None
+        return self._fitted(self.pairs._replace(genuine=self.otherwise))[0]
+
+    def _fitted(self, pairs: Candidates) -> tuple[Blocks, Estimate]:
+        n = len(self.embeddings) // 2
         seen = candidates.evidence_of(self.embeddings, self.layout, pairs)
         layers = additive.fit(seen, pairs, self.layout)
         curves = Blocks(self.layout.blocks, self.layout.swaps, layers)
@@ -84,6 +102,7 @@ def told(
     fields: Mapping[str, Sequence[int]],
     share: Float64,
     *,
+    days: Collection[str] = (),
     seed: int = 0,
     pairing: Pairing = ALL,
 ) -> Told:
@@ -94,6 +113,7 @@ def told(
         layout: how an embedding is made of blocks.
         fields: blocks of each of F fields, by its name.
         share: (n, F) of the records that have the value of each record.
+        days: names of the fields of dates.
         seed: of the pairs that are looked at.
         pairing: which pairs of the records may be.
     """
@@ -109,10 +129,16 @@ def told(
     genuine = np.ones(len(query), np.float32)
     explained = mixture.fit(agreed, of_two.weight, n)
     genuine[~own] = explained.posterior
-    parted, total = kin.part(agreed, of_two.weight, n, explained), n_pairs(n, pairing)
-    notes: tuple[str, ...] = ()
-    if parted is not None:
-        notes = (parted.note([*fields], total),)
-        if parted.is_believed:
-            genuine[~own] = parted.posterior
-    return Told(rows, layout, pairs._replace(genuine=genuine), total, notes)
+    told = Told(rows, layout, pairs._replace(genuine=genuine), n_pairs(n, pairing))
+    are_days = np.array([name in days for name in fields])
+    parted = kin.part(agreed, of_two.weight, n, explained, are_days)
+    if parted is None:
+        return told
+    without = genuine.copy()
+    without[~own] = parted.posterior
+    notes = (parted.note([*fields], told.n_pairs),)
+    if parted.is_believed:
+        pairs = pairs._replace(genuine=without)
+        return replace(told, pairs=pairs, notes=notes, otherwise=genuine)
+    doubtful = parted.kin * told.n_pairs
+    return replace(told, notes=notes, otherwise=without, doubtful=doubtful)

@@ -149,6 +149,9 @@ class Told(Protocol):
     def fitted(self) -> tuple[Comparator, Estimate]:
         """What scores pairs, and what its scores are expected to hold."""
 
+    def fitted_otherwise(self) -> Comparator | None:
+        """The comparator of the other way to read the records, if there is one."""
+
 
 class FitUnlabelled(Protocol):
     """What can be told of records without any label."""

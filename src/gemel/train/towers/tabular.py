@@ -75,6 +75,7 @@ class RowTower(nn.Module):
         self.n_strips, self.n_numbers = len(self.strips), len(prepare.numbers)
         numbers = [i for i, s in enumerate(self.strips) if kinds[s.field] == "number"]
         self.text_strips = [i for i, s in enumerate(self.strips) if kinds[s.field] == "text"]
+        self.days = frozenset(name for name, kind in kinds.items() if kind == "date")
         self.blocks = [width] * self.n_strips + [N_KNOTS] * self.n_numbers + [whole]
         self.register_buffer("of_numbers", torch.tensor(numbers).long(), persistent=False)
         self._layout()
@@ -314,6 +315,7 @@ def _unlabelled(
         _layout(tower),
         fields,
         np.stack(share, 1),
+        days=tower.days,
         seed=seed,
         pairing=pairing,
     )
