@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NO_LABELS = "nothing says which records belong together: gemel train"
 MARKED = "makes a release that is marked as unproven"
+MOST_SHARED = 3
+"""Columns of codes that may say which records belong together, of which is told."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ def _of_one(draft: Draft, frame: pl.DataFrame) -> None:
     drafts.note_moments(draft, frame)
     if identity is None and data.pairs is None:
         taken |= {draft.settings.get("data.id"), data.id}
-        for column in codes.shared_by_alike(frame, taken)[:1]:
+        shared = codes.shared_by_alike(frame, taken)[:MOST_SHARED]
+        for column in reversed(shared):
             draft.notes.insert(
                 0,
                 f"column {column!r} holds codes that come back in rows that are alike elsewhere: "

@@ -40,11 +40,22 @@ def test_a_code_is_named_whatever_it_is_called() -> None:
     assert shared_by_alike(frame, {"row", "no"}) == []
 
 
+def test_gaps_placeholders_and_facts_beside_it_hide_no_code() -> None:
+    """As in a table that people keep: every other column is a fact of the row or differs."""
+    frame, row = people(), pl.col("row")
+    gaps = pl.when(row % 20 == 0).then(pl.lit("brak")).when(row % 30 == 1).then(pl.lit(" "))
+    facts = [pl.format("{}.{}", row * 7 % 97, row % 89).alias(name) for name in ("paid", "due")]
+    kept = frame.with_columns(gaps.otherwise(pl.col("no")).alias("no"), *facts).with_columns(
+        pl.when(row % 9 == 0).then(pl.lit("call back")).alias("remark")
+    )
+    assert shared_by_alike(kept, {"row"}) == ["no"]
+
+
 @pytest.mark.parametrize(
     ("what", "change"),
     [
         ("words", pl.col("no").str.replace_many(list("0123456789"), list(LETTERS[:10]))),
-        ("some are missing", pl.when(pl.col("row") % 20 == 0).then(None).otherwise(pl.col("no"))),
+        ("many are missing", pl.when(pl.col("row") % 5 == 0).then(None).otherwise(pl.col("no"))),
         ("each its own", pl.format("C{}", "row")),
         ("few", pl.col("no").str.slice(4)),
         ("rows that have nothing in common", pl.format("C{}", pl.col("row") // 2)),

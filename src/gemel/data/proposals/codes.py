@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from gemel.data.schema import as_strings
+from gemel.data.schema import as_strings, without_gaps
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,11 +20,13 @@ CODE = r"^[\w./:#-]*\d[\w./:#-]*$"
 """One word with a digit."""
 DAY = r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|^\d+[.,]\d+$"
 """A date or a number with a fraction, which is no code."""
-FILLED, REPEATED, DIFFERENT = 0.99, 0.05, 0.1
-"""Of the rows: that have a value, at least; whose value comes back; different values."""
-RISE, ALIKE = 0.25, 0.6
+FILLED, REPEATED, DIFFERENT = 0.9, 0.05, 0.1
+"""Of the rows: that have a code, at least; of these, whose code comes back; different codes."""
+CODES = 0.9
+"""Share of the values that are codes, at least: the rest may be texts for "no value"."""
+RISE, ALIKE = 0.25, 0.5
 """By how much other columns agree better in rows that share a code than in any two; and how large
-a share of the other columns has to."""
+a share of the other columns has to, of those that most rows have a value of."""
 MAX_PAIRS, MIN_PAIRS = 300, 20
 _GRAM = 3
 
@@ -40,11 +42,12 @@ def shared_by_alike(
         filled: share of the rows that have a code, at least.
     """
     flat = [c for c in frame.columns if c not in taken and not frame[c].dtype.is_nested()]
+    frame = frame.select(without_gaps(frame[c], ()) for c in flat)
     free = [c for c in flat if frame[c].drop_nulls().n_unique() > 1]
     found: list[tuple[float, str]] = []
     for column in free:
         pairs = _pairs(as_strings(frame[column]), filled)
-        others = [frame[c] for c in free if c != column]
+        others = [frame[c] for c in free if c != column and 2 * frame[c].count() >= len(frame)]
         if len(pairs) < MIN_PAIRS or not others:
             continue
         step = len(frame) // 2
@@ -57,11 +60,13 @@ def shared_by_alike(
 
 def _pairs(values: pl.Series, filled: float) -> list[tuple[int, int]]:
     """Some pairs of rows that share a code; none if these are no codes or do not come back."""
-    present = values.drop_nulls()
-    n, n_different = len(present), present.n_unique()
-    if n < filled * len(values) or not DIFFERENT * n <= n_different <= (1 - REPEATED / 2) * n:
+    n_present = values.count()
+    values = values.set(~values.str.contains(CODE).fill_null(False), None)
+    found = values.drop_nulls()
+    n, n_different = len(found), found.n_unique()
+    if n < max(filled * len(values), CODES * n_present) or found.str.contains(DAY).any():
         return []
-    if not present.str.contains(CODE).all() or present.str.contains(DAY).any():
+    if not DIFFERENT * n <= n_different <= (1 - REPEATED / 2) * n:
         return []
     order = values.arg_sort()
     ordered = values.gather(order)
