@@ -31,7 +31,19 @@ def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
         {"price": f"1'{i:03}.50", "cost": f"€ {i},20", "seen": f"0{i % 9 + 1}.03.7{i % 10}"}
         for i in range(30)
     ]
+    for i, row in enumerate(rows):
+        row["due"] = f"1{i % 9}.03.198{i % 9}" + " r." * (i % 3 == 0)
+        row["paid"] = f"1\u00a0{100 + i},5" + " zł" * (i % 2)
+        row["house"] = f"{i} b" if i % 2 else f"{i}"
     found = notes(from_rows(rows))
+    assert (
+        "column due: 66.7% of the values look like dates; kept as text, as '10.03.1980 r.' is none"
+    ) in found
+    assert (
+        "column paid: 100.0% of the values look like numbers, 50.0% amounts with a currency, which "
+        "are not read; kept as text"
+    ) in found
+    assert not any("house" in note for note in found)
     assert any("price" in note and "marks between thousands" in note for note in found)
     assert any("cost" in note and "amounts with a currency" in note for note in found)
     assert any("seen" in note and "two digits" in note for note in found)

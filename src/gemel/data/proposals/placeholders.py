@@ -51,12 +51,16 @@ _LIKE = (
     (r"^\d{1,2}[./-]\d{1,2}[./-]\d{2}$", "dates whose years have two digits"),
     (r"^\d{1,2}\.? ?[^\W\d_]{3,}\.?,? \d{4}$", "dates with names of months that are not English"),
     (r"^[-+]?\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d+)?$", "numbers with marks between thousands"),
-    (
-        r"^(?:[$€£¥]|EUR|USD|GBP|CHF) ?[-+\d.,']+$|^[-+\d.,']+ ?(?:[$€£¥]|EUR|USD|GBP|CHF)$",
-        "amounts with a currency",
-    ),
 )
 """What is not read as a number or date, and how to call it."""
+_CURRENCY = (
+    r"(?:[$€£¥₽₴₺]|eur|usd|gbp|chf|fr\.|pln|zł|czk|kč|sek|nok|dkk|kr\.?|huf|ft|ron|lei|лв\.?|"
+    r"руб\.?)"
+)
+_DIGITS = r"[-+]?\d[\d.,'\s]*"
+_AMOUNT = rf"(?i)^{_CURRENCY}\s?{_DIGITS}$|^{_DIGITS}\s?{_CURRENCY}$"
+SOME = 0.01
+"""Share of values with a currency from which the numbers beside them are amounts, too."""
 
 
 def notes(dataset: Dataset) -> list[str]:
@@ -130,13 +134,22 @@ def _nearly(values: pl.Series) -> Iterator[str]:
     """What a column of text looks like, with a value that does not."""
     if not len(values):
         return
+    amounts = int(values.str.contains(_AMOUNT).sum()) / len(values)
+    share = amounts + int(values.str.contains(rf"^{_DIGITS}$").sum()) / len(values)
+    if amounts > SOME and share > NEARLY:
+        what = "" if amounts == share else f"numbers, {amounts:.1%} "
+        yield (
+            f"{share:.1%} of the values look like {what}amounts with a currency, which are not "
+            "read; kept as text"
+        )
+        return
     for pattern, name in _LIKE:
-        share = values.str.contains(pattern).mean()
-        if isinstance(share, float) and share > NEARLY:
-            yield f"{share:.1%} of the values look like {name}, which are not read; kept as text"
+        alike = int(values.str.contains(pattern).sum()) / len(values)
+        if alike > NEARLY:
+            yield f"{alike:.1%} of the values look like {name}, which are not read; kept as text"
             return
     if dates.looks_like_dates(values):
-        others = values.filter(~values.str.contains(r"^\w+[-/. ]+\w+[-/. ,]+\w+|^\d{8}$"))
+        others = values.filter(~dates.written_like_dates(values))
         if len(others):
             share, example = 1 - len(others) / len(values), str(others[0])[:40]
             yield f"{share:.1%} of the values look like dates; kept as text, as {example!r} is none"

@@ -107,8 +107,19 @@ def looks_like_dates(values: pl.Series) -> bool:
     head = values.drop_nulls().head(500).str.strip_chars()
     if not len(head):
         return False
-    hits = sum(int(head.str.contains(p).sum() or 0) for p in (*_CERTAIN, _OPEN["dmy"]))
-    return hits > len(head) / 2
+    return int(written_like_dates(head).sum()) > len(head) / 2
+
+
+def written_like_dates(values: pl.Series) -> pl.Series:
+    """(n,) Boolean, which values are written like dates, right or wrong.
+
+    Args:
+        values: (n,) String without gaps or blanks around.
+    """
+    written = values.str.contains(_OPEN["dmy"])
+    for pattern in _CERTAIN:
+        written |= values.str.contains(pattern)
+    return written
 
 
 def order_of(values: pl.Series, where: str = "") -> Order | None:
