@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from gemel.data import leakage, records, splits
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.linked import Other
@@ -42,3 +44,22 @@ def test_two_files_may_write_an_identity_differently(tmp_path: Path) -> None:
     assert both.identities.tolist() == [0, 1, 1, 0, 2]
     assert Compared(left, right).identities().tolist() == [0, 1, 1, 0, 2]
     assert "2 identities are written in several ways" in both.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("580 118 613", "580118613", True),
+        ("580 118 613 00012", "58011861300012", True),
+        ("4111 1111 1111 1111", "4111111111111111", True),
+        ("DE 12 345 678", "de12345678", True),
+        ("1 12", "11 2", False),
+        ("12 3 4", "1 23 4", False),
+        ("anna maria", "ann amaria", False),
+    ],
+)
+def test_blanks_between_groups_of_digits_tell_nothing_and_others_do(
+    one: str, two: str, same: bool
+) -> None:
+    found = records.from_rows([{"a": "x"}, {"a": "y"}], identities=[one, two])
+    assert len(found.identity_names) == (1 if same else 2)
