@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from gemel.cli.guess import look_at, without_labels
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets, words
 from gemel.cli.project import Project
 from gemel.config import FILE
+from gemel.data.sources.absent import no_file
 from gemel.errors import ConfigError, DataError
 from gemel.figures import number_of
 
@@ -65,10 +65,7 @@ def init(
     files.check(output, ".toml", [p for p in (path, other, pairs) if p is not None])
     for one in (path, other):
         if one is not None and not one.exists():
-            there = {p.stem: p.name for p in sorted(one.parent.glob("*"))}
-            near = difflib.get_close_matches(one.stem, there, 1)
-            hint = f"did you mean {there[near[0]]}?" if near else "name records that exist"
-            raise DataError("no such file or folder", where=str(one), hint=hint)
+            raise no_file(one, "no such file or folder", "name records that exist")
     flags = {
         "data.kind": kind,
         "data.identity": identity,

@@ -18,6 +18,7 @@ from gemel.figures import number_of
 if TYPE_CHECKING:
     from gemel.calibrate.answers.known import Taught
     from gemel.data.dataset import Dataset
+    from gemel.data.sources.pairs import Pairs
     from gemel.improve.labels.questions import Pair
     from gemel.improve.labels.session import Session
     from gemel.release.make.unproven import Lesson
@@ -61,12 +62,12 @@ def label(
     """
     project = Project.open(config, sets, {"other.links": links})
     live = project.release(release)
+    told = None if answers is None else _answers_in(answers, project.config.data.same_is)
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
     show.say(so_far(session, session.known()))
-    if answers is not None:
-        told = _told(session, both, answers, project.config.data.same_is)
-        _note(session, told, answers, limit)
+    if told is not None:
+        _note(session, _told(session, both, told), Path(told.file), limit)
     elif page:
         _on_page(session, both, port)
     else:
@@ -197,26 +198,46 @@ def _note(session: Session, told: dict[Pair, bool], path: Path, limit: int) -> N
         show.say(line)
 
 
-def _told(
-    session: Session, both: tuple[Dataset, Dataset], path: Path, same_is: tuple[str, ...]
-) -> dict[Pair, bool]:
+def _answers_in(path: Path, same_is: tuple[str, ...]) -> Pairs:
+    """The answers of a file.
+
+    Args:
+        path: of the file.
+        same_is: what it says where two are the same; empty: words that are known.
+
+    Raises:
+        DataError: no such file, no columns left, right and same, or no answer in them.
+    """
+    from gemel.data.sources import pairs, tables
+
+    table = tables.read(path)
+    columns = {c.strip().lower() for c in table.frame.columns}
+    if missing := [c for c in pairs.COLUMNS if c not in columns]:
+        raise DataError(
+            f"no column {missing[0]!r}",
+            where=str(path),
+            hint=f"it has {', '.join(table.frame.columns)}; answers have left, right and same: the "
+            "ids of two records, and whether they are the same",
+        )
+    told = pairs.parse(table, pairs.PairColumns(same_is=same_is))
+    show.refused(told.bad, most=SHOWN)
+    if not told.left:
+        raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
+    return told
+
+
+def _told(session: Session, both: tuple[Dataset, Dataset], told: Pairs) -> dict[Pair, bool]:
     """What a file says of pairs of these records, named as the plan names them.
 
     Args:
         session: whose plan names them.
         both: the records.
-        path: of the file.
-        same_is: what it says where two are the same; empty: words that are known.
+        told: the answers of the file.
 
     Raises:
-        DataError: no columns left, right and same, or no pair whose records are both here.
+        DataError: no pair whose records are both here.
     """
-    from gemel.data.sources import pairs, tables
-
-    told = pairs.parse(tables.read(path), pairs.PairColumns(same_is=same_is))
-    show.refused(told.bad, most=SHOWN)
-    if not told.left:
-        raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")
+    path = Path(told.file)
     left, right = (set(one.ids.tolist()) for one in both)
     said: dict[Pair, bool] = {}
     strange: list[Pair] = []

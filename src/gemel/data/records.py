@@ -23,6 +23,7 @@ from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
 from gemel.data.sources import images, linked, tables, texts
 from gemel.data.sources import pairs as labelled
+from gemel.data.sources.absent import no_file
 from gemel.data.sources.columns import Columns, plain
 from gemel.data.sources.formats import frames
 from gemel.data.sources.formats.table import Table, of_frame, of_values
@@ -104,7 +105,7 @@ def read(
         require(path, (str, os.PathLike), "the path of records or a frame of them", MADE_BY)
         path = Path(path)
         if not path.exists():
-            raise DataError("no such file or folder", where=str(path))
+            raise no_file(path, "no such file or folder")
     if kind not in KINDS:
         dataset = _modality(kind).read(path, said)
     elif table is None and path.is_dir():
@@ -192,8 +193,10 @@ def read_two(
     """
     for one in (Path(path), other.path):
         if not one.is_file():
-            what = "a folder, expected a file of rows" if one.is_dir() else "no such file"
-            raise DataError(what, where=str(one), hint="two tables of records can be linked")
+            hint = "two tables of records can be linked"
+            if not one.exists():
+                raise no_file(one, hint=hint)
+            raise DataError("a folder, expected a file of rows", where=str(one), hint=hint)
     left, right = linked.read_two(Path(path), said, other)
     return checked(left, max_bad_ratio), checked(right, max_bad_ratio)
 
@@ -335,7 +338,7 @@ def _with_pairs(
 
 def _pairs_of(path: Path, columns: labelled.PairColumns | None) -> labelled.Pairs:
     if not path.exists():
-        raise DataError("no such file", where=str(path))
+        raise no_file(path)
     return labelled.parse(tables.read(path), columns)
 
 

@@ -31,7 +31,7 @@ from gemel.data.dataset import (
 )
 from gemel.data.pairing import Pairing
 from gemel.data.sources import folders, images, tables, texts
-from gemel.data.sources.columns import Columns, plain
+from gemel.data.sources.columns import Columns, of_folder, plain
 from gemel.data.sources.folders import Files
 from gemel.data.sources.pairs import closure
 from gemel.data.wordbags import normalised
@@ -134,10 +134,11 @@ def read(path: Path, said: Columns) -> Dataset:
         DataError: there are none, or a table that cannot be read.
     """
     plain(said, path)
-    if not path.is_dir():
-        return _table(path, said)
-    table = table_in(path)
-    return _beside(path) if table is None else _table(table, said)
+    table = table_in(path) if path.is_dir() else path
+    if table is not None:
+        return _table(table, said)
+    of_folder(said, path)
+    return _beside(path)
 
 
 def table_in(folder: Path) -> Path | None:

@@ -101,6 +101,23 @@ def joined(table: Table, names: Iterable[str], missing: Sequence[str]) -> Table:
     )
 
 
+def of_folder(said: Columns, path: Path) -> None:
+    """Raise unless nothing was said about columns, which a folder of files has not.
+
+    Raises:
+        DataError: an identity, an id, a category or groups were named.
+    """
+    plain(said, path)
+    for name, column in (("identity", said.identity), ("id", said.id)):
+        if column is not None:
+            raise DataError(
+                f"{name} names column {column!r}, and a folder of files has no columns",
+                where=str(path),
+                hint="the sub-folder that a file is in says which belong together (data.depth: how "
+                "many levels), its path is its id; or name a file of pairs of paths as data.pairs",
+            )
+
+
 def plain(said: Columns, path: Path) -> None:
     """Raise unless nothing was said about columns that only a table of records has.
 

@@ -28,7 +28,7 @@ from gemel.data.dataset import (
     fault_of_id,
     printable,
 )
-from gemel.data.sources.columns import Columns, plain
+from gemel.data.sources.columns import Columns, of_folder
 from gemel.errors import DataError
 
 
@@ -117,10 +117,9 @@ def read(folder: Path, said: Columns, kind: Kind) -> Dataset:
         said: `depth` sub-folders name the identity together: 1, the first; 0, all of them.
         kind: what is looked for.
     Raises:
-        DataError: the folder holds no such file, or cannot be read; or a category or groups were
-            named.
+        DataError: the folder holds no such file, or cannot be read; or columns were named.
     """
-    plain(said, folder)
+    of_folder(said, folder)
     depth = said.depth
     files, linked = _files(folder)
     found = [p for p in files if _is(kind, p)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from gemel.data.sources.absent import no_file
 from gemel.data.sources.formats import delimited, objects, sheets, typed
 from gemel.data.sources.formats.table import Table
 from gemel.data.sources.formats.text import GZIP, NOTHING_IN_IT, ending
@@ -43,6 +44,8 @@ def read(path: Path, sheet: str | None = None) -> Table:
     if sheet is not None and ending(path) not in sheets.SUFFIXES:
         what = "a sheet is named, and this is no spreadsheet"
         raise DataError(what, where=str(path), hint=f"sheets have: {' '.join(sheets.SUFFIXES)}")
+    if not path.exists():
+        raise no_file(path)
     if path.is_file() and not path.stat().st_size:
         raise DataError("the file is empty", where=str(path), hint=NOTHING_IN_IT)
     table = reader(path)
