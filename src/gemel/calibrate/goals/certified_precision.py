@@ -1,13 +1,15 @@
 """Thresholds that prove a precision: the share of genuine comparisons among matches, at a prior.
 
-Precision need not rise with the threshold. The testing therefore goes from strict to loose and
-stops at the first failure (fixed sequence), so that looking at many thresholds costs no
-confidence. What each threshold proves is `proofs/bounds.py`'s.
+Precision need not rise with the threshold. The testing therefore goes from strict to loose, from
+several starts that share what may go wrong, and what is left of it is handed on as long as the
+tests pass (the fallback procedure): looking at many thresholds costs no confidence. What each
+threshold proves is `proofs/bounds.py`'s.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +29,17 @@ N_RANKS = 60
 START = 2
 """A precision test starts where START times the trials that zero errors need are there."""
 
+MOST_STARTS = 4
+"""One for each doubling of the identities: a few wrong labels at the top do not end all testing."""
+
+FIRST_SHARE = 0.4
+"""Of what may go wrong, for the first of several starts; it bears as many errors as with all."""
 
 STEP = 0.001
 """Of the precisions that a refusal looks at for the best that can be proven."""
+
+FEW = 0.2
+"""Share of false ones among the highest matches up to which their labels may be what is wrong."""
 
 LEAST_JUDGED = 20
 """Matches from which on it is said that their share of false ones cannot be mended by more data."""
@@ -43,6 +53,7 @@ class _Matches:
         n: matches.
         share: of false ones.
         n_effective: independent matches.
+        confidence: of what they prove.
         bound: of the share, over the choice of identities.
         clusters: matches of each two identities, which may be wrong as one.
         errors: (k,) false matches of the clusters that have some.
@@ -52,20 +63,21 @@ class _Matches:
     n: int
     share: float
     n_effective: float
+    confidence: float
     bound: float
     clusters: Clusters
     errors: Int64
     of: Int64
 
-    def proves(self, limit: float, confidence: float) -> bool:
+    def proves(self, limit: float) -> bool:
         """Whether the share of false ones is at most a limit."""
         if self.bound > limit:
             return False
-        return self.clusters.rule_out(self.errors, self.of, self.share, limit, confidence)
+        return self.clusters.rule_out(self.errors, self.of, self.share, limit, self.confidence)
 
-    def proven(self, confidence: float) -> float:
+    def proven(self) -> float:
         """The smallest limit that they prove."""
-        return self.clusters.bound(self.errors, self.of, self.share, confidence, self.bound)
+        return self.clusters.bound(self.errors, self.of, self.share, self.confidence, self.bound)
 
 
 def precision_threshold(
@@ -83,25 +95,41 @@ def precision_threshold(
         prior: share of genuine comparisons in use.
     Raises:
         TargetRefused: the data cannot prove it; says what is missing.
-    Source: Angelopoulos et al. 2021, arXiv 2110.01052 (Learn then Test, fixed sequence).
+    Source: Angelopoulos et al. 2021, arXiv 2110.01052 (Learn then Test).
     """
     odds = false_match_odds(scores, prior)
-    false_share = (1 - target) / (1 - target + target * odds)
-    n_needed = trials_needed(false_share, confidence)
-    ranked = _highest(scores, math.ceil(scores.n_genuine / (1 - false_share)))
-    last = None
-    for rank in _ranks(scores, ranked, n_needed):
-        found = _matches(scores, ranked[:rank], confidence)
-        if not found.proves(false_share, confidence):
-            break
-        last = found
-    if last is None:
+    limit = (1 - target) / (1 - target + target * odds)
+    ranked = _highest(scores, math.ceil(scores.n_genuine / (1 - limit)))
+    passed = list(_passed(scores, ranked, limit, confidence))
+    if not passed:
         raise _precision_refusal(scores, ranked, target, confidence, prior)
+    last = passed[-1]
     lowest = scores.score[ranked[last.n - 1]]
     below = scores.score[scores.score < lowest]
     threshold = between(below.max(), lowest) if below.size else float(lowest)
-    bound = min(last.proven(confidence), false_share)
+    bound = min(last.proven(), limit)
     return Certificate(threshold, (1 - bound) / (1 - bound + odds * bound), last.n_effective)
+
+
+def _passed(scores: Scores, ranked: Int64, limit: float, confidence: float) -> Iterator[_Matches]:
+    """The tested matches that prove a share of false ones, from strict to loose.
+
+    Each start adds its part of what may go wrong to what the test before it handed on; a test that
+    fails hands nothing on. The ranks and the starts are chosen without a look at the labels.
+
+    Source: Wiens and Dmitrienko 2005, The fallback procedure for evaluating a single family of
+        hypotheses: any dependence between the tests is allowed for.
+    """
+    level = 0.0
+    for rank, share in _ranks(scores, ranked, trials_needed(limit, confidence)):
+        level += share * (1 - confidence)
+        if not level:
+            continue
+        found = _matches(scores, ranked[:rank], 1 - level)
+        if found.proves(limit):
+            yield found
+        else:
+            level = 0.0
 
 
 def _highest(scores: Scores, n: int) -> Int64:
@@ -112,8 +140,11 @@ def _highest(scores: Scores, n: int) -> Int64:
     return at[np.argsort(-scores.score[at], kind="stable")]
 
 
-def _ranks(scores: Scores, ranked: Int64, n_needed: int) -> list[int]:
-    """Numbers of matches to test, from where the test has power; they split no tie."""
+def _ranks(scores: Scores, ranked: Int64, n_needed: int) -> list[tuple[int, float]]:
+    """Numbers of matches to test, and the part of what may go wrong that is added at each.
+
+    They begin where a test has power, and split no tie.
+    """
     values: Float32 = scores.score[ranked]
     ends = np.append(np.flatnonzero(values[1:] < values[:-1]) + 1, len(values))
     seen = _n_identities_seen(scores, ranked)
@@ -122,7 +153,13 @@ def _ranks(scores: Scores, ranked: Int64, n_needed: int) -> list[int]:
     start = min(START * n_needed, max(n_needed, int(seen[-1]) // 2))
     first = int(np.searchsorted(seen, start)) + 1
     wanted = np.geomspace(first, len(values), N_RANKS)
-    return [int(rank) for rank in np.unique(ends[np.searchsorted(ends, wanted - 0.5)])]
+    ranks = np.unique(ends[np.searchsorted(ends, wanted - 0.5)])
+    n_starts = 1 + min(int(math.log2(max(seen[-1] / (START * n_needed), 1))), MOST_STARTS - 1)
+    starts = np.searchsorted(ranks, np.geomspace(first, len(values), 2 * n_starts)[::2])
+    share = np.full(n_starts, (1 - FIRST_SHARE) / max(n_starts - 1, 1))
+    share[0] = FIRST_SHARE if n_starts > 1 else 1.0
+    added = np.bincount(starts, share, len(ranks))
+    return list(zip(ranks.tolist(), added.tolist(), strict=True))
 
 
 def _n_identities_seen(scores: Scores, ranked: Int64) -> Int64:
@@ -151,7 +188,8 @@ def _matches(scores: Scores, match: Int64, confidence: float) -> _Matches:
             *of_each, n_false, n, meets=True, chances=chances, n_chances=scores.n_impostor
         )
         n_effective, bound = seen.effective()[1], seen.bound(confidence)
-    return _Matches(n, share, n_effective, bound, Clusters(of), errors[some], of[some])
+    which = Clusters(of), errors[some], of[some]
+    return _Matches(n, share, n_effective, confidence, bound, *which)
 
 
 def _precision_refusal(
@@ -172,6 +210,8 @@ def _precision_refusal(
     if not math.isfinite(growth):
         growth = 1.0  # nothing but the number of matches is missing
     growth = max(growth, START * MARGIN * trials_needed(limit, confidence) / max(n_identities, 1))
+    (n_highest, _), *_ = _ranks(scores, ranked, trials_needed(limit, confidence)) or [(0, 0.0)]
+    n_false = int(np.count_nonzero(~scores.genuine[ranked[:n_highest]]))
     missing = 0 if hopeless else max(math.ceil(n_identities * (growth - 1)), n_identities // 4, 1)
     return refused(
         Refusal(
@@ -187,6 +227,8 @@ def _precision_refusal(
             smallest_fmr=smallest_fmr(scores, confidence),
             n_units=n_joined(scores, scores.genuine_by_identity),
             share=scores.share,
+            n_highest=n_highest if n_false <= FEW * n_highest else 0,
+            n_false_highest=n_false if n_false <= FEW * n_highest else 0,
         )
     )
 
@@ -197,10 +239,7 @@ def _reach(scores: Scores, target: float, confidence: float, odds: float) -> flo
     def proven(value: float) -> bool:
         limit = (1 - value) / (1 - value + value * odds)
         ranked = _highest(scores, math.ceil(scores.n_genuine / (1 - limit)))
-        ranks = _ranks(scores, ranked, trials_needed(limit, confidence))
-        return bool(ranks) and _matches(scores, ranked[: ranks[0]], confidence).proves(
-            limit, confidence
-        )
+        return next(_passed(scores, ranked, limit, confidence), None) is not None
 
     low, high = 0, math.ceil(target / STEP)
     while high - low > 1:

@@ -45,6 +45,9 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         finds_nothing: it can be proven, but only at a threshold that no genuine comparison reaches.
         useful: rates of two digits that can be proven, each with the share of genuine comparisons
             that is found there: the smallest where any is, and the smallest where half of them are.
+        n_highest: of a precision: comparisons with the highest scores, where testing starts.
+        n_false_highest: how few of these are of different identities by their labels; 0 if none or
+            more than a few are.
     """
 
     kind: Literal["fmr", "fnmr", "precision", "fpir"]
@@ -63,6 +66,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None = None
     finds_nothing: bool = False
     useful: tuple[tuple[float, float], ...] = ()
+    n_highest: int = 0
+    n_false_highest: int = 0
 
     @property
     def missing_in_data(self) -> int:
@@ -72,10 +77,22 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 def refused(refusal: Refusal) -> TargetRefused:
     """The error that says it."""
-    hint = f"{_missing(refusal)}; {_reach(refusal)}"
+    hint = f"{_missing(refusal)}{_labels(refusal)}; {_reach(refusal)}"
     if refusal.finds_nothing:
         hint = f"{_useful(refusal)}; or train on more identities, which may part them better"
     return TargetRefused(_what(refusal), hint=hint, refusal=refusal)
+
+
+def _labels(r: Refusal) -> str:
+    """Where labels may be what is wrong: pairs called different that score as high as any."""
+    n = r.n_false_highest
+    if not n:
+        return ""
+    which = "is of a pair that is" if n == 1 else "are of pairs that are"
+    return (
+        f"; {n} of the {r.n_highest} highest scores {which} labelled as different: gemel doctor "
+        "shows which labels may be wrong, and a few wrong ones there cost much of what is proven"
+    )
 
 
 def _useful(r: Refusal) -> str:
