@@ -25,12 +25,13 @@ SAME = [
     ["138 1234 5678", "+86 138-1234-5678"],
 ]
 NONE = ["none", "12 34", "DE-303474155", "3474155 evenings"]
+ODD = ["000000000", "+1 000000", "+0 13/1632"]
 
 
 def test_one_number_is_one_text_in_a_column_and_alone() -> None:
     for written in SAME:
         assert len({phones.one(v) for v in written}) == 1
-    every = [v for written in SAME for v in written] + NONE
+    every = [v for written in SAME for v in written] + NONE + ODD
     assert phones.parse(pl.Series(every)).to_list() == [phones.one(v) for v in every]
     assert [phones.one(v) for v in NONE] == NONE
     assert len({phones.one(written[0]) for written in SAME}) == len(SAME)

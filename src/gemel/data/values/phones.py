@@ -73,11 +73,11 @@ def parse(values: pl.Series) -> pl.Series:
             "like": values.str.contains(_LIKE),
             "is_abroad": text.str.contains(_ABROAD),
             "abroad": digits.str.replace(_CODE, ""),
-            "inland": digits.str.strip_chars_start("0"),
+            "inland": digits,
         }
     )
     number = pl.when(pl.col("is_abroad")).then(pl.col("abroad")).otherwise(pl.col("inland"))
-    within = number.str.replace(_NORTH_AMERICA, "${1}")
+    within = number.str.strip_chars_start("0").str.replace(_NORTH_AMERICA, "${1}")
     found = pl.when(pl.col("like")).then(within).otherwise(pl.col("value"))
     return frame.select(found.alias(values.name)).to_series()
 
@@ -93,8 +93,8 @@ def one(value: str) -> str:
         return value
     text = re.sub(_EXTENSION, "", value)
     digits = re.sub(r"\D", "", text)
-    number = re.sub(_CODE, "", digits) if re.match(_ABROAD, text) else digits.lstrip("0")
-    return re.sub(_NORTH_AMERICA, r"\1", number)
+    number = re.sub(_CODE, "", digits) if re.match(_ABROAD, text) else digits
+    return re.sub(_NORTH_AMERICA, r"\1", number.lstrip("0"))
 
 
 def _mean(found: pl.Series) -> float:
