@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +16,7 @@ from gemel.calibrate.probability.fit import fit
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import Band, SizedBand
 from gemel.decide.categories import Categories, Line
-from gemel.decide.policy import FILE, Policy
+from gemel.decide.policy import FILE, Policy, pair_of
 from gemel.decide.ratio import Logistic
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
@@ -186,3 +187,9 @@ def test_a_policy_expires_after_its_last_day(toy: Scores) -> None:
     assert not policy_of(choose(toy, Target())).has_expired(date(2999, 1, 1))
     with pytest.raises(ConfigError, match="no date"):
         policy_of(choose(toy, Target()), expires="soon")
+
+
+@pytest.mark.parametrize("category", [5, ("a", "b", "c")])
+def test_what_is_no_category_is_refused_in_words(category: Any) -> None:
+    with pytest.raises(InvalidInput, match="neither a category nor one of each side"):
+        pair_of(category)

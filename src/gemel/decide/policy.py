@@ -37,7 +37,7 @@ from gemel.decide.classes import ClassPolicy
 from gemel.decide.ratio import Likelihood
 from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers
-from gemel.errors import ConfigError, InvalidInput, ReleaseError
+from gemel.errors import ConfigError, InvalidInput, ReleaseError, quoted
 from gemel.figures import brief, html_table
 
 CLEARLY = 3.0
@@ -349,13 +349,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def pair_of(category: Category) -> Pair:
     """Categories of the left and the right record.
 
+    Raises:
+        InvalidInput: neither a name nor one of each.
+
     Example:
         >>> pair_of("a"), pair_of(("a", None)), pair_of(None)
         (('a', 'a'), ('a', None), (None, None))
     """
     if category is None or isinstance(category, str):
         return category, category
-    left, right = category
+    try:
+        left, right = category
+    except (TypeError, ValueError):
+        what = f"{quoted(category)} is neither a category nor one of each side"
+        raise InvalidInput(what, where="category") from None
     return left, right
 
 
