@@ -464,6 +464,7 @@ def test_files_that_stop_the_reading_are_named_with_the_setting(empty: Path, gem
         (empty / "photos" / f"{i}.png").write_bytes(b"\x89PNG no more")
     said = gemel("init", "photos", "--force")
     assert said.code == 1 and "11 of 100 records" in said.err and "; 8 more" in said.err, said.err
+    assert "the limit is 10 files that are at most 10% of all, or 1.0% of all" in said.err
     assert "--set data.max_bad_ratio=0.11, or under [data]" in said.err
     text = (empty / "gemel.toml").read_text()
     assert re.search(r"^# max_bad_ratio = 0.01 ", text, re.M)

@@ -16,7 +16,7 @@ from gemel.figures import number_of
 
 MAX_BAD_RATIO = 0.01
 FEW_FILES, FEW_RATIO = 10, 0.1
-"""So many broken files stop nothing where they are at most that share."""
+"""So many broken files stop nothing where they are at most that share, whatever ratio is said."""
 MOST = 0.5
 """Share of the records that nobody means to leave out."""
 SHOWN = 5
@@ -29,11 +29,13 @@ def checked(dataset: Dataset, max_bad_ratio: float) -> Dataset:
     Raises:
         DataError: it was, or nothing is left.
     """
-    most = max_bad_ratio
-    if isinstance(dataset.contents, Files) and len(dataset.bad) <= FEW_FILES:
-        most = max(most, FEW_RATIO)
+    most, limit = max_bad_ratio, ""
+    if isinstance(dataset.contents, Files) and max_bad_ratio < FEW_RATIO:
+        few = f"{FEW_FILES} files that are at most {FEW_RATIO:.0%} of all"
+        limit = f"the limit is {few}, or {max_bad_ratio:.1%} of all"
+        most = FEW_RATIO if len(dataset.bad) <= FEW_FILES else max_bad_ratio
     names = frozenset(field.name for field in dataset.fields)
-    check_ratio(dataset.bad, dataset.n_read, dataset.source, most, names)
+    check_ratio(dataset.bad, dataset.n_read, dataset.source, most, names, limit)
     if not len(dataset):
         reason = f"; the first: {dataset.bad[0]}" if dataset.bad else ""
         raise DataError(f"no usable records{reason}", where=dataset.source)
@@ -46,6 +48,7 @@ def check_ratio(
     source: str,
     max_bad_ratio: float,
     fields: frozenset[str] = frozenset(),
+    limit: str = "",
 ) -> None:
     """Raise where more of the records of a source were refused than may be.
 
@@ -55,6 +58,7 @@ def check_ratio(
         source: file or folder.
         max_bad_ratio: share that may be refused.
         fields: columns that could be read as text instead.
+        limit: what the limit is, in words; empty: `max_bad_ratio`.
     Raises:
         DataError: it says how many, the first of them, and what helps.
     """
@@ -65,10 +69,8 @@ def check_ratio(
     shown = "; ".join(str(b) for b in bad[:n_shown])
     if len(bad) > n_shown:
         shown += f"; {len(bad) - n_shown:,} more"
-    count = (
-        f"{n_bad:,} of {number_of(n_read, 'record')} cannot be used, the limit is "
-        f"{max_bad_ratio:.1%}"
-    )
+    limit = limit or f"the limit is {max_bad_ratio:.1%}"
+    count = f"{n_bad:,} of {number_of(n_read, 'record')} cannot be used, {limit}"
     ratio = above(n_bad / n_read)
     hint = (
         f"correct them, or leave them out: --set data.max_bad_ratio={ratio}, or under [data] of "
