@@ -35,7 +35,12 @@ def quoted(value: object, most: int = 60) -> str:
     if not isinstance(value, str):
         text = repr(value)
         return text if len(text) <= most else f"{text[:most]}..."
-    return repr(value if len(value) <= most else f"{value[:most]}...")
+    return repr(short(value, most))
+
+
+def short(text: str, most: int = 60) -> str:
+    """A text as it may stand in a message: its beginning where it is longer."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 class GemelError(Exception):

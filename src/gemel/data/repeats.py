@@ -7,10 +7,8 @@ is no such: its `different` is refused where identities are made of pairs (see `
 from __future__ import annotations
 
 from gemel.data.sources.pairs import Pairs
+from gemel.errors import quoted
 from gemel.figures import number_of
-
-MAX_SHOWN = 60
-"""Characters of a record that are shown."""
 
 
 def notes(pairs: Pairs) -> list[str]:
@@ -41,9 +39,6 @@ def notes(pairs: Pairs) -> list[str]:
 
 def _shown(pairs: Pairs, at: list[int]) -> str:
     """The records of a pair, and where it stands."""
-    left, right = (
-        repr(text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "...")
-        for text in (pairs.left[at[0]], pairs.right[at[0]])
-    )
+    left, right = (quoted(side[at[0]]) for side in (pairs.left, pairs.right))
     *first, last = (f"{int(row):,}" for row in pairs.rows[at])
     return f"{left} and {right} in rows {', '.join(first)} and {last}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,18 @@ def test_to_leave_out_most_of_a_file_is_never_offered(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="4 of 4 records cannot be used") as e:
         records.read(write(tmp_path / "p.csv", "left,right,same\n" + rows))
     assert "max_bad_ratio" not in e.value.hint and "setting" in e.value.hint
+
+
+def test_long_texts_and_long_chains_are_cut_in_what_is_refused(tmp_path: Path) -> None:
+    texts = [f"{i} {'very ' * 40}long" for i in range(30)]
+    rows = [f"{a},{b},1" for a, b in itertools.pairwise(texts)]
+    rows += [f"{texts[0]},{texts[-1]},0", f"{texts[0]},{texts[1]},0"]
+    path = write(tmp_path / "p.csv", "left,right,same\n" + "\n".join(rows) + "\n")
+    (refused,) = records.read(path, max_bad_ratio=0.2).bad
+    assert "0 very" in refused.reason and len(refused.reason) < 250, refused.reason
+    listed = write(tmp_path / "r.csv", "id,name\n" + "".join(f"{t},x{t[0]}\n" for t in texts))
+    data = records.read(listed, id="id", pairs=path, max_bad_ratio=0.2)
+    assert len(data.bad[0].reason) < 700 and "22 more" in data.bad[0].reason, data.bad
 
 
 def test_grades_and_ids_that_lost_their_zeros_are_refused_with_what_to_do(tmp_path: Path) -> None:

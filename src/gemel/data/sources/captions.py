@@ -35,7 +35,7 @@ from gemel.data.sources.columns import Columns, of_folder, plain
 from gemel.data.sources.folders import Files
 from gemel.data.sources.pairs import closure
 from gemel.data.wordbags import normalised
-from gemel.errors import DataError
+from gemel.errors import DataError, quoted
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _table(path: Path, said: Columns) -> Dataset:
         elif id is None:
             reason = (str(said.id), "missing id")
         elif of_id.setdefault(id, name) != name:
-            reason = (str(said.id), f"duplicate id: {id[:60]!r}")
+            reason = (str(said.id), f"duplicate id: {quoted(id)}")
         if reason is not None:
             bad.append(BadRecord(table.file, row, *reason))
             continue

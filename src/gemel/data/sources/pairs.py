@@ -9,7 +9,7 @@ identities count as different people unless a pair joins them. A triplet is two 
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,12 +21,12 @@ from gemel.data.schema import as_strings
 from gemel.data.sources.formats import answers
 from gemel.data.sources.formats.table import Table
 from gemel.data.values import numbers
-from gemel.errors import DataError
+from gemel.errors import DataError, quoted, short
 
 COLUMNS = ("left", "right", "same")
 _CHAINS_SHOWN = 20
-_WORD, _WORDS_SHOWN = 40, 5
-"""Characters of an answer that are shown, and answers."""
+_CHAIN = 8
+"""Records of a chain that are shown, its ends included."""
 _SAID = "\0said"
 """Column of the answers of triplets, which have none."""
 
@@ -105,19 +105,8 @@ class Pairs:
         """How many pairs each word counts for, in a sentence, where `same_is` tells them apart."""
         if not self.words:
             return []
-        told = {True: list[str](), False: list[str]()}
-        for word, n in Counter(self.words).most_common():
-            told[bool(self.named.is_same(word))].append(f"{word[:_WORD]!r} {n:,}")
-        same, rest = (
-            ", ".join(words[:_WORDS_SHOWN])
-            + f", {len(words) - _WORDS_SHOWN:,} more words" * (len(words) > _WORDS_SHOWN)
-            for words in told.values()
-        )
-        more = "; rows of a word that means neither are better taken out of the file"
-        return [
-            f"{self.file}: column {self.named.same!r} says the same: {same or 'none'}; "
-            f"different: {rest or 'none'}{more if len(told[False]) > 1 else ''}"
-        ]
+        told = answers.tally(self.words, lambda word: bool(self.named.is_same(word)))
+        return [f"{self.file}: column {self.named.same!r} says {told}"]
 
     def renamed(self, rename: Callable[[str], str]) -> Pairs:
         """The same pairs of records under other names."""
@@ -271,8 +260,8 @@ def identities(
 def _unread(name: str, zeros: Mapping[str, str]) -> str:
     """Why a pair of an unknown record is refused; spreadsheets take zeros off the front of ids."""
     near = zeros.get(name.lstrip("0"))
-    hint = "" if near is None else f"; did you mean {near!r}? zeros in front were lost"
-    return f"no record {name!r} was read{hint}"
+    hint = "" if near is None else f"; did you mean {quoted(near)}? zeros in front were lost"
+    return f"no record {quoted(name)} was read{hint}"
 
 
 def closure(n: int, left: Int64, right: Int64) -> Int64:
@@ -299,7 +288,7 @@ def _fault(
     if answer is None or named.is_same(answer) is not None:
         return None
     expected = "a grade" if named.same_from is not None else answers.IN_WORDS
-    return named.same, f"expected {expected}, not {answer[:40]!r}{_grade(answer)}"
+    return named.same, f"expected {expected}, not {quoted(answer)}{_grade(answer)}"
 
 
 def _grade(same: str) -> str:
@@ -328,7 +317,11 @@ def _conflicts(
         if a == b:
             reason = "says that a record is different from itself"
         elif n_shown < _CHAINS_SHOWN:
-            reason += f": {' = '.join(ids[j] for j in _chain(neighbours, a, b))}"
+            joined_by = [short(ids[j]) for j in _chain(neighbours, a, b)]
+            left_out = len(joined_by) - _CHAIN
+            if left_out > 0:
+                joined_by[_CHAIN - 1 : -1] = [f"{left_out} more"]
+            reason += f": {' = '.join(joined_by)}"
         out.append(BadRecord(pairs.file, int(pairs.rows[i]), pairs.named.same, reason))
     return out
 

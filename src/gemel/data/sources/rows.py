@@ -24,7 +24,7 @@ from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_
 from gemel.data.schema import Field, as_text
 from gemel.data.sources.columns import Columns, joined, parts
 from gemel.data.sources.formats.table import Table
-from gemel.errors import DataError
+from gemel.errors import DataError, quoted
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class _Refusals:
     ) -> None:
         """Refuse rows that are not refused yet; the value is shown behind the reason."""
         for i in np.flatnonzero(refused & self.fine).tolist():
-            shown = "" if values is None else f": {str(values[i])[:60]!r}"
+            shown = "" if values is None else f": {quoted(str(values[i]))}"
             row = int(self._table.rows[i])
             self.bad.append(BadRecord(self._table.file, row, column, reason + shown))
         self.fine &= ~refused
@@ -246,7 +246,7 @@ class _Refusals:
             DataError: they are too many of those that are present.
         """
         n, row = len(at), int(self._table.rows[at[0]])
-        reason = f"not a {field.expected}: {first[:60]!r}"
+        reason = f"not a {field.expected}: {quoted(first)}"
         if n > 1 and n > UNFIT * n_present:
             raise DataError(
                 f"{n:,} of {n_present:,} values of column {field.name} do not fit; the first, in "

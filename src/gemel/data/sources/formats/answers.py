@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gemel.errors import DataError
+from gemel.errors import DataError, quoted
 
 MOST_WORDS = 4
 """Different answers, in whatever writing, up to which a column holds words for the same and not."""
+MOST_SHOWN = 5
+"""Different answers that a tally shows on either side."""
 IN_WORDS = "yes/no, 1/0 or same/different"
 """What stands in the column of answers, in words."""
 _YES = (
@@ -67,7 +69,7 @@ def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file:
         DataError: with the setting that says it.
     """
     words = counted(said)
-    shown = " and ".join(repr(word[:40]) for word, _ in words.most_common(MOST_WORDS))
+    shown = " and ".join(quoted(word) for word, _ in words.most_common(MOST_WORDS))
     if len(words) > MOST_WORDS:
         shown = f"{len(words):,} different texts, such as {shown}"
     if same_is and words and not set(words) & {plain(w) for w in same_is}:
@@ -90,6 +92,29 @@ def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file:
         where=file,
         hint=f"{name}; all else then means different, so take out rows that mean neither",
     )
+
+
+def tally(words: Mapping[str, int], is_same: Callable[[str], bool]) -> str:
+    """How many pairs each word counts for, on which side.
+
+    Args:
+        words: how often each was said.
+        is_same: whether a word says that two are the same.
+    Example:
+        >>> tally({"gleich": 3, "anders": 5}, lambda word: word == "gleich")
+        "the same: 'gleich' 3; different: 'anders' 5"
+    """
+    told = {True: list[str](), False: list[str]()}
+    for word, n in Counter(words).most_common():
+        told[is_same(word)].append(f"{quoted(word)} {n:,}")
+    same, rest = (
+        ", ".join(some[:MOST_SHOWN])
+        + f", {len(some) - MOST_SHOWN:,} more words" * (len(some) > MOST_SHOWN)
+        or "none"
+        for some in told.values()
+    )
+    more = "; rows of a word that means neither are better taken out of the file"
+    return f"the same: {same}; different: {rest}{more if len(told[False]) > 1 else ''}"
 
 
 def counted(said: Iterable[str | None]) -> Counter[str]:
