@@ -28,6 +28,24 @@ def test_a_sum_in_the_last_row_is_left_out_and_said(tmp_path: Path, kind: str) -
     assert table.blank == (32, 33)
 
 
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_remarks_below_a_table_are_left_out_and_said(tmp_path: Path, kind: str) -> None:
+    last: list[object] = ["Razem", None, None, None, "435,00 zł"]
+    remarks: list[list[object]] = [["Made on: 30.11.2026", *GAP[1:]], [None, "by Ann", *GAP[2:]]]
+    for foot, n in (([last, GAP, *remarks], 3), ([GAP, last], 1), ([remarks[0]], 0)):
+        path = tmp_path / f"x.{kind}"
+        table = [NAMES, *ROWS, *foot]
+        if kind == "csv":
+            lines = [";".join("" if cell is None else str(cell) for cell in row) for row in table]
+            path.write_text("\n".join(lines) + "\n")
+        else:
+            workbook(path, one=table)  # type: ignore[arg-type]
+        read = tables.read(path)
+        assert (read.n_read, len(read.notes)) == (30 + len([r for r in foot if r != GAP]) - n, n)
+    (tmp_path / "x.csv").write_text("a,b,c\n1,2,3\n4,5,6\n,,\n7,,\n")
+    assert tables.read(tmp_path / "x.csv").n_read == 3
+
+
 def test_a_document_with_a_title_is_read_as_a_workbook_is(tmp_path: Path) -> None:
     """Rows and cells that are the same are counted there, and blank ones up to the last."""
     rows: list[list[object]] = [[TITLE, *GAP[1:]], GAP, NAMES, *ROWS[:9], GAP, *ROWS[9:]]  # type: ignore[list-item]

@@ -81,10 +81,9 @@ def read(path: Path) -> Table:
     blank += [numbers[i] for i in again]
     for i in reversed(again):
         del rows[i], numbers[i]
-    summed: tuple[str, ...] = ()
-    if rows and footing.is_sum(rows[-1], rows[: heading.LOOKED_AT]):
-        summed = (footing.left_out(rows.pop(), numbers[-1]),)
-        blank.append(numbers.pop())
+    n_below, below = footing.left_out(rows, numbers, {*blank})
+    blank += numbers[len(rows) - n_below :]
+    del rows[len(rows) - n_below :], numbers[len(numbers) - n_below :]
     frame = frame_of(names, list(zip(*rows, strict=True)) or [()] * len(names))
     n_read = len(rows) + len(parsed.bad)
     first = heading.if_a_record(header, rows[: heading.LOOKED_AT], named)
@@ -96,7 +95,7 @@ def read(path: Path) -> Table:
         *first,
         *notes,
         *paged,
-        *summed,
+        *below,
     )
     bad = tuple(parsed.bad)
     return Table(str(path), frame, int64(numbers), bad, n_read, notes, blank=tuple(blank))

@@ -59,11 +59,9 @@ def read_sheet(path: Path, name: str | None = None) -> Table:
     blank += [kept[i][0] for i in again]
     for i in reversed(again):
         del kept[i]
-    summed: tuple[str, ...] = ()
-    if kept and footing.is_sum(_texts(kept[-1][1]), head[at + 1 :]):
-        number, row = kept.pop()
-        summed = (footing.left_out(_texts(row), number),)
-        blank.append(number)
+    n_foot, foot = footing.left_out([row for _, row in kept], [n for n, _ in kept], {*blank})
+    blank += [number for number, _ in kept[len(kept) - n_foot :]]
+    del kept[len(kept) - n_foot :]
     columns = {name: [row[i] for _, row in kept] for name, i in zip(names, used, strict=True)}
     return Table(
         str(path),
@@ -76,7 +74,7 @@ def read_sheet(path: Path, name: str | None = None) -> Table:
             *heading.if_a_record(head[at], head[at + 1 :], first),
             *notes,
             *paged,
-            *summed,
+            *foot,
             *((sheet.note,) if sheet.note else ()),
         ),
         blank=tuple(blank),
