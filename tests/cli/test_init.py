@@ -401,7 +401,7 @@ def test_a_text_that_names_nobody_is_no_identity(
     if 'data.missing=["nil"]' in said:
         for words in (("data", "check"), ("train", "--dry-run")):
             assert crowd in gemel(*words).err
-        assert 'if it means no value, data.missing = ["n/a"]' in init.err
+        assert 'if it means no value, data.missing = ["nil", "n/a"]' in init.err
     else:
         assert re.search(r'^missing = \["n/a"\]', text, re.M), text
         assert "column 'person' names nobody with 'n/a' in 60 records: read as no value" in init.err

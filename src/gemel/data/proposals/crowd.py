@@ -8,6 +8,7 @@ import numpy as np
 
 from gemel.arrays import Float64, Int64
 from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.proposals.placeholders import missing_of
 from gemel.figures import percent
 
 MOST, LARGER = 0.5, 5
@@ -38,7 +39,8 @@ def crowded(dataset: Dataset) -> str:
     if n == 0:
         return ""
     names = [dataset.identity_names[i] for i in largest[:n]]
-    missing = f"data.missing = {json.dumps(names, ensure_ascii=False)}"
+    texts = [*dict.fromkeys([*missing_of(dataset), *names])]
+    missing = f"data.missing = {json.dumps(texts, ensure_ascii=False)}"
     said = "it means no value" if n == 1 else "they mean no value"
     what = "is all of it" if n == 1 else "is all of each"
     mend = f"if {said}, {missing}" if dataset.fields else f"{what} the same thing?"

@@ -84,7 +84,7 @@ def notes(dataset: Dataset) -> list[str]:
     texts = proposed(dataset)
     if not texts:
         return found
-    texts = [*dict.fromkeys([*_missing(dataset), *texts])]
+    texts = [*dict.fromkeys([*missing_of(dataset), *texts])]
     listed = ", ".join(json.dumps(text, ensure_ascii=False) for text in texts)
     return [*found, f'if these texts mean "no value": data.missing = [{listed}]']
 
@@ -103,7 +103,7 @@ def nobody(identities: pl.Series) -> dict[str, int]:
     return {text: n for text, n in counts.iter_rows() if text.casefold() in NOBODY}
 
 
-def _missing(dataset: Dataset) -> list[str]:
+def missing_of(dataset: Dataset) -> list[str]:
     """The texts that are missing values in it already."""
     return [t for f in dataset.fields if f.reading is not None for t in f.reading.missing]
 
