@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from msgspec.structs import replace
 
-from gemel.cli.duplicates import in_words
+from gemel.cli.duplicates_words import in_words
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.result import Summary
 
@@ -39,6 +39,20 @@ def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) ->
     ]  # fmt: skip
     people = pairs.select(pl.col("left", "right").str.split(".").list.first())
     assert (people["left"] == people["right"]).mean() > 0.9  # type: ignore[operator]
+
+
+def test_identities_that_call_sure_pairs_different_are_doubted(project: Path, gemel: Gemel) -> None:
+    whole = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+    assert whole.agreement is not None and whole.false_links.expected is not None
+    found = replace(whole, false_links=replace(whole.false_links, expected=0.01 * whole.n_matches))
+    ours = dict(in_words(found, asks="gemel label"))["below, measured against"]
+    assert ours == "the identities of the file, as they are"
+    worse = replace(found.agreement.pairwise, precision=0.878)  # type: ignore[union-attr]
+    doubted = replace(found, agreement=replace(found.agreement, pairwise=worse))
+    said = dict(in_words(doubted, asks="gemel label"))["below, measured against"]
+    assert "of 100 pairs in a cluster about 88 have one identity there" in said
+    assert "of 100 matches about 99 are expected to be right" in said and "gemel doctor" in said
+    assert "gemel doctor" not in dict(in_words(doubted))["below, measured against"]
 
 
 def test_clusters_are_a_page_where_the_name_ends_so(project: Path, gemel: Gemel) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import files, reading, show
-from gemel.cli.duplicates import ASK, TABLES, in_words, says_of
+from gemel.cli.duplicates import ASK, TABLES, says_of
+from gemel.cli.duplicates_words import in_words
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.figures import number_of

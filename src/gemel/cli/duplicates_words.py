@@ -1,0 +1,190 @@
+"""The summary of a job over duplicates or links, as names and values for a person."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from gemel.figures import number_of, percent, plain, rounded_down
+from gemel.release.words.expected import HALF, LIKELY, about
+
+if TYPE_CHECKING:
+    from gemel.data.records import Dataset
+    from gemel.improve.result import Summary
+    from gemel.tasks.agreement import Agreement
+
+OPEN = "not known: these data tell too little of so many pairs"
+CLEARLY = 0.03
+"""Share of the pairs by which labels and scores differ before labels are doubted."""
+
+
+def in_words(
+    summary: Summary,
+    *compared: Dataset | None,
+    asks: str = "",
+    says: str = "",
+    links: str = "one-to-one",
+) -> list[tuple[str, Any]]:
+    """The summary as names and values for a person, with how many records were not compared.
+
+    Args:
+        summary: of the job.
+        compared: the records, which say how many were refused.
+        asks: the command that asks people about these very matches, where there is one.
+        says: what the release says of its own threshold.
+        links: between two files, which may be.
+    """
+    refused = sum(one.n_bad for one in compared if one is not None)
+    unproven = summary.unproven
+    rows: list[tuple[str, Any]] = [
+        ("records", summary.n_records),
+        ("records refused, in no cluster", refused or None),
+        ("pairs", summary.n_pairs),
+        ("matches", summary.n_matches),
+        ("these are", "estimated, not measured: the release is unproven" if unproven else None),
+        ("for review", summary.n_review),
+        (f"left out to link {links}", summary.n_given_up or None),
+        _share(summary),
+        ("threshold", _threshold(summary)),
+        ("of its own the release says", None if _is_own(summary) else says or None),
+        ("clusters of two or more", summary.n_clusters),
+        ("redundant records", summary.n_redundant),
+        ("largest cluster", summary.largest),
+        ("least sure match", _least_sure(summary)),
+        _expected(summary),
+        *_bound(summary, asks),
+    ]
+    if summary.candidate_recall is not None:
+        recall = summary.candidate_recall
+        rows.append(
+            (
+                "candidate recall",
+                f"{percent(recall.value, 4)} of {number_of(recall.n_pairs, 'pair')}",
+            )
+        )
+    if summary.reach is not None:
+        reach = summary.reach
+        rows.append(("proposed by shared keys", number_of(reach.n_candidates, "pair")))
+        share = f"{percent(reach.value, 4)} (at least {percent(reach.low, 3)})"
+        rows.append(("proposals reach", f"{share} of {reach.n_pairs:,} {reach.basis}"))
+    if summary.n_full:
+        rows.append(("records with more partners than kept", summary.n_full))
+    if summary.agreement is not None:
+        rows += _agreement(summary.agreement, summary, doubts=bool(asks))
+    return [(name, value) for name, value in rows if value is not None]
+
+
+def _agreement(seen: Agreement, summary: Summary, *, doubts: bool) -> list[tuple[str, Any]]:
+    """How well the clusters agree with the identities of the file, which may be wrong themselves.
+
+    Args:
+        seen: how well they do.
+        summary: of the job.
+        doubts: the records are those of the project, of which `gemel doctor` knows suspects.
+    """
+    same, n, false = seen.pairwise.precision, summary.n_matches, summary.false_links.expected
+    said = "the identities of the file, as they are"
+    if false is not None and n and not summary.by_closeness and same < 1 - false / n - CLEARLY:
+        said += (
+            f": of 100 pairs in a cluster {about(same, 100)} have one identity there, where of 100 "
+            f"matches {about(1 - false / n, 100)} are expected to be right by their scores"
+        )
+        said += "; gemel doctor shows which labels may be wrong" if doubts else ""
+    rows: list[tuple[str, Any]] = [("below, measured against", said)]
+    for name, quality in (
+        ("pairwise", seen.pairwise),
+        ("B-cubed", seen.b_cubed),
+        ("exact clusters", seen.exact),
+    ):
+        three = f"{quality.precision:.4f}  {quality.recall:.4f}  {quality.f1:.4f}"
+        rows.append((f"{name}: precision, recall, F1", three))
+    return [*rows, ("adjusted Rand index", seen.adjusted_rand)]
+
+
+def _share(summary: Summary) -> tuple[str, str]:
+    """How rare genuine pairs are here, beside the data that the release was chosen on."""
+    if summary.by_closeness:
+        return "share of close pairs", f"{summary.prior:.2g}, closer than strangers come by chance"
+    here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
+    said = f"{here}, {'as' if here == there else f'and {there}'} where the release was calibrated"
+    proven = summary.false_links.promise
+    if summary.most_sure is not None and summary.most_sure < LIKELY and not proven:
+        least = f"{rounded_down(summary.most_sure, 2):.2g}: too few comparisons to show more"
+        said += f"; so the best matches have a probability of at least {least}"
+    return "share of genuine pairs", said
+
+
+def _expected(summary: Summary) -> tuple[str, str | None]:
+    """The false matches of this job, as the share of right ones that a promise speaks of too."""
+    false, n = summary.false_links.expected, summary.n_matches
+    name = "close by chance, expected" if summary.by_closeness else "false matches, expected"
+    if false is None or not n:
+        return name, None
+    few = about(1 - false / n, 100)
+    if summary.by_closeness:
+        return name, (
+            f"{_count(false)} of {n:,}; how many more only look, sound or read alike is not known: "
+            "look at the pairs, the lowest scores first"
+        )
+    return name, f"{_count(false)} of {n:,}, so of 100 matches {few} are right here"
+
+
+def _count(expected: float) -> str:
+    """So many as are expected.
+
+    Example:
+        >>> _count(8812.4), _count(0.31), _count(2.8e-10)
+        ('8,800', '0.31', 'hardly any')
+    """
+    return plain(expected, 2) if expected >= 0.1 or not expected else "hardly any"
+
+
+def _bound(summary: Summary, asks: str) -> list[tuple[str, str | None]]:
+    """How many matches are false at most, and what that rests on; where it says nothing, so.
+
+    A bound of half of the matches or more tells nobody anything.
+    """
+    false, n, name = summary.false_links, summary.n_matches, "false matches, at most"
+    if false.at_most is None:
+        return [("which rests on", false.basis)]
+    if false.at_most > HALF * n:
+        tells = f"; {asks} asks about some, drawn at random, and tells" if asks else ""
+        return [(name, f"{OPEN}{tells}" if n else None)]
+    own, basis = summary.release_threshold, false.basis
+    if not _is_own(summary):
+        basis += f"; counted at the threshold {own:.4g} of the release, where more pairs match"
+    return [(name, f"{math.floor(false.at_most):,} of {n:,}"), ("which rests on", basis)]
+
+
+def _least_sure(summary: Summary) -> str | None:
+    """Why a pair that is more probably none may be a match; None where there is no such pair.
+
+    Nor where more is proven of the matches than their probabilities say.
+    """
+    if summary.least_sure is None or summary.least_sure >= HALF or summary.false_links.promise:
+        return None
+    surely = rounded_down(summary.least_sure, 2)
+    return (
+        f"probability {surely:.2g}: the goal sets the threshold, not one half (the "
+        "best F1 minds missed pairs too, a precision is of all matches together), and a "
+        "probability is the lower the fewer comparisons told of it"
+    )
+
+
+def _is_own(summary: Summary) -> bool:
+    """Whether the threshold that decides here is that of the release."""
+    return f"{summary.threshold:.4g}" == f"{summary.release_threshold:.4g}"
+
+
+def _threshold(summary: Summary) -> str:
+    """What decides here, and why it is not what the release says."""
+    if _is_own(summary):
+        return f"{summary.threshold:.4g}, as the release says"
+    here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
+    at, of = "by the scores of these records", "here"
+    if here != there:
+        at, of = "at this share", "at this share"
+    return (
+        f"{summary.threshold:.4g} for this set: the same goal {at}; "
+        f"{summary.release_threshold:.4g} in the release; nothing is proven {of}"
+    )
