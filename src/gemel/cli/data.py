@@ -15,7 +15,7 @@ from gemel.cli.guess import look_at, without_labels
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets, words
 from gemel.cli.project import Project
 from gemel.config import FILE
-from gemel.data.sources.absent import no_file
+from gemel.data.sources.formats.absent import no_file
 from gemel.errors import ConfigError, DataError
 from gemel.figures import number_of
 

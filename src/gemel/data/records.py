@@ -23,9 +23,9 @@ from gemel.data.pairing import Pairing
 from gemel.data.schema import Field, as_text
 from gemel.data.sources import images, linked, tables, texts
 from gemel.data.sources import pairs as labelled
-from gemel.data.sources.absent import no_file
 from gemel.data.sources.columns import Columns, plain
 from gemel.data.sources.formats import frames
+from gemel.data.sources.formats.absent import no_file
 from gemel.data.sources.formats.table import Table, of_frame, of_values
 from gemel.data.sources.refusals import MAX_BAD_RATIO, check_ratio, checked
 from gemel.data.sources.rows import from_table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gemel.data.sources.absent import no_file
 from gemel.data.sources.formats import delimited, objects, sheets, typed
+from gemel.data.sources.formats.absent import no_file
 from gemel.data.sources.formats.table import Table
 from gemel.data.sources.formats.text import GZIP, NOTHING_IN_IT, ending
 from gemel.errors import DataError
