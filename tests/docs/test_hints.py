@@ -119,7 +119,7 @@ def wrong(text: str) -> list[str]:
         if m[0] not in keys()
     ]
     found += [n for n in re.findall(r"(?<![\w.])([a-z]\w*) = ", plain) if n not in NAMES]
-    found += [f"[{s}]" for s in re.findall(r"(?<![\w'])\[([a-z]+)\]", plain) if s not in SECTIONS]
+    found += [f"[{s}]" for s in re.findall(r"(?<![\w'(])\[([a-z]+)\]", plain) if s not in SECTIONS]
     extras = PROJECT["optional-dependencies"]
     found += [
         f"gemel[{e}]"
