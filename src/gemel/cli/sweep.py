@@ -47,7 +47,7 @@ def sweep(project: Project, dataset: Dataset, words: Sequence[str], *, as_json: 
     checked_splits(project, dataset)
     settings = project.config.train
     defaults = towers.trainable(dataset.modality, settings, project.config.root).defaults
-    dials = _dials(project, words) or sweeps.usual(settings, defaults)
+    dials = _dials(words) or sweeps.usual(settings, defaults)
     tried = sweeps.candidates(dials, settings.seed)
     n = math.prod(len(values) for values in dials.values())
     show.say(f"{len(tried)} of {n} combinations of {', '.join(dials)}; eval is not looked at")
@@ -71,7 +71,7 @@ def sweep(project: Project, dataset: Dataset, words: Sequence[str], *, as_json: 
     _tell(done, list(dials), as_json=as_json)
 
 
-def _dials(project: Project, words: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+def _dials(words: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     """What is said of dials; empty for the usual ones.
 
     Raises:
@@ -86,11 +86,11 @@ def _dials(project: Project, words: Sequence[str]) -> dict[str, tuple[Any, ...]]
         if not values or name in CANNOT:
             hint = f"for example --sweep learning_rate=0.001,0.003, or --sweep {USUAL}"
             raise ConfigError(f"{word!r} is no dial with values", where="--sweep", hint=hint)
-        dials[name] = tuple(_value(project, name, text.strip()) for text in values.split(","))
+        dials[name] = tuple(_value(name, text.strip()) for text in values.split(","))
     return dials
 
 
-def _value(project: Project, name: str, text: str) -> Any:
+def _value(name: str, text: str) -> Any:
     from gemel.config import Config
 
     settings = Config.load(None, {}, {f"train.{name}": text}).train

@@ -159,7 +159,7 @@ def compare(
     tick = ticker(progress, N_STEPS)
     both = _contenders(before, after, records, sampling, tick)
     scores, target = both[0].part.scores, after.evidence.target
-    stakes = Stakes.of(target, _prior(before, after, scores))
+    stakes = Stakes.of(target, _prior(after, scores))
     found = differences.at_thresholds(both, stakes)
     tick()
     alike = _score_alike(before, after)
@@ -241,7 +241,7 @@ def _score_alike(before: Release, after: Release) -> bool:
     )
 
 
-def _prior(before: Release, after: Release, scores: Scores) -> float:
+def _prior(after: Release, scores: Scores) -> float:
     """The share of genuine comparisons for both: what the second states."""
     stated = after.evidence.target.prior
     return scores.prior if stated is None else stated
