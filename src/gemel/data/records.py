@@ -16,20 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from gemel.data import repeats, several
-from gemel.data.dataset import UNKNOWN, BadRecord, CategoryColumn, Dataset, codes, fault_of_id
+from gemel.data import several
+from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.identities import coded
-from gemel.data.pairing import Pairing
+from gemel.data.labelled import identities as by_pairs
 from gemel.data.schema import Field, as_text
-from gemel.data.sources import images, linked, tables, texts
+from gemel.data.sources import images, linked, tables
 from gemel.data.sources import pairs as labelled
 from gemel.data.sources.columns import Columns, plain
 from gemel.data.sources.formats import frames
 from gemel.data.sources.formats.absent import no_file
 from gemel.data.sources.formats.table import Table, of_frame, of_values
-from gemel.data.sources.refusals import MAX_BAD_RATIO, check_ratio, checked
+from gemel.data.sources.refusals import MAX_BAD_RATIO, checked
 from gemel.data.sources.rows import from_table
-from gemel.data.wordbags import normalised
 from gemel.errors import ConfigError, DataError, quoted, require
 from gemel.registry import MODALITIES
 
@@ -120,7 +119,7 @@ def read(
         if kind == "pairs" or (kind == "auto" and is_pairs):
             plain(said, path)
             _alone(path, identity=identity, id=id, pairs=pairs, separator=separator)
-            return _from_pairs(table, path, max_bad_ratio, pair_columns)
+            return by_pairs.of_pairs(table, path, max_bad_ratio, pair_columns)
         dataset = from_table(table, said)
     dataset = checked(dataset, max_bad_ratio)
     if separator:
@@ -129,8 +128,9 @@ def read(
         return dataset
     require(pairs, (str, os.PathLike), "the path of a file of pairs", MADE_BY_PAIRS)
     if identity is not None:
-        _one_source(dataset)
-    return _with_pairs(dataset, Path(pairs), max_bad_ratio, pair_columns)
+        by_pairs.check_unlabelled(dataset)
+    found = by_pairs.read(Path(pairs), pair_columns)
+    return by_pairs.with_pairs(dataset, found, max_bad_ratio)
 
 
 def _check_names(**given: Sequence[str]) -> None:
@@ -223,9 +223,9 @@ def to_link(
     dataset = linked.joined(left, right)
     if pairs is None:
         return dataset
-    _one_source(dataset)
-    found = linked.named_pairs(_pairs_of(Path(pairs), pair_columns), left, right)
-    return _with_identities(dataset, dataset.ids.tolist(), found, max_bad_ratio)
+    by_pairs.check_unlabelled(dataset)
+    found = linked.named_pairs(by_pairs.read(Path(pairs), pair_columns), left, right)
+    return by_pairs.with_pairs(dataset, found, max_bad_ratio)
 
 
 def from_rows(
@@ -286,85 +286,3 @@ def from_rows(
 def kind_of(modality: str) -> str:
     """As what files of a modality are read: by looks, or its own name if looks do not tell."""
     return "auto" if f"{modality}s" in KINDS else modality
-
-
-def _from_pairs(
-    table: Table, path: Path, max_bad_ratio: float, columns: labelled.PairColumns | None
-) -> Dataset:
-    """The things that a pair file itself names: images relative to it, or texts."""
-    found = labelled.parse(table, columns)
-    check_ratio(found.bad, found.n_read, found.file, max_bad_ratio)
-    named = found.names()
-    are_images = bool(named) and all(n.lower().endswith(images.SUFFIXES) for n in named)
-    if are_images:
-        dataset = images.read_files(path.parent, named)
-    else:
-        # The same text in other capitals is no second thing.
-        first: dict[str, str] = {}
-        found = found.renamed(lambda text: first.setdefault(normalised(text), text))
-        named = found.names()
-        dataset = texts.held(named, str(path))
-    dataset = checked(dataset, max_bad_ratio)
-    handles = dataset.ids.tolist() if are_images else named
-    # Somebody said of both kinds what they are: these are the comparisons that are meant.
-    as_given = not found.same.all()
-    dataset = _with_identities(dataset, handles, found, max_bad_ratio, as_given=as_given)
-    return replace(dataset, pairing=_given(dataset, handles, found)) if as_given else dataset
-
-
-def _given(dataset: Dataset, handles: Sequence[str], found: labelled.Pairs) -> Pairing:
-    """The given pairs that were not refused, with what was said of each."""
-    place = {name: i for i, name in enumerate(handles)}
-    refused = {(b.file, b.row) for b in dataset.bad}
-    fine = np.array([(found.file, row) not in refused for row in found.rows.tolist()], np.bool_)
-    ends = [(place[a], place[b]) for a, b in zip(found.left, found.right, strict=True)]
-    return Pairing(
-        given=np.array(ends, np.int64).reshape(-1, 2)[fine],
-        same=found.same[fine],
-        grade=None if found.grade is None else found.grade[fine],
-        same_from=found.same_from,
-    )
-
-
-def _with_pairs(
-    dataset: Dataset,
-    path: Path,
-    max_bad_ratio: float,
-    columns: labelled.PairColumns | None = None,
-) -> Dataset:
-    found = _pairs_of(path, columns)
-    return _with_identities(dataset, dataset.ids.tolist(), found, max_bad_ratio)
-
-
-def _pairs_of(path: Path, columns: labelled.PairColumns | None) -> labelled.Pairs:
-    if not path.exists():
-        raise no_file(path)
-    return labelled.parse(tables.read(path), columns)
-
-
-def _one_source(dataset: Dataset) -> None:
-    """Raise where identities are known already, and pairs are to give them."""
-    if (dataset.identities != UNKNOWN).any():
-        hint = "name an identity column or give pairs, not both"
-        raise DataError("the records have identities already", where=dataset.source, hint=hint)
-
-
-def _with_identities(
-    dataset: Dataset,
-    handles: Sequence[str],
-    found: labelled.Pairs,
-    max_bad_ratio: float,
-    *,
-    as_given: bool = False,
-) -> Dataset:
-    names, unusable = labelled.identities(handles, found, as_given=as_given)
-    bad = (*found.bad, *unusable)
-    check_ratio(bad, found.n_read, found.file, max_bad_ratio)
-    code, identity_names = codes(names)
-    return replace(
-        dataset,
-        identities=code,
-        identity_names=identity_names,
-        bad=(*dataset.bad, *bad),
-        notes=(*dataset.notes, *found.counts(), *repeats.notes(found)),
-    )

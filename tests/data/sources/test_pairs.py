@@ -219,3 +219,17 @@ def test_long_chains_are_closed() -> None:
     n = 50_000
     ends = np.arange(n - 1)
     assert len(set(pairs.closure(n, ends, ends + 1).tolist())) == 1
+
+
+@pytest.mark.parametrize("gone", ["3.png", "nope.png"])
+def test_pairs_of_images_go_on_without_one_that_is_broken_or_gone(
+    tmp_path: Path, gone: str
+) -> None:
+    for i in range(12):
+        Image.fromarray(np.full((8, 8, 3), 20 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "3.png").write_bytes(b"broken")
+    lines = [f"{i}.png,{(i + 1) % 12}.png,{i % 2}" for i in range(12)]
+    text = "\n".join(["left,right,same", *lines]).replace("3.png", gone)
+    data = records.read(write(tmp_path / "pairs.csv", text), max_bad_ratio=0.2)
+    assert data.pairing.given is not None and len(data.pairing.given) == 10
+    assert len(data) == 11 and sum(f"no record '{gone}'" in b.reason for b in data.bad) == 2

@@ -1,0 +1,1 @@
+"""Pairs that somebody judged: read, looked through, and what they make of records."""
