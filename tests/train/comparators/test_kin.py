@@ -76,6 +76,18 @@ def test_households_that_are_the_fewer_are_told_by_a_day() -> None:
     assert found is not None and not found.is_believed
 
 
+def test_a_field_that_tells_nothing_of_anybody_changes_nothing() -> None:
+    seen, weight, genuine, related = drawn(n_same=100, n_kin=600)
+    rng = np.random.default_rng(1)
+    level = np.append(seen.level, rng.integers(0, 2, (len(seen.level), 8)), axis=1)
+    chance = np.full(level.shape, 0.02)
+    more = Patterns(level, chance, seen.changed)
+    found = kin.part(more, weight, N_RECORDS, mixture.fit(more, weight, N_RECORDS))
+    assert found is not None and found.is_believed
+    assert found.unlike.tolist() == [*PERSON.tolist(), *[False] * 8]
+    assert found.posterior[genuine].mean() > 0.95 and found.posterior[related].mean() < 0.02
+
+
 def test_people_who_moved_stay_who_they_are_and_are_named() -> None:
     seen, weight, _, _ = drawn(n_same=400, n_moved=200)
     found = kin.part(seen, weight, N_RECORDS, mixture.fit(seen, weight, N_RECORDS))

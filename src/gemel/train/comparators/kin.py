@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float32, Float64
 from gemel.figures import number_of
@@ -34,6 +36,9 @@ from gemel.train.comparators.mixture import (
 
 LIKE_STRANGERS = 0.2
 """So much less than what belongs together a field tells kin from strangers."""
+TELLS = 0.2
+"""Total difference of the shares of levels to those of strangers, of 2, from which a field tells
+anything: of a balance, or of a random day, both kinds say nothing."""
 MOST = 1 / 3
 """Of what was taken to belong together, what does, at most, if kin are to be believed in."""
 MOST_BY_DAY = 2 / 3
@@ -104,10 +109,44 @@ def part(
     if seen.level.shape[1] < FEWEST_FIELDS or not len(near):
         return None
     level, counted = seen.level[near], (weight * taken.posterior)[near]
-    share = min(0.5, float(weight.sum()) / n_records / float(counted.sum()))
-    together, kin = np.broadcast_to(START, taken.together.shape), taken.together
+    first = min(0.5, float(weight.sum()) / n_records / float(counted.sum()))
+    start = np.broadcast_to(START, taken.together.shape)
+    together, posterior = _two(level, counted, first, start, taken.together)
+    if counted @ posterior < 1:
+        # So many fields say nothing of anybody that no pair agrees in nearly all.
+        tell = np.abs(taken.together - taken.apart).sum(1, keepdims=True) > TELLS
+        start = np.where(tell, start, taken.together)
+        together, posterior = _two(level, counted, first, start, taken.together)
+    genuine = counted * posterior
+    share, kin = float(genuine.sum() / counted.sum()), shares(level, counted - genuine, PSEUDO)
+    tells, of_kin = (np.abs(kind - taken.apart).sum(1) for kind in (together, kin))
+    unlike = (of_kin < LIKE_STRANGERS * tells) & (tells > TELLS)
+    alike = (tells < LIKE_STRANGERS * of_kin) & (of_kin > TELLS)
+    if share > NEARLY_ALL or not unlike.any() or alike.any():
+        return None
+    found = np.zeros(len(weight))
+    found[near] = taken.posterior[near] * posterior
+    others = float(counted.sum() / weight.sum()) * (1 - share)
+    most = MOST_BY_DAY if days is not None and (unlike & days).any() else MOST
+    parted = Parted(found, share, others, unlike, share < most)
+    once_more = _again(seen, weight.astype(np.float64), n_records, parted, kin, taken.apart)
+    return replace(parted, posterior=once_more)
+
+
+def _two(
+    level: NDArray[Any], counted: Float64, share: float, together: Float64, kin: Float64
+) -> tuple[Float64, Float64]:
+    """Pairs parted in two: shares of the levels of the first part, and how probably each is of it.
+
+    Args:
+        level: (n, F) of the pairs.
+        counted: (n,) how many each stands for.
+        share: of the first part, to begin with.
+        together: (F, levels) the same of its levels.
+        kin: (F, levels) those of the second part.
+    """
     differing = Differing.among(level >= 0, level == N_LEVELS - 1)
-    posterior, at_once = np.zeros(len(near)), np.zeros(len(near))
+    posterior, at_once = np.zeros(len(level)), np.zeros(len(level))
     for _ in range(MAX_STEPS):
         odds = np.log(share / (1 - share)) + at_once
         # One more level, for a value that is missing.
@@ -121,17 +160,7 @@ def part(
         at_once = differing.log_ratio(genuine, 1 - together[:, -1])
         if abs(share - before) <= TOLERANCE * before:
             break
-    tells, of_kin = (np.abs(kind - taken.apart).sum(1) for kind in (together, kin))
-    unlike = of_kin < LIKE_STRANGERS * tells
-    if share > NEARLY_ALL or not unlike.any() or (tells < LIKE_STRANGERS * of_kin).any():
-        return None
-    found = np.zeros(len(weight))
-    found[near] = taken.posterior[near] * posterior
-    others = float(counted.sum() / weight.sum()) * (1 - share)
-    most = MOST_BY_DAY if days is not None and (unlike & days).any() else MOST
-    parted = Parted(found, share, others, unlike, share < most)
-    everywhere = _again(seen, weight.astype(np.float64), n_records, parted, kin, taken.apart)
-    return replace(parted, posterior=everywhere)
+    return together, posterior
 
 
 def _again(
