@@ -75,11 +75,11 @@ def _tell(project: Project, dataset: Dataset, run: Run, *, json: bool, details: 
     from gemel.release.evidence.against_baseline import on_dev
     from gemel.release.words import learned
 
-    for note in run.training.notes:
-        show.say(f"note: {note}")
     if run.training.estimate is not None:
         _begin(project, dataset, json=json)
         return
+    for note in run.training.notes:
+        show.say(f"note: {note}")
     reached = on_dev(run, dataset)
     facts = run_facts(run, reached)
     if json:
@@ -99,6 +99,8 @@ def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
     from gemel.release import gates
 
     release = find_release(project, dataset) or build_release(project, dataset)
+    for note in release.evidence.notes:
+        show.say(f"note: {note}")
     if json:
         show.as_json(calibrated(release))
     else:

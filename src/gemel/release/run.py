@@ -129,6 +129,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
             records, and scores are cosines.
         doubtful: of the pairs taken to belong together, those that agree in some fields no better
             than strangers do: perhaps people of one household.
+        notes: on what was taken for what, which answers may contradict.
     """
 
     n_records: int
@@ -138,6 +139,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     wrong: tuple[float, ...]
     by: By = "fields"
     doubtful: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):

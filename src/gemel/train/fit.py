@@ -307,9 +307,9 @@ def _run(
         )
     else:
         told = tell(learner, arrays, views, seed=settings.seed, pairing=pairing)
-        comparator, estimate = told.fitted()
+        comparator, expected = told.fitted()
+        estimate = msgspec.structs.replace(expected, notes=told.notes)
         likely, otherwise = splits.train[told.likely], told.fitted_otherwise()
-        notes = (*notes, *told.notes)
     if lesson.curriculum is not None and lesson.curriculum.note:
         notes = (*notes, lesson.curriculum.note)
     if settings.comparator == "learned":

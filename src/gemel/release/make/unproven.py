@@ -118,6 +118,7 @@ def build(
         _evidence(origin, goals, sampling, curve, point, policy),
         mistakes=around(origin, some, rows, comparator, policy),
         taught=None if lesson is None else lesson.taught,
+        notes=(*run.training.notes, *(expected.notes if lesson is None else ())),
     )
     tick()
     with folders.draft(Path(into)) as draft:
@@ -241,7 +242,7 @@ def _evidence(
         timing=timing(origin.encoder, payloads),
         file_bytes={},
         classes=None,
-        notes=origin.run.training.notes,
+        notes=(),
         rules=(),
         views=None,
         categories=None,
