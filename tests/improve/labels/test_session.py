@@ -65,6 +65,18 @@ def test_back_takes_the_last_answer_back_and_asks_again(tmp_path: Path) -> None:
     assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 6  # nothing is removed
 
 
+def test_two_who_answer_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    ann, bob = (Session(PLAN, Answers(tmp_path), name) for name in ("ann", "bob"))
+    first = answer(ann, 3)
+    second = answer(bob, 2)
+    assert second[0] == first[0], "which bob was about to be asked"
+    assert second[1] not in first, "as he knew of her answers when he wrote his"
+    answer(ann, 2)
+    lines = (tmp_path / "pairs.csv").read_text().splitlines()[1:]
+    assert len(lines) == len(Answers(tmp_path).all()) == len(ann.answers.all()) == 5
+    assert ann.answers.of(first[0].pair) == {"ann": "same", "bob": "same"}
+
+
 def test_a_proof_that_rests_on_an_answer_goes_with_it(tmp_path: Path) -> None:
     plan = msgspec.structs.replace(PLAN, shares=(0.5, 0.5, 0.0, 0.0))
     session = Session(plan, Answers(tmp_path), "ann", goal=0.8)

@@ -2,7 +2,8 @@
 
 A later line about a pair by the same person replaces the former; nothing is ever removed. A line
 that a kill cut short is left out and written over. Beside them stands what most say about each
-pair, as a file of labelled pairs.
+pair, as a file of labelled pairs. Several people may answer at once, each in a process: they write
+one after the other, and whoever writes knows by then what the others wrote.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -18,11 +19,12 @@ from typing import Literal
 import msgspec
 
 from gemel.errors import DataError
-from gemel.files import write_whole
+from gemel.files import Lock, write_whole
 from gemel.improve.labels.questions import Pair
 
 FILE = "answers.jsonl"
 PAIRS_FILE = "pairs.csv"
+LOCK = ".lock"
 
 Said = Literal["same", "different", "unsure", "withdrawn"]
 
@@ -50,8 +52,8 @@ class Answers:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
         self._said: dict[Pair, dict[str, Said]] = {}
-        for line in self._lines():
-            self._take(line)
+        self._n_bytes = self._n_lines = 0
+        self._read()
 
     def of(self, pair: Pair) -> dict[str, Said]:
         """Who said what about a pair."""
@@ -81,24 +83,29 @@ class Answers:
         """Note answers of a person; they are on disk on return."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lines = [Line(*pair, answer, by, now) for pair, answer in said]
-        self._mend()
-        with self.path.open("ab") as file:
-            file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        for line in lines:
-            self._take(line)
+        with self._alone():
+            self._mend()
+            with self.path.open("ab") as file:
+                file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
+                file.flush()
+                os.fsync(file.fileno())
+            self._read()
 
     def write_pairs(self) -> Path:
         """The file of pairs that `data.pairs` takes, with every answer; old or new, never half."""
-        text = io.StringIO(newline="")
+        path, text = self.path.with_name(PAIRS_FILE), io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(["left", "right", "same"])
-        for (left, right), same in sorted(self.all().items()):
-            writer.writerow([left, right, int(same)])
-        path = self.path.with_name(PAIRS_FILE)
-        write_whole(path, text.getvalue().encode())
+        with self._alone():
+            self._read()
+            for (left, right), same in sorted(self.all().items()):
+                writer.writerow([left, right, int(same)])
+            write_whole(path, text.getvalue().encode())
         return path
+
+    def _alone(self) -> Lock:
+        """While it is held nobody else writes."""
+        return Lock(self.path.with_name(LOCK), wait=True)
 
     def _take(self, line: Line) -> None:
         about = self._said.setdefault((line.left, line.right), {})
@@ -108,19 +115,29 @@ class Answers:
         if not about:
             del self._said[line.left, line.right]
 
-    def _lines(self) -> Iterator[Line]:
+    def _read(self) -> None:
+        """Take the lines that were added since, by whomever.
+
+        Raises:
+            DataError: one cannot be read.
+        """
         if not self.path.exists():
             return
-        *whole, _ = self.path.read_bytes().split(b"\n")
-        for number, text in enumerate(whole, start=1):
+        with self.path.open("rb") as file:
+            file.seek(self._n_bytes)
+            *whole, _ = file.read().split(b"\n")
+        for text in whole:
+            self._n_lines += 1
             try:
-                yield msgspec.json.decode(text, type=Line)
+                line = msgspec.json.decode(text, type=Line)
             except msgspec.DecodeError as e:
                 raise DataError(
-                    f"line {number} is no answer: {e}",
+                    f"line {self._n_lines} is no answer: {e}",
                     where=str(self.path),
                     hint="take the line out, or put the file back as it was",
                 ) from e
+            self._take(line)
+            self._n_bytes += len(text) + 1
 
     def _mend(self) -> None:
         """Take away a last line that was cut short."""
