@@ -159,6 +159,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         measure: name of the dev metric of the history.
         licence: of the weights that it started from.
         notes: on the training records.
+        by_views: the dev metric is of the records and of a varied copy of each.
     """
 
     settings: RunSettings
@@ -174,6 +175,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     measure: str = MAP_AT_R
     licence: str = ""
     notes: tuple[str, ...] = ()
+    by_views: bool = False
 
     @property
     def best(self) -> Epoch:

@@ -345,6 +345,7 @@ def _run(
         measure=lesson.measure,
         licence=half.licence,
         notes=notes,
+        by_views=half.judge_views,
     )
 
 

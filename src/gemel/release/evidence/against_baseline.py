@@ -14,12 +14,14 @@ import numpy as np
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.goals.choose import choose
 from gemel.calibrate.goals.target import Target
+from gemel.calibrate.rates import difference
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.equal_error import equal_error
 from gemel.calibrate.rates.operating_point import measure
 from gemel.calibrate.scores import curve_measures
 from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.pairing import Pairing
 from gemel.decide.bands import Band
 from gemel.encode import comparators, modality
 from gemel.encode.comparators import Scorer
@@ -31,11 +33,13 @@ from gemel.release.evidence.part import Origin, Part, Sides, encode, whole_ident
 from gemel.release.evidence.schema import Candidate, Sampling
 from gemel.release.run import Run
 from gemel.tasks import given
-from gemel.tasks.retrieval import retrieve
+from gemel.tasks.retrieval import average_precision_at_r, mate_ranks, queries, retrieve
 
 COMPARED_RECORDS = 20_000
 TOLD_RECORDS = 2000
 """Of dev, that `on_dev` looks at."""
+CONFIDENCE = 0.95
+N_DRAWS = 200
 BATCH = 256
 """Payloads that are in memory at a time."""
 
@@ -93,6 +97,7 @@ class OnDev:
         theirs: of the baseline.
         baseline: its name.
         crossed: dev is a third, and the encoder is the one that has not seen it.
+        span: 95 % limits of the difference, of the first less the second; None: not known.
     """
 
     measure: str
@@ -100,6 +105,7 @@ class OnDev:
     theirs: float
     baseline: str
     crossed: bool = False
+    span: tuple[float, float] | None = None
 
 
 def on_dev(run: Run, dataset: Dataset) -> OnDev:
@@ -118,18 +124,48 @@ def on_dev(run: Run, dataset: Dataset) -> OnDev:
     )
     rows, codes = encode(origin.encoder, dataset, idx), dataset.identities[idx]
     pairing = dataset.pairing.take(idx)
-    ours, theirs = (
-        _map_at_r(r, codes, c, pairing.files)
-        if pairing.given is None
-        else given.reached(r, codes, c, pairing)
-        for r, c in ((rows, comparators.load(run.encoder)), (plain.rows, plain.comparator))
-    )
+    both = (rows, comparators.load(run.encoder)), (plain.rows, plain.comparator)
+    if pairing.given is not None and len(pairing.given):
+        (ours, theirs), span = _of_given(both, codes, pairing)
+    else:
+        (ours, theirs), span = _of_searches(both, codes, pairing.files)
     measure = "MAP@R" if pairing.given is None else given.measure_of(pairing)
-    return OnDev(measure, ours, theirs, plain.name, crossed)
+    return OnDev(measure, ours, theirs, plain.name, crossed, span)
 
 
-def _map_at_r(rows: Float32, codes: Int64, comparator: Scorer, files: Int64 | None) -> float:
-    return retrieve(rows, codes, comparator, k=(1,), files=files).map_at_r
+Similar = tuple[Float32, Scorer]
+"""Unit rows, and what scores a pair of them."""
+Apart = tuple[tuple[float, float], tuple[float, float]]
+"""A measure of two, and the limits of the first less the second."""
+
+
+def _of_searches(both: tuple[Similar, Similar], codes: Int64, files: Int64 | None) -> Apart:
+    """MAP@R of two similarities."""
+    ours, theirs = (
+        np.array([average_precision_at_r(ranks) for ranks in mate_ranks(rows, codes, c, files)])
+        for rows, c in both
+    )
+    unit = codes[queries(codes, files)]
+    found = difference.of_items("MAP@R", theirs, ours, unit, CONFIDENCE)
+    return (found.after, found.before), (found.low, found.high)
+
+
+def _of_given(both: tuple[Similar, Similar], codes: Int64, pairing: Pairing) -> Apart:
+    """How well two similarities tell given pairs; limits by drawing identities again."""
+    left, right = pairing.given.T if pairing.given is not None else np.zeros((2, 0), np.int64)
+    of, graded = given.said(codes, pairing)
+    scores = [c.score(rows[left], rows[right]) for rows, c in both]
+    unit, rng, drawn = np.unique(codes[left], return_inverse=True)[1], np.random.default_rng(0), []
+    for _ in range(N_DRAWS):
+        times = np.bincount(
+            rng.integers(0, unit.max() + 1, unit.max() + 1), minlength=unit.max() + 1
+        )
+        at = np.repeat(np.arange(len(unit)), times[unit])
+        one, two = (given.agreement(score[at], of[at], graded) for score in scores)
+        drawn.append(one - two)
+    ours, theirs = (given.agreement(score, of, graded) for score in scores)
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist()
+    return (ours, theirs), (low, high)
 
 
 def _of_some(part: Part, kept: Int64) -> Part:

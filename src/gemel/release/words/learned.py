@@ -41,7 +41,8 @@ def over_untrained(training: Training) -> tuple[bool, str]:
     """Whether an epoch was better than none, and a phrase with both figures."""
     best, untrained = training.best, training.history[0]
     chose = number_of(training.n_dev, "record")
-    on_dev = f"{training.measure} on the {chose} that choose the epoch"
+    copies = " and a varied copy of each" if training.by_views else ""
+    on_dev = f"{training.measure} on the {chose}{copies} that choose the epoch"
     if training.settings.tune == "none":
         return True, f"nothing was trained: {on_dev} {share(untrained.metric)}"
     if untrained.metric == 1:
@@ -68,12 +69,17 @@ def on_dev(training: Training, seen: OnDev) -> tuple[str, str]:
     who = "this encoder"
     if seen.crossed:
         figures, who = f"{figures}, a third of the identities,", "the encoder that never saw them"
-    said = f"{figures} where {who} reaches {ours} with its comparator; {phrase}"
-    if seen.ours >= seen.theirs:
+    said = f"{figures} where {who} reaches {ours} with its comparator, which decides"
+    low, high = seen.span or (0.0, 0.0)
+    chance = seen.span is not None and low <= 0 <= high
+    if chance:
+        said += f"; the difference, {100 * low:+.1f} to {100 * high:+.1f} points, may be chance"
+    said += f". {phrase[:1].upper()}{phrase[1:]}"
+    if seen.ours >= seen.theirs or (chance and helped):
         return "", said
     if not helped:
         return NOTHING_HELPED, said
-    return NOT_ENOUGH, f"{said}; whether the difference is beyond chance, gemel calibrate tells"
+    return NOT_ENOUGH, f"{said}. Whether it is so on eval, gemel calibrate tells"
 
 
 def was_worth_it(evidence: Evidence) -> tuple[bool, str]:
