@@ -499,3 +499,28 @@ def test_a_sheet_that_is_named_is_read_and_written_down(empty: Path, gemel: Geme
     workbook(empty / "x2.xlsx", cover=[["a", "b"], ["c", "d"]], people=people)
     two = gemel("init", "x.xlsx", "x2.xlsx", "--force", "--set", "other.sheet=people")
     assert two.code == 0 and "60 records" in two.err, two.err
+
+
+def test_pairs_that_answer_in_own_words_are_named_and_counted(empty: Path, gemel: Gemel) -> None:
+    texts = ["who is it that comes so late", "a rider in the wind", "my son, it is the mist", "ah"]
+    words = ["gleich viel", "Gleich viel", "anders", "Anders", "unklar"]
+    rows = [
+        f"{i}\t{'mjk'[i % 3]}\t{texts[i % 4]} {i} again and again\t{texts[(i + 1) % 4]} {i} and "
+        f"so it is again\t{words[i % 5]}"
+        for i in range(60)
+    ]
+    for column in ("urteil", "eindruck"):
+        table = "\n".join([f"nr\twer\tsatz_a\tsatz_b\t{column}", *rows, ""])
+        (empty / f"{column}.tsv").write_text(table)
+    asked = gemel("init", "urteil.tsv", "--force")
+    assert asked.code == 1 and "'urteil' says whether they are the same" in asked.err
+    assert "data.same_is" in asked.err and "max_bad_ratio" not in asked.err
+    said = gemel("init", "urteil.tsv", "--force", "--set", 'data.same_is=["gleich viel"]')
+    assert said.code == 0 and "'anders' 24, 'unklar' 12" in said.err, said.err
+    unsure = gemel("init", "eindruck.tsv", "--force")
+    assert "'satz_a' and 'satz_b' may be two sides of a pair" in unsure.err, unsure.err
+    assert "--kind pairs --set data.same='wer' or --set data.same='eindruck'" in unsure.err
+    named = gemel(
+        "init", "eindruck.tsv", "--force", "--kind", "pairs", "--set", "data.same=eindruck"
+    )
+    assert "'eindruck' says whether they are the same" in named.err and "data.same_is" in named.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,10 +161,19 @@ def _of_pairs(draft: Draft, pairs: PairColumns) -> None:
     for key, column in named.items():
         if column != key or key == "negative":
             draft.propose(f"data.{key}", column)
+    data, known = draft.given.data, draft.known
+    same = data.same if "data.same" in known else pairs.same
+    pairs = replace(
+        pairs,
+        left=data.left if "data.left" in known else pairs.left,
+        right=data.right if "data.right" in known else pairs.right,
+        same=same,
+        same_from=pairs.same_from if same == pairs.same else None,
+    )
     answer = f"{pairs.same!r} says whether they are the same" if pairs.same else "all are the same"
     if pairs.negative is not None:
         answer = f"the first belongs to the second, and not to {pairs.negative!r}"
-    rows = "" if "data.kind" in draft.known or draft.given.data.pairs else "; if not, --kind rows"
+    rows = "" if "data.kind" in known or data.pairs else "; if not, --kind rows"
     draft.notes.append(f"pairs: columns {pairs.left!r} and {pairs.right!r}; {answer}{rows}")
     if pairs.same_from is not None and draft.propose("data.same_from", pairs.same_from):
         draft.notes.append(
