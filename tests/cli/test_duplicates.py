@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from gemel.cli.duplicates_words import in_words
+from gemel.improve.by_keys import Reach
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.result import Summary
 
@@ -98,6 +99,14 @@ def test_another_threshold_is_said_to_be_of_another_share_only_where_it_is(
     says = "of its own the release says"
     assert dict(in_words(moved, says="Of 100 matches"))[says] == "Of 100 matches"
     assert says not in dict(in_words(found, says="Of 100 matches"))
+    told = {"n_pairs": 149, "n_found": 146, "value": 0.98, "low": 0.94, "basis": "pairs of eval"}
+    keys = Reach(passes=(), n_candidates=900, **told)  # type: ignore[arg-type]
+    proposed = dict(in_words(replace(moved, reach=keys), says="Of 100 matches"))
+    assert "all pairs compared with each other; here only those that shared keys" in proposed[says]
+    assert proposed["false matches, expected"].endswith(
+        "where shared keys propose what is compared"
+    )
+    assert dict(in_words(moved))["false matches, expected"].endswith("right here")
     rarer = dict(in_words(replace(moved, prior=found.release_prior / 2)))["threshold"]
     assert rarer.count("at this share") == 2
 

@@ -46,7 +46,7 @@ def in_words(
         (f"left out to link {links}", summary.n_given_up or None),
         _share(summary),
         ("threshold", _threshold(summary)),
-        ("of its own the release says", None if _is_own(summary) else says or None),
+        ("of its own the release says", _of_its_own(summary, says)),
         ("clusters of two or more", summary.n_clusters),
         ("redundant records", summary.n_redundant),
         ("largest cluster", summary.largest),
@@ -72,6 +72,18 @@ def in_words(
     if summary.agreement is not None:
         rows += _agreement(summary.agreement, summary, doubts=bool(asks))
     return [(name, value) for name, value in rows if value is not None]
+
+
+def _of_its_own(summary: Summary, says: str) -> str | None:
+    """What the release says of its own threshold, if another decides here, and of which pairs."""
+    if _is_own(summary) or not says:
+        return None
+    if summary.reach is None:
+        return says
+    return (
+        f"{says} That is of all pairs compared with each other; here only those that shared keys "
+        "propose were, and of the others none can be a false match"
+    )
 
 
 def _agreement(seen: Agreement, summary: Summary, *, doubts: bool) -> list[tuple[str, Any]]:
@@ -126,7 +138,8 @@ def _expected(summary: Summary) -> tuple[str, str | None]:
             f"{_count(false)} of {n:,}; how many more only look, sound or read alike is not known: "
             "look at the pairs, the lowest scores first"
         )
-    return name, f"{_count(false)} of {n:,}, so of 100 matches {few} are right here"
+    here = "here" if summary.reach is None else "here, where shared keys propose what is compared"
+    return name, f"{_count(false)} of {n:,}, so of 100 matches {few} are right {here}"
 
 
 def _count(expected: float) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gemel.improve.result import Duplicates
 
 OF_CLUSTERS = (
+    "below",
     "clusters",
     "redundant",
     "largest",
