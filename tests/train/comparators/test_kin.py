@@ -88,6 +88,24 @@ def test_a_field_that_tells_nothing_of_anybody_changes_nothing() -> None:
     assert found.posterior[genuine].mean() > 0.95 and found.posterior[related].mean() < 0.02
 
 
+@pytest.mark.parametrize(("chance", "n_mistyped"), [(0.02, 0), (0.3, 0), (0.3, 720), (0.5, 360)])
+def test_no_kin_are_made_of_who_agrees_by_chance_in_a_balance(
+    chance: float, n_mistyped: int
+) -> None:
+    seen, weight, genuine, _ = drawn(n_same=1200)
+    rng = np.random.default_rng(50)
+    hit = rng.random((n_mistyped, 5)) < 0.3
+    mistyped = rng.integers(1, TOP, hit.shape)
+    seen.level[:n_mistyped] = np.where(hit, mistyped, seen.level[:n_mistyped])
+    balance = np.where(rng.random(len(weight)) < chance, TOP, rng.integers(0, 2, len(weight)))
+    level = np.append(seen.level, balance[:, None], axis=1)
+    by_chance = np.append(seen.chance, np.full((len(weight), 1), chance), axis=1)
+    more = Patterns(level, by_chance, seen.changed)
+    two = mixture.fit(more, weight, N_RECORDS)
+    assert two.posterior[genuine].mean() > 0.9
+    assert kin.part(more, weight, N_RECORDS, two) is None
+
+
 def test_people_who_moved_stay_who_they_are_and_are_named() -> None:
     seen, weight, _, _ = drawn(n_same=400, n_moved=200)
     found = kin.part(seen, weight, N_RECORDS, mixture.fit(seen, weight, N_RECORDS))

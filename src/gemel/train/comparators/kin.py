@@ -39,6 +39,12 @@ LIKE_STRANGERS = 0.2
 TELLS = 0.2
 """Total difference of the shares of levels to those of strangers, of 2, from which a field tells
 anything: of a balance, or of a random day, both kinds say nothing."""
+RARE = 5.0
+"""So much oftener a level is reached by what belongs together than by strangers, if it tells them
+apart."""
+SURPLUS = 0.5
+"""Of what belongs together at such levels: pairs there beyond those by chance, at least. By chance
+some agree in a balance, too, and the rest would be taken for kin."""
 MOST = 1 / 3
 """Of what was taken to belong together, what does, at most, if kin are to be believed in."""
 MOST_BY_DAY = 2 / 3
@@ -118,9 +124,12 @@ def part(
         start = np.where(tell, start, taken.together)
         together, posterior = _two(level, counted, first, start, taken.together)
     genuine = counted * posterior
+    if genuine.sum() < 1:
+        return None
     share, kin = float(genuine.sum() / counted.sum()), shares(level, counted - genuine, PSEUDO)
     tells, of_kin = (np.abs(kind - taken.apart).sum(1) for kind in (together, kin))
     unlike = (of_kin < LIKE_STRANGERS * tells) & (tells > TELLS)
+    unlike &= _beyond_chance(level, counted, genuine, together, taken.apart)
     alike = (tells < LIKE_STRANGERS * of_kin) & (of_kin > TELLS)
     if share > NEARLY_ALL or not unlike.any() or alike.any():
         return None
@@ -161,6 +170,29 @@ def _two(
         if abs(share - before) <= TOLERANCE * before:
             break
     return together, posterior
+
+
+def _beyond_chance(
+    level: NDArray[Any], counted: Float64, genuine: Float64, together: Float64, apart: Float64
+) -> Bool:
+    """(F,) fields in which more pairs are alike than would be if all were strangers there.
+
+    Args:
+        level: (n, F) of the pairs.
+        counted: (n,) how many each stands for.
+        genuine: (n,) how many of these belong together.
+        together: (F, levels) share of each level among those.
+        apart: (F, levels) among strangers.
+    """
+    found = np.zeros(level.shape[1], np.bool_)
+    for i, (of_field, by_chance) in enumerate(zip(level.T, apart, strict=True)):
+        # One more level, for a value that is missing.
+        rare = np.append(together[i] > RARE * by_chance, False)
+        alike = rare[of_field]
+        expected = float(counted[of_field >= 0].sum() * by_chance[rare[:-1]].sum())
+        surplus = float(counted[alike].sum()) - expected
+        found[i] = surplus > SURPLUS * float(genuine[alike].sum())
+    return found
 
 
 def _again(
