@@ -75,6 +75,7 @@ def test_tabs_without_quoting_and_without_names_are_read_and_said(tmp_path: Path
         ([["x", "", ""], ["a", "1", "a"], ["c", "2", "d"]], 0),
         ([["Report"], ["by", ""], ["no", "name", "town", ""], ["1", "Ann", "Bath", "x"]], 0),
         ([["text"]] * 9, 0),
+        ([["", "first", "", "zip"], ["a", "Ann", "x", "n/a"], ["a", "Eva", "x", "10115"]], 0),
     ],
 )
 def test_what_may_be_a_header_is_one(rows: list[list[str]], at: int) -> None:

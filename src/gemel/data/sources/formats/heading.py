@@ -41,7 +41,8 @@ def header_at(rows: Sequence[Sequence[str]]) -> int:
     if at > MOST_ABOVE:
         return 0
     full = next((i for i, cells in enumerate(filled) if len(cells) >= FULL * width), at)
-    if width >= LEAST_WIDTH and at < full <= MOST_ABOVE and _stands_out(rows, full):
+    may_be = width >= LEAST_WIDTH and at < full <= MOST_ABOVE
+    if may_be and _stands_out(rows, full) and not _comes_back(rows, full):
         return full
     if not any(filled[:at]) or _names(filled[at], width):
         return at
@@ -135,6 +136,15 @@ def _stands_out(rows: Sequence[Sequence[str]], at: int) -> bool:
         if below and 2 * sum(map(is_no_name, below)) > len(below):
             over_numbers.append(cell)
     return any(over_numbers) and not any(map(is_no_name, filter(None, over_numbers)))
+
+
+def _comes_back(rows: Sequence[Sequence[str]], at: int) -> bool:
+    """Whether a cell of a row stands in its column below as well, but for rows equal to it."""
+    below = [row for row in rows[at + 1 :] if list(row) != list(rows[at])]
+    return any(
+        cell.strip() and cell.strip() in {row[i].strip() for row in below if i < len(row)}
+        for i, cell in enumerate(rows[at])
+    )
 
 
 def _names(cells: Sequence[str], width: int) -> bool:
