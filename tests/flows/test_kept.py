@@ -30,7 +30,10 @@ WORDS = {"detail", "hint", "message", "note", "reason", "text"}
 GONE = {"intervals", "corners", "spread_p", "first", "stages"}
 """Keys of what was dropped since: read, and no longer written."""
 
-NEW = {"unproven", "eer", "share", "n_units", "finds_nothing", "useful"}
+NEW = {
+    *("unproven", "eer", "share", "n_units", "finds_nothing", "useful"),
+    *("n_highest", "n_false_highest"),
+}
 """Keys that were not written then."""
 N_ANSWERED = 2
 """Decisions that people answered. One of them two people answered, and not alike: it did not count

@@ -30,7 +30,7 @@ def test_what_stands_above_it_on_each_page_is_left_out_as_well(tmp_path: Path) -
     for table in both(tmp_path, paged(*above)):
         assert table.frame["Name"].to_list() == [f"Ann {i}" for i in range(1, 31)]
         assert table.notes == (
-            "the header comes again 2 times, from row 12 on, and 4 rows of one cell above: "
+            "the header comes again 2 times, from row 12 on, and 4 lines of one cell above: "
             "left out",
         )
 

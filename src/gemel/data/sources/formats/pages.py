@@ -46,7 +46,7 @@ def repeated(
     if not found or _may_be_a_record(header, rows):
         return [], ()
     others = len(found) - n_headers
-    more = f", and {number_of(others, 'row')} of one cell above" if others else ""
+    more = f", and {number_of(others, 'line')} of one cell above" if others else ""
     times = number_of(n_headers, "time")
     first = numbers[found[0]]
     note = f"the header comes again {times}, from row {first} on{more}: left out"
