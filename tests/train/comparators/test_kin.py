@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,17 @@ def test_no_kin_are_made_of_who_agrees_by_chance_in_a_balance(
     two = mixture.fit(more, weight, N_RECORDS)
     assert two.posterior[genuine].mean() > 0.9
     assert kin.part(more, weight, N_RECORDS, two) is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_nobody_is_a_stranger_kin_are_told_all_the_same() -> None:
+    seen, weight, genuine, related = drawn(n_same=100, n_kin=600)
+    some = genuine | related
+    few = Patterns(*(part[some] for part in (seen.level, seen.chance, seen.changed)))
+    taken = replace(mixture.fit(seen, weight, N_RECORDS), posterior=np.ones(int(some.sum())))
+    found = kin.part(few, weight[some], 40, taken)
+    assert found is not None and np.isfinite(found.posterior).all()
+    assert found.posterior[genuine[some]].mean() > 0.95
 
 
 def test_people_who_moved_stay_who_they_are_and_are_named() -> None:

@@ -219,7 +219,7 @@ def _again(
     """
     total, by_chance = float(weight.sum()), chances(seen, n_records)
     genuine = weight * parted.posterior
-    strangers = np.log(1 - parted.kin - float(genuine.sum()) / total)
+    strangers = np.log(max(1 - parted.kin - float(genuine.sum()) / total, TINY))
     others = np.logaddexp(strangers, np.log(parted.kin) + ratio(seen, by_chance, kin, apart))
     differing = Differing.among(seen.level >= 0, seen.level == N_LEVELS - 1)
     posterior = parted.posterior
