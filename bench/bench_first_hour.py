@@ -63,6 +63,8 @@ KEPT = ("recordlinkage-ecm", "splink")
 PEERS = (*KEPT, "goldenmatch", "dedupe")
 ALONE = (ASKED, "goldenmatch")
 """What depends on nothing that gemel does, and is kept where it is not asked for again."""
+NOT_DEDUPE = ("patents",)
+"""Sets that dedupe is not through with after half an hour: of long texts."""
 GOLDENMATCH = Path(__file__).parent / "requirements-goldenmatch.txt"
 Found = dict[tuple[str, int], dict[str, Any]]
 """Measures of contestants, by set and seed."""
@@ -220,6 +222,8 @@ def one(name: str, seed: int, names: list[str], alone: bool = False) -> dict[str
 
     With `alone`, only what does not depend on gemel.
     """
+    if name in NOT_DEDUPE:
+        names = [peer for peer in names if peer != "dedupe"]
     if alone:
         table, found = load(name, CACHE / "packages"), dict[str, Any]()
         if "dedupe" in names:
