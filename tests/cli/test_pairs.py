@@ -77,6 +77,7 @@ def test_answers_about_pairs_teach_and_are_what_is_proven(
     assert run(["init", "pairs.csv"]) == 0
     few = ("--set", "train.max_epochs=1")
     assert run(["train", *few]) == 0
+    assert "next: gemel calibrate --prior P, of all that will" in capsys.readouterr().err
     assert run(["calibrate", *few, "--set", "calibrate.prior=0.5"]) == 0, capsys.readouterr().err
     assert "TF-IDF" in lives(capsys, *drawn[0][:2])
 

@@ -111,7 +111,8 @@ def calibrate(
     project = Project.open(config, sets, flags)
     if from_answers:
         _check_proven_by_answers(flags)
-        show_made(_by_answers(project, precision, name, dry_run=dry_run), json=json)
+        made = _by_answers(project, precision, name, dry_run=dry_run)
+        show_made(made, json=json, is_live=made is not None and _is_live(project, made))
         return
     dataset = project.dataset()
     project.goals(dataset)  # refuses what no data can reach
@@ -125,7 +126,8 @@ def calibrate(
             show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
         raise
     holds = _what_holds(project, release) if release.is_unproven else ""
-    show_made(release, json=json, details=details, holds=holds)
+    is_live = _is_live(project, release)
+    show_made(release, json=json, details=details, holds=holds, is_live=is_live)
 
 
 def _check_proven_by_answers(flags: dict[str, Any]) -> None:
@@ -142,13 +144,17 @@ def _check_proven_by_answers(flags: dict[str, Any]) -> None:
         raise typer.BadParameter(f"--from-answers proves a precision: leave {named} out")
 
 
+def _is_live(project: Project, release: Release) -> bool:
+    return project.store().pointer(project.config.serve.pointer) == release.id
+
+
 def _what_holds(project: Project, release: Release) -> str:
     """Which threshold holds, where training has made another release live on its own."""
     store, pointer = project.store(), project.config.serve.pointer
     live, own = store.pointer(pointer), f"a match from {release.policy.verify.threshold:.4g} on"
     if live is None:
         return ""
-    if live == release.id:
+    if _is_live(project, release):
         return f"{own}: {pointer} points at it"
     now = store.get(live)
     return (

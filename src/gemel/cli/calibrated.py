@@ -22,7 +22,12 @@ DIRECTIONS = ("search", "records", "recall_at_1", "recall_at_10", "FPIR", "FNIR"
 
 
 def show_made(
-    release: Release | None, *, json: bool, details: bool = False, holds: str = ""
+    release: Release | None,
+    *,
+    json: bool,
+    details: bool = False,
+    holds: str = "",
+    is_live: bool = False,
 ) -> None:
     """Write what a calibration found, which threshold holds, and what comes next."""
     from gemel.release.words.learned import NOTHING_HELPED, was_worth_it
@@ -36,10 +41,10 @@ def show_made(
     if holds:
         show.say(holds)
     id, evidence = release.short_id, release.evidence
-    if evidence.eval.recall.value or evidence.unproven:
-        show.say(f"next: gemel report {id}; gemel release promote {id}")
-    else:
-        show.say(f"next: gemel report {id}; a looser goal, since this threshold finds nothing")
+    then = "" if is_live else f"; gemel release promote {id}"
+    if not evidence.eval.recall.value and not evidence.unproven:
+        then = "; a looser goal, since this threshold finds nothing"
+    show.say(f"next: gemel report {id}{then}")
     if evidence.unproven:
         if evidence.labelled is None:
             show.say(TO_PROVE)

@@ -90,8 +90,19 @@ def _tell(project: Project, dataset: Dataset, run: Run, *, json: bool, details: 
     else:
         show.pairs([(name, value) for name, value in facts.items() if not name.startswith("dev ")])
         show.say("--details: what was measured on dev, and what each epoch had to learn from")
-    show.say("next: gemel calibrate")
+    show.say(f"next: {_calibrate(project, dataset)}")
     show.verdict(*learned.on_dev(run.training, reached))
+
+
+def _calibrate(project: Project, dataset: Dataset) -> str:
+    """The next command; of given pairs with what it asks for, since their share was chosen."""
+    from gemel.calibrate.goals.target import GOALS
+
+    asked = project.config.calibrate
+    is_said = asked.prior is not None or asked.use is not None
+    if dataset.pairing.given is None or is_said or not GOALS[asked.target].by_share:
+        return "gemel calibrate"
+    return "gemel calibrate --prior P, of all that will be compared the share that is genuine"
 
 
 def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:

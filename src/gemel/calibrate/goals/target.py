@@ -60,6 +60,11 @@ class Goal:
     leaves_open: str = ""
     by_answers: bool = False
 
+    @property
+    def by_share(self) -> bool:
+        """Which threshold reaches it depends on how rare genuine comparisons are."""
+        return self.risk is not None or self.proof == "precision"
+
     def formula(self, value: float, digits: int) -> str:
         """The rate with its limit.
 
@@ -269,7 +274,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def by_share(self) -> bool:
         """Which threshold reaches it depends on how rare genuine comparisons are."""
-        return self.goal.risk is not None or self.goal.proof == "precision"
+        return self.goal.by_share
 
     def is_alike(self, other: Target) -> bool:
         """Both ask for the same, whatever confidence, prior and costs are stated."""

@@ -27,6 +27,7 @@ NAMES = frozenset(
         *("discount", "count", "counter", "quantity", "qty", "orders", "purchases", "visits"),
         *("clicks", "logins", "points", "preis", "kosten", "saldo", "guthaben", "rabatt", "menge"),
         *("bestellungen", "besuche", "punkte", "montant", "chiffre", "prix", "importe", "precio"),
+        *("prezzo", "fatturato", "obrot", "cena", "kwota", "omzet", "bedrag", "prijs"),
     )
 )
 ENDS = ("umsatz", "betrag", "summe", "anzahl", "preis", "preise", "saldo", "kosten", "zaehler")
@@ -66,7 +67,7 @@ def is_called_so(name: str) -> bool:
     """Whether a column is called like one of amounts or counts.
 
     Example:
-        >>> [is_called_so(n) for n in ("Umsatz (EUR)", "totalSpent", "n_orders", "age", "house_no")]
+        >>> [is_called_so(n) for n in ("Umsatz (EUR)", "totalSpent", "Obrót", "age", "house_no")]
         [True, True, True, False, False]
     """
     return any(word in NAMES or word.endswith(ENDS) for word in words(name))

@@ -145,8 +145,16 @@ class _Rows:
                     done = reader.line_num
                 return
             except csv.Error as e:
-                self.refuse(first + done + 1, None, f"broken quotes ({e})")
+                self.refuse(first + done + 1, None, _unparsed(e))
                 first += done + 1
+
+
+def _unparsed(error: csv.Error) -> str:
+    """Why a row cannot be taken apart."""
+    if "field limit" in str(error):
+        longest = f"{csv.field_size_limit():,}"
+        return f"a field of more than {longest} characters, or a quote that nothing closes"
+    return f"broken quotes ({error})"
 
 
 def _is_plain(lines: list[str], delimiter: str) -> bool:
