@@ -90,6 +90,26 @@ def test_a_text_of_one_word_is_searched_for_as_the_hint_says(
     assert json.loads(said(capsys, "gallery", "search", hint, "--json"))
 
 
+def test_a_table_of_texts_is_many_and_read_as_those_of_the_project(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = gemel.read("texts.csv", kind="text", identity="of")
+    with (project / "new.csv").open("w", newline="", encoding="utf-8") as file:
+        said_of_it = [(f"n{i}", str(texts.identity_of(i)), texts.payloads([i])[0]) for i in (2, 9)]
+        csv.writer(file).writerows([("key", "of", "text"), *said_of_it])
+    many = said(capsys, "gallery", "classify", "new.csv", "--id", "key", "--json", "-k", "1")
+    found = [(one["id"], one["classes"][0]) for one in json.loads(many)]
+    for (id, best), (key, of, text) in zip(found, said_of_it, strict=True):
+        alone = json.loads(said(capsys, "gallery", "classify", text, "--json", "-k", "1"))
+        assert (id, best["label"]) == (key, of)
+        assert best["score"] == pytest.approx(alone["classes"][0]["score"], abs=1e-5)
+    one_each = (("verify", "new.csv", "new.csv"), ("gallery", "search", "new.csv"))
+    for words in (*one_each, ("gallery", "identify", "new.csv")):
+        assert run([*words]) == 1
+        told = capsys.readouterr().err
+        assert "'new.csv' is a table of records" in told and "gallery classify FILE" in told
+
+
 def test_duplicates_and_report(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "duplicates")
     said(capsys, "report", "-o", "report.html")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from gemel.cli import files, show
+from gemel.cli import files, reading, show
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.data.schema import as_text
@@ -89,6 +89,8 @@ def items_of(
     found: list[tuple[Any, str | None]] = []
     for place, word in words:
         item = kind.word(word, place)
+        if item is None:
+            reading.refuse_many(word, place)
         if item is not None:
             found.append((item, None))
         elif not project.config.data.path:

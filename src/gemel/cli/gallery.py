@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from gemel.cli import show
+from gemel.cli import reading, show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import CLASS, Project
 from gemel.data.schema import as_text
@@ -305,6 +305,8 @@ def parse_item(release: Release, words: Sequence[str]) -> Any:
     """
     kind = modality.named(release.modality)
     item = kind.word(words[0], "query")
+    if item is None and len(words) == 1:
+        reading.refuse_many(words[0], "query")
     if item is None and release.encoder.prepare.fields:
         return typed(release, words, "query")
     if item is None or len(words) > 1:

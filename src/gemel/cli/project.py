@@ -131,6 +131,7 @@ class Project:
             ConfigError: an identity column without a file.
             DataError: unreadable, or without the fields of the release.
         """
+        from gemel.cli import reading
         from gemel.data import records
 
         if path is None:
@@ -144,6 +145,7 @@ class Project:
         fields = release.encoder.prepare.fields or None
         categories = release.policy.categories
         category = categories.column if categories else None
+        said = {} if fields else reading.said_of(self.config, path, (label, id))
         dataset = records.read(
             path,
             kind=records.kind_of(release.modality),
@@ -154,6 +156,7 @@ class Project:
             max_bad_ratio=self.config.data.max_bad_ratio,
             depth=self.config.data.depth,
             sheet=self.sheet_of(path),
+            **said,
         )
         show.refused(dataset.bad, dataset.gaps)
         return dataset

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, InvalidInput, quoted
 
 if TYPE_CHECKING:
     from gemel.config import Config
@@ -62,6 +63,46 @@ def read(config: Config, release: Release | None = None) -> Dataset:
         separator=data.separator,
         sheet=data.sheet,
     )
+
+
+def said_of(config: Config, path: Path, labels: Sequence[str | None]) -> dict[str, Any]:
+    """What `[data]` says of the columns that another file of texts has too, for `records.read`.
+
+    A release of texts keeps no names of columns, and what is no text there is none here.
+
+    Args:
+        config: the settings.
+        path: of the file.
+        labels: columns of it that are named apart.
+    """
+    from gemel.data.sources import tables
+
+    if not (path.is_file() and tables.is_table(path)):
+        return {}
+    data, there = config.data, tables.read(path).frame.columns
+    others = dict.fromkeys([*data.ignore, *data.groups, data.identity, data.id, data.category])
+    return {
+        "columns": {name: kind for name, kind in data.columns.items() if name in there},
+        "ignore": [name for name in others if name in there and name not in labels],
+        "missing": data.missing,
+    }
+
+
+def refuse_many(word: str, where: str) -> None:
+    """Raise where a word that should be one record is a table or folder of them.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    from gemel.encode import modality
+
+    if modality.is_table(word) or Path(word).is_dir():
+        what = "table" if Path(word).is_file() else "folder"
+        raise InvalidInput(
+            f"{quoted(word, 80)} is a {what} of records, expected one record",
+            where=where,
+            hint="about all of its records: gemel gallery classify FILE, or gemel duplicates FILE",
+        )
 
 
 def paths_of_two(config: Config, left: Path | None, right: Path | None) -> tuple[Path, Path]:

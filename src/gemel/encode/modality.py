@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from gemel.arrays import Float32
 from gemel.data.dataset import Dataset
 from gemel.data.schema import Field
+from gemel.data.sources import tables
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.formats.objects import key_twice
 from gemel.encode import ragged
@@ -263,7 +264,17 @@ def unpacked_bytes(packed: Any, *, where: str, hint: str) -> bytes:
 
 
 def file_at(word: str) -> Path | None:
-    """The file that a word of a command line is the path of, if it is one."""
+    """The file of one item that a word of a command line is the path of; a table has many."""
+    return None if is_table(word) else _file_at(word)
+
+
+def is_table(word: str) -> bool:
+    """Whether a word of a command line is the path of a table of records; `.txt` is one text."""
+    path = _file_at(word)
+    return path is not None and path.suffix.lower() != ".txt" and tables.is_table(path)
+
+
+def _file_at(word: str) -> Path | None:
     try:
         path = Path(word)
         return path if path.is_file() else None
