@@ -148,6 +148,32 @@ def test_matches_that_are_mostly_false_fail(
     assert gates.run(one_to_one).passed, "most are right where half of what is compared is genuine"
 
 
+@pytest.mark.parametrize(
+    ("goal", "passes"),
+    [(Target(), False), (Target(kind="accuracy"), False), (Target(kind="recall", value=0.9), True)],
+)
+def test_a_yes_to_every_pair_decides_nothing(
+    release: Release, tmp_path: Path, goal: Target, passes: bool
+) -> None:
+    """Where half belong together half of the matches are right, whatever is compared."""
+    at = msgspec.structs.replace(
+        release.evidence.eval,
+        prior=0.5,
+        prior_source="stated",
+        fmr=rate(0.98, 0.95, 0.99),
+        f1=rate(0.664, 0.6, 0.7),
+        precision=rate(0.503, 0.43, 0.57),
+        n_false_match=980,
+    )
+    evidence = msgspec.structs.replace(release.evidence, eval=at, goals=Goals(verify=goal))
+    report = gates.run(changed(release, tmp_path / "child", evidence))
+    assert ("matches are right" not in failed(report)) == passes
+    said = detail(report, "matches are right")
+    assert ("of 100 pairs that do not belong together, about 98 are called" in said) != passes
+    reaches = "calling every pair a match reaches F1 66.7\N{NO-BREAK SPACE}%"
+    assert (reaches in said) == (goal.kind == "f1")
+
+
 @pytest.mark.parametrize(("n_false", "said"), [(0, "nothing is called a match"), (3, "none of")])
 def test_a_release_that_finds_nothing_goes_live_only_by_force(
     release: Release, store: Store, tmp_path: Path, n_false: int, said: str

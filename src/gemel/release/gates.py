@@ -28,7 +28,9 @@ from gemel.release.words.expected import (
     NOTHING,
     at_prior,
     expected,
+    is_left_open,
     matches_nothing,
+    tells_nothing_apart,
     warning,
 )
 from gemel.release.words.learned import was_worth_it
@@ -291,20 +293,21 @@ def _enrolled(ours: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[bool,
 
 
 def _mostly_right(candidate: Release) -> tuple[bool, str]:
-    """Not surely fewer than half of the matches are right, unless the goal takes that for granted.
+    """Not surely fewer than half of the matches are right, and a yes to every pair is worse.
 
-    A goal that says what a mistake costs, or how many pairs must be found, leaves the rest open;
-    none asks for a release that finds nothing.
+    A goal that says what a mistake costs, or how many pairs must be found, leaves both open; none
+    asks for a release that finds nothing.
     """
     evidence = candidate.evidence
     if not evidence.eval.recall.value:
         missed = f"none of {evidence.eval.n_genuine:,} pairs that belong together is found on eval"
         return False, f"{NOTHING}: {missed}" if matches_nothing(evidence) else missed
-    precision, goal = evidence.eval.precision, evidence.target.goal
+    precision = evidence.eval.precision
     seen = f"precision {precision.span()} {expected(evidence)[0].among}"
-    if goal.proof == "fnmr" or evidence.target.kind == "cost":
+    if is_left_open(evidence.target):
         return True, f"{seen}; the goal is {in_words(evidence.target)}"
-    if precision.high >= HALF or not evidence.eval.n_false_match:
+    surely_wrong = precision.high < HALF and evidence.eval.n_false_match
+    if not surely_wrong and not tells_nothing_apart(evidence):
         return True, seen
     return False, f"{seen}: {warning(evidence)}"
 

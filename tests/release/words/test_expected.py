@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gemel.calibrate.goals.target import in_words
+from gemel.calibrate.goals.target import Kind, Target, in_words
 from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.goals import Goals
@@ -80,6 +80,29 @@ def test_few_right_matches_are_warned_about(mostly_false: Evidence) -> None:
     assert not warning(good)
     thinned = replace(mostly_false, eval=replace(mostly_false.eval, precision=rate(0.6)))
     assert "are right among all 901" in warning(thinned), "fine on eval, not on the whole file"
+
+
+@pytest.mark.parametrize(
+    ("f1", "fmr", "kind", "warns"),
+    [
+        (0.66, 0.4, "f1", True),
+        (0.7, 0.4, "f1", False),
+        (0.7, 0.99, "f1", True),
+        (0.4, 0.01, "accuracy", False),
+        (0.7, 0.99, "accuracy", True),
+        (0.6, 0.99, "cost", False),
+    ],
+)
+def test_what_a_yes_to_all_does_as_well_is_warned_about(
+    mostly_false: Evidence, f1: float, fmr: float, kind: Kind, warns: bool
+) -> None:
+    """A yes to all reaches F1 2/3 where half belong together; few matches may be meant so."""
+    at = replace(mostly_false.eval, precision=rate(0.9), prior=0.5, prior_source="stated")
+    at = replace(at, f1=rate(f1), fmr=replace(rate(fmr), low=fmr - 0.05))
+    goals = Goals(verify=Target(kind=kind))
+    said = warning(replace(mostly_false, eval=at, goals=goals))
+    assert ("tells next to nothing apart" in said) == warns
+    assert ("--fmr 0.05" in said) == warns
 
 
 @pytest.mark.parametrize(("reach", "named"), [(0.876, "--precision 0.87"), (0.4, "")])

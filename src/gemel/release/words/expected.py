@@ -20,7 +20,7 @@ from gemel.calibrate.rates.operating_point import (
     at_odds,
     f1_at,
 )
-from gemel.figures import number_of, out_of
+from gemel.figures import number_of, out_of, share
 from gemel.release.evidence.schema import Evidence
 from gemel.settings.shapes import LEAST_PRIOR
 
@@ -163,10 +163,40 @@ def provable(evidence: Evidence) -> float | None:
     return None
 
 
+def is_left_open(target: Target) -> bool:
+    """Whether a goal leaves open how many matches are right: it names costs, or pairs to find."""
+    return target.goal.proof == "fnmr" or target.kind == "cost"
+
+
+def tells_nothing_apart(evidence: Evidence) -> str:
+    """Why saying yes to every pair would do as well, in words; empty where it would not.
+
+    Surely more than half of the pairs that do not belong together are a match, or the best F1 is
+    not above that of a yes to all. A goal that leaves matches open may ask for just that.
+    """
+    at, target = evidence.eval, evidence.target
+    if evidence.unproven or is_left_open(target):
+        return ""
+    yes_to_all = float(f1_at(1.0, 0.0, at.prior))
+    why = []
+    if at.fmr.low > HALF:
+        why.append(f"of 100 {APART}, {about(at.fmr.value, 100)} are called a match")
+    if target.kind == "f1" and at.f1.value <= yes_to_all:
+        why.append(
+            f"calling every pair a match reaches F1 {share(yes_to_all)}, this threshold "
+            f"{share(at.f1.value)}"
+        )
+    if not why:
+        return ""
+    return f"this release tells next to nothing apart: {'; '.join(why)}"
+
+
 def warning(evidence: Evidence) -> str:
-    """What to say where fewer than half of the matches are right; empty where more are."""
+    """What to say where matches mean little, or fewer than half are right; empty where more are."""
     if evidence.unproven:
         return ""
+    if nothing := tells_nothing_apart(evidence):
+        return f"{nothing}; a goal that limits false matches, as --fmr 0.05, shows what is left"
     low = [e for e in expected(evidence) if e.precision.value < HALF]
     if not low or not evidence.eval.n_false_match:
         return ""
