@@ -18,6 +18,7 @@ from gemel.release.folder import sha256
 from gemel.release.make.measured import side
 from gemel.release.release import Head, Release, seal
 from gemel.release.words.card import Card, card
+from gemel.release.words.expected import warning
 from gemel.release.words.headline import headline as headline_of
 from gemel.release.words.promise import kept_promise
 
@@ -102,6 +103,23 @@ def test_the_headline_says_where_it_was_better_if_not_where_it_decides(release: 
     elsewhere = msgspec.structs.replace(evidence, eval=moved)
     assert at not in headline_of(here, "records").headline
     assert at in headline_of(elsewhere, "records").headline
+
+
+def test_a_verdict_carries_the_warning_that_calibrate_gives(release: Release) -> None:
+    """However much better than nothing: few right matches are no good news."""
+    seen = release.evidence.eval.precision
+    at = msgspec.structs.replace(
+        release.evidence.eval,
+        precision=msgspec.structs.replace(seen, value=0.04, low=0.03, high=0.05),
+        n_false_match=600,
+    )
+    first = next(d for d in release.evidence.against if d.measure == "F1")
+    better = msgspec.structs.replace(first, low=0.1, high=0.3, seen="better")
+    evidence = msgspec.structs.replace(release.evidence, against=(better,))
+    assert (headline_of(evidence, "records").tone, warning(evidence)) == ("good", "")
+    found = headline_of(msgspec.structs.replace(evidence, eval=at), "records")
+    assert found.tone == "unsure"
+    assert found.warning.startswith("Of 100 matches only about 1")
 
 
 def test_a_proof_says_that_it_is_of_one_side_and_of_dev(release: Release) -> None:

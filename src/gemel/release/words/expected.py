@@ -200,7 +200,8 @@ def warning(evidence: Evidence) -> str:
     low = [e for e in expected(evidence) if e.precision.value < HALF]
     if not low or not evidence.eval.n_false_match:
         return ""
-    text = f"of 100 matches only {right(low[0].precision, 100)} {low[0].among}"
+    n = enough([low[-1].precision.value])
+    text = f"of {n:,} matches only {right(low[-1].precision, n)} {low[-1].among}"
     known = provable(evidence)
     if evidence.eval.prior_source == "stated":
         return text if known is None else f"{text}; a goal for that is --precision {known:g}"

@@ -14,7 +14,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.figures import known, number_of, one_in, share
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words import unproven
-from gemel.release.words.expected import at_prior, is_wide
+from gemel.release.words.expected import at_prior, is_wide, warning
 from gemel.release.words.learned import against_baseline
 from gemel.release.words.promise import Promise, everywhere, kept_promise
 
@@ -29,12 +29,14 @@ class Headline(msgspec.Struct, frozen=True):
         headline: a few words.
         sentences: what was found, compared and promised.
         kept: eval keeps what dev promised.
+        warning: what is said where matches mean little; empty where they do not.
     """
 
     tone: Tone
     headline: str
     sentences: tuple[str, ...]
     kept: bool = True
+    warning: str = ""
 
 
 def headline(evidence: Evidence, things: str) -> Headline:
@@ -47,7 +49,9 @@ def headline(evidence: Evidence, things: str) -> Headline:
     promise = kept_promise(evidence)
     kept = promise.kept
     better, comparison = against_baseline(evidence)
-    tone = "good" if kept and better > 0 else "bad" if not kept or better < 0 else "unsure"
+    few = warning(evidence)
+    bad, good = not kept or better < 0, better > 0 and not few
+    tone = "bad" if bad else "good" if good else "unsure"
     said = {1: "Clearly better than", 0: "Not clearly better than", -1: "Worse than"}[better]
     name = evidence.candidates[1].name if len(evidence.candidates) > 1 else "no baseline"
     doubt = "" if kept else "; eval contradicts the choice made on dev"
@@ -56,6 +60,7 @@ def headline(evidence: Evidence, things: str) -> Headline:
         f"{said} {name}{_at_best(evidence)}{doubt}",
         (_found(evidence, things), comparison, _promised(evidence, promise)),
         kept,
+        few and f"{few[:1].upper()}{few[1:]}.",
     )
 
 
