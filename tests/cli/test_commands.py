@@ -316,6 +316,20 @@ def test_the_package_is_a_command_too() -> None:
     assert done.returncode == 0 and done.stdout.startswith("gemel ")
 
 
+ASCII = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+
+
+def test_a_terminal_without_the_signs_is_written_plain_ones(project: Path) -> None:
+    command = [sys.executable, "-m", "gemel", "explain", "r1.0", '{"first": "Jörg"}']
+    done = subprocess.run(command, capture_output=True, text=True, env=ASCII)
+    assert (done.returncode, "against | for" in done.stdout) == (0, True), done.stderr
+    assert re.search(r"^first .*Jo?\\u00f6rg.* -*\|#* ", done.stdout, re.M), done.stdout
+    as_json = subprocess.run([*command, "--json"], capture_output=True, text=True, env=ASCII)
+    assert json.loads(as_json.stdout)["parts"]
+    told = subprocess.run(command, capture_output=True, text=True, env={**ASCII, "PYTHONUTF8": "0"})
+    assert "not to be read as ascii" in told.stderr and "PYTHONUTF8=1" in told.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 def test_a_full_disk_is_no_bug() -> None:
     with Path("/dev/full").open("w") as full:

@@ -96,15 +96,22 @@ def run(argv: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process."""
+    show.in_any_encoding()
     sys.exit(run(sys.argv[1:]))
 
 
 def _check_text(argv: Sequence[str]) -> None:
     """Raise unless every word is text: no settings, release or ledger can hold another name."""
+    encoding = sys.getfilesystemencoding()
     for word in argv:
-        shown = word.encode("utf-8", "backslashreplace").decode()
         if any("\udc80" <= c <= "\udcff" for c in word):
-            raise InvalidInput("this name is not UTF-8", where=shown, hint="rename the file")
+            if encoding == "utf-8":
+                what, hint = "this name is not UTF-8", "rename the file"
+            else:
+                what = f"not to be read as {encoding}, the encoding that this terminal is set to"
+                hint = "set PYTHONUTF8=1, or LC_ALL to a locale of UTF-8"
+            shown = os.fsencode(word).decode("utf-8", "backslashreplace")
+            raise InvalidInput(what, where=shown, hint=hint)
 
 
 def _of_disk(e: OSError) -> GemelError:

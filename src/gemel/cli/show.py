@@ -6,6 +6,10 @@ that output can be redirected, captured and piped.
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +41,18 @@ HINTS: tuple[tuple[type[GemelError], str], ...] = (
 SHOWN = 20
 """Lines of a list that may be long."""
 
+PLAIN = {
+    "│": "|",
+    "█": "#",
+    "▒": "-",
+    "…": "...",
+    "–": "-",
+    "\N{NO-BREAK SPACE}": " ",
+    "\N{NOT EQUAL TO}": "!=",
+    "\N{MINUS SIGN}": "-",
+}
+"""What is written for the signs of gemel where a terminal or a pipe has no place for them."""
+
 Write = Callable[[str], None]
 """Takes a line."""
 
@@ -46,6 +62,14 @@ class Tick(Protocol):
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Say that `done` of `total` is done (0: not known), with a few words to it."""
+
+
+def in_any_encoding() -> None:
+    """Let stdout and stderr write every text, whatever encoding the system gives them."""
+    codecs.register_error("gemel", _within)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="gemel")
 
 
 def out(text: str) -> None:
@@ -61,7 +85,9 @@ def say(text: str) -> None:
 
 def as_json(value: Any) -> None:
     """Write a value to stdout as indented JSON."""
-    out(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode())
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode()
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    out(text if is_utf8 else re.sub(r"[^\x00-\x7f]", lambda found: _escaped(found[0]), text))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]], write: Write | None = None) -> None:
@@ -185,6 +211,18 @@ def progress(title: str, unit: str = "") -> Iterator[Tick]:
 
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _within(e: UnicodeError) -> tuple[str, int]:
+    """What is written for the letters that an encoding lacks, and where to go on."""
+    if not isinstance(e, UnicodeEncodeError):
+        raise e
+    lacking = e.object[e.start : e.end]
+    return "".join(PLAIN.get(letter) or _escaped(letter) for letter in lacking), e.end
+
+
+def _escaped(letter: str) -> str:
+    return json.dumps(letter)[1:-1]
 
 
 def _one_line(text: str) -> str:
