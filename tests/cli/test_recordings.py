@@ -14,14 +14,19 @@ import numpy as np
 import onnxruntime
 import pytest
 import soundfile
+from litestar.testing import TestClient
 from tests.cli import over_http
 from tests.console.test_pages import dumped
 from tests.encode import voices
 
 import gemel
+from gemel.cli.label import opened
 from gemel.cli.main import run
+from gemel.cli.project import Project
 from gemel.console import pages
+from gemel.console.labels import Desk, app
 from gemel.data.sources import recordings
+from gemel.improve.labels.beside import Beside
 from gemel.release.store import Store
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
@@ -159,6 +164,24 @@ def test_voices_are_told_apart_and_found_twice_over_http(project: Path, tmp_path
         for voice in ("v2", "v14", "v27")
     }
     over_http.answers(release, said, tmp_path / "gallery")
+
+
+def test_questions_about_recordings_can_be_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    session, both = opened(Project.open(), Project.open().release())
+    desk = Desk(session, Beside(*both), lambda known: "", every=2)
+    with TestClient(app(desk, 8765), base_url="http://127.0.0.1:8765") as page:
+        reply = page.get("/state")
+    assert "media-src data:" in reply.headers["content-security-policy"]
+    sounds = reply.json()["question"]["sounds"]
+    assert len(sounds) == 2 and reply.json()["question"]["pictures"] == []
+    for url in sounds:
+        kind, _, file = url.partition(";base64,")
+        sound, rate = soundfile.read(io.BytesIO(base64.b64decode(file)))
+        assert kind == "data:audio/wav" and len(sound) / rate > 0.2 and np.abs(sound).max() > 0.01
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.StringIO("q"))
+        assert run(["label"]) == 0
+    assert "to hear them: gemel label --page" in capsys.readouterr().err
 
 
 def test_on_a_device_the_same_sound_gives_the_same(

@@ -279,7 +279,9 @@ def _ask(session: Session, both: tuple[Dataset, Dataset], limit: int) -> None:
 
     console = Console(stderr=True, highlight=False)
     beside, n = Beside(*both), 0
-    session.next()  # Takes its time, and what is typed before the first question is no answer.
+    # Takes its time, and what is typed before the first question is no answer.
+    if (first := session.next()) is not None and all(beside.sounds(first)):
+        show.say("to hear them: gemel label --page")
     with keys() as pressed:
         while n < limit and (question := session.next()) is not None:
             drawn(console, beside.lines(question), f"question {session.n_asked + 1}")

@@ -62,9 +62,9 @@ def in_words(session: Session, known: Known) -> str:
     if known.proven:
         return f"{said}: at least {goal} is proven"
     if known.missing is None:
-        if at.value < known.goal:
-            return f"{said}; {goal} is not reached at this threshold, as it looks"
-        return said
+        if at.high < known.goal:
+            return f"{said}; {goal} is not reached at this threshold"
+        return f"{said}; whether {goal} are is open" if at.value < known.goal else said
     of = " at random" if _has_others(session, known) else ""
     return f"{said}; about {max(EVERY, round(known.missing, -1))} more{of} prove {goal}"
 

@@ -37,6 +37,32 @@ function heading(words) {
   return tr;
 }
 
+function picture(url, i) {
+  const image = document.createElement("img");
+  image.src = url;
+  image.alt = pair[i];
+  return image;
+}
+
+function sound(url, i) {
+  const audio = new Audio(url), box = document.createElement("label");
+  const key = document.createElement("kbd");
+  audio.controls = true;
+  audio.setAttribute("aria-label", pair[i]);
+  key.textContent = i + 1;
+  box.append(key, audio);
+  return box;
+}
+
+function play(i) {
+  document.querySelectorAll("#media [controls]").forEach((audio, at) => {
+    audio.pause();
+    if (at !== i) return;
+    audio.currentTime = 0;
+    audio.play();
+  });
+}
+
 function shown(state) {
   const question = state.question;
   pair = question && question.pair;
@@ -51,13 +77,9 @@ function shown(state) {
   const others = question.lines.filter((line) => !line.is_compared).map(row);
   if (others.length) compared.push(heading("not compared"));
   byId("lines").replaceChildren(...compared, ...others);
-  byId("pictures").hidden = !question.pictures.length;
-  byId("pictures").replaceChildren(...question.pictures.map((url, i) => {
-    const image = document.createElement("img");
-    image.src = url;
-    image.alt = question.pair[i];
-    return image;
-  }));
+  const media = [...question.pictures.map(picture), ...question.sounds.map(sound)];
+  byId("media").hidden = !media.length;
+  byId("media").replaceChildren(...media);
   buttons.find((b) => b.dataset.said === "back").disabled = !state.here;
 }
 
@@ -85,6 +107,7 @@ const say = (said) => ask("POST", "/answer", { pair, said });
 for (const button of buttons) button.addEventListener("click", () => say(button.dataset.said));
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.key === "1" || event.key === "2") play(event.key - 1);
   const button = buttons.find((b) => b.dataset.key === event.key.toLowerCase());
   if (button && !button.disabled && (pair || button.dataset.said === "back")) say(button.dataset.said);
 });

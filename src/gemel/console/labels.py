@@ -93,10 +93,12 @@ class Desk:
         }
         if question is not None:
             pictures = self._beside.pictures(question, SIZE)
+            sounds = self._beside.sounds(question)
             said["question"] = {
                 "pair": question.pair,
                 "lines": self._beside.lines(question),
-                "pictures": [_url(p) for p in pictures] if all(pictures) else [],
+                "pictures": [_url("image/png", p) for p in pictures if all(pictures)],
+                "sounds": [_url("audio/wav", s) for s in sounds if all(sounds)],
             }
         return said
 
@@ -163,5 +165,5 @@ def _reply(said: dict[str, Any]) -> Response[bytes]:
     return Response(msgspec.json.encode(said), media_type="application/json", headers=headers)
 
 
-def _url(picture: bytes | None) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture or b'').decode()}"
+def _url(kind: str, file: bytes | None) -> str:
+    return f"data:{kind};base64,{base64.b64encode(file or b'').decode()}"

@@ -233,6 +233,10 @@ class Modality(Protocol):
         """
         return None
 
+    def sound(self, payload: Payload) -> bytes | None:
+        """What a person hears of the payload, as a WAV file; None for what has no sound."""
+        return None
+
     def kept(self, payload: Payload) -> Payload:
         """The payload as evidence keeps it: what looks like it, and may be smaller."""
         return payload

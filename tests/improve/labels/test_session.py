@@ -174,6 +174,10 @@ def test_where_linking_leaves_some_matches_it_is_they_that_answers_speak_of(tmp_
     assert known.n_answers + known.n_besides == 200 and known.n_unsure == 0
     assert "266 one-to-one links, of which between" in in_words(session, known)
     assert "more about pairs that are left out to link one-to-one" in in_words(session, known)
+    for high, told in ((0.99, "; whether 95 are is open"), (0.9, "95 is not reached at this")):
+        at = msgspec.structs.replace(known.precision, value=0.6, low=0.2, high=high)
+        vague = msgspec.structs.replace(known, precision=at, missing=None, proven=False)
+        assert told in in_words(session, vague)
     every = Session(
         msgspec.structs.replace(plan, questions=PLAN.questions, n_links=None),
         session.answers,

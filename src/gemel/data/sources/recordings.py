@@ -72,6 +72,13 @@ def samples(data: bytes, rate: int = 0) -> tuple[Float32, int]:
     return at_rate(channels.mean(axis=1), own, rate)
 
 
+def wav(sound: Float32, rate: int, subtype: str = "PCM_16") -> bytes:
+    """A WAV file of samples, as `soundfile` calls what they are written in."""
+    file = io.BytesIO()
+    _reader().write(file, sound, rate, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
 def at_rate(sound: Float32, own: int, rate: int) -> tuple[Float32, int]:
     """A sound brought to a rate, and that rate; 0: as it is.
 

@@ -25,6 +25,8 @@ from gemel.errors import InvalidInput
 
 UNIT = 500_000
 """Samples that make a recording weigh 1: of 44,100 a second, 11 seconds."""
+AUDIBLE, SECONDS = 16_000, 30
+"""Samples a second, and seconds, of what a person is given to hear."""
 
 
 class AudioModality(modality.Modality):
@@ -100,6 +102,11 @@ class AudioModality(modality.Modality):
         if not isinstance(payload, bytes):
             raise InvalidInput("that is no recording")
         return AudioParts(payload)
+
+    def sound(self, payload: Payload) -> bytes | None:
+        """Its first half minute, as any browser plays it."""
+        sound, rate = recordings.samples(payload, AUDIBLE)
+        return recordings.wav(sound[: SECONDS * rate], rate)
 
     def baseline(
         self, prepare: Prepare, train: Iterable[Payload], payloads: Iterable[Payload]

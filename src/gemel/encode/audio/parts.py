@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from itertools import pairwise
 from typing import Any
 
@@ -56,8 +55,4 @@ class AudioParts:
         return cuts
 
     def _file(self, sound: Float32) -> bytes:
-        import soundfile
-
-        file = io.BytesIO()
-        soundfile.write(file, sound, self._rate, format="WAV", subtype="FLOAT")
-        return file.getvalue()
+        return recordings.wav(sound, self._rate, "FLOAT")

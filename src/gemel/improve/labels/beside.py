@@ -66,6 +66,10 @@ class Beside:
         """A PNG file of either record, if it has a picture."""
         return [self._kind.thumbnail(payload, size) for payload in self._sides(question)]
 
+    def sounds(self, question: Question) -> list[bytes | None]:
+        """A WAV file of either record, if it can be heard."""
+        return [self._kind.sound(payload) for payload in self._sides(question)]
+
     def _values(self, question: Question) -> list[dict[str, Any]]:
         return [self._kind.values(payload) for payload in self._sides(question)]
 
