@@ -60,6 +60,18 @@ def test_what_few_pairs_leave_open_is_told_as_an_interval(release: Release) -> N
     assert "and 97 % of the pairs it calls a match are right" in first
 
 
+def test_where_none_was_missed_it_is_said_of_how_many(release: Release) -> None:
+    """Of 119 pairs none was: that leaves open whether it is one of 40."""
+    found = used(release, Use(kind="duplicates", records=10_000), 0.0001)
+    none = Estimate(value=0.0, low=0.0, high=0.025, n_effective=119.0, method="")
+    at = replace(found.eval, fnmr=none, n_genuine=119)
+    for goals in (found.goals, Goals()):
+        said = sentence(replace(found, eval=at, goals=goals)).lower()
+        assert "none of 119 pairs that belong together is missed, so at most 3 of 100" in said
+    wide = replace(at, fnmr=replace(none, high=0.14))
+    assert "is missed, so at most 14 of 100" in sentence(replace(found, eval=wide)).lower()
+
+
 def test_a_verification_is_told_by_both_kinds_of_pairs(release: Release) -> None:
     found = used(release, Use(kind="verify"), 0.5)
     assert sentence(found) == (

@@ -10,6 +10,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.cli.release import summary
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
+from gemel.release.words.expected import expected
 from gemel.release.words.sentence import in_full, sentence
 from gemel.release.words.tiles import brief, tiles
 
@@ -67,3 +68,20 @@ def test_what_is_only_expected_is_said_to_be(release: Release) -> None:
     evidence = msgspec.structs.replace(release.evidence, unproven=True)
     assert {of for *_, of in brief(evidence)} == {"estimated, not measured"}
     assert all(figure.startswith("about ") for _, figure, _ in brief(evidence))
+
+
+def test_a_precision_is_told_with_the_records_it_is_of(release: Release) -> None:
+    """The sentence speaks of all records and tiles of eval; those of the page stand beside it."""
+    seen = share(0.82, 0.72, 0.895)
+    at = msgspec.structs.replace(release.evidence.eval, precision=seen, n_false_match=9)
+    evidence = msgspec.structs.replace(release.evidence, eval=at)
+    here, everywhere = expected(evidence)
+    shown = {name: of for name, _, of in tiles(evidence)}
+    assert shown["right matches (precision)"].endswith(
+        f" % {here.among}".replace(" %", "\N{NO-BREAK SPACE}%")
+    )
+    assert here.among == "among the 90 records of eval" and shown["F1"].endswith(here.among)
+    assert "among" not in shown["found pairs (recall)"]
+    low, high = (round(100 * x) for x in (everywhere.precision.low, everywhere.precision.high))
+    assert brief(evidence)[0][2] == f"{low} to {high}\N{NO-BREAK SPACE}%"
+    assert f"between {low} and {high} are right among all 300" in sentence(evidence)

@@ -146,8 +146,8 @@ def right(precision: Estimate, n: int) -> str:
 
 
 def between(found: Estimate, n: int) -> str:
-    """The interval of a share as so many of n things, rounded apart."""
-    return f"between {math.floor(n * found.low):,} and {math.ceil(n * found.high):,}"
+    """The interval of a share as so many of n things, rounded as its figures are anywhere."""
+    return f"between {round(n * found.low):,} and {round(n * found.high):,}"
 
 
 def provable(evidence: Evidence) -> float | None:

@@ -25,26 +25,38 @@ def in_use(evidence: Evidence, use: Use) -> str:
     if use.kind == "search" and evidence.galleries:
         return _searches(evidence.galleries[-1], use.records)
     at = evidence.eval
-    missed = counted(at.fnmr, TOGETHER, "missed")
+    missed = counted(at.fnmr, at.n_genuine, TOGETHER, "missed")
     if use.kind == "verify":
-        called = counted(at.fmr, APART, "called a match")
+        called = counted(at.fmr, at.n_impostor, APART, "called a match")
         return f"{called}; {missed}; {right_matches(evidence)}"
     return f"{right_matches(evidence)}; {missed}"
 
 
-def counted(rate: Estimate, things: str, what: str) -> str:
+def counted(rate: Estimate, of: int, things: str, what: str) -> str:
     """A rate as so many of some things, or what was counted leaves open.
 
+    Args:
+        rate: how often it was so.
+        of: how many were counted.
+        things: what they are.
+        what: was so, of some of them.
     Example:
         >>> rate = Estimate(value=0.17, low=0.06, high=0.35, n_effective=30, method="")
-        >>> counted(rate, "pairs", "missed")
+        >>> counted(rate, 47, "pairs", "missed")
         'of 100 pairs, between 6 and 35 are missed'
+        >>> none = Estimate(value=0.0, low=0.0, high=0.025, n_effective=119, method="")
+        >>> counted(none, 119, "pairs", "missed")
+        'none of 119 pairs is missed, so at most 3 of 100'
     """
+    if of and not rate.value:
+        n = enough([rate.high])
+        most = math.ceil(round(n * rate.high, 6))
+        return f"none of {of:,} {things} is {what}, so at most {most:,} of {n:,}"
     n = enough([rate.value])
     if is_wide(rate):
         return f"of {n:,} {things}, {between(rate, n)} are {what}"
     count = about(rate.value, n)
-    return f"of {n:,} {things}, {count} {'is' if count in ('none', 'about 1') else 'are'} {what}"
+    return f"of {n:,} {things}, {count} {'is' if count == 'about 1' else 'are'} {what}"
 
 
 def _searches(seen: SearchPoint, records: int | None) -> str:

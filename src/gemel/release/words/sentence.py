@@ -24,7 +24,8 @@ def sentence(evidence: Evidence) -> str:
     if evidence.unproven:
         return unproven.sentence(evidence)
     target, use = evidence.target, evidence.goals.use
-    right, missed = right_among(evidence), counted(evidence.eval.fnmr, TOGETHER, "missed")
+    at, right = evidence.eval, right_among(evidence)
+    missed = counted(at.fnmr, at.n_genuine, TOGETHER, "missed")
     if target.value is None:
         text = f"{right}; {missed}" if use is None else in_use(evidence, use)
         text += ": counted on eval, not proven"

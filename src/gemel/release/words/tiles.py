@@ -9,6 +9,7 @@ from gemel import figures
 from gemel.calibrate.goals.use import MEASURES
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.schema import Evidence
+from gemel.release.words.expected import expected
 from gemel.release.words.unproven import by_closeness
 
 Tile = tuple[str, str, str]
@@ -21,6 +22,8 @@ NAMES = {
     "fmr": "false match rate",
     "fnmr": MISSED,
 }
+BY_SHARE = ("f1", "precision")
+"""Figures that hang on how rare genuine pairs are: told with the records they are of."""
 UNKNOWN = "not known"
 LEAST = 0.001
 """No estimate tells a smaller share."""
@@ -32,7 +35,8 @@ def tiles(evidence: Evidence) -> list[Tile]:
     if evidence.unproven:
         return _without_labels(evidence)
     use, at = evidence.goals.use, evidence.eval
-    found = [_tile(NAMES[m], getattr(at, m)) for m in MEASURES[use.kind if use else None]]
+    measures, among = MEASURES[use.kind if use else None], expected(evidence)[0].among
+    found = [_tile(NAMES[m], getattr(at, m), among if m in BY_SHARE else "") for m in measures]
     if use is None or use.kind == "duplicates":
         found.append(_one_in("false match rate", at.fmr))
     if use is None or use.kind == "search":
@@ -46,12 +50,13 @@ def tiles(evidence: Evidence) -> list[Tile]:
 
 
 def brief(evidence: Evidence) -> list[Tile]:
-    """The two figures that say most: of matches, and of what is missed."""
+    """The two figures that say most: of matches, as the sentence beside them, and of misses."""
     if evidence.unproven:
         return _without_labels(evidence)
     use, at = evidence.goals.use, evidence.eval
     one_to_one = use is not None and use.kind == "verify"
-    first = _tile("false matches", at.fmr) if one_to_one else _tile("right matches", at.precision)
+    last = expected(evidence)[-1].precision
+    first = _tile("false matches", at.fmr) if one_to_one else _tile("right matches", last)
     return [first, _tile(MISSED, at.fnmr)]
 
 
@@ -72,11 +77,12 @@ def _about(rate: float) -> str:
     return "hardly any" if rate < LEAST else f"about {figures.share(rate, 2)}"
 
 
-def _tile(name: str, e: Estimate) -> Tile:
+def _tile(name: str, e: Estimate, among: str = "") -> Tile:
     if name == NAMES["fmr"]:
         return _one_in(name, e)
     value, low, high = figures.known(e.value, e.low, e.high)
-    return name, f"{value}\N{NO-BREAK SPACE}%", f"{low} to {high}\N{NO-BREAK SPACE}%"
+    of = f"{low} to {high}\N{NO-BREAK SPACE}%{among and ' '}{among}"
+    return name, f"{value}\N{NO-BREAK SPACE}%", of
 
 
 def _one_in(name: str, e: Estimate) -> Tile:
