@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html import unescape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -77,7 +78,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_its_policy_forbids_it(url: st
 
 
 def test_the_script_never_writes_markup(url: str) -> None:
-    for name in ("page.js", "api.js"):
+    for name in ("page.js", "file.js", "key.js", "api.js"):
         script = httpx.get(f"{url}/console/{name}").text
         for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert way not in script
@@ -133,22 +134,124 @@ def test_a_browser_begins_with_an_example_that_leaves_no_trace(tmp_path: Path) -
     assert len(shown) == 2 and "score" in shown[1] and ">threshold<" not in shown[0]
 
 
+SCRIPTS = ("key.js", "file.js", "page.js")
+FIELDS = [{"name": name, "kind": "text"} for name in ("first", "last", "born")]
+
+
+def ran(script: str, folder: Path, body: str = "") -> str:
+    """The page that holds the scripts of the console, with what was run after them."""
+    texts = [(files("gemel.console") / name).read_text() for name in SCRIPTS]
+    code = "".join(texts).replace('"use strict";', "").removesuffix("start();\n")
+    at = folder / "page.html"
+    at.write_text(f"{body}<pre id=out></pre><script>{code}\n{script}</script>", encoding="utf-8")
+    return dumped(at.as_uri(), folder / "profile")
+
+
+def answered(script: str, folder: Path, body: str = "") -> Any:
+    """The JSON that a script puts into `said`; it may wait."""
+    tell = "byId('out').textContent = JSON.stringify(said);"
+    page = ran(f"(async () => {{ let said; {script}; {tell} }})()", folder, body)
+    return json.loads(unescape(page.split('<pre id="out">')[1].split("</pre>")[0]))
+
+
+def read_as(text: str, folder: Path) -> Any:
+    script = f"live = {{fields: {json.dumps(FIELDS)}}};\n"
+    script += f"try {{ said = records({json.dumps(text)}) }} catch (e) {{ said = e }}"
+    return answered(script, folder)
+
+
 def test_a_browser_reads_a_file_as_it_comes(tmp_path: Path) -> None:
     """Quotes, a separator within them, a mark at the start, lines of Windows, an empty cell."""
-    text = '\ufefflast;born;first\r\nO\'Neil;1970;"An;na ""B"""\r\nMeyer;;Bert\r\n\r\n'
-    script = (files("gemel.console") / "page.js").read_text().removesuffix("start();\n")
-    (tmp_path / "page.html").write_text(
-        f"<pre id=out></pre><script>{script}\n"
-        'live = {fields: [{name: "first"}, {name: "last"}, {name: "born"}]};\n'
-        f"byId('out').textContent = JSON.stringify(records({json.dumps(text)}));</script>",
-        encoding="utf-8",
-    )
-    page = dumped((tmp_path / "page.html").as_uri(), tmp_path / "profile")
-    read = json.loads(unescape(page.split('<pre id="out">')[1].split("</pre>")[0]))
-    assert read == [
-        {"id": "row 2", "payload": {"first": 'An;na "B"', "last": "O'Neil", "born": "1970"}},
-        {"id": "row 3", "payload": {"first": "Bert", "last": "Meyer", "born": None}},
+    text = '\ufefflast;born;first\r\nO\'Neil;1970;"An;na\r\n""B"""\r\nMeyer;;Bert\r\n\r\n'
+    read = read_as(text, tmp_path)
+    assert read["given"] == [
+        {"id": "line 2", "payload": {"first": 'An;na\r\n"B"', "last": "O'Neil", "born": "1970"}},
+        {"id": "line 4", "payload": {"first": "Bert", "last": "Meyer", "born": None}},
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("", "the file is empty", None),
+        ("first,Last,born\na,b,1\n", "no column last, which the fields ask for", "Last, born"),
+        ("a;b\n1;2\n", "no columns first, last, born, which the fields ask for", "has a, b"),
+        ("first,last,born\na,b,1\nc,d\n", "1 record", "line 3: left out; 2 fields, the header"),
+    ],
+)
+def test_a_browser_says_what_a_file_lacks(
+    text: str, what: str, hint: str | None, tmp_path: Path
+) -> None:
+    said = read_as(text, tmp_path)
+    assert said["detail"] == what
+    assert (hint or "") in said.get("hint", "")
+
+
+def test_a_browser_calls_records_by_the_ids_of_their_file(tmp_path: Path) -> None:
+    rows = "id,first,last,born\n{},a,b,1\n{},a,b,1\n"
+    assert [r["id"] for r in read_as(rows.format("x", "y"), tmp_path)["given"]] == ["x", "y"]
+    given = read_as(rows.format("x", "x"), tmp_path)["given"]
+    assert [r["id"] for r in given] == ["line 2", "line 3"]
+
+
+def test_a_browser_reads_what_windows_and_spreadsheets_write(tmp_path: Path) -> None:
+    written = ["Jörg".encode(), "Jörg".encode("cp1252"), "Jörg".encode("utf-16"), b"\x89PNG\0\x90"]
+    script = "said = [];"
+    for of in written:
+        script += f"try {{ said.push(textOf(new Uint8Array({list(of)}).buffer)) }}"
+        script += "catch (e) { said.push(e) }\n"
+    utf8, western, utf16, none = answered(script, tmp_path)
+    assert (utf8["text"], western["text"], utf16["text"]) == ("Jörg", "Jörg", "Jörg")
+    assert "read as cp1252" in western["note"] and "note" not in utf8
+    assert none["hint"] == "save the file as CSV UTF-8"
+
+
+def test_a_browser_takes_a_bad_value_for_missing_and_names_its_line(tmp_path: Path) -> None:
+    text = "first,last,born\na,b,1970\nc,d,x9\n"
+    script = f"""live = {{fields: {json.dumps(FIELDS)}}};
+    ask = async (method, path, body) => {{
+      const i = body.records.findIndex((r) => r.payload.born === "x9");
+      if (i >= 0) throw {{ where: `records[${{i}}].payload.born`, detail: "no number" }};
+      return body.records;
+    }};
+    const read = records({json.dumps(text)});
+    said = [await duplicatesOf(read), read.notes]"""
+    given, notes = answered(script, tmp_path)
+    assert [r["payload"]["born"] for r in given] == ["1970", None]
+    assert notes == ["line 3, column born: read as missing; no number"]
+
+
+def test_a_browser_sends_no_number_that_json_has_not(tmp_path: Path) -> None:
+    fields = [{"name": "born", "kind": "number"}]
+    script = f"""live = {{fields: {json.dumps(fields)}}};
+    buildRow(byId("row"));
+    byId("row").querySelector("input").value = "1e400";
+    said = [read(byId("row")), placed("left.born"), placed("records[1].payload.born")]"""
+    row, *places = answered(script, tmp_path, "<fieldset id=row data-item=left></fieldset>")
+    assert row == {"born": "1e400"}, "JSON has no infinite number: it became a missing one"
+    assert places == ["Left, Born", "records[1].payload.born"]
+
+
+def test_a_browser_asks_for_the_key_on_the_page(tmp_path: Path) -> None:
+    script = """
+    const seen = [], right = "k1";
+    fetch = async (path, { headers }) => {
+      seen.push(headers.authorization || null);
+      return { status: headers.authorization === `Bearer ${right}` ? 200 : 401 };
+    };
+    const type = async (key) => {
+      await new Promise((done) => setTimeout(done));
+      const form = document.querySelector("form.key-wanted");
+      form.querySelector("input").value = key;
+      form.requestSubmit();
+      return form.textContent;
+    };
+    const both = Promise.all([fetchWithKey("/a"), fetchWithKey("/b")]);
+    const words = [await type("nope"), await type(right)];
+    said = [(await both).map((r) => r.status), words, document.querySelectorAll("form").length]"""
+    statuses, words, left = answered(script, tmp_path)
+    assert (statuses, left) == ([200, 200], 0)
+    assert "asks for a key" in words[0] and "does not take this key" in words[1]
 
 
 def test_a_browser_says_what_is_not_known_and_no_figure_instead(tmp_path: Path) -> None:
@@ -202,7 +305,7 @@ def test_a_browser_shows_why(url: str, tmp_path: Path) -> None:
     page = dumped(f"{url}/?example=why", tmp_path)
     fields, words = 3, 3  # the record that is found has markup in its last name
     assert page.count('class="worth"') == fields + words
-    assert "<dt>last<small>" in page
+    assert "<dt>Last<small>" in page
     assert "onerror=alert(1)&gt;<small>" in page
     assert 'class="problem"' not in page.split("<main>")[1]
 

@@ -46,13 +46,19 @@ async function ask(method, path, body) {
   return answer;
 }
 
+// The place of a problem as the page calls it: left.by is "Left, By".
+function placed(where) {
+  const [item, ...rest] = (where || "").split("."), field = rest.join(".");
+  return live && isField(field) && !item.includes("[") ? `${labelled(item)}, ${labelled(field)}` : where;
+}
+
 function showProblem(section, problem) {
-  const where = problem.where ? `${problem.where}: ` : "";
+  const where = problem.where ? `${placed(problem.where)}: ` : "";
   const hint = [problem.hint, problem.request_id && `request ${problem.request_id}`];
   const box = make("p", "problem", `${where}${problem.detail || problem}`);
   box.append(make("small", "", hint.filter(Boolean).join(" · ")));
   section.querySelector(".result").replaceChildren(box);
-  const [item, field] = (problem.where || "").split(".");
+  const [item, ...rest] = (problem.where || "").split("."), field = rest.join(".");
   for (const input of section.querySelectorAll("input[data-field]")) {
     const side = input.closest("fieldset").dataset.item;
     input.setAttribute("aria-invalid", String(side === item && input.dataset.field === field));
@@ -169,14 +175,14 @@ function read(fieldset) {
     try {
       return JSON.parse(json.value);
     } catch {
-      throw { where: fieldset.dataset.item, detail: "not JSON" };
+      throw { where: labelled(fieldset.dataset.item), detail: "not JSON" };
     }
   }
   const row = {};
   for (const input of fieldset.querySelectorAll("input[data-field]")) {
-    const text = input.value.trim();
-    const number = input.dataset.kind === "number" && text !== "" ? Number(text) : NaN;
-    row[input.dataset.field] = text === "" ? null : Number.isNaN(number) ? text : number;
+    const text = input.value.trim(), number = Number(text);
+    const isNumber = text !== "" && input.dataset.kind === "number" && Number.isFinite(number);
+    row[input.dataset.field] = isNumber ? number : text || null;
   }
   return row;
 }
@@ -299,7 +305,7 @@ function worths({ parts, outcome }) {
       bars,
       make("span", "", speaksFor(part) ? `+${figure2(speaksFor(part))}` : ""),
     );
-    list.append(make("dt", className, part.name, make("small", "", said.join(" · "))), worth);
+    list.append(make("dt", className, isField(part.name) ? labelled(part.name) : part.name, make("small", "", said.join(" · "))), worth);
   };
   for (const part of parts) {
     add(part, "");
@@ -311,6 +317,7 @@ function worths({ parts, outcome }) {
   ));
 }
 
+const isField = (name) => live.fields.some((field) => field.name === name);
 const figure2 = (value) => String(Number(value.toPrecision(2)));
 
 // Both images with their regions tinted; regions that were taken apart are shown by their parts.
@@ -391,47 +398,7 @@ function values(attributes, query) {
   return line;
 }
 
-// ---- a file
-
-// Rows of a delimited text: the separator is what the first line has most of.
-function table(text) {
-  const first = text.slice(0, text.indexOf("\n") + 1 || undefined);
-  const comma = [",", ";", "\t", "|"].reduce((a, b) => (first.split(b).length > first.split(a).length ? b : a));
-  const rows = [[""]];
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i], row = rows[rows.length - 1];
-    if (quoted && c === '"' && text[i + 1] === '"') row[row.length - 1] += text[++i];
-    else if (c === '"' && (quoted || row[row.length - 1] === "")) quoted = !quoted;
-    else if (!quoted && c === comma) row.push("");
-    else if (!quoted && c === "\n") rows.push([""]);
-    else if (quoted || c !== "\r") row[row.length - 1] += c;
-  }
-  return rows.filter((row) => row.some((cell) => cell !== ""));
-}
-
-function records(text) {
-  const [head, ...rows] = table(text.replace(/^\ufeff/, ""));
-  const names = live.fields.map((field) => field.name);
-  const missing = names.filter((name) => !head.includes(name));
-  if (missing.length === names.length) throw { detail: `no column of the file is called ${names.join(", ")}` };
-  if (rows.length < 2 || rows.length > 1000) throw { detail: `${rows.length} ${rows.length === 1 ? "record" : "records"}`, hint: "2 to 1,000; for more: gemel duplicates FILE" };
-  return rows.map((row, i) => ({
-    id: `row ${i + 2}`,
-    payload: Object.fromEntries(names.map((name) => [name, row[head.indexOf(name)] || null])),
-  }));
-}
-
-async function takeTable(section, file) {
-  const result = section.querySelector(".result");
-  try {
-    const given = records(await file.text());
-    result.replaceChildren(make("p", "quiet", `comparing ${given.length} records…`));
-    showClusters(section, await ask("POST", "/v1/duplicates", { records: given }), given);
-  } catch (problem) {
-    showProblem(section, problem);
-  }
-}
+// ---- duplicates
 
 function showClusters(section, reply, given) {
   const payloads = new Map(given.map((record) => [record.id, record.payload]));
@@ -453,21 +420,6 @@ function showClusters(section, reply, given) {
     list,
     details(reply),
   );
-}
-
-function offerFile() {
-  const section = byId("duplicates"), drop = byId("file"), input = drop.querySelector("input");
-  section.hidden = picture !== null || !live.fields.length;
-  const names = live.fields.map((field) => field.name).join(", ");
-  drop.querySelector("span").textContent = `Choose or drop a CSV file of up to 1,000 records with the columns ${names}`;
-  input.addEventListener("change", () => input.files[0] && takeTable(section, input.files[0]));
-  for (const name of ["dragover", "drop"]) {
-    drop.addEventListener(name, (event) => {
-      event.preventDefault();
-      const file = name === "drop" && event.dataTransfer.files[0];
-      if (file) takeTable(section, file);
-    });
-  }
 }
 
 // ---- what the page does

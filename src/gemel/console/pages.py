@@ -32,6 +32,7 @@ POLICY = (
 FILES = (
     ("/", "page.html", "text/html"),
     ("/console/key.js", "key.js", "text/javascript"),
+    ("/console/file.js", "file.js", "text/javascript"),
     ("/console/page.css", "page.css", "text/css"),
     ("/console/page.js", "page.js", "text/javascript"),
     ("/console/api.html", "api.html", "text/html"),
