@@ -82,6 +82,7 @@ def render(release: Release, *, details: bool = False) -> None:
     from rich.console import Console
 
     from gemel.release.words.expected import warning
+    from gemel.release.words.in_classes import in_classes, without_classes
     from gemel.release.words.promise import kept_promise
     from gemel.release.words.sentence import sentence
 
@@ -94,8 +95,10 @@ def render(release: Release, *, details: bool = False) -> None:
         show.say(f"warning: eval contradicts this: {broken}")
     if few := warning(evidence):
         show.say(f"warning: {few}")
+    if given := in_classes(evidence):
+        show.say(f"warning: {given}")
     show_categories(evidence.categories)
-    for note in evidence.notes:
+    for note in (*evidence.notes, *filter(None, [without_classes(evidence)])):
         show.say(f"note: {note}")
     if evidence.goals.use is None:
         show.say("--for verify, search or duplicates says what matters in that use")

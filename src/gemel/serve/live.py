@@ -23,6 +23,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words import unproven
+from gemel.release.words.in_classes import in_classes
 from gemel.release.words.in_gallery import in_gallery
 from gemel.serve.cache.own import Cache
 from gemel.serve.class_index import Classes
@@ -118,6 +119,12 @@ class Live:
         if self.gallery is None or EVIDENCE not in self.release.manifest.files:
             return ""
         return in_gallery(self.release.evidence, self.gallery.count())
+
+    @property
+    def of_unknown(self) -> str:
+        """Why a class may well be named for an item of none, by its policy of classes."""
+        known = EVIDENCE in self.release.manifest.files
+        return in_classes(self.release.evidence) if known else ""
 
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""

@@ -59,8 +59,7 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
         release=live.release.id,
         space=live.release.space_id,
         decision_id=None,
-        # A policy of classes has what is unknown calibrated by itself.
-        warning=UNSET if policy else live.of_strangers or UNSET,
+        warning=(live.of_unknown if policy else live.of_strangers) or UNSET,
     )
     noted = Classified(
         outcome=outcome,
