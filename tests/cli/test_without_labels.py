@@ -135,7 +135,9 @@ def test_an_explanation_says_why_no_known_comparison_stands_beside_it(gemel: Gem
     one, two = pl.read_csv("people.csv")["id"].to_list()[:2]
     said = gemel("explain", one, two)
     assert said.code == 0, said.err
-    assert "no comparisons of a known answer beside it" in said.out
+    assert "no comparisons of a known answer beside it: without labels it is not" in said.out
+    assert "FMR" not in said.out and "genuine" not in said.out
+    assert json.loads(gemel("explain", one, two, "--json").out)["margin"] is None
 
 
 def test_card_and_report_promise_nothing(gemel: Gemel, unproven: Path) -> None:

@@ -28,6 +28,8 @@ WIDTH = 12
 N_REGIONS = 12
 LONGEST = 40
 """Characters of a part's name in the table."""
+UNMEASURED = "without labels it is not measured how often such a score is right"
+NONE_UNSEEN = "the release carries none, as its encoder has learned from all labelled records"
 
 Payload = Annotated[
     str,
@@ -161,8 +163,8 @@ def _show(found: Explanation, values: Sequence[dict[str, Any]]) -> None:
         )
     elif not found.nearest:
         show.out(
-            "no comparisons of a known answer beside it: the release carries none, as it has no "
-            "labelled records that its encoder has not learned from"
+            "no comparisons of a known answer beside it: "
+            + (UNMEASURED if found.margin is None else NONE_UNSEEN)
         )
     show.out("")
     head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]

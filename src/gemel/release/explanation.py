@@ -61,7 +61,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         threshold: the one that was applied.
         probability: of a match, None without a calibrated likelihood.
         stage: which stage decided.
-        margin: None if the release has no evidence.
+        margin: None if the release has no evidence, or was measured on no labels.
         around: gold comparisons with scores like this one; None where there are too few.
         nearest: the nearest genuine and impostor ones of them.
         nothing: score of the pair with everything taken away.
@@ -200,6 +200,8 @@ def _margin(release: Release, levelled: Sequence[float], outcome: Outcome) -> Ma
     try:
         evidence = release.evidence
     except NotFound:
+        return None
+    if evidence.unproven:  # its rates are of variants made of records, not of pairs
         return None
     here, there = (_rates(evidence, at) for at in levelled)
     curve = evidence.eval_curve
