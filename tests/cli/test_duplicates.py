@@ -29,7 +29,7 @@ def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) ->
     clusters, pairs = pl.read_parquet("c.parquet"), pl.read_parquet("p.parquet")
     assert clusters.columns == [
         "cluster", "size", "canonical", "id", "identity", "person", "first", "last", "town", "born",
-        "side", "score", "weakest_link", "risk",
+        "score", "weakest_link", "risk",
     ]  # fmt: skip
     assert clusters["cluster"].rle_id().n_unique() == clusters["cluster"].n_unique(), "together"
     assert clusters["size"].to_list()[-1] == 1 < clusters["size"].to_list()[0]

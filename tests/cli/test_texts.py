@@ -112,6 +112,15 @@ def test_a_table_of_texts_is_many_and_read_as_those_of_the_project(
 
 def test_duplicates_and_report(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "duplicates")
+    with (project / "clusters.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    texts = gemel.read("texts.csv", kind="text", identity="of")
+    assert [*found[0]][:6] == ["cluster", "size", "canonical", "id", "identity", "of"]
+    assert {one["id"]: one["text"] for one in found} == dict(
+        zip(texts.ids.tolist(), texts.payloads(), strict=True)
+    )
+    assert "side" not in found[0], "there is one file"
+    said(capsys, "duplicates")  # over the earlier result
     said(capsys, "report", "-o", "report.html")
     assert "TF-IDF" in (project / "report.html").read_text()
 

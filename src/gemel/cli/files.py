@@ -113,7 +113,7 @@ def _is_result(path: Path) -> bool:
         sides = tuple(f"{name.removesuffix(' id')}." for name in of_both)
         return all(name.startswith(sides) for name in columns[len(OF_PAIRS) :])
     first = tuple(columns[: len(FIRST)])
-    return first == FIRST and tuple(columns[-len(LAST) :]) == LAST and {"id", "side"} < {*columns}
+    return first == FIRST and tuple(columns[-len(LAST) :]) == LAST and "id" in columns
 
 
 def _columns(path: Path) -> list[str]:

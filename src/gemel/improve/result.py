@@ -155,9 +155,9 @@ class Duplicates:
         values = values.rename(_beside(values.columns, computed))
         joined = self.clusters.join(values, on=["id", "side"], how="left", maintain_order="left")
         own = [name for name in joined.columns if name not in self.clusters.columns]
-        side = () if right is None else ("side",)
-        first = [*FIRST, *side, "id", *own]
-        order = [*first, *(name for name in self.clusters.columns if name not in first)]
+        first = [*FIRST, *(() if right is None else ("side",)), "id", *own]
+        left_out = {*first, "side"}
+        order = [*first, *(name for name in self.clusters.columns if name not in left_out)]
         alone, standing = pl.col("size") == 1, ~pl.col("canonical")
         table = joined.sort(alone, "cluster", standing, maintain_order=True).select(order)
         return replace(self, clusters=table)

@@ -69,7 +69,7 @@ def _cluster(rows: list[dict[str, Any]], names: Sequence[str], picture: Picture)
     shown = []
     for row in ordered:
         both = [html.differing(canonical[n], row[n]) for n in names]
-        file = picture(row["id"], row["side"])
+        file = picture(row["id"], row.get("side", "left"))
         shown.append(
             {
                 "record": row,

@@ -7,18 +7,41 @@ the first sub-folder is the identity and the path is the id, as for images.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, BadRecord, Dataset, Held, printable
 from gemel.data.sources import folders, tables
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.rows import from_table
 from gemel.errors import DataError
 
+if TYPE_CHECKING:
+    import polars as pl
+
 SUFFIXES = (".txt", ".md")
+
+
+@dataclass(frozen=True)
+class TableTexts(Held):
+    """Texts of a table, with all of its columns.
+
+    Attributes:
+        written: the columns as they stand there, a row a record.
+        unused: of these, those that are no text, and neither id nor identity.
+    """
+
+    written: pl.DataFrame | None = None
+    unused: tuple[str, ...] = ()
+
+    def take(self, idx: Int64) -> TableTexts:
+        """Those at these positions."""
+        written = None if self.written is None else self.written[idx]
+        return TableTexts(tuple(self.payloads(idx)), written=written, unused=self.unused)
 
 
 def read(path: Path, said: Columns) -> Dataset:
@@ -86,7 +109,11 @@ def _table(path: Path, said: Columns) -> Dataset:
     return replace(
         rows.take(kept),
         modality="text",
-        contents=Held(tuple(held[i] for i in kept.tolist())),
+        contents=TableTexts(
+            tuple(held[i] for i in kept.tolist()),
+            written=None if rows.written is None else rows.written[kept],
+            unused=(*rows.unused, *others),
+        ),
         fields=(),
         bad=tuple(sorted((*rows.bad, *empty), key=lambda b: b.row or 0)),
         n_read=rows.n_read,
