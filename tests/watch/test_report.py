@@ -15,6 +15,7 @@ from tests.programs import CHROMIUM, require
 
 from gemel import figures
 from gemel.arrays import unit_rows
+from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.by_category import breakdown
 from gemel.calibrate.rates.hard_identities import Animal, Kind, Zoo
 from gemel.calibrate.scores.all_pairs import all_pairs
@@ -410,32 +411,92 @@ def test_where_nothing_was_missed_no_line_goes_through_the_chart(release: Releas
     assert [ends for ends in re.findall(lines, again) if ends[0] == ends[1]]
 
 
+def slid(html: str, tmp_path: Path, script: str = "") -> str:
+    """The page after a browser ran it, and the script once it stood."""
+    require(chromium=CHROMIUM)
+    file = tmp_path / "report.html"
+    field = "const field = (name) => document.querySelector(`[name=${name}]`)"
+    put = "const put = (name, to) => { field(name).value = to; field(name).dispatchEvent("
+    put += "new Event('input')); }"
+    after = f"<script>addEventListener('load', () => {{ {field};{put};{script} }});</script>"
+    file.write_text(html.replace("</main>", f"</main>{after}"))
+    return subprocess.run(
+        [
+            *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000"),
+            f"{file.as_uri()}#training",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
+def shows(page: str, name: str) -> str:
+    """What a figure of the slider says."""
+    return words(re.search(rf'data-shows="{name}">([^<]*)<', page)[1])  # type: ignore[index]
+
+
 def test_the_slider_begins_at_the_release_and_counts_what_eval_counted(
     html: str, release: Release, tmp_path: Path
 ) -> None:
-    require(chromium=CHROMIUM)
-    file, at = tmp_path / "report.html", release.evidence.eval
-    moved = (
-        "addEventListener('load', () => { const at = document.querySelector('[name=threshold]'); "
+    at = release.evidence.eval
+    page = slid(html, tmp_path)
+    assert shows(page, "false") == f"{at.n_false_match:,}"
+    assert shows(page, "missed") == f"{at.n_false_non_match:,}"
+    assert '<details class="section" id="training" open="">' in page
+    assert '<section id="slider" class="scripted">' in page
+    assert page.count('class="axis"') == 1 and re.search(r'class="axis"[^>]*><span', page)
+    assert shows(slid(html, tmp_path, "put('threshold', field('threshold').max)"), "false") == "0"
+    key = "field('threshold').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))"
+    moved = float(shows(slid(html, tmp_path, key), "threshold"))
+    assert moved > at.threshold, "a key goes to the next measured point"
+
+
+def test_every_field_of_the_slider_has_a_name(html: str) -> None:
+    page = Page(html)
+    fields = {a["id"] for tag, a in page.tags if tag == "input"}
+    assert fields == {a.get("for") for tag, a in page.tags if tag == "label"}
+
+
+def test_the_slider_carries_the_limit_of_what_was_measured(
+    html: str, release: Release, tmp_path: Path
+) -> None:
+    """No false match among few pairs is not none among five hundred thousand million."""
+    at, n = release.evidence.eval, 1_000_000
+    page = slid(html, tmp_path, f"put('records', {n})")
+    prior = at.prior * (release.evidence.data.sides["eval"].n_records - 1) / (n - 1)
+    most = at.fmr.high * (1 - prior) * n * (n - 1) / 2
+    said = re.search(
+        r"^of [\d,]+ pairs that do not belong together, .*, at most ([\d,]+)$",
+        shows(page, "false-of"),
     )
-    moved += "at.value = at.max; at.dispatchEvent(new Event('input')); });"
-    for script, expected in (
-        ("", {"false": f"{at.n_false_match:,}", "missed": f"{at.n_false_non_match:,}"}),
-        (moved, {"false": "0"}),
-    ):
-        file.write_text(html.replace("</main>", f"</main><script>{script}</script>"))
-        page = subprocess.run(
-            [
-                *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-                *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000"),
-                f"{file.as_uri()}#training",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
-        for name, text in expected.items():
-            assert re.search(rf'data-shows="{name}">{text}<', page), (name, text)
-        assert '<details class="section" id="training" open="">' in page
-        assert '<section id="slider" class="scripted">' in page
+    assert said is not None
+    assert float(said[1].replace(",", "")) == pytest.approx(most, rel=0.01)
+    assert re.search(r"at most [\d,]+$", shows(page, "missed-of"))
+    assert re.search(r"at least [\d,]+", shows(page, "precision-of"))
+
+
+@pytest.mark.parametrize("records", ["-5", "0", "1", "1.5", "1e12", ""])
+def test_a_set_of_a_size_that_makes_no_sense_has_no_figures(
+    html: str, tmp_path: Path, records: str
+) -> None:
+    page = slid(html, tmp_path, f"put('records', '{records}')")
+    assert shows(page, "records") == "a whole number from 2 to 1,000,000,000"
+    assert [shows(page, name) for name in ("false", "precision", "false-of")] == ["–", "–", ""]
+
+
+def test_a_set_that_use_names_is_what_the_slider_speaks_of(
+    release: Release, tmp_path: Path
+) -> None:
+    """Counts of eval stood beside the precision of another share."""
+    evidence = release.evidence
+    at = msgspec.structs.replace(evidence.eval, prior=0.001, prior_source="stated")
+    goals = msgspec.structs.replace(evidence.goals, use=Use(kind="duplicates", records=3000))
+    page = slid(with_evidence(release, tmp_path / "use", eval=at, goals=goals), tmp_path)
+    assert f"of {round(0.999 * 3000 * 2999 / 2):,} pairs" in shows(page, "false-of")
+    one_to_one = msgspec.structs.replace(goals, use=Use(kind="verify"))
+    page = slid(with_evidence(release, tmp_path / "verify", eval=at, goals=one_to_one), tmp_path)
+    assert f"of {at.n_impostor:,} pairs" in shows(page, "false-of")
+    assert shows(page, "precision-of").endswith(", if 1 of 1,000 compared are genuine")

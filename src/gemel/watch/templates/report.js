@@ -34,54 +34,102 @@ const percent = (share) => {
 const oneIn = (rate) => (rate ? `1 in ${digits(1 / rate, 2)}` : "none");
 
 const slide = (data) => {
-  const { points, genuine, impostor } = data;
+  const { points, genuine, impostor, edges, words } = data;
   const section = document.getElementById("slider");
   const [at, band, records] = ["threshold", "band", "records"].map((n) => section.querySelector(`[name=${n}]`));
   const clip = (i) => Math.max(0, Math.min(points.length - 1, i));
   // The share of genuine pairs falls as a set grows: each record has about as many mates.
   const priorIn = (n) => Math.min(0.5, (data.prior * (data.records - 1)) / Math.max(1, n - 1));
+  let i = data.own;
   const show = () => {
-    const i = Number(at.value), k = Number(band.value);
+    const k = Number(band.value), sized = records.validity.valid;
     const own = i === data.own && k === 0 && (data.band[0] || data.band[1]);
     const [low, high] = own ? [clip(i - data.band[0]), clip(i + data.band[1])] : [clip(i - k), clip(i + k)];
-    const fmr = points[high][1], fnmr = points[low][2];
-    const n = Math.max(2, Math.round(Number(records.value) || data.records));
-    const prior = data.stated ? data.prior : priorIn(n);
-    const pairs = data.stated || n === data.records ? genuine + impostor : (n * (n - 1)) / 2;
-    const [trueOnes, falseOnes] = pairs === genuine + impostor ? [genuine, impostor] : [prior * pairs, (1 - prior) * pairs];
-    const found = prior * (1 - points[high][2]), wrong = (1 - prior) * fmr;
-    const review = prior * (points[high][2] - points[low][2]) + (1 - prior) * (points[low][1] - points[high][1]);
-    const about = pairs === genuine + impostor ? data.about : "about ";
+    at.setAttribute("aria-valuetext", digits(points[i][0], 4));
     shown("threshold", digits(points[i][0], 4));
     shown("band", low === high ? "nothing" : `scores from ${digits(points[low][0], 4)} to ${digits(points[high][0], 4)}`);
-    shown("false", about + count(fmr * falseOnes));
-    shown("false-of", `of ${count(falseOnes)} ${data.words.false}, ${oneIn(fmr)}`);
-    shown("missed", about + count(fnmr * trueOnes));
-    shown("missed-of", `of ${count(trueOnes)} ${data.words.missed}, ${percent(fnmr)}`);
-    shown("precision", found + wrong ? percent(found / (found + wrong)) : "–");
-    shown("precision-of", found + wrong ? `of 1,000 matches about ${count((1000 * found) / (found + wrong))} ${data.words.right}` : "nothing matches");
-    shown("review", percent(review));
-    shown("review-of", low === high ? "nobody is asked" : `about ${count(review * pairs)} pairs`);
     draw(section.querySelector("svg.scores"), data, points[i][0], points[low][0], points[high][0]);
+    shown("records", sized ? "" : `a whole number from 2 to ${count(records.max)}`);
+    const told = sized ? figures(low, high, Number(records.value)) : {};
+    for (const name of ["false", "missed", "precision", "review"]) {
+      shown(name, told[name]?.[0] ?? "–");
+      shown(`${name}-of`, told[name]?.[1] ?? "");
+    }
   };
-  at.max = points.length - 1;
-  at.value = data.own;
+  // What is decided with points[low] and points[high] as the ends of what is left to a person.
+  const figures = (low, high, n) => {
+    const prior = data.named ? data.prior : priorIn(n), counted = data.counted && n === data.records;
+    const pairs = counted ? genuine + impostor : (n * (n - 1)) / 2;
+    const [trueOnes, falseOnes] = counted ? [genuine, impostor] : [prior * pairs, (1 - prior) * pairs];
+    const some = (n) => (counted ? data.about + count(n) : `about ${count(n.toPrecision(3))}`);
+    // Limits of 1 are none.
+    const [mostFalse, mostLost] = data.limits[high] ?? [1, 1], mostMissed = data.limits[low]?.[1] ?? 1;
+    const errors = (rate, most, n, things, text) => {
+      const limit = counted ? text(most) : count(Math.ceil((most * n).toPrecision(3)));
+      return [some(rate * n), `of ${count(n)} ${things}, ${text(rate)}${most === 1 ? "" : `, at most ${limit}`}`];
+    };
+    const right = (fmr, fnmr) => (prior * (1 - fnmr)) / (prior * (1 - fnmr) + (1 - prior) * fmr);
+    const fmr = points[high][1], value = right(fmr, points[high][2]);
+    const least = mostFalse === 1 ? value : right(mostFalse, mostLost), wide = value - least > 0.1;
+    const [seen, sure] = [`about ${count(1000 * value)}`, `at least ${count(1000 * least)}`];
+    const matches = least === value ? `${seen} ${words.right}`
+      : wide ? `${sure} ${words.right}, ${seen} as counted` : `${seen} ${words.right}, ${sure}`;
+    const review = prior * (points[high][2] - points[low][2]) + (1 - prior) * (points[low][1] - points[high][1]);
+    return {
+      false: errors(fmr, mostFalse, falseOnes, words.false, oneIn),
+      missed: errors(points[low][2], mostMissed, trueOnes, words.missed, percent),
+      precision: Number.isNaN(value) ? ["–", "nothing matches"]
+        : [wide ? `${percent(least)} or more` : percent(value), `of 1,000 matches ${matches}${data.named && `, if ${data.named}`}`],
+      review: [percent(review), low === high ? "nobody is asked" : `about ${count(review * pairs)} pairs`],
+    };
+  };
+  const move = (to) => {
+    i = clip(to);
+    at.value = points[i][0];
+    show();
+  };
+  const nearest = (score) =>
+    points.reduce((best, [t], j) => (Math.abs(t - score) < Math.abs(points[best][0] - score) ? j : best), 0);
+  at.min = edges[0];
+  at.max = edges[edges.length - 1];
   records.value = data.records;
-  section.querySelector(".records").hidden = data.stated;
-  for (const [goal, i] of data.marks) {
+  section.querySelector(".records").hidden = Boolean(data.named);
+  for (const [goal, to] of data.marks) {
     const jump = document.createElement("button");
     jump.type = "button";
     jump.textContent = goal;
     jump.addEventListener("click", () => {
-      at.value = i;
       band.value = 0;
-      show();
+      move(to);
     });
     section.querySelector(".jumps").append(jump);
   }
-  for (const input of [at, band, records]) input.addEventListener("input", show);
+  at.addEventListener("input", () => {
+    i = nearest(Number(at.value));
+    show();
+  });
+  at.addEventListener("keydown", (pressed) => {
+    const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[pressed.key];
+    if (!steps) return;
+    pressed.preventDefault();
+    move(i + steps);
+  });
+  for (const input of [band, records]) input.addEventListener("input", show);
   for (const hidden of document.querySelectorAll(".scripted")) hidden.hidden = false;
-  show();
+  axis(section.querySelector(".axis"), edges[0], edges[edges.length - 1]);
+  move(i);
+};
+
+// Round scores below the histogram.
+const axis = (line, low, high) => {
+  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough);
+  for (let k = Math.ceil(low / step); k * step <= high; k++) {
+    const tick = document.createElement("span");
+    tick.textContent = digits(k * step, 6);
+    tick.style.left = `${(100 * (k * step - low)) / (high - low)}%`;
+    line.append(tick);
+  }
 };
 
 const draw = (svg, { edges, densities }, threshold, low, high) => {
