@@ -86,6 +86,21 @@ def test_a_goal_whose_matches_are_mostly_false_is_warned_about(project: Path, ge
     assert "warning" not in told.err
 
 
+def test_what_gates_would_refuse_is_not_to_be_promoted_next(project: Path, gemel: Gemel) -> None:
+    """The line names the gates and what helps; the refusal itself has that as its hint."""
+    said = gemel("calibrate", "--fmr", "0.2", "--confidence", "0.9").err
+    (line,) = (x for x in said.splitlines() if x.startswith("next:"))
+    id, would, helps = re.fullmatch(
+        r"next: gemel report (\w+); gemel release promote would (refuse it \(.*?\)): (.*)", line
+    ).groups()  # type: ignore[union-attr]
+    assert "matches are right" in would and "if each comparison is asked about" in helps
+    refused = gemel("release", "promote", id)
+    assert refused.code == 3
+    assert f"hint: {helps}; or promote it all the same: --force --reason WHY" in refused.err
+    even = gemel("calibrate", "--fmr", "0.2", "--prior", "0.5", "--confidence", "0.9").err
+    assert re.search(r"next: gemel report (\w+); gemel release promote \1$", even, re.MULTILINE)
+
+
 def test_a_goal_that_cannot_be_proven_says_what_is_missing(project: Path, gemel: Gemel) -> None:
     before = gemel("release", "list", "--json").out
     said = gemel("calibrate", "--fmr", "1e-6", "--confidence", "0.95", "--json")

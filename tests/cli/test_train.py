@@ -91,7 +91,7 @@ def test_training_that_did_not_help_is_warned_about(project: Path) -> None:
     training = Store(project / ".gemel").get("stable").evidence.training
     assert not learned.on_dev(training, OnDev("MAP@R", 0.9, 0.8, "TF-IDF"))[0]
     doubt, worse = learned.on_dev(training, OnDev("MAP@R", 0.7, 0.8, "TF-IDF"))
-    # It did move the network, as the gate "training helped" says too: not enough is another thing.
+    # It did move the network, as gemel calibrate says too: not enough is another thing.
     assert doubt == "on dev, training gives less than doing without"
     assert "Training took" in worse and "gemel calibrate tells" in worse
     assert "with its comparator, which decides" in worse and "by cosine alone, from" in worse

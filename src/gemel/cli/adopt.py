@@ -67,7 +67,7 @@ def import_(
     for note in run.training.notes:
         show.say(f"note: {note}")
     release = find_release(project, dataset, name) or build_release(project, dataset, name=name)
-    show_made(release, json=json)
+    show_made(project, release, json=json)
     _promote(project, release)
 
 

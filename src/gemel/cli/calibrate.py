@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from gemel.cli import show
-from gemel.cli.calibrated import show_made
+from gemel.cli.calibrated import is_live, show_made
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
 from gemel.errors import ReleaseError, TargetRefused
@@ -112,7 +112,7 @@ def calibrate(
     if from_answers:
         _check_proven_by_answers(flags)
         made = _by_answers(project, precision, name, dry_run=dry_run)
-        show_made(made, json=json, is_live=made is not None and _is_live(project, made))
+        show_made(project, made, json=json)
         return
     dataset = project.dataset()
     project.goals(dataset)  # refuses what no data can reach
@@ -126,8 +126,7 @@ def calibrate(
             show.as_json({"refused": e.refusal, "smallest_fmr": e.refusal.smallest_fmr})
         raise
     holds = _what_holds(project, release) if release.is_unproven else ""
-    is_live = _is_live(project, release)
-    show_made(release, json=json, details=details, holds=holds, is_live=is_live)
+    show_made(project, release, json=json, details=details, holds=holds)
 
 
 def _check_proven_by_answers(flags: dict[str, Any]) -> None:
@@ -144,17 +143,13 @@ def _check_proven_by_answers(flags: dict[str, Any]) -> None:
         raise typer.BadParameter(f"--from-answers proves a precision: leave {named} out")
 
 
-def _is_live(project: Project, release: Release) -> bool:
-    return project.store().pointer(project.config.serve.pointer) == release.id
-
-
 def _what_holds(project: Project, release: Release) -> str:
     """Which threshold holds, where training has made another release live on its own."""
     store, pointer = project.store(), project.config.serve.pointer
     live, own = store.pointer(pointer), f"a match from {release.policy.verify.threshold:.4g} on"
     if live is None:
         return ""
-    if _is_live(project, release):
+    if is_live(project, release):
         return f"{own}: {pointer} points at it"
     now = store.get(live)
     return (

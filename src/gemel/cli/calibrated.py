@@ -10,6 +10,7 @@ from gemel.cli.categories import show_categories
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
+    from gemel.cli.project import Project
     from gemel.release.evidence.schema import Evidence, Point
     from gemel.release.release import Release
 
@@ -22,12 +23,12 @@ DIRECTIONS = ("search", "records", "recall_at_1", "recall_at_10", "FPIR", "FNIR"
 
 
 def show_made(
+    project: Project,
     release: Release | None,
     *,
     json: bool,
     details: bool = False,
     holds: str = "",
-    is_live: bool = False,
 ) -> None:
     """Write what a calibration found, which threshold holds, and what comes next."""
     from gemel.release.words.learned import NOTHING_HELPED, was_worth_it
@@ -40,22 +41,41 @@ def show_made(
         render(release, details=details)
     if holds:
         show.say(holds)
-    id, evidence = release.short_id, release.evidence
-    then = "" if is_live else f"; gemel release promote {id}"
-    if not evidence.eval.recall.value and not evidence.unproven:
-        then = "; a looser goal, since this threshold finds nothing"
-    show.say(f"next: gemel report {id}{then}")
-    if evidence.unproven:
-        if evidence.labelled is None:
+    show.say(f"next: gemel report {release.short_id}{_then(project, release)}")
+    if release.evidence.unproven:
+        if release.evidence.labelled is None:
             show.say(TO_PROVE)
         return
     worth, compared = was_worth_it(release.evidence)
     show.verdict("" if worth else NOTHING_HELPED, compared)
 
 
+def is_live(project: Project, release: Release) -> bool:
+    """Whether what is served is this release."""
+    return project.store().pointer(project.config.serve.pointer) == release.id
+
+
+def _then(project: Project, release: Release) -> str:
+    """What to do after a look at the report: promote, or what helps where gates would refuse it."""
+    from gemel.release import gates
+
+    if is_live(project, release):
+        return ""
+    store, id = project.store(), release.short_id
+    live = store.pointer("stable")
+    stable = store.get(live) if live else None
+    report = gates.foreseen(release, stable, enrolled=project.enrolled)
+    refusing = [gate.name for gate in report.gates if not gate.passed]
+    if refusing in ([], [gates.ENROLLED]):
+        enroll = f"; gemel gallery enroll -r {id}" if refusing else ""
+        return f"{enroll}; gemel release promote {id}"
+    helps = f": {report.repairs}" if report.repairs else ""
+    return f"; gemel release promote would refuse it ({', '.join(refusing)}){helps}"
+
+
 def facts(release: Release) -> dict[str, Any]:
     """What a calibration found, for programs."""
-    from gemel.release.words.expected import warning
+    from gemel.release.words.doubts import warning
     from gemel.release.words.promise import kept_promise
     from gemel.release.words.sentence import in_full, sentence
 
@@ -81,7 +101,7 @@ def render(release: Release, *, details: bool = False) -> None:
     """Write what a calibration found to stdout: the promise, then, if wanted, what it rests on."""
     from rich.console import Console
 
-    from gemel.release.words.expected import warning
+    from gemel.release.words.doubts import warning
     from gemel.release.words.in_classes import in_classes, without_classes
     from gemel.release.words.promise import kept_promise
     from gemel.release.words.sentence import sentence

@@ -9,46 +9,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from types import EllipsisType
 
 from gemel.calibrate.answers.known import Known
 from gemel.calibrate.goals.target import in_words
-from gemel.calibrate.goals.use import MEASURES
-from gemel.calibrate.rates.intervals import Estimate
+from gemel.data.splits import FEW
 from gemel.errors import GateFailed, GemelError
 from gemel.figures import number_of
+from gemel.release.compare import beside_stable
 from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
 from gemel.release.words import unproven
-from gemel.release.words.expected import (
-    HALF,
-    NOTHING,
-    at_prior,
-    expected,
-    is_left_open,
-    matches_nothing,
-    tells_nothing_apart,
-    warning,
-)
-from gemel.release.words.learned import was_worth_it
-from gemel.release.words.promise import NAMES, kept_promise
+from gemel.release.words.doubts import doubt, is_left_open, repair, tells_nothing_apart
+from gemel.release.words.expected import HALF, NOTHING, expected, matches_nothing
+from gemel.release.words.learned import no_worse
+from gemel.release.words.promise import kept_promise
 
 ENROLLED = "gallery enrolled"
-FORCE = "repair it, or promote with force and a reason"
+FORCE = "promote it all the same: --force --reason WHY"
 SAYS_NOTHING = 0.8
 """An interval as wide as this, of all there is between 0 and 1, is no evidence."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One question: whether it passed, and what was seen."""
+    """One question: whether it passed, what was seen, and what helps where it is known."""
 
     name: str
     passed: bool
     detail: str
+    repair: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,16 +57,23 @@ class GateReport:
         """Every gate passed."""
         return all(g.passed for g in self.gates)
 
-    def check(self, hint: str = FORCE) -> None:
+    @property
+    def repairs(self) -> str:
+        """What helps against those that failed, as far as it is known."""
+        return "; ".join(dict.fromkeys(g.repair for g in self.gates if g.repair))
+
+    def check(self, hint: str = "") -> None:
         """Raise unless every gate passed.
 
         Args:
-            hint: what to do about what failed, besides enrolling what is not.
+            hint: what to do about what failed, besides enrolling what is not; empty: what repairs
+                it, or to use force.
         Raises:
             GateFailed: names the gates that did not, with their details.
         """
         failed = [g for g in self.gates if not g.passed]
         if failed:
+            hint = hint or f"{self.repairs or 'repair it'}; or {FORCE}"
             here = self.release_id[:12]
             if any(g.name == ENROLLED for g in failed):
                 of_tenant = "of a tenant its file, with --set store.tenant=NAME"
@@ -85,7 +86,6 @@ class GateReport:
 Enrolled = Callable[[Release], Mapping[str, int]]
 """How many records the galleries of a release's space have: that of the service under the empty
 name, that of each tenant under its own."""
-MAX_NAMED = 3
 
 
 def run(
@@ -103,34 +103,50 @@ def run(
         enrolled: counts the records that a release would search; None asks nothing about them.
         today: the day, to tell what has expired; None for that of the clock.
     """
-    today = today or datetime.now(UTC).date()
-    gates = [
+    whole = [
         _gate("integrity", lambda: _integrity(candidate)),
         _gate("parity", lambda: _parity(candidate)),
-        _gate("not collapsed", lambda: _not_collapsed(candidate)),
     ]
+    seen = foreseen(candidate, stable, enrolled=enrolled, today=today)
+    return GateReport(candidate.id, (*_repaired(whole, candidate), *seen.gates))
+
+
+def foreseen(
+    candidate: Release,
+    stable: Release | None = None,
+    *,
+    enrolled: Enrolled | None = None,
+    today: date | None = None,
+) -> GateReport:
+    """The gates that ask what was measured, which is quick: no file is hashed, nothing encoded.
+
+    Arguments as for `run`.
+    """
+    today = today or datetime.now(UTC).date()
+    gates = [_gate("not collapsed", lambda: _not_collapsed(candidate))]
     in_date = _gate("in date", lambda: _in_date(candidate, today))
     if candidate.is_unproven:
         gates += [in_date, _gate("nothing proven is live", lambda: _unproven(stable))]
-        return GateReport(candidate.id, tuple(gates))
+        return GateReport(candidate.id, _repaired(gates, candidate))
     if (known := _labelled(candidate)) is not None:
         gates += [in_date, _gate("proven by answers", lambda: _answered(candidate, known))]
-        return GateReport(candidate.id, tuple(gates))
+        return GateReport(candidate.id, _repaired(gates, candidate))
     gates += [
         _gate("evidence", lambda: _evidence(candidate)),
         in_date,
         _gate("target holds on eval", lambda: _promised(candidate)),
-        _gate("training helped", lambda: was_worth_it(candidate.evidence)),
+        _gate("no worse than without learning", lambda: no_worse(candidate.evidence)),
         _gate("matches are right", lambda: _mostly_right(candidate)),
     ]
     if candidate.policy.rules:
         gates.append(_gate("rules", lambda: _promised(candidate, rules=True)))
     if stable is not None and stable.id != candidate.id and not stable.is_unproven:
-        gates.append(_gate("errors not worse than stable", lambda: _not_worse(candidate, stable)))
+        question = partial(beside_stable.not_worse, candidate, stable)
+        gates.append(_gate("errors not worse than stable", question))
         if enrolled is not None and stable.space_id != candidate.space_id:
             counts = enrolled(candidate), enrolled(stable)
-            gates.append(_gate(ENROLLED, lambda: _enrolled(*counts)))
-    return GateReport(candidate.id, tuple(gates))
+            gates.append(_gate(ENROLLED, lambda: beside_stable.enrolled(*counts)))
+    return GateReport(candidate.id, _repaired(gates, candidate))
 
 
 def _labelled(candidate: Release) -> Known | None:
@@ -197,6 +213,18 @@ def _gate(name: str, question: Callable[[], tuple[bool, str]]) -> Gate:
     return Gate(name, passed, detail)
 
 
+def _repaired(gates: list[Gate], candidate: Release) -> tuple[Gate, ...]:
+    """The gates, those that failed with what helps, as far as the evidence can be read."""
+
+    def helps(gate: Gate) -> str:
+        try:
+            return repair(gate.name, candidate.evidence)
+        except GemelError:
+            return ""
+
+    return tuple(g if g.passed else replace(g, repair=helps(g)) for g in gates)
+
+
 def _integrity(candidate: Release) -> tuple[bool, str]:
     candidate.verify()
     n = len(candidate.manifest.files)
@@ -251,10 +279,11 @@ def _evidence(candidate: Release) -> tuple[bool, str]:
     point = evidence.eval
     for name, seen in (("F1", point.f1), ("FNMR", point.fnmr)):
         if seen.high - seen.low >= SAYS_NOTHING:
-            few = evidence.data.sides["eval"].n_multiple
-            of_its = "of its identities has", "of its identities have"
+            n = evidence.data.sides["eval"].n_multiple
+            of_its = number_of(n, "of its identities has", "of its identities have")
+            only, wanted = ("only ", f", about {FEW} are wanted") if n < FEW else ("", "")
             said = f"{name} on eval {seen.span()} says nothing"
-            return False, f"{said}: {number_of(few, *of_its)} two records"
+            return False, f"{said}: {only}{of_its} two records{wanted}"
     return True, (
         f"eval: {number_of(point.n_identities, 'identity')}, {point.n_genuine:,} genuine and "
         f"{number_of(point.n_impostor, 'impostor comparison')}"
@@ -276,22 +305,6 @@ def _in_date(candidate: Release, today: date) -> tuple[bool, str]:
     return not policy.has_expired(today), f"its thresholds are for use until {policy.expires}"
 
 
-def _enrolled(ours: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[bool, str]:
-    """No gallery has fewer than that of stable: what one has more makes up for no other."""
-    lacking = [name for name, count in theirs.items() if ours.get(name, 0) < count]
-    if not lacking:
-        n, of_stable = sum(ours.values()), sum(theirs.values())
-        here = number_of(n, "record")
-        return True, f"{here} in the gallery of its space, {of_stable:,} in that of stable"
-    said = [
-        f"{ours.get(name, 0):,} of {number_of(theirs[name], 'record')}"
-        + (name and f" of tenant {name}")
-        for name in lacking[:MAX_NAMED]
-    ]
-    rest = f" and of {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
-    return False, f"{', '.join(said)}{rest} are in the gallery of its space"
-
-
 def _mostly_right(candidate: Release) -> tuple[bool, str]:
     """Not surely fewer than half of the matches are right, and a yes to every pair is worse.
 
@@ -309,34 +322,4 @@ def _mostly_right(candidate: Release) -> tuple[bool, str]:
     surely_wrong = precision.high < HALF and evidence.eval.n_false_match
     if not surely_wrong and not tells_nothing_apart(evidence):
         return True, seen
-    return False, f"{seen}: {warning(evidence)}"
-
-
-def _not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
-    """On the same eval records, the decisions in force are not worse than stable's.
-
-    Worse is what lies with its whole interval below stable's: F1, and with a goal like stable's
-    also what that leaves open. Another goal may lower F1 where what it asks for is clearly better.
-    """
-    ours, theirs = candidate.evidence, stable.evidence
-    if ours.data.sides["eval"].digest != theirs.data.sides["eval"].digest:
-        return True, f"not comparable: {stable.short_id} was measured on other eval records"
-    prior, goal = ours.eval.prior, ours.target.goal
-    alike = ours.target.is_alike(theirs.target)
-
-    def both(measure: str) -> tuple[Estimate, Estimate]:
-        new, old = (at_prior(e.eval, measure, prior) for e in (ours, theirs))
-        return new, old
-
-    shown = MEASURES[ours.goals.use.kind if ours.goals.use is not None else None]
-    judged = {"f1", *([goal.leaves_open] if alike else [])} & {"f1", "precision", "recall"}
-    seen = [
-        f"{NAMES.get(m, m)} {new.span()}, stable has {old.span()}"
-        for m, (new, old) in ((m, both(m)) for m in dict.fromkeys((*shown, *sorted(judged))))
-    ]
-    worse = [m for m in judged if both(m)[0].high < both(m)[1].low]
-    asked = [both(m) for m in goal.measures if goal.proof and m != "fpir"]
-    paid = not alike and any(
-        new.high < old.low if goal.falls else new.low > old.high for new, old in asked
-    )
-    return not worse or paid, "; ".join(seen)
+    return False, f"{seen}: {doubt(evidence)}"

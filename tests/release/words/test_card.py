@@ -18,7 +18,7 @@ from gemel.release.folder import sha256
 from gemel.release.make.measured import side
 from gemel.release.release import Head, Release, seal
 from gemel.release.words.card import Card, card
-from gemel.release.words.expected import warning
+from gemel.release.words.doubts import warning
 from gemel.release.words.headline import headline as headline_of
 from gemel.release.words.promise import kept_promise
 

@@ -3,13 +3,12 @@
 import msgspec
 import pytest
 
-from gemel.calibrate.goals.target import Kind, Target, in_words
 from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
-from gemel.release.words.expected import USUAL, expected, right_matches, warning
+from gemel.release.words.expected import expected, right_matches
 from gemel.release.words.sentence import in_full, sentence
 
 replace = msgspec.structs.replace
@@ -24,7 +23,7 @@ def mostly_false(release: Release) -> Evidence:
     """A third of 900 records are eval; one match in ten is right there."""
     at = replace(release.evidence.eval, precision=rate(0.1), n_false_match=90, prior=0.001)
     data = release.evidence.data
-    sides = {**data.sides, "eval": replace(data.sides["eval"], n_records=301)}
+    sides = {name: replace(side, n_records=301) for name, side in data.sides.items()}
     return replace(
         release.evidence, eval=at, data=replace(data, n_records=901, sides=sides), galleries=()
     )
@@ -69,55 +68,6 @@ def test_few_strangers_leave_open_how_many_matches_are_right(
     assert "Of 100 matches all are" in sentence(
         replace(mostly_false, eval=at, goals=Goals(use=use))
     )
-
-
-def test_few_right_matches_are_warned_about(mostly_false: Evidence) -> None:
-    said = warning(mostly_false)
-    assert "of 100 matches only about 4 are right among all 901" in said, "as the promise says"
-    assert "--precision 0.93" in said, "0.95 is refused here"
-    assert "--for verify" in said
-    good = replace(mostly_false, eval=replace(mostly_false.eval, precision=rate(0.95)))
-    assert not warning(good)
-    thinned = replace(mostly_false, eval=replace(mostly_false.eval, precision=rate(0.6)))
-    assert "are right among all 901" in warning(thinned), "fine on eval, not on the whole file"
-
-
-@pytest.mark.parametrize(
-    ("f1", "fmr", "kind", "warns"),
-    [
-        (0.66, 0.4, "f1", True),
-        (0.7, 0.4, "f1", False),
-        (0.7, 0.99, "f1", True),
-        (0.4, 0.01, "accuracy", False),
-        (0.7, 0.99, "accuracy", True),
-        (0.6, 0.99, "cost", False),
-    ],
-)
-def test_what_a_yes_to_all_does_as_well_is_warned_about(
-    mostly_false: Evidence, f1: float, fmr: float, kind: Kind, warns: bool
-) -> None:
-    """A yes to all reaches F1 2/3 where half belong together; few matches may be meant so."""
-    at = replace(mostly_false.eval, precision=rate(0.9), prior=0.5, prior_source="stated")
-    at = replace(at, f1=rate(f1), fmr=replace(rate(fmr), low=fmr - 0.05))
-    goals = Goals(verify=Target(kind=kind))
-    said = warning(replace(mostly_false, eval=at, goals=goals))
-    assert ("tells next to nothing apart" in said) == warns
-    assert ("--fmr 0.05" in said) == warns
-
-
-@pytest.mark.parametrize(("reach", "named"), [(0.876, "--precision 0.87"), (0.4, "")])
-def test_the_goal_that_is_named_is_one_that_is_not_refused(
-    mostly_false: Evidence, reach: float, named: str
-) -> None:
-    goal, points = in_words(USUAL), mostly_false.points
-    (usual,) = (p for p in points if p.goal == goal)
-    others = tuple(p for p in points if p.goal != goal)
-    assert usual.refusal is not None
-    refusal = replace(usual.refusal, reach=reach)
-    found = replace(mostly_false, points=(*others, replace(usual, refusal=refusal)))
-    assert (named or "prove no precision") in warning(found)
-    proven = replace(usual, dev=mostly_false.dev, refusal=None)
-    assert "--precision 0.95" in warning(replace(found, points=(*others, proven)))
 
 
 def test_a_stated_prior_is_what_matches_are_expected_at(mostly_false: Evidence) -> None:

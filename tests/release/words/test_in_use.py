@@ -105,6 +105,6 @@ def test_what_was_proven_is_said_before_what_was_counted(release: Release) -> No
     assert "about 97 are right among 10,000 records" in in_full(found)
     n = release.evidence.data.sides["dev"].n_records
     assert sentence(found) == (
-        f"{said}, among {n} records like these; of 100 pairs that belong together, about 3 are "
-        "missed."
+        f"{said}, among {n} records like these, as many as dev has; of 100 pairs that belong "
+        "together, about 3 are missed."
     )

@@ -53,7 +53,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
         Each record has about as many mates whatever the size of a set, so that the share falls as
         one over the number of records. Those without a known identity are taken to have as many
-        (`release.words.in_part` says how far off that may be).
+        (`release.make.in_part` says how far off that may be).
 
         Args:
             identities: (n,) int64 codes of the records, below 0 where unknown.

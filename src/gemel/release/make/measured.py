@@ -48,7 +48,7 @@ from gemel.release.evidence.schema import (
     Validity,
 )
 from gemel.release.make.decide import Decided
-from gemel.release.words.in_part import in_part
+from gemel.release.make.in_part import in_part
 
 TIMED_RECORDS = 2000
 N_SINGLE = 200

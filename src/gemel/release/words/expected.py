@@ -7,12 +7,11 @@ the promise, `gemel calibrate`, gates and reports.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import msgspec
 
-from gemel.calibrate.goals.target import APART, Target, in_words
+from gemel.calibrate.goals.target import APART
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.calibrate.rates.operating_point import (
     OperatingPoint,
@@ -20,11 +19,10 @@ from gemel.calibrate.rates.operating_point import (
     at_odds,
     f1_at,
 )
-from gemel.figures import number_of, out_of, share
+from gemel.figures import number_of, out_of
 from gemel.release.evidence.schema import Evidence
 from gemel.settings.shapes import LEAST_PRIOR
 
-USUAL = Target(kind="precision", value=0.95)
 HALF = 0.5
 """Fewer right matches than this share are worth a warning, and fail a gate."""
 NOTHING = "nothing is called a match"
@@ -148,70 +146,6 @@ def right(precision: Estimate, n: int) -> str:
 def between(found: Estimate, n: int) -> str:
     """The interval of a share as so many of n things, rounded as its figures are anywhere."""
     return f"between {round(n * found.low):,} and {round(n * found.high):,}"
-
-
-def provable(evidence: Evidence) -> float | None:
-    """A precision that dev is known to prove, the usual one if it does; None if none is known."""
-    goal = in_words(USUAL)
-    for point in evidence.points:
-        refusal = point.refusal
-        if point.goal == goal and point.dev is not None:
-            return USUAL.value
-        if refusal is not None and refusal.kind == "precision" and refusal.value == USUAL.value:
-            reach = math.floor(100 * refusal.reach) / 100
-            return reach if reach > HALF else None
-    return None
-
-
-def is_left_open(target: Target) -> bool:
-    """Whether a goal leaves open how many matches are right: it names costs, or pairs to find."""
-    return target.goal.proof == "fnmr" or target.kind == "cost"
-
-
-def tells_nothing_apart(evidence: Evidence) -> str:
-    """Why saying yes to every pair would do as well, in words; empty where it would not.
-
-    Surely more than half of the pairs that do not belong together are a match, or the best F1 is
-    not above that of a yes to all. A goal that leaves matches open may ask for just that.
-    """
-    at, target = evidence.eval, evidence.target
-    if evidence.unproven or is_left_open(target):
-        return ""
-    yes_to_all = float(f1_at(1.0, 0.0, at.prior))
-    why = []
-    if at.fmr.low > HALF:
-        why.append(f"of 100 {APART}, {about(at.fmr.value, 100)} are called a match")
-    if target.kind == "f1" and at.f1.value <= yes_to_all:
-        why.append(
-            f"calling every pair a match reaches F1 {share(yes_to_all)}, this threshold "
-            f"{share(at.f1.value)}"
-        )
-    if not why:
-        return ""
-    return f"this release tells next to nothing apart: {'; '.join(why)}"
-
-
-def warning(evidence: Evidence) -> str:
-    """What to say where matches mean little, or fewer than half are right; empty where more are."""
-    if evidence.unproven:
-        return ""
-    if nothing := tells_nothing_apart(evidence):
-        return f"{nothing}; a goal that limits false matches, as --fmr 0.05, shows what is left"
-    low = [e for e in expected(evidence) if e.precision.value < HALF]
-    if not low or not evidence.eval.n_false_match:
-        return ""
-    n = enough([low[-1].precision.value])
-    text = f"of {n:,} matches only {right(low[-1].precision, n)} {low[-1].among}"
-    known = provable(evidence)
-    if evidence.eval.prior_source == "stated":
-        return text if known is None else f"{text}; a goal for that is --precision {known:g}"
-    take = "these data prove no precision above one half"
-    if known is not None:
-        take = f"take --precision {known:g} as the goal"
-    return (
-        f"{text}: to search or to find duplicates, {take}; if each comparison is asked about on "
-        "its own (1:1 verification), say so: --for verify"
-    )
 
 
 def at_prior(point: OperatingPoint, measure: str, prior: float) -> Estimate:

@@ -14,7 +14,8 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.figures import known, number_of, one_in, share
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words import unproven
-from gemel.release.words.expected import at_prior, is_wide, warning
+from gemel.release.words.doubts import warning
+from gemel.release.words.expected import at_prior, is_wide
 from gemel.release.words.learned import against_baseline
 from gemel.release.words.promise import Promise, everywhere, kept_promise
 

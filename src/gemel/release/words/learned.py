@@ -60,7 +60,7 @@ def over_untrained(training: Training) -> tuple[bool, str]:
 def on_dev(training: Training, seen: OnDev) -> tuple[str, str]:
     """What raises doubt about a run, empty if nothing does; and it beside no learning.
 
-    The gate that `was_worth_it` answers asks the same on eval, where an interval tells chance.
+    `was_worth_it` asks the same on eval, where an interval tells chance.
     """
     helped, phrase = over_untrained(training)
     name = f"{seen.baseline[:1].upper()}{seen.baseline[1:]}"
@@ -95,3 +95,8 @@ def was_worth_it(evidence: Evidence) -> tuple[bool, str]:
     ours, *theirs = (c.point.f1.value for c in evidence.candidates)
     level = helped or all(ours >= f1 for f1 in theirs)
     return better >= 0 and level, f"{phrase}. {sentence}"
+
+
+def no_worse(evidence: Evidence) -> tuple[bool, str]:
+    """Whether no learning is not clearly better, and what was compared (decision 0046)."""
+    return against_baseline(evidence)[0] >= 0, was_worth_it(evidence)[1]

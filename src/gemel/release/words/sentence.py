@@ -19,7 +19,7 @@ def sentence(evidence: Evidence) -> str:
     """What is promised, or what was counted, as one repeats it to somebody.
 
     Example: Of 100 matches, at most 5 are wrong, with 95 % confidence, among 600 records like
-        these; of 100 pairs that belong together, about 2 are missed.
+        these, as many as dev has; of 100 pairs that belong together, about 2 are missed.
     """
     if evidence.unproven:
         return unproven.sentence(evidence)
@@ -108,7 +108,8 @@ def _among(evidence: Evidence) -> str:
     """Among which records a precision is promised."""
     use, dev = evidence.goals.use, evidence.dev
     if dev.prior_source != "stated":
-        return f", among {number_of(evidence.data.sides['dev'].n_records, 'record')} like these"
+        n = number_of(evidence.data.sides["dev"].n_records, "record")
+        return f", among {n} like these, as many as dev has"
     if use is not None and use.records is not None:
         return f", among {use.records:,} records like these"
     return f", if {where(dev.prior)}"

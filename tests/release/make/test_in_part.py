@@ -10,7 +10,7 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.goals.use import Use
 from gemel.data.dataset import UNKNOWN
 from gemel.release.evidence.goals import Goals
-from gemel.release.words.in_part import in_part
+from gemel.release.make.in_part import in_part
 
 rng = np.random.default_rng(0)
 SIZES = rng.integers(1, 6, 4000)
