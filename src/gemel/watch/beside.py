@@ -29,7 +29,11 @@ def render(found: Comparison, before: Release, after: Release) -> str:
     """
     one, two = before.evidence, after.evidence
     drawn = rates.det(
-        two.dev_curve, two.eval_curve, [two.eval], (f"{before.short_id} (before)", one.eval_curve)
+        two.dev_curve,
+        two.eval_curve,
+        [two.eval],
+        (f"{before.short_id} (before)", one.eval_curve),
+        f"{after.short_id} (after)",
     )
     return template("compare.html").render(
         found=found,
@@ -39,7 +43,7 @@ def render(found: Comparison, before: Release, after: Release) -> str:
                 "release": release,
                 "about": about,
                 "promise": sentence(evidence),
-                "tiles": tiles.tiles(evidence),
+                "tiles": tiles.at_share(evidence, found.prior),
                 "scores": rates.histograms(evidence.eval_curve, evidence.eval, title),
             }
             for title, release, about, evidence in (

@@ -115,6 +115,7 @@ def test_releases_that_decide_alike_are_bounded_by_identities(
     child = release.child(evidence=release.evidence, into=tmp_path / "child", name="same")
     found = compare(release, child, people, sides)
     assert not found.flips
+    assert "both give every comparison the same score and have the same threshold" in found.notes
     bound = 1 - 0.05 ** (1 / (found.n_identities // 2))
     seen = release.evidence.eval
     for d in found.differences:

@@ -235,7 +235,7 @@ def _contenders(
 
 
 def _score_alike(before: Release, after: Release) -> bool:
-    """Whether both give every comparison the same score: only thresholds differ."""
+    """Whether both give every comparison the same score: at most thresholds differ."""
     return before.scale_id == after.scale_id and (
         before.policy.categories == after.policy.categories
     )
@@ -309,7 +309,9 @@ def _notes(before: Release, after: Release, scores: Scores, prior: float) -> tup
         )
     notes.append(scores.note)
     if _score_alike(before, after):
-        notes.append("both give every comparison the same score: only their thresholds differ")
+        same = policies[0].verify == policies[1].verify
+        differ = "and have the same threshold" if same else "only their thresholds differ"
+        notes.append(f"both give every comparison the same score{' ' if same else ': '}{differ}")
     if any(p.rules or p.review_width is not None for p in policies):
         notes.append("decisions are compared without rules and without intervals of probabilities")
     return tuple(note for note in notes if note)

@@ -9,7 +9,7 @@ from gemel import figures
 from gemel.calibrate.goals.use import MEASURES
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.schema import Evidence
-from gemel.release.words.expected import expected
+from gemel.release.words.expected import at_prior, expected
 from gemel.release.words.unproven import by_closeness
 
 Tile = tuple[str, str, str]
@@ -24,6 +24,7 @@ NAMES = {
 }
 BY_SHARE = ("f1", "precision")
 """Figures that hang on how rare genuine pairs are: told with the records they are of."""
+COMPARED = ("precision", "recall")
 UNKNOWN = "not known"
 LEAST = 0.001
 """No estimate tells a smaller share."""
@@ -58,6 +59,11 @@ def brief(evidence: Evidence) -> list[Tile]:
     last = expected(evidence)[-1].precision
     first = _tile("false matches", at.fmr) if one_to_one else _tile("right matches", last)
     return [first, _tile(MISSED, at.fnmr)]
+
+
+def at_share(evidence: Evidence, prior: float) -> list[Tile]:
+    """The figures of one of two releases that are compared, whatever it is for: at one share."""
+    return [_tile(NAMES[m], at_prior(evidence.eval, m, prior)) for m in COMPARED]
 
 
 def _without_labels(evidence: Evidence) -> list[Tile]:

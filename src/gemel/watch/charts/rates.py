@@ -37,6 +37,7 @@ def det(
     eval: CurveSummary,
     points: Sequence[OperatingPoint],
     baseline: tuple[str, CurveSummary] | None = None,
+    name: str = "",
 ) -> str:
     """DET curves on probit axes, with operating points on eval, the first with its intervals.
 
@@ -45,12 +46,14 @@ def det(
         eval: drawn through.
         points: on eval, the release's own first.
         baseline: name and curve of another similarity.
+        name: of the release, on a page of several.
 
     Source: Martin et al. 1997, The DET curve in assessment of detection task performance.
     """
 
     def draw(axes: Axes) -> None:
-        curves = [(dev, "dev", OURS, ":"), (eval, "eval", OURS, "-")]
+        of = name and f"{name}, "
+        curves = [(dev, f"{of}dev", OURS, ":"), (eval, f"{of}eval", OURS, "-")]
         if baseline is not None:
             curves.append((baseline[1], f"{baseline[0]}, eval", OTHER, "-"))
         for curve, label, colour, line in curves:
@@ -64,7 +67,7 @@ def det(
                 clipped(point.fnmr.value, eval.n_genuine),
             )
             axes.plot(ndtri(x), ndtri(y), "o", color=OURS, markersize=3.5, clip_on=False)
-        _cross(axes, points[0], eval)
+        _cross(axes, points[0], eval, f"{name}, its threshold" if name else "this release")
         axes.set_xlabel("false match rate")
         axes.set_ylabel("false non-match rate")
         axes.legend(loc="best")
@@ -128,7 +131,7 @@ def rates(curve: CurveSummary, points: Sequence[OperatingPoint]) -> str:
     return svg("rates", draw, "False match and false non-match rate at every threshold")
 
 
-def _cross(axes: Axes, point: OperatingPoint, curve: CurveSummary) -> None:
+def _cross(axes: Axes, point: OperatingPoint, curve: CurveSummary, name: str) -> None:
     """The operating point of the release with both intervals, as far as the axes go."""
     x, y = (
         ndtri(clipped([e.value, e.low, e.high], n))
@@ -136,7 +139,7 @@ def _cross(axes: Axes, point: OperatingPoint, curve: CurveSummary) -> None:
     )
     axes.plot([x[1], x[2]], [y[0], y[0]], color=LIMIT, linewidth=1, scalex=False, scaley=False)
     axes.plot([x[0], x[0]], [y[1], y[2]], color=LIMIT, linewidth=1, scalex=False, scaley=False)
-    axes.plot(x[0], y[0], "o", color=LIMIT, markersize=4.5, label="this release", clip_on=False)
+    axes.plot(x[0], y[0], "o", color=LIMIT, markersize=4.5, label=name, clip_on=False)
 
 
 def _threshold(axes: Axes, point: OperatingPoint) -> None:
