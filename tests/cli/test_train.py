@@ -34,6 +34,13 @@ def test_few_identities_are_told_before_training(project: Path, gemel: Gemel) ->
     assert "60 identities have two records or more: below about 30" in said
 
 
+def test_of_four_encoders_each_line_says_which(project: Path, gemel: Gemel) -> None:
+    said = gemel("train", "--set", "split.crossed=true", "--set", "train.max_epochs=1")
+    for at in range(1, 5):
+        assert f"encoder {at} of 4, epoch 1 of at most 1: loss" in said.err, said.err
+    assert re.search(r"^seconds, the last of four  +[\d.]+$", said.out, re.M), said.out
+
+
 def test_training_stands_beside_none_and_beside_no_learning(project: Path, gemel: Gemel) -> None:
     found = json.loads(gemel("train", "--json").out)
     names = ["dev MAP@R", "dev MAP@R, untrained", "dev MAP@R, as exported", "dev MAP@R, TF-IDF"]

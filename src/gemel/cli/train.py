@@ -206,7 +206,7 @@ def run_facts(run: Run, reached: OnDev) -> dict[str, Any]:
         f"dev {reached.measure}, as exported": reached.ours,
         f"dev {reached.measure}, {reached.baseline}": reached.theirs,
         **({"image size": size} if (size := training.settings.image_size) else {}),
-        "seconds": training.seconds,
+        "seconds, the last of four" if run.splits.crossed else "seconds": training.seconds,
     }
 
 
@@ -237,8 +237,10 @@ def _batches(training: Training) -> None:
 
 def _tick(step: Step, tick: show.Tick, *, quiet: bool) -> None:
     """A bar on a terminal; elsewhere a line for each epoch."""
+    at, n = step.encoder
+    of = f"encoder {at} of {n}, " if n > 1 else ""
     if step.step == step.n_steps and not quiet and not show.on_terminal():
-        before = f"dev {step.metric:.4f} before it"
-        show.say(f"epoch {step.epoch} of at most {step.n_epochs}: loss {step.loss:.3f}, {before}")
+        epoch, before = f"epoch {step.epoch} of at most {step.n_epochs}", f"{step.metric:.4f}"
+        show.say(f"{of}{epoch}: loss {step.loss:.3f}, dev {before} before it")
     done = (step.epoch - 1) * step.n_steps + step.step
-    tick(done, step.n_epochs * step.n_steps, f"loss {step.loss:.3f}  dev {step.metric:.4f}")
+    tick(done, step.n_epochs * step.n_steps, f"{of}loss {step.loss:.3f}  dev {step.metric:.4f}")

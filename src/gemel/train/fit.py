@@ -103,9 +103,11 @@ def train(
         )
         half = half if learns else replace(half, comparator=towers.cosine)
     task = _Task(dataset, splits, seen, half, settings, learns=learns)
-    for side, part in parts.items():
-        _trained(replace(task, splits=part, seen=part), folder / WITHOUT.format(side), progress)
-    return _trained(task, folder, progress)
+    n = len(parts) + 1
+    for at, (side, part) in enumerate(parts.items(), 1):
+        said, where = loop.numbered(progress, at, n), folder / WITHOUT.format(side)
+        _trained(replace(task, splits=part, seen=part), where, said)
+    return _trained(task, folder, loop.numbered(progress, n, n))
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,13 +32,14 @@ from gemel.train.loop.plan import (
     Step,
     Supervision,
     Watch,
+    numbered,
 )
 from gemel.train.loop.state import State, begin, follow, keep, resume, weights
 from gemel.train.scale import ranks
 from gemel.train.scale.precision import InBfloat16
 
 __all__ = ["Epoch", "Look", "Material", "Metric", "Objective", "Plan", "Progress", "Sampler"]
-__all__ += ["Session", "Step", "Supervision", "Watch", "fit"]
+__all__ += ["Session", "Step", "Supervision", "Watch", "fit", "numbered"]
 
 COLLAPSED_EPOCHS = 2
 PROFILE_ROWS, PROFILE_SHARE = (256, 1024), 1 / 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -122,7 +122,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Step:
-    """Where training is; epochs and steps count from 1, `metric` is the last dev metric."""
+    """Where training is; epochs and steps count from 1, `metric` is the last dev metric.
+
+    `encoder` counts those that are trained one after another, and how many they are.
+    """
 
     epoch: int
     n_epochs: int
@@ -130,9 +133,17 @@ class Step:
     n_steps: int
     loss: float
     metric: float
+    encoder: tuple[int, int] = (1, 1)
 
 
 Progress = Callable[[Step], None]
+
+
+def numbered(progress: Progress | None, at: int, n: int) -> Progress | None:
+    """The same, told of one of several encoders."""
+    if progress is None:
+        return None
+    return lambda step: progress(replace(step, encoder=(at, n)))
 
 
 @dataclass(frozen=True)
