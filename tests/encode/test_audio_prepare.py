@@ -96,16 +96,23 @@ def test_parts_are_stretches_of_time() -> None:
     assert not sound[800:1600].any() and sound[:800].any() and sound[1600:].any()
 
 
-def test_pauses_can_be_left_out() -> None:
+def test_pauses_can_be_left_out_and_those_at_the_ends_are() -> None:
     sound, rate = soundfile.read(io.BytesIO(voices.said(140, 0, seconds=1.0)))
     quiet = 1e-4 * np.random.default_rng(0).standard_normal(2 * rate)
     file = io.BytesIO()
-    soundfile.write(file, np.concatenate([quiet, sound, quiet]), rate, format="WAV")
-    plain, voiced = (AudioPrepare(8000, 500, voiced=v) for v in (False, True))
-    assert (plain([file.getvalue()])["mel"][0].max(axis=1) > 0).sum() > 480
-    heard = voiced([file.getvalue()])["mel"][0]
-    assert 90 <= (heard.max(axis=1) > 0).sum() <= 105
+    parts = [quiet, sound, quiet[: rate // 2], sound, quiet]
+    soundfile.write(file, np.concatenate(parts), rate, format="WAV")
+
+    def heard(prepare: AudioPrepare) -> int:
+        return int((prepare([file.getvalue()])["mel"][0].max(axis=1) > 0).sum())
+
+    plain, voiced, trimmed = (
+        AudioPrepare(8000, 600, **kept) for kept in ({}, {"voiced": True}, {"trimmed": True})
+    )
+    assert heard(plain) > 590 and 180 <= heard(voiced) <= 210 and 240 <= heard(trimmed) <= 260
     assert AudioPrepare.from_spec(voiced.spec()).voiced and "voiced" not in plain.spec()
+    assert AudioPrepare.from_spec(trimmed.spec()).trimmed and "trimmed" not in plain.spec()
+    assert AudioPrepare.fit([file.getvalue()]).trimmed
 
 
 def test_a_release_of_before_keeps_the_levels_that_it_was_calibrated_with() -> None:

@@ -152,9 +152,9 @@ def test_windows_of_speech_are_those_of_the_preprocessing() -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000])
-@pytest.mark.parametrize("voiced", [False, True])
-def test_levels_are_those_of_the_preprocessing(rate: int, voiced: bool) -> None:
-    prepare = AudioPrepare(rate, 90, voiced=voiced)
+@pytest.mark.parametrize("kept", [{}, {"voiced": True}, {"trimmed": True}])
+def test_levels_are_those_of_the_preprocessing(rate: int, kept: dict[str, bool]) -> None:
+    prepare = AudioPrepare(rate, 90, **kept)
     for payload in sounds(rate):
         wanted = prepare([payload])["mel"]
         assert_array_equal(device_arrays(prepare, payload, rate)["mel"], wanted)

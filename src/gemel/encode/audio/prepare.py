@@ -55,6 +55,7 @@ class AudioPrepare:
         rate: samples a second.
         frames: hundredths of a second that are heard.
         voiced: pauses are left out before it is decided what is heard.
+        trimmed: pauses before and after are; of releases of before they are heard.
         double: levels are computed in float64, as on devices; releases of before are in float32,
             where one level in 100,000 falls on the other side of a half.
 
@@ -68,13 +69,20 @@ class AudioPrepare:
     fields: tuple[Field, ...] = ()
 
     def __init__(
-        self, rate: int, frames: int, *, voiced: bool = False, double: bool = True
+        self,
+        rate: int,
+        frames: int,
+        *,
+        voiced: bool = False,
+        trimmed: bool = False,
+        double: bool = True,
     ) -> None:
         if rate not in RATES or not MIN_FRAMES <= frames <= MAX_FRAMES:
             raise DataError(f"rate {rate} and {frames} frames make no preprocessing")
         self.rate = rate
         self.frames = frames
         self.voiced = voiced
+        self.trimmed = trimmed
         self.double = double
         self.size = 1 << int(WINDOW * rate - 1).bit_length()
         self.bands = _bands(rate, self.size)
@@ -95,7 +103,7 @@ class AudioPrepare:
         rate = RATES[1] if np.median([r for _, r in sounds]) >= RATES[1] else RATES[0]
         seconds = float(np.percentile([len(sound) / r for sound, r in sounds], 90))
         frames = int(np.clip(round(seconds / STEP), MIN_FRAMES, MAX_FRAMES))
-        return cls(rate, frames, voiced=voiced)
+        return cls(rate, frames, voiced=voiced, trimmed=not voiced)
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> AudioPrepare:
@@ -105,9 +113,13 @@ class AudioPrepare:
             ReleaseError: the spec is not one of recordings.
         """
         try:
-            voiced = bool(spec.get("voiced", False))
-            double = spec.get("numbers") == DOUBLE
-            return cls(int(spec["rate"]), int(spec["frames"]), voiced=voiced, double=double)
+            return cls(
+                int(spec["rate"]),
+                int(spec["frames"]),
+                voiced=bool(spec.get("voiced", False)),
+                trimmed=bool(spec.get("trimmed", False)),
+                double=spec.get("numbers") == DOUBLE,
+            )
         except (KeyError, TypeError, ValueError, DataError) as e:
             raise ReleaseError(f"this is no preprocessing of recordings: {e}") from e
 
@@ -120,6 +132,7 @@ class AudioPrepare:
             "bands": N_BANDS,
             "long": f"{N_STRETCHES} even stretches",
             **({"voiced": True} if self.voiced else {}),
+            **({"trimmed": True} if self.trimmed else {}),
             **({"numbers": DOUBLE} if self.double else {}),
         }
 
@@ -147,8 +160,9 @@ class AudioPrepare:
         width, step = len(self.taper), int(STEP * self.rate)
         padded = np.pad(sound, (0, max(0, width - len(sound))))
         windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::step]
-        if self.voiced:
-            windows = windows[_loud(windows, double=self.double)]
+        if self.voiced or self.trimmed:
+            loud = _loud(windows, double=self.double)
+            windows = windows[loud] if self.voiced else windows[loud[0] : loud[-1] + 1]
         windows = windows[_heard(len(windows), self.frames)]
         tapered = windows * self.taper.astype(np.float64 if self.double else np.float32)
         spectrum = np.fft.rfft(tapered, self.size)

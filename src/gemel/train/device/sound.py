@@ -75,10 +75,20 @@ LOUD = """
     quiet = Constant<value = double {QUIET}>()
     all_least = Sub(all_level_top, quiet)
     all_loud = GreaterOrEqual(all_level, all_least)
-    kept = Compress<axis = 0>(all, all_loud)
-    n_kept = Shape(kept)
+    loud = Compress<axis = 0>(all, all_loud)
 """
 """Frames that are no pauses."""
+VOICED = f"""{LOUD}
+    kept = Identity(loud)
+    n_kept = Shape(kept)
+"""
+TRIMMED = f"""{LOUD}
+    first = ReduceMin<keepdims = 0>(loud)
+    last = ReduceMax<keepdims = 0>(loud)
+    behind_last = Add(last, one0)
+    kept = Range(first, behind_last, one0)
+    n_kept = Shape(kept)
+"""
 WHOLE = """
     kept = Range(zero0, n_frames0, one0)
     n_kept = Identity(n_frames)
@@ -252,7 +262,7 @@ def levels(prepare: AudioPrepare) -> Graph:
     stretch = prepare.frames // of_levels.N_STRETCHES
     head = "(float[samples] sound) => (uint8[1, MOST, BANDS] mel)"
     words = {
-        "KEPT": LOUD if prepare.voiced else WHOLE,
+        "KEPT": VOICED if prepare.voiced else TRIMMED if prepare.trimmed else WHOLE,
         "ALL_FRAMES": FRAMES.replace("NAME", "all"),
         "ALL_LEVEL": PERCENTILE.replace("NAME", "all_level"),
         "HEARD": FRAMES.replace("NAME", "heard"),
