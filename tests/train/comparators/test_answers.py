@@ -80,7 +80,7 @@ def test_a_few_answers_leave_an_estimate_that_is_right_about_as_good_as_it_was()
     found = Curves.of(right)
     assert found is not None
     held, fresh, worse = found.held_by(POOL), pairs(1), []
-    loose = Held(held.loose, held.loose)
+    loose = Held(held.ways[1:2])
     for seed in range(10, 20):
         seen, genuine = (part[:60] for part in pairs(seed))
         after = [found.taught(found.moved_by(seen, genuine, by)) for by in (held, loose)]
@@ -115,7 +115,7 @@ def test_what_is_open_and_new_teaches_most() -> None:
     pool = np.concatenate([sure, known, new])
     score = ESTIMATE.of_evidence(np.concatenate([asked, pool])).astype(np.float64)
     teaches = made.doubt(by, made.climbed(asked), made.climbed(pool), score, held)
-    assert teaches[2] > 2 * teaches[1] > 0 and teaches[2] > 5 * teaches[0]
+    assert teaches[2] > 2 * teaches[1] > 0 and teaches[2] > 3 * teaches[0]
 
 
 def test_what_is_no_sum_of_curves_cannot_be_taught() -> None:

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logsumexp, softmax
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.encode.comparators import Comparator
@@ -23,12 +23,13 @@ from gemel.encode.comparators.blocks import Blocks
 
 BENDS = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Where a curve of cosines may bend; one of what is missing, at its ends."""
-FIRM, LOOSE = 20.0, 3.0
-"""Penalty on half the mean square of the change of an open pair's score: the estimate counts as 80
-answers about pairs as likely as not, or as 12 where answers speak against it; see the lab log."""
+PENALTIES = (20.0, 3.0, 1.0)
+"""On half the mean square of the change of an open pair's score: the estimate counts as 80 answers
+about pairs as likely as not, as 12, or as 4; see the lab log."""
+DOUBT = 2.0
+"""Log of the odds for each against the next one, before any answer."""
 AGAINST = 5.0
-"""Log of how much better the loose one, or another start, has to explain the answers: very strong
-evidence."""
+"""Log of how much better another start has to explain the answers: very strong evidence."""
 HELD = 0.05
 """The same on the change of a height, for what no open pair tells of."""
 HELD_LEVEL = 0.005
@@ -43,12 +44,10 @@ class Held:
     """Penalties on half the square of what moves: (r + 1, r + 1) each, see `Curves`.
 
     Attributes:
-        firm: where the estimate may be right.
-        loose: where answers speak against it.
+        ways: from the firmest on.
     """
 
-    firm: Float64
-    loose: Float64
+    ways: tuple[Float64, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,20 +118,22 @@ class Curves:
         open_ *= (1 - open_) * (1.0 if weight is None else weight)
         heights = np.diag(np.append(np.full(len(self.column), HELD), HELD_LEVEL))
         scores: Float64 = (x.T * (open_ / max(open_.sum(), FLAT))) @ x
-        return Held(FIRM * scores + heights, LOOSE * scores + heights)
+        return Held(tuple(penalty * scores + heights for penalty in PENALTIES))
 
     def moved_by(self, seen: Float32, genuine: Bool, held: Held) -> Float64:
         """How much the answers move each height, and the level of all: (r + 1,).
+
+        The mean over how firmly they are held, weighted by how well that explains the answers.
 
         Args:
             seen: evidence of the pairs that were asked about.
             genuine: (n,) what was said.
             held: what holds them.
-        Source: Kass and Raftery 1995, Bayes factors, for how strong evidence is; MacKay 1992, The
-            evidence framework applied to classification networks.
+        Source: Hoeting et al. 1999, Bayesian model averaging; MacKay 1992, The evidence framework
+            applied to classification networks.
         """
-        (firm, for_firm), (loose, for_loose) = self._ways(seen, genuine, held)
-        return loose if for_loose - for_firm > AGAINST else firm
+        by, told = self._ways(seen, genuine, held)
+        return np.asarray(softmax(told) @ by)
 
     def explains(self, seen: Float32, genuine: Bool, held: Held) -> float:
         """Log of how well curves that are held so explain the answers.
@@ -142,16 +143,15 @@ class Curves:
             genuine: (n,) what was said.
             held: what holds them.
         """
-        return max(told for _, told in self._ways(seen, genuine, held))
+        return float(logsumexp(self._ways(seen, genuine, held)[1]))
 
-    def _ways(
-        self, seen: Float32, genuine: Bool, held: Held
-    ) -> tuple[tuple[Float64, float], tuple[Float64, float]]:
-        """What moves, and how well it explains the answers, if held firmly and if held loosely."""
+    def _ways(self, seen: Float32, genuine: Bool, held: Held) -> tuple[Float64, Float64]:
+        """What moves by each penalty, (w, r + 1), and how well that explains the answers, (w,)."""
         x, said = self.climbed(seen), genuine.astype(np.float64)
         before = self.comparator.of_evidence(seen).astype(np.float64)
-        firm, loose = (self._fitted(x, before, said, of) for of in (held.firm, held.loose))
-        return firm, loose
+        fitted = [self._fitted(x, before, said, way) for way in held.ways]
+        by, told = (np.array(part) for part in zip(*fitted, strict=True))
+        return by, told - DOUBT * np.arange(len(told))
 
     def _fitted(
         self, x: Float64, before: Float64, said: Float64, held: Float64
@@ -230,7 +230,7 @@ class Curves:
         open_ = expit(score + np.concatenate([asked, pool]) @ by)
         open_ *= 1 - open_
         n = len(asked)
-        known = (asked.T * open_[:n]) @ asked + held.firm
+        known = (asked.T * open_[:n]) @ asked + held.ways[0]
         variance = np.einsum("ij,ij->i", pool @ np.linalg.inv(known), pool)
         return np.asarray(open_[n:] * variance)
 
