@@ -12,11 +12,13 @@ import pytest
 from msgspec.structs import replace
 
 from gemel.cli.duplicates_words import in_words
+from gemel.improve.by_identity import ByIdentity
 from gemel.improve.by_keys import Reach
 from gemel.improve.proposals import CandidateRecall
 from gemel.improve.result import Summary
 
 Gemel = Callable[..., Any]
+SHARE = "share of genuine pairs"
 
 
 def test_the_duplicates_of_the_project_are_found(project: Path, gemel: Gemel) -> None:
@@ -87,10 +89,56 @@ def test_no_probability_is_said_to_be_higher_than_it_is(project: Path, gemel: Ge
     assert said["least sure match"].startswith("probability 0.49:")
 
 
+def measured_well(found: Summary) -> Summary:
+    """As of a release that was measured on many identities, of records that have none."""
+    return replace(found, known=None, false_links=replace(found.false_links, n_identities=500))
+
+
+def test_what_so_few_identities_tell_is_a_warning_and_labels_are_heard(
+    project: Path, gemel: Gemel
+) -> None:
+    """Of 625 matches 164 were right, and "none are right" was said."""
+    plain = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+    assert plain.known is not None and plain.known.n_pairs == plain.n_pairs
+    assert plain.missed is not None and plain.false_links.n_identities is not None
+    few = replace(plain.false_links, expected=625.0, n_identities=33)
+    known = ByIdentity(n_pairs=90, n_genuine=9, n_matches=625, n_right=164, is_most=True)
+    found = replace(plain, n_matches=625, false_links=few, known=known, prior=0.1)
+    name = "false matches, expected"
+    assert dict(in_words(found))[name] == (
+        "620 of 625, so of 100 matches hardly any are right here: a warning, not a measurement, "
+        "since the release was measured on only 33 identities; by the identities of the file, 164 "
+        "of 625 matches are"
+    )
+    few = replace(few, expected=461.0)
+    assert "by the identities" not in dict(in_words(replace(found, false_links=few)))[name]
+
+
+def test_a_share_that_labels_contradict_is_named_and_what_it_costs(
+    project: Path, gemel: Gemel
+) -> None:
+    plain = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+    known = ByIdentity(n_pairs=1000, n_genuine=43, n_matches=2, n_right=2, is_most=True)
+    threshold = plain.release_threshold + 0.1
+    found = replace(plain, known=known, prior=0.0076, threshold=threshold, missed=0.8)
+    said = dict(in_words(found))
+    assert "by the identities of the file it is 0.043: --prior 0.043 takes" in said[SHARE]
+    assert said["threshold"].endswith(
+        "of 100 pairs that belong together about 95 are missed, by the identities of the file"
+    )
+    for other in (None, replace(known, is_most=False)):
+        said = dict(in_words(replace(found, known=other)))
+        assert "--prior" not in said[SHARE], "some labels do not speak for all"
+        assert said["threshold"].endswith("together about 80 are missed, as on eval")
+    alike = replace(found, prior=0.03, threshold=plain.release_threshold)
+    assert "--prior" not in dict(in_words(alike))[SHARE]
+    assert "missed" not in dict(in_words(alike))["threshold"]
+
+
 def test_another_threshold_is_said_to_be_of_another_share_only_where_it_is(
     project: Path, gemel: Gemel
 ) -> None:
-    found = msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary)
+    found = measured_well(msgspec.json.decode(gemel("duplicates", "--json").out, type=Summary))
     moved = replace(found, threshold=found.release_threshold + 1, prior=found.release_prior)
     same = dict(in_words(moved))["threshold"]
     assert "by the scores of these records" in same and "share" not in same

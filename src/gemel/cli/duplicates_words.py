@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 OPEN = "not known: these data tell too little of so many pairs"
 CLEARLY = 0.03
 """Share of the pairs by which labels and scores differ before labels are doubted."""
+MUCH = 2
+"""So many times another share of genuine pairs by labels than by scores is told."""
+FEW = 60
+"""Among fewer identities, a count of false matches tells little of rare scores: a warning."""
 
 
 def in_words(
@@ -123,6 +127,14 @@ def _share(summary: Summary) -> tuple[str, str]:
     if summary.most_sure is not None and summary.most_sure < LIKELY and not proven:
         least = f"{rounded_down(summary.most_sure, 2):.2g}: too few comparisons to show more"
         said += f"; so the best matches have a probability of at least {least}"
+    known = summary.known
+    if known is not None and known.is_most and known.n_genuine:
+        times = known.share / summary.prior
+        if not 1 / MUCH <= times <= MUCH:
+            by_labels = f"{known.share:.2g}"
+            said += (
+                f"; by the identities of the file it is {by_labels}: --prior {by_labels} takes that"
+            )
     return "share of genuine pairs", said
 
 
@@ -138,8 +150,30 @@ def _expected(summary: Summary) -> tuple[str, str | None]:
             f"{_count(false)} of {n:,}; how many more only look, sound or read alike is not known: "
             "look at the pairs, the lowest scores first"
         )
+    few = "hardly any" if few == "none" else few  # which no expectation knows
     here = "here" if summary.reach is None else "here, where shared keys propose what is compared"
-    return name, f"{_count(false)} of {n:,}, so of 100 matches {few} are right {here}"
+    said = f"{_count(false)} of {n:,}, so of 100 matches {few} are right {here}"
+    among = summary.false_links.n_identities
+    if among is not None and among < FEW:
+        said += (
+            f": a warning, not a measurement, since the release was measured on only {among} "
+            "identities"
+        )
+    return name, said + _known_right(summary, 1 - false / n)
+
+
+def _known_right(summary: Summary, told: float) -> str:
+    """What known identities say, where clearly more matches are right by them than is expected.
+
+    That fewer are, labels may be to blame for: `_agreement` says so.
+    """
+    known = summary.known
+    if known is None or not known.n_matches or known.n_right / known.n_matches <= told + CLEARLY:
+        return ""
+    return (
+        f"; by the identities of the file, {known.n_right:,} of "
+        f"{number_of(known.n_matches, 'match', 'matches')} are"
+    )
 
 
 def _count(expected: float) -> str:
@@ -199,5 +233,15 @@ def _threshold(summary: Summary) -> str:
         at, of = "at this share", "at this share"
     return (
         f"{summary.threshold:.4g} for this set: the same goal {at}; "
-        f"{summary.release_threshold:.4g} in the release; nothing is proven {of}"
+        f"{summary.release_threshold:.4g} in the release; nothing is proven {of}{_missed(summary)}"
     )
+
+
+def _missed(summary: Summary) -> str:
+    """How many pairs the threshold misses: of this set by its identities, or of eval."""
+    known, missed, by = summary.known, summary.missed, "as on eval"
+    if known is not None and known.is_most and known.n_genuine:
+        missed, by = 1 - known.n_right / known.n_genuine, "by the identities of the file"
+    if missed is None:
+        return ""
+    return f"; of 100 pairs that belong together {about(missed, 100)} are missed, {by}"

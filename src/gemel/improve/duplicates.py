@@ -18,6 +18,7 @@ from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.errors import ConfigError, require
 from gemel.improve import job as jobs
+from gemel.improve.by_identity import by_identity
 from gemel.improve.comparison import Comparison, Progress, compare, in_pairs, planned
 from gemel.improve.false_links import false_links
 from gemel.improve.linking import decide
@@ -29,7 +30,7 @@ from gemel.improve.result import (
     least_sure,
     pair_frame,
 )
-from gemel.release.for_set import most_sure
+from gemel.release.for_set import missed_at, most_sure
 from gemel.release.release import Release
 from gemel.release.words.unproven import by_closeness
 from gemel.settings import EVERY, Links
@@ -151,7 +152,7 @@ def _clustered(
     score[at] = _to_canonical(release, records.rows, some.label, picked)
     chosen = np.ones(len(compared), np.bool_)
     chosen[at] = picked
-    identities = compared.identities()
+    identities, match = compared.identities(), judged.match
     summary = Summary(
         release=release.id,
         n_records=len(compared),
@@ -165,7 +166,8 @@ def _clustered(
         release_prior=release.policy.prior,
         most_sure=most_sure(policy),
         least_sure=least_sure(judged),
-        n_matches=int(judged.match.sum()),
+        missed=missed_at(release, policy.verify.threshold),
+        n_matches=int(match.sum()),
         n_given_up=decided.n_displaced,
         n_review=judged.outcome.count("review"),
         n_full=pairs.n_full,
@@ -178,6 +180,7 @@ def _clustered(
         agreement=None if (identities == UNKNOWN).all() else agreement(found.label, identities),
         unproven=release.is_unproven,
         by_closeness=release.is_unproven and by_closeness(release.evidence),
+        known=by_identity(compared, at[pairs.left[match]], at[pairs.right[match]]),
     )
     return Duplicates(
         cluster_frame(compared, found, chosen, score),

@@ -32,6 +32,8 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
             match joins two clusters at most, so it bounds the false merges as well.
         basis: what `at_most` rests on, in words.
         promise: what was proven about the matches of such a set, in words; empty if nothing was.
+        n_identities: on eval, among which false matches were counted; None where others told what
+            is expected, or nothing was measured.
     """
 
     expected: float | None
@@ -39,6 +41,7 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
     at_most: float | None
     basis: str
     promise: str = ""
+    n_identities: int | None = None
 
 
 def false_links(
@@ -65,9 +68,14 @@ def false_links(
         told = unproven.rests_on(release.evidence)
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=told)
     evidence, own = evidence_of(release), release.policy.verify.threshold
+    among = None
+    if evidence is not None and evidence.labelled is None:
+        among = evidence.eval.n_identities
     if evidence is None or not matches(threshold, own):
         basis = "no evidence at this threshold"
-        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
+        return FalseLinks(
+            expected=expected, by_fmr=None, at_most=None, basis=basis, n_identities=among
+        )
     point, target = evidence.eval, evidence.target
     by, known = "on eval", evidence.labelled
     kind = EVERY if linked is None else linked.kind
@@ -91,6 +99,7 @@ def false_links(
             at_most=(1 - least) * n_matches,
             basis=f"what gemel calibrate proved: {said}",
             promise=said,
+            n_identities=among,
         )
     limit = target.limit("fmr")
     if evidence.dev.certified and limit is not None:
@@ -100,4 +109,5 @@ def false_links(
         by_fmr=by_fmr,
         at_most=min(highest * n_pairs, float(n_matches)),
         basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
+        n_identities=among,
     )

@@ -22,6 +22,7 @@ from gemel.data.values import nested
 from gemel.decide.sets import Judged
 from gemel.figures import html_table, number_of
 from gemel.improve import job as jobs
+from gemel.improve.by_identity import ByIdentity
 from gemel.improve.by_keys import Reach
 from gemel.improve.columns import FIRST
 from gemel.improve.false_links import FalseLinks
@@ -63,6 +64,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         most_sure: highest probability that a match can have here, since so few comparisons show
             no rarer scores: what has it is at least so probable; None without probabilities.
         least_sure: lowest probability among the matches; None without probabilities.
+        missed: share of the genuine pairs of eval that score below the threshold; None where
+            nothing was measured.
         n_matches: pairs.
         n_given_up: matches left out because their records have all the links they may.
         n_review: pairs for a person to decide; they link nothing.
@@ -77,6 +80,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         unproven: the release was made without labels: its threshold is estimated, not measured.
         by_closeness: the estimate is by how close records are: what is expected and probable is
             that strangers do not come so close by chance, not that two records are the same.
+        known: what the known identities of the set say of its pairs; None if none is known.
     """
 
     release: str
@@ -104,6 +108,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     unproven: bool = False
     by_closeness: bool = False
     least_sure: float | None = None
+    missed: float | None = None
+    known: ByIdentity | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,6 +109,15 @@ def for_set(
     return ForSet(decided, held, is_promised, engine)
 
 
+def missed_at(release: Release, threshold: float) -> float | None:
+    """Share of the genuine pairs of eval that score below a threshold; None: nothing measured."""
+    evidence = None if release.is_unproven else evidence_of(release)
+    if evidence is None or evidence.labelled is not None:
+        return None
+    curve = evidence.eval_curve
+    return float(np.interp(threshold, curve.threshold[::-1], curve.fnmr[::-1]))
+
+
 def _promised_for(evidence: Evidence, links: Links, engine: str) -> int | None:
     """Pairs of the set that a precision was proven for; None where none was, or for no such set."""
     known, use = evidence.labelled, evidence.goals.use
