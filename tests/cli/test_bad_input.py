@@ -194,6 +194,8 @@ TABLE = [
         where="x.xlsx", hint="CSV UTF-8"),
     # the command line
     Bad("tran", "No such command 'tran'", code=2),
+    Bad("identify first=anna", "did you mean gemel gallery identify?", code=2),
+    Bad("promote abcd", "did you mean gemel release promote?", code=2),
     Bad("release", "", code=2),
     Bad("release promot abcd", "No such command", code=2),
     Bad("release promote", "Missing argument", code=2),

@@ -228,3 +228,5 @@ def test_identify_names_the_record_or_nobody(project: Path, gemel: Gemel) -> Non
     assert "warning: nothing given for born" in gemel("gallery", "identify", *given).err
     stranger = ["first=xq", "last=zzyzxvvv", "town=qqqqqqqq", "born=1931-02-03"]
     assert "unknown" in gemel("gallery", "identify", *stranger).out
+    little = gemel("gallery", "identify", *stranger[:2])
+    assert "unknown" in little.out and "nothing given for town, born" in little.err

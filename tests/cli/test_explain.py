@@ -98,7 +98,7 @@ def test_a_mistake_is_named(project: Path, gemel: Gemel, words: list[str], says:
 def test_what_is_neither_a_file_nor_a_record_is_named(images: Path, gemel: Gemel) -> None:
     (images / "broken.png").write_bytes(b"no image")
     said = gemel("explain", "0.png", "broken.png")
-    assert said.code == 1 and "right.image" in said.err
+    assert said.code == 1 and "error: broken.png: not an image" in said.err
     assert gemel("explain", "0.png", "nothing.png").code == 1
 
 

@@ -231,6 +231,8 @@ def test_texts_and_recordings_start_the_same_way(
     seen = json.loads(gemel("gallery", "search", some[0], "--json").out)
     assert seen[0]["id"] == some[0].name
     release = Store(".gemel").get("stable")
+    asked_by = modality.named(release.modality).asked_by
+    assert "NAME=VALUE" not in said.err and f"gallery search {asked_by}" in said.err
     assert release.evidence.unproven
     kind = modality.named(release.modality)
     items = [kind.item(path.read_bytes() if n == 12 else path.read_text()) for path in some]

@@ -87,6 +87,10 @@ def test_a_text_finds_pictures_and_what_speaks_for_them(
 ) -> None:
     hits = json.loads(said(capsys, "gallery", "search", E_ACUTE, "--where", "kind=image", "--json"))
     assert {hit["kind"] for hit in hits} == {"image"}
+    capsys.readouterr()
+    assert run(["gallery", "search", E_ACUTE, "--where", "kind=picture"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "" and "no record has kind=picture; kind is image or text" in told.err
     assert any(hit["class"].startswith("latin small letter e with") for hit in hits)
     hits = json.loads(said(capsys, "gallery", "search", "letters/00e9-DejaVuSans.png", "--json"))
     assert hits[0]["id"] == "00e9-DejaVuSans.png"

@@ -95,6 +95,17 @@ def test_a_recording_finds_itself_and_what_speaks_for_it(
     said(capsys, "report", "-o", "report.html")
 
 
+def test_a_file_that_is_no_recording_is_named_and_not_what_a_request_would_hold(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "noise.wav").write_text("no sound")
+    for words in (("verify", "noise.wav", "v7/2.wav"), ("gallery", "search", "noise.wav")):
+        assert run([*words]) == 1
+        told = capsys.readouterr().err
+        assert "error: noise.wav: no recording" in told and "hint: name a sound file" in told
+        assert "base64" not in told and "audio" not in told
+
+
 def test_it_is_served(project: Path) -> None:
     release = Store(project / ".gemel").get("stable")
     assert {c.name for c in release.evidence.candidates} == {"gemel", "bands"}

@@ -82,12 +82,28 @@ def test_a_text_finds_itself_and_what_speaks_for_it(
     assert why["parts"] and all(part["name"] in one.casefold() for part in why["parts"][:1])
 
 
-def test_a_text_of_one_word_is_searched_for_as_the_hint_says(
-    capsys: pytest.CaptureFixture[str],
+def test_a_word_is_a_text_to_search_for_and_the_hint_of_one_like_a_file_works(
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["gallery", "search", "hello"]) == 1
+    assert json.loads(said(capsys, "gallery", "search", "hello", "--json"))
+    assert run(["gallery", "search", "hello", "world"]) == 1
+    assert "hint: put a text in quotes: 'hello world'" in capsys.readouterr().err
+    assert run(["gallery", "search", "hello.txt"]) == 1
     _, hint, *_ = capsys.readouterr().err.split("hint: ")[1].split("'")
     assert json.loads(said(capsys, "gallery", "search", hint, "--json"))
+
+
+def test_a_search_shows_texts_and_why_there_are_none(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = gemel.read("texts.csv", kind="text", identity="of")
+    of = dict(zip(texts.ids.tolist(), texts.payloads(), strict=True))
+    hits = json.loads(said(capsys, "gallery", "search", "the hour", "--json"))
+    assert all(of[hit["id"]].startswith(hit["text"].removesuffix("...")) for hit in hits)
+    assert of[hits[0]["id"]][:50] in said(capsys, "gallery", "search", "the hour")
+    assert said(capsys, "gallery", "search", "the hour", "--where", "class=nope") == ""
+    assert run(["gallery", "search", "the hour", "--where", "class=nope"]) == 0
+    assert "nothing found: no record has class=nope" in capsys.readouterr().err
 
 
 def test_a_table_of_texts_is_many_and_read_as_those_of_the_project(

@@ -10,9 +10,10 @@ import msgspec
 import typer
 
 from gemel.cli import show
-from gemel.cli.gallery import Where, app, parse_item, typed
+from gemel.cli.gallery import Where, app
 from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
+from gemel.cli.query import parse_item, typed
 from gemel.encode import modality
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from gemel.cli import files, reading, show
+from gemel.cli import files, show
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
+from gemel.cli.query import item_of
 from gemel.data.schema import as_text
 from gemel.encode import modality
 from gemel.errors import DataError, InvalidInput, quoted
@@ -90,9 +91,7 @@ def items_of(
     dataset: Dataset | None = None
     found: list[tuple[Any, str | None]] = []
     for place, word in words:
-        item = kind.word(word, place)
-        if item is None:
-            reading.refuse_many(word, place)
+        item = item_of(release, word, place)
         if item is not None:
             found.append((item, None))
         elif not project.config.data.path:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from gemel.cli import reading, show
+from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import CLASS, Project
+from gemel.cli.query import parse_item, shortened, texts_of, typed, why_nothing
 from gemel.data.schema import as_text
 from gemel.encode import modality
-from gemel.errors import GalleryError, InvalidInput, quoted
+from gemel.errors import GalleryError
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
     from gemel.data.records import Dataset
-    from gemel.data.schema import Field
     from gemel.encode.modality import Payload
     from gemel.release.release import Release
     from gemel.serve.service import Service
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The enrolled records that are searched.")
 
 Query = Annotated[
-    list[str], typer.Argument(help="NAME=VALUE words, one JSON object, or an image file.")
+    list[str],
+    typer.Argument(help="NAME=VALUE words, a text, a file (image, sound, text) or a JSON object."),
 ]
 Where = Annotated[
     list[str] | None,
@@ -104,14 +105,23 @@ def search(
     item = parse_item(live, query)
     with project.gallery(live) as gallery:
         only = typed(live, where or [], "--where")
-        reply = Service(live, gallery).search(item, k, only, category)
+        service = Service(live, gallery)
+        reply = service.search(item, k, only, category)
+        if not reply.hits:
+            show.say(why_nothing(gallery, only))
+    texts = texts_of(project, live, [hit.id for hit in reply.hits])
     found = [
         {"id": hit.id, "score": hit.score, "decision": hit.decision, **_beside(hit.attributes)}
+        | ({"text": texts[hit.id]} if hit.id in texts else {})
         for hit in reply.hits
     ]
     if json:
         show.as_json(found)
+    if json or not found:
         return
+    found = [
+        hit | ({"text": shortened(hit["text"])} if hit["id"] in texts else {}) for hit in found
+    ]
     head = list(dict.fromkeys(name for hit in found for name in hit))
     show.table(head, [[_shown(name, hit.get(name)) for name in head] for hit in found])
 
@@ -295,50 +305,3 @@ def _attributes(
     if dataset.category is not None:
         values[dataset.category.name] = dataset.category.of(i)
     return values if identity is None else {**values, label if prepare.fields else CLASS: identity}
-
-
-def parse_item(release: Release, words: Sequence[str]) -> Any:
-    """The item of a request that the words of a command line mean.
-
-    Raises:
-        InvalidInput: a word that means none.
-    """
-    kind = modality.named(release.modality)
-    item = kind.word(words[0], "query")
-    if item is None and len(words) == 1:
-        reading.refuse_many(words[0], "query")
-    if item is None and release.encoder.prepare.fields:
-        return typed(release, words, "query")
-    if item is None or len(words) > 1:
-        several = f"{len(words)} {kind.nouns[1]}, expected one"
-        what = f"{quoted(words[0], 80)} is not {kind.on_command_line}" if item is None else several
-        hint = kind.word_hint if item is None else "ask one after the other"
-        raise InvalidInput(what, where="query", hint=hint)
-    return item
-
-
-def typed(release: Release, words: Sequence[str], where: str) -> dict[str, Any]:
-    """NAME=VALUE words as values, read as the fields of a release read them."""
-    fields = {f.name: f for f in release.encoder.prepare.fields}
-    found: dict[str, Any] = {}
-    for word in words:
-        name, separator, value = word.partition("=")
-        if not separator:
-            raise InvalidInput(
-                f"{word!r} is not NAME=VALUE", where=where, hint="for example name=Anna"
-            )
-        field = fields.get(name)
-        found[name] = value if field is None else field.value(value)
-        if field is not None and field.kind == "number" and value and found[name] == value:
-            found[name] = _number(field, value, f"{where} {name}")
-    return found
-
-
-def _number(field: Field, text: str, where: str) -> float:
-    """A number of a command line where the field does not say how it is written."""
-    try:
-        if field.reading is None:
-            return float(text)
-    except ValueError:
-        pass
-    raise InvalidInput(f"expected a {field.expected}, got {text!r}", where=where)

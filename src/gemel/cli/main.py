@@ -19,10 +19,9 @@ import typer
 
 from gemel import __version__
 from gemel.cli import show
-from gemel.cli.verbs import Verbs
+from gemel.cli.verbs import UsageError, Verbs
 from gemel.errors import GemelError, InvalidInput
 
-UsageError: Any = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
 DISK = {
     errno.EACCES: "look at the permissions of the folder",

@@ -107,6 +107,7 @@ def _calibrate(project: Project, dataset: Dataset) -> str:
 
 def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
     """Put the release of a run without labels on the shelf, live if nothing proven is."""
+    from gemel.encode import modality
     from gemel.release import gates
 
     release = find_release(project, dataset) or build_release(project, dataset)
@@ -131,7 +132,8 @@ def _begin(project: Project, dataset: Dataset, *, json: bool) -> None:
     note_move(project, move)
     two = bool(project.config.other.path)
     show.say(f"next: gemel {'link' if two else 'duplicates --pairs pairs.csv'}")
-    show.say("or: gemel gallery enroll, then gemel gallery search NAME=VALUE")
+    asked_by = modality.named(release.modality).asked_by
+    show.say(f"or: gemel gallery enroll, then gemel gallery search {asked_by}")
     show.say("to prove how good it is, say of some pairs whether they are the same: gemel label")
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+UsageError: Any = typer.BadParameter.__mro__[1]
+
 COMMANDS = {
     "init": "data:init",
     "train": "train:train",
@@ -80,3 +82,17 @@ class Verbs(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _Loaded()
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is asked for.
+
+        Raises:
+            UsageError: there is none; says which group has one of the name.
+        """
+        name = args[0]
+        if name not in COMMANDS:
+            for group in COMMANDS:
+                if name in getattr(self.commands[group], "commands", ()):
+                    what = f"No such command {name!r}: did you mean gemel {group} {name}?"
+                    raise UsageError(what, ctx)
+        return super().resolve_command(ctx, args)

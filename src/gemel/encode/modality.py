@@ -81,6 +81,8 @@ class Modality(Protocol):
         training: place of its training half, `module:attribute`.
         on_command_line: what a word of a command line may be, for messages.
         word_hint: what to write instead of a word that is no item.
+        asked_by: an example of a query on a command line.
+        takes_words: a word that is no file is a text to search for.
         n_explained: mistakes of a kind that a report explains; few where encoding is slow.
         is_light: every item weighs 1, see `weight`.
         n_bytes_at_once: of prepared arrays, that a network takes at once, see `ragged`.
@@ -91,6 +93,8 @@ class Modality(Protocol):
     training: str = ""
     on_command_line: str = "a JSON object"
     word_hint: str = "name a file that is there"
+    asked_by: str = "FILE"
+    takes_words: bool = False
     n_explained: int = 8
     is_light: bool = False
     n_bytes_at_once: int = ragged.BYTES

@@ -34,6 +34,8 @@ class ImageTextModality(modality.Modality):
     training = "gemel.train.towers.image_text:IMAGE_TEXT"
     on_command_line = "an image file, a text file, or a text of several words"
     word_hint = TEXT.word_hint
+    asked_by = TEXT.asked_by
+    takes_words = True
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The pictures and texts of a table, or of a folder."""

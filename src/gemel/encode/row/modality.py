@@ -30,6 +30,7 @@ class RowModality(modality.Modality):
     name = "row"
     nouns = ("record", "records")
     training = "gemel.train.towers.tabular:ROW"
+    asked_by = "NAME=VALUE"
     is_light = True
     n_explained = 20
 

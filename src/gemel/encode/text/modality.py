@@ -36,6 +36,8 @@ class TextModality(modality.Modality):
     training = "gemel.train.towers.text:TEXT"
     on_command_line = "a text file, or a text of several words"
     word_hint = """name a file that is there, or write '{"text": "hello"}' for a single word"""
+    asked_by = '"SOME WORDS"'
+    takes_words = True
     n_bytes_at_once = CACHED_BYTES
 
     def read(self, path: Path, said: Columns) -> Dataset:

@@ -101,6 +101,8 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
     )
     if best is not None and reply.outcome != "unknown":
         _name(reply, look, hits)
+    elif best is not None:
+        reply.not_compared = look.not_compared([best])
     noted = Identified(
         outcome=reply.outcome,
         record=reply.record,

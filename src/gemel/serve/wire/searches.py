@@ -94,7 +94,8 @@ class IdentifyReply(Struct, omit_defaults=True):
 
     `ambiguous` where another identity is as good: then the record is null too, and `candidates`
     has the best record of each. `not_compared` names what the query leaves empty and a record that
-    is answered has: thresholds were measured on records as full as those of the data.
+    is answered, or is nearest to one that is unknown, has: thresholds were measured on records as
+    full as those of the data.
     `warning` says why a match may well be a stranger, where that is so.
     """
 
