@@ -306,6 +306,20 @@ def test_a_filter_on_an_attribute_that_no_record_has_is_refused_alike(house: Hou
     assert 'gemel_decisions_total{operation="search",outcome="match"} 0.0' in metrics
 
 
+def test_a_label_that_no_record_has_is_refused_alike(house: House) -> None:
+    says, body = "no record has the attribute 'nope'", {"query": ADA, "label": "nope"}
+    for ask in (house.service.identify, house.typed.identify):
+        with pytest.raises(InvalidInput, match=says) as caught:
+            ask(ADA, label="nope")
+        assert caught.value.where == "label" and "'town'" in caught.value.hint
+    problem = house.client.post("/v1/identify", json=body).json()
+    assert (problem["where"], says in problem["detail"]) == ("label", True)
+    with pytest.raises(grpc.RpcError, match="'nope'"):
+        house.grpc("Identify", body)
+    words = ["gallery", "identify", json.dumps(ADA), "--label", "nope"]
+    assert run([*words, "-r", house.service.pick().release.id]) == 1
+
+
 def test_classify_and_classes(house: House) -> None:
     for query in (ADA, FAR):
         said = plain(house.service.classify(query, 3, label="person"))

@@ -166,8 +166,9 @@ def identify(
     live = project.release(release)
     item = parse_item(live, query)
     with project.gallery(live) as gallery:
-        service = Service(live, gallery, label=project.label_of(live, label))
-        reply = service.identify(item, typed(live, where or [], "--where"), category)
+        service = Service(live, gallery, label=project.label_of(live))
+        only = typed(live, where or [], "--where")
+        reply = service.identify(item, only, category, label=label)
         for warning in service.warnings():
             if warning != unproven.WARNING:  # said when the release was opened
                 show.say(f"warning: {warning}")

@@ -142,7 +142,7 @@ def identify(
 
 
 def classify(
-    query: Any, k: int = 5, label: str = "class", where: Where = None
+    query: Any, k: int = 5, label: str | None = None, where: Where = None
 ) -> Ask[ClassifyReply]:
     """Which of the enrolled classes an item is of, or none."""
     return Ask("POST", "/v1/classify", ClassifyReply, ClassifyBody(query, k, label, where))

@@ -73,6 +73,12 @@ def check_where(where: Where | None) -> Where:
                 where=f"where.{name}",
                 hint='for example {"country": "NZ"} or {"country": ["NZ", "AU"]}',
             )
+        if not options_of(wanted):
+            raise InvalidInput(
+                f"the filter on {quoted(name, 80)} is an empty list, which nothing passes",
+                where=f"where.{name[:80]}",
+                hint="leave the attribute out to search all records",
+            )
     return where
 
 
@@ -86,6 +92,13 @@ def _is_kept(value: Scalar) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     return not isinstance(value, int) or -(2**63) <= value < 2**64
+
+
+def kind_of(value: Scalar) -> str:
+    """What a value is, in the words of an error; 1 and 1.0 are one kind, 1 and true are not."""
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else "true or false"
+    return "a text" if isinstance(value, str) else "a number"
 
 
 def same_attributes(left: Attributes, right: Attributes) -> bool:

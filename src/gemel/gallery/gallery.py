@@ -121,8 +121,9 @@ class Gallery(Protocol):
         Raises:
             DataError: the query is not an embedding of this gallery.
             InvalidInput: k or where is not what it must be, or where names an attribute that no
-                record has. That is known of enrolled records only: where there are none, nothing
-                is found; an attribute that the first record is still to bring is refused.
+                record has, or none as that kind of value. That is known of enrolled records only:
+                where there are none, nothing is found; an attribute that the first record is still
+                to bring is refused.
         """
 
     def get(self, record: str) -> Record:

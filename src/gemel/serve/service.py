@@ -271,14 +271,14 @@ class Service:
         return self.ask(explaining.explain, body)
 
     def classify(
-        self, query: Any, k: int = 5, *, label: str = "class", where: Where = None
+        self, query: Any, k: int = 5, *, label: str | None = None, where: Where = None
     ) -> searches.ClassifyReply:
         """The k classes most like an item, and whether it is of one of them or unknown.
 
         Args:
             query: the item.
             k: classes in the reply, at most; all are looked at.
-            label: the attribute whose values are the classes.
+            label: the attribute whose values are the classes; left out, that of the service.
             where: only supports whose attributes equal these values.
         Raises:
             InvalidInput: the item cannot be encoded, no record has the label, or k or where are
@@ -288,7 +288,7 @@ class Service:
         body = searches.ClassifyBody(query, k, label, where)
         return self.ask(classifying.classify, body)
 
-    def classes(self, label: str = "class") -> searches.ClassesReply:
+    def classes(self, label: str | None = None) -> searches.ClassesReply:
         """How many supports each class of the gallery has.
 
         Raises:

@@ -92,9 +92,23 @@ def test_a_list_means_any_of_and_two_attributes_mean_both(gallery, rows):
     assert gallery.count({"x": [1, 2]}) == 2
     assert gallery.count({"x": [1, 2, 3], "y": "u"}) == 2
     assert gallery.count({"x": 2}) == gallery.count({"x": 2.0}) == 1
-    assert gallery.count({"x": []}) == 0
-    assert gallery.count({"x": "1"}) == 0
-    assert gallery.count({"x": None}) == 0
+    assert gallery.count({"x": 4}) == gallery.count({"x": None}) == 0
+
+
+def test_a_filter_that_nothing_can_pass_is_refused(gallery, rows):
+    assert gallery.count({"x": "1"}) == 0, "without records nothing is known"
+    gallery.enroll(["a", "b"], rows[:2], [{"x": 1, "y": "6102"}, {"x": True, "y": None}])
+    with pytest.raises(InvalidInput, match="'x' is an empty list") as caught:
+        gallery.count({"x": []})
+    assert caught.value.where == "where.x"
+    said = "'y' is a number here and a text in every record"
+    with pytest.raises(InvalidInput, match=said) as caught:
+        gallery.search(rows[0], 5, {"y": [6102]})
+    assert (caught.value.where, caught.value.hint) == ("where.y", 'for example {"y":"6102"}')
+    said = "'x' is a text here and a number or true or false in every record"
+    with pytest.raises(InvalidInput, match=said):
+        gallery.count({"x": "1"})
+    assert gallery.count({"x": ["1", 2]}) == 0, "a number it may be"
 
 
 def test_an_attribute_that_no_record_has_is_refused_by_all_that_take_a_filter(gallery, rows):

@@ -27,6 +27,7 @@ from gemel.serve import class_index as module
 from gemel.serve.http.app import create_app
 from gemel.serve.http.server import running
 from gemel.serve.service import Service
+from gemel.serve.wire.enrolled import NewRecord
 from gemel.tasks import fewshot
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -177,6 +178,18 @@ def test_nothing_enrolled_is_said_and_not_called_unknown(client: httpx.Client) -
         assert reply.status_code == 422
         assert "no record has the attribute 'class'" in reply.json()["detail"]
     assert client.get("/v1/classes", params={"lable": "x"}).json()["where"] == "lable"
+
+
+def test_a_service_knows_what_says_the_class(tmp_path: Path) -> None:
+    release = small.release(tmp_path / "release")
+    opened = Gallery.open(tmp_path / "gallery", space_id=release.space_id, dim=small.DIM)
+    with opened as gallery:
+        service = Service(release, gallery, label="person")
+        named = [NewRecord("r1", small.ROWS[0], {"person": "p1"})]
+        service.enroll(named)
+        assert service.classify(small.ROWS[0]).label == "p1"
+        assert service.classes().label == "person"
+        assert service.classes(label="person").supports == 1
 
 
 def test_a_request_costs_no_new_index_until_the_gallery_changes(

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
 from gemel.errors import InvalidInput, quoted
-from gemel.gallery.attributes import Attributes, Where
+from gemel.gallery.attributes import Attributes, Scalar, Where, kind_of, options_of
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.columns import AttributeTable, AttributeView
 from gemel.gallery.local.kept import Kept
@@ -78,15 +79,16 @@ def passing(view: View, where: Where) -> Bool:
     """Which live rows of a view pass a filter: (n,) bool.
 
     Raises:
-        InvalidInput: there are records, and none has an attribute that the filter names; of an
-            earlier part, none of the whole.
+        InvalidInput: there are records, and none has an attribute that the filter names, or none
+            has it as the kind of value that is asked for; of an earlier part, none of the whole.
     """
     allowed, now = view.live & view.attributes.matching(where), view.whole or view
     if now.n_live and not allowed.any():
         known = now.attributes.names(now.live)
-        for name in where:
+        for name, wanted in where.items():
             if name not in known:
                 raise _nobody_has(name, f"where.{name[:80]}", known)
+            _check_kind(name, wanted, now)
     return allowed
 
 
@@ -113,6 +115,23 @@ def grouped(view: View, name: str, where: Where) -> Groups:
     values = [column.values[code] for code in present.tolist()]
     ids = [view.ids[slot] for slot in slots.tolist()]
     return Groups(values, starts, ids, lambda: view.matrix[slots], view)
+
+
+def _check_kind(name: str, wanted: Scalar | Sequence[Scalar], view: View) -> None:
+    """Raise if the attribute is in no record as a kind of value that is asked for."""
+    options, column = options_of(wanted), view.attributes.columns[name]
+    values = [v for v in column.values if v is not None]
+    kinds = {kind_of(v) for v in values}
+    if not values or None in options or kinds & {kind_of(option) for option in options}:
+        return
+    is_text = any(str(option) in values for option in options)
+    example = str(options[0]) if is_text else values[0]
+    raise InvalidInput(
+        f"{quoted(name, 80)} is {kind_of(options[0])} here and {' or '.join(sorted(kinds))} in "
+        "every record",
+        where=f"where.{name[:80]}",
+        hint=f"for example {msgspec.json.encode({name[:80]: example}).decode()[:200]}",
+    )
 
 
 def _nobody_has(

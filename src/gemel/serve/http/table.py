@@ -139,7 +139,7 @@ TABLE: tuple[Route, ...] = (
         path="/v1/classes",
         reply=searches.ClassesReply,
         summary="The classes of the gallery: the values of an attribute "
-        "(`class`, or what `label` names)",
+        "(what `label` names, or that of the service)",
         role="reader",
         verb=classify.classes,
         lanes=("find",),

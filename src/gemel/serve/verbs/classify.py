@@ -30,7 +30,8 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
     live, gallery = context.live, context.gallery
     encoded: Encoded = yield Encode(live, [("query", body.query, None)])
     yield Move("find", "classify")
-    index = live.classes.index(live, gallery, body.label, body.where)
+    label = body.label or live.label
+    index = live.classes.index(live, gallery, label, body.where)
     present, scores = index.scores(encoded.rows[0])
     counts = index.supports.counts[present]
     outcome, p_values, shares = index.judged(live.policy, scores, counts)
@@ -64,7 +65,7 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
     noted = Classified(
         outcome=outcome,
         label=reply.label[:MAX_NOTED] if isinstance(reply.label, str) else reply.label,
-        attribute=body.label[:MAX_NOTED],
+        attribute=label[:MAX_NOTED],
         score=top.score,
         probability=top.probability,
         p_value=top.p_value,
@@ -77,9 +78,9 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
 
 def classes(context: Context, body: ClassesBody) -> Steps[ClassesReply]:
     """How many supports each class has."""
-    gallery = context.gallery
+    gallery, label = context.gallery, body.label or context.live.label
     yield Move("find")
-    groups = gallery.groups(body.label)
+    groups = gallery.groups(label)
     counts = zip(groups.values, groups.counts.tolist(), strict=True)
     listed = sorted((ClassCount(v, n) for v, n in counts), key=lambda c: -c.supports)
-    return ClassesReply(listed, len(groups), body.label)
+    return ClassesReply(listed, len(groups), label)

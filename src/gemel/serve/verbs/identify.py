@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gemel.decide.policy import Decision
+from gemel.errors import InvalidInput
 from gemel.gallery.candidates import Hit
+from gemel.gallery.gallery import Gallery
 from gemel.ledger.bodies import Identified
 from gemel.release.items import Read
 from gemel.serve.context import Context
@@ -81,6 +83,8 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
     (hits,) = yield Find(live, gallery, encoded.rows, [(K, body.where)])
     look = Look(context, encoded.items[0], body.label or live.label, gallery.count())
+    if body.label is not None:
+        _check_label(gallery, body.label)
     best = hits[0] if hits else None
     decision = look.decide(best)
     context.books.count("identify", decision.outcome)
@@ -113,6 +117,14 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
     )
     reply.decision_id = context.note("identify", noted)
     return reply
+
+
+def _check_label(gallery: Gallery, label: str) -> None:
+    """Raise unless the gallery is empty or a record has the attribute."""
+    try:
+        gallery.count({label: None})
+    except InvalidInput as e:
+        raise InvalidInput(e.what, where="label", hint=e.hint) from e
 
 
 def _name(reply: IdentifyReply, look: Look, hits: Sequence[Hit]) -> None:

@@ -34,7 +34,7 @@ Where = Annotated[
     Filter | None,
     Meta(
         description="Attribute to the value, or list of values, it must have; refused if records "
-        "are enrolled and none has the attribute"
+        "are enrolled and none has the attribute, or none as that kind of value"
     ),
 ]
 CategoryOfQuery = Annotated[

@@ -122,8 +122,9 @@ class ClassifyBody(Body):
     query: Item
     k: Annotated[int, Meta(ge=1, le=MAX_K, description="Classes at most")] = 5
     label: Annotated[
-        str, Meta(min_length=1, description="Attribute whose values are the classes")
-    ] = "class"
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Attribute whose values are the classes; null: that of the service"),
+    ] = None
     where: Annotated[
         Filter | None, Meta(description="Only supports whose attributes have these values")
     ] = None
@@ -167,7 +168,7 @@ class ClassifyReply(Struct):
 class ClassesBody(Body):
     """Which classes are there?"""
 
-    label: str = "class"
+    label: str | None = None
 
 
 class ClassCount(Struct):
