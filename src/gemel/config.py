@@ -161,6 +161,18 @@ def describe(key: str) -> str:
     return str(next(m.description for m in metas if m.description))
 
 
+def called(word: str) -> list[str]:
+    """The settings that a word names: by section and name, or by any word of the name.
+
+    Example:
+        >>> called("data.same_record"), called("epochs"), called("lr")
+        (['data.same_record'], ['train.max_epochs'], [])
+    """
+    keys = [f"{of}.{name}" for of, struct in SECTIONS.items() for name in struct.__struct_fields__]
+    found = [key for key in keys if word in (key, key.partition(".")[2])]
+    return found or [key for key in keys if word in key.partition(".")[2].split("_")]
+
+
 def _from_file(path: Path | None) -> list[tuple[str, Any, str, bool]]:
     if path is None:
         return []

@@ -125,8 +125,19 @@ def _usage(e: Any) -> int:
         return 2
     command = e.ctx.command_path if e.ctx else "gemel"
     show.say(f"error: {' '.join(e.format_message().split())}")
-    show.say(f"hint: {command} --help")
+    show.say(f"hint: {_as_setting(e, command)}{command} --help")
     return 2
+
+
+def _as_setting(e: Any, command: str) -> str:
+    """How a setting is given that was written as an option; empty if there is none of that name."""
+    from gemel.config import called
+
+    takes = e.ctx is not None and any("--set" in option.opts for option in e.ctx.command.params)
+    word = getattr(e, "option_name", "").lstrip("-").replace("-", "_")
+    found = called(word) if takes else []
+    found = [key for key in found if key.startswith(f"{command.split()[-1]}.")] or found
+    return f"{command} --set {' or '.join(found)}=...; or see " if 0 < len(found) < 4 else ""
 
 
 def _unexpected(e: Exception, debug: bool) -> int:
