@@ -72,8 +72,20 @@ def test_stopped_it_says_how_to_go_on_and_goes_on(
         signal.signal(signal.SIGINT, before)
     assert said.code == 130
     assert "goes on from the last finished epoch when run again" in said.err
+    assert "\nstopped\n" not in said.err, "said once"
     again = gemel("train")
     assert again.code == 0 and "epoch 2 of" in again.err and "epoch 1 of" not in again.err
+
+
+def test_a_command_that_is_stopped_says_so(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Project, "dataset", stopped)
+    said = gemel("calibrate")
+    assert (said.code, said.err.splitlines()[-1]) == (130, "stopped")
 
 
 def test_a_bar_on_a_terminal_says_how_much_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def test_a_copy_in_other_case_width_and_spacing_is_the_same_record() -> None:
     assert (example.left_side, example.right_side) == ("eval", "train")
     with pytest.raises(LeakageError, match=r"1 record that is the same .* \(eval\) and") as e:
         found.check()
-    assert 'data.same_record = "note"' in e.value.hint
+    assert "--set data.same_record=note" in e.value.hint
     found.check(allow=["same_record"])
 
 
@@ -80,7 +80,7 @@ def test_rows_that_are_the_same_are_told_and_images_refused_unless_it_is_set(
     found.check(allow)
     (note,) = found.notes(allow)
     assert note.startswith(f"{found.same_record.n_records} records that are the same")
-    assert 'data.same_record = "refuse"' in note
+    assert "--set data.same_record=refuse" in note
     with pytest.raises(LeakageError, match=r"Meyer.* and .*Meyer"):
         found.check(leakage.accepted(data, "refuse"))
     pixels = RNG.integers(0, 255, (6, 16, 16), dtype=np.uint8)

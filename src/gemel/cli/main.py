@@ -76,7 +76,10 @@ def run(argv: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except UsageError as e:
         return _usage(e)
+    except show.Stopped:
+        return INTERRUPTED
     except (typer.Abort, KeyboardInterrupt):
+        show.say("stopped")
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open until exit

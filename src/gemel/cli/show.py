@@ -154,18 +154,24 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+class Stopped(KeyboardInterrupt):
+    """By Ctrl-C, which has been said."""
+
+
 @contextmanager
 def resumable(goes_on: str) -> Iterator[None]:
     """Say how to go on if Ctrl-C stops the work inside.
 
     Args:
         goes_on: a sentence without a full stop.
+    Raises:
+        Stopped: Ctrl-C.
     """
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
         say(f"stopped; {goes_on} when run again")
-        raise
+        raise Stopped from e
 
 
 @contextmanager

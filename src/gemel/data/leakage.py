@@ -87,14 +87,14 @@ class Leakage:
             return
         hint = "give such records one identity or remove one of them"
         if "same_identity" not in found:
-            hint += '; if they are two that look alike: data.same_record = "note"'
+            hint += "; if they are two that look alike: --set data.same_record=note"
         raise LeakageError("the splits leak: " + "; ".join(map(self._said, found)), hint=hint)
 
     def notes(self, allow: Collection[Kind]) -> list[str]:
         """What a user should know of the findings that are accepted, one sentence each."""
         return [
             f"{self._said(kind)}. Strangers that look alike, or one under two identities? Then "
-            'rates are too good; data.same_record = "refuse" stops here'
+            "rates are too good; --set data.same_record=refuse stops here"
             for kind in KINDS
             if kind in allow and self._of(kind).n_records
         ]
