@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -278,6 +279,29 @@ def test_a_set_with_rarer_duplicates_gets_a_stricter_threshold(release: Release)
         assert 0 < len(best) < len(found) and set(best["probability_is"]) == {"at least"}
         rest = found.filter(pl.col("probability") < most_sure - 1e-9)
         assert set(rest["probability_is"]) == {"estimated"}
+
+
+@pytest.mark.parametrize("share", [None, 1e-5])
+def test_a_few_records_do_not_tell_what_their_scores_mean(
+    release: Release, tmp_path: Path, share: float | None
+) -> None:
+    """Three that all match had a probability of .0004 beside "nearly all are right"."""
+    policy = msgspec.structs.replace(release.policy, prior=1e-6)
+    child = release.child(policy=policy, into=tmp_path / "rare")
+    found, names = small.rows(1, seed=9)
+    dataset = records.from_rows(
+        [*found, found[0]], identities=[*names, names[0]], fields=small.FIELDS
+    )
+    got = gemel.duplicates(child, dataset, prior=share)
+    summary, likelihood = got.summary, release.policy.likelihood
+    assert likelihood is not None and summary.n_matches == 3
+    probable = [likelihood.probability(s, summary.prior) for s in got.pairs["score"]]
+    assert got.pairs["probability"].to_list() == pytest.approx(probable)
+    if share is None:
+        assert summary.threshold == release.policy.verify.threshold
+    false = summary.false_links
+    assert false.expected == pytest.approx(sum(1 - p for p in probable))
+    assert (false.at_most, false.by_fmr) == (None, None), "somebody chose these records"
 
 
 def test_a_named_share_lowers_the_threshold_and_proves_nothing(release: Release) -> None:

@@ -30,7 +30,7 @@ from gemel.improve.result import (
     least_sure,
     pair_frame,
 )
-from gemel.release.for_set import missed_at, most_sure
+from gemel.release.for_set import kinds, missed_at, most_sure
 from gemel.release.release import Release
 from gemel.release.words.unproven import by_closeness
 from gemel.settings import EVERY, Links
@@ -184,7 +184,7 @@ def _clustered(
     )
     return Duplicates(
         cluster_frame(compared, found, chosen, score),
-        pair_frame(compared, comparison.pairs, judged, summary),
+        pair_frame(compared, comparison.pairs, judged, kinds(release, policy, judged.probability)),
         summary,
     )
 

@@ -7,6 +7,7 @@ release; nothing does where answers speak of other links, or of pairs that were 
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from gemel.decide.bands import matches
 from gemel.decide.sets import Judged
@@ -24,7 +25,8 @@ class FalseLinks(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         expected: of the matches of this job, by the scores of its own pairs, after linking where
-            records have one partner at most: the one to go by. None without evidence.
+            records have one partner at most: the one to go by. Of a few records, by the
+            probabilities of their matches. None without evidence.
         by_fmr: pairs times the FMR of the release on eval, at the release's own threshold, which
             may take more pairs than this job; None without evidence.
         at_most: what a promise about the matches of such a set leaves; without one, pairs times the
@@ -64,6 +66,11 @@ def false_links(
             staying = decided.expected.false_at(threshold, linked.staying)
             expected = linked.left_of(expected, staying)
         expected = min(expected, float(n_matches))
+    if not decided.is_told:
+        # Of a few records the probabilities of their own pairs say more than how often strangers
+        # match: somebody chose them.
+        wrong = 1 - judged.probability[judged.match]
+        expected = None if np.isnan(wrong).any() else float(wrong.sum())
     if release.is_unproven:
         told = unproven.rests_on(release.evidence)
         return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=told)
@@ -76,6 +83,9 @@ def false_links(
         return FalseLinks(
             expected=expected, by_fmr=None, at_most=None, basis=basis, n_identities=among
         )
+    if not decided.is_told and evidence.labelled is None:
+        basis = "the probabilities of these matches: so few records tell nothing of their own"
+        return FalseLinks(expected=expected, by_fmr=None, at_most=None, basis=basis)
     point, target = evidence.eval, evidence.target
     by, known = "on eval", evidence.labelled
     kind = EVERY if linked is None else linked.kind

@@ -7,7 +7,6 @@ what an engine missed, and where identities are known, how well the clusters agr
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,13 +37,6 @@ if TYPE_CHECKING:
 
 DIGITS = 4
 """Behind the point, in a CSV file of clusters."""
-ESTIMATED, AT_LEAST = "estimated", "at least"
-"""What a probability is: an estimate by comparisons that were measured; the most that so few of
-them can show."""
-UNPROVEN, NO_CHANCE = "unproven", "of no chance"
-"""The same where nothing was measured: an estimate by how records agree; one that strangers do not
-come so close by chance, which is not yet that two records are the same."""
-TINY = 1e-9
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +112,7 @@ class Duplicates:
         clusters: a row per record: `id`, `side`, `cluster`, `canonical`, `score` to the canonical
             record (null for itself), `weakest_link`, `risk`, `size`.
         pairs: a row per match or pair for review: `left`, `right`, `score`, `probability`,
-            `outcome`, `probability_is` (`ESTIMATED`, `AT_LEAST`, `UNPROVEN`, `NO_CHANCE`).
+            `outcome`, `probability_is` (see `for_set.kinds`).
         summary: counts, expected errors, agreement with known identities.
     """
 
@@ -270,14 +262,11 @@ def cluster_frame(
     return frame.with_columns(pl.col("score", "weakest_link", "risk").fill_nan(None))
 
 
-def pair_frame(compared: Compared, pairs: Pairs, judged: Judged, summary: Summary) -> pl.DataFrame:
-    """A row per match and pair for review, in the order of the ids."""
+def pair_frame(compared: Compared, pairs: Pairs, judged: Judged, kinds: list[str]) -> pl.DataFrame:
+    """A row per match and pair for review, in the order of the ids; kinds say what chances are."""
     import polars as pl
 
-    ids, highest = compared.ids(), summary.most_sure
-    bounded = judged.probability >= (math.inf if highest is None else highest * (1 - TINY))
-    guess = NO_CHANCE if summary.by_closeness else UNPROVEN
-    kinds = (guess, guess) if summary.unproven else (ESTIMATED, AT_LEAST)
+    ids = compared.ids()
     frame = pl.DataFrame(
         {
             "left": pl.Series(ids[pairs.left], dtype=pl.String),
@@ -285,7 +274,7 @@ def pair_frame(compared: Compared, pairs: Pairs, judged: Judged, summary: Summar
             "score": pairs.score,
             "probability": judged.probability,
             "outcome": pl.Series(judged.outcome, dtype=pl.String),
-            "probability_is": pl.Series(np.where(bounded, kinds[1], kinds[0]), dtype=pl.String),
+            "probability_is": pl.Series(kinds, dtype=pl.String),
         }
     )
     # In some categories a pair has to reach more than the lowest score that was looked at.

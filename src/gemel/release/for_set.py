@@ -26,6 +26,14 @@ from gemel.release.words.unproven import by_closeness
 from gemel.settings import EVERY, EXACT, Links
 from gemel.tasks.assignment import Linked
 
+ESTIMATED, AT_LEAST = "estimated", "at least"
+"""What a probability is: an estimate by comparisons that were measured; the most that so few of
+them can show."""
+UNPROVEN, NO_CHANCE = "unproven", "of no chance"
+"""The same where nothing was measured: an estimate by how records agree; one that strangers do not
+come so close by chance, which is not yet that two records are the same."""
+TINY = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class ForSet:
@@ -36,12 +44,15 @@ class ForSet:
         expected: what the set holds at each score; None where the release has no evidence for it.
         is_promised: what was proven about matches was proven for a set of this size, or for this
             very one, and at the threshold that decides here.
+        is_told: its scores say more of the set than what is known of any; those of a few records
+            do not, so that the threshold and the ratios of the release hold.
         engine: what proposed its pairs.
     """
 
     policy: Policy
     expected: Expected | None
     is_promised: bool = False
+    is_told: bool = True
     engine: str = EXACT
 
 
@@ -92,8 +103,11 @@ def for_set(
     present, band = before(release, share).verify.threshold, policy.verify
     left = held if linked is None else _left(held, linked, present)
     best = left.threshold(evidence.target, present)
-    likelihood = policy.likelihood
-    if share and best is not None and likelihood is not None and _is_guessed(release, evidence):
+    likelihood, is_told = policy.likelihood, n_pairs * policy.prior >= 1
+    if not is_told and not share:
+        best = None
+    is_spread = is_told and not _is_guessed(release, evidence)
+    if share and best is not None and likelihood is not None and not is_spread:
         best = _same(likelihood, policy, share)
     # What was proven about matches of such a set is not moved by an estimate.
     kind = EVERY if linked is None else linked.kind
@@ -104,9 +118,10 @@ def for_set(
     # Too few comparisons to tell the best pairs from good ones: the set's own scores do, of the
     # links that are left where some are not.
     highest = None if release.is_unproven else most_sure(decided)
-    if highest is not None and highest < LIKELY and (own := left.likelihood()) is not None:
+    is_known = highest is None or highest >= LIKELY or not is_told
+    if not is_known and (own := left.likelihood()) is not None:
         decided = msgspec.structs.replace(decided, likelihood=own)
-    return ForSet(decided, held, is_promised, engine)
+    return ForSet(decided, held, is_promised, is_told, engine)
 
 
 def missed_at(release: Release, threshold: float) -> float | None:
@@ -134,6 +149,16 @@ def most_sure(policy: Policy) -> float | None:
     """The highest probability that a policy can give; None if it gives none."""
     likelihood = policy.likelihood
     return None if likelihood is None else likelihood.probability(math.inf, policy.prior)
+
+
+def kinds(release: Release, policy: Policy, probability: Float64) -> list[str]:
+    """What each probability of pairs is that a policy decided: one of the words above."""
+    if release.is_unproven:
+        guess = NO_CHANCE if by_closeness(release.evidence) else UNPROVEN
+        return [guess] * len(probability)
+    highest = most_sure(policy)
+    bounded = probability >= (math.inf if highest is None else highest * (1 - TINY))
+    return [AT_LEAST if most else ESTIMATED for most in bounded.tolist()]
 
 
 def _held(

@@ -38,6 +38,7 @@ def test_the_same_records_are_one_cluster(client: httpx.Client, release: Release
     pair = next(p for p in got["pairs"] if (p["left"], p["right"]) == ("r0", "r2"))
     assert pair["outcome"] == "match" and pair["score"] == pytest.approx(1.0, abs=1e-5)
     assert 0 < pair["probability"] < 1
+    assert {p["probability_is"] for p in got["pairs"]} <= {"estimated", "at least"}
     assert (got["release"], got["space"]) == (release.id, release.space_id)
     assert reply.headers["server-timing"].count("dur=") == 6
 

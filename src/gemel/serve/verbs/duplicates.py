@@ -13,7 +13,7 @@ from gemel.arrays import Float64
 from gemel.decide.sets import Judged
 from gemel.errors import DuplicateRecord, InvalidInput
 from gemel.ledger.bodies import Grouped
-from gemel.release.for_set import before, for_set
+from gemel.release.for_set import before, for_set, kinds
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.wire.enrolled import ClusterReply, DuplicatesBody, DuplicatesReply, PairReply
@@ -69,7 +69,7 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
     clusters = clustered(records, pairs, judged, method=body.method, max_risk=body.max_risk)
     reply = DuplicatesReply(
         clusters=_clusters(clusters, records, ids),
-        pairs=_pairs(pairs, judged, ids),
+        pairs=_pairs(pairs, judged, kinds(live.release, policy, judged.probability), ids),
         threshold=policy.verify.threshold,
         prior=policy.prior,
         release=live.release.id,
@@ -118,16 +118,18 @@ def _clusters(found: Clusters, records: Records, ids: list[str]) -> list[Cluster
     return clusters
 
 
-def _pairs(pairs: Pairs, judged: Judged, ids: list[str]) -> list[PairReply]:
-    """Those that match or are for review."""
+def _pairs(pairs: Pairs, judged: Judged, kinds: list[str], ids: list[str]) -> list[PairReply]:
+    """Those that match or are for review, with what each probability is."""
+    found = []
     columns = (pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist(), judged.outcome)
-    return [
-        PairReply(ids[left], ids[right], score, _known(probability), outcome)
-        for left, right, score, outcome, probability in zip(
-            *columns, judged.probability, strict=True
-        )
-        if outcome != "no_match"
-    ]
+    for left, right, score, outcome, probability, kind in zip(
+        *columns, judged.probability, kinds, strict=True
+    ):
+        if outcome != "no_match":
+            known = _known(probability)
+            kind = None if known is None else kind
+            found.append(PairReply(ids[left], ids[right], score, known, outcome, kind))
+    return found
 
 
 def _n_values(item: object) -> int:

@@ -109,13 +109,18 @@ class ClusterReply(Struct):
 
 
 class PairReply(Struct):
-    """Two records that match or are for review; probability at the prior of the reply."""
+    """Two records that match or are for review; probability at the prior of the reply.
+
+    `probability_is` says what it is: `estimated`, `at least` where so few comparisons can show no
+    more, `unproven` or `of no chance` where nothing was measured; null where there is none.
+    """
 
     left: str
     right: str
     score: float
     probability: float | None
     outcome: Outcome
+    probability_is: str | None
 
 
 class DuplicatesReply(Struct):
