@@ -212,9 +212,9 @@ def _least_sure(summary: Summary) -> str | None:
         return None
     surely = rounded_down(summary.least_sure, 2)
     return (
-        f"probability {surely:.2g}: the goal sets the threshold, not one half (the "
-        "best F1 minds missed pairs too, a precision is of all matches together), and a "
-        "probability is the lower the fewer comparisons told of it"
+        f"probability {surely:.2g}: the goal is reached by all matches together, so that single "
+        "ones may be more likely wrong than right; and the fewer comparisons told of it, the "
+        "lower is a probability"
     )
 
 

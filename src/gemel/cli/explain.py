@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from gemel.cli import files, show
+from gemel.cli.decided import in_a_line
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.cli.query import item_of
@@ -75,7 +76,7 @@ def explain(
     if json:
         show.as_json(found)
     else:
-        _show(found, [kind.values(payload) for payload in pair])
+        _show(found, live, [kind.values(payload) for payload in pair])
 
 
 def items_of(
@@ -145,14 +146,9 @@ def _as_written(dataset: Dataset, names: tuple[str, str] | None) -> list[str]:
     return [*ids, *(linked.own_id(id, names) for id in ids)] if names else ids
 
 
-def _show(found: Explanation, values: Sequence[dict[str, Any]]) -> None:
+def _show(found: Explanation, live: Release, values: Sequence[dict[str, Any]]) -> None:
     """The decision in sentences, then a line for each part."""
-    chance = "" if found.probability is None else f", probability {show.number(found.probability)}"
-    rule = "" if found.rule is None else f" ({found.rule})"
-    show.out(
-        f"{found.outcome.replace('_', ' ')}{rule}: score {show.number(found.score)}, "
-        f"threshold {show.number(found.threshold)}{chance}"
-    )
+    show.out(in_a_line(found, live))
     if found.margin is not None:
         show.out(found.margin.text)
     if found.around is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gemel.cli import show
+from gemel.cli.decided import in_a_line
 from gemel.cli.explain import Payload, items_of
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
@@ -43,12 +44,7 @@ def verify(
     if json:
         show.as_json(reply)
         return
-    chance = "" if reply.probability is None else f", probability {show.number(reply.probability)}"
-    rule = "" if reply.rule is None else f" ({reply.rule})"
-    show.out(
-        f"{reply.outcome.replace('_', ' ')}{rule}: score {show.number(reply.score)}, "
-        f"threshold {show.number(reply.threshold)}{chance}"
-    )
+    show.out(in_a_line(reply, live))
 
 
 def _items(found: Sequence[tuple[Any, str | None]]) -> Any:
