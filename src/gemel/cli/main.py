@@ -73,13 +73,12 @@ def run(argv: Sequence[str]) -> int:
             args=list(argv), prog_name="gemel", standalone_mode=False
         )
         sys.stdout.flush()
+        if code == INTERRUPTED:  # which typer makes of a KeyboardInterrupt
+            show.say("stopped")
         return code if isinstance(code, int) else 0
     except UsageError as e:
         return _usage(e)
-    except show.Stopped:
-        return INTERRUPTED
-    except (typer.Abort, KeyboardInterrupt):
-        show.say("stopped")
+    except (show.Stopped, typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open until exit

@@ -154,7 +154,7 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-class Stopped(KeyboardInterrupt):
+class Stopped(Exception):
     """By Ctrl-C, which has been said."""
 
 
