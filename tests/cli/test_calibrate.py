@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gemel.serve.service import Service
+
 Gemel = Callable[..., Any]
 
 
@@ -60,6 +62,9 @@ def test_the_table_says_what_the_numbers_hold_for(project: Path, gemel: Gemel) -
     ):  # fmt: skip
         assert words in out, words
     assert re.search(r"needs [\d,]+ more identities", out)
+    made = json.loads(gemel("release", "list", "--json").out)[-1]["manifest"]["id"]
+    shown = gemel("release", "show", made).out
+    assert re.search(r"^goal of searches +FPIR at most 50 %, in galleries of up to", shown, re.M)
     assert "…" not in out
 
 
@@ -171,7 +176,7 @@ def test_a_flag_overrules_the_goal_of_the_file(project: Path, gemel: Gemel) -> N
         (["--for", "verify"], 0.5, "pairs that do not belong together"),
         (["--for", "duplicates"], None, "are right among 180 records"),
         (["--for", "duplicates", "--gallery-size", "1800"], None, "are right among 1,800 records"),
-        (["--for", "search"], None, "searches for something that is among"),
+        (["--for", "search"], None, "searches for something that is there"),
         (["--for", "search", "--prior", "0.01"], 0.01, "searches for something that is among"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
@@ -214,6 +219,14 @@ def test_an_expired_release_says_so_and_is_calibrated_anew(
     assert "expired, calibrate again" in gemel("release", "show").out
     again = json.loads(gemel("calibrate", "--json").out)["manifest"]
     assert (again["id"] != first, again["parent"]) == (True, first)
+
+
+def test_a_search_warns_as_identify_does(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Service, "warnings", lambda _: ["strangers match easily"])
+    for command in ("search", "identify"):
+        assert "warning: strangers match easily" in gemel("gallery", command, "last=koch").err
 
 
 def test_identify_names_the_record_or_nobody(project: Path, gemel: Gemel) -> None:

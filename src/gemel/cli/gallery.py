@@ -107,6 +107,7 @@ def search(
         only = typed(live, where or [], "--where")
         service = Service(live, gallery)
         reply = service.search(item, k, only, category)
+        _warn(service)
         if not reply.hits:
             show.say(why_nothing(gallery, only))
     texts = texts_of(project, live, [hit.id for hit in reply.hits])
@@ -124,6 +125,15 @@ def search(
     ]
     head = list(dict.fromkeys(name for hit in found for name in hit))
     show.table(head, [[_shown(name, hit.get(name)) for name in head] for hit in found])
+
+
+def _warn(service: Service) -> None:
+    """Say why thresholds should not be relied on, but for what was said of the release."""
+    from gemel.release.words import unproven
+
+    for warning in service.warnings():
+        if warning != unproven.WARNING:  # said when the release was opened
+            show.say(f"warning: {warning}")
 
 
 OF_HIT = ("id", "score", "decision")
@@ -159,7 +169,6 @@ def identify(
     json: AsJson = False,
 ) -> None:
     """Say which record is the same as one, or that none is, or that several are as good."""
-    from gemel.release.words import unproven
     from gemel.serve.service import Service
 
     project = Project.open(config, sets)
@@ -169,9 +178,7 @@ def identify(
         service = Service(live, gallery, label=project.label_of(live))
         only = typed(live, where or [], "--where")
         reply = service.identify(item, only, category, label=label)
-        for warning in service.warnings():
-            if warning != unproven.WARNING:  # said when the release was opened
-                show.say(f"warning: {warning}")
+        _warn(service)
     if json:
         show.as_json(reply)
         return

@@ -297,6 +297,7 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("created", manifest.created),
         ("data", f"{number_of(evidence.data.n_records, 'record')} of {evidence.data.source}"),
         ("goal", evidence.target.kind),
+        *([("goal of searches", _of_searches(evidence))] if evidence.goals.search else []),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),
         *(_estimates(evidence) if evidence.is_estimated else _rates(evidence)),
@@ -311,6 +312,14 @@ def summary(release: Release) -> list[tuple[str, Any]]:
             lines.append((f"right {of}", level.accuracy.span(4)))
             lines.append((f"known called unknown {of}", level.false_unknown.span(4)))
     return lines
+
+
+def _of_searches(evidence: Evidence) -> str:
+    from gemel.calibrate.goals.target import in_words
+
+    largest = evidence.validity.largest_gallery
+    up_to = "" if largest is None else f", in galleries of up to {number_of(largest, 'record')}"
+    return in_words(evidence.goals.search or evidence.target) + up_to
 
 
 def _rates(evidence: Evidence) -> list[tuple[str, Any]]:

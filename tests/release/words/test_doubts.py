@@ -42,6 +42,13 @@ def test_few_right_matches_are_warned_about(mostly_false: Evidence) -> None:
     assert "are right among all 901" in warning(thinned), "fine on eval, not on the whole file"
 
 
+def test_beside_a_goal_of_searches_it_is_said_to_be_of_pairs(mostly_false: Evidence) -> None:
+    goals = replace(mostly_false.goals, search=Target(kind="fpir", value=0.05))
+    assert warning(replace(mostly_false, goals=goals)) == (
+        f"of pairs, not of searches: {warning(mostly_false)}"
+    )
+
+
 @pytest.mark.parametrize(
     ("f1", "fmr", "kind", "warns"),
     [

@@ -55,8 +55,8 @@ def test_without_a_policy_it_is_said_by_which_rule_an_item_is_unknown(release: R
     evidence = replace(release.evidence, classes=None, galleries=(seen,))
     assert without_classes(evidence) == (
         "gemel gallery classify calls unknown what reaches the threshold with no record: among 6 "
-        "records, of 100 items of no class there about 64 were called unknown, and of 100 others "
-        "about 2 were, or were given a wrong class; in a larger gallery fewer are "
+        "records, of 100 items of no class there about 64 were called unknown; of 100 of a class "
+        "there, about 2 were called unknown or given a wrong one; in a larger gallery fewer are "
         "called unknown"
     )
     assert without_classes(having(evidence, 0.98)) == ""

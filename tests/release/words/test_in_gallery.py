@@ -36,12 +36,15 @@ def of(evidence: Evidence, use: Use | None) -> Evidence:
 def test_a_threshold_for_two_things_is_said_to_be_none_for_a_gallery(few: Evidence) -> None:
     assert in_gallery(few, 517) == (
         "threshold and probabilities are for two things that are held up against each other, not "
-        "for searches in a gallery of 517 records: of 100 searches for something that is not in "
-        "it, nearly all would match (of 100 among 4 records, about 71 did); one that is: gemel "
-        "calibrate --for search --gallery-size 517"
+        "for searches in a gallery of 517 records: of 100 searches for something that is not among "
+        "4 records, about 71 found a match; among 517, more find a match, how many is not known; "
+        "gemel calibrate --for search --gallery-size 517 asks for one that is"
     )
+    assert "of 100 searches for something that is not in it, nearly all would match (of 100 " in (
+        in_gallery(few, 40)
+    ), "ten times as many is told"
     unknown = replace(few, galleries=())
-    assert "how often strangers match in it is not known; one" in in_gallery(unknown, 517)
+    assert "how often strangers match in it is not known; gemel" in in_gallery(unknown, 517)
 
 
 def test_it_is_said_where_it_matters(few: Evidence) -> None:
@@ -49,7 +52,9 @@ def test_it_is_said_where_it_matters(few: Evidence) -> None:
         of(few, None), 517
     )
     asked = of(few, Use(kind="search", records=600))
-    assert in_gallery(asked, 517).endswith("few strangers pass: gemel calibrate --fpir")
+    assert in_gallery(asked, 517).endswith(
+        "gemel calibrate --fpir asks for a threshold that few pass"
+    )
     assert "--gallery-size 700" in in_gallery(asked, 700), "of another size than it was made for"
     seen = replace(few.galleries[0], fpir=rate(0.0))
     assert in_gallery(replace(few, galleries=(seen,)), 517) == ""

@@ -96,6 +96,26 @@ def test_a_search_finds_or_finds_a_stranger(
     assert (int(among[1]) if among else None) == told
 
 
+@pytest.mark.parametrize(
+    ("counted", "told"),
+    [
+        (0.02, "between 2 and 34 of 100 find a match"),
+        (0.2, "more find a match, how many is not known"),
+    ],
+)
+def test_of_a_far_larger_gallery_no_more_is_told_than_what_was_measured_bounds(
+    release: Release, counted: float, told: str
+) -> None:
+    """Twenty times as large: at least what was counted, at most as if strangers were alike."""
+    found = used(release, Use(kind="search", records=2_000), 0.001)
+    seen = replace(found.galleries[0], fpir=rate(counted))
+    assert sentence(replace(found, galleries=(seen,))) == (
+        "Measured in galleries of 100 records: of 100 searches for something that is there, about "
+        f"96 find it; of 100 for something that is not, about {100 * counted:.0f} find a match; "
+        f"in one of 2,000 fewer find it, and {told}: counted on eval, not proven."
+    )
+
+
 def test_what_was_proven_is_said_before_what_was_counted(release: Release) -> None:
     found = used(release, Use(kind="duplicates", records=10_000), 0.0001)
     target = replace(found.target, kind="precision", value=0.9)

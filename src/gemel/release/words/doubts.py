@@ -52,7 +52,8 @@ def doubt(evidence: Evidence) -> str:
     if not low or not evidence.eval.n_false_match:
         return ""
     n = enough([low[-1].precision.value])
-    return f"of {n:,} matches only {right(low[-1].precision, n)} {low[-1].among}"
+    apart = "of pairs, not of searches: " if evidence.goals.search is not None else ""
+    return f"{apart}of {n:,} matches only {right(low[-1].precision, n)} {low[-1].among}"
 
 
 def advice(evidence: Evidence) -> str:

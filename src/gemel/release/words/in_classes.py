@@ -51,7 +51,7 @@ def without_classes(evidence: Evidence) -> str:
     return (
         "gemel gallery classify calls unknown what reaches the threshold with no record: among "
         f"{number_of(seen.gallery_size, 'record')}, of 100 items of no class there "
-        f"{about(1 - seen.fpir.value, 100)} were called unknown, and of 100 others "
-        f"{about(seen.fnir.value, 100)} were, or were given a wrong class; in a larger "
+        f"{about(1 - seen.fpir.value, 100)} were called unknown; of 100 of a class there, "
+        f"{about(seen.fnir.value, 100)} were called unknown or given a wrong one; in a larger "
         "gallery fewer are called unknown"
     )

@@ -6,7 +6,7 @@ from gemel.calibrate.rates.searches import SearchPoint
 from gemel.figures import number_of
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import about, enough
-from gemel.release.words.in_use import in_larger
+from gemel.release.words.in_use import in_far_larger, in_larger, is_far
 
 SOME = 0.05
 """Share of strangers that match something, from which on it is said."""
@@ -18,7 +18,8 @@ def in_gallery(evidence: Evidence, records: int) -> str:
     """Why a match in a gallery may well be a stranger, as one sentence without its end.
 
     Empty where the release has thresholds by the size of the gallery, or few strangers match. What
-    was counted in smaller galleries is told for this one as if its records were like those.
+    was counted in smaller galleries is told for this one as if its records were like those, unless
+    it is far larger.
 
     Args:
         evidence: of the release.
@@ -28,7 +29,7 @@ def in_gallery(evidence: Evidence, records: int) -> str:
     if evidence.is_estimated or goals.search is not None or records < 2:
         return ""
     at = [p for p in evidence.galleries if p.gallery_size <= records] or evidence.galleries[:1]
-    share = in_larger(at[-1], records) if at else None
+    share = in_larger(at[-1].fpir.value, at[-1], records) if at else None
     is_for_two = use is not None and use.kind == "verify"
     if (share is None and not is_for_two) or (share is not None and share < SOME):
         return ""
@@ -42,19 +43,26 @@ def in_gallery(evidence: Evidence, records: int) -> str:
         )
     known = "how often strangers match in it is not known" if not at else _known(at[-1], records)
     if for_it:
-        return f"{among}, {known}; a threshold that few strangers pass: gemel calibrate --fpir"
-    hint = f"gemel calibrate --for search --gallery-size {records}"
-    return f"{said}: {known}; one that is: {hint}"
+        return f"{among}, {known}; gemel calibrate --fpir asks for a threshold that few pass"
+    asks = f"gemel calibrate --for search --gallery-size {records} asks for one that is"
+    return f"{said}: {known}; {asks}"
 
 
 def _known(seen: SearchPoint, records: int) -> str:
     """How many strangers match, as counted and as told of this gallery."""
-    share, counted = in_larger(seen, records), seen.fpir.value
+    counted = seen.fpir.value
+    share = in_larger(counted, seen, records)
+    size = number_of(seen.gallery_size, "record")
+    if is_far(seen, records):
+        k = enough([counted])
+        return (
+            f"of {k:,} searches for something that is not among {size}, {about(counted, k)} found "
+            f"a match; among {records:,}, {in_far_larger(seen, records)}"
+        )
     if seen.gallery_size != records:
         share = min(share, NEARLY)
     n, k = enough([share]), enough([counted])
     text = f"of {n:,} searches for something that is not in it, {about(share, n)} would match"
     if seen.gallery_size == records:
         return text
-    size = number_of(seen.gallery_size, "record")
     return f"{text} (of {k:,} among {size}, {about(counted, k)} did)"

@@ -15,6 +15,11 @@ from gemel.figures import number_of
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import about, between, enough, is_wide, right_matches, where
 
+TIMES = 10
+"""Times the gallery that was measured, up to which one figure is told of a larger one."""
+OPEN = 0.9
+"""A share that may be so large, from what was counted, is not known."""
+
 
 def in_use(evidence: Evidence, use: Use) -> str:
     """What to expect of decisions in their use, as one sentence without its end.
@@ -61,23 +66,49 @@ def counted(rate: Estimate, of: int, things: str, what: str) -> str:
 
 def _searches(seen: SearchPoint, records: int | None) -> str:
     """Both ways in which a search may fail, in the largest gallery measured and in one named."""
-    found, size = 1 - seen.fnir.value, seen.gallery_size
-    told = in_larger(seen, records) if records is not None and records > size else None
-    k = enough([found])
-    n = enough([seen.fpir.value, *([told] if told is not None else [])])
+    found, counted = 1 - seen.fnir.value, seen.fpir.value
+    size = number_of(seen.gallery_size, "record")
+    is_larger = records is not None and records > seen.gallery_size
+    k, n = enough([found]), enough([counted])
+    if records is not None and is_larger and is_far(seen, records):
+        return (
+            f"measured in galleries of {size}: of {k:,} searches for something that is there, "
+            f"{about(found, k)} find it; of {n:,} for something that is not, {about(counted, n)} "
+            f"find a match; in one of {records:,} fewer find it, and {in_far_larger(seen, records)}"
+        )
+    told = in_larger(counted, seen, records) if records is not None and is_larger else None
+    n = enough([counted, *([told] if told is not None else [])])
     text = (
-        f"of {k:,} searches for something that is among {number_of(size, 'record')}, "
-        f"{about(found, k)} find it; of {n:,} for something that is not, "
-        f"{about(seen.fpir.value, n)} find a match"
+        f"of {k:,} searches for something that is among {size}, {about(found, k)} find it; of "
+        f"{n:,} for something that is not, {about(counted, n)} find a match"
     )
     if told is None:
         return text
     return f"{text}; in a gallery of {records:,} records {about(told, n)} would"
 
 
-def in_larger(seen: SearchPoint, records: int) -> float:
-    """The share of strangers that match in another gallery, if its records are alike."""
-    return -math.expm1(records / seen.gallery_size * math.log1p(-min(seen.fpir.value, 1 - 1e-12)))
+def in_larger(share: float, seen: SearchPoint, records: int) -> float:
+    """The share of strangers that match in another gallery, where all strangers are alike.
+
+    At most so many do in a larger one: where some strangers match more easily than others, most of
+    those that do so at all did already.
+    """
+    return -math.expm1(records / seen.gallery_size * math.log1p(-min(share, 1 - 1e-12)))
+
+
+def is_far(seen: SearchPoint, records: int) -> bool:
+    """Whether a gallery is so much larger than what was measured that only bounds are told."""
+    return records > TIMES * seen.gallery_size
+
+
+def in_far_larger(seen: SearchPoint, records: int) -> str:
+    """How many strangers match there, as a clause: between what was counted and `in_larger`."""
+    most = in_larger(seen.fpir.high, seen, records)
+    if most > OPEN:
+        return "more find a match, how many is not known"
+    n = enough([seen.fpir.value])
+    low, high = math.floor(n * seen.fpir.value), math.ceil(n * most)
+    return f"between {low:,} and {high:,} of {n:,} find a match"
 
 
 def asked(use: Use, prior: float) -> str:
