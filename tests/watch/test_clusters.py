@@ -3,10 +3,12 @@ from __future__ import annotations
 import io
 
 import polars as pl
+import pytest
 from PIL import Image
 from tests.watch.test_report import EVIL, Page, words
 
 from gemel.release.words.unproven import CHANCE, caution
+from gemel.watch import clusters
 from gemel.watch.clusters import render
 
 
@@ -44,6 +46,25 @@ def test_it_is_complete_in_itself_and_escapes_what_came_from_data() -> None:
     page = Page(html)
     assert [tag for tag, _ in page.tags if tag in ("script", "img", "link")] == ["script"]
     assert not [a for _, a in page.tags if "src" in a or "href" in a]
+
+
+def test_figures_are_for_people_and_clusters_have_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "MOST", 2)
+    page = Page(render(frame(VALUES), [("pairs", 17656653), ("Rand", 0.97693495)], lambda *_: None))
+    text = words(page.text)
+    assert "17,656,653" in text and "0.9769" in text and "0.97693" not in text
+    assert "cluster 1, 2 records" in text
+    assert "the first 2 of 3, all of them are in the table that -o clusters.csv writes" in text
+    rows = [a for tag, a in page.tags if tag == "div" and a.get("class") == "rows"]
+    assert {a.get("tabindex") for a in rows} == {"0"} and all(a.get("aria-label") for a in rows)
+
+
+def test_on_a_telephone_what_is_the_same_is_left_out() -> None:
+    page = Page(render(frame(VALUES).with_columns(town=pl.lit("Ulm")), [], lambda *_: None))
+    cells = [a for tag, a in page.tags if tag == "td"]
+    same = [a["data-label"] for a in cells if a.get("class") == "same"]
+    assert same == ["town"] * 3, "of each record that does not stand for its cluster"
+    assert {a["data-label"] for a in cells} == {"name", "town"}
 
 
 def test_pictures_stand_where_records_have_any() -> None:

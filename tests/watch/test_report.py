@@ -25,7 +25,7 @@ from gemel.errors import DigestMismatch
 from gemel.release.evidence.schema import Evidence, Item, Mistake, RuleCost
 from gemel.release.explanation import explain
 from gemel.release.release import Release
-from gemel.release.run import Batches
+from gemel.release.run import Batches, Estimate
 from gemel.release.words.card import card
 from gemel.tasks.explain import Part
 from gemel.watch.charts import rates
@@ -300,6 +300,36 @@ def test_training_and_priors_are_for_people(release: Release, tmp_path: Path) ->
         shown = re.findall(r'<th data-label="share of genuine pairs">([\d.]+)', table)
         assert len(shown) == len(found.costs)
         assert [float(x) for x in shown] == sorted(float(x) for x in shown)
+
+
+def test_a_run_tells_nothing_that_it_has_no_word_for(release: Release, tmp_path: Path) -> None:
+    estimate = Estimate(n_records=2500, share=3.64e-5, threshold=(1.0,), right=(9.0,), wrong=(1.0,))
+    said = msgspec.structs.replace(release.evidence.training, by_views=True, estimate=estimate)
+    page = with_evidence(release, tmp_path / "r", training=said)
+    facts = dict(
+        re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page.partition('id="training"')[2])
+    )
+    assert "measure" not in facts and "by" not in facts and "" not in facts.values()
+    assert words(facts["share of pairs that belong together, estimated"]) == "0.00364 %"
+    assert facts["estimated from"] == "how fields agree"
+    assert facts["a varied copy of each record chooses the epoch too"] == "yes"
+
+
+def test_what_a_pair_does_not_have_is_not_spoken_of(release: Release, tmp_path: Path) -> None:
+    """A text that is its own identity stood there twice, under bars that were not there."""
+    left, right = "Trees by rules", "Two-dimensional rules"
+    pair = [Item(str(i), text, {"text": text}) for i, text in enumerate((left, right))]
+    part = Part(name="text", lost=0.0, left=None, right=None, outcome="match")
+    wrong = Mistake("false_match", 0.9, *pair, (part,))
+    html = with_evidence(release, tmp_path / "r", mistakes=(wrong,))
+    assert 'class="who"' not in html and 'class="worth"' not in html
+    assert "The bars, relative to" not in html
+
+
+def test_without_labels_nothing_is_of_eval(release: Release, tmp_path: Path) -> None:
+    text = words(Page(with_evidence(release, tmp_path / "r", unproven=True)).text)
+    assert "Among these pairs from" in text and "On eval from" not in text
+    assert "All counts" not in text
 
 
 def test_epochs_are_drawn_with_the_one_that_was_kept(release: Release, tmp_path: Path) -> None:

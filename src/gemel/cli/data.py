@@ -243,6 +243,9 @@ def show_dataset(dataset: Dataset, splits: Splits, *, write: show.Write = show.o
         [[name, *counts.values()] for name, counts in facts["splits"].items()],
         write,
     )
+    if len(splits.train) == len(dataset) and len(splits.dev):
+        n = len(splits.dev)
+        show.say(f"note: without labels all records are for train; {n:,} of them are dev as well")
     for note in notes_on(dataset, splits):
         show.say(f"note: {note}")
 

@@ -9,6 +9,8 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gemel import figures
+from gemel.data.schema import as_text
 from gemel.watch import html
 from gemel.watch.pages import template
 
@@ -53,13 +55,20 @@ def render(
     groups = shown.partition_by("cluster", as_dict=True)
     names = [n for n in frame.columns if n not in FOUND and any(map(html.value_of, shown[n]))]
     return template("clusters.html").render(
-        summary=[(name, value) for name, value in summary if value not in (None, "")],
+        summary=[(name, _figure(value)) for name, value in summary if value not in (None, "")],
         names=names,
         caution=caution,
         risk_is=risk_is,
         n_clusters=len(order),
         clusters=[_cluster(groups[(c,)].to_dicts(), names, picture) for c in kept],
     )
+
+
+def _figure(value: object) -> str:
+    """A value of the summary to read: thousands apart, four digits of a fraction."""
+    if isinstance(value, float):
+        return figures.plain(value, 4)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _cluster(rows: list[dict[str, Any]], names: Sequence[str], picture: Picture) -> dict[str, Any]:
@@ -69,12 +78,14 @@ def _cluster(rows: list[dict[str, Any]], names: Sequence[str], picture: Picture)
     shown = []
     for row in ordered:
         both = [html.differing(canonical[n], row[n]) for n in names]
+        same = [as_text(canonical[n]) == as_text(row[n]) for n in names]
         file = picture(row["id"], row.get("side", "left"))
         shown.append(
             {
                 "record": row,
                 "values": [one if row is canonical else two for one, two in both],
+                "same": [row is not canonical and s for s in same],
                 "picture": None if file is None else base64.b64encode(file).decode(),
             }
         )
-    return {"records": shown, "risk": canonical["risk"], "weakest": canonical["weakest_link"]}
+    return {"records": shown, "risk": canonical["risk"], "number": canonical["cluster"]}

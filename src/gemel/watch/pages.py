@@ -72,4 +72,8 @@ def pair(mistake: Mistake, anchor: str) -> dict[str, Any]:
         for name in {**one, **two}
         if html.value_of(one.get(name)) or html.value_of(two.get(name))
     ]
+    card["barred"] = any(max(row["bars"]) > 0 for row in card["rows"])
+    # The identity of a text that stands for itself is that text.
+    names = [(item.identity, v) for item, v in ((mistake.left, one), (mistake.right, two))]
+    card["who"] = [who for who, v in names if who and who not in map(html.value_of, v.values())]
     return card
