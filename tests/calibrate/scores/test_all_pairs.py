@@ -6,6 +6,7 @@ import pytest
 from gemel.arrays import unit_rows
 from gemel.calibrate.scores import all_pairs as comparisons
 from gemel.calibrate.scores.all_pairs import all_pairs
+from gemel.data.pairing import Pairing
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import DataError
 
@@ -67,3 +68,15 @@ def test_records_without_identity_are_not_enough() -> None:
         all_pairs(unit_rows(np.ones((3, 2))), np.array([-1, 0, -1]), Cosine())
     with pytest.raises(DataError, match="do not fit"):
         all_pairs(unit_rows(np.ones((3, 2))), np.array([0, 0]), Cosine())
+
+
+def test_two_that_chains_join_may_be_said_to_differ() -> None:
+    x = unit_rows(np.random.default_rng(0).normal(size=(5, 8)))
+    ids = np.array([0, 0, 0, 1, 2])
+    given = np.array([[0, 1], [1, 2], [0, 2], [3, 4]])
+    pairing = Pairing(given=given, same=np.array([True, True, False, False]))
+    for units in (None, np.array([5, 6, 6])):
+        s = all_pairs(x, ids, Cosine(), units=units, pairing=pairing)
+        assert s.genuine.tolist() == [True, True, False, False]
+        assert s.left.tolist() == [0, 0, 0, 1] and s.right.tolist() == [0, 0, 3, 2]
+        assert s.unit_of is None if units is None else s.unit_of.tolist() == [5, 6, 6, 5]

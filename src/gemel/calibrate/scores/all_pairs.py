@@ -129,7 +129,11 @@ def _of_given(
     pairing: Pairing,
     described: dict[str, Any],
 ) -> Scores:
-    """Scores of pairs that were given; arguments otherwise as those of `_score`."""
+    """Scores of pairs that were given; arguments otherwise as those of `_score`.
+
+    Where two are said to differ that chains of other pairs join, the second is an identity of its
+    own in that comparison, of the same unit.
+    """
     ids = labels[0]
     given = np.zeros((0, 2), np.int64) if pairing.given is None else pairing.given
     known = (ids[given] >= 0).all(axis=1)
@@ -144,6 +148,16 @@ def _of_given(
         ]
     )
     sides = [(label[left], label[right]) for label in labels]
+    of_left, of_right = sides[0]
+    apart = np.flatnonzero(~genuine & (of_left == of_right))
+    if apart.size:
+        of_unit, n = described["unit_of"], int(ids.max()) + 1
+        if of_unit is not None:
+            more = of_unit[of_left[apart]]
+            described = {**described, "unit_of": np.concatenate([of_unit[:n], more])}
+        of_right = of_right.copy()
+        of_right[apart] = n + np.arange(len(apart), dtype=of_right.dtype)
+        sides[0] = of_left, of_right
     note = f"the {number_of(len(pairs), 'given pair')} and no others"
     return _scores(score, genuine, sides, note=note, **described)
 
