@@ -11,7 +11,7 @@ from gemel.calibrate.rates.intervals import Estimate
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
-from gemel.release.words.doubts import USUAL, warning
+from gemel.release.words.doubts import USUAL, repair, warning
 
 replace = msgspec.structs.replace
 
@@ -86,5 +86,8 @@ def test_the_goal_that_is_named_is_one_that_is_not_refused(
     stated = replace(found.eval, prior_source="stated"), Goals(use=Use(kind="search", records=901))
     asked = f"a goal for that is --for search --precision {math.floor(100 * reach) / 100:g}"
     assert asked in warning(replace(found, eval=stated[0], goals=stated[1]))
+    helps = repair("matches are right", found)
+    assert helps.startswith("to search or to find" if named else "more identities to learn from")
+    assert helps.endswith("--for verify")
     proven = replace(usual, dev=mostly_false.dev, refusal=None)
     assert "--precision 0.85" in warning(replace(found, points=(*others, proven)))

@@ -18,6 +18,7 @@ from gemel.release.words.expected import HALF, about, enough, expected, right
 USUAL = Target(kind="precision", value=0.95)
 STEP = 0.05
 """A precision that is named for more records than proved it is rounded down to these."""
+ONE_TO_ONE = "if each comparison is asked about on its own (1:1 verification), say so: --for verify"
 NONE_PROVEN = "these data prove no precision above one half"
 ALWAYS = {
     "integrity": "fetch the release again, or build it anew",
@@ -71,10 +72,7 @@ def advice(evidence: Evidence) -> str:
     take = NONE_PROVEN
     if known is not None:
         take = f"take --precision {known:g}, with --for search or --for duplicates"
-    return (
-        f"to search or to find duplicates among all {n:,}, {take}; if each comparison is asked "
-        "about on its own (1:1 verification), say so: --for verify"
-    )
+    return f"to search or to find duplicates among all {n:,}, {take}; {ONE_TO_ONE}"
 
 
 def repair(gate: str, evidence: Evidence) -> str:
@@ -90,7 +88,10 @@ def repair(gate: str, evidence: Evidence) -> str:
     if gate == "matches are right":
         if not evidence.eval.recall.value:
             return "a looser goal, since this threshold finds nothing"
-        return advice(evidence)
+        if tells_nothing_apart(evidence) or provable(evidence) is not None:
+            return advice(evidence)
+        alone = "" if evidence.eval.prior_source == "stated" else f"; {ONE_TO_ONE}"
+        return f"more identities to learn from, since {NONE_PROVEN}{alone}"
     return ALWAYS.get(gate, "")
 
 
