@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gemel.config import Config
     from gemel.data.dataset import Dataset
     from gemel.data.records import from_rows, read
-    from gemel.data.splits import Splits, by_identity
+    from gemel.data.splits import Splits, by_identity, without_labels
     from gemel.decide.policy import Policy
     from gemel.encode.encoder import Encoder
     from gemel.errors import GemelError
@@ -71,6 +71,7 @@ __all__ = [
     "remove_releases",
     "shrink",
     "train_encoder",
+    "without_labels",
 ]
 
 _PLACES = {
@@ -104,6 +105,7 @@ _PLACES = {
     "remove_releases": "serve.removal",
     "shrink": "train.shrink.shrink",
     "train_encoder": "train.fit:train",
+    "without_labels": "data.splits",
 }
 
 

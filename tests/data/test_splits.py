@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gemel
 from gemel.data import records, splits
 from gemel.data.records import Dataset
 from gemel.errors import DataError
@@ -134,3 +135,11 @@ def test_an_id_is_no_identity() -> None:
     with pytest.raises(DataError, match="each of 300 records has an identity of its own") as e:
         splits.by_identity(dataset, dev=0.2, eval=0.2)
     assert "data.id" in e.value.hint
+
+
+def test_records_without_labels_are_told_what_splits_them() -> None:
+    data = of([None] * 300)
+    with pytest.raises(DataError) as refused:
+        splits.by_identity(data)
+    assert "gemel.without_labels(records)" in str(refused.value.hint)
+    assert len(gemel.without_labels(data).train) == len(data)

@@ -3,11 +3,13 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from tests.programs import fetching
 
+import gemel
 from gemel.cli.main import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "without-labels.md"
@@ -17,12 +19,12 @@ def test_the_commands_of_the_page_find_the_duplicates_of_the_file_it_fetches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = PAGE.read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    code, in_python = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     (commands,) = re.findall(r"```sh\n(.*?)```", text, flags=re.S)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GEMEL__TRAIN__MAX_EPOCHS", "2")
     with fetching():
-        exec(compile(code, PAGE.name, "exec"), {})
+        exec(compile(code, PAGE.name, "exec"), names := dict[str, Any]())
     said = ""
     for line in commands.splitlines():
         assert run(shlex.split(line)[1:]) == 0, (line, capsys.readouterr().err)
@@ -37,3 +39,9 @@ def test_the_commands_of_the_page_find_the_duplicates_of_the_file_it_fetches(
     sizes = pl.Series(list(person.values())).value_counts()["count"]
     there = int((sizes * (sizes - 1) // 2).sum())
     assert 2 * right / (len(pairs) + there) > 0.9, (right, len(pairs), there)
+
+    quick = gemel.TrainSettings(max_epochs=2)
+    monkeypatch.setattr(gemel, "TrainSettings", lambda: quick)
+    exec(compile(in_python, PAGE.name, "exec"), names)
+    frame, joined = names["frame"], names["deduplicated"]
+    assert len(joined) == len(frame) and 0 < joined["cluster"].n_unique() < len(frame)

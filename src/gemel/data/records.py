@@ -47,9 +47,9 @@ def read(
     path: str | Path | Any,
     *,
     kind: str = "auto",
-    identity: str | None = None,
-    id: str | None = None,
-    category: str | None = None,
+    identity: str | int | None = None,
+    id: str | int | None = None,
+    category: str | int | None = None,
     columns: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
     missing: Sequence[str] = (),
@@ -66,7 +66,8 @@ def read(
 
     Args:
         path: a table, a folder of images (identity = sub-folder) or a file of labelled pairs; or
-            a frame of polars, pandas or Arrow.
+            a frame of polars, pandas or Arrow, whose columns may be named by numbers. An index of
+            pandas is left out, unless it is asked for by its name.
         kind: what the path holds; `auto` looks: a folder holds images, a table with exactly the
             columns left, right and same holds pairs, any other table holds rows. The name of a
             modality: it reads the path itself.
@@ -92,14 +93,23 @@ def read(
     """
     _check_names(missing=missing, ignore=ignore, groups=groups)
     said = Columns(
-        identity, id, columns or {}, ignore, missing, fields, category, groups, depth, sheet
+        _named(identity),
+        _named(id),
+        {str(name): of for name, of in (columns or {}).items()},
+        [*map(str, ignore)],
+        missing,
+        fields,
+        _named(category),
+        [*map(str, groups)],
+        depth,
+        sheet,
     )
     table: Table | None = None
     if frames.is_frame(path):
         if kind not in OF_FRAMES:
             hint = f"a frame is one of: {', '.join(OF_FRAMES)}"
             raise ConfigError(f"a frame cannot be read as {kind!r}", where="kind", hint=hint)
-        table, path = of_frame(frames.as_polars(path), "frame"), Path("frame")
+        table, path = of_frame(frames.as_polars(path, asked=said.asked), "frame"), Path("frame")
     else:
         require(path, (str, os.PathLike), "the path of records or a frame of them", MADE_BY)
         path = Path(path)
@@ -131,6 +141,11 @@ def read(
         by_pairs.check_unlabelled(dataset)
     found = by_pairs.read(Path(pairs), pair_columns)
     return by_pairs.with_pairs(dataset, found, max_bad_ratio)
+
+
+def _named(column: str | int | None) -> str | None:
+    """The name of a column, which a frame may number."""
+    return None if column is None else str(column)
 
 
 def _check_names(**given: Sequence[str]) -> None:

@@ -150,7 +150,7 @@ def by_identity(
     known = dataset.identities != UNKNOWN
     sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
     if not known.any():
-        raise unlabelled(dataset)
+        raise unlabelled(dataset, "; to learn without, in Python: gemel.without_labels(records)")
     if sizes.max() < 2:
         raise _all_different(dataset, int(known.sum()))
     if not (dev >= 0 and eval >= 0 and dev + eval < 1):
@@ -178,13 +178,13 @@ def by_identity(
     return splits
 
 
-def unlabelled(dataset: Dataset) -> DataError:
-    """What to raise where labels are needed and there are none."""
+def unlabelled(dataset: Dataset, more: str = "") -> DataError:
+    """What to raise where labels are needed and there are none; `more` ends its hint."""
     return DataError(
         "nothing says which records belong together",
         where=dataset.source,
         hint=f"name the column in data.identity{_choices(dataset)}, or a file of labelled pairs in "
-        "data.pairs",
+        f"data.pairs{more}",
     )
 
 

@@ -42,6 +42,11 @@ class Columns:
         return [c for c in (self.identity, self.id, self.category) if c is not None]
 
     @property
+    def asked(self) -> set[str]:
+        """Columns that are used whatever else is read."""
+        return {*self.labels, *self.groups, *self.kinds, *(f.name for f in self.fields or ())}
+
+    @property
     def gaps(self) -> list[str]:
         """Texts that mean "no value", of the settings and of the fields of a release."""
         own = (f.reading.missing for f in self.fields or () if f.reading is not None)

@@ -143,3 +143,25 @@ def test_what_is_said_of_records_is_not_dropped_where_pairs_are_read(said: str) 
 def test_what_is_no_row_and_no_name_is_refused_in_words(call: Any, says: str) -> None:
     with pytest.raises(GemelError, match=says):
         call(pl.DataFrame({"a": ["x", "y"]}))
+
+
+def test_a_column_may_be_named_by_a_number() -> None:
+    frame = pd.DataFrame(dict(enumerate(COLUMNS.values())))
+    found = gemel.read(frame, id=0, identity=1, columns={3: "text"}, ignore=[2])  # type: ignore
+    assert [f.name for f in found.fields] == ["3"]
+    assert (found.ids[0], found.identity_names[0]) == ("r0", "p0")
+
+
+def test_an_index_is_a_column_where_it_is_asked_for_by_name() -> None:
+    frame = pd.DataFrame(COLUMNS)
+    wanted = gemel.read(frame, id="id", identity="who")
+    for index in ("id", ["id", "who"]):
+        assert gemel.read(frame.set_index(index), id="id", identity="who").digest == wanted.digest
+    with pytest.raises(DataError, match="index holds id, name") as refused:
+        gemel.read(frame.set_index(["id", "name"]), id="id", identity="who")
+    assert "reset_index()" in str(refused.value.hint)
+
+
+def test_categories_that_are_intervals_are_texts() -> None:
+    frame = pd.DataFrame({"name": COLUMNS["name"], "span": pd.cut(pd.Series(range(20)), 4)})
+    assert gemel.read(frame).payloads()[0]["span"] == str(frame["span"][0])

@@ -7,6 +7,7 @@ types is text, as it would be in a CSV file, and a length of time is its seconds
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -37,28 +38,31 @@ def is_frame(value: Any) -> bool:
     )
 
 
-def as_polars(frame: Any, where: str = "frame") -> pl.DataFrame:
-    """The frame with columns by name; an index of pandas is left out.
+def as_polars(frame: Any, where: str = "frame", *, asked: Collection[str] = ()) -> pl.DataFrame:
+    """The frame with columns by name; an index of pandas is left out unless it is asked for.
 
     Args:
         frame: for which `is_frame` holds.
         where: it comes from, for messages.
+        asked: names of columns that are used, which an index may have.
     Raises:
-        DataError: two of its columns have one name.
+        DataError: two of its columns have one name, or several that are left out name its rows.
     """
     import polars as pl
 
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
-    found = frame if isinstance(frame, pl.DataFrame) else _converted(frame, where)
+    found = frame if isinstance(frame, pl.DataFrame) else _converted(frame, where, asked)
     return found.with_columns(pl.col(pl.Duration).dt.total_microseconds() / 1e6)
 
 
-def _converted(frame: Any, where: str) -> pl.DataFrame:
+def _converted(frame: Any, where: str, asked: Collection[str]) -> pl.DataFrame:
     """A frame of pandas or Arrow."""
     import polars as pl
 
     is_pandas = type(frame).__name__ == "DataFrame"
+    if is_pandas:
+        frame = _with_index(frame, where, asked)
     names = [str(name) for name in (frame.columns if is_pandas else frame.column_names)]
     twice = [name for name, n in Counter(names).items() if n > 1]
     if twice:
@@ -70,6 +74,24 @@ def _converted(frame: Any, where: str) -> pl.DataFrame:
     return found if isinstance(found, pl.DataFrame) else found.to_frame()
 
 
+def _with_index(frame: Any, where: str, asked: Collection[str]) -> Any:
+    """A frame of pandas with what is asked for of its index as columns.
+
+    Raises:
+        DataError: its index is of several columns with names, and some of them are not.
+    """
+    names = [name for name in frame.index.names if name is not None]
+    wanted = [name for name in names if str(name) in asked]
+    if len(names) > 1 and len(wanted) < len(names):
+        raise DataError(
+            f"the index holds {', '.join(map(str, names))}, and an index is not read",
+            where=where,
+            hint="frame.reset_index() makes columns of it, frame.reset_index(drop=True) takes it "
+            "away",
+        )
+    return frame.reset_index(wanted) if wanted else frame
+
+
 def _column(name: str, values: Any) -> pl.Series:
     """A column of pandas: typed where its values are of one type, else their texts.
 
@@ -78,7 +100,8 @@ def _column(name: str, values: Any) -> pl.Series:
     import polars as pl
     import pyarrow
 
-    if type(values.dtype).__name__ not in _WRITTEN:
+    of = getattr(getattr(values.dtype, "categories", None), "dtype", values.dtype)
+    if type(of).__name__ not in _WRITTEN:
         try:
             typed = pl.Series(name, values)
             if typed.dtype != pl.Object:
