@@ -343,3 +343,13 @@ def test_a_full_disk_is_no_bug() -> None:
         1,
         ["error: no space left on device", "hint: free some space"],
     )
+
+
+def test_names_and_values_are_no_python() -> None:
+    assert [show.number(v) for v in (None, True, False, 1234)] == ["", "yes", "no", "1,234"]
+
+
+def test_a_release_names_the_rate_of_its_goal(project: Path, gemel: Gemel) -> None:
+    shown = gemel("release", "show").out
+    assert re.search(r"^goal +(best F1|\w.* at (most|least) )", shown, re.MULTILINE)
+    assert not re.search(r"^name +$", shown, re.MULTILINE)

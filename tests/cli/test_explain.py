@@ -60,7 +60,7 @@ def test_a_person_reads_the_values_the_worth_and_the_margin(project: Path, gemel
     first, margin, known = said.out.splitlines()[:3]
     assert first.startswith("no match: score ")
     assert "impostor comparisons instead of" in margin
-    assert known.startswith("of 100 gold comparisons")
+    assert known.startswith("of 100 known comparisons")
     lines = {line.split()[0]: line for line in said.out.splitlines() if line.startswith("born")}
     assert "19" in lines["born"] and ("█" in lines["born"] or "▒" in lines["born"])
     assert "nearest genuine: r" in said.out

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from tests.calibrate.conftest import make_world
-from tests.watch.test_report import Page
+from tests.watch.test_report import Page, words
 
 from gemel.data.dataset import Dataset
 from gemel.improve.duplicates import duplicates
 from gemel.release.compare.compare import compare
 from gemel.release.release import Release
 from gemel.release.run import Run
+from gemel.release.words.sentence import sentence
 
 LONGEST = 3000
 
@@ -58,6 +59,12 @@ def test_a_notebook_shows_a_short_table(held: dict[str, Any], name: str, shown: 
     assert shown in page.text
     assert len(html) < LONGEST and len(repr(value)) < LONGEST
     assert "array(" not in repr(value) and not re.search(r"object at 0x", repr(value))
+
+
+def test_a_release_and_a_run_say_what_they_are_in_a_few_words(held: dict[str, Any]) -> None:
+    text = words(Page(held["Release"]._repr_html_()).text)
+    assert "best F1" in text and words(sentence(held["Release"].evidence)) in text
+    assert len(repr(held["Run"])) < 300, "all row numbers were in it"
 
 
 def test_what_comes_from_data_is_escaped(people: Dataset) -> None:

@@ -153,7 +153,7 @@ def _show(found: Explanation, live: Release, values: Sequence[dict[str, Any]]) -
         show.out(found.margin.text)
     if found.around is not None:
         show.out(
-            f"of {found.around.n} gold comparisons with a score within "
+            f"of {found.around.n} known comparisons with a score within "
             f"{show.number(found.around.within)}, {found.around.n_genuine} were genuine"
         )
     elif not found.nearest:
@@ -165,9 +165,9 @@ def _show(found: Explanation, live: Release, values: Sequence[dict[str, Any]]) -
     head = ["part", "left", "right", "lost", "cost", "against | for", "without it", "if equal"]
     show.filled_table(head, _lines(found, values))
     show.out("")
-    show.out(
-        "lost: score that is lost without the part; cost: what the difference of the two costs"
-    )
+    cost = "; cost: what the difference of the two costs"
+    costs = any(part.cost is not None for part in found.parts)
+    show.out(f"lost: score that is lost without the part{cost if costs else ''}")
     show.out(f"score without anything: {show.number(found.nothing)}; losses need not add up to it")
     for known in found.nearest:
         kind = "genuine" if known.genuine else "impostor"

@@ -277,6 +277,7 @@ def show_gates(report: GateReport) -> None:
 
 def summary(release: Release) -> list[tuple[str, Any]]:
     """A release in a few lines: what it is, how it decides, what was measured on eval."""
+    from gemel.calibrate.goals.target import in_words
     from gemel.release.words.promise import kept_promise
     from gemel.release.words.unproven import MARK, WHY
 
@@ -292,11 +293,11 @@ def summary(release: Release) -> list[tuple[str, Any]]:
         ("release", release.id),
         *([("evidence", f"{MARK}: {WHY}")] if evidence.is_estimated else []),
         ("space", release.space_id),
-        ("name", manifest.name),
+        *([("name", manifest.name)] if manifest.name else []),
         ("modality", manifest.modality),
         ("created", manifest.created),
         ("data", f"{number_of(evidence.data.n_records, 'record')} of {evidence.data.source}"),
-        ("goal", evidence.target.kind),
+        ("goal", in_words(evidence.target)),
         *([("goal of searches", _of_searches(evidence))] if evidence.goals.search else []),
         ("threshold", seen.threshold),
         *([("levelled by", categories.column)] if categories else []),

@@ -116,10 +116,14 @@ def pairs(rows: Sequence[tuple[str, Any]], write: Write | None = None) -> None:
 
 
 def number(value: Any) -> str:
-    """A value as text; floats with four significant digits."""
+    """A value as text; floats with four significant digits, none as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return f"{value:,}"
     return str(value)
 

@@ -88,11 +88,21 @@ class Release:
         return f"Release({m.id[:12]}, {m.modality}, {m.name!r}, created {m.created}, {self.folder})"
 
     def _repr_html_(self) -> str:
+        from gemel.calibrate.goals.target import in_words
+        from gemel.release.words.sentence import sentence
+
         at = self.policy.verify
-        rows = [("name", self.manifest.name), ("modality", self.modality)]
+        name = self.manifest.name
+        rows = [*([("name", name)] if name else []), ("modality", self.modality)]
         rows += [("evidence", MARK)] if self.is_unproven else []
         rows += [("created", self.manifest.created), ("space", self.space_id[:12])]
-        rows += [("threshold", f"{at.threshold:.4g}"), ("folder", str(self.folder))]
+        rows += [("threshold", f"{at.threshold:.4g}")]
+        if EVIDENCE in self.manifest.files:
+            rows += [
+                ("goal", in_words(self.evidence.target)),
+                ("expected", sentence(self.evidence)),
+            ]
+        rows += [("folder", str(self.folder))]
         return html_table(f"Release {self.short_id}", rows)
 
     @property

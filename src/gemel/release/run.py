@@ -17,7 +17,7 @@ from gemel.arrays import Int64
 from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
-from gemel.figures import html_table, share
+from gemel.figures import html_table, number_of, share
 from gemel.settings import Compares, Device, LongTexts, Margin, Tune
 
 ENCODER = "encoder"
@@ -237,6 +237,10 @@ class Run:
 
     folder: Path
     report: RunReport
+
+    def __repr__(self) -> str:
+        t = self.training
+        return f"Run({self.report.modality}, {number_of(t.n_train, 'record')}, {self.folder})"
 
     def _repr_html_(self) -> str:
         t = self.training
