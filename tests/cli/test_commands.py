@@ -16,6 +16,7 @@ from gemel.cli import show
 from gemel.cli.project import Project
 from gemel.config import Config
 from gemel.data.records import read
+from gemel.release import gates
 from gemel.serve.service import Service
 from gemel.serve.wire.enrolled import NewRecord
 
@@ -139,6 +140,17 @@ def test_promote_and_roll_back_move_the_pointer_and_leave_a_trace(
     for kind in ("releas", "release/", "releases", "."):
         assert json.loads(gemel("ledger", "list", "--kind", kind, "--json").out) == [], kind
     assert gemel("ledger", "verify").code == 0
+
+
+def test_a_gate_that_fails_is_told_once(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = (gates.Gate("first", True, "is well"), gates.Gate("second", False, "is too bad"))
+    monkeypatch.setattr(gates, "run", lambda release, *_, **__: gates.GateReport("0" * 64, seen))
+    name = Project.open(None, None).release(None).id
+    for extra in ([], ["--dry-run"]):
+        said = gemel("release", "promote", name, "--reason", "x", *extra)
+        assert (said.code, said.err.count("is too bad")) == (3, 1), said.err
 
 
 def test_enrolling_again_changes_nothing(project: Path, gemel: Gemel) -> None:

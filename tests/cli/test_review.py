@@ -61,6 +61,9 @@ def test_a_proposal_says_what_is_missing_and_accepts_nothing(project: Path, geme
     refused = gemel("review", "accept")
     assert refused.code == 1
     assert "nothing to accept" in refused.err
+    as_json = gemel("review", "accept", "--json")
+    assert (as_json.code, as_json.err) == (1, refused.err)
+    assert json.loads(as_json.out)["proposal"]["verdict"] == "wait"
     dry = gemel("review", "accept", "--dry-run")
     assert (dry.code, dry.err) == (1, refused.err)
 

@@ -253,6 +253,8 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
                 "id": hit["id"],
                 "score": hit["score"],
                 "decision": hit["decision"],
+                "threshold": hit["threshold"],
+                "probability": hit["probability"],
                 **hit["attributes"],
             }
             for hit in found["hits"]

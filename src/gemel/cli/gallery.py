@@ -112,7 +112,7 @@ def search(
             show.say(why_nothing(gallery, only))
     texts = texts_of(project, live, [hit.id for hit in reply.hits])
     found = [
-        {"id": hit.id, "score": hit.score, "decision": hit.decision, **_beside(hit.attributes)}
+        {**{name: getattr(hit, name) for name in OF_HIT}, **_beside(hit.attributes)}
         | ({"text": texts[hit.id]} if hit.id in texts else {})
         for hit in reply.hits
     ]
@@ -123,7 +123,7 @@ def search(
     found = [
         hit | ({"text": shortened(hit["text"])} if hit["id"] in texts else {}) for hit in found
     ]
-    head = list(dict.fromkeys(name for hit in found for name in hit))
+    head = [n for n in dict.fromkeys(n for hit in found for n in hit) if n not in IN_JSON]
     show.table(head, [[_shown(name, hit.get(name)) for name in head] for hit in found])
 
 
@@ -136,7 +136,8 @@ def _warn(service: Service) -> None:
             show.say(f"warning: {warning}")
 
 
-OF_HIT = ("id", "score", "decision")
+IN_JSON = ("threshold", "probability")
+OF_HIT = ("id", "score", "decision", *IN_JSON)
 """What a hit has of its own; an attribute that is called so is `score of the record`."""
 
 

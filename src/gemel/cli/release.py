@@ -123,7 +123,7 @@ def promote(
         stable = store.pointer("stable")
         live = store.get(stable) if stable else None
         report = gates.run(store.get(name), live, enrolled=project.enrolled)
-        show_gates(report)
+        show_gates(report, failed=False)  # the error says what failed
         report.check()
         show.say(f"would point {pointer} at {report.release_id[:12]}")
         return
@@ -269,9 +269,9 @@ def write_report(release: Release, output: Path) -> None:
     files.write(output, render(release).encode())
 
 
-def show_gates(report: GateReport) -> None:
-    """Write a line for each gate to stderr."""
-    for gate in report.gates:
+def show_gates(report: GateReport, *, failed: bool = True) -> None:
+    """Write a line for each gate to stderr; those that failed only where it is asked for."""
+    for gate in report.gates if failed else [g for g in report.gates if g.passed]:
         show.say(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.detail}")
 
 

@@ -77,11 +77,7 @@ def proposal(
     name: Maybe = None, config: ConfigFile = None, sets: Sets = None, json: AsJson = False
 ) -> None:
     """Say what the answers mean for the threshold; changes nothing."""
-    said = said_about(Project.open(config, sets), name)
-    if json:
-        show.as_json(said)
-    else:
-        show_proposal(said)
+    _tell(said_about(Project.open(config, sets), name), json)
 
 
 @app.command()
@@ -101,12 +97,12 @@ def accept(
     project = Project.open(config, sets)
     said = said_about(project, name)
     if said.proposal.band is None:
-        show_proposal(said)
+        _tell(said, json)
         raise ReleaseError(
             f"nothing to accept: {said.proposal.reason}", hint="see: gemel review list"
         )
     if dry_run:
-        show_proposal(said)
+        _tell(said, json)
         return
     dataset, parent = project.dataset(), project.release(name)
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
@@ -136,6 +132,13 @@ def said_about(project: Project, name: str | None) -> Feedback:
     with project.ledger() as ledger:
         shelf = project.store().list()
         return adapt.feedback(release, ledger, project.config.adapt, shelf=shelf)
+
+
+def _tell(said: Feedback, json: bool) -> None:
+    if json:
+        show.as_json(said)
+    else:
+        show_proposal(said)
 
 
 def show_proposal(said: Feedback) -> None:

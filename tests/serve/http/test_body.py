@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gemel.errors import InvalidInput
 from gemel.serve.http.body import Body
+from gemel.serve.wire.pairs import VerifyBody
 
 KEYS = st.text('ab:"\\é', max_size=2)
 VALUES = st.recursive(
@@ -48,3 +49,18 @@ def test_a_key_that_stands_twice_is_refused_and_nothing_else(value: Any) -> None
             body.read(sent)
     else:
         assert body.read(sent) == json.loads(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "where"),
+    [
+        ('{"left": {"a": 1, "by": 1e400}, "right": {}}', "left.by"),
+        ('{"left": {"a": 1, "by": [-1e999]}, "right": {}}', "left.by[0]"),
+        ('{"left": {}}', "right"),
+        ('{"left": {}, "right": {}, "lable": 1}', "lable"),
+    ],
+)
+def test_an_error_says_which_key_it_is_about(sent: str, where: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Body(VerifyBody).read(sent.encode())
+    assert caught.value.where == where

@@ -138,19 +138,27 @@ def test_many_at_once_get_their_own_answers(url: str, images: Service) -> None:
         same(one, other)
 
 
+def test_a_text_that_begins_like_an_object_is_told_what_is_wrong(
+    shared_client: httpx.Client,
+) -> None:
+    said = shared_client.post("/v1/explain", json={"left": '{"bad', "right": ANNA}).json()
+    assert said["detail"].startswith("expected an object of fields, got a text that is not JSON: ")
+    assert (said["where"], said["hint"]) == ("left", "fields: first, last, born")
+
+
 @pytest.mark.parametrize(
     ("body", "where"),
     [
-        ({}, ""),
-        ({"left": ANNA}, ""),
-        ({"left": ANNA, "right": BERT, "id": "x"}, ""),
-        ({"query": ANNA}, ""),
+        ({}, "left"),
+        ({"left": ANNA}, "right"),
+        ({"left": ANNA, "right": BERT, "id": "x"}, "id"),
+        ({"query": ANNA}, "id"),
         ({"left": ANNA, "right": {}}, "right"),
         ({"left": {"frist": "x"}, "right": ANNA}, "left.frist"),
         ({"left": ANNA, "right": {"born": "x"}}, "right.born"),
         ({"query": {"born": "x"}, "id": "x"}, "query.born"),
         ({"left": ANNA, "right": ANNA, "parts": "all"}, "parts"),
-        ({"left": ANNA, "right": ANNA, "k": 3}, ""),
+        ({"left": ANNA, "right": ANNA, "k": 3}, "k"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_with_its_place(
@@ -159,7 +167,7 @@ def test_what_cannot_be_explained_is_refused_with_its_place(
     reply = shared_client.post("/v1/explain", json=body)
     assert (reply.status_code, reply.json()["code"]) == (422, "invalid_input"), reply.text
     assert reply.json().get("where", "") == where
-    if not where and reply.json()["detail"].startswith("expected two items"):
+    if reply.json()["detail"].startswith("expected two items"):
         assert "`query` and `id`" in reply.json()["hint"]
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gemel.data.dataset import Dataset
 from gemel.data.schema import as_text
 from gemel.data.sources import tables
@@ -110,8 +112,14 @@ def _of_text(prepare: Prepare, text: str) -> dict[str, Any]:
     fields = prepare.fields
     if len(fields) == 1 and fields[0].kind == "text":
         return {fields[0].name: text}
+    got = "a string"
+    if text.lstrip().startswith("{"):
+        try:
+            msgspec.json.decode(text)
+        except msgspec.DecodeError as e:
+            got = f"a text that is not JSON: {e}"
     raise InvalidInput(
-        "expected an object of fields, got a string",
+        f"expected an object of fields, got {got}",
         hint=f"fields: {', '.join(field.name for field in fields)}",
     )
 

@@ -181,7 +181,8 @@ class LocalGallery:
                 what = f"record {quoted(record)} is not found on disk any more"
                 raise GalleryError(what, where=str(self.path), hint=DAMAGED)
         if found is None:
-            raise UnknownRecord(f"no record {quoted(record, 80)}", where=str(self.path))
+            hint = "an id as it was enrolled; a search shows those of its hits"
+            raise UnknownRecord(f"no record {quoted(record, 80)}", where=str(self.path), hint=hint)
         return Record(record, *found)
 
     def count(self, where: Where | None = None, *, view: View | None = None) -> int:

@@ -7,6 +7,7 @@ before it is decoded, see `scan`.
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -28,10 +29,13 @@ KINDS = {
     type(None): "null",
 }  # fmt: skip
 ANY_KEY = "..."
+BEYOND = "beyond"
+"""The kind of a number that has no place in 64 bits."""
 _plain = msgspec.json.Decoder().decode
 HINT = "see /openapi.json"
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _NUMBER = re.compile(r"\[(\d+)\]")
+_OF_KEY = re.compile(r"^Object (?:missing required|contains unknown) field `([^`]*)`$")
 _GOT = re.compile(r"got `(\w+)`")
 
 
@@ -60,6 +64,8 @@ class Body(Generic[T]):
         except msgspec.ValidationError as e:
             what, where = _told(e, sent)
             hint = takes(self.kind, what, where) or HINT
+            if of_key := _OF_KEY.match(what):
+                where = f"{where}.{of_key[1][:MAX_KEY]}".lstrip(".")
             raise InvalidInput(what, where=where, hint=hint) from e
         except RecursionError as e:
             raise MalformedBody("the body is nested too deep", hint=HINT) from e
@@ -126,7 +132,7 @@ def _told(error: msgspec.ValidationError, sent: bytes) -> tuple[str, str]:
     if ANY_KEY in path:
         # A number out of range, or what only `json` takes, may stand before or after the place.
         with suppress(ValueError, RecursionError):
-            path = _named(path, what, msgspec.json.decode(sent))
+            path = _named(path, what, json.loads(sent))
     return what, path.lstrip(".")
 
 
@@ -138,7 +144,8 @@ def _named(path: str, what: str, value: Any) -> str:
         name, at = step.groups()
         if at == ANY_KEY:
             inner = _NUMBER.findall("".join(s[0] for s in steps[i + 1 :]))
-            name = next((k for k, v in value.items() if got and _kind(v, inner) == got[1]), None)
+            wanted = got[1] if got else BEYOND if what == "Number out of range" else None
+            name = next((k for k, v in value.items() if _kind(v, inner) == wanted), None)
             if name is None:
                 return path
         found += f"[{at}]" if name is None else f".{name[:MAX_KEY]}"
@@ -152,4 +159,6 @@ def _kind(value: Any, numbers: list[str]) -> str:
         if not isinstance(value, list) or int(number) >= len(value):
             return ""
         value = value[int(number)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return BEYOND
     return KINDS[type(value)]

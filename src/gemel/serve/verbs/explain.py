@@ -47,8 +47,11 @@ def _is_hit(body: ExplainBody) -> bool:
         return False
     if None not in hit and pair == (None, None):
         return True
+    is_hit = pair == (None, None) and hit != (None, None)
+    begun = ("query", "id") if is_hit else ("left", "right")
     raise InvalidInput(
         "expected two items, or an item and a record",
+        where=next((name for name in begun if getattr(body, name) is None), "id"),
         hint="send `left` and `right`, or `query` and `id`, that of a record in the gallery",
     )
 
