@@ -232,6 +232,19 @@ def test_a_browser_sends_no_number_that_json_has_not(tmp_path: Path) -> None:
     assert places == ["Left, Born", "records[1].payload.born"]
 
 
+def test_a_browser_says_where_a_file_is_no_picture(tmp_path: Path) -> None:
+    script = """
+    kinds = [{ name: "image", media: "image/*" }];
+    picture = "image";
+    const row = byId("row");
+    buildFile(row, kinds[0]);
+    showFile(row, kinds[0], "data:image;base64,AAAA", "x.csv");
+    while (document.images.length) await new Promise((done) => setTimeout(done, 20));
+    said = row.textContent"""
+    said = answered(script, tmp_path, "<fieldset id=row data-item=left></fieldset>")
+    assert said == "x.csv, 1 kB: nothing that a browser can show"
+
+
 def test_a_browser_asks_for_the_key_on_the_page(tmp_path: Path) -> None:
     script = """
     const seen = [], right = "k1";
@@ -298,6 +311,12 @@ def test_a_browser_shows_the_routes(url: str, tmp_path: Path) -> None:
     for path in routes:
         assert f'<code class="">{path}</code>' in page or f"<code>{path}</code>" in page, path
     assert "<dt><code>left</code></dt>" in page
+    assert "gemel.serve." not in page and "null or null" not in page
+    assert page.count("<strong>An item</strong>") == 1
+    assert "<dd>item or list of items" in page
+    assert (
+        page.count("For example</h2><pre>{") > 3 and f'"first": "{small.ROWS[0]["first"]}"' in page
+    )
     assert 'class="problem"' not in page.split("<main")[1]
 
 

@@ -93,8 +93,10 @@ async function ask(method, path, body) {
       body: body && JSON.stringify(body),
     });
     if (!reply.ok) throw new Error(`${reply.status} ${reply.statusText}`);
-    shown(await reply.json());
-    byId("problem").hidden = true;
+    const state = await reply.json();
+    shown(state);
+    byId("problem").textContent = "This answer was not kept: its pair was answered elsewhere in the meantime. Here is the next one.";
+    byId("problem").hidden = state.kept;
   } catch (error) {
     byId("problem").textContent = `The last answer was not kept (${error.message}): is gemel label still running?`;
     byId("problem").hidden = false;

@@ -68,9 +68,9 @@ class Desk:
             return self._state()
 
     def take(self, answer: Answer) -> dict[str, Any]:
-        """Note an answer, unless it is to another question than the next one."""
+        """Note an answer; one to another question than the next one is told not to be kept."""
         with self._lock:
-            question = self._session.next()
+            question, kept = self._session.next(), True
             if answer.said == "back":
                 self._n -= self._session.undo() is not None
             elif question is not None and question.pair == answer.pair:
@@ -78,9 +78,11 @@ class Desk:
                 self._n += 1
                 if self._n % self._every == 0:
                     self._known = self._session.known()
-            return self._state()
+            else:
+                kept = False
+            return self._state(kept)
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self, kept: bool = True) -> dict[str, Any]:
         question, known = self._session.next(), self._known
         said: dict[str, Any] = {
             "by": self._session.by,
@@ -90,6 +92,7 @@ class Desk:
             "proven": known.proven,
             "until": self._every - self._n % self._every,
             "question": None,
+            "kept": kept,
         }
         if question is not None:
             pictures = self._beside.pictures(question, SIZE)

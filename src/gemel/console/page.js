@@ -146,6 +146,7 @@ function showFile(fieldset, kind, url, name) {
   if (kind.name === picture) {
     shown.src = url;
     shown.alt = `${fieldset.dataset.item} image`;
+    shown.addEventListener("error", () => shown.replaceWith(make("span", "", `${name || kind.name}, ${size}: nothing that a browser can show`)));
   }
   drop.querySelectorAll("img, span").forEach((old) => old.remove());
   drop.prepend(shown);
