@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,3 +244,15 @@ def test_identify_names_the_record_or_nobody(project: Path, gemel: Gemel) -> Non
     assert "unknown" in gemel("gallery", "identify", *stranger).out
     little = gemel("gallery", "identify", *stranger[:2])
     assert "unknown" in little.out and "nothing given for town, born" in little.err
+
+
+def test_an_empty_store_after_a_training_says_that_calibrate_made_none(
+    project: Path, gemel: Gemel
+) -> None:
+    shutil.rmtree(project / ".gemel" / "releases")
+    (project / ".gemel" / "store.db").unlink()
+    assert gemel("calibrate", "--fmr", "0.000001").code == 1
+    said = gemel("duplicates")
+    assert said.code == 1 and "gemel calibrate has put no release there" in said.err
+    assert "gemel calibrate --f1" in said.err
+    assert gemel("calibrate", "--f1").code == 0

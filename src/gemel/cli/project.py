@@ -44,6 +44,10 @@ TENANTS = "tenants"
 ELSEWHERE = (
     "there is no project here: go to the folder of its gemel.toml, or name that file with -c"
 )
+TRAINED = (
+    "the store is empty: gemel train has run, and gemel calibrate has put no release there, which "
+    "it does not where it refuses a goal; gemel calibrate --f1 takes the best threshold instead"
+)
 CLASS = "class"
 """The attribute that holds the class of an image."""
 
@@ -206,6 +210,11 @@ class Project:
         for note in found.notes(allow):
             show.say(f"note: {note}")
 
+    @property
+    def runs(self) -> Path:
+        """Folder of what was trained."""
+        return self.state / "runs"
+
     def run_folder(self, dataset: Dataset) -> Path:
         """Folder of the run that these records and settings decide."""
         from gemel.data.schema import readings
@@ -217,7 +226,7 @@ class Project:
         }
         if written := readings(dataset.fields):
             settings["readings"] = written
-        return self.state / "runs" / digest(dataset.digest.encode(), canonical_json(settings))[:12]
+        return self.runs / digest(dataset.digest.encode(), canonical_json(settings))[:12]
 
     def run_of(self, release: Release, dataset: Dataset) -> Path:
         """Folder of the run that a release was built from, which may be that of a smaller one."""
@@ -226,7 +235,7 @@ class Project:
 
     def smaller_run(self, space_id: str) -> Path:
         """Folder of the run of a smaller encoder."""
-        return self.state / "runs" / space_id[:12]
+        return self.runs / space_id[:12]
 
     def sampling(self) -> Sampling:
         """Which comparisons `[calibrate]` makes."""
@@ -255,7 +264,7 @@ class Project:
         if name is None and store.pointer(wanted) is None:
             hint = "see: gemel release list; then: gemel release promote ID"
             if not store.shelf.ids():
-                hint = EMPTY if self.is_here else ELSEWHERE
+                hint = (TRAINED if self.runs.is_dir() else EMPTY) if self.is_here else ELSEWHERE
             raise NotFound(f"no release is {wanted}", where=str(self.state), hint=hint)
         release = store.get(wanted)
         if release.is_unproven:
