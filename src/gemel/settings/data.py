@@ -79,7 +79,8 @@ class DataSettings(Settings, frozen=True):
         tuple[str, ...],
         Meta(
             description="What stands in that column where they are the same, if it is none of the "
-            "words that are known (yes, match, gleich...); all else means different"
+            "words that are known (yes, match, gleich...); all else means different, "
+            "except unsure, unclear, maybe, ?, which are left out"
         ),
     ] = ()
     negative: Annotated[

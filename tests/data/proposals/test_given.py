@@ -114,3 +114,9 @@ def test_sentences_that_differ_in_a_mark_may_be_pairs_with_answers_of_few_words(
     assert may_be_pairs(table.drop(words)) is None
     streets = ["12 Main Street", "3 High Road"] * 20
     assert may_be_pairs(pl.DataFrame({"street1": streets, "street2": streets, **words})) is None
+
+
+def test_a_column_of_answers_may_hold_some_of_those_who_do_not_know() -> None:
+    said = ["same", "different", "unsure"] * 10
+    frame = pl.DataFrame({"text_a": TEXT[:30], "text_b": TEXT[:30][::-1], "seen": said})
+    assert pairs_of_records(frame) == PairColumns("text_a", "text_b", "seen")

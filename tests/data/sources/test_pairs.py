@@ -50,14 +50,14 @@ def test_a_pair_that_contradicts_others_is_reported_with_the_chain(tmp_path: Pat
 
 
 def test_faulty_pairs_are_reported(tmp_path: Path) -> None:
-    data = read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,maybe\n", ratio=0.9)
+    data = read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,often\n", ratio=0.9)
     assert [(b.row, b.column, b.reason) for b in data.bad] == [
         (4, "left", "missing value"),
-        (5, "same", f"expected {ANSWERS}, not 'maybe'"),
+        (5, "same", f"expected {ANSWERS}, not 'often'"),
         (3, "right", "no record 'x' was read"),
     ]
     with pytest.raises(DataError, match="3 of 4 records cannot be used"):
-        read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,maybe\n")
+        read(tmp_path, "a,b,1\na,x,1\n,b,1\na,b,often\n")
 
 
 def test_answers_in_words_and_headers_in_capitals_are_read(tmp_path: Path) -> None:
@@ -85,8 +85,9 @@ def test_spellings_of_a_word_are_one_and_what_each_word_counts_for_is_said(tmp_p
         records.read(path)
     assert "data.same_is=[" in e.value.hint and "max_bad_ratio" not in e.value.hint
     told = pairs.PairColumns(same_is=("gleich viel",))
-    (note,) = records.read(path, pair_columns=told).notes
-    assert "says the same: 'gleich viel' 3; different: 'anderes' 2, 'unklar' 1" in note
+    left_open, note = records.read(path, pair_columns=told).notes
+    assert "left out: 'unklar' 1" in left_open
+    assert "says the same: 'gleich viel' 3; different: 'anderes' 2" in note
 
 
 def test_a_column_of_many_texts_is_no_column_of_answers(tmp_path: Path) -> None:
@@ -233,3 +234,15 @@ def test_pairs_of_images_go_on_without_one_that_is_broken_or_gone(
     data = records.read(write(tmp_path / "pairs.csv", text), max_bad_ratio=0.2)
     assert data.pairing.given is not None and len(data.pairing.given) == 10
     assert len(data) == 11 and sum(f"no record '{gone}'" in b.reason for b in data.bad) == 2
+
+
+def test_answers_of_those_who_do_not_know_are_none(tmp_path: Path) -> None:
+    data = read(tmp_path, "a,b,yes\nc,d,no\na,c,unsure\ne,f,?\nb,d,Not sure\n")
+    assert not data.bad and groups(data)["e"] is None
+    (note,) = data.notes
+    assert "are left out: 'unsure' 1, '?' 1, 'not sure' 1" in note
+    named = pairs.PairColumns(same_is=("unsure", "yes"))
+    path = write(tmp_path / "q.csv", "left,right,same\na,b,unsure\nc,d,no\ne,f,?\n")
+    found = records.read(tmp_path / "r.csv", id="id", pairs=path, pair_columns=named)
+    assert groups(found)["b"] == "a", "a word that is named says what it is named for"
+    assert groups(found)["f"] is None

@@ -194,7 +194,7 @@ def pairs_of_ids(
 
 def grade_of(said: pl.Series) -> float | None:
     """From which grade on two are the same, as a proposal; None where answers are no grades."""
-    present = as_strings(said).drop_nulls()
+    present = _answered(said)
     if all(answers.meaning(text) is not None for text in present.unique().to_list()):
         return None
     grades = parse(present, ".")
@@ -224,7 +224,7 @@ def _triplets(texts: list[str]) -> PairColumns | None:
 
 def _is_answer(values: pl.Series) -> bool:
     """Whether a column holds two answers, but for a few rows, or grades."""
-    present = as_strings(values).drop_nulls()
+    present = _answered(values)
     if present.n_unique() < 2:
         return False
     counts = present.value_counts().iter_rows()
@@ -232,6 +232,12 @@ def _is_answer(values: pl.Series) -> bool:
     if 2 <= len(known) <= 4 and sum(known.values()) >= MOSTLY * len(present):
         return True
     return grade_of(values) is not None
+
+
+def _answered(values: pl.Series) -> pl.Series:
+    """The answers of a column, without the words of those who do not know."""
+    present = as_strings(values).drop_nulls()
+    return present.filter(~present.is_in([w for w in present.unique() if answers.is_open(w)]))
 
 
 def _words(values: pl.Series) -> set[str]:

@@ -81,6 +81,7 @@ class Pairs:
         same_from: that from which on two are the same, in the same units.
         named: columns of the file, for messages.
         words: how many pairs each answer was said of, where `same_is` tells them apart.
+        left_open: how many pairs each word was said of that answers nothing; they are left out.
     """
 
     left: tuple[str, ...]
@@ -94,6 +95,7 @@ class Pairs:
     same_from: float = 1.0
     named: PairColumns = PairColumns()
     words: Mapping[str, int] = field(default_factory=dict)
+    left_open: Mapping[str, int] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """Every record that a pair names, in order of first appearance."""
@@ -102,11 +104,15 @@ class Pairs:
         )
 
     def counts(self) -> list[str]:
-        """How many pairs each word counts for, in a sentence, where `same_is` tells them apart."""
-        if not self.words:
-            return []
-        told = answers.tally(self.words, lambda word: bool(self.named.is_same(word)))
-        return [f"{self.file}: column {self.named.same!r} says {told}"]
+        """How many pairs are left open, and what each word counts for where `same_is` says it."""
+        column, told = f"{self.file}: column {self.named.same!r}", list[str]()
+        if self.left_open:
+            words = ", ".join(f"{quoted(word)} {n:,}" for word, n in self.left_open.items())
+            told.append(f"{column} says nothing of some pairs, which are left out: {words}")
+        if self.words:
+            said = answers.tally(self.words, lambda word: bool(self.named.is_same(word)))
+            told.append(f"{column} says {said}")
+        return told
 
     def renamed(self, rename: Callable[[str], str]) -> Pairs:
         """The same pairs of records under other names."""
@@ -144,8 +150,11 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
     bad = list(table.bad)
     kept: list[tuple[str, str, bool, int]] = []
     grades: list[float] = []
-    said: list[str] = []
+    said, left_open = list[str](), list[str]()
     for left, right, answer, row in zip(*columns, table.rows.tolist(), strict=True):
+        if answer is not None and answers.is_open(answer, named.same_is):
+            left_open.append(answer)
+            continue
         fault = _fault(left, right, answer, named)
         if fault is None:
             kept.append((left, right, bool(named.is_same(answer)), row))
@@ -167,6 +176,7 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         same_from=same_from,
         named=named,
         words=answers.counted(said) if named.same_is else {},
+        left_open=answers.counted(left_open),
     )
 
 

@@ -34,6 +34,11 @@ _ALIKE = (
     *("identical", "paraphrase", "gleich", "identisch", "treffer", "dublette", "duplikat"),
 )
 _NOT = ("no", "not", "not a", "non", "kein", "keine", "nicht")
+_OPEN = {
+    *("unsure", "not sure", "uncertain", "unclear", "unknown", "undecided", "withdrawn", "skip"),
+    *("maybe", "perhaps", "possibly", "?", "unsicher", "unklar", "unbekannt", "vielleicht"),
+    *("incertain", "peut être"),
+}
 _SAME = {
     **dict.fromkeys(_NO, False),
     **{f"{no} {word}": False for no in _NOT for word in _ALIKE},
@@ -52,6 +57,16 @@ def meaning(text: str) -> bool | None:
     return _SAME.get(plain(text))
 
 
+def is_open(text: str, same_is: Sequence[str] = ()) -> bool:
+    """Whether a word says that whoever was asked does not know, unless the user named it.
+
+    Example:
+        >>> is_open("Not sure"), is_open("?"), is_open("no")
+        (True, True, False)
+    """
+    return plain(text) in _OPEN and plain(text) not in map(plain, same_is)
+
+
 def plain(text: str) -> str:
     """A word in the one way of writing that stands for all."""
     return _BETWEEN.sub(" ", text.strip().lower())
@@ -68,7 +83,7 @@ def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file:
     Raises:
         DataError: with the setting that says it.
     """
-    words = counted(said)
+    words = counted(text for text in said if text is not None and not is_open(text, same_is))
     shown = " and ".join(quoted(word) for word, _ in words.most_common(MOST_WORDS))
     if len(words) > MOST_WORDS:
         shown = f"{len(words):,} different texts, such as {shown}"
