@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -83,6 +84,20 @@ def test_duplicates_are_found_without_a_single_label(gemel: Gemel, tmp_path: Pat
     assert summary["unproven"] is True
     assert summary["false_links"]["at_most"] is None
     assert "estimated" in summary["false_links"]["basis"]
+
+
+def test_it_says_in_what_matches_differ_and_label_speaks_of_the_same_ones(
+    gemel: Gemel, tmp_path: Path
+) -> None:
+    said = gemel("duplicates", "-o", tmp_path / "clusters.csv", "--json")
+    summary = json.loads(said.out)
+    assert {*summary["differing"]} >= {"first", "last"}
+    words = gemel("duplicates", "-o", tmp_path / "clusters.csv").out
+    assert re.search(r"^of 100 matches differ in  +\w+ \d+, .*gemel label teaches it$", words, re.M)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.StringIO("q"))
+        asked = gemel("label").err
+    assert f"{summary['n_matches']:,} matches, of 100 by the estimate" in asked
 
 
 def test_keys_propose_what_the_release_takes_to_belong_together(

@@ -18,6 +18,8 @@ CLEARLY = 0.03
 """Share of the pairs by which labels and scores differ before labels are doubted."""
 MUCH = 2
 """So many times another share of genuine pairs by labels than by scores is told."""
+MOST_TOLD = 8
+"""Fields in which matches differ."""
 FEW = 60
 """Among fewer identities, a count of false matches tells little of rare scores: a warning."""
 
@@ -56,6 +58,7 @@ def in_words(
         ("largest cluster", summary.largest),
         ("least sure match", _least_sure(summary)),
         _expected(summary),
+        ("of 100 matches differ in", _differing(summary, asks)),
         *_bound(summary, asks),
     ]
     if summary.candidate_recall is not None:
@@ -174,6 +177,18 @@ def _known_right(summary: Summary, told: float) -> str:
         f"; by the identities of the file, {known.n_right:,} of "
         f"{number_of(known.n_matches, 'match', 'matches')} are"
     )
+
+
+def _differing(summary: Summary, asks: str) -> str | None:
+    """How many matches have two values of a field, where nobody said what is the same."""
+    told = {name: round(100 * of) for name, of in summary.differing.items()}
+    some = [f"{name} {n}" for name, n in told.items() if n]
+    if not summary.unproven or not some or len(told) < 2:
+        return None
+    said = ", ".join(some[:MOST_TOLD])
+    if not asks:
+        return said
+    return f"{said}: where one of these makes two things of them (colour, size), {asks} teaches it"
 
 
 def _count(expected: float) -> str:

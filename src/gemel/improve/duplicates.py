@@ -20,6 +20,7 @@ from gemel.errors import ConfigError, require
 from gemel.improve import job as jobs
 from gemel.improve.by_identity import by_identity
 from gemel.improve.comparison import Comparison, Progress, compare, in_pairs, planned
+from gemel.improve.differing import differing
 from gemel.improve.false_links import false_links
 from gemel.improve.linking import decide
 from gemel.improve.records import Compared
@@ -153,6 +154,7 @@ def _clustered(
     chosen = np.ones(len(compared), np.bool_)
     chosen[at] = picked
     identities, match = compared.identities(), judged.match
+    ends = at[pairs.left[match]], at[pairs.right[match]]
     summary = Summary(
         release=release.id,
         n_records=len(compared),
@@ -180,7 +182,8 @@ def _clustered(
         agreement=None if (identities == UNKNOWN).all() else agreement(found.label, identities),
         unproven=release.is_unproven,
         by_closeness=release.is_unproven and by_closeness(release.evidence),
-        known=by_identity(compared, at[pairs.left[match]], at[pairs.right[match]]),
+        known=by_identity(compared, *ends),
+        differing=differing(compared, *ends),
     )
     return Duplicates(
         cluster_frame(compared, found, chosen, score),

@@ -73,6 +73,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         by_closeness: the estimate is by how close records are: what is expected and probable is
             that strangers do not come so close by chance, not that two records are the same.
         known: what the known identities of the set say of its pairs; None if none is known.
+        differing: share of the matches that differ in a field, by field, the highest first.
     """
 
     release: str
@@ -102,6 +103,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     least_sure: float | None = None
     missed: float | None = None
     known: ByIdentity | None = None
+    differing: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -196,11 +196,14 @@ def _made(
     progress: Callable[[str, int, int], None] | None,
 ) -> Plan:
     job = planned(release, compared)
+    least = job["parameters"].get("floor", floor(release.policy))
     job["parameters"]["floor"] = _floor(release)
     comparison = compared_in(release, compared, folder, job, progress)
     aside = Aside.of(release, compared, comparison, job["parameters"]["floor"], seed)
     at, pairs, records = in_pairs(release, compared, comparison)
-    decided = decide(release, compared, records, pairs, links=links, engine=comparison.engine)
+    # What pairs below tell of the share would move the threshold: matches are those of duplicates.
+    told = pairs if links != EVERY else pairs.take(records.levelled(pairs) >= least)
+    decided = decide(release, compared, records, told, links=links, engine=comparison.engine)
     threshold = decided.of_set.policy.verify.threshold
     is_link, score = possible(decided, pairs, links), records.levelled(pairs)
     order = np.argsort(-score, kind="stable")
