@@ -300,7 +300,7 @@ def test_ctrl_c_is_quiet(project: Path, gemel: Gemel, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(show, "table", interrupted)
     said = gemel("config", "show")
-    assert (said.code, said.out, said.err) == (130, "", "")
+    assert (said.code, said.out, said.err) == (130, "", "stopped\n")
 
 
 def test_a_closed_pipe_is_quiet(project: Path) -> None:

@@ -85,3 +85,12 @@ def test_a_precision_is_told_with_the_records_it_is_of(release: Release) -> None
     low, high = (round(100 * x) for x in (everywhere.precision.low, everywhere.precision.high))
     assert brief(evidence)[0][2] == f"{low} to {high}\N{NO-BREAK SPACE}%"
     assert f"between {low} and {high} are right among all 300" in sentence(evidence)
+
+
+def test_a_rate_and_its_limits_are_written_alike(release: Release) -> None:
+    rare = share(4.256e-6, 8.509e-7, 2.128e-5)
+    at = msgspec.structs.replace(release.evidence.eval, fmr=rare)
+    shown = {
+        name: rest for name, *rest in tiles(msgspec.structs.replace(release.evidence, eval=at))
+    }
+    assert shown["false match rate"] == ["1 in 230,000", "1 in 1,200,000 to 1 in 47,000"]

@@ -16,7 +16,7 @@ from gemel.calibrate.goals.extrapolation import TailEstimate
 from gemel.calibrate.goals.target import GOALS
 from gemel.calibrate.scores.scores import Scores
 from gemel.errors import TargetRefused
-from gemel.figures import number_of, percent, rounded_up
+from gemel.figures import number_of, percent, plain, rounded_up
 
 MOST_OF_DATA = 0.99
 """Share of the identities from which on nothing is said of the others."""
@@ -115,7 +115,7 @@ def _found(share: float) -> str:
 def _what(r: Refusal) -> str:
     goal = GOALS[r.kind].formula(r.value, 6)
     if r.prior is not None:
-        goal += f" at prior {r.prior:.3g}"
+        goal += f" at prior {plain(r.prior, 3)}"
     if r.gallery_size is not None:
         goal += f" in a gallery of {r.gallery_size:,}"
     whose, sure = _whose(r), f"with {percent(r.confidence)} confidence"
@@ -180,7 +180,7 @@ def n_joined(scores: Scores, by_unit: Int64) -> int | None:
 def _reach(r: Refusal) -> str:
     reach, smallest = (
         GOALS[r.kind].reach,
-        f"the smallest FMR they can prove is {rounded_up(r.smallest_fmr, 2):.2g}",
+        f"the smallest FMR they can prove is {plain(rounded_up(r.smallest_fmr, 2), 2)}",
     )
     if reach and r.reach > 0:
         best = rounded_up(r.reach, 2) if GOALS[r.kind].falls and r.reach < 1 else r.reach

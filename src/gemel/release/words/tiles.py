@@ -92,5 +92,6 @@ def _tile(name: str, e: Estimate, among: str = "") -> Tile:
 
 
 def _one_in(name: str, e: Estimate) -> Tile:
-    _, low, high = figures.known(e.value, e.low, e.high)
-    return name, figures.one_in(e.value), f"{low} to {high}\N{NO-BREAK SPACE}%"
+    """A rate as it is said, its limits in the same way."""
+    value, low, high = (figures.one_in(rate) for rate in (e.value, e.low, e.high))
+    return name, value, f"{low} to {high}"
