@@ -4,11 +4,14 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from gemel.cli import calibrated
 from gemel.serve.service import Service
 
 Gemel = Callable[..., Any]
@@ -256,3 +259,15 @@ def test_an_empty_store_after_a_training_says_that_calibrate_made_none(
     assert said.code == 1 and "gemel calibrate has put no release there" in said.err
     assert "gemel calibrate --f1" in said.err
     assert gemel("calibrate", "--f1").code == 0
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_a_table_of_rates_fits_its_terminal_and_is_never_cut(columns: int) -> None:
+    rate = "0.01823 [0.01512, 0.02209]"
+    row = ["* precision >= 0.9", "yes", "0.1722", rate, rate, rate]
+    written = StringIO()
+    console = Console(file=written, width=columns)
+    console.print(calibrated._table("release 0", calibrated.POINTS, [row]))
+    shown = written.getvalue()
+    assert "…" not in shown and shown.count("0.02209]") == 3
+    assert max(map(len, shown.splitlines())) <= columns

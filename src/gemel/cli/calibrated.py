@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gemel.release.evidence.schema import Evidence, Point
     from gemel.release.release import Release
 
-WIDTH = 125
-"""Columns that the widest table takes; a figure is never cut."""
+PIPED = 1000
+"""Columns for a table where no terminal limits them; in one, cells are folded and never cut."""
 POINTS = ("goal", "proven", "threshold", "FMR", "FNMR", "precision")
 SEARCHES = ("gallery up to", "threshold", "FPIR", "FNIR")
 TO_PROVE = "to prove how many matches are right: gemel label, which asks about pairs of records"
@@ -137,16 +137,17 @@ def _render_details(release: Release) -> None:
     from gemel.release.words.sentence import in_full
 
     evidence = release.evidence
-    console = Console(highlight=False, width=max(Console().width, WIDTH))
-    console.print(in_full(evidence), width=WIDTH)
+    console = Console(highlight=False)
+    console.print(in_full(evidence))
+    tables = console if console.is_terminal else Console(highlight=False, width=PIPED)
     level = percent(evidence.dev.confidence)
     title = f"release {release.short_id}, measured on eval [{level} by identity]"
-    console.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
+    tables.print(_table(title, POINTS, [_cells(point) for point in evidence.points]))
     if release.policy.sizes:
-        console.print(_table("searches, measured on eval", SEARCHES, _searches(release)))
+        tables.print(_table("searches, measured on eval", SEARCHES, _searches(release)))
     if evidence.directions:
         rows = _directions(evidence)
-        console.print(_table("searches of each kind for the other, on eval", DIRECTIONS, rows))
+        tables.print(_table("searches of each kind for the other, on eval", DIRECTIONS, rows))
     for line in _holds(release):
         console.print(line)
 
@@ -157,7 +158,7 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> An
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for name in head:
-        table.add_column(name, justify="left" if name in POINTS[:2] else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in POINTS[:2] else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
