@@ -29,6 +29,8 @@ def test_keys_are_answers_and_it_goes_on_where_it_was(
     assert said.code == 0, said.err
     assert "matches, of 100 by the estimate " in said.err and " prove 95\n" in said.err
     assert "same? y / n / u unsure, b back, q stop" in said.err
+    before = said.err[: said.err.index("same? y")]
+    assert "measured on labels" in before and "gemel review proposal" in before
     assert "\N{NOT EQUAL TO}" in said.err  # what differs is marked
     assert "10 answers" in said.err and "are right" in said.err
     lines = [json.loads(line) for line in (LABELS / "answers.jsonl").read_text().splitlines()]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +171,23 @@ def test_a_signal_ends_it_behind_a_pipe_that_stays_open(project: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(WAIT) == 0
         assert "1 question this time" in process.stderr.read()
+    assert len(pairs()) == 1
+
+
+def test_a_key_without_the_end_of_its_line_is_taken_at_once(project: Path) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(COMMAND, stdin=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write("y")
+        process.stdin.flush()
+        late = threading.Timer(WAIT, process.kill)
+        late.start()
+        seen = ""
+        while seen.count("q stop") < 2:
+            line = process.stderr.readline()
+            assert line, seen
+            seen += line
+        late.cancel()
     assert len(pairs()) == 1
 
 

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 FOLDER = "labels"
 PRECISION = 0.95
+MEASURED = (
+    "this release was measured on labels: answers tell how many of its matches are right, and "
+    "neither gemel calibrate --from-answers nor gemel train takes them; answers to what it decides "
+    "in use move its threshold: gemel review proposal"
+)
 SHOWN = 3
 """Pairs of no records that a message names."""
 
@@ -66,6 +71,9 @@ def label(
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
     show.say(so_far(session, session.known()))
+    is_measured = not live.evidence.unproven
+    if is_measured:
+        show.say(MEASURED)
     if told is not None:
         _note(session, _told(session, both, told), Path(told.file), limit)
     elif page:
@@ -85,7 +93,7 @@ def label(
             "them one to one; if neither file holds anything twice: --links one-to-one"
         )
     show.say(f"{number_of(session.n_asked - asked, 'question')} this time; all answers: {written}")
-    if known.proven:
+    if known.proven and not is_measured:
         show.say("next: gemel calibrate --from-answers")
     else:
         show.say("gemel label goes on where it was")

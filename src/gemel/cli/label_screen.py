@@ -63,7 +63,7 @@ def keys() -> Iterator[Iterator[Key]]:
     # polars has the system go on reading after a signal, so that Python never hears of it.
     signal.siginterrupt(signal.SIGINT, True)
     if not sys.stdin.isatty():
-        yield _known(letter for line in sys.stdin for letter in line.strip())
+        yield _known(iter(lambda: sys.stdin.read(1), ""))
         return
     terminal = sys.stdin.fileno()
     as_it_was = termios.tcgetattr(terminal)
