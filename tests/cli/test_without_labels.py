@@ -93,7 +93,7 @@ def test_it_says_in_what_matches_differ_and_label_speaks_of_the_same_ones(
     summary = json.loads(said.out)
     assert {*summary["differing"]} >= {"first", "last"}
     words = gemel("duplicates", "-o", tmp_path / "clusters.csv").out
-    assert re.search(r"^of 100 matches differ in  +\w+ \d+, .*gemel label teaches it$", words, re.M)
+    assert re.search(r"^of 100 matches differ in +\w+ \d+.*gemel label teaches it$", words, re.M)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", io.StringIO("q"))
         asked = gemel("label").err
