@@ -281,7 +281,7 @@ TABLE = [
     Bad("data check --set data.path=p.csv --set data.identity= --set data.id=", "",
         put("p.csv", "left,right,same\na,b,1\n")),
     Bad("init people.csv -o y.toml --pairs p.csv", "",
-        put("p.csv", "left,right,same\nr1.0,r1.1,perhaps\n"), where="p.csv"),
+        put("p.csv", "left,right,same\nr1.0,r1.1,often\n"), where="p.csv"),
     Bad("init people.csv -o y.toml --pairs p.csv", "",
         put("p.csv", "a,b\nx1,y1\n"), where="p.csv"),
     # images

@@ -1,6 +1,6 @@
 """From the files that settings name to one validated dataset, whatever kind they are of.
 
-Tables (CSV, TSV, JSONL, Parquet), folders of images and files of labelled pairs all end up as a
+Tables (CSV, TSV, JSON, Parquet), folders of images and files of labelled pairs all end up as a
 `Dataset`. A row that does not fit is refused and reported, never repaired; too many of them stop
 the reading. Which column holds the identity is said by the user, never guessed.
 """

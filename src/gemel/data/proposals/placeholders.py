@@ -140,7 +140,7 @@ def _nearly(values: pl.Series) -> Iterator[str]:
         what = "" if amounts == share else f"numbers, {amounts:.1%} "
         yield (
             f"{share:.1%} of the values look like {what}amounts with a currency, which are not "
-            "read; kept as text"
+            "read; kept as text, and read as numbers where the currency has a column of its own"
         )
         return
     for pattern, name in _LIKE:

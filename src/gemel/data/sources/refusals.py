@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from gemel.data.dataset import BadRecord, Dataset
 from gemel.data.sources.folders import Files
-from gemel.data.sources.formats.text import NOT_UTF_8
+from gemel.data.sources.formats.text import AS_UTF_8, NOT_UTF_8
 from gemel.errors import DataError
 from gemel.figures import number_of
 
@@ -83,7 +83,7 @@ def check_ratio(
     if len(columns) == 1 and columns <= fields:
         hint += f'; data.columns.{columns.pop()} = "text" takes the values as they are'
     if any(b.reason == NOT_UTF_8 for b in bad):
-        hint = "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again"
+        hint = AS_UTF_8
     raise DataError(f"{count}: {shown}", where=source, hint=hint)
 
 

@@ -320,7 +320,8 @@ def _require_flat(frame: pl.DataFrame, table: Table) -> None:
             f"column{several} {', '.join(unfit)}: lists, objects or bytes, expected single values",
             where=table.file,
             hint=f"leave {'them' if several else 'it'} out with data.ignore = "
-            f"{json.dumps(unfit, ensure_ascii=False)}, or turn each into text",
+            f"{json.dumps(unfit, ensure_ascii=False)}, or turn each into "
+            "text, or objects into columns of their own, as pandas.json_normalize does",
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from gemel.data.sources.formats.heading import is_no_name
-from gemel.data.sources.formats.text import spoilt
+from gemel.data.sources.formats.text import AS_UTF_8, spoilt
 from gemel.errors import DataError
 
 
@@ -42,9 +42,7 @@ def column_names(
         over = [""] * len(header)
     said = [cell.strip() or group for cell, group in zip(header, over, strict=True)]
     if spoilt([*said, *over]) is not None:
-        raise DataError(
-            "the header is not UTF-8 text", where=f"{where}, row {row}", hint="save it as UTF-8"
-        )
+        raise DataError("the header is not UTF-8 text", where=f"{where}, row {row}", hint=AS_UTF_8)
     notes = [
         f"column {i} has no name in the header; called column_{i}"
         for i, name in enumerate(said, 1)

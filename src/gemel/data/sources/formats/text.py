@@ -13,6 +13,10 @@ from gemel.errors import DataError
 GZIP = ".gz"
 """May stand behind the ending of a text file."""
 NOT_UTF_8 = "not UTF-8 text"
+AS_UTF_8 = (
+    "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again; where it is of Central "
+    "Europe: iconv -f cp1250 -t utf-8 FILE > NEW"
+)
 NOTHING_IN_IT = "put records into it, the names of the columns first, or name another file"
 """What to do about a file without any."""
 NO_TEXT = 0.03
@@ -48,7 +52,8 @@ def table_text(path: Path) -> tuple[str, str]:
     western = text.encode("ascii", errors="surrogateescape").decode("cp1252", errors="replace")
     if not all(c.isalpha() or c in _TYPED for c in _BEYOND_ASCII.findall(western)):
         return text, ""
-    return western, "read as cp1252 (Western European, of Windows): it is not UTF-8"
+    said = "read as cp1252 (Western European, of Windows): it is not UTF-8"
+    return western, f"{said}; if letters are wrong, {AS_UTF_8}"
 
 
 def text_of(path: Path) -> str:
