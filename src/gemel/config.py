@@ -271,7 +271,9 @@ def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) ->
         try:
             value = msgspec.json.decode(value)
         except msgspec.DecodeError as e:
-            raise ConfigError(f"{section}.{name} is not JSON: {e}", where=where) from e
+            form = '{"NAME": "..."}' if value[0] == "{" else '["...", "..."]'
+            hint = f"it is written so: --set '{section}.{name}={form}'"
+            raise ConfigError(f"{section}.{name} is not JSON: {e}", where=where, hint=hint) from e
     try:
         return msgspec.convert(value, kind, strict=not loose)
     except msgspec.ValidationError as e:

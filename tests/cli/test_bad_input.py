@@ -228,6 +228,8 @@ TABLE = [
     Bad("data check", "leave nothing to train on", settings("[split]\ndev=0.7\neval=0.7\n")),
     Bad("data check", "expected", settings("[data]\nmax_bad_ratio = 3\n"), where=":2"),
     Bad("data check", "cannot be read", put("gemel.toml", b"\xff\xfe\x00[data]\n")),
+    Bad("calibrate --for everything", "error: Invalid value for '--for': 'everything' is not one",
+        code=2),
     Bad("calibrate --set calibrate.target=fmr", "needs a value"),
     Bad("calibrate --set calibrate.target=far", "calibrate.target = 'far'"),
     Bad("calibrate --set calibrate.prior=2", "calibrate.prior"),
@@ -269,6 +271,8 @@ TABLE = [
     Bad('data check --set data.ignore=["person"]', "'person' is ignored", hint="take it off"),
     Bad('data check --set data.ignore=["id"]', "'id' is ignored"),
     Bad('data check --set data.columns={"nme":"text"}', "nme"),
+    Bad('data check --set data.columns={"first"="text"}', "data.columns is not JSON",
+        hint="""it is written so: --set 'data.columns={"NAME": "..."}'"""),
     Bad('data check --set data.columns={"first":"txt"}', "data.columns"),
     Bad("data check --set data.identity=prson", "prson"),
     Bad(

@@ -79,7 +79,7 @@ def test_what_a_file_says_of_other_pairs_is_there_to_learn_from(
     (project / "some.csv").write_text("\n".join(["left,right,same", *lines, "x,y,1"]) + "\n")
     said = gemel("label", "--answers", "some.csv")
     assert said.code == 0, said.err
-    assert "5 other answers are taken to learn from" in said.err
+    assert "5 other answers are kept" in said.err
     pair = " and ".join(map(repr, first.pair))
     assert f"it does not know {pair}, the next that are drawn at random" in said.err
     assert "some.csv: 1 pair names records that are not here: 'x' and 'y'" in said.err

@@ -133,7 +133,7 @@ def of_file(taken: Taken, path: Path) -> Iterator[str]:
         said += f", {taken.n_again:,} about pairs that others answered"
     if taken.n_others:
         other = number_of(taken.n_others, "other answer is", "other answers are")
-        said += f"; {other} taken to learn from"
+        said += f"; {other} kept"
     yield said
     if taken.n_left:
         why = "left out by --limit" if taken.is_limited else "not needed"

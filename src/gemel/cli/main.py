@@ -126,7 +126,7 @@ def _usage(e: Any) -> int:
         show.say(e.format_message())
         return 2
     command = e.ctx.command_path if e.ctx else "gemel"
-    show.say(f"error: {' '.join(e.format_message().split())}")
+    show.say(f"error: {' '.join(e.format_message().split()).replace('Value error, ', '')}")
     show.say(f"hint: {_as_setting(e, command)}{command} --help")
     return 2
 
