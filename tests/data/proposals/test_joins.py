@@ -35,3 +35,11 @@ def test_what_has_a_column_of_its_own_is_no_part() -> None:
 def test_texts_that_only_share_words_are_not_put_together() -> None:
     goods = pl.DataFrame({"title": ["Roth bicycle pump, blue", "Maier lamp of Bath, large"] * 20})
     assert joins.find(CRM, goods) == []
+
+
+def test_a_postcode_in_two_groups_is_one_with_that_in_one() -> None:
+    codes = [f"{602 + i % 7}{10 + i}" for i in range(40)]
+    apart = pl.DataFrame({"psc": [f"{code[:3]} {code[3:]}" for code in codes], "obec": TOWN})
+    whole = [f"{code} {town}" for code, town in zip(codes, TOWN, strict=True)]
+    (join,) = joins.find(apart, pl.DataFrame({"PSC a obec": whole}))
+    assert join == ("psc + obec", "PSC a obec", 1.0)

@@ -28,6 +28,8 @@ FEW = 3
 """Different values below which a column is no part: any word is one of a title's."""
 MOST_WORDS = 12
 """Words of a value beyond which it is a text, and no two values."""
+_POSTCODE = r"\b(\d{3})\s(\d{2})\b"
+"""Five digits in two groups, as Czechs and Swedes write what others write as one."""
 
 
 class Join(NamedTuple):
@@ -142,6 +144,7 @@ def _plain(values: pl.Series) -> pl.Series | None:
     present = as_strings(values).drop_nulls()
     if not len(present) or dates.looks_like_dates(present):
         return None
-    words = present.str.to_lowercase().str.replace_all(r"[\W_]+", " ").str.strip_chars()
+    words = present.str.to_lowercase().str.replace_all(_POSTCODE, "$1$2")
+    words = words.str.replace_all(r"[\W_]+", " ").str.strip_chars()
     words = words.filter(words != "").unique(maintain_order=True)
     return words if len(words) else None
