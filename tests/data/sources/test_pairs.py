@@ -241,6 +241,7 @@ def test_answers_of_those_who_do_not_know_are_none(tmp_path: Path) -> None:
     assert not data.bad and groups(data)["e"] is None
     (note,) = data.notes
     assert "are left out: 'unsure' 1, '?' 1, 'not sure' 1" in note
+    assert not read(tmp_path, "a,b,unsure\nc,d,maybe\n").has_identities
     named = pairs.PairColumns(same_is=("unsure", "yes"))
     path = write(tmp_path / "q.csv", "left,right,same\na,b,unsure\nc,d,no\ne,f,?\n")
     found = records.read(tmp_path / "r.csv", id="id", pairs=path, pair_columns=named)

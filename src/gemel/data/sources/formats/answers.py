@@ -73,7 +73,7 @@ def plain(text: str) -> str:
 
 
 def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file: str) -> None:
-    """Raise where most answers are words of which nothing is known.
+    """Raise where half of the answers or more are words of which nothing is known.
 
     Args:
         said: the answers.
@@ -95,7 +95,7 @@ def check(said: Sequence[str | None], column: str, same_is: Sequence[str], file:
         )
     unknown = [w for w in words if meaning(w) is None and not any(map(str.isdigit, w))]
     both = {True, False} <= {meaning(word) for word in words}
-    if same_is or both or 2 * sum(words[word] for word in unknown) <= words.total():
+    if same_is or both or not unknown or 2 * sum(words[word] for word in unknown) < words.total():
         return
     example = json.dumps(words.most_common(2)[-1][0][:40], ensure_ascii=False)
     name = f"name it in data.same_is, for example --set 'data.same_is=[{example}]'"
