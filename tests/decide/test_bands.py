@@ -25,6 +25,8 @@ NO_DECISION = {
     ("release/explanation.py", "threshold <= at"),
     ("release/explanation.py", "threshold >= at"),
     ("watch/slider.py", "t >= point.threshold"),
+    ("watch/slider.py", "p.threshold <= t"),
+    ("watch/slider.py", "p.threshold >= t"),
     # How far from the threshold, not on which side.
     ("release/evidence/mistakes.py", "np.abs(score[at] - threshold) < -heap[0][0]"),
 }

@@ -158,7 +158,7 @@ def test_any_attribute_can_be_the_class_and_supports_can_be_filtered(client: htt
         ({"query": ANNA[0], "where": {"desk": {"gt": 1}}}, "where.desk"),
         ({"query": {"frist": "x"}}, "query.frist"),
         ({"query": []}, "query"),
-        ({}, ""),
+        ({}, "query"),
     ],
 )
 def test_bad_requests_say_what_and_where(
