@@ -108,7 +108,7 @@ def test_what_so_few_identities_tell_is_a_warning_and_labels_are_heard(
     assert dict(in_words(found))[name] == (
         "620 of 625, so of 100 matches hardly any are right here: a warning, not a measurement, "
         "since the release was measured on only 33 identities; by the identities of the file, 164 "
-        "of 625 matches are"
+        "of 625 matches are right"
     )
     few = replace(few, expected=461.0)
     assert "by the identities" not in dict(in_words(replace(found, false_links=few)))[name]
@@ -130,6 +130,8 @@ def test_a_share_that_labels_contradict_is_named_and_what_it_costs(
         said = dict(in_words(replace(found, known=other)))
         assert "--prior" not in said[SHARE], "some labels do not speak for all"
         assert said["threshold"].endswith("together about 80 are missed, as on eval")
+    of_all = replace(found, known=replace(known, n_genuine=1000))
+    assert dict(in_words(of_all))[SHARE].endswith("of the file it is 1"), "no share to name"
     alike = replace(found, prior=0.03, threshold=plain.release_threshold)
     assert "--prior" not in dict(in_words(alike))[SHARE]
     assert "missed" not in dict(in_words(alike))["threshold"]

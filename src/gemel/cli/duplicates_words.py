@@ -58,8 +58,8 @@ def in_words(
         ("largest cluster", summary.largest),
         ("least sure match", _least_sure(summary)),
         _expected(summary),
-        ("of 100 matches differ in", _differing(summary, asks)),
         *_bound(summary, asks),
+        ("of 100 matches differ in", _differing(summary, asks)),
     ]
     if summary.candidate_recall is not None:
         recall = summary.candidate_recall
@@ -135,9 +135,8 @@ def _share(summary: Summary) -> tuple[str, str]:
         times = known.share / summary.prior
         if not 1 / MUCH <= times <= MUCH:
             by_labels = f"{known.share:.2g}"
-            said += (
-                f"; by the identities of the file it is {by_labels}: --prior {by_labels} takes that"
-            )
+            said += f"; by the identities of the file it is {by_labels}"
+            said += f": --prior {by_labels} takes that" if float(by_labels) < 1 else ""
     return "share of genuine pairs", said
 
 
@@ -175,7 +174,7 @@ def _known_right(summary: Summary, told: float) -> str:
         return ""
     return (
         f"; by the identities of the file, {known.n_right:,} of "
-        f"{number_of(known.n_matches, 'match', 'matches')} are"
+        f"{number_of(known.n_matches, 'match', 'matches')} are right"
     )
 
 

@@ -88,7 +88,9 @@ def _tell(project: Project, dataset: Dataset, run: Run, *, json: bool, details: 
         show.pairs(list(facts.items()))
         _batches(run.training)
     else:
-        show.pairs([(name, value) for name, value in facts.items() if not name.startswith("dev ")])
+        last = ", the last of four" if run.splits.crossed else ""
+        shown = [(f"{k}{last}" if k == "seconds" else k, value) for k, value in facts.items()]
+        show.pairs([(name, value) for name, value in shown if not name.startswith("dev ")])
         show.say("--details: what was measured on dev, and what each epoch had to learn from")
     show.say(f"next: {_calibrate(project, dataset)}")
     show.verdict(*learned.on_dev(run.training, reached))
@@ -208,7 +210,7 @@ def run_facts(run: Run, reached: OnDev) -> dict[str, Any]:
         f"dev {reached.measure}, as exported": reached.ours,
         f"dev {reached.measure}, {reached.baseline}": reached.theirs,
         **({"image size": size} if (size := training.settings.image_size) else {}),
-        "seconds, the last of four" if run.splits.crossed else "seconds": training.seconds,
+        "seconds": training.seconds,
     }
 
 

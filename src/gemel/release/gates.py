@@ -144,8 +144,12 @@ def foreseen(
         question = partial(beside_stable.not_worse, candidate, stable)
         gates.append(_gate("errors not worse than stable", question))
         if enrolled is not None and stable.space_id != candidate.space_id:
-            counts = enrolled(candidate), enrolled(stable)
-            gates.append(_gate(ENROLLED, lambda: beside_stable.enrolled(*counts)))
+            gates.append(
+                _gate(
+                    ENROLLED,
+                    lambda: beside_stable.enrolled(enrolled(candidate), enrolled(stable)),
+                )
+            )
     return GateReport(candidate.id, _repaired(gates, candidate))
 
 

@@ -131,13 +131,15 @@ def _of_given(
 ) -> Scores:
     """Scores of pairs that were given; arguments otherwise as those of `_score`.
 
-    Where two are said to differ that chains of other pairs join, the second is an identity of its
-    own in that comparison, of the same unit.
+    Two that are said to differ and that chains of others join teach, and are no comparison: of
+    which identities it would be, nobody knows.
     """
     ids = labels[0]
     given = np.zeros((0, 2), np.int64) if pairing.given is None else pairing.given
+    said = pairing.is_genuine(ids.astype(np.int64))
     known = (ids[given] >= 0).all(axis=1)
-    pairs, genuine = given[known], pairing.is_genuine(ids.astype(np.int64))[known]
+    joined = known & ~said & (ids[given[:, 0]] == ids[given[:, 1]])
+    pairs, genuine = given[known & ~joined], said[known & ~joined]
     left, right = pairs[:, 0], pairs[:, 1]
     rows = max(1, CELLS // max(embeddings.shape[1], 1))
     score = np.concatenate(
@@ -148,17 +150,9 @@ def _of_given(
         ]
     )
     sides = [(label[left], label[right]) for label in labels]
-    of_left, of_right = sides[0]
-    apart = np.flatnonzero(~genuine & (of_left == of_right))
-    if apart.size:
-        of_unit, n = described["unit_of"], int(ids.max()) + 1
-        if of_unit is not None:
-            more = of_unit[of_left[apart]]
-            described = {**described, "unit_of": np.concatenate([of_unit[:n], more])}
-        of_right = of_right.copy()
-        of_right[apart] = n + np.arange(len(apart), dtype=of_right.dtype)
-        sides[0] = of_left, of_right
     note = f"the {number_of(len(pairs), 'given pair')} and no others"
+    if joined.any():
+        note += f", without {int(joined.sum()):,} said to differ that others join"
     return _scores(score, genuine, sides, note=note, **described)
 
 

@@ -120,9 +120,11 @@ def grouped(view: View, name: str, where: Where) -> Groups:
 def _check_kind(name: str, wanted: Scalar | Sequence[Scalar], view: View) -> None:
     """Raise if the attribute is in no record as a kind of value that is asked for."""
     options, column = options_of(wanted), view.attributes.columns[name]
+    if None in options:
+        return
     values = [v for v in column.values if v is not None]
     kinds = {kind_of(v) for v in values}
-    if not values or None in options or kinds & {kind_of(option) for option in options}:
+    if not values or kinds & {kind_of(option) for option in options}:
         return
     is_text = any(str(option) in values for option in options)
     example = str(options[0]) if is_text else values[0]

@@ -54,7 +54,11 @@ def counted(rate: Estimate, of: int, things: str, what: str) -> str:
         'none of 119 pairs is missed, so at most 3 of 100'
     """
     if of and not rate.value:
-        n = enough([rate.high])
+        if rate.high == 1:
+            return f"none of {of:,} {things} is {what}"
+        n = 100
+        while n * rate.high < 1 and n < of:
+            n *= 10
         most = math.ceil(round(n * rate.high, 6))
         return f"none of {of:,} {things} is {what}, so at most {most:,} of {n:,}"
     n = enough([rate.value])

@@ -156,7 +156,9 @@ def test_an_index_is_a_column_where_it_is_asked_for_by_name() -> None:
     frame = pd.DataFrame(COLUMNS)
     wanted = gemel.read(frame, id="id", identity="who")
     for index in ("id", ["id", "who"]):
-        assert gemel.read(frame.set_index(index), id="id", identity="who").digest == wanted.digest
+        for drop in (True, False):
+            kept = frame.set_index(index, drop=drop)
+            assert gemel.read(kept, id="id", identity="who").digest == wanted.digest
     with pytest.raises(DataError, match="index holds id, name") as refused:
         gemel.read(frame.set_index(["id", "name"]), id="id", identity="who")
     assert "reset_index()" in str(refused.value.hint)

@@ -81,8 +81,10 @@ def _with_index(frame: Any, where: str, asked: Collection[str]) -> Any:
         DataError: its index is of several columns with names, and some of them are not.
     """
     names = [name for name in frame.index.names if name is not None]
-    wanted = [name for name in names if str(name) in asked]
-    if len(names) > 1 and len(wanted) < len(names):
+    columns = {str(name) for name in frame.columns}
+    wanted = [name for name in names if str(name) in asked and str(name) not in columns]
+    lost = [name for name in names if name not in wanted and str(name) not in columns]
+    if len(names) > 1 and lost:
         raise DataError(
             f"the index holds {', '.join(map(str, names))}, and an index is not read",
             where=where,
