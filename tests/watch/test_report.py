@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import subprocess
 from html.parser import HTMLParser
@@ -506,6 +507,23 @@ def test_the_slider_carries_the_limit_of_what_was_measured(
     assert float(said[1].replace(",", "")) == pytest.approx(most, rel=0.01)
     assert re.search(r"at most [\d,]+$", shows(page, "missed-of"))
     assert re.search(r"at least [\d,]+", shows(page, "precision-of"))
+
+
+def test_where_no_limit_of_misses_is_known_the_precision_is_that_counted(
+    html: str, tmp_path: Path
+) -> None:
+    """Above the highest operating point it was "0 % or more" for every threshold."""
+    carried = json.loads(re.search(r'id="slider-data">(.*?)</script>', html, re.S)[1])  # type: ignore[index]
+    above = [
+        point[0]
+        for point, (_, lost) in zip(carried["points"], carried["limits"], strict=True)
+        if lost == 1 and point[2] < 1
+    ]
+    assert above
+    page = slid(html, tmp_path, f"put('threshold', {above[0]})")
+    assert "at most" not in shows(page, "missed-of")
+    assert not shows(page, "precision").endswith("or more")
+    assert "at least" not in shows(page, "precision-of")
 
 
 @pytest.mark.parametrize("records", ["-5", "0", "1", "1.5", "1e12", ""])

@@ -70,7 +70,7 @@ const slide = (data) => {
     };
     const right = (fmr, fnmr) => (prior * (1 - fnmr)) / (prior * (1 - fnmr) + (1 - prior) * fmr);
     const fmr = points[high][1], value = right(fmr, points[high][2]);
-    const least = mostFalse === 1 ? value : right(mostFalse, mostLost), wide = value - least > 0.1;
+    const least = mostFalse === 1 || mostLost === 1 ? value : right(mostFalse, mostLost), wide = value - least > 0.1;
     const [seen, sure] = [`about ${count(1000 * value)}`, `at least ${count(1000 * least)}`];
     const matches = least === value ? `${seen} ${words.right}`
       : wide ? `${sure} ${words.right}, ${seen} as counted` : `${seen} ${words.right}, ${sure}`;
