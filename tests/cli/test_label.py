@@ -154,6 +154,19 @@ def test_the_page_asks_keeps_and_takes_back_and_answers_no_other_site(project: P
         assert back["known"].startswith(f"{session.known().n_answers} answers")
 
 
+def test_the_page_says_to_stop_only_where_calibrate_takes_what_is_proven(
+    project: Path, gemel: Gemel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y" * 60))
+    gemel("label", "--precision", "0.8")
+    session, both = opened(Project.open(), Project.open().release(), 0.8)
+    desk = Desk(session, Beside(*both), lambda known: so_far(session, known), every=2)
+    assert "is proven" in desk.state()["known"] and not desk.state()["may_stop"]
+    assert "was measured on labels" in gemel("calibrate", "--from-answers").err
+    session.is_measured = False
+    assert desk.state()["may_stop"]
+
+
 def test_what_differs_is_told_run_by_run() -> None:
     found = beside.lines(
         {"name": "Meier", "town": "Bern", "zip": ""}, {"name": "Meyer", "zip": "1"}

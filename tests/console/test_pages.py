@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import unescape
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.programs import CHROMIUM, require
 from tests.serve import small
 
 from gemel.console import pages
+from gemel.data.sources.formats import delimited
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.serve.http.app import create_app
@@ -138,19 +139,19 @@ SCRIPTS = ("key.js", "file.js", "page.js")
 FIELDS = [{"name": name, "kind": "text"} for name in ("first", "last", "born")]
 
 
-def ran(script: str, folder: Path, body: str = "") -> str:
+def ran(script: str, folder: Path, body: str = "", scripts: Sequence[str] = SCRIPTS) -> str:
     """The page that holds the scripts of the console, with what was run after them."""
-    texts = [(files("gemel.console") / name).read_text() for name in SCRIPTS]
+    texts = [(files("gemel.console") / name).read_text() for name in scripts]
     code = "".join(texts).replace('"use strict";', "").removesuffix("start();\n")
     at = folder / "page.html"
     at.write_text(f"{body}<pre id=out></pre><script>{code}\n{script}</script>", encoding="utf-8")
     return dumped(at.as_uri(), folder / "profile")
 
 
-def answered(script: str, folder: Path, body: str = "") -> Any:
+def answered(script: str, folder: Path, body: str = "", scripts: Sequence[str] = SCRIPTS) -> Any:
     """The JSON that a script puts into `said`; it may wait."""
     tell = "byId('out').textContent = JSON.stringify(said);"
-    page = ran(f"(async () => {{ let said; {script}; {tell} }})()", folder, body)
+    page = ran(f"(async () => {{ let said; {script}; {tell} }})()", folder, body, scripts)
     return json.loads(unescape(page.split('<pre id="out">')[1].split("</pre>")[0]))
 
 
@@ -165,7 +166,7 @@ def test_a_browser_reads_a_file_as_it_comes(tmp_path: Path) -> None:
     text = '\ufefflast;born;first\r\nO\'Neil;1970;"An;na\r\n""B"""\r\nMeyer;;Bert\r\n\r\n'
     read = read_as(text, tmp_path)
     assert read["given"] == [
-        {"id": "line 2", "payload": {"first": 'An;na\r\n"B"', "last": "O'Neil", "born": "1970"}},
+        {"id": "line 2", "payload": {"first": 'An;na\n"B"', "last": "O'Neil", "born": "1970"}},
         {"id": "line 4", "payload": {"first": "Bert", "last": "Meyer", "born": None}},
     ]
 
@@ -177,6 +178,7 @@ def test_a_browser_reads_a_file_as_it_comes(tmp_path: Path) -> None:
         ("first,Last,born\na,b,1\n", "no column last, which the fields ask for", "Last, born"),
         ("a;b\n1;2\n", "no columns first, last, born, which the fields ask for", "has a, b"),
         ("first,last,born\na,b,1\nc,d\n", "1 record", "line 3: left out; 2 fields, the header"),
+        ("first,last,born\n" + "a,b,1\n" * 1001, "1001 records", "1,000 at most"),
     ],
 )
 def test_a_browser_says_what_a_file_lacks(
@@ -185,6 +187,42 @@ def test_a_browser_says_what_a_file_lacks(
     said = read_as(text, tmp_path)
     assert said["detail"] == what
     assert (hint or "") in said.get("hint", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " first ;last; born\nA;B;1\nC;D;2\n",
+        "first;last;born\rA;B;1\rC;D;2\r",
+        "sep=;\nfirst;last;born\nA;B;1\nC;D;2\n",
+        'first;last;born;"u,v,w,x,y"\nA;B;1;0\nC;D;2;0\n',
+    ],
+)
+def test_a_browser_reads_a_plain_file_as_the_commands_do(text: str, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(text, encoding="utf-8", newline="")
+    table = delimited.read(tmp_path / "people.csv")
+    read = read_as(text, tmp_path)
+    assert read["lines"] == table.rows.tolist()
+    wanted = table.frame.select("first", "last", "born").to_dicts()
+    assert [r["payload"] for r in read["given"]] == wanted
+
+
+def test_a_browser_names_some_of_many_lines_that_are_left_out(tmp_path: Path) -> None:
+    notes = read_as("first,last,born\n" + "a,b,1\n" * 2 + "a,b\n" * 30, tmp_path)["notes"]
+    assert len(notes) == 11 and notes[-1] == "20 more lines left out"
+
+
+def test_a_browser_plays_no_sound_after_the_last_question(tmp_path: Path) -> None:
+    ids = "".join(f"<p id={id}></p>" for id in ("about", "known", "question", "problem", "media"))
+    body = f"{ids}<table id=lines></table><button data-said=back></button>"
+    script = """
+    const count = () => document.querySelectorAll("#media audio").length;
+    const sounds = ["data:,", "data:,"];
+    shown({ question: { pair: ["a", "b"], lines: [], pictures: [], sounds } });
+    const before = count();
+    shown({ question: null });
+    said = [before, count()]"""
+    assert answered(script, tmp_path, body, ("label.js",)) == [2, 0]
 
 
 def test_a_browser_calls_records_by_the_ids_of_their_file(tmp_path: Path) -> None:

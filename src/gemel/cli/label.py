@@ -71,8 +71,7 @@ def label(
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
     show.say(so_far(session, session.known()))
-    is_measured = not live.evidence.unproven
-    if is_measured:
+    if session.is_measured:
         show.say(MEASURED)
     if told is not None:
         _note(session, _told(session, both, told), Path(told.file), limit)
@@ -93,7 +92,7 @@ def label(
             "them one to one; if neither file holds anything twice: --links one-to-one"
         )
     show.say(f"{number_of(session.n_asked - asked, 'question')} this time; all answers: {written}")
-    if known.proven and not is_measured:
+    if session.moves(known):
         show.say("next: gemel calibrate --from-answers")
     else:
         show.say("gemel label goes on where it was")
@@ -150,6 +149,7 @@ def opened(
         if teaches and live.evidence.taught is None
         else None,
         teaches=teaches,
+        is_measured=not live.evidence.unproven,
     )
     return session, both
 

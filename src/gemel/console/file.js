@@ -1,4 +1,5 @@
-// A delimited file as records, read as the commands read one, and asked for duplicates.
+// A delimited file as records, asked for duplicates. A plain one is read as the commands read it: lines above the
+// header or totals below the rows are not known here.
 "use strict";
 
 const MAX_RECORDS = 1000, MAX_GAPS = 10;
@@ -22,38 +23,44 @@ function textOf(bytes) {
   }
 }
 
-// Rows of a delimited text with the line each begins at; the separator is what the first line has most of.
-function table(text) {
-  const first = text.slice(0, text.indexOf("\n") + 1 || undefined);
-  const comma = [",", ";", "\t", "|"].reduce((a, b) => (first.split(b).length > first.split(a).length ? b : a));
-  const rows = [{ line: 1, cells: [""] }];
-  let quoted = false, line = 1;
-  for (let i = 0; i < text.length; i++) {
+// Rows of a delimited text with the line each begins at; the separator is what a first line for Excel states, or
+// what the header has most of outside quotes.
+function table(given) {
+  const text = given.replace(/\r\n?/g, "\n"), stated = /^"?sep=(.)"?[^\S\n]*(?:\n|$)/.exec(text);
+  const first = text.replace(/"[^"]*"/g, "").replace(/^\n+/, "").split("\n", 1)[0];
+  const most = (a, b) => (first.split(b).length > first.split(a).length ? b : a);
+  const comma = stated ? stated[1] : [",", ";", "\t", "|"].reduce(most);
+  let quoted = false, line = stated ? 2 : 1;
+  const rows = [{ line, cells: [""] }];
+  for (let i = stated ? stated[0].length : 0; i < text.length; i++) {
     const c = text[i], row = rows[rows.length - 1].cells;
     if (c === "\n") line++;
     if (quoted && c === '"' && text[i + 1] === '"') row[row.length - 1] += text[++i];
     else if (c === '"' && (quoted || row[row.length - 1] === "")) quoted = !quoted;
     else if (!quoted && c === comma) row.push("");
     else if (!quoted && c === "\n") rows.push({ line, cells: [""] });
-    else if (quoted || c !== "\r") row[row.length - 1] += c;
+    else row[row.length - 1] += c;
   }
-  return rows.filter((row) => row.cells.some((cell) => cell !== ""));
+  return rows.filter((row) => row.cells.some((cell) => cell.trim()));
 }
 
 // The records of a text, with the line of each, and what is to be said of the file.
 function records(text) {
   const [head, ...rows] = table(text.replace(/^\ufeff/, ""));
   if (!head) throw { detail: "the file is empty" };
-  const names = live.fields.map((field) => field.name), at = (name) => head.cells.indexOf(name);
+  const header = head.cells.map((cell) => cell.trim());
+  const names = live.fields.map((field) => field.name), at = (name) => header.indexOf(name);
   const missing = names.filter((name) => at(name) < 0);
   if (missing.length) {
     const column = missing.length === 1 ? "column" : "columns";
-    throw { detail: `no ${column} ${missing.join(", ")}, which the fields ask for`, hint: `the file has ${head.cells.join(", ")}` };
+    throw { detail: `no ${column} ${missing.join(", ")}, which the fields ask for`, hint: `the file has ${header.join(", ")}` };
   }
-  const whole = rows.filter((row) => row.cells.length === head.cells.length);
-  const notes = rows
-    .filter((row) => !whole.includes(row))
-    .map((row) => `line ${row.line}: left out; ${row.cells.length} fields, the header has ${head.cells.length}`);
+  const isWhole = (row) => row.cells.length === header.length;
+  const whole = rows.filter(isWhole), others = rows.filter((row) => !isWhole(row));
+  const notes = others
+    .slice(0, MAX_GAPS)
+    .map((row) => `line ${row.line}: left out; ${row.cells.length} fields, the header has ${header.length}`);
+  if (others.length > MAX_GAPS) notes.push(`${others.length - MAX_GAPS} more lines left out`);
   if (whole.length < 2 || whole.length > MAX_RECORDS) {
     const hint = whole.length < 2 ? notes.join("; ") || "two or more are compared" : "1,000 at most; for more: gemel duplicates FILE";
     throw { detail: `${whole.length} ${whole.length === 1 ? "record" : "records"}`, hint };

@@ -69,9 +69,10 @@ function shown(state) {
   byId("about").textContent = question
     ? `question ${state.asked + 1} · ${state.here} answered here by ${state.by} · ${state.until} until the next estimate`
     : `no question is left: ${state.asked} were asked`;
-  byId("known").textContent = `${state.known}${state.proven ? ". You may stop: gemel calibrate --from-answers" : ""}`;
-  byId("known").classList.toggle("match", state.proven);
+  byId("known").textContent = `${state.known}${state.may_stop ? ". You may stop: gemel calibrate --from-answers" : ""}`;
+  byId("known").classList.toggle("match", state.may_stop);
   byId("question").hidden = !question;
+  byId("media").replaceChildren(); // A sound that is taken away stops.
   if (!question) return;
   const compared = question.lines.filter((line) => line.is_compared).map(row);
   const others = question.lines.filter((line) => !line.is_compared).map(row);

@@ -89,7 +89,7 @@ class Desk:
             "asked": self._session.n_asked,
             "here": self._n,
             "known": self._in_words(known),
-            "proven": known.proven,
+            "may_stop": self._session.moves(known),
             "until": self._every - self._n % self._every,
             "question": None,
             "kept": kept,

@@ -42,6 +42,8 @@ class Session:
         second: share of what others answered that is asked again.
         teaching: chooses two of three questions by what their answers teach; None: all are drawn.
         teaches: training learns from all answers.
+        is_measured: the release was measured on labels, so that `calibrate` takes no proof of
+            answers.
     """
 
     plan: Plan
@@ -52,6 +54,7 @@ class Session:
     second: float = 0.1
     teaching: Teaching | None = None
     teaches: bool = False
+    is_measured: bool = False
     _mine: list[Question] = field(default_factory=list)
     _drawn: list[tuple[int, Question]] = field(default_factory=list)
     _again: list[Question] = field(default_factory=list)
@@ -227,6 +230,10 @@ class Session:
             n_besides=len(are_links) - sum(are_links),
             engine=plan.engine,
         )
+
+    def moves(self, known: Known) -> bool:
+        """Whether what is proven gives the release its threshold: `gemel calibrate` takes it."""
+        return known.proven and not self.is_measured
 
     def _wants_second(self, question: Question, stratum: int) -> bool:
         said = self.answers.of(question.pair)
