@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from tests.cli import over_http
 from tests.console.test_pages import dumped
+from tests.data.sources.formats.test_sheets import workbook
 
 import gemel
 from gemel.cli.main import run
@@ -93,14 +94,19 @@ def test_a_word_is_a_text_to_search_for_and_the_hint_of_one_like_a_file_works(
     assert json.loads(said(capsys, "gallery", "search", hint, "--json"))
 
 
-def test_a_search_shows_texts_and_why_there_are_none(
+def test_a_text_that_no_path_can_be_or_that_a_folder_is_called_is_searched_for(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    texts = gemel.read("texts.csv", kind="text", identity="of")
-    of = dict(zip(texts.ids.tolist(), texts.payloads(), strict=True))
-    hits = json.loads(said(capsys, "gallery", "search", "the hour", "--json"))
-    assert all(of[hit["id"]].startswith(hit["text"].removesuffix("...")) for hit in hits)
-    assert of[hits[0]["id"]][:50] in said(capsys, "gallery", "search", "the hour")
+    assert json.loads(said(capsys, "gallery", "search", "時間を返す" * 60, "--json"))
+    (project / "hour").mkdir()
+    assert json.loads(said(capsys, "gallery", "search", "hour", "--json"))
+    assert run(["gallery", "search", "./hour"]) == 1
+    assert "'./hour' is a folder of records" in capsys.readouterr().err
+
+
+def test_a_search_says_why_it_found_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert said(capsys, "gallery", "search", "the hour", "--where", "class=nope") == ""
     assert run(["gallery", "search", "the hour", "--where", "class=nope"]) == 0
     assert "nothing found: no record has class=nope" in capsys.readouterr().err
@@ -124,6 +130,21 @@ def test_a_table_of_texts_is_many_and_read_as_those_of_the_project(
         assert run([*words]) == 1
         told = capsys.readouterr().err
         assert "'new.csv' is a table of records" in told and "gallery classify FILE" in told
+
+
+def test_a_sheet_of_texts_is_read_as_the_settings_say_of_that_sheet(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = gemel.read("texts.csv", kind="text", identity="of").payloads([2])[0]
+    cover: list[list[object]] = [["a", "b"], ["c", "d"]]
+    more: list[list[object]] = [["of", "text", "note"], ["x", text, "zebras in quarantine"]]
+    workbook(project / "book.xlsx", cover=cover, more=more)
+    own = ("data.path=book.xlsx", "data.sheet=more", 'data.ignore=["note"]')
+    sets = [word for one in own for word in ("--set", one)]
+    many = said(capsys, "gallery", "classify", "book.xlsx", "--json", "-k", "1", *sets)
+    alone = json.loads(said(capsys, "gallery", "classify", text, "--json", "-k", "1"))
+    (found,) = json.loads(many)
+    assert found["classes"][0]["score"] == pytest.approx(alone["classes"][0]["score"], abs=1e-5)
 
 
 def test_duplicates_and_report(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import typer
 from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import CLASS, Project
-from gemel.cli.query import parse_item, shortened, texts_of, typed, why_nothing
+from gemel.cli.query import parse_item, typed, why_nothing
 from gemel.data.schema import as_text
 from gemel.encode import modality
 from gemel.errors import GalleryError
@@ -110,19 +110,14 @@ def search(
         _warn(service)
         if not reply.hits:
             show.say(why_nothing(gallery, only))
-    texts = texts_of(project, live, [hit.id for hit in reply.hits])
     found = [
         {**{name: getattr(hit, name) for name in OF_HIT}, **_beside(hit.attributes)}
-        | ({"text": texts[hit.id]} if hit.id in texts else {})
         for hit in reply.hits
     ]
     if json:
         show.as_json(found)
     if json or not found:
         return
-    found = [
-        hit | ({"text": shortened(hit["text"])} if hit["id"] in texts else {}) for hit in found
-    ]
     head = [n for n in dict.fromkeys(n for hit in found for n in hit) if n not in IN_JSON]
     show.table(head, [[_shown(name, hit.get(name)) for name in head] for hit in found])
 

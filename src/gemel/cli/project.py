@@ -149,7 +149,8 @@ class Project:
         fields = release.encoder.prepare.fields or None
         categories = release.policy.categories
         category = categories.column if categories else None
-        said = {} if fields else reading.said_of(self.config, path, (label, id))
+        sheet = self.sheet_of(path)
+        said = {} if fields else reading.said_of(self.config, path, (label, id), sheet)
         dataset = records.read(
             path,
             kind=records.kind_of(release.modality),
@@ -159,7 +160,7 @@ class Project:
             fields=fields,
             max_bad_ratio=self.config.data.max_bad_ratio,
             depth=self.config.data.depth,
-            sheet=self.sheet_of(path),
+            sheet=sheet,
             **said,
         )
         show.refused(dataset.bad, dataset.gaps)

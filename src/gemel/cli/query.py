@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemel.cli import reading
+from gemel.data.schema import as_text
 from gemel.encode import modality
-from gemel.errors import GemelError, InvalidInput, quoted
+from gemel.errors import InvalidInput, quoted
 
 if TYPE_CHECKING:
-    from gemel.cli.project import Project
     from gemel.data.schema import Field
     from gemel.gallery.gallery import Gallery
     from gemel.release.release import Release
 
-SHOWN = 60
-"""Characters of a text in a table."""
 FEW = 10
 """Values of an attribute that are listed."""
 
@@ -31,7 +29,7 @@ def item_of(release: Release, word: str, where: str) -> Any | None:
     kind = modality.named(release.modality)
     item = kind.word(word, where)
     if item is None:
-        reading.refuse_many(word, where)
+        reading.refuse_many(word, where, takes_words=kind.takes_words)
     elif modality.file_at(word) is not None:
         try:
             kind.payload(release.encoder.prepare, item)
@@ -96,37 +94,15 @@ def _number(field: Field, text: str, where: str) -> float:
     raise InvalidInput(f"expected a {field.expected}, got {text!r}", where=where)
 
 
-def texts_of(project: Project, release: Release, ids: Iterable[str]) -> dict[str, str]:
-    """The text of each of these records that the project's own file has; a gallery keeps none."""
-    kind = modality.named(release.modality)
-    if not kind.takes_words or not project.config.data.path:
-        return {}
-    try:
-        dataset = reading.read(project.config, release)
-    except GemelError:  # the file has changed, or is elsewhere
-        return {}
-    place = {id: i for i, id in enumerate(dataset.ids.tolist())}
-    there = [id for id in ids if id in place]
-    payloads = dataset.payloads([place[id] for id in there])
-    values = zip(there, map(kind.values, payloads), strict=True)
-    return {id: value["text"] for id, value in values if "text" in value}
-
-
-def shortened(text: str) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"
-
-
 def why_nothing(gallery: Gallery, only: dict[str, Any]) -> str:
     """Why a search found nothing, in words."""
     if not gallery.count():
         return "nothing found: the gallery is empty; fill it with gemel gallery enroll"
-    asked = " and ".join(f"{name}={value}" for name, value in only.items())
+    asked = " and ".join(f"{name}={as_text(value)}" for name, value in only.items())
     text = f"nothing found: no record has {asked}"
     if len(only) == 1:
         (name,) = only
-        values = sorted({str(value) for value in gallery.groups(name).values})
+        values = sorted({str(as_text(value)) for value in gallery.groups(name).values})
         if 0 < len(values) <= FEW:
             text += f"; {name} is {' or '.join(values)}"
     return text

@@ -65,7 +65,9 @@ def read(config: Config, release: Release | None = None) -> Dataset:
     )
 
 
-def said_of(config: Config, path: Path, labels: Sequence[str | None]) -> dict[str, Any]:
+def said_of(
+    config: Config, path: Path, labels: Sequence[str | None], sheet: str | None = None
+) -> dict[str, Any]:
     """What `[data]` says of the columns that another file of texts has too, for `records.read`.
 
     A release of texts keeps no names of columns, and what is no text there is none here.
@@ -74,12 +76,13 @@ def said_of(config: Config, path: Path, labels: Sequence[str | None]) -> dict[st
         config: the settings.
         path: of the file.
         labels: columns of it that are named apart.
+        sheet: of a spreadsheet that is read.
     """
     from gemel.data.sources import tables
 
     if not (path.is_file() and tables.is_table(path)):
         return {}
-    data, there = config.data, tables.read(path).frame.columns
+    data, there = config.data, tables.read(path, sheet).frame.columns
     others = dict.fromkeys([*data.ignore, *data.groups, data.identity, data.id, data.category])
     return {
         "columns": {name: kind for name, kind in data.columns.items() if name in there},
@@ -88,16 +91,23 @@ def said_of(config: Config, path: Path, labels: Sequence[str | None]) -> dict[st
     }
 
 
-def refuse_many(word: str, where: str) -> None:
+def refuse_many(word: str, where: str, *, takes_words: bool) -> None:
     """Raise where a word that should be one record is a table or folder of them.
+
+    Args:
+        word: of a command line.
+        where: it is asked for.
+        takes_words: a word may be a text; a folder is then one that is named as a path.
 
     Raises:
         InvalidInput: it is.
     """
     from gemel.encode import modality
 
-    if modality.is_table(word) or Path(word).is_dir():
-        what = "table" if Path(word).is_file() else "folder"
+    path, may_be_text = modality.path_at(word), takes_words and not {"/", "\\"} & set(word)
+    is_table = modality.is_table(word)
+    if is_table or (path is not None and path.is_dir() and not may_be_text):
+        what = "table" if is_table else "folder"
         raise InvalidInput(
             f"{quoted(word, 80)} is a {what} of records, expected one record",
             where=where,

@@ -273,19 +273,23 @@ def unpacked_bytes(packed: Any, *, where: str, hint: str) -> bytes:
 
 def file_at(word: str) -> Path | None:
     """The file of one item that a word of a command line is the path of; a table has many."""
-    return None if is_table(word) else _file_at(word)
+    path = path_at(word)
+    return path if path is not None and path.is_file() and not is_table(word) else None
 
 
 def is_table(word: str) -> bool:
     """Whether a word of a command line is the path of a table of records; `.txt` is one text."""
-    path = _file_at(word)
-    return path is not None and path.suffix.lower() != ".txt" and tables.is_table(path)
+    path = path_at(word)
+    if path is None or not path.is_file():
+        return False
+    return path.suffix.lower() != ".txt" and tables.is_table(path)
 
 
-def _file_at(word: str) -> Path | None:
+def path_at(word: str) -> Path | None:
+    """The file or folder that a word of a command line is the path of."""
     try:
         path = Path(word)
-        return path if path.is_file() else None
+        return path if path.exists() else None
     except (OSError, ValueError):  # longer than a path can be
         return None
 
