@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from tests.release.words.conftest import rate
 
 from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.intervals import Estimate
@@ -12,21 +13,6 @@ from gemel.release.words.expected import expected, right_matches
 from gemel.release.words.sentence import in_full, sentence
 
 replace = msgspec.structs.replace
-
-
-def rate(value: float) -> Estimate:
-    return Estimate(value=value, low=value / 2, high=value, n_effective=1000.0, method="")
-
-
-@pytest.fixture
-def mostly_false(release: Release) -> Evidence:
-    """A third of 900 records are eval; one match in ten is right there."""
-    at = replace(release.evidence.eval, precision=rate(0.1), n_false_match=90, prior=0.001)
-    data = release.evidence.data
-    sides = {name: replace(side, n_records=301) for name, side in data.sides.items()}
-    return replace(
-        release.evidence, eval=at, data=replace(data, n_records=901, sides=sides), galleries=()
-    )
 
 
 def test_the_promise_ends_with_how_many_matches_are_right(mostly_false: Evidence) -> None:
