@@ -126,7 +126,7 @@ def test_an_experiment_ends_by_hand_and_says_how_the_two_differ(
         at.look()
         for i in range(200):
             said = at.verify(2 * i % 200, f"account {i}").json()
-            if said["outcome"] == "match" and i % 4 == 0:
+            if said["outcome"] == "match":
                 answer(at.service.ledger, said["decision_id"], True, reviewer="ann")
         at.compared(200)
         reply = at.told()
