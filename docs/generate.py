@@ -18,7 +18,7 @@ from gemel.cli.main import app
 from gemel.config import PREFIX, describe
 from gemel.serve.grpc import native
 from gemel.serve.grpc.text import text as text_of
-from gemel.serve.http.table import TABLE
+from gemel.serve.http.routes.table import TABLE
 from gemel.settings import SECTIONS
 from gemel.telemetry import ATTRIBUTES, EVENTS, METRICS, STAGES
 

@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from gemel.errors import InternalError, NotAllowed
-from gemel.serve.http.endpoint import new_id
 from gemel.serve.http.guard import is_local
 from gemel.serve.http.problems import rendered
+from gemel.serve.http.routes.call import new_id
 
 
 class Application:

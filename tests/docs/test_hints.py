@@ -14,7 +14,7 @@ import typer
 from gemel.cli.main import app
 from gemel.config import PREFIX, describe, keys
 from gemel.registry import MODALITIES
-from gemel.serve.http.table import TABLE
+from gemel.serve.http.routes.table import TABLE
 from gemel.settings import SECTIONS
 
 ROOT = Path(__file__).parents[2]

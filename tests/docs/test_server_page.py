@@ -22,7 +22,7 @@ from tests.serve import small
 
 from gemel.cli.main import run
 from gemel.config import PREFIX, Config
-from gemel.serve.http.table import TABLE
+from gemel.serve.http.routes.table import TABLE
 from gemel.telemetry import EVENTS, METRICS
 
 __all__ = ["finished"]

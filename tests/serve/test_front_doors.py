@@ -33,8 +33,8 @@ from gemel.errors import InvalidInput
 from gemel.serve.context import ROLES
 from gemel.serve.grpc.door import GrpcDoor
 from gemel.serve.grpc.values import to_json
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.http.server import running
-from gemel.serve.http.table import TABLE
 from gemel.serve.rollout.desk import Desk
 from gemel.serve.steps import Done, Task, go_on
 from gemel.serve.steps import run as take

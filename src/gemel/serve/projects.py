@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gemel.errors import GemelError, InternalError, NotAllowed, UnknownPath, quoted
-from gemel.serve.http.endpoint import Receive, Scope, Send, new_id
 from gemel.serve.http.guard import is_local
 from gemel.serve.http.problems import rendered
+from gemel.serve.http.routes.call import Receive, Scope, Send, new_id
 
 if TYPE_CHECKING:  # which knows of these
     from gemel.serve.http.front import Front

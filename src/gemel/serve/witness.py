@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 from gemel.telemetry import STAGES, STATUSES, Metrics
 
 if TYPE_CHECKING:  # which needs a package that few have
-    from gemel.serve.http.endpoint import Call, Route
+    from gemel.serve.http.routes.call import Call, Route
     from gemel.serve.traces import Traces
 
 

@@ -24,9 +24,9 @@ from gemel.serve.access import keys
 from gemel.serve.access.access import LOOK_SECONDS, Access
 from gemel.serve.context import ROLES, Role
 from gemel.serve.http.app import create_app
-from gemel.serve.http.endpoint import Route
+from gemel.serve.http.routes.call import Route
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.http.server import run
-from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.telemetry import log_to

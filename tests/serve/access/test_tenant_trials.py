@@ -25,8 +25,8 @@ from gemel.gallery.local.gallery import LocalGallery
 from gemel.release.release import Release
 from gemel.serve.class_index import Classes
 from gemel.serve.http.door import GALLERY
-from gemel.serve.http.endpoint import Route
-from gemel.serve.http.table import TABLE
+from gemel.serve.http.routes.call import Route
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.live import Live
 from gemel.serve.rollout.arms import Trial
 from gemel.serve.rollout.plan import Plan

@@ -34,10 +34,11 @@ from gemel.serve.grpc import native
 from gemel.serve.grpc.door import GrpcDoor
 from gemel.serve.grpc.messages import message_name
 from gemel.serve.http.app import create_app
-from gemel.serve.http.endpoint import Route
 from gemel.serve.http.problems import retry_s
+from gemel.serve.http.routes.call import Route
+from gemel.serve.http.routes.query import RECORDS
+from gemel.serve.http.routes.table import RECORD, TABLE
 from gemel.serve.http.server import running
-from gemel.serve.http.table import RECORD, RECORDS, TABLE
 from gemel.serve.keeping import Keeper
 from gemel.serve.live import Live
 from gemel.serve.rollout.arms import Arms

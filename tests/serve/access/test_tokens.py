@@ -29,8 +29,8 @@ from gemel.serve.access.keys import OF_TENANTS
 from gemel.serve.access.tokens import Tokens
 from gemel.serve.context import ROLES, Caller, Role
 from gemel.serve.http.app import create_app
-from gemel.serve.http.endpoint import Route
-from gemel.serve.http.table import TABLE
+from gemel.serve.http.routes.call import Route
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.service import Service
 
 PAIR = {"left": ROWS[0], "right": ROWS[1]}

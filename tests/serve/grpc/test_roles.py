@@ -18,8 +18,8 @@ from gemel.serve.context import ROLES, Role
 from gemel.serve.grpc import inference, native
 from gemel.serve.grpc.door import GrpcDoor
 from gemel.serve.http.app import create_app
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.http.server import running
-from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.telemetry import log_to

@@ -6,9 +6,10 @@ import weakref
 import pytest
 
 from gemel.errors import InvalidInput
-from gemel.serve.http.endpoint import Call, explained
+from gemel.serve.http.endpoint import explained
 from gemel.serve.http.intake import PACE, Intake
-from gemel.serve.http.table import TABLE
+from gemel.serve.http.routes.call import Call
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.reader.reader import Reader
 from gemel.telemetry import Metrics, log_to
 

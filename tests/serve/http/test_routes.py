@@ -15,8 +15,8 @@ from gemel.gallery.local.gallery import LocalGallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.http.server import running
-from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.settings import ServeSettings
 from gemel.telemetry import METRICS, ROUTES

@@ -26,9 +26,9 @@ from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
-from gemel.serve.http.endpoint import Route
+from gemel.serve.http.routes.call import Route
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.http.server import running
-from gemel.serve.http.table import TABLE
 from gemel.serve.service import Service
 from gemel.serve.wire.enrolled import NewRecord
 

@@ -21,9 +21,9 @@ from gemel.cli.project import Project
 from gemel.cli.serve import application
 from gemel.serve.access import keys
 from gemel.serve.access.keys import Limits
-from gemel.serve.http.endpoint import Route
+from gemel.serve.http.routes.call import Route
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.http.server import running
-from gemel.serve.http.table import TABLE
 from gemel.telemetry import log_to
 
 

@@ -15,9 +15,10 @@ from google.protobuf.message import DecodeError, Message
 
 from gemel.errors import MalformedBody
 from gemel.serve.http.body import SMALL
-from gemel.serve.http.endpoint import Call, Route, accepted_id, explained, new_id, server_timing
+from gemel.serve.http.endpoint import explained, server_timing
 from gemel.serve.http.front import Front
 from gemel.serve.http.problems import Problem, problem, retry_s
+from gemel.serve.http.routes.call import Call, Route, accepted_id, new_id
 
 Code = grpc.StatusCode
 CODES = {

@@ -14,8 +14,8 @@ from gemel.serve.grpc import inference, native
 from gemel.serve.grpc.exchange import Classes, Handler
 from gemel.serve.grpc.messages import File, Method
 from gemel.serve.http.door import Door
-from gemel.serve.http.endpoint import Call
-from gemel.serve.http.table import READY
+from gemel.serve.http.routes.call import Call
+from gemel.serve.http.routes.table import READY
 
 PACKAGE, SERVICE = "grpc.health.v1", "Health"
 SERVING, NOT_SERVING = 1, 2

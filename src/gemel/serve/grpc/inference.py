@@ -20,10 +20,10 @@ from gemel.figures import number_of
 from gemel.serve.grpc.exchange import Classes, Handler
 from gemel.serve.grpc.messages import EXTRA, File, Method
 from gemel.serve.grpc.values import from_reply
-from gemel.serve.http import table
 from gemel.serve.http.door import Door
-from gemel.serve.http.endpoint import Call, Route
 from gemel.serve.http.problems import V2
+from gemel.serve.http.routes import table
+from gemel.serve.http.routes.call import Call, Route
 from gemel.serve.verbs.shapes.infer import MODEL
 from gemel.serve.wire.vectors import AboutBody, InferBody, InferReply, Tensor
 

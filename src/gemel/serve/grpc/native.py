@@ -16,9 +16,9 @@ from gemel.serve.grpc.text import numbers
 from gemel.serve.grpc.values import from_reply, to_json
 from gemel.serve.http.body import Body
 from gemel.serve.http.door import Door
-from gemel.serve.http.endpoint import Call, Route
 from gemel.serve.http.problems import V2
-from gemel.serve.http.table import RELEASE, TABLE
+from gemel.serve.http.routes.call import Call, Route
+from gemel.serve.http.routes.table import RELEASE, TABLE
 from gemel.serve.verbs import rollout
 from gemel.serve.wire.vectors import EmbeddingsBody
 

@@ -13,7 +13,7 @@ from gemel.serve.http.door import Door
 from gemel.serve.http.endpoint import Endpoint
 from gemel.serve.http.front import Front, Page
 from gemel.serve.http.guard import Guard
-from gemel.serve.http.table import TABLE
+from gemel.serve.http.routes.table import TABLE
 from gemel.serve.projects import Projects
 from gemel.serve.service import Service
 from gemel.serve.witness import Witness

@@ -21,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from gemel.errors import GemelError, HeadTooLarge, Overloaded, RequestError, TooSlow
-from gemel.serve.http.endpoint import accepted_id, new_id
 from gemel.serve.http.problems import rendered, whole
+from gemel.serve.http.routes.call import accepted_id, new_id
 
 MAX_HEAD = 64 << 10
 """Bytes of a request line and its headers, from which on no more are read."""

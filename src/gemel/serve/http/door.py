@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gemel.serve.http import table
-from gemel.serve.http.endpoint import Answer, Call, Raw, Route
 from gemel.serve.http.intake import Intake
-from gemel.serve.http.openapi import document
 from gemel.serve.http.problems import JSON
+from gemel.serve.http.routes import table
+from gemel.serve.http.routes.call import Answer, Call, Raw, Route
+from gemel.serve.http.routes.openapi import document
 from gemel.serve.http.state import State
 from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes

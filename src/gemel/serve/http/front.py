@@ -16,10 +16,12 @@ from gemel.errors import GemelError, InternalError, NotAllowed, UnknownPath, Wro
 from gemel.serve.access.access import Access
 from gemel.serve.context import LOCAL, Role
 from gemel.serve.http.door import Door
-from gemel.serve.http.endpoint import Endpoint, Receive, Scope, Send, accepted_id, new_id
+from gemel.serve.http.endpoint import Endpoint
 from gemel.serve.http.guard import Guard
 from gemel.serve.http.problems import SAFE, V2, Header, rendered
-from gemel.serve.http.table import LIVE, METRICS, READY, RECORD, RECORDS
+from gemel.serve.http.routes.call import Receive, Scope, Send, accepted_id, new_id
+from gemel.serve.http.routes.query import RECORDS
+from gemel.serve.http.routes.table import LIVE, METRICS, READY, RECORD
 from gemel.serve.projects import PREFIX as PROJECTS
 from gemel.serve.projects import Projects
 from gemel.serve.witness import Witness

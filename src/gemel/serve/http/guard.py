@@ -14,7 +14,7 @@ import socket
 from collections.abc import Sequence
 
 from gemel.errors import NotAllowed, RequestError, WrongHost, quoted
-from gemel.serve.http.endpoint import Scope
+from gemel.serve.http.routes.call import Scope
 
 ANY = "*"
 OWN = ("same-origin", "none")

@@ -11,8 +11,8 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from gemel.errors import LedgerUnavailable, NotFound, Overloaded
 from gemel.release.words import tiles
 from gemel.release.words.sentence import sentence
-from gemel.serve.http.endpoint import Call, Raw
 from gemel.serve.http.intake import Intake
+from gemel.serve.http.routes.call import Call, Raw
 from gemel.serve.live import Live
 from gemel.serve.queues.queues import Lanes
 from gemel.serve.service import Service

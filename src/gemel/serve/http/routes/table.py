@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from gemel.calibrate.answers.proposal import Feedback
-from gemel.errors import InvalidInput, quoted
 from gemel.release.explanation import Explanation
 from gemel.release.words.card import Card
 from gemel.serve.context import Role
-from gemel.serve.http.endpoint import Call, Route
 from gemel.serve.http.problems import V2
+from gemel.serve.http.routes import query
+from gemel.serve.http.routes.call import Route
+from gemel.serve.http.routes.query import RECORDS
 from gemel.serve.verbs import (
     batches,
     card,
@@ -30,31 +30,8 @@ from gemel.serve.verbs.shapes import infer, models, rerank
 from gemel.serve.wire import enrolled, operation, pairs, rollouts, searches, vectors
 from gemel.serve.wire.operation import HealthReply, ReleaseReply, V2Reply
 
-RECORDS = "/v1/records"
 MODEL = f"{V2}/models/{infer.MODEL}"
 RECORD = f"{RECORDS}/{{record:path}}"
-
-
-def _record(call: Call) -> str:
-    """The id in the path, which may hold slashes, as it was before routing touched it."""
-    raw: bytes = call.scope["raw_path"]
-    try:
-        return unquote_to_bytes(raw[len(RECORDS) + 1 :]).decode()
-    except UnicodeDecodeError as e:
-        raise InvalidInput("the id is not UTF-8", where="id") from e
-
-
-def _review(call: Call) -> operation.ReviewBody:
-    """As many as a query string asks for, for the reviewer that it names.
-
-    Raises:
-        InvalidInput: it is no whole number in range.
-    """
-    most, word = operation.MAX_WAITING, call.query.get("limit", "100")
-    is_number = word.isascii() and word.isdecimal() and len(word) <= len(str(most))
-    if not is_number or not 1 <= int(word) <= most:
-        raise InvalidInput(f"limit {quoted(word, 20)} is no number from 1 to {most}", where="limit")
-    return operation.ReviewBody(int(word), call.query.get("reviewer"))
 
 
 def _told(
@@ -248,7 +225,7 @@ TABLE: tuple[Route, ...] = (
         role="reader",
         verb=records.get,
         lanes=("find",),
-        read=lambda call: enrolled.IdBody(_record(call)),
+        read=lambda call: enrolled.IdBody(query.record(call)),
     ),
     Route(
         method="DELETE",
@@ -258,7 +235,7 @@ TABLE: tuple[Route, ...] = (
         role="enroller",
         verb=records.delete,
         lanes=("change",),
-        read=lambda call: enrolled.IdsBody([_record(call)]),
+        read=lambda call: enrolled.IdsBody([query.record(call)]),
     ),
     Route(
         method="POST",
@@ -278,7 +255,7 @@ TABLE: tuple[Route, ...] = (
         role="reviewer",
         verb=reviews.review,
         lanes=("review",),
-        read=_review,
+        read=query.review,
         query=("limit", "reviewer"),
     ),
     Route(

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 import gemel
-from gemel.serve.http.endpoint import Route
 from gemel.serve.http.problems import (
     JSON,
     OPENAI_ROUTES,
@@ -18,6 +17,7 @@ from gemel.serve.http.problems import (
     Problem,
     V2Problem,
 )
+from gemel.serve.http.routes.call import Route
 from gemel.serve.live import Live
 from gemel.serve.wire.items import PAYLOAD
 
