@@ -501,6 +501,20 @@ def test_a_sheet_that_is_named_is_read_and_written_down(empty: Path, gemel: Geme
     assert two.code == 0 and "60 records" in two.err, two.err
 
 
+def test_an_encoding_that_is_named_is_written_down_and_holds_for_every_file(
+    empty: Path, gemel: Gemel
+) -> None:
+    for name in ("x.csv", "y.csv"):
+        rows = "".join(f"{i},Jiří {i},Plzeň\n" for i in range(30))
+        (empty / name).write_bytes(f"id,jméno,obec\n{rows}".encode("cp1250"))
+    assert "--set data.encoding=cp1250" in gemel("init", "x.csv", "--dry-run").err
+    for files in (["x.csv"], ["x.csv", "y.csv"]):
+        said = gemel("init", *files, "--force", "--set", "data.encoding=cp1250")
+        assert said.code == 0, said.err
+        assert Config.load(empty / "gemel.toml").data.encoding == "cp1250"
+        assert "jméno (" in gemel("data", "check").out
+
+
 def test_pairs_that_answer_in_own_words_are_named_and_counted(empty: Path, gemel: Gemel) -> None:
     texts = ["who is it that comes so late", "a rider in the wind", "my son, it is the mist", "ah"]
     words = ["gleich viel", "Gleich viel", "anders", "Anders", "unklar"]

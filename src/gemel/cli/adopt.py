@@ -11,7 +11,7 @@ from gemel.cli import data as records
 from gemel.cli import show
 from gemel.cli.calibrate import build_release, find_release
 from gemel.cli.calibrated import show_made
-from gemel.cli.options import AsJson, Sets
+from gemel.cli.options import AsJson, Sets, words
 from gemel.cli.project import Project
 from gemel.cli.release import note_move, show_gates
 from gemel.cli.train import check_installed, train_run
@@ -54,7 +54,7 @@ def import_(
     shares = [f"split.{side}={SHARE}" for side in ("dev", "eval")]
     records.init(
         path,
-        kind=kind or _kind(path, identity),
+        kind=kind or _kind(path, identity, words(sets or []).get("data.encoding")),
         identity=identity,
         id=id,
         sets=[f"train.backbone={model}", "train.tune=none", *shares, *(sets or [])],
@@ -71,14 +71,15 @@ def import_(
     _promote(project, release)
 
 
-def _kind(path: Path, identity: str | None) -> str | None:
+def _kind(path: Path, identity: str | None, encoding: str | None) -> str | None:
     """Texts, unless the file is one of pairs or the path a folder, which `init` looks at."""
     from gemel.data.proposals.given import pairs_of_records
     from gemel.data.sources import tables
 
-    if not path.is_file() or (identity is None and pairs_of_records(tables.read(path).frame)):
+    if not path.is_file():
         return None
-    return "text"
+    frame = tables.read(path, encoding=encoding).frame
+    return None if identity is None and pairs_of_records(frame) else "text"
 
 
 def _promote(project: Project, release: Release) -> None:

@@ -79,7 +79,7 @@ def init(
         _check_two(path, other, said)
     elif "data.kind" not in said:
         path = _table_in(path)
-        frame = _frame(path, said.get("data.sheet"))
+        frame = _frame(path, said)
         if frame is not None and not {"data.identity", "data.pairs"} & said.keys():
             unfolded = _unfolded(path, frame, output.parent, force=force, dry_run=dry_run)
             if unfolded is not None:
@@ -130,16 +130,21 @@ def _table_in(path: Path) -> Path:
     return tables[0]
 
 
-def _frame(path: Path, sheet: str | None = None) -> pl.DataFrame | None:
+def _frame(path: Path, said: Mapping[str, Any], section: str = "data") -> pl.DataFrame | None:
     """A table as it stands in its file; None of a folder, or where it is no file of rows.
 
+    Args:
+        path: of the file.
+        said: settings that were given, which may name its sheet and its encoding.
+        section: of the settings of this file.
     Raises:
         DataError: it cannot be read as a table, which no setting mends.
     """
     from gemel.data.sources import tables
 
     is_one = path.is_file() and tables.is_table(path)
-    return tables.read(path, sheet).frame if is_one else None
+    sheet, encoding = said.get(f"{section}.sheet"), said.get("data.encoding")
+    return tables.read(path, sheet, encoding).frame if is_one else None
 
 
 def _unfolded(
@@ -184,7 +189,7 @@ def _check_two(path: Path, other: Path, said: Mapping[str, Any]) -> None:
     Args:
         path: of one file.
         other: of the other.
-        said: settings that were given, which may name sheets.
+        said: settings that were given, see `_frame`.
     Raises:
         ConfigError: a folder, or the same file twice.
         DataError: one cannot be read as a table.
@@ -200,7 +205,7 @@ def _check_two(path: Path, other: Path, said: Mapping[str, Any]) -> None:
             hint="gemel init FILE; gemel duplicates then finds what is the same in it",
         )
     for one, section in ((path, "data"), (other, "other")):
-        _frame(one, said.get(f"{section}.sheet"))
+        _frame(one, said, section)
 
 
 @app.command()

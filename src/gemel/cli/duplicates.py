@@ -196,6 +196,7 @@ def _records(
         fields=(*fields, Field(date, "date")),
         max_bad_ratio=data.max_bad_ratio,
         sheet=project.sheet_of(path),
+        encoding=data.encoding,
     )
     show.refused(dataset.bad, dataset.gaps)
     return dataset

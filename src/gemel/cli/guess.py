@@ -134,9 +134,13 @@ def _columns(draft: Draft, path: Path, other: Path | None) -> None:
     if "data.kind" not in draft.known:
         draft.propose("data.kind", folders.kind_of(path) if path.is_dir() else "rows")
     if other is not None:
-        _of_two(draft, _frame(path, data.sheet), _frame(other, draft.given.other.sheet))
+        frames = (
+            _frame(one, sheet, data.encoding)
+            for one, sheet in ((path, data.sheet), (other, draft.given.other.sheet))
+        )
+        _of_two(draft, *frames)
     elif path.is_file() and data.kind in ("auto", "rows", "pairs", "text"):
-        frame = _frame(path, data.sheet)
+        frame = _frame(path, data.sheet, data.encoding)
         draft.columns = tuple(frame.columns)
         is_said = (
             data.kind in ("rows", "text") or data.identity is not None or data.pairs is not None
@@ -283,7 +287,8 @@ def _pairs_file(draft: Draft, left: Side, right: Side) -> None:
     path = draft.given.at(draft.given.data.pairs or "")
     if not path.is_file() or {"data.left", "data.right"} & draft.known:
         return
-    if found := known_pairs.columns_of(path, _frame(path), left, right):
+    frame = _frame(path, None, draft.given.data.encoding)
+    if found := known_pairs.columns_of(path, frame, left, right):
         _of_pairs(draft, found)
 
 
@@ -306,10 +311,10 @@ def _of_records(draft: Draft, dataset: Dataset) -> None:
         )
 
 
-def _frame(path: Path, sheet: str | None = None) -> pl.DataFrame:
+def _frame(path: Path, sheet: str | None, encoding: str | None) -> pl.DataFrame:
     """The table of a file, or of a sheet of it; what is blank is null."""
     from gemel.data.schema import without_gaps
     from gemel.data.sources import tables
 
-    frame = tables.read(path, sheet).frame
+    frame = tables.read(path, sheet, encoding).frame
     return frame.with_columns([without_gaps(values, ()) for values in frame])

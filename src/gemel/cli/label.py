@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gemel.release.make.unproven import Lesson
     from gemel.release.release import Release
     from gemel.release.run import Run
+    from gemel.settings import DataSettings
 
 FOLDER = "labels"
 PRECISION = 0.95
@@ -67,7 +68,7 @@ def label(
     """
     project = Project.open(config, sets, {"other.links": links})
     live = project.release(release)
-    told = None if answers is None else _answers_in(answers, project.config.data.same_is)
+    told = None if answers is None else _answers_in(answers, project.config.data)
     session, both = opened(project, live, precision, by, teach=True)
     asked = session.n_asked
     show.say(so_far(session, session.known()))
@@ -206,19 +207,19 @@ def _note(session: Session, told: dict[Pair, bool], path: Path, limit: int) -> N
         show.say(line)
 
 
-def _answers_in(path: Path, same_is: tuple[str, ...]) -> Pairs:
+def _answers_in(path: Path, said: DataSettings) -> Pairs:
     """The answers of a file.
 
     Args:
         path: of the file.
-        same_is: what it says where two are the same; empty: words that are known.
+        said: what it says where two are the same, and its encoding.
 
     Raises:
         DataError: no such file, no columns left, right and same, or no answer in them.
     """
     from gemel.data.sources import pairs, tables
 
-    table = tables.read(path)
+    table = tables.read(path, encoding=said.encoding)
     columns = {c.strip().lower() for c in table.frame.columns}
     if missing := [c for c in pairs.COLUMNS if c not in columns]:
         raise DataError(
@@ -227,7 +228,7 @@ def _answers_in(path: Path, same_is: tuple[str, ...]) -> Pairs:
             hint=f"it has {', '.join(table.frame.columns)}; answers have left, right and same: the "
             "ids of two records, and whether they are the same",
         )
-    told = pairs.parse(table, pairs.PairColumns(same_is=same_is))
+    told = pairs.parse(table, pairs.PairColumns(same_is=said.same_is))
     show.refused(told.bad, most=SHOWN)
     if not told.left:
         raise DataError("no answer", where=str(path), hint="a line for each: left,right,same")

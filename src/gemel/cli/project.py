@@ -161,6 +161,7 @@ class Project:
             max_bad_ratio=self.config.data.max_bad_ratio,
             depth=self.config.data.depth,
             sheet=sheet,
+            encoding=self.config.data.encoding,
             **said,
         )
         show.refused(dataset.bad, dataset.gaps)

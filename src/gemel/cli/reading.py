@@ -44,6 +44,7 @@ def read(config: Config, release: Release | None = None) -> Dataset:
             pairs,
             pair_columns=pair_columns,
             max_bad_ratio=data.max_bad_ratio,
+            encoding=data.encoding,
         )
     return records.read(
         _first(config),
@@ -62,6 +63,7 @@ def read(config: Config, release: Release | None = None) -> Dataset:
         pair_columns=pair_columns,
         separator=data.separator,
         sheet=data.sheet,
+        encoding=data.encoding,
     )
 
 
@@ -82,7 +84,8 @@ def said_of(
 
     if not (path.is_file() and tables.is_table(path)):
         return {}
-    data, there = config.data, tables.read(path, sheet).frame.columns
+    data = config.data
+    there = tables.read(path, sheet, data.encoding).frame.columns
     others = dict.fromkeys([*data.ignore, *data.groups, data.identity, data.id, data.category])
     return {
         "columns": {name: kind for name, kind in data.columns.items() if name in there},
@@ -171,6 +174,7 @@ def read_two(
         category=data.category,
         groups=data.groups,
         sheet=data.sheet if is_own else None,
+        encoding=data.encoding,
     )
     of_other = identity if is_own else None
     second = Other(

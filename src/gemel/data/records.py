@@ -61,6 +61,7 @@ def read(
     pair_columns: labelled.PairColumns | None = None,
     separator: str | None = None,
     sheet: str | None = None,
+    encoding: str | None = None,
 ) -> Dataset:
     """The records in a file or folder, validated, with what was refused.
 
@@ -87,9 +88,12 @@ def read(
         pair_columns: of a file of pairs; None: left, right and same.
         separator: of labels, where `identity` holds several of a record; see `several`.
         sheet: of a spreadsheet; none: the first with a table.
+        encoding: of CSV, JSON and pairs that are not UTF-8, such as `cp1250`; none: cp1252 where a
+            CSV is plainly that.
     Raises:
         DataError: unreadable, wrong shape, an unknown column, or too many refused rows.
-        ConfigError: no kind, and no modality of that name; or neither a path nor a frame.
+        ConfigError: no kind, and no modality of that name; neither a path nor a frame; or no such
+            encoding.
     """
     _check_names(missing=missing, ignore=ignore, groups=groups)
     said = Columns(
@@ -103,6 +107,7 @@ def read(
         [*map(str, groups)],
         depth,
         sheet,
+        encoding,
     )
     table: Table | None = None
     if frames.is_frame(path):
@@ -124,7 +129,7 @@ def read(
     elif kind == "images":
         raise DataError("a file, expected a folder of images", where=str(path))
     else:
-        table = table or tables.read(path, sheet)
+        table = table or tables.read(path, sheet, encoding)
         is_pairs = labelled.are_pairs(table.frame.columns)
         if kind == "pairs" or (kind == "auto" and is_pairs):
             plain(said, path)
@@ -139,7 +144,7 @@ def read(
     require(pairs, (str, os.PathLike), "the path of a file of pairs", MADE_BY_PAIRS)
     if identity is not None:
         by_pairs.check_unlabelled(dataset)
-    found = by_pairs.read(Path(pairs), pair_columns)
+    found = by_pairs.read(Path(pairs), pair_columns, encoding)
     return by_pairs.with_pairs(dataset, found, max_bad_ratio)
 
 
@@ -223,6 +228,7 @@ def to_link(
     *,
     pair_columns: labelled.PairColumns | None = None,
     max_bad_ratio: float = MAX_BAD_RATIO,
+    encoding: str | None = None,
 ) -> Dataset:
     """Both files of `read_two` as one dataset that is compared across them only.
 
@@ -232,6 +238,7 @@ def to_link(
         pairs: file of pairs of an id of the first and one of the second; gives identities.
         pair_columns: of that file; None: left, right and same.
         max_bad_ratio: share of refused pairs above which reading stops.
+        encoding: of that file, if it is not UTF-8.
     Raises:
         DataError: the pairs cannot be read, or the records have identities already.
     """
@@ -239,7 +246,7 @@ def to_link(
     if pairs is None:
         return dataset
     by_pairs.check_unlabelled(dataset)
-    found = linked.named_pairs(by_pairs.read(Path(pairs), pair_columns), left, right)
+    found = linked.named_pairs(by_pairs.read(Path(pairs), pair_columns, encoding), left, right)
     return by_pairs.with_pairs(dataset, found, max_bad_ratio)
 
 

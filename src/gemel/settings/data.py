@@ -28,6 +28,13 @@ class DataSettings(Settings, frozen=True):
     sheet: Annotated[
         str | None, Meta(description="Sheet of a spreadsheet; null: the first with a table")
     ] = None
+    encoding: Annotated[
+        str | None,
+        Meta(
+            description="Encoding of files of text that are not UTF-8, such as cp1250, whichever "
+            "command reads them; null: cp1252 where a CSV is plainly that"
+        ),
+    ] = None
     kind: Annotated[
         str,
         Meta(

@@ -8,7 +8,7 @@ import pytest
 
 from gemel.data import records
 from gemel.data.sources import tables
-from gemel.errors import DataError
+from gemel.errors import ConfigError, DataError
 
 
 def test_a_first_line_for_excel_names_the_delimiter(tmp_path: Path) -> None:
@@ -29,6 +29,26 @@ def test_gzip_and_arrays_of_json_hold_the_same_records(tmp_path: Path) -> None:
     array.write_text('[{"a": "x", "b": 1.5}, {"a": "y", "b": 2.5}]')
     digests = {records.read(path).digest for path in (plain, packed, array)}
     assert len(digests) == 1
+
+
+def test_an_encoding_that_is_said_is_that_of_what_is_not_utf_8(tmp_path: Path) -> None:
+    rows = ["id,jméno,obec", *(f"{i},Jiří Novák,Plzeň" for i in range(20))]
+    lines = [f'{{"id": "{i}", "name": "Oťa"}}' for i in range(9)]
+    pairs = "left,right,same\n0,1,1\n"
+    for name, text in (("r.csv", "\n".join(rows)), ("r.jsonl", "\n".join(lines)), ("p.csv", pairs)):
+        (tmp_path / name).write_bytes(text.encode("cp1250"))
+        (tmp_path / f"utf8-{name}").write_text(text, "utf-8")
+    for name in ("r.csv", "r.jsonl"):
+        path, pairs = tmp_path / name, tmp_path / "p.csv"
+        found = records.read(path, id="id", pairs=pairs, encoding="cp1250")
+        same = records.read(tmp_path / f"utf8-{name}", id="id", pairs=pairs, encoding="cp1250")
+        assert found.digest == same.digest and not any("cp1252" in note for note in found.notes)
+    table = tmp_path / "r.csv"
+    with pytest.raises(ConfigError, match="unknown encoding 'cp125'") as unknown:
+        records.read(tmp_path / "utf8-r.csv", encoding="cp125")
+    assert "did you mean 'cp125" in unknown.value.hint
+    with pytest.raises(DataError, match="line 1: neither UTF-8 nor ascii"):
+        records.read(table, encoding="ascii")
 
 
 @pytest.mark.parametrize(

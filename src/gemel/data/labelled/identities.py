@@ -24,15 +24,21 @@ from gemel.data.wordbags import normalised
 from gemel.errors import DataError
 
 
-def read(path: Path, columns: labelled.PairColumns | None) -> labelled.Pairs:
+def read(
+    path: Path, columns: labelled.PairColumns | None, encoding: str | None = None
+) -> labelled.Pairs:
     """The pairs of a file.
 
+    Args:
+        path: of the file.
+        columns: of it; None: left, right and same.
+        encoding: of text that is not UTF-8.
     Raises:
         DataError: there is no such file, or it holds none.
     """
     if not path.exists():
         raise no_file(path)
-    return labelled.parse(tables.read(path), columns)
+    return labelled.parse(tables.read(path, encoding=encoding), columns)
 
 
 def check_unlabelled(dataset: Dataset) -> None:

@@ -169,7 +169,7 @@ def picture_column(frame: pl.DataFrame) -> str | None:
 
 
 def _table(path: Path, said: Columns) -> Dataset:
-    table = tables.read(path, said.sheet)
+    table = tables.read(path, said.sheet, said.encoding)
     frame = table.frame
     for column in (*said.labels, *said.ignore):
         if column not in frame.columns:

@@ -35,6 +35,8 @@ class Columns:
     """Sub-folders that name the identity of an image; 0: all of them."""
     sheet: str | None = None
     """Of a spreadsheet; None: the first with a table."""
+    encoding: str | None = None
+    """Of text that is not UTF-8; None: cp1252 where a CSV is plainly that."""
 
     @property
     def labels(self) -> list[str]:

@@ -64,7 +64,8 @@ def read_two(path: Path, said: Columns, other: Other) -> tuple[Dataset, Dataset]
             where=str(path),
             hint="leave data.category and data.groups out",
         )
-    table, theirs = tables.read(path, said.sheet), tables.read(other.path, other.sheet)
+    table = tables.read(path, said.sheet, said.encoding)
+    theirs = tables.read(other.path, other.sheet, said.encoding)
     table, theirs = (
         with_joined(one, names, said.gaps)
         for one, names in ((table, other.names.keys()), (theirs, other.names.values()))

@@ -20,19 +20,23 @@ SUFFIXES = (
 )
 
 
-def read(path: Path, sheet: str | None = None) -> Table:
+def read(path: Path, sheet: str | None = None, encoding: str | None = None) -> Table:
     """The table in a CSV, TSV, JSON (an array), JSONL, Parquet or Excel file; text may be in gzip.
 
     Args:
         path: of the file.
         sheet: of a spreadsheet; None: the first with a table.
+        encoding: of text that is not UTF-8; None: cp1252 where a CSV is plainly that.
     Raises:
+        ConfigError: no such encoding.
         DataError: no such file, unknown type, unreadable, or without such a sheet, a header or a
             record.
     """
     readers: dict[str, Callable[[Path], Table]] = {
-        **dict.fromkeys(delimited.SUFFIXES, delimited.read),
-        **dict.fromkeys((*objects.LINES, *objects.ARRAY), objects.read),
+        **dict.fromkeys(delimited.SUFFIXES, lambda file: delimited.read(file, encoding)),
+        **dict.fromkeys(
+            (*objects.LINES, *objects.ARRAY), lambda file: objects.read(file, encoding)
+        ),
         **dict.fromkeys(typed.PARQUET, typed.read_parquet),
         **dict.fromkeys(sheets.SUFFIXES, lambda file: typed.read_sheet(file, sheet)),
     }

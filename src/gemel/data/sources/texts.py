@@ -91,7 +91,7 @@ def text_of(path: Path) -> str:
 
 
 def _table(path: Path, said: Columns) -> Dataset:
-    table = tables.read(path, said.sheet)
+    table = tables.read(path, said.sheet, said.encoding)
     rows = from_table(table, said)
     names = [f.name for f in rows.fields if f.kind == "text"]
     if not names:

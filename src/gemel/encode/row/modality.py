@@ -38,7 +38,7 @@ class RowModality(modality.Modality):
 
     def read(self, path: Path, said: Columns) -> Dataset:
         """The rows of a table."""
-        return from_table(tables.read(path, said.sheet), said)
+        return from_table(tables.read(path, said.sheet, said.encoding), said)
 
     def prepare(self, spec: Mapping[str, Any]) -> Prepare:
         """Widths and quantiles of each field, or means of columns of numbers, as fitted."""

@@ -39,13 +39,17 @@ _ALIKE = 0.99
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
-def read(path: Path) -> Table:
+def read(path: Path, encoding: str | None = None) -> Table:
     """The table in a delimited file, refused rows told.
 
+    Args:
+        path: of the file.
+        encoding: of one that is not UTF-8; None: see `text.table_text`.
     Raises:
+        ConfigError: no such encoding.
         DataError: unreadable, without a header, or hardly a row can be read.
     """
-    text, note = table_text(path)
+    text, note = table_text(path, encoding)
     lines = physical_lines(text)
     stated = _STATED.fullmatch(lines[0]) if lines else None
     if stated is not None:

@@ -27,10 +27,14 @@ ARRAY = (".json",)
 _KEY = re.compile(r'"\s*:')
 
 
-def read(path: Path) -> Table:
+def read(path: Path, encoding: str | None = None) -> Table:
     """The table of JSON objects, a column for each key.
 
+    Args:
+        path: of the file.
+        encoding: of one that is not UTF-8.
     Raises:
+        ConfigError: no such encoding.
         DataError: unreadable, or nothing in it is an object.
     """
     bad: list[BadRecord] = []
@@ -38,7 +42,7 @@ def read(path: Path) -> Table:
     numbers: list[int] = []
     columns: dict[str, list[Any]] = {}
     nested: dict[str, dict[int, str | None]] = {}
-    for number, record in enumerate(_json_records(path), 1):
+    for number, record in enumerate(_json_records(path, encoding), 1):
         if record is None:
             blank.append(number)
             continue
@@ -87,9 +91,9 @@ def _with_nested(table: Table, nested: Mapping[str, Mapping[int, str | None]]) -
     )
 
 
-def _json_records(path: Path) -> Iterator[dict[str, Any] | str | None]:
+def _json_records(path: Path, encoding: str | None) -> Iterator[dict[str, Any] | str | None]:
     """Each object of an array or on a line, or why there is none; None of a blank line."""
-    text = text_of(path)
+    text = text_of(path, encoding)
     if ending(path) not in ARRAY or not text.lstrip().startswith("["):
         yield from map(_json_record, physical_lines(text))
         return

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import re
 import zlib
 from collections.abc import Sequence
+from encodings.aliases import aliases
 from pathlib import Path
 
-from gemel.errors import DataError
+from gemel.errors import ConfigError, DataError, quoted
 
 GZIP = ".gz"
 """May stand behind the ending of a text file."""
 NOT_UTF_8 = "not UTF-8 text"
 AS_UTF_8 = (
-    "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again; where it is of Central "
-    "Europe: iconv -f cp1250 -t utf-8 FILE > NEW"
+    "save the file as UTF-8 (in Excel: CSV UTF-8) and read it again, or name its encoding, of "
+    'Central Europe --set data.encoding=cp1250 (in Python encoding="cp1250")'
 )
 NOTHING_IN_IT = "put records into it, the names of the columns first, or name another file"
 """What to do about a file without any."""
@@ -35,17 +37,20 @@ def ending(path: Path) -> str:
     return inner.suffix.lower()
 
 
-def table_text(path: Path) -> tuple[str, str]:
-    """The text of a delimited file, and how it is written if not in UTF-8.
+def table_text(path: Path, encoding: str | None = None) -> tuple[str, str]:
+    """The text of a delimited file, and how it is written if not in UTF-8 and nobody said so.
 
     Read as cp1252, which holds latin-1, is a file whose bytes beyond ASCII are never UTF-8 and, as
     cp1252, letters and signs that people type. A file in UTF-8 of which some bytes are broken is
     what `text_of` makes of it.
 
+    Args:
+        path: of the file.
+        encoding: as of `text_of`.
     Raises:
-        DataError: as `text_of`.
+        ConfigError, DataError: as `text_of`.
     """
-    text = text_of(path)
+    text = text_of(path, encoding)
     spoilt_bytes = SURROGATES.findall(text)
     if not spoilt_bytes or len(spoilt_bytes) < len(_BEYOND_ASCII.findall(text)):
         return text, ""
@@ -56,14 +61,21 @@ def table_text(path: Path) -> tuple[str, str]:
     return western, f"{said}; if letters are wrong, {AS_UTF_8}"
 
 
-def text_of(path: Path) -> str:
+def text_of(path: Path, encoding: str | None = None) -> str:
     """The text of a UTF-8 file; bytes that are not UTF-8 come back as lone surrogates.
 
     A byte order mark is dropped; with one, UTF-16 is read too.
 
+    Args:
+        path: of the file.
+        encoding: of a file that is not UTF-8; None: not known.
     Raises:
-        DataError: unreadable, empty, or a table in another form than its name says.
+        ConfigError: no such encoding.
+        DataError: unreadable, empty, a table in another form than its name says, or not in that
+            encoding.
     """
+    if encoding is not None:
+        _check(encoding)
     try:
         data = path.read_bytes()
     except OSError as e:
@@ -84,7 +96,31 @@ def text_of(path: Path) -> str:
     if sum(head.count(byte) for byte in _CONTROL) > NO_TEXT * len(head):
         hint = "name a file of text (CSV, JSON), of Parquet or a spreadsheet"
         raise DataError("this is not a text file", where=str(path), hint=hint)
-    return data.decode("utf-8-sig", errors="surrogateescape")
+    text = data.decode("utf-8-sig", errors="surrogateescape")
+    if encoding is None or SURROGATES.search(text) is None:
+        return text
+    try:
+        return data.decode(encoding)
+    except UnicodeError as e:
+        at = e.start if isinstance(e, UnicodeDecodeError) else 0
+        line = data.count(b"\n", 0, at) + 1
+        what = f"neither UTF-8 nor {encoding}, which data.encoding says"
+        raise DataError(what, where=f"{path}, line {line}", hint="name another encoding") from e
+
+
+def _check(encoding: str) -> None:
+    """Raise unless text can be in an encoding of that name.
+
+    Raises:
+        ConfigError: Python knows none.
+    """
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError) as e:
+        near = difflib.get_close_matches(encoding.lower(), sorted({*aliases.values()}), 1)
+        hint = f"did you mean {near[0]!r}?" if near else "such as cp1250, iso8859_2 or gbk"
+        what = f"unknown encoding {quoted(encoding)}"
+        raise ConfigError(what, where="data.encoding", hint=hint) from e
 
 
 def physical_lines(text: str) -> list[str]:
