@@ -133,6 +133,7 @@ def test_a_browser_begins_with_an_example_that_leaves_no_trace(tmp_path: Path) -
     assert alike[left, right] == pytest.approx(alike.max(), abs=1e-6)
     shown = page.split("Details</summary>")
     assert len(shown) == 2 and "score" in shown[1] and ">threshold<" not in shown[0]
+    assert re.search("genuine of those compared</span>10.0 %", shown[1])
 
 
 SCRIPTS = ("key.js", "file.js", "page.js")
@@ -325,6 +326,17 @@ def test_a_browser_says_what_is_not_known_and_no_figure_instead(tmp_path: Path) 
     assert re.findall(r"<dt[^>]*>([^<]+)</dt><dd[^>]*>([^<]+)", facts) == [
         ("Right matches (precision)", "99 % "),
         ("Missed pairs", "not known"),
+    ]
+
+
+def test_a_browser_says_what_a_probability_is(tmp_path: Path) -> None:
+    script = """said = ["estimated", "at least", "unproven", "of no chance"].map(
+        (is) => chance({ probability: 0.98, probability_is: is }).textContent)"""
+    assert answered(script, tmp_path) == [
+        "probability of a match98.0 %",
+        "probability of a matchat least 98.0 %",
+        "probability of a match98.0 %, unproven",
+        "probability that it is no chance98.0 %",
     ]
 
 

@@ -207,6 +207,8 @@ def test_verify_and_explain(house: House) -> None:
         same(said, plain(house.typed.verify(left, right, category)))
         house.grpc.same(said, "Verify", body)
         seen.add((said["outcome"], said["rule"]))
+        assert said["probability_is"] in ("estimated", "at least")
+        assert said["prior"] == house.service.pick().policy.prior
 
         release = house.service.pick().release
         why = plain(house.service.explain(left, right, category=category))
@@ -215,9 +217,58 @@ def test_verify_and_explain(house: House) -> None:
         same(why, house.cli("explain", *words))
         same(why, plain(house.typed.explain(left, right, category=category)))
         house.grpc.same(why, "Explain", body)
-        decided = ("outcome", "score", "threshold", "probability", "category", "rule", "release")
+        decided = (
+            "outcome", "score", "threshold", "probability", "category", "rule", "release",
+            "probability_is", "prior",
+        )  # fmt: skip
         same({k: why[k] for k in decided}, {k: said[k] for k in decided})
     assert len(seen) > 1
+
+
+def test_a_release_without_categories_answers_one_and_says_that_it_counts_for_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], stubs: tuple[ModuleType, ModuleType]
+) -> None:
+    store = gemel.Store(folder / "state")
+    first = store.get(RELEASES["first"])
+    policy = msgspec.structs.replace(first.policy, categories=None)
+    alike = store.put(first.child(into=folder / "alike", policy=policy).folder)
+    (space,) = (folder / "state" / "gallery").glob(f"{alike.space_id[:12]}*")
+    with gemel.Gallery.open(space, write=False) as gallery:
+        service = gemel.Service(alike, gallery)
+        front = gemel.create_app(service)
+        door = GrpcDoor(front, ServeSettings(grpc_port=0), log_to())
+        with (
+            running(front, beside=door) as url,
+            httpx.Client(base_url=url, timeout=30) as client,
+            rpc(door, stubs) as asks,
+        ):
+            house = House(folder, service, client, capsys, asks)
+            body = {"left": ANNA, "right": NEAR}
+            words = [json.dumps(ANNA), json.dumps(NEAR)]
+            without = house.http("POST", "/v1/verify", body)
+            sent = {**body, "category": "sud"}
+            same(without, house.http("POST", "/v1/verify", sent))
+            same(without, plain(house.service.verify(ANNA, NEAR, "sud")))
+            same(without, house.cli("verify", *words, "--category", "sud"))
+            house.grpc.same(without, "Verify", sent)
+            assert without["category"] is None
+            query = {"query": ADA, "category": "sud"}
+            assert house.http("POST", "/v1/search", query)["hits"][0]["category"] is None
+            assert "category" not in house.http("POST", "/v1/identify", query)
+    for verb, said in (
+        ("verify", words),
+        ("explain", words),
+        ("gallery search", [json.dumps(ADA)]),
+        ("gallery identify", [json.dumps(ADA)]),
+    ):
+        capsys.readouterr()
+        assert run([*verb.split(), *said, "--category", "sud", "-r", alike.id]) == 0
+        err = capsys.readouterr().err
+        assert f"note: {alike.short_id} does not decide by category: 'sud' changes nothing" in err
+        assert run([*verb.split(), *said, "--category", "sud", "-r", RELEASES["first"]]) == 0
+        assert "note:" not in capsys.readouterr().err
+        assert run([*verb.split(), *said, "--category", "west", "-r", RELEASES["first"]]) == 0
+        assert "'west' is not known: the strictest" in capsys.readouterr().err
 
 
 def test_verify_several_views(house: House) -> None:
@@ -255,6 +306,7 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
                 "decision": hit["decision"],
                 "threshold": hit["threshold"],
                 "probability": hit["probability"],
+                "probability_is": hit["probability_is"],
                 **hit["attributes"],
             }
             for hit in found["hits"]
@@ -265,6 +317,10 @@ def test_search_identify_and_why_a_hit_is_one(house: House) -> None:
         same(who, house.http("POST", "/v1/identify", body))
         same(who, house.cli("gallery", "identify", *words))
         same(who, plain(house.typed.identify(query, where, category)))
+        (best, *_) = found["hits"]
+        told = ("probability", "probability_is", "category")
+        assert {k: who.get(k) for k in told} == {k: best[k] for k in told}
+        assert who["prior"] == found["prior"] == house.service.pick().policy.prior
         house.grpc.same(who, "Identify", body)
         for hit in found["hits"][:2]:
             asked = {"query": query, "id": hit["id"], "category": category, "parts": "none"}

@@ -1,16 +1,34 @@
-"""What a release does to each category, as a table on the command line."""
+"""What a release does to each category, and with one that was named, on the command line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from gemel.cli import show
+from gemel.errors import quoted
 
 if TYPE_CHECKING:
     from gemel.calibrate.rates.by_category import Breakdown, Row, Worst
     from gemel.calibrate.rates.intervals import Estimate
+    from gemel.release.release import Release
 
 BETWEEN = "(between, or of unknown)"
+
+
+def note_unknown(category: str | None, release: Release) -> None:
+    """Say to stderr why a category that was named counts for nothing, where that is so."""
+    known = release.policy.categories
+    if category is None or (known is not None and category in known.lines):
+        return
+    if known is None:
+        said = f"{release.short_id} does not decide by category: {quoted(category)} changes nothing"
+    else:
+        names = ", ".join(quoted(name) for name in list(known.lines)[: show.SHOWN])
+        said = (
+            f"{known.column} {quoted(category)} is not known: the strictest threshold decides; "
+            f"known are {names}"
+        )
+    show.say(f"note: {said}")
 
 
 def show_categories(found: Breakdown | None, *, write: show.Write = show.out) -> None:

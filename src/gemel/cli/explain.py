@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from gemel.cli import files, show
+from gemel.cli.categories import note_unknown
 from gemel.cli.decided import in_a_line
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
@@ -62,6 +63,7 @@ def explain(
         files.check(output, ".png", [*project.reads, *images])
     (one, own_one), (two, own_two) = items_of(project, live, [("left", left), ("right", right)])
     kind, prepare = modality.named(live.modality), live.encoder.prepare
+    note_unknown(category, live)
     found = explained(live, one, two, category=(category or own_one, category or own_two))
     pair = (kind.payload(prepare, one), kind.payload(prepare, two))
     if output is not None:

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from gemel.cli import show
+from gemel.cli.categories import note_unknown
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import CLASS, Project
 from gemel.cli.query import parse_item, typed, why_nothing
@@ -103,6 +104,7 @@ def search(
     project = Project.open(config, sets)
     live = project.release(release)
     item = parse_item(live, query)
+    note_unknown(category, live)
     with project.gallery(live) as gallery:
         only = typed(live, where or [], "--where")
         service = Service(live, gallery)
@@ -131,7 +133,7 @@ def _warn(service: Service) -> None:
             show.say(f"warning: {warning}")
 
 
-IN_JSON = ("threshold", "probability")
+IN_JSON = ("threshold", "probability", "probability_is")
 OF_HIT = ("id", "score", "decision", *IN_JSON)
 """What a hit has of its own; an attribute that is called so is `score of the record`."""
 
@@ -146,7 +148,7 @@ def _shown(name: str, value: Any) -> Any:
     return value if name in OF_HIT else as_text(value)
 
 
-UNLISTED = ("attributes", "candidates", "not_compared", "warning")
+UNLISTED = ("attributes", "candidates", "not_compared", "warning", "probability_is", "prior")
 """Parts of a reply that are said apart."""
 
 
@@ -165,11 +167,13 @@ def identify(
     json: AsJson = False,
 ) -> None:
     """Say which record is the same as one, or that none is, or that several are as good."""
+    from gemel.release.words.expected import where as where_genuine
     from gemel.serve.service import Service
 
     project = Project.open(config, sets)
     live = project.release(release)
     item = parse_item(live, query)
+    note_unknown(category, live)
     with project.gallery(live) as gallery:
         service = Service(live, gallery, label=project.label_of(live))
         only = typed(live, where or [], "--where")
@@ -183,6 +187,9 @@ def identify(
         for name, value in msgspec.structs.asdict(reply).items()
         if value is not None and name not in UNLISTED
     ]
+    if reply.probability is not None and reply.prior is not None:
+        of = f"{reply.probability_is} for a pair, if {where_genuine(reply.prior)}"
+        shown = [(n, f"{show.number(v)}, {of}" if n == "probability" else v) for n, v in shown]
     own = {name: as_text(value) for name, value in (reply.attributes or {}).items()}
     show.pairs([*shown, *own.items()])
     for one in reply.candidates:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gemel.cli import show
+from gemel.cli.categories import note_unknown
 from gemel.cli.decided import in_a_line
 from gemel.cli.explain import Payload, items_of
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
@@ -39,6 +40,7 @@ def verify(
     words = [(side, word) for side, views in sides.items() for word in views]
     found = items_of(project, live, words)
     n = len(sides["left"])
+    note_unknown(category, live)
     own = (category or found[0][1], category or found[n][1])
     reply = Service(live).verify(_items(found[:n]), _items(found[n:]), own)
     if json:

@@ -232,10 +232,17 @@ function named(name, value) {
   return make("div", "", make("span", "", name), value);
 }
 
+// A probability as what it is: `probability_is` of the reply.
+function chance({ probability, probability_is: is }) {
+  const said = percent(probability);
+  if (is === "of no chance") return named("probability that it is no chance", said);
+  return named("probability of a match", { "at least": `at least ${said}`, unproven: `${said}, unproven` }[is] || said);
+}
+
 function showDecision(section, reply, left, right) {
   const figures = make(
     "div", "figures",
-    reply.probability === null ? null : named("probability of a match", percent(reply.probability)),
+    reply.probability === null ? null : chance(reply),
     reply.interval ? named("between", reply.interval.map(percent).join(" and ")) : null,
   );
   const why = whyButton(section, left, right);
@@ -353,7 +360,7 @@ function maps(parts, left, right) {
 // What whoever looks into a decision wants to know.
 function details(reply) {
   const box = make("details", "quiet", make("summary", "", "Details"));
-  const facts = [["score", figure(reply.score)], ["threshold", figure(reply.threshold)], ["release", reply.release.slice(0, 12)], ["decision", reply.decision_id]];
+  const facts = [["score", figure(reply.score)], ["threshold", figure(reply.threshold)], ["genuine of those compared", percent(reply.prior)], ["release", reply.release.slice(0, 12)], ["decision", reply.decision_id]];
   for (const [name, value] of facts) if (value !== undefined && value !== null && value !== "–") box.append(named(name, value));
   return box;
 }

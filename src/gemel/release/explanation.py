@@ -22,6 +22,7 @@ from gemel.encode.modality import Payload, Prepare
 from gemel.errors import NotFound
 from gemel.figures import percent, plain
 from gemel.release.evidence.schema import Evidence
+from gemel.release.for_set import kind
 from gemel.release.items import Items, Read
 from gemel.release.precedents import Around, Precedent
 from gemel.release.release import Release
@@ -72,6 +73,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         note: what a reader has to know.
         category: of left and right, where the release decides by it; None for an unknown one.
         rule: that took the match away; None if none did.
+        probability_is: what it is (see `for_set.kinds`); None where there is none.
+        prior: share of genuine comparisons that the probability is for.
     """
 
     outcome: Outcome
@@ -90,6 +93,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     category: Pair | None = None
     rule: str | None = None
+    probability_is: str | None = None
+    prior: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +197,8 @@ def explaining(
         note="parts of the query only: a gallery keeps no payloads" if is_hit else "",
         category=decision.category,
         rule=decision.rule,
+        probability_is=kind(release, decision.probability),
+        prior=policy.prior,
     )
 
 

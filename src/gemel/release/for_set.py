@@ -151,6 +151,13 @@ def most_sure(policy: Policy) -> float | None:
     return None if likelihood is None else likelihood.probability(math.inf, policy.prior)
 
 
+def kind(release: Release, probability: float | None) -> str | None:
+    """What the probability of one pair is by the policy of a release; None where there is none."""
+    if probability is None:
+        return None
+    return kinds(release, release.policy, np.array([probability]))[0]
+
+
 def kinds(release: Release, policy: Policy, probability: Float64) -> list[str]:
     """What each probability of pairs is that a policy decided: one of the words above."""
     if release.is_unproven:

@@ -11,6 +11,7 @@ from gemel.errors import InvalidInput
 from gemel.gallery.candidates import Hit
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.bodies import Identified
+from gemel.release.for_set import kind
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Find, Steps
@@ -102,7 +103,10 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         decision_id=None,
         unproven=live.release.is_unproven,
         warning=live.of_strangers,
+        prior=live.policy.prior,
+        category=decision.category,
     )
+    reply.probability_is = kind(live.release, reply.probability)
     if best is not None and reply.outcome != "unknown":
         _name(reply, look, hits)
     elif best is not None:

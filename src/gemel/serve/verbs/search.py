@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gemel.gallery.candidates import Hit
 from gemel.ledger.bodies import Searched
+from gemel.release.for_set import kind
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Find, Steps
@@ -49,6 +50,7 @@ def found(context: Context, query: Read, hits: Sequence[Hit], k: int) -> SearchR
                 category=decision.category,
                 interval=decision.interval,
                 rule=decision.rule,
+                probability_is=kind(release, decision.probability),
             )
         )
     best = replies[0] if replies else None
@@ -60,4 +62,4 @@ def found(context: Context, query: Read, hits: Sequence[Hit], k: int) -> SearchR
         k=k,
     )
     noted_as = context.note("search", noted)
-    return SearchReply(replies, release.id, release.space_id, noted_as, live.mark)
+    return SearchReply(replies, release.id, release.space_id, noted_as, live.mark, policy.prior)

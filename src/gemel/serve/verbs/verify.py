@@ -11,6 +11,7 @@ from gemel.decide.policy import Decision, pair_of
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Verified
 from gemel.ledger.verdicts import is_asked
+from gemel.release.for_set import kind
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Steps
@@ -86,6 +87,8 @@ def decided(
         interval=decision.interval,
         rule=decision.rule,
         unproven=live.mark,
+        probability_is=kind(live.release, decision.probability),
+        prior=live.policy.prior,
     )
     probability = context.books.review_probability(reply.outcome)
     entry = Verified(

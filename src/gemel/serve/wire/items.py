@@ -38,7 +38,11 @@ Where = Annotated[
     ),
 ]
 CategoryOfQuery = Annotated[
-    str | None, Meta(description="Of the query; candidates have theirs as an attribute")
+    str | None,
+    Meta(
+        description="Of the query; candidates have theirs as an attribute; changes nothing where "
+        "the release does not decide by it"
+    ),
 ]
 
 

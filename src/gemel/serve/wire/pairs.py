@@ -17,14 +17,20 @@ class VerifyBody(Body):
     right: Item | Views
     category: Annotated[
         Category,
-        Meta(description="Of both records, or of the left and the right one; null = unknown"),
+        Meta(
+            description="Of both records, or of the left and the right one; null = unknown; "
+            "changes nothing where the release does not decide by it"
+        ),
     ] = None
 
 
 class VerifyReply(Struct):
     """A decision about two payloads; score, threshold and release belong together.
 
-    `category` is that of left and right as far as the release knows it, where it decides by it.
+    `probability` is of such a pair where the share `prior` of those compared are the same;
+    `probability_is` says what it is, as of pairs of `/v1/duplicates`.
+    `category` is that of left and right as far as the release knows it; null where it does not
+    decide by it, whatever was sent.
     `asked` says that a verdict on it is wanted: because it is for review, or as an audit.
     """
 
@@ -40,6 +46,8 @@ class VerifyReply(Struct):
     rule: str | None = None
     asked: bool = False
     unproven: Mark = UNSET
+    probability_is: str | None = None
+    prior: float | None = None
 
 
 class VerifyBatchBody(Body):

@@ -31,7 +31,11 @@ class SearchBody(Body):
 
 
 class HitReply(Struct):
-    """A record of the gallery, and the decision about it."""
+    """A record of the gallery, and the decision about it.
+
+    `probability` is of the two as a pair, and `category` of both, as those of `/v1/verify`: how
+    many there are to be found among does not change them.
+    """
 
     id: str
     score: float
@@ -44,16 +48,18 @@ class HitReply(Struct):
     category: Pair | None = None
     interval: tuple[float, float] | None = None
     rule: str | None = None
+    probability_is: str | None = None
 
 
 class SearchReply(Struct):
-    """Hits, best first."""
+    """Hits, best first, with probabilities for the share `prior` of genuine pairs."""
 
     hits: list[HitReply]
     release: str
     space: str
     decision_id: str | None
     unproven: Mark = UNSET
+    prior: float | None = None
 
 
 class SearchBatchBody(Body):
@@ -96,6 +102,9 @@ class IdentifyReply(Struct, omit_defaults=True):
     has the best record of each. `not_compared` names what the query leaves empty and a record that
     is answered, or is nearest to one that is unknown, has: thresholds were measured on records as
     full as those of the data.
+    `probability` is of query and record as a pair, where the share `prior` of those compared are
+    the same, whatever the size of the gallery; `probability_is` says what it is, and `category` is
+    that of both, as in `/v1/verify`.
     `warning` says why a match may well be a stranger, where that is so.
     """
 
@@ -114,6 +123,9 @@ class IdentifyReply(Struct, omit_defaults=True):
     not_compared: list[str] = []
     unproven: bool = False
     warning: str = ""
+    probability_is: str | None = None
+    prior: float | None = None
+    category: Pair | None = None
 
 
 class ClassifyBody(Body):
