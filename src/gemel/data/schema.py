@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gemel.data.values import dates, numbers, phones
+from gemel.data.values import amounts, dates, numbers, phones
 from gemel.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Reading:
         decimal: sign of numbers.
         phone: texts are phone numbers, of which the digits count.
         newest: the last year that a year of two digits may be; None: no such value is a date.
+        currency: of amounts, as `amounts.currency_of` calls it; None: numbers are none.
     """
 
     missing: tuple[str, ...] = ()
@@ -51,12 +52,13 @@ class Reading:
     decimal: numbers.Decimal = "."
     phone: bool = False
     newest: int | None = None
+    currency: str | None = None
 
     def spec(self) -> dict[str, Any]:
         """All of it, as JSON values; without what came later where that says nothing."""
         said = {**asdict(self), "missing": list(self.missing)}
-        later = {"phone": self.phone, "newest": self.newest is not None}
-        return {name: value for name, value in said.items() if later.get(name, True)}
+        later = {"phone": False, "newest": None, "currency": None}
+        return {k: v for k, v in said.items() if k not in later or v != later[k]}
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,18 @@ class Field:
         """
         if self.reading is not None:
             return self
-        order: dates.Order | None = None
-        decimal: numbers.Decimal = "."
-        newest: int | None = None
+        reading = Reading(tuple(missing), phone=override == PHONE)
         if self.kind == "date" and not values.dtype.is_temporal():
             said = {"date:dmy": "dmy", "date:mdy": "mdy"}.get(override)
             place = f"{where}, column {self.name}"
-            order = said or dates.order_of(as_strings(values), place)  # type: ignore[assignment]
-            newest = dates.newest_of(as_strings(values))
+            order: Any = said or dates.order_of(as_strings(values), place)
+            reading = replace(reading, order=order, newest=dates.newest_of(as_strings(values)))
         if self.kind == "number" and not values.dtype.is_numeric():
-            decimal = numbers.decimal_of(as_strings(values).drop_nulls())
-        phone = override == PHONE
+            decimal, currency = numbers.written_of(as_strings(values).drop_nulls())
+            reading = replace(reading, decimal=decimal, currency=currency)
         if self.kind == "text" and not override:
-            phone = phones.are_phones(self.name, as_strings(values))
-        return Field(self.name, self.kind, Reading(tuple(missing), order, decimal, phone, newest))
+            reading = replace(reading, phone=phones.are_phones(self.name, as_strings(values)))
+        return replace(self, reading=reading)
 
     def column(self, values: pl.Series) -> pl.Series:
         """The values of a column as the kind says; null where one is missing or does not fit.
@@ -120,8 +120,8 @@ class Field:
 
         reading = self.reading or Reading()
         if self.kind == "number":
-            numeric = values.dtype.is_numeric()
-            return numbers.parse(values if numeric else as_strings(values), reading.decimal)
+            texts = values if values.dtype.is_numeric() else as_strings(values)
+            return numbers.parse(texts, reading.decimal, reading.currency)
         if self.kind == "date":
             if isinstance(values.dtype, pl.Date | pl.Datetime):
                 return values.dt.strftime("%Y-%m-%d")  # in its own time zone
@@ -145,7 +145,7 @@ class Field:
         if not isinstance(value, str):
             return value
         if self.kind == "number":
-            number = numbers.one(value, self.reading.decimal)
+            number = numbers.one(value, self.reading.decimal, self.reading.currency)
             return value if number is None else number
         if self.kind == "date":
             return dates.iso(value, self.reading.order, self.reading.newest) or value
@@ -164,7 +164,8 @@ class Field:
         first = {"dmy": " with the day first", "mdy": " with the month first"}
         comma = " with a decimal comma" if self.reading and self.reading.decimal == "," else ""
         order = first.get(self.reading.order or "", "") if self.reading else ""
-        return f"{self.kind}{order}{comma}"
+        currency = self.reading.currency if self.reading else None
+        return f"{self.kind}{order}{comma}{amounts.in_words(currency)}"
 
 
 def without_gaps(values: pl.Series, missing: Sequence[str]) -> pl.Series:
@@ -195,9 +196,9 @@ def infer(
 ) -> tuple[tuple[Field, ...], tuple[str, ...]]:
     """What each column is, how it is written, and what a user should know about it.
 
-    A column is a number when 99 % of its values are, a date when 90 % are; values with leading
-    zeros, and numbers that are codes (`numbers.is_code`), stay text; at most 25 values that each
-    come back ten times are categories; all else is text.
+    A column is a number when 99 % of its values are, or are amounts in one currency, a date when
+    90 % are; values with leading zeros, and numbers that are codes (`numbers.is_code`), stay text;
+    at most 25 values that each come back ten times are categories; all else is text.
 
     Args:
         frame: raw columns, missing values null: String, or as typed by the file.
@@ -322,8 +323,8 @@ def _kind_by_pattern(present: pl.Series) -> tuple[Kind | None, str]:
             return "text", f"{e.what}; kept as text; {e.hint}"
         if _float(share) >= MOST_DATES:
             return "date", ""
-    decimal = numbers.decimal_of(present)
-    share = _float(numbers.parse(present, decimal).is_not_null().mean())
+    found = numbers.parse(present, *numbers.written_of(present))
+    share = _float(found.is_not_null().mean())
     if share < numbers.MOST:
         near = share > 0.9
         return None, f"{share:.1%} of the values are numbers; kept as text" if near else ""

@@ -28,7 +28,11 @@ def test_names_and_values_that_only_look_alike_are_left_alone() -> None:
 
 def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
     rows = [
-        {"price": f"1'{i:03}.50", "cost": f"€ {i},20", "seen": f"0{i % 9 + 1}.03.7{i % 10}"}
+        {
+            "price": f"1'{i:03}.50",
+            "cost": f"{'€' if i % 3 else '$'} {i},20",
+            "seen": f"0{i % 9 + 1}.03.7{i % 10}",
+        }
         for i in range(30)
     ]
     for i, row in enumerate(rows):
@@ -40,12 +44,12 @@ def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
         "column due: 66.7% of the values look like dates; kept as text, as '10.03.1980 r.' is none"
     ) in found
     assert (
-        "column paid: 100.0% of the values look like numbers, 50.0% amounts with a currency, which "
-        "are not read; kept as text, and read as numbers where the currency has a column of its own"
+        "column paid: 100.0% of the values look like numbers, 50.0% amounts in PLN; kept as text, "
+        "and read as numbers where all are in one currency, or it has a column of its own"
     ) in found
     assert not any("house" in note for note in found)
     assert any("price" in note and "marks between thousands" in note for note in found)
-    assert any("cost" in note and "amounts with a currency" in note for note in found)
+    assert any("cost" in note and "amounts in $, EUR; kept as text" in note for note in found)
     assert any("seen" in note and "two digits" in note for note in found)
 
 

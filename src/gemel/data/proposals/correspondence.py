@@ -169,7 +169,7 @@ def _plain(values: pl.Series) -> tuple[str, pl.Series]:
             found = dates.parse(values, "dmy")
         if found.null_count() <= len(found) / 10:
             return "date", found
-    number = numbers.parse(values, numbers.decimal_of(values))
+    number = numbers.parse(values, *numbers.written_of(values))
     if len(values) and number.null_count() <= len(number) / 10:
         return "number", number
     return "text", values

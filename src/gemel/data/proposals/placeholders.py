@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gemel.data.dataset import Dataset
 from gemel.data.schema import as_strings
-from gemel.data.values import dates
+from gemel.data.values import amounts, dates
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,12 +53,7 @@ _LIKE = (
     (r"^[-+]?\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d+)?$", "numbers with marks between thousands"),
 )
 """What is not read as a number or date, and how to call it."""
-_CURRENCY = (
-    r"(?:[$€£¥₽₴₺]|eur|usd|gbp|chf|fr\.|pln|zł|czk|kč|sek|nok|dkk|kr\.?|huf|ft|ron|lei|лв\.?|"
-    r"руб\.?)"
-)
-_DIGITS = r"[-+]?\d[\d.,'\s]*"
-_AMOUNT = rf"(?i)^{_CURRENCY}\s?{_DIGITS}$|^{_DIGITS}\s?{_CURRENCY}$"
+_DIGITS = r"^[-+]?\d[\d.,'\s]*$"
 SOME = 0.01
 """Share of values with a currency from which the numbers beside them are amounts, too."""
 
@@ -134,13 +129,15 @@ def _nearly(values: pl.Series) -> Iterator[str]:
     """What a column of text looks like, with a value that does not."""
     if not len(values):
         return
-    amounts = int(values.str.contains(_AMOUNT).sum()) / len(values)
-    share = amounts + int(values.str.contains(rf"^{_DIGITS}$").sum()) / len(values)
-    if amounts > SOME and share > NEARLY:
-        what = "" if amounts == share else f"numbers, {amounts:.1%} "
+    currencies = amounts.named(values)
+    named = currencies.total() / len(values)
+    share = named + int(values.str.contains(_DIGITS).sum()) / len(values)
+    if named > SOME and share > NEARLY:
+        what = "" if named == share else f"numbers, {named:.1%} "
         yield (
-            f"{share:.1%} of the values look like {what}amounts with a currency, which are not "
-            "read; kept as text, and read as numbers where the currency has a column of its own"
+            f"{share:.1%} of the values look like {what}amounts in {', '.join(currencies)}; kept "
+            "as text, and read as numbers where all are in one currency, or it has a column of its "
+            "own"
         )
         return
     for pattern, name in _LIKE:

@@ -88,7 +88,23 @@ def read_two(path: Path, said: Columns, other: Other) -> tuple[Dataset, Dataset]
         )
         note = f"read as phone numbers, as in {theirs.file}: {', '.join(phones)}"
         left = replace(left, notes=(*left.notes, note))
-    return left, right
+    return replace(left, notes=(*left.notes, *_in_two_currencies(left, right))), right
+
+
+def _in_two_currencies(left: Dataset, right: Dataset) -> list[str]:
+    """What is said of amounts that one file has in another currency than the other."""
+    theirs = {f.name: f.reading.currency for f in right.fields if f.reading is not None}
+    both = [
+        (f.name, f.reading.currency, theirs.get(f.name))
+        for f in left.fields
+        if f.reading is not None
+    ]
+    return [
+        f"column {name}: amounts in {own} are compared with amounts in {other} as they stand; "
+        "bring them to one currency, or leave the column out"
+        for name, own, other in both
+        if own and other and own != other
+    ]
 
 
 def _as_first(left: Dataset, said: Columns) -> dict[str, str]:

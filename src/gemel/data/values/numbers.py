@@ -1,7 +1,8 @@
 """Numbers as people type them: with a point or a comma as decimal sign, perhaps in groups of three.
 
 `1.5`, `1,5`, `3.400,00` and `3,400.00` are numbers; what `1,500` is depends on the decimal sign,
-which a column says once (`decimal_of`) and no single value may change. Digits that name something,
+and whether `12 EUR` is one on the currency, which a column says once (`written_of`) and no single
+value may change. Digits that name something,
 as a postcode does, are no number: 2227 is not near 2228 (`is_code`).
 """
 
@@ -11,7 +12,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Literal
 
-from gemel.data.values import accents
+from gemel.data.values import accents, amounts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,19 +68,31 @@ def decimal_of(values: pl.Series) -> Decimal:
     return "," if comma > point else "."
 
 
-def parse(values: pl.Series, decimal: Decimal) -> pl.Series:
+def written_of(values: pl.Series) -> tuple[Decimal, str | None]:
+    """How the numbers of a column are written: its decimal sign, and its currency if it has one.
+
+    Args:
+        values: (n,) String without missing values.
+    """
+    currency = amounts.currency_of(values)
+    return decimal_of(values if currency is None else _bare(values, currency)), currency
+
+
+def parse(values: pl.Series, decimal: Decimal, currency: str | None = None) -> pl.Series:
     """(n,) Float64 of each value that is a finite number, null elsewhere.
 
     Args:
         values: (n,) String, or numbers already.
         decimal: sign in texts.
+        currency: of amounts; None: a value with one is no number. See `amounts`.
     """
     import polars as pl
 
     if values.dtype.is_numeric():
         plain = values.cast(pl.Float64, strict=False)
     else:
-        trimmed = values.cast(pl.String).str.strip_chars()
+        texts = values.cast(pl.String)
+        trimmed = (texts if currency is None else _bare(texts, currency)).str.strip_chars()
         nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(values))
         text = trimmed.zip_with(_fits(trimmed, decimal).fill_null(False), nothing)
         text = text.str.strip_prefix("+").str.replace_all(_other(decimal), "", literal=True)
@@ -88,14 +101,14 @@ def parse(values: pl.Series, decimal: Decimal) -> pl.Series:
     return plain.zip_with(plain.is_finite().fill_null(False), gaps)
 
 
-def one(text: str, decimal: Decimal) -> float | None:
+def one(text: str, decimal: Decimal, currency: str | None = None) -> float | None:
     """The finite number that one text is, as `parse` reads it; None if it is none.
 
     Example:
         >>> one(" 3.400,50 ", ","), one("1,5", "."), one("1_000", ".")
         (3400.5, None, None)
     """
-    text = text.strip()
+    text = (text if currency is None else amounts.bare(text, currency)).strip()
     patterns = (_PLAIN[decimal], _GROUPED[decimal])
     if not any(re.fullmatch(pattern, text, re.ASCII) for pattern in patterns):
         return None
@@ -145,6 +158,13 @@ def words(name: str) -> list[str]:
     """The words of the name of a column, in small letters without accents."""
     plain = accents.without(name)
     return re.findall(r"[^\W\d_]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", plain).lower())
+
+
+def _bare(values: pl.Series, currency: str) -> pl.Series:
+    import polars as pl
+
+    texts = [None if v is None else amounts.bare(v, currency) for v in values.to_list()]
+    return pl.Series(values.name, texts, dtype=pl.String)
 
 
 def _fits(trimmed: pl.Series, decimal: Decimal) -> pl.Series:

@@ -238,7 +238,8 @@ def _check_value(field: Field, value: Any) -> None:
     if kind == "number":
         ok = isinstance(value, int | float) and not isinstance(value, bool)
         if not (ok and abs(value) <= sys.float_info.max):  # false for what is no number
-            raise InvalidInput(f"expected a finite number, got {quoted(value)}", where=name)
+            what = f"expected a finite {field.expected}, got {quoted(value)}"
+            raise InvalidInput(what, where=name)
     elif not isinstance(value, str):
         raise InvalidInput(
             f"expected text, got {type(value).__name__}", where=name, hint="quote the value"
