@@ -6,7 +6,7 @@ import pytest
 from crepes import ConformalClassifier
 
 from gemel.arrays import unit_rows
-from gemel.decide.classes import ClassPolicy, Level, check_alpha
+from gemel.decide.classes import Among, ClassPolicy, Level, check_alpha, outcome
 from gemel.decide.conformal import N_KEPT, Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter
 from gemel.errors import ConfigError, DataError, ReleaseError
@@ -105,11 +105,38 @@ def test_each_class_is_judged_by_the_level_of_its_supports() -> None:
     assert [p.level(n).shots for n in (1, 4, 5, 6)] == [1, 1, 5, 5]
 
 
-def test_unknown_is_what_is_too_strange_for_every_class() -> None:
-    p = policy(0.1)
-    assert p.outcome(np.array([0.1, 0.05]), 0) == "unknown"
-    assert p.outcome(np.array([0.1, 0.11]), 1) == "class"
-    assert p.outcome(np.array([0.1, 0.11]), 0) == "review"
+def test_unknown_is_what_no_class_is_like_enough() -> None:
+    least = np.array([0.5, 0.7])
+    assert outcome(np.array([0.4, 0.6], np.float32), least) == "unknown"
+    assert outcome(np.array([0.4, 0.7001], np.float32), least) == "class"
+    assert outcome(np.array([0.5, 0.6], np.float32), least) == "review"
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.12, 0.5, 0.96])
+def test_the_most_is_where_p_values_pass_alpha(alpha: float) -> None:
+    one = Calibration.of(np.random.default_rng(0).standard_normal((19, 3)).round(1))
+    values = np.unique(np.frombuffer(one.values, "<f4"))
+    most = one.most(alpha)
+    assert ((one.p_values(values) > alpha) == (values <= most)).all() and most in values
+    with pytest.raises(DataError, match="19 classes cannot"):
+        one.most(0.049)
+
+
+def test_the_more_classes_there_are_the_more_alike_the_best_must_be() -> None:
+    level = msgspec.structs.replace(
+        policy().levels[0], among=(Among(n_classes=2, least=0.3), Among(n_classes=5, least=0.6))
+    )
+    own = -level.calibration.most(0.1)
+    assert [level.least(0.1, n) for n in (1, 2, 4, 5, 900)] == [
+        max(own, x) for x in (0, 0.3, 0.3, 0.6, 0.6)
+    ]
+    p = msgspec.structs.replace(policy(), levels=(level, policy().levels[1]))
+    of_five = -p.levels[1].calibration.most(0.1)
+    assert p.least(np.array([1, 5]), 5).tolist() == [0.6, of_five]
+    for n_classes, least in ((5, 0.4), (2, 0.4), (9, 0.1)):
+        among = (Among(n_classes=5, least=0.3), Among(n_classes=n_classes, least=least))
+        with pytest.raises(ConfigError, match="must rise"):
+            Level(shots=1, temperature=1.0, calibration=level.calibration, among=among)
 
 
 def test_an_anomaly_is_a_share_that_rises_with_distance() -> None:

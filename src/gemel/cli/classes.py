@@ -116,9 +116,9 @@ def _show(reply: ClassifyReply) -> None:
     facts = [("outcome", reply.outcome), ("class", reply.label), ("anomaly", reply.anomaly)]
     show.pairs([(k, v) for k, v in [*facts, ("method", reply.method)] if v is not None])
     show.out("")
-    head = ["class", "probability", "p_value", "score", "supports", "nearest support"]
+    head = ["class", "probability", "p_value", "score", "at least", "supports", "nearest support"]
     rows = [
-        [c.label, c.probability, c.p_value, c.score, c.supports, c.support_id]
+        [c.label, c.probability, c.p_value, c.score, c.least, c.supports, c.support_id]
         for c in reply.classes
     ]
     show.filled_table(head, rows)

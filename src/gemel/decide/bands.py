@@ -22,8 +22,8 @@ OUTCOMES: tuple[Outcome, ...] = ("no_match", "review", "match")
 NO_MATCH, REVIEW, MATCH = np.arange(len(OUTCOMES), dtype=np.int8)
 
 
-def matches(score: Any, threshold: float) -> Any:
-    """Whether a score, or each of an array, is at least the threshold: bool, or an array of it.
+def matches(score: Any, threshold: Any) -> Any:
+    """Whether a score, or each of an array, is at least the threshold or its own: bool or array.
 
     Both are compared as float64: a threshold rounded to the precision of float32 scores could
     become one of them.

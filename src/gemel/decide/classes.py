@@ -1,12 +1,14 @@
 """When an item of a class, of an unknown class, or one to look at: the policy of classification.
 
-An item is unknown when it is too strange for every class there is: the largest p-value is at most
-alpha. How scores are made is known elsewhere; here is what they mean. Where no policy of classes
-could be calibrated, the threshold of a search decides instead.
+An item is unknown when no class is as like it as, with a probability of 1 - alpha, some class is
+like an item of one of them. The more classes there are, the more like an item is the best of them,
+so the threshold rises with their number. How scores are made is known elsewhere; here is what they
+mean. Where no policy of classes could be calibrated, the threshold of a search decides instead.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Literal
 
@@ -14,6 +16,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
+from gemel.decide.bands import matches
 from gemel.decide.conformal import Calibration, classes_needed
 from gemel.decide.outcomes import ClassOutcome as ClassOutcome
 from gemel.encode.scatter import Scatter
@@ -23,23 +26,53 @@ Method = Literal["nearest", "prototype", "knn", "mahalanobis"]
 
 GUARANTEE = (
     "an item of a class that is enrolled is called unknown with a probability of at most alpha, on "
-    "average over classes drawn as those of dev were (not for each class by itself), if the class "
-    "has as many supports as were calibrated; with more supports fewer such items are expected"
+    "average over classes drawn as those of dev were, the others that are enrolled too (not for "
+    "each class by itself), if the class has as many supports as were calibrated; with more "
+    "supports, or more classes than were calibrated, fewer such items are expected"
 )
 
 
-class Level(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Among(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The score that the best of so many classes reaches with an item of one of them.
+
+    Args:
+        n_classes: at least 2.
+        least: reached with a probability of 1 - alpha.
+    """
+
+    n_classes: int
+    least: float
+
+
+class Level(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """What scores mean for classes with so many supports.
 
     Args:
         shots: supports of a class, at least 1.
         temperature: of the probabilities, > 0.
         calibration: minus the score of items with their own class, of held-out classes.
+        among: by how many classes there are, rising; empty where only the own class was
+            calibrated.
+    Raises:
+        ConfigError: numbers of classes, or scores, do not rise.
     """
 
     shots: int
     temperature: float
     calibration: Calibration
+    among: tuple[Among, ...] = ()
+
+    def __post_init__(self) -> None:
+        for less, more in itertools.pairwise(self.among):
+            if not (less.n_classes < more.n_classes and less.least <= more.least):
+                raise ConfigError("classes and their scores must rise", where="classify")
+
+    def least(self, alpha: float, n_classes: int) -> float:
+        """The score without which an item is of none of so many classes."""
+        own = -self.calibration.most(alpha)
+        return max([own, *(a.least for a in self.among if a.n_classes <= n_classes)])
 
 
 class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,27 +121,27 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Returns:
             (q, n_classes) float64.
         """
-        shots = np.array([level.shots for level in self.levels])
-        of_class = np.searchsorted(shots, np.maximum(n_supports, 1), side="right") - 1
+        of_class = self._levels(n_supports)
         p = np.empty(scores.shape)
         for i, level in enumerate(self.levels):
             p[:, of_class == i] = level.calibration.p_values(-scores[:, of_class == i])
         return p
 
-    def outcome(self, p_values: Float64, best: int) -> ClassOutcome:
-        """What is said about one item.
+    def least(self, n_supports: Int64, n_classes: int) -> Float64:
+        """The score that each class must reach to be the one of an item, (len(n_supports),).
 
         Args:
-            p_values: (n_classes,) of all classes that there are.
-            best: position of the class with the highest score.
-        Returns:
-            `unknown` if it is too strange for every class; `review` if for the best one, but not
-            for all; else `class`.
+            n_supports: of classes that were scored.
+            n_classes: that there are, those included.
         """
-        possible = p_values > self.alpha
-        if not possible.any():
-            return "unknown"
-        return "class" if possible[best] else "review"
+        found = np.array([level.least(self.alpha, n_classes) for level in self.levels])
+        least: Float64 = found[self._levels(n_supports)]
+        return least
+
+    def _levels(self, n_supports: Int64) -> Int64:
+        """Position of the level of each class."""
+        shots = np.array([level.shots for level in self.levels])
+        return np.searchsorted(shots, np.maximum(n_supports, 1), side="right") - 1
 
     def anomaly(self, rows: Float32) -> Float64:
         """Share of the items of dev that are more usual than these, (n,) in [0, 1).
@@ -120,6 +153,22 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             rows: (n, d) float32, unit rows.
         """
         return 1 - self.strangeness.p_values(self.usual.distance(rows))
+
+
+def outcome(scores: Float32, least: Float64) -> ClassOutcome:
+    """What is said about one item.
+
+    Args:
+        scores: (n_classes,) of all classes that there are, or of those most like it.
+        least: (n_classes,) that each must reach.
+    Returns:
+        `unknown` if no class does; `review` if one does, but not the one with the
+        highest score; else `class`.
+    """
+    possible = matches(scores, least)
+    if not possible.any():
+        return "unknown"
+    return "class" if possible[scores.argmax()] else "review"
 
 
 def check_alpha(alpha: float, n_classes: int) -> None:

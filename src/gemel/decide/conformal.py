@@ -76,6 +76,21 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         per_class = len(values) // self.n_classes
         return (1 + n_above / per_class) / (self.n_classes + 1)
 
+    def most(self, alpha: float) -> float:
+        """The highest strangeness whose p-value is above alpha.
+
+        Raises:
+            DataError: the classes are too few for a p-value as small as alpha.
+        Example:
+            >>> Calibration.of(np.array([[1.0], [2.0], [3.0]])).most(0.25)
+            3.0
+        """
+        values: Float32 = np.frombuffer(self.values, "<f4")
+        allowed = (alpha * (self.n_classes + 1) - 1) * (len(values) // self.n_classes)
+        if allowed < -1e-9:
+            raise DataError(f"{self.n_classes} classes cannot give a p-value of {alpha:g}")
+        return float(values[-1 - int(allowed + 1e-9)])
+
 
 def classes_needed(alpha: float) -> int:
     """Calibration classes without which no p-value can be as small as alpha.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
-from gemel.decide.classes import ClassOutcome, ClassPolicy, Method
+from gemel.decide.classes import ClassOutcome, ClassPolicy, Method, outcome
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.attributes import check_where
@@ -30,6 +30,22 @@ if TYPE_CHECKING:
 MOST_KEPT = 8
 UNCALIBRATED: Method = "nearest"
 OUTCOMES: dict[str, ClassOutcome] = {"match": "class", "review": "review", "no_match": "unknown"}
+
+
+class Judged(NamedTuple):
+    """What the scores of an item mean, all but the outcome None without a policy of classes.
+
+    Attributes:
+        outcome: of the item.
+        least: (n_classes,) score that it must reach to be of each class.
+        p_values: (n_classes,) how usual the score is for an item of each.
+        probabilities: (n_classes,) among them.
+    """
+
+    outcome: ClassOutcome
+    least: Float64 | None = None
+    p_values: Float64 | None = None
+    probabilities: Float64 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,24 +107,22 @@ class ClassIndex:
             for position, of_class in zip(positions.tolist(), scores, strict=True)
         ]
 
-    def judged(
-        self, policy: Policy, scores: Float32, counts: Int64
-    ) -> tuple[ClassOutcome, Float64 | None, Float64 | None]:
-        """Outcome, and p-value and probability of each class; None without a policy of classes.
+    def judged(self, policy: Policy, scores: Float32, counts: Int64) -> Judged:
+        """What the scores of an item mean.
 
         Args:
             policy: of the release.
             scores: of the classes that were scored.
             counts: of their supports.
         """
-        top = int(scores.argmax())
         classes = self.policy
         if classes is None:
-            return OUTCOMES[policy.identify(float(scores[top])).outcome], None, None
+            return Judged(OUTCOMES[policy.identify(float(scores.max())).outcome])
+        least = classes.least(counts, len(self.groups.values))
         p_values = classes.p_values(scores[None], counts)[0]
         level = classes.level(int(np.median(counts)))
         shares = fewshot.probabilities(scores[None], level.temperature)[0]
-        return classes.outcome(p_values, top), p_values, shares
+        return Judged(outcome(scores, least), least, p_values, shares)
 
 
 class Classes:

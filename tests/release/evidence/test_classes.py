@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from gemel.arrays import Float32, Int64, unit_rows
+from gemel.decide.classes import outcome
 from gemel.encode.comparators.cosine import Cosine
 from gemel.release.evidence import classes
 from gemel.release.evidence.part import Part
@@ -22,11 +24,11 @@ def part(rows: Float32, identities: Int64) -> Part:
     return Part.of(rows, identities, Cosine(), sampling=Sampling(1000))
 
 
-def world(rng: np.random.Generator, n: int, k: int = 7) -> Part:
+def world(rng: np.random.Generator, n: int, k: int = 7, spread: float = 0.25) -> Part:
     """Classes that differ in how much their items vary: some are strange as a whole."""
     centre = rng.standard_normal((n, 1, DIM))
-    spread = 0.25 * rng.gamma(4, 0.25, (n, 1, 1))
-    rows = centre + spread * rng.standard_normal((n, k, DIM)) * np.linspace(0.3, 1.5, DIM)
+    of_class = spread * rng.gamma(4, 0.25, (n, 1, 1))
+    rows = centre + of_class * rng.standard_normal((n, k, DIM)) * np.linspace(0.3, 1.5, DIM)
     return part(unit_rows(rows.reshape(n * k, DIM)), np.repeat(np.arange(n), k))
 
 
@@ -50,8 +52,8 @@ def test_items_of_new_classes_are_called_unknown_as_often_as_was_allowed() -> No
                     supports = Supports.of(new.embeddings[e.supports], e.labels)
                     rows = new.embeddings[episode.queries]
                     s = fewshot.scores(policy.method, supports, rows, spread=policy.within)
-                    p = policy.p_values(s, supports.counts)
-                    found += [policy.outcome(row, int(row.argmax())) == "unknown" for row in p]
+                    least = policy.least(supports.counts, s.shape[1])
+                    found += [outcome(row, least) == "unknown" for row in s]
             shares[shots].append(float(np.mean(refused)))
             unknown[shots].append(float(np.mean(taken)))
     for shots, found in shares.items():
@@ -60,6 +62,27 @@ def test_items_of_new_classes_are_called_unknown_as_often_as_was_allowed() -> No
     assert np.mean(unusual) <= alpha + 3 * np.std(unusual) / np.sqrt(n_runs)
     # It is no empty promise: items of no enrolled class are mostly seen, with more supports more.
     assert np.mean(unknown[5]) > np.mean(unknown[1]) > 0.5
+
+
+def test_where_classes_are_confused_strangers_are_told_at_the_same_price() -> None:
+    """An item little like its own class is like another one: judged by its own class nobody is."""
+    alpha, n_runs, told = 0.1, 12, {"own": [], "best": []}
+    refused: list[float] = []
+    for seed in range(n_runs):
+        rng = np.random.default_rng(seed)
+        fitted = classes.fit(world(rng, 90, spread=1.2), alpha=alpha, shots=(1,), seed=seed)
+        assert fitted.policy is not None
+        (level,) = fitted.policy.levels
+        alone = msgspec.structs.replace(level, among=())
+        own = msgspec.structs.replace(fitted.policy, levels=(alone,))
+        new = world(rng, 90, spread=1.2)
+        for name, policy in (("own", own), ("best", fitted.policy)):
+            found = classes.measure(new, classes.Fitted(policy), confidence=0.95)
+            assert found is not None
+            told[name].append(1 - found.eval[0].false_known.value)
+        refused.append(found.eval[0].false_unknown.value)
+    assert np.mean(refused) <= alpha + 3 * np.std(refused) / np.sqrt(n_runs)
+    assert np.mean(told["own"]) < 0.05 and np.mean(told["best"]) > 0.2, told
 
 
 def test_eval_says_how_the_policy_does_with_intervals_by_class() -> None:

@@ -19,9 +19,9 @@ from gemel.tasks.openset import Identification, OpenSet
 replace = msgspec.structs.replace
 TOLD = (
     "of 100 items of a class that is not enrolled, about 98 are given one all the same (measured "
-    "with 1 example a class); gemel calibrate --set calibrate.alpha=0.2 calls more of them "
-    "unknown, and up to 20 of 100 known ones, on average (now 5); where 10 of 100 such items are "
-    "given a class, about 90 of 100 known ones can be told"
+    "among 20 classes, 1 example each); gemel calibrate --set calibrate.alpha=0.2 calls more of "
+    "them unknown, and up to 20 of 100 known ones, on average (now 5); where 10 of 100 such items "
+    "are given a class, about 90 of 100 known ones can be told"
 )
 
 

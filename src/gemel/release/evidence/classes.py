@@ -13,7 +13,8 @@ import numpy as np
 
 from gemel.arrays import Bool, Float32, Int64
 from gemel.calibrate.rates.intervals import mean_by_unit
-from gemel.decide.classes import GUARANTEE, ClassPolicy, Level, Method
+from gemel.decide.bands import matches
+from gemel.decide.classes import GUARANTEE, Among, ClassPolicy, Level, Method
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter, within
 from gemel.figures import number_of
@@ -31,6 +32,8 @@ LEAST_FIT = 4
 MOST_FIT = 400
 QUERIES = 400
 """Queries that choose the method, about."""
+CROWDS = tuple(round(2 * 1.25**i) for i in range(28))
+"""Classes that there may be, up to 827, for each of which the best score is calibrated."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def fit(dev: Part, *, alpha: float, shots: tuple[int, ...], seed: int = 0) -> Fi
     policy = ClassPolicy(
         method=method,
         alpha=alpha,
-        levels=tuple(_level(dev, roles, s, method, inner) for s in supported),
+        levels=tuple(_level(dev, roles, s, method, inner, alpha) for s in supported),
         usual=usual,
         strangeness=strangeness,
         within=inner if method == "mahalanobis" else None,
@@ -190,24 +193,47 @@ def _accuracy(part: Part, codes: Int64, shots: int, method: Method, inner: Scatt
     return n_right / n
 
 
-def _level(dev: Part, roles: _Roles, shots: int, method: Method, inner: Scatter) -> Level:
-    """Temperature and calibration of classes with so many supports."""
+def _level(
+    dev: Part, roles: _Roles, shots: int, method: Method, inner: Scatter, alpha: float
+) -> Level:
+    """Temperature and calibrations of classes with so many supports."""
     rng = np.random.default_rng(shots)
     codes = episodes.usable(_only(dev.identities, roles.calibrate), shots)
     codes = kept_classes(codes, seed=shots)
-    rounds = rounds_of(len(codes))
-    own = np.empty((len(codes), rounds), np.float32)
+    identities, rounds, n = _only(dev.identities, codes), rounds_of(len(codes)), len(codes)
+    steps = sorted({k for k in (*CROWDS, n) if 1 < k <= n})
+    best = np.empty((rounds, n, 1 + len(steps)), np.float32)  # of the own class, then of so many
     scored: list[tuple[Float32, Int64]] = []
     for i in range(rounds):
-        for episode in episodes.deal(_only(dev.identities, codes), shots=shots, rng=rng):
+        for episode in episodes.deal(identities, shots=shots, rng=rng):
             scores = _scored(dev, episode, episode.queries, method, inner)
-            own[np.searchsorted(codes, episode.identities), i] = np.diagonal(scores)
             scored.append((scores, np.arange(len(scores))))
+        (episode,) = episodes.deal(identities, shots=shots, rng=rng, ways=n)
+        scores = _scored(dev, episode, episode.queries, method, inner)
+        best[i, np.searchsorted(codes, episode.identities)] = _best_among(scores, steps, rng)
+    own, *of_best = (Calibration.of(-column) for column in best.transpose(2, 1, 0))
+    rising = np.maximum.accumulate([-one.most(alpha) for one in (own, *of_best)])[1:]
     return Level(
         shots=shots,
         temperature=fewshot.fit_temperature(scored),
-        calibration=Calibration.of(-own),
+        calibration=own,
+        among=tuple(Among(n_classes=k, least=float(x)) for k, x in zip(steps, rising, strict=True)),
     )
+
+
+def _best_among(scores: Float32, steps: list[int], rng: np.random.Generator) -> Float32:
+    """Score of the own class, then the best among it and others drawn: (n, 1 + len(steps)).
+
+    Args:
+        scores: (n, n) of items with classes, the i-th of the i-th.
+        steps: how many classes there are, the own one included; from 2 up.
+        rng: draws which.
+    """
+    n = len(scores)
+    others = scores[~np.eye(n, dtype=bool)].reshape(n, n - 1)
+    of_others = np.maximum.accumulate(rng.permuted(others, axis=1), axis=1)
+    own = np.diagonal(scores)[:, None]
+    return np.hstack([own, np.maximum(own, of_others[:, np.array(steps, int) - 2])])
 
 
 def _usual(dev: Part, roles: _Roles, rng: np.random.Generator) -> tuple[Scatter, Calibration]:
@@ -237,7 +263,6 @@ def _measured(
         return None
     codes = kept_classes(codes, seed)
     ways, rng = min(episodes.WAYS, len(codes) // 2), np.random.default_rng(seed)
-    counts = np.full(ways, shots)
     rows: list[tuple[Int64, Bool, Bool, Bool, Float32, Float32]] = []
     for _ in range(rounds_of(len(codes))):
         dealt = episodes.deal(_only(part.identities, codes), shots=shots, rng=rng, ways=ways)
@@ -245,10 +270,10 @@ def _measured(
             known = _scored(part, episode, episode.queries, policy.method, policy.within)
             unknown = _scored(part, other, episode.queries, policy.method, policy.within)
             is_right = known.argmax(axis=1) == np.arange(len(known))
-            p_known = policy.p_values(known, counts[: known.shape[1]]).max(axis=1)
-            p_unknown = policy.p_values(unknown, counts[: unknown.shape[1]]).max(axis=1)
             best = known.max(axis=1), unknown.max(axis=1)
-            refused, taken = p_known <= policy.alpha, p_unknown > policy.alpha
+            level = policy.level(shots)
+            refused = ~matches(best[0], level.least(policy.alpha, known.shape[1]))
+            taken = matches(best[1], level.least(policy.alpha, unknown.shape[1]))
             rows.append((episode.identities, is_right, refused, taken, *best))
     identities, is_right, refused, taken, known_best, unknown_best = (
         np.concatenate(column) for column in zip(*rows, strict=True)

@@ -26,7 +26,8 @@ def in_classes(evidence: Evidence) -> str:
         return ""
     text = (
         f"of 100 items of a class that is not enrolled, {about(level.false_known.value, 100)} are "
-        f"given one all the same (measured with {number_of(level.shots, 'example')} a class)"
+        f"given one all the same (measured among {number_of(level.ways, 'class', 'classes')}, "
+        f"{number_of(level.shots, 'example')} each)"
     )
     larger = next((alpha for alpha in MORE if alpha > classes.alpha), None)
     if larger is not None:

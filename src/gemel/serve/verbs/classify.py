@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from msgspec import UNSET
 
+from gemel.arrays import Float64
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Classified
 from gemel.serve.context import Context
@@ -34,25 +35,26 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
     index = live.classes.index(live, gallery, label, body.where)
     present, scores = index.scores(encoded.rows[0])
     counts = index.supports.counts[present]
-    outcome, p_values, shares = index.judged(live.policy, scores, counts)
+    judged = index.judged(live.policy, scores, counts)
     shown = np.argsort(-scores, kind="stable")[: body.k]
     supports = index.nearest_supports(encoded.rows[0], present[shown])
     classes = [
         ClassReply(
             label=index.groups.values[int(present[i])],
             score=float(scores[i]),
-            probability=None if shares is None else float(shares[i]),
-            p_value=None if p_values is None else float(p_values[i]),
+            probability=_at(judged.probabilities, i),
+            p_value=_at(judged.p_values, i),
             supports=int(counts[i]),
             support_id=support,
+            least=_at(judged.least, i),
         )
         for i, support in zip(shown.tolist(), supports, strict=True)
     ]
-    context.books.count("classify", AS_MATCH[outcome])
+    context.books.count("classify", AS_MATCH[judged.outcome])
     policy, top = index.policy, classes[0]
     reply = ClassifyReply(
-        outcome=outcome,
-        label=top.label if outcome == "class" else None,
+        outcome=judged.outcome,
+        label=top.label if judged.outcome == "class" else None,
         classes=classes,
         anomaly=float(policy.anomaly(encoded.rows)[0]) if policy else None,
         alpha=policy.alpha if policy else None,
@@ -63,7 +65,7 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
         warning=(live.of_unknown if policy else live.of_strangers) or UNSET,
     )
     noted = Classified(
-        outcome=outcome,
+        outcome=judged.outcome,
         label=reply.label[:MAX_NOTED] if isinstance(reply.label, str) else reply.label,
         attribute=label[:MAX_NOTED],
         score=top.score,
@@ -74,6 +76,10 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
     )
     reply.decision_id = context.note("classify", noted)
     return reply
+
+
+def _at(values: Float64 | None, i: int) -> float | None:
+    return None if values is None else float(values[i])
 
 
 def classes(context: Context, body: ClassesBody) -> Steps[ClassesReply]:

@@ -146,7 +146,8 @@ class ClassReply(Struct):
     """A class, and how likely it is.
 
     `probability` is among the classes there are; `p_value` says how usual such a score is for an
-    item of this class. Both are null where the release has no policy of classes.
+    item of this class. An item that reaches the score `least` of no class is unknown. All
+    three are null where the release has no policy of classes.
     """
 
     label: Scalar | bool
@@ -155,6 +156,7 @@ class ClassReply(Struct):
     p_value: float | None
     supports: int
     support_id: str
+    least: float | None = None
 
 
 class ClassifyReply(Struct):
