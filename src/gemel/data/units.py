@@ -12,7 +12,7 @@ import numpy as np
 
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.data.sources.pairs import closure
+from gemel.data.labelled.chains import closure
 
 
 def units(dataset: Dataset) -> Int64 | None:

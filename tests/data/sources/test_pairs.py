@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gemel.data import records
+from gemel.data.labelled import chains
 from gemel.data.sources import pairs
 from gemel.data.sources.formats.answers import IN_WORDS as ANSWERS
 from gemel.errors import DataError
@@ -219,7 +220,7 @@ def test_pairs_of_image_paths_are_images_beside_the_file(tmp_path: Path) -> None
 def test_long_chains_are_closed() -> None:
     n = 50_000
     ends = np.arange(n - 1)
-    assert len(set(pairs.closure(n, ends, ends + 1).tolist())) == 1
+    assert len(set(chains.closure(n, ends, ends + 1).tolist())) == 1
 
 
 @pytest.mark.parametrize("gone", ["3.png", "nope.png"])

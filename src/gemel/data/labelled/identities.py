@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gemel.data.dataset import UNKNOWN, Dataset, codes
-from gemel.data.labelled import repeats
+from gemel.data.labelled import chains, repeats
 from gemel.data.pairing import Pairing
 from gemel.data.sources import images, tables, texts
 from gemel.data.sources import pairs as labelled
@@ -120,7 +120,7 @@ def _with_identities(
     *,
     as_given: bool = False,
 ) -> Dataset:
-    names, unusable = labelled.identities(handles, found, as_given=as_given)
+    names, unusable = chains.identities(handles, found, as_given=as_given)
     bad = (*found.bad, *unusable)
     check_ratio(bad, found.n_read, found.file, max_bad_ratio)
     code, identity_names = codes(names)

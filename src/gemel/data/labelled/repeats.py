@@ -1,7 +1,7 @@
 """Labelled pairs that stand more than once in their file: they are read, and said to be there.
 
 A pair that was copied counts twice, in what is learned and in every rate. One that has both answers
-is no such: its `different` is refused where identities are made of pairs (see `sources.pairs`).
+is no such: its `different` is refused where identities are made of pairs (see `chains`).
 """
 
 from __future__ import annotations

@@ -29,11 +29,11 @@ from gemel.data.dataset import (
     digest_of,
     printable,
 )
+from gemel.data.labelled.chains import closure
 from gemel.data.pairing import Pairing
 from gemel.data.sources import folders, images, tables, texts
 from gemel.data.sources.columns import Columns, of_folder, plain
 from gemel.data.sources.folders import Files
-from gemel.data.sources.pairs import closure
 from gemel.data.wordbags import normalised
 from gemel.errors import DataError, quoted
 from gemel.figures import number_of

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
+from gemel.data.labelled.chains import closure
 from gemel.data.pairing import ALL, Pairing
-from gemel.data.sources.pairs import closure
 from gemel.encode.comparators.cosine import Cosine
 from gemel.release.run import Estimate
 from gemel.train.comparators.estimate import estimate, n_pairs

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
+from gemel.data.labelled.chains import closure
 from gemel.data.pairing import ALL, Pairing
-from gemel.data.sources.pairs import closure
 from gemel.encode.comparators.blocks import Blocks, take_apart
 from gemel.release.run import Estimate
 from gemel.train.comparators import additive, agreement, kin, mixture
