@@ -36,7 +36,7 @@ from gemel.data.dataset import Dataset
 from gemel.data.splits import by_identity
 from gemel.release.make.measured import machine
 from gemel.settings import TrainSettings
-from gemel.train import fit, lessons, loop, towers
+from gemel.train import lessons, loop, task, towers
 from gemel.train.arrays import embed
 
 SEEDS = (0, 1)
@@ -171,7 +171,7 @@ def learn(dataset: Dataset, values: Values, seed: int) -> Learned:
     half = towers.trainable(dataset.modality, settings)
     train, dev, last = (dataset.take(side) for side in (splits.train, splits.dev, splits.eval))
     n = len(np.unique(train.identities))
-    resolved = fit.resolve(settings, half.defaults, n_identities=n)
+    resolved = task.resolve(settings, half.defaults, n_identities=n)
     prepare = half.fitted(train.payloads(), (), settings.image_size)
     arrays = prepare(train.payloads())
     torch.manual_seed(seed)

@@ -22,7 +22,7 @@ from gemel.data.dataset import Dataset
 from gemel.data.splits import Splits
 from gemel.release.run import RunSettings
 from gemel.settings import TrainSettings
-from gemel.train import fit, towers
+from gemel.train import task, towers
 from gemel.train.arrays import embed, take, tensors
 from gemel.train.backbones import source
 from gemel.train.lessons import map_at_r
@@ -134,7 +134,7 @@ def sentences(
 
 def _resolved(settings: TrainSettings, half: towers.Trainable, identities: Int64) -> RunSettings:
     """What gemel's run takes: epochs, batch, rate, decay, warm-up."""
-    return fit.resolve(settings, half.defaults, n_identities=len(np.unique(identities)))
+    return task.resolve(settings, half.defaults, n_identities=len(np.unique(identities)))
 
 
 def _learn(

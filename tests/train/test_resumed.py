@@ -14,7 +14,7 @@ from gemel.data.pairing import ALL, Pairing
 from gemel.release.run import RunSettings
 from gemel.settings import TrainSettings
 from gemel.train import lessons, loop, towers
-from gemel.train.fit import resolve
+from gemel.train.task import resolve
 
 EPOCHS = 3
 

@@ -10,18 +10,16 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import torch
 
-from gemel.arrays import Int64, canonical_json, digest
+from gemel.arrays import Int64
 from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.data.pairing import ALL, Pairing
-from gemel.data.schema import readings
 from gemel.data.splits import SIDES, Splits
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.comparators import Comparator
@@ -30,7 +28,6 @@ from gemel.errors import ReleaseError
 from gemel.files import whole, write_whole
 from gemel.release.run import (
     ENCODER,
-    FORMAT,
     LIKELY,
     MODEL,
     OTHERWISE,
@@ -40,7 +37,6 @@ from gemel.release.run import (
     RunReport,
     RunSettings,
     Training,
-    named_by,
 )
 from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
@@ -52,13 +48,12 @@ from gemel.train.comparators.pairwise import Compared
 from gemel.train.loop.checkpoint import only_writer
 from gemel.train.scale import memory, processor, ranks
 from gemel.train.scale.recompute import recompute
-from gemel.train.towers import Defaults, Trainable
+from gemel.train.task import Task, key_of, resolve
+from gemel.train.towers import Trainable
 from gemel.train.tracking.trackers import tracked
 from gemel.train.views import first
 
 CHECKPOINT = "checkpoint.safetensors"
-OF_PAIRS = "cosent"
-"""The loss of given pairs, whatever the modality."""
 EXAMPLES = 64
 FROZEN = "frozen"
 """Folder beside the runs with what backbones make of records."""
@@ -91,7 +86,7 @@ def train(
     half = towers.trainable(dataset.modality, settings, base)
     require_settings(settings, half, dataset, splits)
     if not splits.crossed:
-        return _trained(_Task(dataset, splits, splits, half, settings), folder, progress)
+        return _trained(Task(dataset, splits, splits, half, settings), folder, progress)
     parts = {side: crossed.without(dataset, splits, side) for side in SIDES}
     seen = crossed.everything(dataset, splits)
     learns = None
@@ -102,7 +97,7 @@ def train(
             half.enough(known(dataset.identities[at]), dataset.pairing.take(at)) for at in several
         )
         half = half if learns else replace(half, comparator=towers.cosine)
-    task = _Task(dataset, splits, seen, half, settings, learns=learns)
+    task = Task(dataset, splits, seen, half, settings, learns=learns)
     n = len(parts) + 1
     for at, (side, part) in enumerate(parts.items(), 1):
         said, where = loop.numbered(progress, at, n), folder / WITHOUT.format(side)
@@ -110,28 +105,7 @@ def train(
     return _trained(task, folder, loop.numbered(progress, n, n))
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """An encoder to be trained.
-
-    Attributes:
-        dataset: its records.
-        splits: that are written down.
-        seen: those that it learns from.
-        half: of the modality.
-        settings: as they were given.
-        learns: whether it gets the comparator of the modality, where that was settled for several.
-    """
-
-    dataset: Dataset
-    splits: Splits
-    seen: Splits
-    half: Trainable
-    settings: TrainSettings
-    learns: bool | None = None
-
-
-def _trained(task: _Task, folder: Path, progress: loop.Progress | None) -> Run:
+def _trained(task: Task, folder: Path, progress: loop.Progress | None) -> Run:
     """One encoder, trained, exported and described; skipped or resumed if it was begun before."""
     dataset, half, settings = task.dataset, task.half, task.settings
     identities = known(dataset.identities[task.seen.train])
@@ -139,7 +113,7 @@ def _trained(task: _Task, folder: Path, progress: loop.Progress | None) -> Run:
     resolved = resolve(
         settings, defaults, n_identities=len(np.unique(identities)), pairing=dataset.pairing
     )
-    key = _key(task, resolved)
+    key = key_of(task, resolved)
     # What nobody named may be another where the run goes on, or is asked for again.
     resolved = msgspec.structs.replace(resolved, device=processor.chosen(settings.device))
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,43 +154,6 @@ def _threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def resolve(
-    settings: TrainSettings, defaults: Defaults, *, n_identities: int, pairing: Pairing = ALL
-) -> RunSettings:
-    """The settings with the modality's default for each 0 or null.
-
-    With fewer identities than a batch is to have, each gives more records, so that a batch stays as
-    large: small batches of few identities made the encoder worse than an untrained one.
-    """
-    given = {k: v for k, v in msgspec.to_builtins(settings).items() if v is not None}
-    # Zero is a valid share of warm-up, and a valid seed.
-    meant = {k: v for k, v in given.items() if v != 0 or k in ("warmup_ratio", "seed")}
-    own = asdict(defaults)
-    if pairing.given is not None:
-        own["loss"] = OF_PAIRS
-    resolved = {"threads": 1, **own, **meant}
-    if "views_per_identity" not in meant:
-        rows = resolved["identities_per_batch"] * resolved["views_per_identity"]
-        few = max(1, min(n_identities, resolved["identities_per_batch"]))
-        resolved["views_per_identity"] = rows // few
-    if settings.tune == "none":
-        resolved["max_epochs"] = 0
-    return msgspec.convert(resolved, RunSettings)
-
-
-def _key(task: _Task, settings: RunSettings) -> str:
-    """Digest of everything that decides the result."""
-    said = named_by(settings)
-    described = {"format": FORMAT, "settings": said, "splits": task.splits.as_dict()}
-    if written := readings(task.dataset.fields):
-        described["readings"] = written
-    if task.half.start:
-        described["start"] = task.half.start
-    if task.learns is not None:
-        described["learns"] = task.learns
-    return digest(canonical_json(described), task.dataset.digest.encode())
 
 
 def _finished(folder: Path, key: str) -> Run | None:

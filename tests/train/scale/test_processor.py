@@ -20,7 +20,7 @@ from gemel.data.splits import by_identity
 from gemel.errors import ConfigError
 from gemel.release.run import named_by
 from gemel.settings import TrainSettings
-from gemel.train import fit, towers
+from gemel.train import fit, task, towers
 from gemel.train.arrays import Arrays, tensors
 from gemel.train.scale import processor, ranks
 
@@ -73,7 +73,7 @@ def test_a_card_that_is_named_and_missing_is_said_before_anything_is_written(
 def test_a_device_that_nobody_names_changes_no_name_of_a_run() -> None:
     assert "device" not in named_by(TrainSettings())
     plain, cpu, cuda = (
-        named_by(fit.resolve(TrainSettings(device=d), towers.Defaults(), n_identities=9))
+        named_by(task.resolve(TrainSettings(device=d), towers.Defaults(), n_identities=9))
         for d in (None, "cpu", "cuda")
     )
     assert plain == cpu and {**plain, "device": "cuda"} == cuda

@@ -14,7 +14,7 @@ from gemel.errors import ConfigError
 from gemel.release.run import Epoch, RunSettings, named_by
 from gemel.settings import TrainSettings
 from gemel.train import loop
-from gemel.train.fit import resolve
+from gemel.train.task import resolve
 from gemel.train.towers import Defaults
 from gemel.train.tracking.trackers import CSV, TENSORBOARD, tracked
 

@@ -13,8 +13,8 @@ from gemel.errors import ConfigError
 from gemel.settings import TrainSettings
 from gemel.train import loop, towers
 from gemel.train.arrays import embed
-from gemel.train.fit import resolve
 from gemel.train.lessons import map_at_r
+from gemel.train.task import resolve
 from gemel.train.views import first
 
 SETTINGS = resolve(
