@@ -210,7 +210,7 @@ def test_an_expired_release_says_so_and_is_calibrated_anew(
     from datetime import datetime, timedelta
 
     import gemel.cli.calibrate as module
-    import gemel.cli.release as shown
+    import gemel.cli.release_words as shown
 
     class Later(datetime):
         @classmethod

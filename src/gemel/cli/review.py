@@ -11,7 +11,8 @@ import typer
 from gemel.cli import show
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
-from gemel.cli.release import Maybe, summary
+from gemel.cli.release import Maybe
+from gemel.cli.release_words import summary
 from gemel.errors import ReleaseError
 from gemel.ledger.bodies import Accepted
 

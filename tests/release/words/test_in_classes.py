@@ -9,7 +9,8 @@ from tests.release.words.test_in_use import rate
 
 from gemel.cli.calibrated import render
 from gemel.gallery.gallery import Gallery
-from gemel.release.evidence.schema import ClassEvidence, ClassLevel, Evidence
+from gemel.release.evidence.class_levels import ClassEvidence, ClassLevel
+from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.words.in_classes import in_classes, without_classes
 from gemel.serve.service import Service

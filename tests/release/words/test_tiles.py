@@ -7,7 +7,7 @@ import pytest
 
 from gemel.calibrate.answers.known import Known, point_of
 from gemel.calibrate.rates.intervals import Estimate
-from gemel.cli.release import summary
+from gemel.cli.release_words import summary
 from gemel.release.evidence.schema import Evidence
 from gemel.release.release import Release
 from gemel.release.words.expected import expected

@@ -18,8 +18,8 @@ from gemel.decide.classes import GUARANTEE, Among, ClassPolicy, Level, Method
 from gemel.decide.conformal import Calibration, classes_needed, kept_classes, rounds_of
 from gemel.encode.scatter import Scatter, within
 from gemel.figures import number_of
+from gemel.release.evidence.class_levels import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.release.evidence.part import Part
-from gemel.release.evidence.schema import ClassEvidence, ClassLevel, MethodAccuracy
 from gemel.tasks import episodes, fewshot, openset
 from gemel.tasks.episodes import Episode
 from gemel.tasks.fewshot import Supports

@@ -24,13 +24,12 @@ from gemel.calibrate.rates.operating_point import OperatingPoint
 from gemel.calibrate.rates.searches import SearchPoint
 from gemel.calibrate.rates.several_views import Views
 from gemel.calibrate.scores.curve_measures import CurveSummary
-from gemel.decide.classes import Method
 from gemel.figures import brief, html_table, number_of
+from gemel.release.evidence.class_levels import ClassEvidence
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.shrunk import Shrunk
 from gemel.release.run import Training
 from gemel.tasks.explain import Part
-from gemel.tasks.openset import OpenSet
 from gemel.tasks.retrieval import Retrieval
 
 MistakeKind = Literal["false_match", "false_non_match", "match", "no_match"]
@@ -176,58 +175,6 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     n_identities: int
     largest_gallery: int | None
     conditions: tuple[str, ...]
-
-
-class MethodAccuracy(msgspec.Struct, frozen=True, kw_only=True):
-    """Share of right classes in episodes of dev, unknown not being an answer."""
-
-    method: Method
-    shots: int
-    accuracy: float
-
-
-class ClassLevel(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy on episodes of eval, half of the items being of classes that are not enrolled.
-
-    Attributes:
-        shots: supports per class.
-        ways: classes of an episode.
-        n_classes: identities that took part.
-        accuracy: share of right classes among items of known ones, unknown not being an answer.
-        false_unknown: share of items of known classes that were called unknown.
-        false_known: share of items of unknown classes that were given one.
-        open_set: measures at other thresholds.
-    """
-
-    shots: int
-    ways: int
-    n_classes: int
-    accuracy: Estimate
-    false_unknown: Estimate
-    false_known: Estimate
-    open_set: OpenSet
-
-
-class ClassEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured about classification.
-
-    Attributes:
-        alpha: share of items of known classes that may be called unknown.
-        guarantee: what holds, in words.
-        n_calibration: classes behind each level, by shots.
-        dev: each method, where it was chosen.
-        eval: the policy, by shots.
-        unusual: share of the items of eval whose anomaly reaches 1 - alpha.
-        notes: which numbers of supports are not calibrated, and why.
-    """
-
-    alpha: float
-    guarantee: str
-    n_calibration: dict[int, int]
-    dev: tuple[MethodAccuracy, ...]
-    eval: tuple[ClassLevel, ...]
-    unusual: Estimate
-    notes: tuple[str, ...] = ()
 
 
 class Item(msgspec.Struct, frozen=True):

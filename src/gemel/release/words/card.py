@@ -26,9 +26,9 @@ from gemel.encode import modality
 from gemel.encode.comparators import FILE as COMPARATOR
 from gemel.encode.encoder import NETWORK, PREPARE
 from gemel.errors import ReleaseError
+from gemel.release.evidence.class_levels import ClassEvidence
 from gemel.release.evidence.schema import (
     Candidate,
-    ClassEvidence,
     Evidence,
     Point,
     RuleCost,
