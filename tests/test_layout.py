@@ -89,7 +89,7 @@ print("\\n" + json.dumps(sorted(sys.modules)))
     heavy |= {"gemel.train", "gemel.improve", "gemel.watch", "gemel.release.make"}
     assert not heavy & loaded
     verbs = {name for name in loaded if name.startswith("gemel.cli.")}
-    needed = ("main", "verbs", "serve", "show", "project", "options", "asked")
+    needed = ("main", "verbs", "serve", "show", "project", "state", "options", "asked")
     assert verbs <= {f"gemel.cli.{name}" for name in needed}
 
 

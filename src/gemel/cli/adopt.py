@@ -94,7 +94,7 @@ def _promote(project: Project, release: Release) -> None:
         release.id,
         actor=project.actor,
         reason="imported",
-        enrolled=project.enrolled,
+        enrolled=project.state.enrolled,
     )
     show_gates(report)
     note_move(project, move)

@@ -64,7 +64,7 @@ def _then(project: Project, release: Release) -> str:
     store, id = project.store(), release.short_id
     live = store.pointer("stable")
     stable = store.get(live) if live else None
-    report = gates.foreseen(release, stable, enrolled=project.enrolled)
+    report = gates.foreseen(release, stable, enrolled=project.state.enrolled)
     refusing = [gate.name for gate in report.gates if not gate.passed]
     if refusing in ([], [gates.ENROLLED]):
         enroll = f"; gemel gallery enroll -r {id}" if refusing else ""

@@ -79,7 +79,7 @@ def splits_of(project: Project, dataset: Dataset, release: Release) -> Splits:
         splits = project.splits(dataset)
         if dataset.take(splits.eval).digest == stated.sides["eval"].digest:
             return splits
-        for folder in sorted((project.state / "runs").glob("*")):
+        for folder in sorted((project.state.runs).glob("*")):
             try:
                 splits = Run.open(folder, dataset).splits
             except GemelError:

@@ -101,7 +101,7 @@ def duplicates(
     left = _records(project, live, path, id, identity, field)
     right = None if other is None else _records(project, live, other, id, identity, field)
     plan = planned(live, Compared.of(live, left, right), engine, prior)
-    place = folder or project.state / "duplicates" / name_of(plan)
+    place = folder or project.state.folder / "duplicates" / name_of(plan)
     if dry_run:
         n = len(left) + (len(right) if right is not None else 0)
         show.say(f"would compare {number_of(n, 'record')} ({plan['engine']}), with work in {place}")

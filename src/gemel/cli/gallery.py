@@ -260,8 +260,8 @@ def check(
     facts = {"rows": len(found.digests) + found.n_without, "given a digest": found.n_sealed}
     facts["without a digest"] = found.n_without
     problems: tuple[str, ...] = ()
-    if project.ledger_file.is_file():
-        with Ledger.open(project.ledger_file, write=False) as ledger:
+    if project.state.ledger_file.is_file():
+        with Ledger.open(project.state.ledger_file, write=False) as ledger:
             said = Accounted(live.space_id, ledger.masks)
             said.take(ledger.each())
             audited = audit.rows(said, ledger.masks, found)
@@ -271,7 +271,7 @@ def check(
     if problems:
         raise GalleryError(
             "; ".join(problems[:5]),
-            where=str(project.gallery_folder(live.space_id)),
+            where=str(project.state.gallery_folder(live.space_id)),
             hint="restore it from a copy, or take out and enroll again what is named",
         )
     if not json:

@@ -51,7 +51,7 @@ def add(
         per_second=per_second, tenant=tenant, per_day=per_day, max_records=max_records
     )
     kept, key = keys.add(
-        project.keys_file, name, known, days=days, now=datetime.now(UTC), limits=limits
+        project.state.keys_file, name, known, days=days, now=datetime.now(UTC), limits=limits
     )
     _note(project, "key.add", kept)
     _tell(kept, key)
@@ -74,7 +74,7 @@ def rotate(
     from gemel.serve.access import keys
 
     project = Project.open(config, sets)
-    kept, new, old = keys.rotate(project.keys_file, key, days=days, now=datetime.now(UTC))
+    kept, new, old = keys.rotate(project.state.keys_file, key, days=days, now=datetime.now(UTC))
     _note(project, "key.add", kept)
     _tell(kept, new)
     show.say(f"once nobody sends the old one: gemel keys revoke {old.id}")
@@ -85,7 +85,7 @@ def list_(config: ConfigFile = None, sets: Sets = None, json: AsJson = False) ->
     """Show the keys: whose they are, what they may do, until when."""
     from gemel.serve.access import keys
 
-    file, now = Project.open(config, sets).keys_file, datetime.now(UTC)
+    file, now = Project.open(config, sets).state.keys_file, datetime.now(UTC)
     found = keys.read(file) if file.exists() else ()
     if json:
         show.as_json(
@@ -130,7 +130,7 @@ def revoke(
     from gemel.serve.access import keys
 
     project = Project.open(config, sets)
-    gone = keys.revoke(project.keys_file, key, now=datetime.now(UTC))
+    gone = keys.revoke(project.state.keys_file, key, now=datetime.now(UTC))
     _note(project, "key.revoke", gone)
     show.say(f"revoked the key {gone.id} of {gone.name}")
 

@@ -126,7 +126,7 @@ def opened(
         links = project.config.other.links
     else:
         dataset, other, links = project.records_for(live, None), None, EVERY
-    folder = project.state / FOLDER
+    folder = project.state.folder / FOLDER
     with show.progress("looking for pairs") as tick:
         made = plan(
             live,
@@ -161,7 +161,7 @@ def answers_about(project: Project, dataset: Dataset) -> dict[tuple[str, str], b
     from gemel.data.sources.linked import file_names
     from gemel.improve.labels.answers import Answers
 
-    folder = project.state / FOLDER
+    folder = project.state.folder / FOLDER
     if not folder.is_dir():
         return {}
     said = Answers(folder).all()

@@ -41,7 +41,7 @@ def verify(
     from gemel.release.store import FILE
 
     project = Project.open(config, sets)
-    path = file or project.ledger_file
+    path = file or project.state.ledger_file
     known = [one for given in head or [] for one in heads.known(given)]
     if file is None and project.head_file is not None and project.head_file.is_file():
         known += heads.known(str(project.head_file))
@@ -61,7 +61,7 @@ def verify(
     if problems:
         raise LedgerError(
             "; ".join(problems[:5]),
-            where=str(project.state / FILE),
+            where=str(project.state.folder / FILE),
             hint="compare with: gemel ledger list --kind release.point",
         )
     if not json:
@@ -85,7 +85,7 @@ def head(
     from gemel.ledger.ledger import Ledger
 
     project = Project.open(config, sets)
-    with Ledger.open(project.ledger_file, write=False) as ledger:
+    with Ledger.open(project.state.ledger_file, write=False) as ledger:
         found = ledger.head()
     if to is not None:
         heads.keep(found, to)

@@ -85,7 +85,7 @@ def link(
     for one in both:
         show.refused(one.bad, one.gaps)
     place = (
-        project.state
+        project.state.folder
         / "duplicates"
         / name_of(planned(live, Compared.of(live, *both), engine, prior))
     )

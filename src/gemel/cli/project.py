@@ -1,7 +1,4 @@
-"""A project: the settings of one folder and the state that its commands leave behind.
-
-    .gemel/  runs/<id>/  releases/  store.db  gallery/<space>/  ledger.db
-             tenants/<name>/  gallery/<space>/  ledger.db
+"""A project: the settings of one folder, and what its commands work with.
 
 A run is named by the digest of everything that decides its weights, so asking for the same run
 again finds the finished one. Stages are opened here and composed nowhere else in the command line.
@@ -21,6 +18,7 @@ import msgspec
 from gemel.arrays import canonical_json, digest
 from gemel.cli import asked, show
 from gemel.cli.options import words
+from gemel.cli.state import State
 from gemel.config import FILE, Config
 from gemel.errors import ConfigError, GalleryError, NotFound
 
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 FEW = 3
 """Lines of what is refused where another command lists all."""
-TENANTS = "tenants"
 ELSEWHERE = (
     "there is no project here: go to the folder of its gemel.toml, or name that file with -c"
 )
@@ -79,14 +76,14 @@ class Project:
         return cls(Config.load(path, os.environ, {**words(sets or []), **given}))
 
     @property
-    def state(self) -> Path:
-        """Folder of everything that commands leave behind."""
-        return self.config.at(self.config.store.path)
+    def state(self) -> State:
+        """Where everything is that commands leave behind."""
+        return State(self.config.at(self.config.store.path), self.config.store.tenant)
 
     @property
     def is_here(self) -> bool:
         """There are settings, or what commands left behind."""
-        return self.state.exists() or (self.config.root / FILE).is_file()
+        return self.state.folder.exists() or (self.config.root / FILE).is_file()
 
     @property
     def reads(self) -> list[Path]:
@@ -212,11 +209,6 @@ class Project:
         for note in found.notes(allow):
             show.say(f"note: {note}")
 
-    @property
-    def runs(self) -> Path:
-        """Folder of what was trained."""
-        return self.state / "runs"
-
     def run_folder(self, dataset: Dataset) -> Path:
         """Folder of the run that these records and settings decide."""
         from gemel.data.schema import readings
@@ -228,16 +220,12 @@ class Project:
         }
         if written := readings(dataset.fields):
             settings["readings"] = written
-        return self.runs / digest(dataset.digest.encode(), canonical_json(settings))[:12]
+        return self.state.runs / digest(dataset.digest.encode(), canonical_json(settings))[:12]
 
     def run_of(self, release: Release, dataset: Dataset) -> Path:
         """Folder of the run that a release was built from, which may be that of a smaller one."""
-        smaller = self.smaller_run(release.space_id)
+        smaller = self.state.smaller_run(release.space_id)
         return smaller if smaller.is_dir() else self.run_folder(dataset)
-
-    def smaller_run(self, space_id: str) -> Path:
-        """Folder of the run of a smaller encoder."""
-        return self.runs / space_id[:12]
 
     def sampling(self) -> Sampling:
         """Which comparisons `[calibrate]` makes."""
@@ -251,7 +239,7 @@ class Project:
         """The shelf of releases and their pointers."""
         from gemel.release.store import Store
 
-        return Store(self.state)
+        return Store(self.state.folder)
 
     def release(self, name: str | None = None) -> Release:
         """A release by id, unique start of an id, or pointer; the served pointer if left out.
@@ -266,8 +254,10 @@ class Project:
         if name is None and store.pointer(wanted) is None:
             hint = "see: gemel release list; then: gemel release promote ID"
             if not store.shelf.ids():
-                hint = (TRAINED if self.runs.is_dir() else EMPTY) if self.is_here else ELSEWHERE
-            raise NotFound(f"no release is {wanted}", where=str(self.state), hint=hint)
+                hint = (
+                    (TRAINED if self.state.runs.is_dir() else EMPTY) if self.is_here else ELSEWHERE
+                )
+            raise NotFound(f"no release is {wanted}", where=str(self.state.folder), hint=hint)
         release = store.get(wanted)
         if release.is_unproven:
             show.say(f"warning: {unproven.WARNING}")
@@ -287,7 +277,7 @@ class Project:
         from gemel.gallery.local.indexer import Indexing
 
         return LocalGallery.open(
-            self.gallery_folder(release.space_id),
+            self.state.gallery_folder(release.space_id),
             space_id=release.space_id,
             dim=release.encoder.dim if make else None,
             comparator=release.comparator,
@@ -302,41 +292,10 @@ class Project:
         except GalleryError:
             return self.gallery(release)
 
-    def enrolled(self, release: Release) -> dict[str, int]:
-        """How many records the galleries of a release have, by tenant; "" is the project itself."""
-        from gemel.gallery.local.opening import n_records
-
-        homes = {"": self, **{name: self.of_tenant(name) for name in self.tenants}}
-        return {
-            name: n_records(home.gallery_folder(release.space_id)) for name, home in homes.items()
-        }
-
-    def elsewhere(self, release: Release) -> int:
-        """How many records the largest gallery of another space has."""
-        from gemel.gallery.local.opening import n_records
-
-        own = self.gallery_folder(release.space_id)
-        others = (other for other in own.parent.glob("*") if other != own)
-        return max(map(n_records, others), default=0)
-
-    @property
-    def tenants(self) -> list[str]:
-        """Those who have a place here, in order."""
-        return sorted(folder.name for folder in (self.state / TENANTS).glob("*"))
-
     def of_tenant(self, name: str) -> Project:
         """The project with the gallery and the ledger of a tenant."""
         of_store = msgspec.structs.replace(self.config.store, tenant=name)
         return Project(msgspec.structs.replace(self.config, store=of_store))
-
-    @property
-    def _home(self) -> Path:
-        name = self.config.store.tenant
-        return self.state / TENANTS / name if name else self.state
-
-    def gallery_folder(self, space_id: str) -> Path:
-        """Where the gallery of a space is."""
-        return self._home / "gallery" / space_id[:12]
 
     def ledger(self, *, on_lost: Callable[[Draft], None] | None = None) -> Ledger:
         """The record of decisions and changes.
@@ -346,7 +305,7 @@ class Project:
         """
         from gemel.ledger.ledger import Ledger
 
-        return Ledger.open(self.ledger_file, on_lost=on_lost)
+        return Ledger.open(self.state.ledger_file, on_lost=on_lost)
 
     def note(self, kind: str, body: Body) -> None:
         """Put a change that a person made into the ledger; on return it is on disk."""
@@ -388,18 +347,3 @@ class Project:
         from gemel.serve.context import ROLES, Caller
 
         return Caller(self.actor, frozenset(ROLES))
-
-    @property
-    def keys_file(self) -> Path:
-        """Where the keys of who may ask the service are."""
-        return self.state / "keys.json"
-
-    @property
-    def usage_file(self) -> Path:
-        """Where it is counted how often somebody asked today."""
-        return self.state / "usage.json"
-
-    @property
-    def ledger_file(self) -> Path:
-        """Where the ledger is."""
-        return self._home / "ledger.db"

@@ -121,7 +121,7 @@ def promote(
     if dry_run:
         stable = store.pointer("stable")
         live = store.get(stable) if stable else None
-        report = gates.run(store.get(name), live, enrolled=project.enrolled)
+        report = gates.run(store.get(name), live, enrolled=project.state.enrolled)
         show_gates(report, failed=False)  # the error says what failed
         report.check()
         show.say(f"would point {pointer} at {report.release_id[:12]}")
@@ -133,7 +133,7 @@ def promote(
         reason=reason,
         pointer=pointer,
         force=force,
-        enrolled=project.enrolled,
+        enrolled=project.state.enrolled,
     )
     show_gates(report)
     note_move(project, move)
@@ -175,7 +175,11 @@ def remove(
 
     project = Project.open(config, sets)
     gone = remove_releases(
-        project.store(), names, actor=project.actor, enrolled=project.enrolled, dry_run=dry_run
+        project.store(),
+        names,
+        actor=project.actor,
+        enrolled=project.state.enrolled,
+        dry_run=dry_run,
     )
     if not dry_run:
         project.keep_head()

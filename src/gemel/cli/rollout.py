@@ -153,7 +153,7 @@ def promote(
 def _desk(project: Project) -> Desk:
     from gemel.serve.rollout.desk import Desk
 
-    return Desk(project.store(), project.enrolled)
+    return Desk(project.store(), project.state.enrolled)
 
 
 def _show(state: State, json: bool) -> None:

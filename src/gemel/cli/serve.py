@@ -92,7 +92,7 @@ class _Place:
 
     def gallery(self, release: Release) -> Gallery:
         write = not self.project.config.serve.read_only
-        if not write and not self.project.gallery_folder(release.space_id).is_dir():
+        if not write and not self.project.state.gallery_folder(release.space_id).is_dir():
             raise GalleryUnavailable(
                 "this tenant has no records yet",
                 hint="enroll them with the service that is not read-only",
@@ -111,7 +111,7 @@ class _Place:
         return Keeper(ledger, self.log, head_file=heads, tenant=whose)
 
     def elsewhere(self, release: Release) -> int:
-        return self.project.elsewhere(release)
+        return self.project.state.elsewhere(release)
 
 
 @contextmanager
@@ -150,7 +150,7 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
             project.ledger(on_lost=lambda draft: log.error("ledger_unwritten", entry=draft))
         )
         store = project.store()
-        desk = Desk(store, project.enrolled)
+        desk = Desk(store, project.state.enrolled)
         tenants = Tenants(lambda name: _Place(project.of_tenant(name), log), settings.tenant_bytes)
         opened.callback(tenants.close)
         keeper = Keeper(ledger, log, head_file=project.head_file, others=tenants.look)
@@ -195,12 +195,13 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
             tokens = Tokens(_placed(project), GRANTED, log)
             tokens.start()
             opened.callback(tokens.stop)
-        usage = Usage(project.usage_file if write else None, log)  # the file has one writer too
+        file = project.state.usage_file if write else None  # it has one writer too
+        usage = Usage(file, log)
         usage.start()
         opened.callback(usage.stop)
         quotas = Quotas(settings.tenant_per_day, settings.tenant_records)
         _check_keys(project)
-        access = Access(project.keys_file, log, tokens, usage=usage, of_tenants=quotas)
+        access = Access(project.state.keys_file, log, tokens, usage=usage, of_tenants=quotas)
         shown = pages.handlers(service) if beside else None
         others = _projects(project, log) if beside and settings.projects else None
         yield create_app(service, settings, log=log, pages=shown, access=access, projects=others)
@@ -214,7 +215,7 @@ def _lacks_records(project: Project, release: Release, ledger: Ledger) -> bool:
     own = [n for space, n in left.items() if space in (release.space_id, "")]
     if own:
         return sum(own) > 0
-    return any(n > 0 for n in left.values()) or bool(project.elsewhere(release))
+    return any(n > 0 for n in left.values()) or bool(project.state.elsewhere(release))
 
 
 def _check_keys(project: Project) -> None:
@@ -225,8 +226,8 @@ def _check_keys(project: Project) -> None:
     """
     from gemel.serve.access.keys import read
 
-    if project.keys_file.exists():
-        read(project.keys_file)
+    if project.state.keys_file.exists():
+        read(project.state.keys_file)
 
 
 def _projects(project: Project, log: Any) -> Projects:
@@ -258,7 +259,7 @@ def _projects(project: Project, log: Any) -> Projects:
     def admit(name: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
         its = named(name)
         if not its.config.serve.token_keys:  # the keys of a provider are read once it is open
-            Access(its.keys_file, log).admit(headers, "reader")
+            Access(its.state.keys_file, log).admit(headers, "reader")
 
     def open_(name: str) -> AbstractContextManager[Front]:
         return application(named(name), log, beside=False)

@@ -71,7 +71,7 @@ def shrink(
             student=student,
             into=Path(draft),
             name=name,
-            kept=project.state / "runs" / f"shrinking-{parent.id[:12]}",
+            kept=project.state.runs / f"shrinking-{parent.id[:12]}",
             progress=tick,
         )
         made = None if dry_run else _keep(project, found)
@@ -91,7 +91,7 @@ def _keep(project: Project, found: Shrinking) -> Release | None:
     """Put the release on the shelf, and its run where runs are."""
     if found.release is None or found.run is None:
         return None
-    folder = project.smaller_run(found.release.space_id)
+    folder = project.state.smaller_run(found.release.space_id)
     if not folder.exists():
         shutil.copytree(found.run.folder, folder)
     return project.store().put(found.release.folder)

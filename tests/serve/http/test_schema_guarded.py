@@ -34,7 +34,7 @@ def served(
     kept = opened_project(tmp_path_factory.mktemp("guarded"))
     candidate, project = kept.put(1e-5), Project.open(kept.folder / "gemel.toml")
     limits, now = Limits(tenant=request.param), datetime.now(UTC)
-    _, key = keys.add(project.keys_file, "k", "admin", days=1, now=now, limits=limits)
+    _, key = keys.add(project.state.keys_file, "k", "admin", days=1, now=now, limits=limits)
     log, headers = log_to(level="critical"), {"authorization": f"Bearer {key}"}
     with (
         application(project, log) as app,
