@@ -16,7 +16,9 @@ from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.by_category import Breakdown, Worst
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.data.dataset import Dataset
+from gemel.data.schema import Field, Reading
 from gemel.decide.bands import Band
+from gemel.encode.row.prepare import RowPrepare
 from gemel.errors import GateFailed
 from gemel.release import folder as folders
 from gemel.release import gates
@@ -25,6 +27,7 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.make.recalibrate import recalibrate
 from gemel.release.release import Release
 from gemel.release.store import Store
+from gemel.release.words.doubts import repair
 
 WHO = {"actor": "ann", "reason": "better"}
 
@@ -275,12 +278,72 @@ def test_training_that_did_not_help_fails_where_that_is_beyond_chance(
 def test_other_eval_records_are_not_compared(release: Release, tmp_path: Path) -> None:
     data = release.evidence.data
     sides = {**data.sides, "eval": msgspec.structs.replace(data.sides["eval"], digest="0" * 64)}
-    evidence = msgspec.structs.replace(
-        release.evidence, data=msgspec.structs.replace(data, sides=sides)
-    )
-    report = gates.run(changed(release, tmp_path / "child", evidence), release)
-    assert report.passed
-    assert "not comparable" in report.gates[-1].detail
+    few = rate(0.4, 0.35, 0.45)
+    worse = msgspec.structs.replace(release.evidence.eval, f1=few, precision=few)
+    for name, n_read in (("more rows", data.n_records + 5), ("other columns", data.n_records)):
+        told = msgspec.structs.replace(data, sides=sides, n_records=n_read)
+        evidence = msgspec.structs.replace(release.evidence, data=told, eval=worse)
+        gate = gates.run(changed(release, tmp_path / name, evidence), release).gates[-1]
+        assert gate.name == "errors not worse than stable"
+        assert "0.4 [0.35, 0.45], stable has" in gate.detail
+        assert (
+            gate.is_open
+            == gate.passed
+            == (n_read != data.n_records)
+            == ("not comparable" in gate.detail)
+        ), "as many records of as many identities by the same split are the same, read otherwise"
+
+
+def test_a_candidate_takes_what_clients_send_to_stable(release: Release, tmp_path: Path) -> None:
+    """Without a field that they send, each of their requests would be refused."""
+    stable = small.release(tmp_path / "stable")
+    fewer = small.dated_release(tmp_path / "fewer", {"name": "a", "born": "1980-01-02"}, [])
+    gate = takes_gate(fewer, stable)
+    assert not gate.passed
+    assert gate.detail == ("no longer takes first, last; reads born as date, stable as number")
+    assert "have clients send" in repair(gate.name, release.evidence)
+    assert takes_gate(small.release(tmp_path / "like", seed=1), stable).passed
+    picture = small.image_release(tmp_path / "image")
+    assert takes_gate(picture, stable).detail.startswith("no longer takes first, last, born")
+    assert "no longer takes image" in takes_gate(stable, picture).detail
+    names = [gate.name for gate in gates.foreseen(stable, stable).gates]
+    assert gates.TAKES not in names, "of one space they take the same"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (Field("a", "text"), Field("a", "category"), ""),
+        (Field("a", "text"), Field("a", "number"), "reads a as number, stable as text"),
+        (
+            Field("a", "date", Reading(order="dmy")),
+            Field("a", "date", Reading(order="mdy")),
+            "as date with the month first, stable as date with the day first",
+        ),
+        (Field("a", "date", Reading()), Field("a", "date", Reading(order="mdy")), ""),
+        (
+            Field("a", "number", Reading(decimal=",")),
+            Field("a", "number", Reading()),
+            "as number, stable as number with a decimal comma",
+        ),
+    ],
+)
+def test_what_a_value_means_is_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old: Field, new: Field, said: str
+) -> None:
+    more = Field("b", "text")
+    both = [small.release(tmp_path / str(seed), seed=seed) for seed in (0, 1)]
+    for one, fields in zip(both, ((new, more), (old, more)), strict=True):
+        prepare = RowPrepare.fit([{"a": None}], fields)
+        monkeypatch.setitem(one.__dict__, "prepare", prepare)
+    gate = takes_gate(*both)
+    assert gate.passed == (not said)
+    assert said in gate.detail
+
+
+def takes_gate(candidate: Release, stable: Release) -> gates.Gate:
+    report = gates.run(candidate, stable)
+    return next(gate for gate in report.gates if gate.name == gates.TAKES)
 
 
 def test_promote_refuses_and_takes_force_with_a_reason(

@@ -275,7 +275,8 @@ def write_report(release: Release, output: Path) -> None:
 def show_gates(report: GateReport, *, failed: bool = True) -> None:
     """Write a line for each gate to stderr; those that failed only where it is asked for."""
     for gate in report.gates if failed else [g for g in report.gates if g.passed]:
-        show.say(f"{'pass' if gate.passed else 'FAIL'}  {gate.name}: {gate.detail}")
+        word = "open" if gate.is_open else "pass" if gate.passed else "FAIL"
+        show.say(f"{word}  {gate.name}: {gate.detail}")
 
 
 def note_move(project: Project, move: Move) -> None:

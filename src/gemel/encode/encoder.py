@@ -43,6 +43,19 @@ def prepare_from_spec(spec: dict[str, Any], where: str = "") -> Prepare:
         raise ReleaseError(e.what, where=where, hint=e.hint) from e
 
 
+def open_prepare(folder: Path) -> Prepare:
+    """The preprocessing of the encoder that a folder holds, without its network.
+
+    Raises:
+        ReleaseError: its file is missing or unreadable.
+    """
+    try:
+        spec = json.loads((folder / PREPARE).read_text())
+    except (OSError, ValueError) as e:
+        raise ReleaseError(f"no readable encoder: {e}", where=str(folder)) from e
+    return prepare_from_spec(spec, str(folder / PREPARE))
+
+
 class Encoder:
     """Payloads to unit rows, with the preprocessing and the network of one space.
 
@@ -91,12 +104,11 @@ class Encoder:
         Raises:
             ReleaseError: a file is missing or unreadable.
         """
+        prepare = open_prepare(folder)
         try:
-            spec = json.loads((folder / PREPARE).read_text())
             network = (folder / NETWORK).read_bytes()
-        except (OSError, ValueError) as e:
+        except OSError as e:
             raise ReleaseError(f"no readable encoder: {e}", where=str(folder)) from e
-        prepare = prepare_from_spec(spec, str(folder / PREPARE))
         return cls(prepare, network, threads=threads, fused=fused)
 
     @property

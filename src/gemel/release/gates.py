@@ -19,7 +19,7 @@ from gemel.calibrate.goals.target import in_words
 from gemel.data.splits import FEW
 from gemel.errors import GateFailed, GemelError
 from gemel.figures import number_of
-from gemel.release.compare import beside_stable
+from gemel.release.compare import beside_stable, taken
 from gemel.release.moves import Move
 from gemel.release.release import Release
 from gemel.release.store import Store
@@ -30,6 +30,7 @@ from gemel.release.words.learned import no_worse
 from gemel.release.words.promise import kept_promise
 
 ENROLLED = "gallery enrolled"
+TAKES = "takes what stable takes"
 FORCE = "promote it all the same: --force --reason WHY"
 SAYS_NOTHING = 0.8
 """An interval as wide as this, of all there is between 0 and 1, is no evidence."""
@@ -37,12 +38,16 @@ SAYS_NOTHING = 0.8
 
 @dataclass(frozen=True)
 class Gate:
-    """One question: whether it passed, what was seen, and what helps where it is known."""
+    """One question: whether it passed, what was seen, and what helps where it is known.
+
+    One that cannot be answered is open: it refuses nothing, and says nothing for the candidate.
+    """
 
     name: str
     passed: bool
     detail: str
     repair: str = ""
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,8 @@ def foreseen(
     """
     today = today or datetime.now(UTC).date()
     gates = [_gate("not collapsed", lambda: _not_collapsed(candidate))]
+    if stable is not None and stable.space_id != candidate.space_id:
+        gates.append(_gate(TAKES, partial(taken.takes, candidate, stable)))
     in_date = _gate("in date", lambda: _in_date(candidate, today))
     if candidate.is_unproven:
         gates += [in_date, _gate("nothing proven is live", lambda: _unproven(stable))]
@@ -208,13 +215,13 @@ def promote(
     return report, move
 
 
-def _gate(name: str, question: Callable[[], tuple[bool, str]]) -> Gate:
-    """The answer to a question; an error on the way is a no."""
+def _gate(name: str, question: Callable[[], tuple[bool | None, str]]) -> Gate:
+    """The answer to a question, None for an open one; an error on the way is a no."""
     try:
         passed, detail = question()
     except GemelError as e:
         return Gate(name, False, str(e))
-    return Gate(name, passed, detail)
+    return Gate(name, passed is not False, detail, is_open=passed is None)
 
 
 def _repaired(gates: list[Gate], candidate: Release) -> tuple[Gate, ...]:

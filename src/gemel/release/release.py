@@ -32,7 +32,8 @@ from gemel.arrays import Float32
 from gemel.decide.policy import Policy
 from gemel.encode import comparators, modality
 from gemel.encode.comparators import Comparator
-from gemel.encode.encoder import Encoder
+from gemel.encode.encoder import Encoder, open_prepare
+from gemel.encode.modality import Prepare
 from gemel.encode.profile import Profile
 from gemel.errors import ReleaseError, SpaceMismatch
 from gemel.figures import html_table
@@ -134,6 +135,11 @@ class Release:
     def is_unproven(self) -> bool:
         """Whether its rates are estimates, since there were no labels."""
         return self.manifest.unproven
+
+    @cached_property
+    def prepare(self) -> Prepare:
+        """What its encoder makes of an item, without the network."""
+        return open_prepare(self.folder / ENCODER)
 
     @cached_property
     def encoder(self) -> Encoder:

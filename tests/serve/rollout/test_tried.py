@@ -278,6 +278,33 @@ def test_changes_go_to_both_galleries_so_that_going_back_loses_nothing(project: 
         assert "late" in {hit["id"] for hit in reply["hits"]}
 
 
+def test_a_candidate_that_takes_fewer_fields_says_so_and_why_it_ends(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No rollout of it outlives one record that is enrolled, and a promotion stops requests."""
+    good = project.put(1e-5)
+    short = "no longer takes born"
+    monkeypatch.setattr(gates.taken, "takes", lambda *_: (False, short))
+    with pytest.raises(GateFailed, match=short):
+        start(project, good, steps=(50.0,))
+    with house(project) as at:
+        start(project, good, steps=())
+        at.look()
+        state = project.desk.state()
+        assert state is not None and state.reason == f"started by test; {short}"
+        trial = at.service.arms.trial
+        assert trial is not None
+        prepare = trial.live.items.prepare
+        kept = [field for field in prepare.fields if field.name != "born"]
+        monkeypatch.setattr(prepare, "_by_name", {field.name: field for field in kept})
+        body = {"records": [{"id": "new", "payload": {**PEOPLE[0], "born": "1951-07-03"}}]}
+        assert at.client.post("/v1/records", json=body).json()["added"] == 1
+        at.look()
+        ended = project.desk.state()
+        assert ended is not None and ended.status == "rolled_back"
+        assert ended.reason == "it does not take a record that was enrolled meanwhile: born"
+
+
 def test_a_rollout_ends_when_stable_moves_elsewhere(project: Project) -> None:
     good, other = project.put(1e-5), project.put(2e-5)
     start(project, good, steps=(50.0,))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gemel.calibrate.goals.use import MEASURES
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.figures import number_of
+from gemel.release.evidence.schema import DataSummary
 from gemel.release.release import Release
 from gemel.release.words.expected import at_prior
 from gemel.release.words.promise import NAMES
@@ -30,15 +31,14 @@ def enrolled(ours: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[bool, 
     return False, f"{', '.join(said)}{rest} are in the gallery of its space"
 
 
-def not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
+def not_worse(candidate: Release, stable: Release) -> tuple[bool | None, str]:
     """On the same eval records, the decisions in force are not worse than stable's.
 
     Worse is what lies with its whole interval below stable's: F1, and with a goal like stable's
     also what that leaves open. Another goal may lower F1 where what it asks for is clearly better.
+    Of other records nothing is judged: the first of the two is None then.
     """
     ours, theirs = candidate.evidence, stable.evidence
-    if ours.data.sides["eval"].digest != theirs.data.sides["eval"].digest:
-        return True, f"not comparable: {stable.short_id} was measured on other eval records"
     prior, goal = ours.eval.prior, ours.target.goal
     alike = ours.target.is_alike(theirs.target)
 
@@ -52,9 +52,23 @@ def not_worse(candidate: Release, stable: Release) -> tuple[bool, str]:
         f"{NAMES.get(m, m)} {new.span()}, stable has {old.span()}"
         for m, (new, old) in ((m, both(m)) for m in dict.fromkeys((*shown, *sorted(judged))))
     ]
+    if not _are_same_records(ours.data, theirs.data):
+        other = f"not comparable, since {stable.short_id} was measured on other eval records"
+        return None, f"{other}: {'; '.join(seen)} there"
     worse = [m for m in judged if both(m)[0].high < both(m)[1].low]
     asked = [both(m) for m in goal.measures if goal.proof and m != "fpir"]
     paid = not alike and any(
         new.high < old.low if goal.falls else new.low > old.high for new, old in asked
     )
     return not worse or paid, "; ".join(seen)
+
+
+def _are_same_records(ours: DataSummary, theirs: DataSummary) -> bool:
+    """Whether both were measured on the same records of eval, if with other columns.
+
+    A digest is of values too; as many records and identities by the same split are the same ones.
+    """
+    mine, other = ours.sides["eval"], theirs.sides["eval"]
+    counts = [(d.n_records, d.seed, s.n_records, s.n_identities, s.n_multiple)
+              for d, s in ((ours, mine), (theirs, other))]  # fmt: skip
+    return mine.digest == other.digest or counts[0] == counts[1]

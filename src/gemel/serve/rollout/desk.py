@@ -125,7 +125,7 @@ class Desk:
         candidate, stable = self.store.get(wish.release), self.store.get(STABLE)
         if candidate.id == stable.id:
             raise RolloutConflict(f"{candidate.short_id} is stable already")
-        self._check(candidate, stable, mode)
+        refused = self._check(candidate, stable, mode)
         plan = Plan(
             id=secrets.token_hex(6),
             release=candidate.id,
@@ -142,7 +142,8 @@ class Desk:
 
         def decide(state: State | None) -> State:
             _idle(state)
-            fresh = State(plan=plan, moved=plan.time, reason=reason or f"started by {actor}")
+            said = "; ".join([reason or f"started by {actor}", *refused])
+            fresh = State(plan=plan, moved=plan.time, reason=said)
             self._note("start", fresh, actor)
             return fresh
 
@@ -234,9 +235,11 @@ class Desk:
         text = self.store.change_rollout(lambda text: _written(decide(of_row(text))))
         return _required(of_row(text), is_active=False)
 
-    def _check(self, candidate: Release, stable: Release, mode: Mode) -> None:
+    def _check(self, candidate: Release, stable: Release, mode: Mode) -> list[str]:
         """Return if the candidate may be tried: all gates for a canary, the hard ones for a shadow.
 
+        Returns:
+            What a shadow will not be able to answer.
         Raises:
             GateFailed: names the gates that failed.
         """
@@ -244,6 +247,7 @@ class Desk:
         hard = ("integrity", "parity", gates.ENROLLED)
         found = [g for g in report.gates if mode != "shadow" or g.name in hard]
         gates.GateReport(candidate.id, tuple(found)).check(FIRST[mode == "shadow"])
+        return [g.detail for g in report.gates if g.name == gates.TAKES and not g.passed]
 
     def _note(self, action: str, state: State, actor: str) -> None:
         body = Tried(

@@ -14,7 +14,14 @@ from typing import Any
 
 import msgspec
 
-from gemel.errors import GateFailed, GemelError, PointerMoved, ReleaseError, RolloutConflict
+from gemel.errors import (
+    GateFailed,
+    GemelError,
+    InvalidInput,
+    PointerMoved,
+    ReleaseError,
+    RolloutConflict,
+)
 from gemel.figures import number_of
 from gemel.gallery.gallery import Dated, Gallery
 from gemel.ledger.bodies import Answered, Verified
@@ -102,9 +109,7 @@ class Pilot:
         gap = self._arms.gap
         if gap is not None and gap[0] is trial.live:
             self._log.error("rollout_failed", release=state.plan.release, exc_info=gap[1])
-            self._finish(
-                state, "rolled_back", "its gallery missed a change that was made meanwhile"
-            )
+            self._finish(state, "rolled_back", _missed(gap[1]))
             return
         if trial.share != state.share:
             trial.watch.step = state.step
@@ -283,6 +288,14 @@ class Pilot:
                     is_ours=decided.release == state.plan.release,
                     is_wrong=said.genuine != (decided.outcome == "match"),
                 )
+
+
+def _missed(error: Exception) -> str:
+    """Why a candidate's gallery lacks a change; of a record that it refused, which field."""
+    if isinstance(error, InvalidInput):
+        field = error.where.removeprefix("payload").removeprefix(".")
+        return f"it does not take a record that was enrolled meanwhile: {field or 'its payload'}"
+    return "its gallery missed a change that was made meanwhile"
 
 
 def _covers(mine: Gallery | None, other: Gallery | None) -> bool:
