@@ -15,8 +15,8 @@ from gemel.calibrate.goals.target import Target
 from gemel.calibrate.probability.fit import fit
 from gemel.calibrate.scores.scores import Scores
 from gemel.decide.bands import Band, SizedBand
-from gemel.decide.categories import Categories, Line
-from gemel.decide.policy import FILE, Policy, pair_of
+from gemel.decide.categories import Categories, Line, pair_of
+from gemel.decide.policy import FILE, Policy
 from gemel.decide.ratio import Logistic
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError

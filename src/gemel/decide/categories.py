@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int16
-from gemel.errors import ConfigError
+from gemel.errors import ConfigError, InvalidInput, quoted
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -28,6 +28,8 @@ class Line(msgspec.Struct, frozen=True):
 
 Pair = tuple[str | None, str | None]
 """Categories of the left and the right record; None = unknown."""
+Category = str | Pair | None
+"""Of both records, or of the left and the right one; None = unknown."""
 
 
 class Categories(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,6 +103,26 @@ class Categories(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if unknown.size:
             levelled[unknown] = _lowest(s[unknown], shift, scale)
         return levelled
+
+
+def pair_of(category: Category) -> Pair:
+    """Categories of the left and the right record.
+
+    Raises:
+        InvalidInput: neither a name nor one of each.
+
+    Example:
+        >>> pair_of("a"), pair_of(("a", None)), pair_of(None)
+        (('a', 'a'), ('a', None), (None, None))
+    """
+    if category is None or isinstance(category, str):
+        return category, category
+    try:
+        left, right = category
+    except (TypeError, ValueError):
+        what = f"{quoted(category)} is neither a category nor one of each side"
+        raise InvalidInput(what, where="category") from None
+    return left, right
 
 
 def _lowest(score: Float64, shift: Float64, scale: Float64) -> Float64:

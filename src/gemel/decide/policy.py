@@ -29,15 +29,15 @@ from gemel.decide.bands import (
     OUTCOMES,
     REVIEW,
     Band,
-    Outcome,
     SizedBand,
 )
-from gemel.decide.categories import Categories, Pair
+from gemel.decide.categories import Categories, Category, Pair, pair_of
 from gemel.decide.classes import ClassPolicy
+from gemel.decide.outcomes import Decision
 from gemel.decide.ratio import Likelihood
 from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers
-from gemel.errors import ConfigError, InvalidInput, ReleaseError, quoted
+from gemel.errors import ConfigError, InvalidInput, ReleaseError
 from gemel.figures import brief, html_table
 
 CLEARLY = 3.0
@@ -45,29 +45,6 @@ CLEARLY = 3.0
 EQUAL = 1e-3
 """Scores that differ by less, relative to the larger, are equal where no likelihood tells."""
 Int8 = NDArray[np.int8]
-Category = str | Pair | None
-"""Of both records, or of the left and the right one; None = unknown."""
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What a score means, and by which threshold.
-
-    Args:
-        outcome: `match`, `no_match` or `review`.
-        threshold: the one that was applied.
-        probability: of a match, at the policy's prior; None without a calibrated likelihood.
-        category: of the left and the right record, None where the policy does not know it; None
-            if it does not decide by category.
-        interval: limits of that probability (Venn-Abers); None if the policy holds none.
-        rule: that took a match away; None if none did.
-    """
-
-    outcome: Outcome
-    threshold: float
-    probability: float | None
-    category: Pair | None = None
-    interval: tuple[float, float] | None = None
-    rule: str | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -344,26 +321,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         except OSError as e:
             raise ReleaseError(f"no readable policy: {e}", where=str(path)) from e
         return cls.from_json(text, where=str(path))
-
-
-def pair_of(category: Category) -> Pair:
-    """Categories of the left and the right record.
-
-    Raises:
-        InvalidInput: neither a name nor one of each.
-
-    Example:
-        >>> pair_of("a"), pair_of(("a", None)), pair_of(None)
-        (('a', 'a'), ('a', None), (None, None))
-    """
-    if category is None or isinstance(category, str):
-        return category, category
-    try:
-        left, right = category
-    except (TypeError, ValueError):
-        what = f"{quoted(category)} is neither a category nor one of each side"
-        raise InvalidInput(what, where="category") from None
-    return left, right
 
 
 def _unlevelled(band: Band, categories: Categories, pair: Pair) -> Band:

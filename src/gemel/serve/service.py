@@ -15,7 +15,7 @@ import numpy as np
 
 from gemel.arrays import Float32
 from gemel.calibrate.answers.proposal import Feedback
-from gemel.decide.policy import Category
+from gemel.decide.categories import Category
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.explanation import Explanation

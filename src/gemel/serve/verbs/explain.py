@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gemel.decide.policy import pair_of
+from gemel.decide.categories import pair_of
 from gemel.errors import InvalidInput
 from gemel.release.explanation import Explanation, Question, explaining
 from gemel.serve.context import Context

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gemel.decide.policy import Decision
+from gemel.decide.outcomes import Decision
 from gemel.errors import InvalidInput
 from gemel.gallery.candidates import Hit
 from gemel.gallery.gallery import Gallery

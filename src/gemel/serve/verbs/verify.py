@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from gemel.decide.policy import Decision, pair_of
+from gemel.decide.categories import pair_of
+from gemel.decide.outcomes import Decision
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Verified
 from gemel.ledger.verdicts import is_asked
