@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from gemel.arguments import path_of, require
 from gemel.errors import ConfigError
 from gemel.settings import (
     SECTIONS,
@@ -27,6 +28,7 @@ from gemel.settings import (
     OtherSettings,
     Proven,
     ServeSettings,
+    Settings,
     SplitSettings,
     StoreSettings,
     TrainSettings,
@@ -72,7 +74,7 @@ class Config(msgspec.Struct, frozen=True):
     @classmethod
     def load(
         cls,
-        path: Path | None = None,
+        path: str | Path | None = None,
         environ: Mapping[str, str] | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Config:
@@ -85,6 +87,7 @@ class Config(msgspec.Struct, frozen=True):
         Raises:
             ConfigError: a file that cannot be read, an unknown key, a value of the wrong type.
         """
+        path = None if path is None else path_of(path, "a file of settings")
         values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
         origins = dict.fromkeys(keys(), "default")
         for key, value, where, loose in [
@@ -142,6 +145,21 @@ class Config(msgspec.Struct, frozen=True):
     def _where(self, *names: str) -> str:
         set_by = [self.origins.get(n, "default") for n in names]
         return next((w for w in set_by if w != "default"), names[0])
+
+
+def check(section: str, settings: Settings) -> None:
+    """Raise unless the values of a section that was made in Python are what they may be.
+
+    Args:
+        section: its name.
+        settings: of it.
+    Raises:
+        ConfigError: they are others, or of another section.
+    """
+    kind = SECTIONS[section]
+    require(settings, kind, f"the settings of {section}", f"gemel.settings.{kind.__name__}(...)")
+    for name in kind.__struct_fields__:
+        _convert(section, name, getattr(settings, name), f"{section}.{name}", loose=False)
 
 
 def keys() -> list[str]:

@@ -69,21 +69,6 @@ class ConfigError(GemelError):
     code = "config"
 
 
-def require(value: object, kind: type | tuple[type, ...], expected: str, hint: str) -> None:
-    """Raise if an argument is of another type, such as a name where the thing itself is meant.
-
-    Args:
-        value: the argument.
-        kind: its type, or types that it may have.
-        expected: that type in words, with what the argument is for.
-        hint: how one is got.
-    Raises:
-        ConfigError: it is of another type.
-    """
-    if not isinstance(value, kind):
-        raise ConfigError(f"a value of type {type(value).__name__}, expected {expected}", hint=hint)
-
-
 class DataError(GemelError):
     """Input records cannot be read or are not fit for the purpose."""
 

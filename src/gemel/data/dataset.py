@@ -16,10 +16,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.arguments import require
 from gemel.arrays import Int64, digest
 from gemel.data.pairing import ALL, Pairing
 from gemel.data.schema import Field
-from gemel.errors import DataError, require
+from gemel.errors import DataError
 from gemel.figures import html_table, number_of
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gemel.arguments import path_of, require, require_numbers, require_several, require_texts
 from gemel.data import several
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.identities import coded
@@ -29,7 +30,7 @@ from gemel.data.sources.formats.absent import no_file
 from gemel.data.sources.formats.table import Table, of_frame, of_values
 from gemel.data.sources.refusals import MAX_BAD_RATIO, checked
 from gemel.data.sources.rows import from_table
-from gemel.errors import ConfigError, DataError, quoted, require
+from gemel.errors import ConfigError, DataError, quoted
 from gemel.registry import MODALITIES
 
 __all__ = ["BadRecord", "Dataset", "from_rows", "read", "read_two", "to_link"]
@@ -40,6 +41,8 @@ OF_FRAMES = ("auto", "rows", "pairs")
 MADE_BY = "rows in memory: gemel.from_rows(rows), or a frame of them"
 SEVERAL = (list, tuple, dict, set)
 """Types of what is no single value."""
+OF_FIELDS = "of a release: release.encoder.prepare.fields; kinds are said by columns="
+OF_PAIRS = "gemel.data.sources.pairs.PairColumns(left, right, same)"
 MADE_BY_PAIRS = "pairs in memory: write them to a file, such as frame.write_csv(path) does"
 
 
@@ -95,13 +98,17 @@ def read(
         ConfigError: no kind, and no modality of that name; neither a path nor a frame; or no such
             encoding.
     """
-    _check_names(missing=missing, ignore=ignore, groups=groups)
+    require_several(missing=missing, ignore=ignore, groups=groups)
+    require_texts(kind=kind, separator=separator, sheet=sheet, encoding=encoding)
+    require_numbers(max_bad_ratio=max_bad_ratio, depth=depth)
+    require(columns or {}, Mapping, "columns, each with its kind", 'columns={"born": "date"}')
+    _check(fields, pair_columns)
     said = Columns(
         _named(identity),
         _named(id),
         {str(name): of for name, of in (columns or {}).items()},
         [*map(str, ignore)],
-        missing,
+        [*map(str, missing)],
         fields,
         _named(category),
         [*map(str, groups)],
@@ -141,10 +148,10 @@ def read(
         dataset = several.separated(dataset, separator)
     if pairs is None:
         return dataset
-    require(pairs, (str, os.PathLike), "the path of a file of pairs", MADE_BY_PAIRS)
     if identity is not None:
         by_pairs.check_unlabelled(dataset)
-    found = by_pairs.read(Path(pairs), pair_columns, encoding)
+    at = path_of(pairs, "a file of pairs", MADE_BY_PAIRS)
+    found = by_pairs.read(at, pair_columns, encoding)
     return by_pairs.with_pairs(dataset, found, max_bad_ratio)
 
 
@@ -153,15 +160,19 @@ def _named(column: str | int | None) -> str | None:
     return None if column is None else str(column)
 
 
-def _check_names(**given: Sequence[str]) -> None:
-    """Raise where one text stands for several, which its letters would be.
+def _check(
+    fields: Sequence[Field] | None, pair_columns: labelled.PairColumns | None = None
+) -> None:
+    """Raise where columns are named by texts that things of their own describe.
 
     Raises:
-        ConfigError: it does.
+        ConfigError: they are.
     """
-    for name, value in given.items():
-        if isinstance(value, str):
-            raise ConfigError("a text, expected several", where=name, hint=f"{name}=[{value!r}]")
+    require_several(fields=fields)
+    for field in fields or ():
+        require(field, Field, "a Field as one of fields", OF_FIELDS)
+    kinds = (labelled.PairColumns, type(None))
+    require(pair_columns, kinds, "PairColumns as pair_columns", OF_PAIRS)
 
 
 def _alone(path: Path, **said: object) -> None:
@@ -272,6 +283,11 @@ def from_rows(
     if frames.is_frame(rows):
         rows = frames.as_polars(rows).to_dicts()
     require(rows, Sequence, "rows, each a dict of column to value", MADE_BY)
+    _check(fields)
+    if not isinstance(categories, tuple | list | None) or len(categories or "of") != 2:
+        hint = "the name of the category, and that of each row"
+        raise ConfigError("expected a pair as categories", hint=hint)
+    require_several(identities=identities, ids=ids)
     for row in rows:
         require(row, Mapping, "a row as a dict of column to value", MADE_BY)
     if not rows:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gemel.arguments import require_numbers, require_several
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.data.identities import folded
@@ -142,11 +143,13 @@ def by_identity(
             share.
         eval_identities: names that must be in eval; replaces the share.
     Raises:
-        ConfigError: no dataset.
+        ConfigError: no dataset, a share that is no number, or one name for several.
         DataError: an unknown name or one on two sides, shares that leave no training data, or a
             side that would have fewer than two identities or no genuine pair.
     """
     require_dataset(dataset, "to split")
+    require_several(dev_identities=dev_identities, eval_identities=eval_identities)
+    require_numbers(dev=dev, eval=eval)
     known = dataset.identities != UNKNOWN
     sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
     if not known.any():
@@ -162,10 +165,7 @@ def by_identity(
     order = _order([dataset.identity_names[i] for i in first], seed)
     for stratum in (largest == 1, largest > 1):
         least = _least(largest[stratum])
-        for name, share, named in (
-            ("eval", eval, eval_identities),
-            ("dev", dev, dev_identities),
-        ):
+        for name, share, named in (("eval", eval, eval_identities), ("dev", dev, dev_identities)):
             if named:
                 continue
             free = order[stratum[order] & (side[order] == 0)]
@@ -214,8 +214,10 @@ def without_labels(dataset: Dataset, *, dev: float = SHARE, seed: int = 0) -> Sp
         dev: share of the records.
         seed: other seeds, other records.
     Raises:
-        DataError: so few records that how they agree tells nothing, or all of them say the same.
+        ConfigError, DataError: no dataset; or records that are too few or all say the same.
     """
+    require_dataset(dataset, "to learn from")
+    require_numbers(dev=dev, seed=seed)
     n = len(dataset)
     if n < FEW:
         raise DataError(

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.arguments import path_of
 from gemel.arrays import Float64
 from gemel.decide.bands import (
     FILE,
@@ -309,13 +310,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         (folder / FILE).write_bytes(self.to_json())
 
     @classmethod
-    def load(cls, folder: Path) -> Policy:
+    def load(cls, folder: str | Path) -> Policy:
         """The policy that a folder holds.
 
         Raises:
             ReleaseError: there is none, or it cannot be read.
         """
-        path = folder / FILE
+        path = path_of(folder, "the folder of a policy") / FILE
         try:
             text = path.read_bytes()
         except OSError as e:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.arguments import path_of
 from gemel.arrays import Float32, canonical_json, digest, unit_rows
 from gemel.data.sources.formats import frames
 from gemel.encode import modality, ragged
@@ -94,7 +95,7 @@ class Encoder:
         self.space_id = digest(self.spec, network, NUMERIC_FORMAT)
 
     @classmethod
-    def open(cls, folder: Path, *, threads: int = 1, fused: bool = True) -> Encoder:
+    def open(cls, folder: str | Path, *, threads: int = 1, fused: bool = True) -> Encoder:
         """The encoder that a folder holds.
 
         Args:
@@ -104,6 +105,7 @@ class Encoder:
         Raises:
             ReleaseError: a file is missing or unreadable.
         """
+        folder = path_of(folder, "the folder of an encoder")
         prepare = open_prepare(folder)
         try:
             network = (folder / NETWORK).read_bytes()

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from gemel.arguments import path_of, require_numbers, require_texts
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.data.dataset import UNKNOWN, Dataset
-from gemel.errors import ConfigError, require
+from gemel.errors import ConfigError
 from gemel.improve import job as jobs
 from gemel.improve.by_identity import by_identity
 from gemel.improve.comparison import Comparison, Progress, compare, in_pairs, planned
@@ -32,7 +33,7 @@ from gemel.improve.result import (
     pair_frame,
 )
 from gemel.release.for_set import kinds, missed_at, most_sure
-from gemel.release.release import Release
+from gemel.release.release import Release, require_release
 from gemel.release.words.unproven import by_closeness
 from gemel.settings import EVERY, Links
 from gemel.tasks import canonical as canonicals
@@ -78,9 +79,9 @@ def duplicates(
         ConfigError: an unknown method, choice or field.
         GalleryError: an unknown engine.
     """
-    require(
-        release, Release, "a Release that compares", 'gemel.Store(FOLDER).get("stable") opens one'
-    )
+    require_release(release, "that compares")
+    require_numbers(max_risk=max_risk, prior=prior)
+    require_texts(method=method, canonical=canonical, links=links, engine=engine)
     tell = progress or (lambda stage, done, total: None)
     how = Clustering(method, canonical, max_risk, prior, links)
     if links != EVERY and other is None:
@@ -123,7 +124,7 @@ class Clustering:
 @contextmanager
 def _folder(folder: str | Path | None) -> Iterator[Path]:
     if folder is not None:
-        yield Path(folder)
+        yield path_of(folder, "the folder of a job")
         return
     with tempfile.TemporaryDirectory(prefix="gemel-duplicates-") as temporary:
         yield Path(temporary)

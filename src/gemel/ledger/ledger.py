@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from gemel.arguments import path_of
 from gemel.errors import LedgerError, LedgerUnavailable
 from gemel.figures import number_of
 from gemel.ledger import heads
@@ -88,7 +89,7 @@ class Ledger:
             LedgerError: there is none, it cannot be opened, or it is to be written and lacks an
                 entry that a head kept beside it names.
         """
-        path = Path(path)
+        path = path_of(path, "a ledger")
         if (not create or not write) and not path.is_file():
             hint = "it begins with the first promotion, enrolling or decision"
             raise LedgerError("there is no ledger here", where=str(path), hint=hint)

@@ -26,7 +26,7 @@ from gemel.release.evidence.schema import Evidence
 from gemel.release.for_set import kind
 from gemel.release.items import Items, Read
 from gemel.release.precedents import Around, Precedent
-from gemel.release.release import Release
+from gemel.release.release import Release, require_release
 from gemel.tasks.explain import MAX_CUTS, Part, Steps, answer, attribute
 
 Stage = Literal["verify", "search"]
@@ -148,6 +148,7 @@ def explain(
     Raises:
         InvalidInput: one of them cannot be encoded; `where` is its side and field.
     """
+    require_release(release, "that decides")
     encoder, stated = release.encoder, pair_of(category)
     items = Items.of(release, encoder.prepare)
     asked = Question.of_pair(

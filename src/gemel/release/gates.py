@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from types import EllipsisType
 
+from gemel.arguments import require_texts
 from gemel.calibrate.answers.known import Known
 from gemel.calibrate.goals.target import in_words
 from gemel.data.splits import FEW
@@ -22,7 +23,7 @@ from gemel.figures import number_of
 from gemel.release.compare import beside_stable, taken
 from gemel.release.moves import Move
 from gemel.release.release import Release
-from gemel.release.store import Store
+from gemel.release.store import Store, require_store
 from gemel.release.words import unproven
 from gemel.release.words.doubts import doubt, is_left_open, repair, tells_nothing_apart
 from gemel.release.words.expected import HALF, NOTHING, expected, matches_nothing
@@ -197,6 +198,8 @@ def promote(
         NotFound: no such release.
         PointerMoved: the pointer stands elsewhere than expected.
     """
+    require_store(store)
+    require_texts(release_id=release_id, actor=actor, reason=reason, pointer=pointer)
     candidate = store.get(release_id)
     live = store.pointer("stable")
     report = run(candidate, store.get(live) if live else None, enrolled=enrolled)

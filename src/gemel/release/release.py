@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 
 import gemel
+from gemel.arguments import path_of, require
 from gemel.arrays import Float32
 from gemel.decide.policy import Policy
 from gemel.encode import comparators, modality
@@ -78,7 +79,7 @@ class Release:
             DigestMismatch: a file was changed, added or removed; names it.
             ReleaseError: a format that this version does not know.
         """
-        path = Path(folder)
+        path = path_of(folder, "the folder of a release")
         release = cls(path, folders.read_manifest(path))
         if verify:
             release.verify()
@@ -323,3 +324,13 @@ def seal(draft: Path, into: Path, head: Head, *, now: datetime | None = None) ->
     manifest = folders.seal(draft, {**head.keys(), "created": created, "gemel": gemel.__version__})
     folders.publish(draft, into)
     return Release(into, manifest)
+
+
+def require_release(value: object, purpose: str) -> None:
+    """Raise if an argument is no release.
+
+    Raises:
+        ConfigError: it is something else, such as the folder of one.
+    """
+    hint = 'gemel.Store(FOLDER).get("stable") opens one, and so does gemel.Release.open(FOLDER)'
+    require(value, Release, f"a Release {purpose}", hint)

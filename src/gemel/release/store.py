@@ -13,6 +13,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Literal
 
+from gemel.arguments import path_of, require
 from gemel.errors import NotFound, PointerMoved
 from gemel.ledger.bodies import Body, Pointed
 from gemel.ledger.ledger import Ledger
@@ -38,7 +39,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path, moves: Moves | None = None) -> None:
-        self.path = Path(path)
+        self.path = path_of(path, "a store")
         self.shelf = Shelf(self.path / "releases")
         self._moves = moves or SqliteMoves(self.path / FILE)
 
@@ -249,3 +250,12 @@ def _before(history: Sequence[Move]) -> str | None:
 
 def _short(release_id: str | EllipsisType | None) -> str:
     return release_id[:12] if isinstance(release_id, str) else "nothing"
+
+
+def require_store(value: object) -> None:
+    """Raise if an argument is no store.
+
+    Raises:
+        ConfigError: it is something else, such as the folder of one.
+    """
+    require(value, Store, "a Store of releases", "gemel.Store(FOLDER) is one")

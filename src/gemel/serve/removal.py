@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gemel.arguments import require_several
 from gemel.errors import ReleaseError
 from gemel.figures import number_of
 from gemel.ledger.bodies import Body
 from gemel.release.gates import Enrolled
 from gemel.release.release import Release
-from gemel.release.store import Store
+from gemel.release.store import Store, require_store
 from gemel.serve.rollout.plan import State, of_row
 
 REMOVED = "release.remove"
@@ -41,6 +42,8 @@ def remove_releases(
         ReleaseError: one is needed; says by what.
         LedgerError: it cannot be noted, and stays.
     """
+    require_store(store)
+    require_several(references=references)
     asked = dict.fromkeys(map(store.resolve, references))
     going = [store.get(i, verify=False) for i in asked]
 

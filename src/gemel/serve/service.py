@@ -19,7 +19,7 @@ from gemel.decide.categories import Category
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.explanation import Explanation
-from gemel.release.release import Release
+from gemel.release.release import Release, require_release
 from gemel.release.words.card import Card
 from gemel.serve.books import Books, Shelf
 from gemel.serve.cache.own import Cache
@@ -93,6 +93,7 @@ class Service:
         tenants: Tenants | None = None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
+        require_release(release, "that answers")
         self.metrics = metrics or Metrics()
         self.warning: str | None = None
         self.had_records = False  # known to whoever opened the gallery; an empty one is odd then

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from gemel.data.dataset import UNKNOWN, Dataset
+from gemel import config
+from gemel.arguments import require
+from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.data.splits import Splits
 from gemel.errors import ConfigError, DataError
 from gemel.figures import number_of
 from gemel.settings import TrainSettings
 from gemel.train import towers
 from gemel.train.towers import Trainable
+
+
+def require_given(dataset: Dataset, splits: Splits, settings: TrainSettings) -> None:
+    """Raise ConfigError where what training is asked with is something else than that."""
+    require_dataset(dataset, "to learn from")
+    require(splits, Splits, "the Splits of the records", "gemel.by_identity(records) makes them")
+    config.check("train", settings)
 
 
 def require_settings(

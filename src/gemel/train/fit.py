@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import torch
 
+from gemel.arguments import path_of
 from gemel.arrays import Int64
 from gemel.data import crossed
 from gemel.data.dataset import UNKNOWN, Dataset
@@ -42,7 +43,7 @@ from gemel.settings import TrainSettings
 from gemel.train import export, lessons, loop, towers
 from gemel.train.arrays import embed, with_views
 from gemel.train.backbones.frozen import Backbone, Frozen
-from gemel.train.checks import require_records, require_settings
+from gemel.train.checks import require_given, require_records, require_settings
 from gemel.train.comparators import pairwise
 from gemel.train.comparators.pairwise import Compared
 from gemel.train.loop.checkpoint import only_writer
@@ -63,9 +64,9 @@ def train(
     dataset: Dataset,
     splits: Splits,
     settings: TrainSettings,
-    folder: Path,
+    folder: str | Path,
     *,
-    base: Path = Path(),
+    base: str | Path = ".",
     progress: loop.Progress | None = None,
 ) -> Run:
     """Train, export and describe an encoder; skip or resume what a former call has done.
@@ -79,11 +80,13 @@ def train(
         base: folder that a relative `train.backbone` is seen from.
         progress: called after each step.
     Raises:
-        ConfigError: a setting that this modality does not have.
+        ConfigError: a setting that this modality does not have, or an argument of another type.
         DataError: too few identities or no genuine pair.
         TrainingError: training went wrong, or the export differs from torch.
     """
-    half = towers.trainable(dataset.modality, settings, base)
+    require_given(dataset, splits, settings)
+    folder = path_of(folder, "the folder of a run")
+    half = towers.trainable(dataset.modality, settings, path_of(base, "a folder"))
     require_settings(settings, half, dataset, splits)
     if not splits.crossed:
         return _trained(Task(dataset, splits, splits, half, settings), folder, progress)

@@ -14,9 +14,10 @@ from typing import Literal
 
 import msgspec
 
+from gemel.arguments import require_numbers
 from gemel.arrays import Float64
 from gemel.calibrate.rates.operating_point import check_prior, f1_at
-from gemel.errors import ConfigError, quoted, require
+from gemel.errors import ConfigError, quoted
 from gemel.figures import number_of, percent
 from gemel.settings import Observed, Proven
 
@@ -216,9 +217,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     gallery_size: int | None = None
 
     def __post_init__(self) -> None:
-        for name in NUMBERS:
-            stated = getattr(self, name)
-            require(stated, (int, float, type(None)), f"a number as {name}", "without quotes")
+        require_numbers(**{name: getattr(self, name) for name in NUMBERS})
         check_prior(self.prior)
         if self.kind not in GOALS:
             near = difflib.get_close_matches(str(self.kind), GOALS, 1)

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.arguments import path_of
 from gemel.arrays import Bool, Float32, Int64, check_embeddings
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
@@ -88,7 +89,7 @@ class LocalGallery:
             GalleryError: there is none, somebody else writes to it, or it cannot be read.
             SpaceMismatch: it holds embeddings of another space or dimension.
         """
-        opened = open_folder(Path(where), space_id=space_id, dim=dim, write=write)
+        opened = open_folder(path_of(where, "a gallery"), space_id=space_id, dim=dim, write=write)
         try:
             return cls(opened, comparator or Cosine(), indexing or Indexing())
         except BaseException:

@@ -12,10 +12,11 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from gemel.arguments import require, require_numbers
 from gemel.calibrate.goals.target import Target, in_words
 from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.scores.scores import Scores
-from gemel.data.dataset import UNKNOWN, Dataset
+from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
 from gemel.figures import html_table, percent
@@ -25,7 +26,7 @@ from gemel.release.evidence.differences import Both, Contender, Stakes
 from gemel.release.evidence.part import Part, encode
 from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
 from gemel.release.make.progress import Progress, ticker
-from gemel.release.release import Release
+from gemel.release.release import Release, require_release
 
 Standing = Literal["better", "not worse", "worse", "cannot tell"]
 MARGIN = 0.01
@@ -155,6 +156,11 @@ def compare(
         ReleaseError: a release is compared with itself.
         DataError: the two were not measured on the same records, or not on these.
     """
+    for release in (before, after):
+        require_release(release, "that is compared")
+    require_dataset(dataset, "with the records of eval")
+    require(splits, Splits, "the Splits of the records", "gemel.by_identity(records) makes them")
+    require_numbers(margin=margin)
     records = _records(before, after, dataset, splits)
     tick = ticker(progress, N_STEPS)
     both = _contenders(before, after, records, sampling, tick)

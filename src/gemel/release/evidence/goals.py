@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from gemel.arguments import require, require_numbers
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.goals.use import Use
 from gemel.calibrate.probability.fit import Kind
 from gemel.decide.rules import Rule
-from gemel.errors import ConfigError, require
+from gemel.errors import ConfigError
 from gemel.settings import ByCategory
 
 MAX_DAYS = 36_500
@@ -50,7 +51,10 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     use: Use | None = None
 
     def __post_init__(self) -> None:
-        require(self.verify, Target, "a Target as the goal", 'gemel.Target(kind="f1") is one')
+        one = 'gemel.Target(kind="f1") is one'
+        require(self.verify, Target, "a Target as the goal", one)
+        require(self.search, (Target, type(None)), "a Target as the goal of searches", one)
+        require_numbers(valid_days=self.valid_days, alpha=self.alpha, cohort=self.cohort)
         if self.verify.kind == "fpir":
             raise ConfigError(
                 "an FPIR is of a search, not of one comparison",

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gemel.arguments import path_of, require
 from gemel.arrays import Float32, Int64
 from gemel.data import crossed
-from gemel.data.dataset import Dataset
+from gemel.data.dataset import Dataset, require_dataset
 from gemel.decide.policy import Policy
 from gemel.encode import comparators, modality
 from gemel.encode.comparators import Comparator, as_norm
@@ -71,6 +72,11 @@ def build(
         DataError: other records than the run's, or too few to support a goal.
         ReleaseError: no finished run, a goal that takes labels it has not, or `into` exists.
     """
+    run_folder = path_of(run_folder, "the folder of a run", "its folder: run.folder")
+    into = path_of(into, "the folder to become")
+    require_dataset(dataset, "that it was trained on")
+    require(goals, Goals, "Goals", "gemel.Goals(verify=TARGET) is one")
+    require(sampling, Sampling, "a Sampling", "gemel.Sampling(seed=0) is one")
     tick, created = ticker(progress, N_STEPS), now or datetime.now(UTC)
     run = Run.open(run_folder, dataset)
     if run.training.estimate is not None:
@@ -89,7 +95,7 @@ def build(
         )
     origin = Origin(run, dataset, Encoder.open(run.encoder))
     comparator = normalised(origin, goals.cohort, sampling.seed)
-    with folders.draft(Path(into)) as draft:
+    with folders.draft(into) as draft:
         sides = compared(origin, comparator, sampling, tick)
         decided = decide(sides.dev, goals, created.date(), fields=origin.fields)
         tick()
@@ -103,7 +109,7 @@ def build(
         parent = None if shrunk is None else shrunk.parent
         space, kind = origin.encoder.space_id, origin.encoder.modality
         head = Head(space, kind, name, terms, parent, tolerance)
-        release = seal(draft, Path(into), head, now=created)
+        release = seal(draft, into, head, now=created)
     release.check_parity()
     tick()
     return release

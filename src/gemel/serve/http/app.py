@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gemel.arguments import require
 from gemel.errors import ConfigError
 from gemel.serve.access.access import Access
 from gemel.serve.http.door import Door
@@ -45,6 +46,7 @@ def create_app(
     Returns:
         An ASGI application.
     """
+    require(service, Service, "a Service that answers", "gemel.Service(release) is one")
     settings = settings or ServeSettings()
     log = log or log_to()
     door = Door(service, settings, log)

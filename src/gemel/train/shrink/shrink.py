@@ -18,8 +18,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from gemel.arguments import path_of, require, require_numbers
 from gemel.calibrate.rates.difference import Difference
-from gemel.data.dataset import Dataset
+from gemel.data.dataset import Dataset, require_dataset
 from gemel.data.splits import Splits
 from gemel.encode.encoder import NETWORK, Encoder
 from gemel.errors import ConfigError, DataError, ReleaseError, TargetRefused
@@ -32,7 +33,7 @@ from gemel.release.make.build import build, normalised
 from gemel.release.make.decide import Decided, decide
 from gemel.release.make.measured import timing
 from gemel.release.make.progress import Progress, ticker
-from gemel.release.release import Release
+from gemel.release.release import Release, require_release
 from gemel.release.run import ENCODER, Run
 from gemel.train.loop.checkpoint import only_writer
 from gemel.train.shrink.candidates import Candidate, candidates
@@ -69,7 +70,7 @@ def shrink(
     student: bool = False,
     into: str | Path,
     name: str = "",
-    kept: Path | None = None,
+    kept: str | Path | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> Shrinking:
@@ -96,6 +97,12 @@ def shrink(
         DataError: other records than those it was made from.
         ConfigError: no candidate of that name.
     """
+    require_release(parent, "that is shrunk")
+    require_dataset(dataset, "that it was made from")
+    require(splits, Splits, "the Splits of the records", "gemel.by_identity(records) makes them")
+    require_numbers(keep=keep)
+    into = path_of(into, "the folder to become")
+    kept = None if kept is None else path_of(kept, "a folder")
     require_shrinkable(parent)
     source = Source(parent, dataset, splits, kept)
     _require_records(source)
@@ -127,15 +134,13 @@ def shrink(
             return Shrinking(found)
         found = msgspec.structs.replace(found, chosen=chosen)
         # The release is measured on what its own network makes of the records.
-        shutil.copytree(
-            Path(scratch) / chosen, Path(into) / "run", ignore=shutil.ignore_patterns(KEPT)
-        )
-        run = Run.open(Path(into) / "run", dataset)
+        shutil.copytree(Path(scratch) / chosen, into / "run", ignore=shutil.ignore_patterns(KEPT))
+        run = Run.open(into / "run", dataset)
         release = build(
             run.folder,
             dataset,
             goals=parent.evidence.goals,
-            into=Path(into) / "release",
+            into=into / "release",
             name=name or f"{parent.manifest.name or parent.short_id}, {chosen}",
             licence=parent.manifest.licence,
             sampling=parent.evidence.sampling,
