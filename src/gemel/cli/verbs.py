@@ -5,6 +5,7 @@ To import all of them takes a third of the time until a service answers its firs
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from typing import Any
@@ -44,6 +45,10 @@ COMMANDS = {
 """Module of this package and what it calls the command, or the group, in the order of the help."""
 
 
+NARROW = 72
+"""Columns of a terminal below which help stands in plain lines: a table would cut names there."""
+
+
 class _Loaded(MutableMapping[str, Any]):
     """Commands by name, each made when it is looked up."""
 
@@ -61,6 +66,7 @@ class _Loaded(MutableMapping[str, Any]):
                 alone.command(name)(found)
                 self._made[name] = typer.main.get_command(alone)
             self._made[name].name = name
+            _fit(self._made[name])
         return self._made[name]
 
     def __setitem__(self, name: str, command: Any) -> None:
@@ -74,6 +80,13 @@ class _Loaded(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+def _fit(command: Any) -> None:
+    """Let a command, or a group with all of its own, write its help as wide as the terminal."""
+    if shutil.get_terminal_size().columns < NARROW:
+        for one in (command, *getattr(command, "commands", {}).values()):
+            one.rich_markup_mode = None
 
 
 class Verbs(TyperGroup):
