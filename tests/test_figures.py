@@ -2,11 +2,13 @@
 
 import msgspec
 
+from gemel.calibrate.rates.intervals import Estimate
+from gemel.cli.show import number
 from gemel.data.records import from_rows
 from gemel.decide.bands import Band
 from gemel.decide.policy import Policy
 from gemel.decide.ratio import Pav
-from gemel.figures import brief
+from gemel.figures import brief, plain
 
 
 class Wide(msgspec.Struct):
@@ -31,3 +33,15 @@ def test_a_data_set_says_what_it_is() -> None:
     data = from_rows([{"name": "<b>Anna</b>"}, {"name": "Berta"}])
     assert repr(data) == "Dataset(2 row records of rows, 0 identities, 0 refused)"
     assert "name (text)" in data._repr_html_() and "<b>" not in data._repr_html_()
+
+
+def test_no_number_has_an_exponent() -> None:
+    assert [plain(x, 3) for x in (3.4e-5, -1.678e-6, 1.5e7)] == [
+        "0.000034",
+        "-0.00000168",
+        "15,000,000",
+    ]
+    assert plain(float("inf"), 3) == "inf"
+    tiny = Estimate(value=6e-8, low=0.0, high=3.4e-5, n_effective=9.0, method="")
+    assert tiny.span() == "0.00000006 [0, 0.000034]"
+    assert number(1.678e-6) == "0.000001678"

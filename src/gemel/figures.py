@@ -187,12 +187,33 @@ def out_of(rate: float) -> tuple[str, str]:
     Example:
         >>> out_of(0.05), out_of(0.0123), out_of(1.0)
         (('100', '5'), ('1,000', '12'), ('10', '10'))
+        >>> out_of(2e-10)
+        ('10,000,000,000', '2')
     """
     rounded = float(f"{rate:.2g}")
     digits = 1
-    while digits < 15 and abs(rounded * 10**digits - round(rounded * 10**digits)) > 1e-6:
+    while rounded and digits < 300 and not _is_whole(rounded * 10**digits):
         digits += 1
     return f"{10**digits:,}", f"{round(rounded * 10**digits):,}"
+
+
+def _is_whole(value: float) -> bool:
+    """Whether it is a number of things, one at least, but for what a float rounds."""
+    return round(value) >= 1 and abs(value - round(value)) <= 1e-6
+
+
+def times(ratio: float) -> str:
+    """How many times something is something else: two digits, or only about how many tens.
+
+    What is far beyond another rests on a few counted errors, so that more digits say nothing.
+
+    Example:
+        >>> times(4.9), times(29), times(4_900)
+        ('4.9 times', 'more than 10 times', 'more than 1,000 times')
+    """
+    if ratio < 10:
+        return f"{plain(ratio, 2)} times"
+    return f"more than {10 ** math.floor(math.log10(ratio)):,} times"
 
 
 def plain(value: float, digits: int) -> str:
@@ -202,7 +223,7 @@ def plain(value: float, digits: int) -> str:
         >>> plain(43_210.0, 2), plain(1.25, 2), plain(0.00001234, 3)
         ('43,000', '1.2', '0.0000123')
     """
-    if abs(value) >= 1000:
+    if 1000 <= abs(value) < math.inf:
         whole = float(f"{value:.{digits}g}")
         return f"{whole:,.{max(0, digits - 1 - int(math.log10(abs(value))))}f}"
     text = np.format_float_positional(

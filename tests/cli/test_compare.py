@@ -40,7 +40,12 @@ def test_json_is_what_python_gives(child: str, gemel: Gemel) -> None:
 def test_the_table_names_measures_and_flips(child: str, gemel: Gemel) -> None:
     said = gemel("compare", "stable", child)
     assert said.code == 0
-    assert re.match(r"Worse: F1 \S+ instead of 1, .*90 % confidence; worse also in", said.out)
+    assert re.match(
+        r"Worse: F1 \S+\s% instead of 100\s%, a difference of .* points with 90 % confidence; "
+        "worse also in",
+        said.out,
+    )
+    assert "[" not in said.out and "e-0" not in said.out
     for word in ("FNMR", "cost", "difference", "no_match -> match", "impostor"):
         assert word in said.out, word
     assert "only their thresholds differ" in said.err

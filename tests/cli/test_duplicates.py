@@ -122,7 +122,7 @@ def test_a_share_that_labels_contradict_is_named_and_what_it_costs(
     threshold = plain.release_threshold + 0.1
     found = replace(plain, known=known, prior=0.0076, threshold=threshold, missed=0.8)
     said = dict(in_words(found))
-    assert "by the identities of the file it is 0.043: --prior 0.043 takes" in said[SHARE]
+    assert "by the identities of the file it is 43 of 1,000: --prior 0.043 takes" in said[SHARE]
     assert said["threshold"].endswith(
         "of 100 pairs that belong together about 95 are missed, by the identities of the file"
     )
@@ -131,7 +131,7 @@ def test_a_share_that_labels_contradict_is_named_and_what_it_costs(
         assert "--prior" not in said[SHARE], "some labels do not speak for all"
         assert said["threshold"].endswith("together about 80 are missed, as on eval")
     of_all = replace(found, known=replace(known, n_genuine=1000))
-    assert dict(in_words(of_all))[SHARE].endswith("of the file it is 1"), "no share to name"
+    assert dict(in_words(of_all))[SHARE].endswith("of the file it is all"), "no share to name"
     alike = replace(found, prior=0.03, threshold=plain.release_threshold)
     assert "--prior" not in dict(in_words(alike))[SHARE]
     assert "missed" not in dict(in_words(alike))["threshold"]
@@ -177,7 +177,7 @@ def test_what_is_told_of_false_matches_says_something(project: Path, gemel: Geme
     assert told(10, at_most=2.8e-10)[most] == "0 of 10"
     assert told(14_843, expected=8812.0)["false matches, expected"].startswith("8,800 of 14,843")
     assert told(10, expected=2.8e-10)["false matches, expected"].startswith("hardly any of 10")
-    assert "3.3e-05" in told(10, least_sure=3.3e-5)["least sure match"]
+    assert "0.000033" in told(10, least_sure=3.3e-5)["least sure match"]
     proven = told(10, least_sure=3.3e-5, at_most=0.5, promise="of 100 matches, at most 5 are wrong")
     assert "least sure match" not in proven
     assert "too few comparisons" not in proven["share of genuine pairs"]
@@ -237,7 +237,7 @@ def test_two_files_are_linked_and_measured_by_a_column(project: Path, gemel: Gem
     one = json.loads(gemel(*words, "--one-to-one").out)
     assert one["largest"] == 2 and one["n_matches"] + one["n_given_up"] == summary["n_matches"]
     rare = gemel(*words[:-1], "--prior", "1e-6")
-    assert " 1e-06, and 0.019 where the release was calibrated" in rare.out, rare.out
+    assert " 1 of 1,000,000, and 19 of 1,000 where the release was calibrated" in rare.out, rare.out
     assert "as the release says" in rare.out, "which is nearly the best at this share, too"
 
 

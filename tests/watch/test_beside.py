@@ -31,7 +31,7 @@ def test_both_stand_side_by_side_with_what_differs(
     html = render(found, release, stricter)
     page = Page(html)
     text = words(page.text)
-    assert found.sentence in text
+    assert words(found.sentence) in text
     for one in (release, stricter):
         assert words(sentence(one.evidence)) in text
         assert one.short_id in text

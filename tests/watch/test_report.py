@@ -506,7 +506,8 @@ def test_the_slider_carries_the_limit_of_what_was_measured(
     assert said is not None
     assert float(said[1].replace(",", "")) == pytest.approx(most, rel=0.01)
     assert re.search(r"at most [\d,]+$", shows(page, "missed-of"))
-    assert re.search(r"at least [\d,]+", shows(page, "precision-of"))
+    few = slid(html, tmp_path, "put('records', 2000)")
+    assert re.search(r"at least [1-9][\d,]*", shows(few, "precision-of"))
 
 
 def test_where_no_limit_of_misses_is_known_the_precision_is_that_counted(
@@ -524,6 +525,16 @@ def test_where_no_limit_of_misses_is_known_the_precision_is_that_counted(
     assert "at most" not in shows(page, "missed-of")
     assert not shows(page, "precision").endswith("or more")
     assert "at least" not in shows(page, "precision-of")
+
+
+def test_in_a_vast_set_nothing_is_promised_of_matches_and_none_is_called_right(
+    html: str, tmp_path: Path
+) -> None:
+    """It said that at least 0 of 1,000 matches are right."""
+    page = slid(html, tmp_path, "put('records', 1000000000)")
+    said = shows(page, "precision-of")
+    assert said.startswith("of 1,000 matches hardly any are right") and "at least 0" not in said
+    assert "or more" not in shows(page, "precision")
 
 
 @pytest.mark.parametrize("records", ["-5", "0", "1", "1.5", "1e12", ""])

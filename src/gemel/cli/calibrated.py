@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemel.cli import show
 from gemel.cli.categories import show_categories
-from gemel.figures import number_of
+from gemel.figures import number_of, plain
 
 if TYPE_CHECKING:
     from gemel.cli.project import Project
@@ -211,9 +211,9 @@ def _holds(release: Release) -> list[str]:
         lines.append(f"scores from {at.review_low:.4f} to {at.review_high:.4f} are for a person")
     lines.append(f"threshold {at.threshold:.4f} [{stability.low:.4f}, {stability.high:.4f}]")
     if stability.regret is not None:
-        less = f"{evidence.target.goal.name} by {stability.regret:.2g}"
+        less = f"{evidence.target.goal.name} by {plain(stability.regret, 2)}"
         lines.append(f"the threshold that is best on eval would better the {less} there")
     smallest = rounded_up(evidence.smallest_fmr, 2)
-    lines.append(f"the smallest FMR that dev can prove is {smallest:.2g}")
+    lines.append(f"the smallest FMR that dev can prove is {plain(smallest, 2)}")
     lines.append(f"valid until {validity.expires}; calibrate again when")
     return [*lines, *(f"  - {condition}" for condition in validity.conditions)]

@@ -70,25 +70,29 @@ def _rate(e: Estimate) -> str:
 
 
 def _worst(worst: Worst, n_categories: int, confidence: float) -> str:
-    from gemel.figures import percent
+    from gemel.figures import percent, plain
 
-    highest = f"{worst.category}, {worst.value:.3g}" if worst.value else "none seen in any category"
+    highest = "none seen in any category"
+    if worst.value:
+        highest = f"{worst.category}, {plain(worst.value, 3)}"
     left = n_categories - worst.n_judged
     unjudged = f"; {left} too small to judge" if left else ""
     return (
         f"{highest}; with {percent(confidence)} confidence the highest of all "
-        f"lies between {worst.low:.3g} and {worst.high:.3g}{unjudged}"
+        f"lies between {plain(worst.low, 3)} and {plain(worst.high, 3)}{unjudged}"
     )
 
 
 def _show_matrix(found: Breakdown, write: show.Write) -> None:
     """FMR of every two categories."""
+    from gemel.figures import plain
+
     names = [row.category for row in found.rows]
     fmr = {frozenset((c.left, c.right)): c.fmr for c in found.matrix}
 
     def shown(a: str, b: str) -> str:
         value = fmr.get(frozenset((a, b)))
-        return "-" if value is None else f"{value:.2g}"
+        return "-" if value is None else plain(value, 2)
 
     rows = [[a, *(shown(a, b) for b in names[: i + 1])] for i, a in enumerate(names)]
     padded = [row + [""] * (len(names) + 1 - len(row)) for row in rows]

@@ -123,6 +123,8 @@ def render(found: Comparison) -> None:
 
 
 def _row(d: Difference) -> list[str]:
+    from gemel.figures import signed
+    from gemel.release.compare.told import interval, name, sides
+
     seen = "" if d.seen == "no difference shown" else d.seen
-    interval = f"[{d.low:+.2g}, {d.high:+.2g}]"
-    return [d.measure, f"{d.before:.4g}", f"{d.after:.4g}", f"{d.value:+.2g}", interval, seen]
+    return [name(d), *sides(d), signed(d.value), interval(d), seen]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from gemel.figures import number_of, percent, plain, rounded_down
+from gemel.figures import number_of, out_of, percent, plain, rounded_down
 from gemel.release.words.expected import HALF, LIKELY, about
 
 if TYPE_CHECKING:
@@ -123,21 +123,32 @@ def _agreement(seen: Agreement, summary: Summary, *, doubts: bool) -> list[tuple
 def _share(summary: Summary) -> tuple[str, str]:
     """How rare genuine pairs are here, beside the data that the release was chosen on."""
     if summary.by_closeness:
-        return "share of close pairs", f"{summary.prior:.2g}, closer than strangers come by chance"
-    here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
+        return "share of close pairs", f"{_of(summary.prior)}, closer than strangers come by chance"
+    here, there = _of(summary.prior), _of(summary.release_prior)
     said = f"{here}, {'as' if here == there else f'and {there}'} where the release was calibrated"
     proven = summary.false_links.promise
     if summary.most_sure is not None and summary.most_sure < LIKELY and not proven:
-        least = f"{rounded_down(summary.most_sure, 2):.2g}: too few comparisons to show more"
+        least = f"{plain(rounded_down(summary.most_sure, 2), 2)}: too few comparisons to show more"
         said += f"; so the best matches have a probability of at least {least}"
     known = summary.known
     if known is not None and known.is_most and known.n_genuine:
         times = known.share / summary.prior
         if not 1 / MUCH <= times <= MUCH:
-            by_labels = f"{known.share:.2g}"
-            said += f"; by the identities of the file it is {by_labels}"
+            by_labels = plain(known.share, 2)
+            said += f"; by the identities of the file it is {_of(known.share)}"
             said += f": --prior {by_labels} takes that" if float(by_labels) < 1 else ""
     return "share of genuine pairs", said
+
+
+def _of(share: float) -> str:
+    """A share of pairs as it is said.
+
+    Example:
+        >>> _of(0.000034), _of(0.0), _of(1.0)
+        ('34 of 1,000,000', 'none', 'all')
+    """
+    n, count = out_of(share)
+    return {0.0: "none", 1.0: "all"}.get(share, f"{count} of {n}")
 
 
 def _expected(summary: Summary) -> tuple[str, str | None]:
@@ -224,9 +235,9 @@ def _least_sure(summary: Summary) -> str | None:
     """
     if summary.least_sure is None or summary.least_sure >= HALF or summary.false_links.promise:
         return None
-    surely = rounded_down(summary.least_sure, 2)
+    surely = plain(rounded_down(summary.least_sure, 2), 2)
     return (
-        f"probability {surely:.2g}: the goal is reached by all matches together, so that single "
+        f"probability {surely}: the goal is reached by all matches together, so that single "
         "ones may be more likely wrong than right; and the fewer comparisons told of it, the "
         "lower is a probability"
     )
@@ -241,7 +252,7 @@ def _threshold(summary: Summary) -> str:
     """What decides here, and why it is not what the release says."""
     if _is_own(summary):
         return f"{summary.threshold:.4g}, as the release says"
-    here, there = f"{summary.prior:.2g}", f"{summary.release_prior:.2g}"
+    here, there = _of(summary.prior), _of(summary.release_prior)
     at, of = "by the scores of these records", "here"
     if here != there:
         at, of = "at this share", "at this share"

@@ -57,7 +57,8 @@ def in_words(session: Session, known: Known) -> str:
     n, at = _kept(session, known), known.precision
     if not at.n_effective:
         return f"{n}; too few of each kind of pair to say anything yet"
-    said = f"{n}; {number_of(known.n_match, known.noun)}, of which {_share(at.low, at.high)} right"
+    share = _share(at.low, at.high, known.goal)
+    said = f"{n}; {number_of(known.n_match, known.noun)}, of which {share} right"
     goal = f"{100 * known.goal:g}"
     if known.proven:
         return f"{said}: at least {goal} is proven"
@@ -96,17 +97,20 @@ def _kept(session: Session, known: Known) -> str:
     return f"{found}, all {len(said):,} teach" if teaches else found
 
 
-def _share(low: float, high: float) -> str:
-    """How many lie between two shares, rounded apart, with the verb.
+def _share(low: float, high: float, goal: float) -> str:
+    """How many lie between two shares, rounded apart, but to no goal that is not reached.
 
     Example:
-        >>> _share(0.917, 0.998), _share(0.999, 1.0), _share(1.0, 1.0)
+        >>> _share(0.917, 0.998, 0.95), _share(0.999, 1.0, 0.95), _share(1.0, 1.0, 0.95)
         ('between 91 and 100 % are', 'between 99 and 100 % are', 'all are')
+        >>> _share(0.051, 0.946, 0.95)
+        'between 5 and less than 95 % are'
     """
     least, most = math.floor(round(100 * low, 6)), math.ceil(round(100 * high, 6))
     if least == most:
         return "all are" if most == 100 else f"{most} % are"
-    return f"between {least} and {most} % are"
+    below = "less than " if high < goal <= most / 100 else ""
+    return f"between {least} and {below}{most} % are"
 
 
 def what_teaches(said: Mapping[tuple[str, str], bool], *, proves: bool) -> str:

@@ -116,13 +116,15 @@ def pairs(rows: Sequence[tuple[str, Any]], write: Write | None = None) -> None:
 
 
 def number(value: Any) -> str:
-    """A value as text; floats with four significant digits, none as nothing."""
+    """A value as text; floats with four digits and no exponent, none as nothing."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        from gemel.figures import plain
+
+        return plain(value, 4)
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)

@@ -99,6 +99,8 @@ def _keep(project: Project, found: Shrinking) -> Release | None:
 
 def render(found: Shrunk) -> None:
     """Write what was tried as a table, the cheapest first, and what came of it."""
+    from gemel.figures import signed
+    from gemel.release.compare.told import interval, sides
     from gemel.release.words.shrunk import sentence
 
     head = ["candidate", "cost", "encoder, kB", "vector, bytes", "median, ms", "P99, ms"]
@@ -108,9 +110,8 @@ def render(found: Shrunk) -> None:
         d = tried.quality
         said = [tried.reason or "refused", "", "", ""]
         if d is not None:
-            interval = f"[{d.low:+.2g}, {d.high:+.2g}]"
-            said = [f"{d.after:.4f}", f"{d.value:+.2g}", interval, "yes" if tried.kept else "no"]
-            rows[0][-4] = f"{d.before:.4f}"
+            rows[0][-4], after = sides(d)
+            said = [after, signed(d.value), interval(d), "yes" if tried.kept else "no"]
         rows.append([tried.name, f"{tried.share:.0%}", *_of(tried.cost), *said])
     show.table(head, rows)
     show.say(sentence(found))

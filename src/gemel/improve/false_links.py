@@ -11,7 +11,7 @@ import numpy as np
 
 from gemel.decide.bands import matches
 from gemel.decide.sets import Judged
-from gemel.figures import number_of, percent
+from gemel.figures import number_of, one_in, percent
 from gemel.release.for_set import ForSet, evidence_of
 from gemel.release.release import Release
 from gemel.release.words import unproven
@@ -118,6 +118,6 @@ def false_links(
         expected=expected,
         by_fmr=by_fmr,
         at_most=min(highest * n_pairs, float(n_matches)),
-        basis=f"{basis}, {highest:.3g}; {point.n_impostor:,} impostor comparisons",
+        basis=f"{basis}, {one_in(highest)}; {point.n_impostor:,} impostor comparisons",
         n_identities=among,
     )

@@ -21,7 +21,7 @@ from gemel.decide.outcomes import Decision
 from gemel.decide.policy import Policy
 from gemel.encode.modality import Payload, Prepare
 from gemel.errors import NotFound
-from gemel.figures import percent, plain
+from gemel.figures import percent, times
 from gemel.release.evidence.schema import Evidence
 from gemel.release.for_set import kind
 from gemel.release.items import Items, Read
@@ -255,10 +255,10 @@ def _in_words(
     (fmr, fnmr), limit = here, there[0]
     seen, allowed, missed = percent(fmr, 2), percent(limit, 2), percent(fnmr, 2)
     if outcome == "no_match":
-        times = f", {plain(fmr / limit, 2)} times as many" if 0 < limit < fmr else ""
+        more = f", {times(fmr / limit)} as many" if 0 < limit < fmr else ""
         return (
             f"a threshold that matches this score would match {seen} of impostor comparisons "
-            f"instead of {allowed}{times}; {missed} of genuine ones score as low"
+            f"instead of {allowed}{more}; {missed} of genuine ones score as low"
         )
     if outcome == "match" and fmr == 0:
         return (
@@ -268,5 +268,5 @@ def _in_words(
     text = f"FMR at this score is {seen}, at the threshold {allowed}"
     if outcome == "review":
         return f"{text}; {missed} of genuine comparisons score as low: a person decides"
-    times = f"{plain(limit / fmr, 2)} times stricter than needed" if fmr < limit else "no margin"
-    return f"{text}: {times}"
+    margin = f"{times(limit / fmr)} stricter than needed" if fmr < limit else "no margin"
+    return f"{text}: {margin}"

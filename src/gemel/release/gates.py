@@ -19,7 +19,7 @@ from gemel.calibrate.answers.known import Known
 from gemel.calibrate.goals.target import in_words
 from gemel.data.splits import FEW
 from gemel.errors import GateFailed, GemelError
-from gemel.figures import number_of
+from gemel.figures import number_of, plain
 from gemel.release.compare import beside_stable, taken
 from gemel.release.moves import Move
 from gemel.release.release import Release
@@ -247,7 +247,7 @@ def _integrity(candidate: Release) -> tuple[bool, str]:
 
 def _parity(candidate: Release) -> tuple[bool, str]:
     parity = candidate.check_parity(candidate.open_encoder())
-    return True, f"{number_of(parity.n, 'probe')} moved by {parity.max_abs:.1e} at most"
+    return True, f"{number_of(parity.n, 'probe')} moved by {plain(parity.max_abs, 2)} at most"
 
 
 def _not_collapsed(candidate: Release) -> tuple[bool, str]:

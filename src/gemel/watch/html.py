@@ -9,7 +9,6 @@ from html import escape
 from markupsafe import Markup
 
 from gemel import figures
-from gemel.calibrate.rates.difference import Difference
 from gemel.calibrate.rates.hard_identities import Kind
 from gemel.calibrate.rates.intervals import Estimate
 from gemel.data.schema import as_text
@@ -29,12 +28,6 @@ def estimate(e: Estimate) -> Markup:
     """
     value, low, high = known(e)
     return Markup(f'{value}\N{NO-BREAK SPACE}% <span class="interval">{low}–{high}</span>')
-
-
-def apart(d: Difference) -> tuple[str, str]:
-    """Both sides of a difference in points of a hundred, as far as it tells them apart."""
-    width = d.high - d.low
-    return figures.with_spread(d.before, width), figures.with_spread(d.after, width)
 
 
 def value_of(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gemel import figures
 from gemel.encode import modality
 from gemel.release import probes
+from gemel.release.compare import told
 from gemel.release.evidence.schema import Mistake
 from gemel.watch import html
 from gemel.watch.charts import heatmap
@@ -42,7 +43,8 @@ def template(name: str) -> Template:
         up=figures.rounded_up,
         one_in=figures.one_in,
         estimate=html.estimate,
-        apart=html.apart,
+        sides=told.sides,
+        measure=told.name,
         breakable=html.breakable,
         n="{:,}".format,
     )

@@ -18,6 +18,7 @@ import scipy  # which imports its parts when they are used
 from numpy.typing import NDArray
 
 from gemel.arrays import Bool, Float64, Int64
+from gemel.figures import plain
 
 JACKKNIFE = "identity jackknife, Wilson on effective comparisons"
 MEAN = "mean of jackknife and dyadic variance by identity, Wilson on effective comparisons"
@@ -61,7 +62,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
             >>> Estimate(value=0.5, low=0.4, high=0.61234, n_effective=9, method="").span()
             '0.5 [0.4, 0.612]'
         """
-        low, value, high = (f"{x:.{digits}g}" for x in (self.low, self.value, self.high))
+        low, value, high = (plain(x, digits) for x in (self.low, self.value, self.high))
         return f"{value} [{'too few identities' if self.method == UNKNOWN else f'{low}, {high}'}]"
 
 

@@ -19,7 +19,8 @@ from gemel.calibrate.scores.scores import Scores
 from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.data.splits import Splits
 from gemel.errors import DataError, ReleaseError
-from gemel.figures import html_table, percent
+from gemel.figures import html_table, percent, points
+from gemel.release.compare import told
 from gemel.release.compare.flips import Flip, flips
 from gemel.release.evidence import differences, mistakes
 from gemel.release.evidence.differences import Both, Contender, Stakes
@@ -27,6 +28,7 @@ from gemel.release.evidence.part import Part, encode
 from gemel.release.evidence.schema import DEFAULT_SAMPLING, Sampling
 from gemel.release.make.progress import Progress, ticker
 from gemel.release.release import Release, require_release
+from gemel.release.words.expected import where
 
 Standing = Literal["better", "not worse", "worse", "cannot tell"]
 MARGIN = 0.01
@@ -98,7 +100,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         rows = [
-            (d.measure, f"{d.before:.4g} -> {d.after:.4g} [{d.low:+.2g}, {d.high:+.2g}] {d.seen}")
+            (told.name(d), f"{' -> '.join(told.sides(d))} ({told.interval(d)}) {d.seen}")
             for d in self.differences
         ]
         return html_table(self.sentence, rows)
@@ -273,16 +275,17 @@ def _sentence(
     verdict: Standing, judged: Difference, found: list[Difference], margin: float, confidence: float
 ) -> str:
     """The verdict, what it rests on, and what else differs."""
+    least = f"{points(margin)} {'point' if margin == 0.01 else 'points'} or more"
     said = {
         "better": "Better",
         "worse": "Worse",
-        "not worse": f"Not worse by {margin:g} or more",
-        "cannot tell": f"Cannot tell whether it is worse by {margin:g} or more",
+        "not worse": f"Not worse by {least}",
+        "cannot tell": f"Cannot tell whether it is worse by {least}",
     }[verdict]
+    old, new = told.sides(judged)
     text = (
-        f"{said}: {judged.measure} {judged.after:.4g} instead of {judged.before:.4g}, a difference "
-        f"of {judged.value:+.2g} [{judged.low:+.2g}, {judged.high:+.2g}] with "
-        f"{percent(confidence)} confidence"
+        f"{said}: {told.name(judged)} {new} instead of {old}, a difference of "
+        f"{told.interval(judged)} with {percent(confidence)} confidence"
     )
     for seen in ("better", "worse"):
         others = [d.measure for d in found if d.seen == seen and d.measure != judged.measure]
@@ -311,7 +314,7 @@ def _notes(before: Release, after: Release, scores: Scores, prior: float) -> tup
     if before.evidence.target.prior != after.evidence.target.prior:
         notes.append(
             "the two are for different shares of genuine pairs: that of "
-            f"{after.short_id}, {prior:.3g}, is used for both"
+            f"{after.short_id}, where {where(prior)}, is used for both"
         )
     notes.append(scores.note)
     if _score_alike(before, after):

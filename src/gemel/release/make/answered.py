@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from gemel.errors import ReleaseError
 from gemel.figures import number_of
 from gemel.release.evidence.schema import Point
 from gemel.release.release import Release
+from gemel.release.words.expected import about
 
 
 def by_answers(
@@ -79,5 +79,5 @@ def _lacks(known: Known) -> str:
         return f": about {known.missing:,} more are needed"
     at = known.precision
     if at.n_effective and at.value < known.goal:
-        return f": as it looks, about {math.floor(100 * at.value)} are right at this threshold"
+        return f": as it looks, {about(at.value, 100)} are right at this threshold"
     return ""

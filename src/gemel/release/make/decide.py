@@ -30,7 +30,7 @@ from gemel.decide.bands import SizedBand
 from gemel.decide.policy import Policy
 from gemel.decide.rules import bound
 from gemel.errors import ConfigError, DataError
-from gemel.figures import percent
+from gemel.figures import percent, plain
 from gemel.release.evidence import classes
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.part import Part
@@ -121,8 +121,8 @@ def _require_share(dev: Part, target: Target) -> None:
         f"{of_given} of the given pairs are genuine, which says how they were chosen and not how "
         f"rare genuine pairs are in use; the goal {target.kind} depends on it",
         where="calibrate.prior",
-        hint=f"--prior {dev.scores.prior:.2g} where pairs are asked about that come like these; "
-        "--prior 0.001 where one of 1,000 is genuine; or a goal that does not depend on it: "
+        hint=f"--prior {plain(dev.scores.prior, 2)} where pairs are asked about that come like "
+        "these; --prior 0.001 where one of 1,000 is genuine; or a goal that does not depend on it: "
         "--fmr, --recall",
     )
 

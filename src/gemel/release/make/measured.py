@@ -33,7 +33,7 @@ from gemel.data.dataset import UNKNOWN, Dataset
 from gemel.decide.policy import Policy
 from gemel.encode.encoder import Encoder
 from gemel.errors import DataError, TargetRefused
-from gemel.figures import number_of, percent
+from gemel.figures import number_of, out_of, percent
 from gemel.release.evidence import beyond_pairs, classes, mistakes
 from gemel.release.evidence.against_baseline import candidates
 from gemel.release.evidence.goals import Goals
@@ -239,9 +239,10 @@ def validity(policy: Policy, chosen: OperatingPoint, space_id: str) -> Validity:
         space_id: of the embeddings.
     """
     expires, largest = policy.expires or "", policy.largest_gallery
+    n, genuine = out_of(chosen.prior)
     conditions = [
         "encoder or comparator change: the threshold is for their scores only",
-        f"the share of genuine comparisons is no longer about {chosen.prior:.2g}",
+        f"the share of genuine comparisons is no longer about {genuine} of {n}",
         "people, products, categories or how records come about change",
         f"after {expires}",
     ]

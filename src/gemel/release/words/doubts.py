@@ -55,7 +55,8 @@ def doubt(evidence: Evidence) -> str:
         return ""
     n = enough([low[-1].precision.value])
     apart = "of pairs, not of searches: " if evidence.goals.search is not None else ""
-    return f"{apart}of {n:,} matches only {right(low[-1].precision, n)} {low[-1].among}"
+    said = f"only {right(low[-1].precision, n)}".replace("only hardly", "hardly")
+    return f"{apart}of {n:,} matches {said} {low[-1].among}"
 
 
 def advice(evidence: Evidence) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from gemel.figures import plain
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import at_prior
 
@@ -82,7 +83,8 @@ def _rates(evidence: Evidence) -> Iterator[Check]:
         seen, then = at_prior(evidence.eval, measure, dev.prior), getattr(dev, measure)
         text = f"{NAMES.get(measure, measure)} on eval {seen.span()}"
         if target.value is not None:
-            limit, text = target.value, f"{text}, promised {most} {target.value:.3g}{ONE_SIDED}"
+            limit = target.value
+            text = f"{text}, promised {most} {plain(limit, 3)}{ONE_SIDED}"
         else:
             limit, text = then.high if goal.falls else then.low, f"{text}, on dev {then.span()}"
         kept = seen.low <= limit if goal.falls else seen.high >= limit
@@ -97,8 +99,8 @@ def _categories(evidence: Evidence) -> Iterator[Check]:
         yield Check(
             "category",
             worst.low <= limit,
-            f"FMR of category {worst.category} on eval {worst.value:.3g}, of some at least "
-            f"{worst.low:.3g}, promised at most {limit:.3g} in each",
+            f"FMR of category {worst.category} on eval {plain(worst.value, 3)}, of some at least "
+            f"{plain(worst.low, 3)}, promised at most {plain(limit, 3)} in each",
         )
 
 
@@ -111,7 +113,7 @@ def _searches(evidence: Evidence) -> Iterator[Check]:
         "search",
         worst.fpir.low <= search.value,
         f"FPIR on eval {worst.fpir.span()} in a gallery of {worst.gallery_size:,}, promised at "
-        f"most {search.value:.3g}",
+        f"most {plain(search.value, 3)}",
     )
 
 
@@ -125,7 +127,7 @@ def _rules(evidence: Evidence) -> Iterator[Check]:
         return
     missed = evidence.eval.fnmr.low
     missed += (1 - missed) * max(c.lost.low for c in costs)
-    text = f"{seen}; FNMR with them at least {missed:.3g}, promised {limit:.3g}"
+    text = f"{seen}; FNMR with them at least {plain(missed, 3)}, promised {plain(limit, 3)}"
     yield Check("rules", missed <= limit, text)
 
 

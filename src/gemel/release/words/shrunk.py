@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gemel.figures import percent
+from gemel.release.compare.told import interval, name, sides
 from gemel.release.evidence.shrunk import Shrunk, Tried
 
 
@@ -26,7 +27,5 @@ def _kept(tried: Tried, found: Shrunk) -> str:
     d = tried.quality
     if d is None:
         return tried.reason
-    return (
-        f"{found.measure} {d.after:.4g} instead of {d.before:.4g}, a difference of {d.value:+.2g} "
-        f"[{d.low:+.2g}, {d.high:+.2g}]"
-    )
+    before, after = sides(d)
+    return f"{name(d)} {after} instead of {before}, a difference of {interval(d)}"

@@ -124,9 +124,10 @@ def answered(known: Known) -> str:
     sure, at = percent(known.confidence), known.precision
     left_open = f" and {known.n_unsure:,} left open" if known.n_unsure else ""
     least = math.floor(100 * known.recall.low)
+    found = _about(known.recall.value)
+    found = f"at least {least} are found and probably {found}" if least else f"{found} are found"
     missed = (
-        f"of 100 pairs that belong together, of those that were looked for, at least {least} are "
-        f"found and probably {_about(known.recall.value)}"
+        f"of 100 pairs that belong together, of those that were looked for, {found}"
         if known.tells_missed
         else f"{MISSED_UNKNOWN} by these answers"
     )

@@ -71,15 +71,17 @@ const slide = (data) => {
     const right = (fmr, fnmr) => (prior * (1 - fnmr)) / (prior * (1 - fnmr) + (1 - prior) * fmr);
     const fmr = points[high][1], value = right(fmr, points[high][2]);
     const least = mostFalse === 1 || mostLost === 1 ? value : right(mostFalse, mostLost), wide = value - least > 0.1;
-    const [seen, sure] = [`about ${count(1000 * value)}`, `at least ${count(1000 * least)}`];
+    const rounded = { 0: "hardly any", 1000: "nearly all" }[value > 0 && value < 1 && Math.round(1000 * value)];
+    const seen = rounded || `about ${count(1000 * value)}`, open = 1000 * least < 1;
+    const sure = open ? "how many at least is not known" : `at least ${count(1000 * least)}`;
     const matches = least === value ? `${seen} ${words.right}`
-      : wide ? `${sure} ${words.right}, ${seen} as counted` : `${seen} ${words.right}, ${sure}`;
+      : wide && !open ? `${sure} ${words.right}, ${seen} as counted` : `${seen} ${words.right}, ${sure}`;
     const review = prior * (points[high][2] - points[low][2]) + (1 - prior) * (points[low][1] - points[high][1]);
     return {
       false: errors(fmr, mostFalse, falseOnes, words.false, oneIn),
       missed: errors(points[low][2], mostMissed, trueOnes, words.missed, percent),
       precision: Number.isNaN(value) ? ["–", "nothing matches"]
-        : [wide ? `${percent(least)} or more` : percent(value), `of 1,000 matches ${matches}${data.named && `, if ${data.named}`}`],
+        : [wide && !open ? `${percent(least)} or more` : percent(value), `of 1,000 matches ${matches}${data.named && `, if ${data.named}`}`],
       review: [percent(review), low === high ? "nobody is asked" : `about ${count(review * pairs)} pairs`],
     };
   };
