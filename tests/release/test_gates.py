@@ -72,8 +72,25 @@ def test_a_good_release_passes_every_gate(release: Release) -> None:
 def test_a_threshold_without_evidence_fails(stricter: Release, release: Release) -> None:
     report = gates.run(stricter, release)
     assert failed(report) == ["evidence"]
-    with pytest.raises(GateFailed, match=r"policy applies threshold 0.95"):
+    with pytest.raises(GateFailed, match=r"policy applies threshold 0.95") as caught:
         report.check()
+    assert "gemel calibrate makes a release whose own threshold" in caught.value.hint
+
+
+def test_where_eval_says_nothing_to_measure_it_again_is_no_help(
+    release: Release, tmp_path: Path
+) -> None:
+    at = release.evidence.eval
+    f1 = msgspec.structs.replace(at.f1, low=0.0, high=0.99)
+    use = Use(kind="duplicates", records=10**9)
+    evidence = msgspec.structs.replace(
+        release.evidence,
+        eval=msgspec.structs.replace(at, f1=f1),
+        goals=msgspec.structs.replace(release.evidence.goals, use=use),
+    )
+    (gate,) = (g for g in gates.run(changed(release, tmp_path / "c", evidence)).gates if g.repair)
+    assert gate.name == "evidence" and "calibrate" not in gate.repair
+    assert "more identities of two records" in gate.repair
 
 
 def test_thresholds_past_their_day_fail(release: Release) -> None:
@@ -301,7 +318,9 @@ def test_a_candidate_takes_what_clients_send_to_stable(release: Release, tmp_pat
     gate = takes_gate(fewer, stable)
     assert not gate.passed
     assert gate.detail == ("no longer takes first, last; reads born as date, stable as number")
-    assert "have clients send" in repair(gate.name, release.evidence)
+    assert "have clients send" in repair(
+        gate.name, release.evidence, release.policy.verify.threshold
+    )
     assert takes_gate(small.release(tmp_path / "like", seed=1), stable).passed
     picture = small.image_release(tmp_path / "image")
     assert takes_gate(picture, stable).detail.startswith("no longer takes first, last, born")

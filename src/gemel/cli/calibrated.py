@@ -41,7 +41,7 @@ def show_made(
         render(release, details=details)
     if holds:
         show.say(holds)
-    show.say(f"next: gemel report {release.short_id}{_then(project, release)}")
+    show.say(f"next: {'; '.join([f'gemel report {release.short_id}', *then(project, release)])}")
     if release.evidence.unproven:
         if release.evidence.labelled is None:
             show.say(TO_PROVE)
@@ -55,22 +55,27 @@ def is_live(project: Project, release: Release) -> bool:
     return project.store().pointer(project.config.serve.pointer) == release.id
 
 
-def _then(project: Project, release: Release) -> str:
+def then(project: Project, release: Release) -> list[str]:
     """What to do after a look at the report: promote, or what helps where gates would refuse it."""
     from gemel.release import gates
 
     if is_live(project, release):
-        return ""
+        return []
     store, id = project.store(), release.short_id
     live = store.pointer("stable")
     stable = store.get(live) if live else None
     report = gates.foreseen(release, stable, enrolled=project.state.enrolled)
     refusing = [gate.name for gate in report.gates if not gate.passed]
     if refusing in ([], [gates.ENROLLED]):
-        enroll = f"; gemel gallery enroll -r {id}" if refusing else ""
-        return f"{enroll}; gemel release promote {id}"
+        return [*([enroll(project, release)] if refusing else []), f"gemel release promote {id}"]
     helps = f": {report.repairs}" if report.repairs else ""
-    return f"; gemel release promote would refuse it ({', '.join(refusing)}){helps}"
+    return [f"gemel release promote would refuse it ({', '.join(refusing)}){helps}"]
+
+
+def enroll(project: Project, release: Release) -> str:
+    """The command that fills the gallery of a release; a server has no records of its own."""
+    file = "" if project.config.data.path else "FILE "
+    return f"gemel gallery enroll {file}-r {release.short_id}"
 
 
 def facts(release: Release) -> dict[str, Any]:

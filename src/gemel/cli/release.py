@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemel.cli import files, show
+from gemel.cli.calibrated import enroll, then
 from gemel.cli.categories import show_categories
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
@@ -69,8 +70,8 @@ def add(
     """Put a release that was built elsewhere on the shelf: checked, whole or not at all; its id."""
     from gemel.release.release import Release
 
-    store = Project.open(config, sets).store()
-    found = Release.open(folder)
+    project = Project.open(config, sets)
+    store, found = project.store(), Release.open(folder)
     with show.progress("checking", "probes"):
         found.check_parity()
     here = found.short_id
@@ -81,7 +82,8 @@ def add(
         show.say(f"would put {here} on the shelf")
     else:
         store.put(folder)
-        show.say(f"next: gemel gallery enroll -r {here}; gemel release promote {here}")
+        steps = [enroll(project, found), *then(project, found)]
+        show.say(f"next: {'; '.join(dict.fromkeys(steps))}")
     show.out(found.id)
 
 

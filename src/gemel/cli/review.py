@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli import show
+from gemel.cli.calibrated import then
 from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
 from gemel.cli.release import Maybe
@@ -122,7 +123,7 @@ def accept(
         show.as_json({"manifest": release.manifest, "policy": release.policy})
     else:
         show.pairs(summary(release))
-    show.say(f"next: gemel release promote {release.short_id}")
+    show.say(f"next: {'; '.join(then(project, release))}")
 
 
 def said_about(project: Project, name: str | None) -> Feedback:

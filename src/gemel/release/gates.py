@@ -232,7 +232,7 @@ def _repaired(gates: list[Gate], candidate: Release) -> tuple[Gate, ...]:
 
     def helps(gate: Gate) -> str:
         try:
-            return repair(gate.name, candidate.evidence)
+            return repair(gate.name, candidate.evidence, candidate.policy.verify.threshold)
         except GemelError:
             return ""
 

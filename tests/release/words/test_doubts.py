@@ -70,7 +70,7 @@ def test_the_goal_that_is_named_is_one_that_is_not_refused(
     stated = replace(found.eval, prior_source="stated"), Goals(use=Use(kind="search", records=901))
     asked = f"a goal for that is --for search --precision {math.floor(100 * reach) / 100:g}"
     assert asked in warning(replace(found, eval=stated[0], goals=stated[1]))
-    helps = repair("matches are right", found)
+    helps = repair("matches are right", found, found.eval.threshold)
     assert helps.startswith("to search or to find" if named else "more identities to learn from")
     assert helps.endswith("--for verify")
     proven = replace(usual, dev=mostly_false.dev, refusal=None)

@@ -77,8 +77,22 @@ def advice(evidence: Evidence) -> str:
     return f"to search or to find duplicates among all {n:,}, {take}; {ONE_TO_ONE}"
 
 
-def repair(gate: str, evidence: Evidence) -> str:
-    """What helps against the refusal of a gate, as a clause; empty where its detail says all."""
+def is_measured(evidence: Evidence, applied: float) -> bool:
+    """Whether both sides were measured at the threshold that the policy applies."""
+    points = evidence.dev, evidence.eval
+    return all(math.isclose(p.threshold, applied, rel_tol=1e-9, abs_tol=1e-12) for p in points)
+
+
+def repair(gate: str, evidence: Evidence, applied: float) -> str:
+    """What helps against the refusal of a gate, as a clause; empty where its detail says all.
+
+    Args:
+        gate: its name.
+        evidence: of the release.
+        applied: the threshold of its policy.
+    """
+    if gate == "evidence" and not is_measured(evidence, applied):
+        return "gemel calibrate makes a release whose own threshold is measured"
     sides, crossed = evidence.data.sides, evidence.data.crossed
     n, n_all = sides["eval"].n_multiple, sum(side.n_multiple for side in sides.values())
     if gate in ("evidence", "target holds on eval") and n < FEW:
@@ -86,7 +100,9 @@ def repair(gate: str, evidence: Evidence) -> str:
         said = "" if crossed or n_all < LEAST else crossing
         return f"more identities of two records, about {FEW} on eval instead of {n}{said}"
     if gate == "evidence":
-        return "measure it again: gemel calibrate"
+        use = evidence.goals.use
+        fewer = "" if use is None or use.records is None else ", or a smaller --gallery-size"
+        return f"more identities of two records than the {n:,} of eval{fewer}"
     if gate == "matches are right":
         if not evidence.eval.recall.value:
             return "a looser goal, since this threshold finds nothing"
