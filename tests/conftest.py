@@ -1,6 +1,9 @@
-"""Comparisons whose numbers are known; packages that are installed for one test."""
+"""Comparisons whose numbers are known; ids that are; packages that are installed for one test."""
 
 import json
+import os
+import random
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +21,14 @@ TOY_IMPOSTOR = [1, 0.5, 0.2, -0.5, -1, -2]
 def toy() -> Scores:
     """Four genuine and six impostor comparisons, with one tie between the classes."""
     return labelled(np.array(TOY_GENUINE + TOY_IMPOSTOR), np.array([True] * 4 + [False] * 6))
+
+
+@pytest.fixture
+def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids are drawn with a seed: they decide who is asked, and whom a rollout tries."""
+    rng = random.Random(0)
+    monkeypatch.setattr(os, "urandom", rng.randbytes)
+    monkeypatch.setattr(secrets, "token_hex", lambda n=32: rng.randbytes(n).hex())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gemel.ledger.verdicts import answer, decisions, is_asked, waiting
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, seeded: None) -> Iterator[Ledger]:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         yield ledger
 

@@ -34,7 +34,7 @@ def gallery(release: Release, tmp_path: Path) -> Iterator[Gallery]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, seeded: None) -> Iterator[Ledger]:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         yield ledger
 

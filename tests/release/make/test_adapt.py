@@ -22,9 +22,7 @@ SETTINGS = AdaptSettings(audit_ratio=AUDIT, max_changed=1.0)
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Its ids, which say what is asked about, are drawn with a seed."""
-    monkeypatch.setattr("gemel.ledger.ledger.os.urandom", np.random.default_rng(0).bytes)
+def ledger(tmp_path: Path, seeded: None) -> Iterator[Ledger]:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         yield ledger
 

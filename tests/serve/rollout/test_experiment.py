@@ -20,6 +20,7 @@ from gemel.serve.rollout.evalues import interval
 from gemel.serve.rollout.readout import readout
 
 project = pytest.fixture(opened_project)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.2, 0.5])

@@ -20,6 +20,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "roll-out.md"
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 ARGO, FLAGGER = (yaml.safe_load(block) for block in BLOCKS)
 project = pytest.fixture(opened_project)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def flagger(client: httpx.Client, phase: str = "Progressing") -> dict[str, int]:

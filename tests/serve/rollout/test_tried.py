@@ -33,6 +33,7 @@ from gemel.settings import AdaptSettings
 from gemel.telemetry import log_to
 
 project = pytest.fixture(opened_project)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 @dataclass
