@@ -36,19 +36,28 @@ class BadRecord:
     """An input row or file that was refused, with the reason.
 
     `row` is the line of a text file (the header is line 1), the row of a Parquet file (from 1), or
-    None for an image.
+    None for an image. `record` is its place among the records where that is another one, as values
+    have several lines.
     """
 
     file: str
     row: int | None
     column: str | None
     reason: str
+    record: int | None = None
+
+    @property
+    def place(self) -> str:
+        """`row 7`, or `line 7 (record 4)`; empty for an image."""
+        if self.record is not None:
+            return f"line {self.row} (record {self.record})"
+        return "" if self.row is None else f"row {self.row}"
 
     def __str__(self) -> str:
         """`file, row 7, column by: not a number: 'x'`."""
-        row = "" if self.row is None else f", row {self.row}"
-        column = "" if self.column is None else f", column {self.column}"
-        return f"{self.file}{row}{column}: {self.reason}"
+        column = "" if self.column is None else f"column {self.column}"
+        at = ", ".join(part for part in (self.file, self.place, column) if part)
+        return f"{at}: {self.reason}"
 
 
 class Contents(Protocol):

@@ -72,6 +72,33 @@ def test_what_cannot_be_read_says_so(
     assert hint in caught.value.hint
 
 
+def test_where_values_have_several_lines_the_line_and_the_record_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    lines = ['1,"a\nb",7', "2,ok,8", "3,x,y,9", '4,"c\n\nd",9', "2,again,1", '5,"q" z,1', "6,e,old"]
+    path.write_text("\n".join(["id,note,n", *lines, *(f"{i},f,3" for i in range(7, 40))]))
+    said = {"id": "id", "max_bad_ratio": 0.2, "columns": {"n": "number"}}
+    data = records.read(path, **said)
+    places = ["line 5 (record 3)", "line 9 (record 5)", "line 10 (record 6)"]
+    assert [b.place for b in data.bad] == places
+    assert str(data.gaps[0]).startswith(f"{path}, line 11 (record 7), column n: read as missing")
+    path.write_text(path.read_text().replace("a\nb", "ab").replace("c\n\nd", "cd"))
+    data = records.read(path, **said)
+    assert [b.place for b in data.bad] == ["row 4", "row 6", "row 7"]
+
+
+def test_a_sign_in_quoted_values_is_no_delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('"first","second"\n"","0|"\n"0|",""\n')
+    assert tables.read(path).frame.columns == ["first", "second"]
+
+
+def test_a_long_field_is_read(tmp_path: Path) -> None:
+    path, long = tmp_path / "t.csv", "x" * 300_000
+    path.write_text(f'id,note\n1,"{long}"\n2,{long}\n3,short\n')
+    data = records.read(path, id="id")
+    assert [len(row["note"]) for row in data.payloads()] == [300_000, 300_000, 5]
+
+
 def test_rows_without_identity_are_of_unknown_identity(tmp_path: Path) -> None:
     rows = [f"p{i // 2},name {i}" for i in range(20)] + [f",name {i}" for i in range(20, 30)]
     path = tmp_path / "t.csv"

@@ -216,7 +216,7 @@ def _table(path: Path, said: Columns) -> Dataset:
     note = f"captions are columns {', '.join(of_text)}; data.ignore leaves one out"
     return replace(
         dataset,
-        bad=(*bad, *dataset.bad),
+        bad=(*table.placed(bad), *dataset.bad),
         n_read=table.n_read,
         notes=(*table.notes, *((note,) if len(of_text) > 1 else ())),
     )

@@ -164,7 +164,7 @@ def parse(table: Table, named: PairColumns | None = None) -> Pairs:
         same=np.array([k[2] for k in kept], dtype=np.bool_),
         rows=np.array([k[3] for k in kept], dtype=np.int64),
         file=table.file,
-        bad=tuple(bad),
+        bad=table.placed(bad),
         n_read=table.n_read,
         grade=scaled,
         same_from=same_from,

@@ -195,7 +195,7 @@ def _assemble(
         ids=ids[kept].astype(np.str_),
         identities=code,
         identity_names=names,
-        bad=tuple(sorted((*table.bad, *refusals.bad), key=lambda b: b.row or 0)),
+        bad=table.placed(sorted((*table.bad, *refusals.bad), key=lambda b: b.row or 0)),
         source=table.file,
         n_read=table.n_read,
         notes=(*table.notes, *notes, *same),
@@ -247,16 +247,17 @@ class _Refusals:
         """
         n, row = len(at), int(self._table.rows[at[0]])
         reason = f"not a {field.expected}: {quoted(first)}"
+        (found,) = self._table.placed([BadRecord(self._table.file, row, field.name, reason)])
         if n > 1 and n > UNFIT * n_present:
             raise DataError(
                 f"{n:,} of {n_present:,} values of column {field.name} do not fit; the first, in "
-                f"row {row}: {reason}",
+                f"{found.place}: {reason}",
                 where=self._table.file,
                 hint="texts that mean no value: data.missing; a column of something else: "
                 f'data.columns.{field.name} = "text"; or leave it out: data.ignore',
             )
         more = f", as {n:,} of {n_present:,} values" if n > 1 else ""
-        return BadRecord(self._table.file, row, field.name, f"read as missing{more}; {reason}")
+        return replace(found, reason=f"read as missing{more}; {reason}")
 
 
 def _raw_fields(

@@ -103,7 +103,9 @@ def _table(path: Path, said: Columns) -> Dataset:
     held = ["\n".join(line for line in texts if line) for texts in lines]
     fine = np.array([bool(text.strip()) for text in held], np.bool_)
     row_of = np.setdiff1d(table.rows, [b.row for b in rows.bad if b.row is not None])
-    empty = [BadRecord(rows.source, int(row), names[0], "no text") for row in row_of[~fine]]
+    empty = table.placed(
+        BadRecord(rows.source, int(row), names[0], "no text") for row in row_of[~fine]
+    )
     notes = (f"columns that are no text and are not compared: {', '.join(others)}",)
     kept = np.flatnonzero(fine)
     return replace(

@@ -34,6 +34,8 @@ _DELIMITERS = ",;\t|"
 _STATED = re.compile(r'"?sep=(.)"?\s*')
 """First line of a file that is made for Excel."""
 _GIVE_UP = 10_000
+LONGEST = 10_000_000
+"""Characters of a field; beyond, a quote is taken as one that nothing closes."""
 _ALIKE = 0.99
 """Share of the lines of a file without quoting that have as many fields as the first."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -49,6 +51,8 @@ def read(path: Path, encoding: str | None = None) -> Table:
         ConfigError: no such encoding.
         DataError: unreadable, without a header, or hardly a row can be read.
     """
+    # Of the process, as csv has it: never lowered, so that no other reader finds it changed midway.
+    csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
     text, note = table_text(path, encoding)
     lines = physical_lines(text)
     stated = _STATED.fullmatch(lines[0]) if lines else None
@@ -173,6 +177,14 @@ def _is_plain(lines: list[str], delimiter: str) -> bool:
     return sum(len(row) == len(rows[0]) for row in rows) >= _ALIKE * len(rows)
 
 
+def _is_sound(line: str, delimiter: str) -> bool:
+    """Whether no quote of a line ends within a field; most do where the delimiter is another."""
+    try:
+        return bool(next(csv.reader([line], delimiter=delimiter, strict=True)))
+    except csv.Error:
+        return False
+
+
 def _sniff(lines: list[str]) -> str:
     """The delimiter that splits the header into most fields and most lines alike."""
 
@@ -184,7 +196,8 @@ def _sniff(lines: list[str]) -> str:
         widths = [len(row) for row in rows[heading.header_at(rows) :]]
         if not widths or widths[0] < 2:
             return 0.0, 0
-        return sum(w == widths[0] for w in widths) / len(widths), widths[0]
+        alike = sum(w == widths[0] for w in widths) / len(widths)
+        return alike * (1 + sum(_is_sound(line, delimiter) for line in lines)), widths[0]
 
     best = max(_DELIMITERS, key=fit)
     return best if fit(best)[0] > 0 else ","

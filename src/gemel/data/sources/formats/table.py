@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,9 +51,27 @@ class Table:
     @property
     def ordinals(self) -> Int64:
         """(n,) int64 place of each row among all rows, refused and blank ones included, from 1."""
+        return np.searchsorted(self._every, self.rows).astype(np.int64) + 1
+
+    def placed(self, bad: Iterable[BadRecord]) -> tuple[BadRecord, ...]:
+        """What was refused of the table, with the record where values of several lines part both.
+
+        Args:
+            bad: by its row.
+        """
+        every = self._every
+        if not len(every) or every[-1] - every[0] + 1 == len(every):
+            return tuple(bad)
+        return tuple(
+            b if b.row is None else replace(b, record=int(np.searchsorted(every, b.row)) + 1)
+            for b in bad
+        )
+
+    @property
+    def _every(self) -> Int64:
+        """Numbers of all rows, refused and blank ones included."""
         others = [*self.blank, *(b.row for b in self.bad if b.row is not None)]
-        every = np.union1d(self.rows, others)
-        return np.searchsorted(every, self.rows).astype(np.int64) + 1
+        return np.union1d(self.rows, others).astype(np.int64)
 
 
 def of_frame(frame: pl.DataFrame, file: str) -> Table:
