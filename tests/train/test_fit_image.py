@@ -98,7 +98,7 @@ def test_two_processes_cannot_train_in_one_folder(dataset, sides, tmp_path: Path
 
 def test_settings_of_zero_mean_the_default_of_the_modality() -> None:
     image = towers.trainable("image")
-    resolved = task.resolve(TrainSettings(warmup_ratio=0.0), image.defaults, n_identities=100)
+    resolved = task.resolve(TrainSettings(warmup_ratio=0.0), image.defaults, n_drawn=100)
     assert resolved.max_epochs == towers.trainable("image").defaults.max_epochs
     assert resolved.warmup_ratio == 0
     assert resolved.seed == 0
@@ -106,10 +106,12 @@ def test_settings_of_zero_mean_the_default_of_the_modality() -> None:
 
 def test_few_identities_give_more_records_each_to_a_batch() -> None:
     image = towers.trainable("image")
-    many, few = (task.resolve(TrainSettings(), image.defaults, n_identities=n) for n in (100, 4))
+    many, few = (task.resolve(TrainSettings(), image.defaults, n_drawn=n) for n in (100, 4))
     size = many.identities_per_batch * many.views_per_identity
     assert 4 * few.views_per_identity == size
-    told = task.resolve(TrainSettings(views_per_identity=3), image.defaults, n_identities=4)
+    # What takes pairs or views of records by both settings gets no more of them either.
+    assert few.identities_per_batch * few.views_per_identity == size
+    told = task.resolve(TrainSettings(views_per_identity=3), image.defaults, n_drawn=4)
     assert told.views_per_identity == 3
 
 

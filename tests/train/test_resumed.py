@@ -102,7 +102,7 @@ def settings_of(case: Case) -> RunSettings:
         views_per_identity=4,
     )
     defaults = towers.Defaults(averaging=case.averaging)
-    return resolve(said, defaults, n_identities=28)
+    return resolve(said, defaults, n_drawn=28)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

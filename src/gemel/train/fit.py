@@ -113,9 +113,8 @@ def _trained(task: Task, folder: Path, progress: loop.Progress | None) -> Run:
     dataset, half, settings = task.dataset, task.half, task.settings
     identities = known(dataset.identities[task.seen.train])
     defaults = half.defaults_for(0 if dataset.has_identities else len(dataset))
-    resolved = resolve(
-        settings, defaults, n_identities=len(np.unique(identities)), pairing=dataset.pairing
-    )
+    n_drawn = len(identities if half.judge_views else np.unique(identities))
+    resolved = resolve(settings, defaults, n_drawn=n_drawn, pairing=dataset.pairing)
     key = key_of(task, resolved)
     # What nobody named may be another where the run goes on, or is asked for again.
     resolved = msgspec.structs.replace(resolved, device=processor.chosen(settings.device))

@@ -44,12 +44,19 @@ class Task:
 
 
 def resolve(
-    settings: TrainSettings, defaults: Defaults, *, n_identities: int, pairing: Pairing = ALL
+    settings: TrainSettings, defaults: Defaults, *, n_drawn: int, pairing: Pairing = ALL
 ) -> RunSettings:
     """The settings with the modality's default for each 0 or null.
 
     With fewer identities than a batch is to have, each gives more records, so that a batch stays as
-    large: small batches of few identities made the encoder worse than an untrained one.
+    large: small batches of few identities made the encoder worse than an untrained one. It becomes
+    no larger either, which two settings that no longer multiply to its rows would make it.
+
+    Args:
+        settings: as they were given.
+        defaults: of the modality.
+        n_drawn: identities that batches are drawn from; records, where those are drawn.
+        pairing: which records are compared.
     """
     given = {k: v for k, v in msgspec.to_builtins(settings).items() if v is not None}
     # Zero is a valid share of warm-up, and a valid seed.
@@ -60,8 +67,8 @@ def resolve(
     resolved = {"threads": 1, **own, **meant}
     if "views_per_identity" not in meant:
         rows = resolved["identities_per_batch"] * resolved["views_per_identity"]
-        few = max(1, min(n_identities, resolved["identities_per_batch"]))
-        resolved["views_per_identity"] = rows // few
+        few = min(max(2, n_drawn), resolved["identities_per_batch"])
+        resolved |= {"identities_per_batch": few, "views_per_identity": rows // few}
     if settings.tune == "none":
         resolved["max_epochs"] = 0
     return msgspec.convert(resolved, RunSettings)

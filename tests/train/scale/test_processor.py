@@ -73,7 +73,7 @@ def test_a_card_that_is_named_and_missing_is_said_before_anything_is_written(
 def test_a_device_that_nobody_names_changes_no_name_of_a_run() -> None:
     assert "device" not in named_by(TrainSettings())
     plain, cpu, cuda = (
-        named_by(task.resolve(TrainSettings(device=d), towers.Defaults(), n_identities=9))
+        named_by(task.resolve(TrainSettings(device=d), towers.Defaults(), n_drawn=9))
         for d in (None, "cpu", "cuda")
     )
     assert plain == cpu and {**plain, "device": "cuda"} == cuda

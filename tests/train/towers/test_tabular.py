@@ -23,7 +23,7 @@ from gemel.train import export
 from gemel.train.arrays import embed
 from gemel.train.comparators import learned
 from gemel.train.fit import train
-from gemel.train.towers.tabular import FACTORS, OFFSETS, RowTower
+from gemel.train.towers.tabular import FACTORS, OFFSETS, BlockLoss, RowTower
 from gemel.train.views.row import RowViews
 
 FIELDS = (Field("given", "text"), Field("family", "text"), Field("born", "number"))
@@ -168,6 +168,27 @@ def test_the_same_records_give_the_same_bits(tmp_path: Path) -> None:
     assert "comparator.safetensors" in files
     for file in files:
         assert (one / file).read_bytes() == (other / file).read_bytes()
+
+
+def test_a_batch_is_as_large_of_few_identities_as_of_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two classes of many rows made batches of 8,192, whose pairs filled all memory."""
+    seen: list[int] = []
+    whole = BlockLoss.__call__
+
+    def counting(self: BlockLoss, rows: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append(len(rows))
+        return whole(self, rows, labels)
+
+    monkeypatch.setattr(BlockLoss, "__call__", counting)
+    rng = np.random.default_rng(0)
+    who = [str(i % 6) for i in range(300)]
+    rows = [{"a": float(rng.normal(int(w))), "b": float(rng.normal(-int(w)))} for w in who]
+    dataset = from_rows(rows, identities=who)
+    run = train(dataset, by_identity(dataset, seed=0), TrainSettings(max_epochs=1), tmp_path)
+    assert set(seen) == {64 * 4}
+    assert run.report.training.settings.views_per_identity == 4
 
 
 def test_few_genuine_pairs_leave_the_cosine(tmp_path: Path) -> None:

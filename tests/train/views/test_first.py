@@ -20,7 +20,7 @@ from gemel.train.views import first
 SETTINGS = resolve(
     TrainSettings(views_first=3, learning_rate=1e-2, identities_per_batch=16, views_per_identity=4),
     towers.Defaults(),
-    n_identities=28,
+    n_drawn=28,
 )
 
 

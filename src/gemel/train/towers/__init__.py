@@ -210,7 +210,8 @@ class Trainable:
         tower: builds the network.
         views: builds the augmentation.
         aim: adds to the loss.
-        judge_views: dev consists of its records and one view of each, instead of records alone.
+        judge_views: a batch is drawn by record, of which views belong together, and dev consists
+            of its records and one view of each; False: by identity, and of records alone.
         comparator: fits what scores.
         enough: whether the pairs that are compared hold genuine ones enough for it, or it is the
             cosine; None: always.
