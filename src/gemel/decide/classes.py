@@ -83,8 +83,8 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         alpha: share of items of known classes that may be called unknown, in (0, 1).
         levels: by shots, ascending, the first with one.
         within: spread within a class, for the method that needs it.
-        usual: spread of what the encoder was calibrated on.
-        strangeness: distance of held-out items of dev from `usual`.
+        usual: spread of what the encoder was calibrated on; None if it had learned from all.
+        strangeness: distance of held-out items of dev from `usual`; None as that.
     Raises:
         ConfigError: levels are missing or cannot support alpha.
     """
@@ -92,8 +92,8 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     method: Method
     alpha: float
     levels: tuple[Level, ...]
-    usual: Scatter
-    strangeness: Calibration
+    usual: Scatter | None = None
+    strangeness: Calibration | None = None
     within: Scatter | None = None
 
     def __post_init__(self) -> None:
@@ -143,8 +143,8 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         shots = np.array([level.shots for level in self.levels])
         return np.searchsorted(shots, np.maximum(n_supports, 1), side="right") - 1
 
-    def anomaly(self, rows: Float32) -> Float64:
-        """Share of the items of dev that are more usual than these, (n,) in [0, 1).
+    def anomaly(self, rows: Float32) -> Float64 | None:
+        """Share of the items of dev that are more usual than these, (n,) in [0, 1), if known.
 
         1 - p of a conformal p-value over classes: an item like those of dev, of any class, reaches
         1 - alpha with a probability of at most alpha.
@@ -152,6 +152,8 @@ class ClassPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Args:
             rows: (n, d) float32, unit rows.
         """
+        if self.usual is None or self.strangeness is None:
+            return None
         return 1 - self.strangeness.p_values(self.usual.distance(rows))
 
 

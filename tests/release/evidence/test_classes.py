@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -83,6 +85,38 @@ def test_where_classes_are_confused_strangers_are_told_at_the_same_price() -> No
         refused.append(found.eval[0].false_unknown.value)
     assert np.mean(refused) <= alpha + 3 * np.std(refused) / np.sqrt(n_runs)
     assert np.mean(told["own"]) < 0.05 and np.mean(told["best"]) > 0.2, told
+
+
+def test_few_identities_are_calibrated_by_encoders_that_had_not_seen_them() -> None:
+    """Each side in a space of its own: scores of one are never those of another."""
+    alpha, n_runs = 0.1, 24
+    refused: list[float] = []
+    told: list[float] = []
+    for seed in range(n_runs):
+        rng = np.random.default_rng(seed)
+        one, two, new = (turned(world(rng, 30), rng) for _ in range(3))
+        two = replace(two, identities=two.identities + 30)
+        dev = part(
+            np.concatenate([one.embeddings, two.embeddings]),
+            np.concatenate([one.identities, two.identities]),
+        )
+        fitted = classes.fit(replace(dev, unseen=(one, two)), alpha=alpha, shots=(1, 5), seed=seed)
+        assert fitted.policy is not None and fitted.policy.method != "mahalanobis"
+        assert [level.calibration.n_classes for level in fitted.policy.levels] == [40, 40]
+        assert fitted.policy.levels[0].among[-1].n_classes <= 20
+        found = classes.measure(new, fitted, confidence=0.95)
+        assert found is not None and found.unusual is None
+        assert "that had not seen the classes" in found.guarantee
+        refused.append(found.eval[0].false_unknown.value)
+        told.append(1 - found.eval[0].false_known.value)
+    assert np.mean(refused) <= alpha + 3 * np.std(refused) / np.sqrt(n_runs)
+    assert np.mean(told) > 0.5
+
+
+def turned(of: Part, rng: np.random.Generator) -> Part:
+    """The same records in another space."""
+    turn, _ = np.linalg.qr(rng.standard_normal((DIM, DIM)))
+    return part((of.embeddings @ turn).astype(np.float32), of.identities)
 
 
 def test_eval_says_how_the_policy_does_with_intervals_by_class() -> None:

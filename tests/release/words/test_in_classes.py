@@ -77,3 +77,14 @@ def test_calibrate_and_replies_say_it(
         service = Service(made, gallery)
         service.enroll([NewRecord("a", payloads[0], {"class": "a"})])
         assert service.classify(payloads[1]).warning == TOLD
+
+
+def test_known_items_that_are_called_unknown_too_often_are_told(release: Release) -> None:
+    evidence = having(release.evidence, 0.1)
+    assert evidence.classes is not None
+    (level,) = evidence.classes.eval
+    often = replace(level, false_unknown=replace(rate(0.29), low=0.22, high=0.36))
+    assert in_classes(replace(evidence, classes=replace(evidence.classes, eval=(often,)))) == (
+        "of 100 items of an enrolled class, about 29 are called unknown, where 5 were allowed on "
+        "average: 36 classes calibrated it"
+    )

@@ -48,7 +48,7 @@ class ClassEvidence(msgspec.Struct, frozen=True, kw_only=True):
         n_calibration: classes behind each level, by shots.
         dev: each method, where it was chosen.
         eval: the policy, by shots.
-        unusual: share of the items of eval whose anomaly reaches 1 - alpha.
+        unusual: share of the items of eval whose anomaly reaches 1 - alpha; None without one.
         notes: which numbers of supports are not calibrated, and why.
     """
 
@@ -57,5 +57,5 @@ class ClassEvidence(msgspec.Struct, frozen=True, kw_only=True):
     n_calibration: dict[int, int]
     dev: tuple[MethodAccuracy, ...]
     eval: tuple[ClassLevel, ...]
-    unusual: Estimate
+    unusual: Estimate | None
     notes: tuple[str, ...] = ()

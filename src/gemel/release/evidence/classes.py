@@ -7,7 +7,9 @@ they are too few for alpha there is no policy, and a note says what is missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,9 +62,9 @@ class _Roles:
     calibrate: Int64
 
 
-NONE_UNSEEN = (
-    "gemel gallery classify will give no probabilities: with split.crossed the encoder that is "
-    "served has learned from all identities, so that none is left to calibrate classes on"
+BY_OTHERS = (
+    "; measured with encoders that had not seen the classes (split.crossed), it holds for the one "
+    "that is served, which has learned from all, if that scores items of a class no lower"
 )
 
 
@@ -75,8 +77,7 @@ def fit(dev: Part, *, alpha: float, shots: tuple[int, ...], seed: int = 0) -> Fi
         shots: supports per class to calibrate for; 1 always is.
         seed: of roles and episodes.
     """
-    if dev.joined:
-        return Fitted(None, notes=(NONE_UNSEEN,))
+    parts = dev.unseen or (dev,)
     multiple = episodes.usable(dev.identities, 1)
     needed = classes_needed(alpha) + LEAST_FIT
     if len(multiple) < needed:
@@ -89,20 +90,24 @@ def fit(dev: Part, *, alpha: float, shots: tuple[int, ...], seed: int = 0) -> Fi
         )
     rng = np.random.default_rng(seed)
     roles = _dealt(rng.permutation(multiple), alpha)
-    inner = within(*_rows(dev, roles.spread))
+    methods = METHODS
+    if dev.unseen:  # each has a space of its own, so that no spread is that of the one served
+        methods = tuple(m for m in METHODS if m != "mahalanobis")
+        roles = replace(roles, choose=multiple)
+    inner = None if dev.unseen else within(*_rows(dev, roles.spread))
     supported, notes = _supported(dev, roles, sorted({1, *shots}), alpha)
     accuracies = tuple(
-        MethodAccuracy(method=m, shots=s, accuracy=_accuracy(dev, roles.choose, s, m, inner))
+        MethodAccuracy(method=m, shots=s, accuracy=_accuracy(parts, roles.choose, s, m, inner))
         for s in supported
-        for m in METHODS
+        for m in methods
     )
-    total = {m: sum(a.accuracy for a in accuracies if a.method == m) for m in METHODS}
-    method = max(METHODS, key=lambda m: round(total[m], 6))
-    usual, strangeness = _usual(dev, roles, rng)
+    total = {m: sum(a.accuracy for a in accuracies if a.method == m) for m in methods}
+    method = max(methods, key=lambda m: round(total[m], 6))
+    usual, strangeness = (None, None) if dev.unseen else _usual(dev, roles, rng)
     policy = ClassPolicy(
         method=method,
         alpha=alpha,
-        levels=tuple(_level(dev, roles, s, method, inner, alpha) for s in supported),
+        levels=tuple(_level(parts, roles, s, method, inner, alpha) for s in supported),
         usual=usual,
         strangeness=strangeness,
         within=inner if method == "mahalanobis" else None,
@@ -126,14 +131,16 @@ def measure(
         return None
     levels = (_measured(eval, policy, level.shots, confidence, seed) for level in policy.levels)
     known = np.flatnonzero(eval.identities >= 0)
-    unusual = policy.anomaly(eval.embeddings[known]) >= 1 - policy.alpha
+    anomaly = policy.anomaly(eval.embeddings[known])
     return ClassEvidence(
         alpha=policy.alpha,
-        guarantee=GUARANTEE,
+        guarantee=GUARANTEE + (BY_OTHERS if anomaly is None else ""),
         n_calibration={level.shots: level.calibration.n_classes for level in policy.levels},
         dev=fitted.accuracies,
         eval=tuple(level for level in levels if level is not None),
-        unusual=mean_by_unit(unusual, eval.identities[known], confidence),
+        unusual=None
+        if anomaly is None
+        else mean_by_unit(anomaly >= 1 - policy.alpha, eval.identities[known], confidence),
         notes=fitted.notes,
     )
 
@@ -182,34 +189,51 @@ def _scored(
     return fewshot.scores(method, supports, rows, comparator=part.comparator, spread=inner)
 
 
-def _accuracy(part: Part, codes: Int64, shots: int, method: Method, inner: Scatter) -> float:
-    identities, rng = _only(part.identities, codes), np.random.default_rng(shots)
+def _accuracy(
+    parts: Sequence[Part], codes: Int64, shots: int, method: Method, inner: Scatter | None
+) -> float:
+    rng = np.random.default_rng(shots)
     n_right = n = 0
-    for _ in range(max(1, QUERIES // len(codes))):
-        for episode in episodes.deal(identities, shots=shots, rng=rng):
-            best = _scored(part, episode, episode.queries, method, inner).argmax(axis=1)
-            n_right += int((best == np.arange(len(best))).sum())
-            n += len(best)
+    for part in _with_some(parts, codes, shots):
+        identities = _only(part.identities, codes)
+        for _ in range(max(1, QUERIES // len(codes))):
+            for episode in episodes.deal(identities, shots=shots, rng=rng):
+                best = _scored(part, episode, episode.queries, method, inner).argmax(axis=1)
+                n_right += int((best == np.arange(len(best))).sum())
+                n += len(best)
     return n_right / n
 
 
+def _with_some(parts: Sequence[Part], codes: Int64, shots: int) -> list[Part]:
+    """The parts that some of these identities can be dealt in."""
+    return [part for part in parts if len(episodes.usable(_only(part.identities, codes), shots))]
+
+
 def _level(
-    dev: Part, roles: _Roles, shots: int, method: Method, inner: Scatter, alpha: float
+    parts: Sequence[Part],
+    roles: _Roles,
+    shots: int,
+    method: Method,
+    inner: Scatter | None,
+    alpha: float,
 ) -> Level:
     """Temperature and calibrations of classes with so many supports."""
     rng = np.random.default_rng(shots)
-    codes = episodes.usable(_only(dev.identities, roles.calibrate), shots)
-    codes = kept_classes(codes, seed=shots)
-    identities, rounds, n = _only(dev.identities, codes), rounds_of(len(codes)), len(codes)
+    usable = [episodes.usable(_only(p.identities, roles.calibrate), shots) for p in parts]
+    codes = kept_classes(np.sort(np.concatenate(usable)), seed=shots)
+    parts, rounds = _with_some(parts, codes, shots), rounds_of(len(codes))
+    n = min(len(np.intersect1d(codes, part.identities)) for part in parts)
     steps = sorted({k for k in (*CROWDS, n) if 1 < k <= n})
-    best = np.empty((rounds, n, 1 + len(steps)), np.float32)  # of the own class, then of so many
+    # Of the own class, then of so many.
+    best = np.empty((rounds, len(codes), 1 + len(steps)), np.float32)
     scored: list[tuple[Float32, Int64]] = []
-    for i in range(rounds):
+    for i, part in itertools.product(range(rounds), parts):
+        identities = _only(part.identities, codes)
         for episode in episodes.deal(identities, shots=shots, rng=rng):
-            scores = _scored(dev, episode, episode.queries, method, inner)
+            scores = _scored(part, episode, episode.queries, method, inner)
             scored.append((scores, np.arange(len(scores))))
-        (episode,) = episodes.deal(identities, shots=shots, rng=rng, ways=n)
-        scores = _scored(dev, episode, episode.queries, method, inner)
+        (episode,) = episodes.deal(identities, shots=shots, rng=rng, ways=len(codes))
+        scores = _scored(part, episode, episode.queries, method, inner)
         best[i, np.searchsorted(codes, episode.identities)] = _best_among(scores, steps, rng)
     own, *of_best = (Calibration.of(-column) for column in best.transpose(2, 1, 0))
     rising = np.maximum.accumulate([-one.most(alpha) for one in (own, *of_best)])[1:]

@@ -82,8 +82,8 @@ class Part:
         levelled: how the scores of each category were levelled; None = they were not.
         sampling: of the comparisons.
         pairing: which pairs of the records are comparisons.
-        joined: of several sides, each scored by an encoder that had not seen it; `embeddings` are
-            of the encoder that is served, which has.
+        unseen: the sides that this one joins, each by an encoder that had not seen it;
+            `embeddings` are of the encoder that is served, which has.
     """
 
     embeddings: Float32
@@ -95,7 +95,7 @@ class Part:
     levelled: Categories | None = None
     sampling: Sampling = DEFAULT_SAMPLING
     pairing: Pairing = ALL
-    joined: bool = False
+    unseen: tuple[Part, ...] = ()
 
     @classmethod
     def of(
@@ -266,7 +266,7 @@ def _crossed(
         category=records.category,
         sampling=sampling,
         pairing=records.pairing,
-        joined=True,
+        unseen=tuple(parts[side] for side in crossed.DEV),
     )
     tick()
     return Sides(dev, parts[crossed.EVAL])

@@ -152,7 +152,7 @@ def _write_samples(draft: Path, origin: Origin, dev: Part) -> Tolerance:
     dataset, idx = origin.dataset, crossed.positions(origin.run.splits)["dev"]
     (draft / PROFILE).write_bytes(as_json(Profile.of(dev.embeddings)))
     tolerance = write_probes(draft, dataset, idx, dev.embeddings, dev.sampling.seed)
-    if not dev.joined:
+    if not dev.unseen:
         gold = dev.some(GOLD_RECORDS)
         np.savez(
             draft / GOLD,

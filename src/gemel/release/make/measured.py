@@ -171,7 +171,7 @@ def _notes(decided: Decided, eval: Part, dataset: Dataset) -> tuple[str, ...]:
     notes += [f"{n}: {said}" for n, p in both if (said := _heavy(p.scores))]
     if dataset.pairing.is_all and (partly := in_part(decided.goals, dataset.identities)):
         notes.append(partly)
-    if dev.joined:
+    if dev.unseen:
         notes.append(f"{crossed.IN_WORDS}; {crossed.ASSUMED}")
     if dev.levelled is not None:
         notes.append(

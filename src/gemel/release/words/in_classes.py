@@ -1,8 +1,9 @@
-"""What is said where an item of a class that is not enrolled is hardly ever called unknown."""
+"""What is said where "unknown" is hardly ever called so, or known items more often than allowed."""
 
 from __future__ import annotations
 
 from gemel.figures import number_of
+from gemel.release.evidence.class_levels import ClassEvidence
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import HALF, about
 
@@ -13,7 +14,7 @@ FPIR = 0.1
 
 
 def in_classes(evidence: Evidence) -> str:
-    """Why most items of no enrolled class are given one, as a sentence; empty where they are not.
+    """That most items of no class are given one, or too many others none; empty where neither is.
 
     Args:
         evidence: of the release.
@@ -21,6 +22,21 @@ def in_classes(evidence: Evidence) -> str:
     classes = evidence.classes
     if classes is None:
         return ""
+    return "; ".join(said for said in (_given_one(classes), _taken_away(classes)) if said)
+
+
+def _taken_away(classes: ClassEvidence) -> str:
+    level = next((one for one in classes.eval if one.false_unknown.low > classes.alpha), None)
+    if level is None:
+        return ""
+    return (
+        f"of 100 items of an enrolled class, {about(level.false_unknown.value, 100)} are called "
+        f"unknown, where {classes.alpha * 100:g} were allowed on average: "
+        f"{number_of(classes.n_calibration[level.shots], 'class', 'classes')} calibrated it"
+    )
+
+
+def _given_one(classes: ClassEvidence) -> str:
     level = next((one for one in classes.eval if one.false_known.value >= HALF), None)
     if level is None:
         return ""

@@ -56,7 +56,7 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
         outcome=judged.outcome,
         label=top.label if judged.outcome == "class" else None,
         classes=classes,
-        anomaly=float(policy.anomaly(encoded.rows)[0]) if policy else None,
+        anomaly=_at(policy.anomaly(encoded.rows) if policy else None, 0),
         alpha=policy.alpha if policy else None,
         method=index.method,
         release=live.release.id,
