@@ -127,3 +127,29 @@ def test_folding_is_idempotent_and_leaves_no_gap(text: str) -> None:
     once = folded(text)
     assert "\0" not in once
     assert folded(once) == once or np.char.isnumeric(np.array(once)).any()
+
+
+def test_a_number_beyond_all_others_by_more_than_they_reach_is_told() -> None:
+    prepare = RowPrepare.fit([{"height": h} for h in (1.5, 1.75, 2.0)], FIELDS)
+    learned = "the records learned from have 1.5 to 2"
+    assert prepare.outside({"height": 9.0}) == [f"height 9: {learned}"]
+    assert prepare.outside({"height": 0.99}) == [f"height 0.99: {learned}"]
+    for near in (1.0, 1.75, 2.5, None, ""):
+        assert not prepare.outside({"height": near, "name": "Bo", "born": "1066-10-14"})
+    alike = RowPrepare.fit([{"height": 2.0}, {"height": None}], FIELDS)
+    assert not alike.outside({"height": 9.0}), "nothing says how far is far"
+
+
+@pytest.mark.parametrize("n", [50, 400])
+@pytest.mark.parametrize(
+    ("drawn", "most"),
+    [("standard_normal", 0), ("standard_exponential", 0.05), ("standard_cauchy", 0.35)],
+)
+def test_hardly_any_number_is_called_far_for_nothing(drawn: str, most: float, n: int) -> None:
+    """As a share of the 2 in n + 1 that are outside at all at most, whatever the distribution."""
+    rng, told = np.random.default_rng(n), 0
+    for _ in range(100):
+        values = getattr(rng, drawn)(size=n + 500).tolist()
+        prepare = RowPrepare.fit([{"height": v} for v in values[:n]], FIELDS)
+        told += sum(bool(prepare.outside({"height": v})) for v in values[n:])
+    assert told / 50_000 <= most * 2 / (n + 1)

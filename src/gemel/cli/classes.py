@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from gemel.cli import show
+from gemel.cli import outside, show
 from gemel.cli.gallery import Where, app
 from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
@@ -63,6 +63,10 @@ def classify(
             found = [("", reply)]
     if found and found[0][1].warning:
         show.say(f"warning: {found[0][1].warning}")
+    if is_file:
+        outside.say_of_many((record, reply.outside) for record, reply in found)
+    else:
+        outside.say_of_one(found[0][1].outside)
     if json:
         shown = [{"id": i, **msgspec.to_builtins(reply)} for i, reply in found]
         show.as_json(shown if is_file else shown[0])

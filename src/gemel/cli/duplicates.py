@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from gemel.cli import files, show
+from gemel.cli import files, outside, show
 from gemel.cli.duplicates_words import in_words
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
@@ -123,6 +123,7 @@ def duplicates(
         )
     asks, says = ASK if path is None and other is None else "", says_of(live)
     found = found.with_columns(left, right)
+    outside.say_of_many(outside.of_datasets(live, left, right))
     found.write(None if out.suffix.lower() == PAGE else out, pairs)
     if out.suffix.lower() == PAGE:
         files.write(out, page(found, left, right, asks=asks, says=says).encode())

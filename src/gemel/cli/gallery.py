@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from gemel.cli import show
+from gemel.cli import outside, show
 from gemel.cli.categories import note_unknown
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import CLASS, Project
@@ -110,6 +110,7 @@ def search(
         service = Service(live, gallery)
         reply = service.search(item, k, only, category)
         _warn(service)
+        outside.say_of_one(reply.outside)
         if not reply.hits:
             show.say(why_nothing(gallery, only))
     found = [
@@ -148,7 +149,10 @@ def _shown(name: str, value: Any) -> Any:
     return value if name in OF_HIT else as_text(value)
 
 
-UNLISTED = ("attributes", "candidates", "not_compared", "warning", "probability_is", "prior")
+UNLISTED = (
+    *("attributes", "candidates", "not_compared", "warning", "probability_is", "prior"),
+    "outside",
+)
 """Parts of a reply that are said apart."""
 
 
@@ -179,6 +183,7 @@ def identify(
         only = typed(live, where or [], "--where")
         reply = service.identify(item, only, category, label=label)
         _warn(service)
+        outside.say_of_one(reply.outside)
     if json:
         show.as_json(reply)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemel.cli import files, reading, show
+from gemel.cli import files, outside, reading, show
 from gemel.cli.duplicates import ASK, TABLES, says_of
 from gemel.cli.duplicates_words import in_words
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
@@ -106,6 +106,7 @@ def link(
             folder=place,
             progress=lambda stage, done, total: tick(done, total, stage),
         )
+    outside.say_of_many(outside.of_datasets(live, *both))
     rows = side_by_side(found, both)
     files.write(out, as_file(rows, out))
     known = agreement(found, both)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gemel.cli import show
+from gemel.cli import outside, show
 from gemel.cli.categories import note_unknown
 from gemel.cli.decided import in_a_line
 from gemel.cli.explain import Payload, items_of
@@ -43,6 +43,7 @@ def verify(
     note_unknown(category, live)
     own = (category or found[0][1], category or found[n][1])
     reply = Service(live).verify(_items(found[:n]), _items(found[n:]), own)
+    outside.say_of_one(reply.outside)
     if json:
         show.as_json(reply)
         return

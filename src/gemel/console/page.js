@@ -250,11 +250,17 @@ function showDecision(section, reply, left, right) {
     make("p", `outcome ${reply.outcome}`, OUTCOMES[reply.outcome] || reply.outcome),
     figures,
     bar(reply.score, reply.threshold, reply.outcome),
+    outside(reply),
     make("p", "quiet legend", "The line marks the threshold: right of it is a match."),
     why,
     details(reply),
   );
   if (new URLSearchParams(location.search).get("example") === "why") why.click();
+}
+
+// Numbers far from all that was learned from, if there are any.
+function outside(reply) {
+  return make("div", "quiet", ...(reply.outside || []).map((words) => make("p", "", `${words}; scores do not tell how far off that is`)));
 }
 
 // ---- why
@@ -388,6 +394,7 @@ function showHits(section, reply, query) {
   }
   result.replaceChildren(
     make("p", "", matches ? `${matches} of the ${reply.hits.length} most alike ${matches === 1 ? "matches" : "match"}` : `None of the ${reply.hits.length} most alike matches`),
+    outside(reply),
     list,
     make("p", "quiet legend", "The line marks the threshold: right of it is a match."),
     details({ ...reply, threshold }),
@@ -425,6 +432,7 @@ function showClusters(section, reply, given) {
   const review = asked ? `; ${asked} ${asked === 1 ? "pair is" : "pairs are"} for a person to decide` : "";
   section.querySelector(".result").replaceChildren(
     make("p", "", reply.clusters.length ? `${inClusters} of ${given.length} records stand in ${reply.clusters.length} ${reply.clusters.length === 1 ? "cluster" : "clusters"} of the same${review}` : `No two of ${given.length} records match${review}`),
+    outside(reply),
     list,
     details(reply),
   );

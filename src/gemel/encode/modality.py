@@ -178,6 +178,10 @@ class Modality(Protocol):
         prepare.check(payload)
         return payload
 
+    def outside(self, prepare: Prepare, payload: Payload) -> list[str]:
+        """What of a checked payload is far outside of all that was learned from, in words."""
+        return []
+
     def travelling(self, payload: Payload) -> Any:
         """A checked payload as values that msgpack has, with what its check found out."""
         return payload

@@ -83,6 +83,16 @@ class Items:
         """What an enrolled record is found by besides its embedding."""
         return self.modality.attributes(self.prepare, item)
 
+    def outside(self, payload: Payload, whose: str = "") -> list[str]:
+        """What of a payload is far outside of all that was learned from, in words.
+
+        Args:
+            payload: that was read.
+            whose: what the words begin with; empty where there is one payload.
+        """
+        said = self.modality.outside(self.prepare, payload)
+        return [f"{whose} {words}" for words in said] if whose else said
+
     def schema(self) -> dict[str, Any]:
         """The JSON schema of an item."""
         return self.modality.schema(self.prepare)

@@ -99,6 +99,10 @@ class RowModality(modality.Modality):
         """Character n-grams of all fields together, weighted by TF-IDF."""
         return ngrams(map(_as_text, train), map(_as_text, payloads), of="all fields together")
 
+    def outside(self, prepare: Prepare, payload: Payload) -> list[str]:
+        """Numbers that are far beyond all that the preprocessing was fitted on."""
+        return prepare.outside(payload) if isinstance(prepare, RowPrepare) else []
+
     def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
         """The values of a row."""
         return read_row(prepare.fields, item) if isinstance(item, Mapping) else {}

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.arrays import Float32
-from gemel.data.schema import Field
+from gemel.data.schema import Field, as_text
 from gemel.errors import InvalidInput, ReleaseError, quoted
 
 START, END = b"\x02", b"\x03"
@@ -93,6 +93,7 @@ class RowPrepare:
             name: (np.array(q), np.linspace(0, 1, len(q)) if len(q) > 1 else np.array([0.5]))
             for name, q in self.quantiles.items()
         }
+        self._ranges = {name: (q[0], q[-1]) for name, q in self.quantiles.items() if len(q) > 1}
 
     def _strips(self) -> list[Strip]:
         strips: list[Strip] = []
@@ -156,6 +157,29 @@ class RowPrepare:
                 without any value.
         """
         check_row(self._by_name, payload)
+
+    def outside(self, row: Row) -> list[str]:
+        """What lies far outside of all that the records learned from have, in words.
+
+        A number beyond them has the position of the last of them, so that no score tells how far
+        off it is. Far is further than they reach from end to end. Of values drawn like n others
+        at most 2 in n + 1 are outside of these at all, whatever the distribution; a quarter of them
+        is far where tails are as heavy as Cauchy's, hardly one in a million of a normal one.
+
+        Args:
+            row: checked.
+        Example:
+            >>> prepare = RowPrepare([Field("hum", "number")], {"hum": 6}, {"hum": [4, 30, 58]})
+            >>> prepare.outside({"hum": 60}), prepare.outside({"hum": 9999})
+            ([], ['hum 9999: the records learned from have 4 to 58'])
+        """
+        return [
+            f"{name} {as_text(value)}: "
+            f"the records learned from have {as_text(low)} to {as_text(high)}"
+            for name, (low, high) in self._ranges.items()
+            if (value := row.get(name)) not in (None, "")
+            and not 2 * low - high <= value <= 2 * high - low
+        ]
 
     def __call__(self, payloads: Sequence[Row]) -> dict[str, NDArray[Any]]:
         """Arrays of n rows: `text` (n, L) uint8, `number` (n, m) float32 in [0, 1]."""

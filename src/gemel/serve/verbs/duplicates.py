@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from msgspec import UNSET
 
 from gemel.arrays import Float64
 from gemel.decide.sets import Judged
@@ -67,6 +68,8 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         raise InvalidInput("the release gives no probabilities", where="max_risk")
     yield Move("group")
     clusters = clustered(records, pairs, judged, method=body.method, max_risk=body.max_risk)
+    said = live.items.outside
+    outside = [words for i, one in enumerate(read) for words in said(one.payload, repr(ids[i]))]
     reply = DuplicatesReply(
         clusters=_clusters(clusters, records, ids),
         pairs=_pairs(pairs, judged, kinds(live.release, policy, judged.probability), ids),
@@ -76,6 +79,7 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         space=live.release.space_id,
         decision_id=None,
         unproven=live.mark,
+        outside=outside or UNSET,
     )
     noted = Grouped(
         records=n,

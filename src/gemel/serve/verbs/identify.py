@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from gemel.decide.outcomes import Decision
 from gemel.errors import InvalidInput
 from gemel.gallery.candidates import Hit
@@ -105,6 +107,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         warning=live.of_strangers,
         prior=live.policy.prior,
         category=decision.category,
+        outside=live.items.outside(look.query.payload) or UNSET,
     )
     reply.probability_is = kind(live.release, reply.probability)
     if best is not None and reply.outcome != "unknown":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from gemel.gallery.candidates import Hit
 from gemel.ledger.bodies import Searched
 from gemel.release.for_set import kind
@@ -62,4 +64,7 @@ def found(context: Context, query: Read, hits: Sequence[Hit], k: int) -> SearchR
         k=k,
     )
     noted_as = context.note("search", noted)
-    return SearchReply(replies, release.id, release.space_id, noted_as, live.mark, policy.prior)
+    outside = live.items.outside(query.payload) or UNSET
+    return SearchReply(
+        replies, release.id, release.space_id, noted_as, live.mark, policy.prior, outside
+    )

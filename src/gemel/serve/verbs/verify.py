@@ -90,6 +90,7 @@ def decided(
         unproven=live.mark,
         probability_is=kind(live.release, decision.probability),
         prior=live.policy.prior,
+        outside=_outside(context, items, pairs[0][1]) or UNSET,
     )
     probability = context.books.review_probability(reply.outcome)
     entry = Verified(
@@ -104,6 +105,17 @@ def decided(
     reply.decision_id = context.note("verify", entry)
     reply.asked = reply.decision_id is not None and is_asked(reply.decision_id, probability)
     return reply
+
+
+def _outside(context: Context, items: Sequence[Read], n_left: int) -> list[str]:
+    """What is far outside on either side; the first `n_left` items are of the left."""
+    sides = ["left"] * n_left + ["right"] * (len(items) - n_left)
+    outside = context.live.items.outside
+    return [
+        said
+        for item, side in zip(items, sides, strict=True)
+        for said in outside(item.payload, side)
+    ]
 
 
 def _views(place: str, side: Any) -> Sequence[tuple[str, Any]]:

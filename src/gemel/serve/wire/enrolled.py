@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct
 
 from gemel.decide.outcomes import Outcome
-from gemel.serve.wire.items import MAX_ITEMS, Body, Item, Mark, Value
+from gemel.serve.wire.items import MAX_ITEMS, Body, Item, Mark, Outside, Value
 from gemel.settings.service import Method
 from gemel.settings.shapes import Prior
 
@@ -134,3 +134,4 @@ class DuplicatesReply(Struct):
     space: str
     decision_id: str | None
     unproven: Mark = UNSET
+    outside: Outside = UNSET

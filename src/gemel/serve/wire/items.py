@@ -30,6 +30,13 @@ Mark = Annotated[
     bool | UnsetType,
     Meta(description="True where the release is unproven: estimated without labels, not measured"),
 ]
+Outside = Annotated[
+    list[str] | UnsetType,
+    Meta(
+        description="Numbers that are far outside of all that the records learned from have, in "
+        "words; scores do not tell how far"
+    ),
+]
 Where = Annotated[
     Filter | None,
     Meta(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct
 
 from gemel.decide.outcomes import Outcome
-from gemel.serve.wire.items import MAX_ITEMS, Body, Category, Item, Mark, Pair, Views
+from gemel.serve.wire.items import MAX_ITEMS, Body, Category, Item, Mark, Outside, Pair, Views
 
 
 class VerifyBody(Body):
@@ -48,6 +48,7 @@ class VerifyReply(Struct):
     unproven: Mark = UNSET
     probability_is: str | None = None
     prior: float | None = None
+    outside: Outside = UNSET
 
 
 class VerifyBatchBody(Body):

@@ -15,6 +15,7 @@ from gemel.serve.wire.items import (
     Filter,
     Item,
     Mark,
+    Outside,
     Pair,
     Scalar,
     Where,
@@ -60,6 +61,7 @@ class SearchReply(Struct):
     decision_id: str | None
     unproven: Mark = UNSET
     prior: float | None = None
+    outside: Outside = UNSET
 
 
 class SearchBatchBody(Body):
@@ -126,6 +128,7 @@ class IdentifyReply(Struct, omit_defaults=True):
     probability_is: str | None = None
     prior: float | None = None
     category: Pair | None = None
+    outside: Outside = UNSET
 
 
 class ClassifyBody(Body):
@@ -177,6 +180,7 @@ class ClassifyReply(Struct):
     space: str
     decision_id: str | None
     warning: str | UnsetType = UNSET
+    outside: Outside = UNSET
 
 
 class ClassesBody(Body):
