@@ -226,6 +226,7 @@ EVENTS = {
     "cache_unreachable": "the shared tier of the cache does not answer; it is left alone meanwhile",
     "traces_unsent": "spans do not reach their receiver; said once a minute at most",
     "gallery_empty": "records were enrolled, and the gallery of this space has none",
+    "erasure_failed": "a gallery did not take what another process erased; tried every second",
     "gallery_unreadable": "a read-only service cannot see what another process changes",
     "project_unopened": "a further project of the process met an error that is not its own fault",
     "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",

@@ -101,13 +101,26 @@ def test_thresholds_past_their_day_fail(release: Release) -> None:
     assert failed(gates.run(release, today=day + timedelta(1))) == ["in date"]
 
 
+def numbered(n: int) -> list[str]:
+    return [f"r{i}" for i in range(n)]
+
+
+def test_as_many_records_are_not_the_same_records(release: Release, tmp_path: Path) -> None:
+    other = small.release(tmp_path / "other")
+    of = {release.id: ["a", "b", "c", "d", "e"], other.id: ["a", "v", "w", "x", "y", "z"]}
+    report = gates.run(other, release, enrolled=lambda r: {"": of[r.id]})
+    said = detail(report, "gallery enrolled")
+    assert "gallery enrolled" in failed(report)
+    assert said.startswith("4 of 5 records ('b', 'c', 'd' and 1 more) are not in the gallery")
+
+
 def test_a_gallery_of_another_space_has_to_be_enrolled_first(
     release: Release, tmp_path: Path
 ) -> None:
     other = small.release(tmp_path / "other")
     for n, failing in ((0, True), (9, True), (10, False), (12, False)):
-        counts = {other.id: n, release.id: 10}
-        report = gates.run(other, release, enrolled=lambda r, counts=counts: {"": counts[r.id]})
+        of = {other.id: numbered(n), release.id: numbered(10)}
+        report = gates.run(other, release, enrolled=lambda r, of=of: {"": of[r.id]})
         assert ("gallery enrolled" in failed(report)) == failing
     child = release.child(into=tmp_path / "child", policy=release.policy)
     names = [g.name for g in gates.run(child, release, enrolled=lambda r: {}).gates]
@@ -423,12 +436,16 @@ def test_what_one_tenant_has_more_hides_nothing_of_what_another_lacks(
     ours = {"": 90, "acme": 5, "bolt": 6}
 
     def seen(counts: dict[str, int]) -> gates.Gate:
-        of = {release.id: theirs, other.id: counts}
+        of = {
+            release_id: {name: numbered(n) for name, n in counted.items()}
+            for release_id, counted in ((release.id, theirs), (other.id, counts))
+        }
         found = gates.run(other, release, enrolled=lambda r: of[r.id]).gates
         return next(gate for gate in found if gate.name == "gallery enrolled")
 
     assert seen(theirs).passed
     assert seen({**theirs, "new": 3}).passed
     assert not seen(ours).passed
-    assert seen(ours).detail.startswith("6 of 7 records of tenant bolt are")
-    assert "9 of 10 records," in seen({"": 9, "bolt": 7}).detail
+    assert seen(ours).detail.startswith("1 of 7 records of tenant bolt ('r6') is not")
+    both = seen({"": 9, "bolt": 7}).detail
+    assert both.startswith("1 of 10 records ('r9'), 5 of 5 records of tenant acme ('r0', ")

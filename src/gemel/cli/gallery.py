@@ -64,6 +64,9 @@ def enroll(
 
     The class of a record becomes an attribute, named like its column (class for images).
     """
+    from gemel.ledger import changes
+    from gemel.release.compare.beside_stable import named
+    from gemel.serve.galleries.erasing import reach
     from gemel.serve.service import Service
 
     project = Project.open(config, sets)
@@ -75,16 +78,25 @@ def enroll(
         )
         return
     with project.gallery(live, write=True) as gallery, project.ledger() as ledger:
+        gone, _ = changes.erased(ledger, None)
+        again = ledger.masks.among(map(str, dataset.ids), gone) if gone else []
         service = Service(live, gallery, ledger, caller=project.caller)
         done = enroll_dataset(
             service, dataset, batch=project.config.gallery.batch, label=project.label(label)
         )
+        reach(gallery, ledger)  # what was deleted meanwhile from others
         count = gallery.count()
     done["records in the gallery"] = count
     if json:
         show.as_json(done)
     else:
         show.pairs(list(done.items()))
+    if again:
+        show.say(
+            f"note: {number_of(len(again), 'record was', 'records were')} deleted before and "
+            f"{'is' if len(again) == 1 else 'are'} enrolled again: {named(again)}; if that was not "
+            "meant, take them out of the file, and here with: gemel gallery delete ID"
+        )
 
 
 @app.command()

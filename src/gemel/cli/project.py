@@ -264,7 +264,7 @@ class Project:
         return release
 
     def gallery(self, release: Release, *, write: bool = False, make: bool = True) -> LocalGallery:
-        """The gallery of a release's space.
+        """The gallery of a release's space, without what was erased from any other.
 
         Args:
             release: of the space.
@@ -275,9 +275,12 @@ class Project:
         """
         from gemel.gallery.local.gallery import LocalGallery
         from gemel.gallery.local.indexer import Indexing
+        from gemel.serve.galleries.erasing import reach_before_opening
 
+        folder = self.state.gallery_folder(release.space_id)
+        reach_before_opening(folder, self.state.ledger_file)
         return LocalGallery.open(
-            self.state.gallery_folder(release.space_id),
+            folder,
             space_id=release.space_id,
             dim=release.encoder.dim if make else None,
             comparator=release.comparator,

@@ -145,18 +145,30 @@ def promote(
 def rollback(
     pointer: Pointer = "stable",
     reason: Reason = "rolled back",
+    force: Annotated[bool, typer.Option("--force", help="Although records are missing.")] = False,
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Point at the release that was live before."""
+    """Point at the release that was live before; exit 3 if its gallery lacks records."""
+    from gemel.release import gates
+
     project = Project.open(config, sets)
     store = project.store()
     live = store.resolve(pointer)
     if dry_run:
         show.say(f"would take {pointer} back from {live[:12]}")
         return
-    note_move(project, store.rollback(pointer, actor=project.actor, reason=reason))
+    report, move = gates.rollback(
+        store,
+        actor=project.actor,
+        reason=reason,
+        pointer=pointer,
+        force=force,
+        enrolled=project.state.enrolled,
+    )
+    show_gates(report)
+    note_move(project, move)
 
 
 @app.command()

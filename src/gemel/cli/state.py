@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gemel.gallery.local.opening import RecordIds
     from gemel.release.release import Release
 
 TENANTS = "tenants"
@@ -67,19 +68,26 @@ class State:
         """Where the gallery of a space is."""
         return self._home / "gallery" / space_id[:12]
 
-    def enrolled(self, release: Release) -> dict[str, int]:
-        """How many records the galleries of a release have, by tenant; "" is the project itself."""
-        from gemel.gallery.local.opening import n_records
+    def enrolled(self, release: Release) -> dict[str, RecordIds]:
+        """The records in the galleries of a release, by tenant; "" is the project itself.
 
-        homes = {"": self, **{name: replace(self, tenant=name) for name in self.tenants}}
-        return {
-            name: n_records(home.gallery_folder(release.space_id)) for name, home in homes.items()
-        }
+        What was erased from any other is gone from them.
+        """
+        from gemel.gallery.local.opening import RecordIds
+        from gemel.serve.galleries.erasing import reach_before_opening
+
+        found = {}
+        for tenant in ("", *self.tenants):
+            home = replace(self, tenant=tenant or self.tenant)
+            folder = home.gallery_folder(release.space_id)
+            reach_before_opening(folder, home.ledger_file)
+            found[tenant] = RecordIds(folder)
+        return found
 
     def elsewhere(self, release: Release) -> int:
         """How many records the largest gallery of another space has."""
-        from gemel.gallery.local.opening import n_records
+        from gemel.gallery.local.opening import RecordIds
 
         own = self.gallery_folder(release.space_id)
-        others = (other for other in own.parent.glob("*") if other != own)
-        return max(map(n_records, others), default=0)
+        others = (RecordIds(other) for other in own.parent.glob("*") if other != own)
+        return max(map(len, others), default=0)

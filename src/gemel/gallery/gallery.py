@@ -182,3 +182,11 @@ class Dated(Protocol):
         Later records are not seen, nor those that were changed or deleted since. Changes are made
         in the gallery itself.
         """
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """A gallery that can say which records are in it."""
+
+    def ids(self) -> Sequence[str]:
+        """Every record, by its id, as they are now."""

@@ -7,11 +7,16 @@ was written past the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from heapq import merge
+from typing import TYPE_CHECKING, TypeVar
 
+from gemel.ledger import heads
 from gemel.ledger.bodies import Deleted, Enrolled
-from gemel.ledger.chain import Entry
+from gemel.ledger.chain import Entry, Head
 from gemel.ledger.masks import Masks
+
+if TYPE_CHECKING:
+    from gemel.ledger.ledger import Ledger
 
 T = TypeVar("T")
 PER_ENTRY = 128
@@ -47,6 +52,39 @@ def deleted(masks: Masks, space: str, n_deleted: int, ids: Sequence[str]) -> lis
         Deleted(deleted=n, space=space, key=masks.name, records=part)
         for n, part in zip([n_deleted, *[0] * (len(parts) - 1)], parts, strict=True)
     ]
+
+
+def erased(ledger: Ledger, space: str | None, after: str = "") -> tuple[set[str], Head | None]:
+    """Masked ids that were deleted, from whichever space, and not enrolled into one since.
+
+    Args:
+        ledger: with the changes.
+        space: that somebody wants to know this of; None for any.
+        after: a head that `heads.word` wrote, behind which to look; one that is not of this ledger
+            says nothing.
+    Returns:
+        The ids, and the entry of the last delete that was looked at; None where there is none.
+    """
+    start = heads.of_word(after)
+    here = ledger.entries(after=start.seq - 1, limit=1) if start.seq else []
+    seq = start.seq if here and (here[0].seq, here[0].hash) == (start.seq, start.hash) else 0
+    deletes = [(e, e.read(Deleted)) for e in ledger.of_kind(DELETE, after=seq)]
+    if not deletes:
+        return set(), None
+    ours, gone, last = ledger.masks.name, set[str](), deletes[-1][0]
+    enrolls = ledger.of_kind(ENROLL, after=deletes[0][0].seq)
+    both = merge((e for e, _ in deletes), enrolls, key=lambda e: e.seq)
+    said = {e.seq: body for e, body in deletes}
+    for entry in both:
+        if entry.kind == DELETE:
+            delete = said[entry.seq]
+            if isinstance(delete.records, list) and delete.key == ours:
+                gone.update(delete.records)
+        else:
+            enroll = entry.read(Enrolled)
+            if isinstance(enroll.records, dict) and space in (None, enroll.space):
+                gone.difference_update(enroll.records)
+    return gone, Head(last.seq, last.hash)
 
 
 def balances(entries: Iterable[Entry]) -> dict[str, int]:
@@ -110,13 +148,15 @@ class Accounted:
             self.rows.update(said.records)
 
     def _delete(self, said: Deleted) -> None:
-        if isinstance(said.records, list) and self._is_ours(said):
+        """From whichever space: what is deleted from one is deleted from all."""
+        if isinstance(said.records, list) and self._is_readable(said):
             for record in said.records:
                 self.rows.pop(record, None)
 
-    def _is_ours(self, said: Enrolled | Deleted) -> bool:
-        if said.space != self._space:
-            return False
+    def _is_ours(self, said: Enrolled) -> bool:
+        return said.space == self._space and self._is_readable(said)
+
+    def _is_readable(self, said: Enrolled | Deleted) -> bool:
         is_other = said.key != self._masks.name
         self.is_masked_otherwise |= is_other
         return not is_other

@@ -34,6 +34,12 @@ def word(head: Head) -> str:
     return f"{head.seq}:{head.hash}"
 
 
+def of_word(word: str) -> Head:
+    """The head that `word` wrote; the start of a chain for anything else."""
+    match = HEAD.fullmatch(word)
+    return _head(match) if match else Head()
+
+
 def keep(head: Head, path: Path, *, now: datetime | None = None) -> bool:
     """Add a head to a file, durably, unless it is its last one; whether it was added.
 

@@ -221,9 +221,8 @@ class Ledger:
         """Entries on disk in order, behind number `after`; of a kind, or all of `rollout.`."""
         return self._entries.some(after, kind, limit)
 
-    def of_kind(self, kind: str) -> Iterator[Entry]:
-        """Every entry on disk of a kind, in order."""
-        after = 0
+    def of_kind(self, kind: str, *, after: int = 0) -> Iterator[Entry]:
+        """Every entry on disk of a kind, behind number `after`, in order."""
         while found := self.entries(after=after, kind=kind):
             yield from found
             after = found[-1].seq

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from gemel.errors import LedgerError
@@ -45,6 +46,19 @@ class Masks:
         data = content.encode() if isinstance(content, str) else content
         mac = hmac.digest(self._secret(), data, "sha256")[:MASK_BYTES]
         return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+    def among(self, contents: Iterable[str], masked: Collection[str]) -> list[str]:
+        """Those of many texts that the keyed digest of is one of these.
+
+        Raises:
+            LedgerError: the key cannot be read or made.
+        """
+        key, digest = self._secret(), hmac.digest
+        wanted = set()
+        for mask in masked:
+            with contextlib.suppress(ValueError):  # it is none
+                wanted.add(base64.urlsafe_b64decode(f"{mask}=="))
+        return [c for c in contents if digest(key, c.encode(), "sha256")[:MASK_BYTES] in wanted]
 
     @property
     def name(self) -> str:

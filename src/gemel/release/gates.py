@@ -8,7 +8,7 @@ reason, and both end up in the pointer's history.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -33,6 +33,7 @@ from gemel.release.words.promise import kept_promise
 ENROLLED = "gallery enrolled"
 TAKES = "takes what stable takes"
 FORCE = "promote it all the same: --force --reason WHY"
+BACK = "go back all the same, without them: --force"
 SAYS_NOTHING = 0.8
 """An interval as wide as this, of all there is between 0 and 1, is no evidence."""
 
@@ -83,15 +84,16 @@ class GateReport:
             here = self.release_id[:12]
             if any(g.name == ENROLLED for g in failed):
                 of_tenant = "of a tenant its file, with --set store.tenant=NAME"
-                hint = f"enroll them there: gemel gallery enroll -r {here}; {of_tenant}"
+                them = f"gemel gallery enroll FILE -r {here}, with the file that has them"
+                hint = f"enroll them there: {them}; {of_tenant}"
             raise GateFailed(
                 "; ".join(f"{g.name}: {g.detail}" for g in failed), where=here, hint=hint
             )
 
 
-Enrolled = Callable[[Release], Mapping[str, int]]
-"""How many records the galleries of a release's space have: that of the service under the empty
-name, that of each tenant under its own."""
+Enrolled = Callable[[Release], Mapping[str, Collection[str]]]
+"""Ids of the records in the galleries of a release's space: that of the service under the empty
+name, that of each tenant under its own. They are read when they are asked for."""
 
 
 def run(
@@ -106,7 +108,7 @@ def run(
     Args:
         candidate: the release that wants to go live.
         stable: the release that is live now, or None if there is none.
-        enrolled: counts the records that a release would search; None asks nothing about them.
+        enrolled: names the records that a release would search; None asks nothing about them.
         today: the day, to tell what has expired; None for that of the clock.
     """
     whole = [
@@ -151,13 +153,7 @@ def foreseen(
     if stable is not None and stable.id != candidate.id and not stable.is_unproven:
         question = partial(beside_stable.not_worse, candidate, stable)
         gates.append(_gate("errors not worse than stable", question))
-        if enrolled is not None and stable.space_id != candidate.space_id:
-            gates.append(
-                _gate(
-                    ENROLLED,
-                    lambda: beside_stable.enrolled(enrolled(candidate), enrolled(stable)),
-                )
-            )
+        gates += _enrolled(candidate, stable, enrolled)
     return GateReport(candidate.id, _repaired(gates, candidate))
 
 
@@ -216,6 +212,46 @@ def promote(
         reason = f"{reason} (forced; failed: {failed})"
     move = store.point(pointer, candidate.id, actor=actor, reason=reason, expected=expected)
     return report, move
+
+
+def rollback(
+    store: Store,
+    *,
+    actor: str,
+    reason: str,
+    pointer: str = "stable",
+    force: bool = False,
+    enrolled: Enrolled | None = None,
+) -> tuple[GateReport, Move]:
+    """Point at the release that was live before, if its gallery has what the live one has.
+
+    Arguments as for `promote`.
+
+    Raises:
+        GateFailed: it lacks records, and `force` was not given.
+        NotFound: there is no earlier release.
+    """
+    live, before = store.pointer(pointer), store.previous(pointer)
+    found: list[Gate] = []
+    if pointer == "stable" and live and before:
+        found = _enrolled(store.get(before), store.get(live), enrolled)
+    report = GateReport(before or "", tuple(found))
+    if not report.passed:
+        try:
+            report.check()
+        except GateFailed as e:
+            if not force:
+                raise GateFailed(e.what, where=e.where, hint=f"{e.hint}; or {BACK}") from None
+        reason = f"{reason} (forced; failed: {ENROLLED})"
+    return report, store.rollback(pointer, actor=actor, reason=reason, expected=live)
+
+
+def _enrolled(candidate: Release, stable: Release, enrolled: Enrolled | None) -> list[Gate]:
+    """Whether a release of another space would search the records that stable does."""
+    if enrolled is None or stable.space_id == candidate.space_id:
+        return []
+    question = lambda: beside_stable.enrolled(enrolled(candidate), enrolled(stable))  # noqa: E731
+    return [_gate(ENROLLED, question)]
 
 
 def _gate(name: str, question: Callable[[], tuple[bool | None, str]]) -> Gate:

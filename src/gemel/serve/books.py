@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from threading import Lock
 
 from gemel.ledger.bodies import Body
 from gemel.ledger.ledger import Ledger
@@ -22,12 +23,16 @@ class Books:
         metrics: what is counted.
         adapt: which decisions are asked about, and what a move of the threshold needs.
         shelf: gives the releases whose decisions count for a proposal, if of the same scale.
+
+    Attributes:
+        changing: held while galleries are changed and that is noted.
     """
 
     def __init__(
         self, ledger: Ledger | None, metrics: Metrics, adapt: AdaptSettings, shelf: Shelf
     ) -> None:
         self.ledger = ledger
+        self.changing = Lock()
         self.adapt = adapt
         self.shelf = shelf
         self._decisions = {
@@ -43,7 +48,7 @@ class Books:
     def with_ledger(self, ledger: Ledger) -> Books:
         """Books that count in the same figures and note elsewhere."""
         other = copy(self)
-        other.ledger = ledger
+        other.ledger, other.changing = ledger, Lock()
         return other
 
     def count(self, operation: str, outcome: str) -> None:

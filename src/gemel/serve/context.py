@@ -125,14 +125,25 @@ class Context:
             return tuple(self.arms.twins(self.live))
         return self.home.twins(self.arms.twins(self.live))
 
+    def others(self) -> Sequence[Gallery]:
+        """Galleries that are open besides that of the bundle, and hold the records of the same."""
+        open_ = () if self.arms is None else self.arms.galleries()
+        of_twins = (twin.gallery for twin in self.twins())
+        found = (*of_twins, *(open_ if self.home is None else self.home.galleries))
+        return [one for one in found if one is not None and one is not self.live.gallery]
+
     @contextmanager
-    def spared(self, twin: Live) -> Iterator[None]:
-        """What goes wrong inside with a twin is no error of the request: the twin is given up."""
+    def spared(self, space_id: str) -> Iterator[None]:
+        """What goes wrong inside with another space is no error of the request: its twin is given
+        up, if it has one.
+        """
         try:
             yield
         except Exception as error:  # whatever it is, the change itself was made
-            if self.arms is not None:
-                self.arms.lost(twin if self.home is None else self.home.base(twin), error)
+            arms, home = self.arms, self.home
+            for twin in self.twins():
+                if arms is not None and twin.release.space_id == space_id:
+                    arms.lost(twin if home is None else home.base(twin), error)
 
     def note(self, kind: str, body: Body) -> str | None:
         """Enter what was decided into the ledger; the id, None without a ledger.

@@ -35,7 +35,7 @@ def remove_releases(
         store: with the releases.
         references: what `Store.resolve` takes.
         actor: who takes them off, for the ledger.
-        enrolled: counts the records that a release searches; None asks nothing about them.
+        enrolled: names the records that a release searches; None asks nothing about them.
         dry_run: only say which would go.
     Raises:
         NotFound: there is none of a name.
@@ -81,6 +81,6 @@ def _needs(
             yield f"rollout {plan.id} compares {who}"
         n_records = 0
         if enrolled is not None and release.space_id not in spaces:
-            n_records = sum(enrolled(release).values())
+            n_records = sum(map(len, enrolled(release).values()))
         if n_records:
             yield f"{number_of(n_records, 'record is', 'records are')} enrolled with {who} only"

@@ -17,13 +17,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from gemel.errors import GalleryError, GalleryUnavailable, NotAllowed
+from gemel.errors import GalleryError, GalleryUnavailable, LedgerError, NotAllowed
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.access.keys import check_tenant
 from gemel.serve.books import Books
 from gemel.serve.class_index import Classes
+from gemel.serve.galleries.erasing import reach
 from gemel.serve.keeping import Keeper
 from gemel.serve.live import Live
 from gemel.serve.rollout.arms import Trial
@@ -128,6 +129,11 @@ class Home:
         return next((base for base, made in self._bundles.items() if made is live), live)
 
     @property
+    def galleries(self) -> tuple[Gallery, ...]:
+        """Those that are open."""
+        return tuple(self._galleries.values())
+
+    @property
     def books(self) -> Books:
         """Where what this tenant decides is noted; there is one once a bundle was given."""
         if self._books is None:
@@ -142,20 +148,24 @@ class Home:
     @property
     def n_bytes(self) -> int:
         """Memory that it takes, about."""
-        held = [g.count() * (4 * g.dim + RECORD_BYTES) for g in tuple(self._galleries.values())]
+        held = [g.count() * (4 * g.dim + RECORD_BYTES) for g in self.galleries]
         return PLACE_BYTES + sum(held)
 
     def refresh(self) -> None:
         """Read what another process changed."""
-        for gallery in tuple(self._galleries.values()):
+        for gallery in self.galleries:
             with suppress(GalleryError):  # it may be closed by now
                 gallery.refresh()
 
     def look(self) -> None:
-        """Look after its ledger."""
+        """Look after its ledger, and at what another process deleted."""
         with self._keeping:
-            if self._keeper is not None:
-                self._keeper.look()
+            if self._keeper is None or self._books is None:
+                return
+            self._keeper.look()
+            with self._books.changing, suppress(GalleryError, LedgerError):  # or it reads only
+                for gallery in self.galleries:
+                    reach(gallery, self._books.ledger)
 
     def close(self) -> None:
         """Close all of it."""

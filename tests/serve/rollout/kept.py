@@ -11,7 +11,7 @@ from typing import Any
 from tests.serve.rollout.altered import altered
 
 from gemel.gallery.gallery import Gallery
-from gemel.gallery.local.opening import n_records
+from gemel.gallery.local.opening import RecordIds
 from gemel.release.release import Release
 from gemel.release.store import Store
 from gemel.serve.rollout.desk import Desk
@@ -66,7 +66,7 @@ def opened_project(tmp_path: Path) -> Project:
     store = Store(folder / "state")
     for pointer in ("canary", "shadow"):
         store.point(pointer, None, actor="test", reason="test")
-    desk = Desk(store, lambda release: {"": n_records(found.at(release))})
+    desk = Desk(store, lambda release: {"": RecordIds(found.at(release))})
     found = Project(folder, store, store.get("stable"), desk)
     shutil.rmtree(found.at(found.stable))
     found.enroll(found.stable)

@@ -457,11 +457,11 @@ def test_what_must_hold_before(project: Project, monkeypatch: pytest.MonkeyPatch
         start(project, project.stable)
     with pytest.raises(RolloutConflict, match="no rollout"):
         desk.abort(actor="test")
-    counted = Desk(project.store, lambda release: {"": 0 if release.id == bare.id else 200})
+    counted = Desk(project.store, lambda release: {"": [] if release.id == bare.id else ["a"]})
     with pytest.raises(GateFailed, match="gallery enrolled") as caught:
         counted.start(Wish(release=bare.id, steps=()), actor="test")
-    assert f"gemel gallery enroll -r {bare.short_id}" in str(caught.value.hint)
-    old = Desk(project.store, lambda release: {"": 200})
+    assert f"gemel gallery enroll FILE -r {bare.short_id}" in str(caught.value.hint)
+    old = Desk(project.store, lambda release: {"": ["a"]})
     with monkeypatch.context() as patch:
         patch.setattr(gates, "_in_date", lambda *_: (False, "it was for use until 2020"))
         with pytest.raises(GateFailed, match="in date") as caught:

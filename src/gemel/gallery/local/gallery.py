@@ -34,10 +34,11 @@ from gemel.gallery.attributes import (
 from gemel.gallery.candidates import Hit
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.indexer import Indexer, Indexing
-from gemel.gallery.local.memory import Memory, View, grouped
+from gemel.gallery.local.memory import Memory, View, grouped, ids_of
 from gemel.gallery.local.opening import Opened, open_folder
 from gemel.gallery.local.rows import DAMAGED
 from gemel.gallery.local.search import Search
+from gemel.gallery.local.shut import ERASED
 from gemel.gallery.local.snapshot import Snapshot
 from gemel.gallery.record import Checked, Enrolled, Record, Stats, check_ids
 
@@ -195,6 +196,19 @@ class LocalGallery:
         """The records by the value of an attribute."""
         self._check_open()
         return grouped(view or self._view, name, check_where(where))
+
+    def ids(self) -> list[str]:
+        """Every record, by its id, as they are now."""
+        return ids_of(self._view)
+
+    def erased(self) -> str:
+        """Up to which delete of the ledger this was done here; empty for none."""
+        return self._rows.meta().get(ERASED, "")
+
+    def note_erased(self, head: str) -> None:
+        """Note that everything up to a delete of the ledger was done here."""
+        self._check_writer()
+        self._rows.note({ERASED: head})
 
     def view(self) -> View:
         """The rows as they are now, which never changes."""

@@ -75,6 +75,11 @@ class View:
         return np.where(self.seqs[slots] == seqs, slots, -1)
 
 
+def ids_of(view: View) -> list[str]:
+    """Ids of the live rows of a view."""
+    return [view.ids[slot] for slot in np.flatnonzero(view.live).tolist()]
+
+
 def passing(view: View, where: Where) -> Bool:
     """Which live rows of a view pass a filter: (n,) bool.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,16 +128,34 @@ def check_meta(meta: dict[str, str], folder: Path, space_id: str | None, dim: in
         )
 
 
-def n_records(folder: Path) -> int:
-    """How many records the gallery in a directory has, without reading them; 0 if there is none.
+@dataclass(frozen=True)
+class RecordIds(Collection[str]):
+    """Ids of the records in the gallery of a directory, without opening it; none if there is none.
 
-    Raises:
-        GalleryError: it cannot be read.
+    They are read whenever they are asked for, in order; `GalleryError` if that is not possible.
     """
-    if not (folder / truth.FILE).is_file():
-        return 0
-    rows = Rows(folder, write=False)
-    try:
-        return rows.counts()[0]
-    finally:
-        rows.close()
+
+    folder: Path
+
+    def __len__(self) -> int:
+        with self._rows() as rows:
+            return 0 if rows is None else rows.counts()[0]
+
+    def __iter__(self) -> Iterator[str]:
+        with self._rows() as rows:
+            yield from () if rows is None else rows.ids()
+
+    def __contains__(self, record: object) -> bool:
+        with self._rows() as rows:
+            return rows is not None and bool(rows.present([str(record)]))
+
+    @contextmanager
+    def _rows(self) -> Iterator[Rows | None]:
+        if not (self.folder / truth.FILE).is_file():
+            yield None
+            return
+        rows = Rows(self.folder, write=False)
+        try:
+            yield rows
+        finally:
+            rows.close()

@@ -158,6 +158,33 @@ class Rows:
             _replace(cursor, ids, [digest for _, digest, _ in values])
             cursor.executemany(DELETE, values)
 
+    def ids(self) -> Iterator[str]:
+        """Every live record, by its id; neither embeddings nor attributes are read.
+
+        Raises:
+            GalleryError: the database cannot be read.
+        """
+        with self._database.transaction() as cursor:
+            gone = {record for (record,) in cursor.execute("SELECT id FROM rows WHERE live IS 0")}
+            for (record,) in cursor.execute("SELECT id FROM rows ORDER BY id"):
+                if record not in gone:
+                    yield record
+
+    def present(self, ids: Iterable[str]) -> list[str]:
+        """Those of some ids that are live."""
+        live = "SELECT id FROM rows WHERE live IS 1 AND id IN (SELECT value FROM json_each(?))"
+        with self._database.transaction() as cursor:
+            asked = msgspec.json.encode(list(ids)).decode()
+            return [record for (record,) in cursor.execute(live, (asked,))]
+
+    def page(self, after: str, limit: int) -> list[tuple[str, Attributes]]:
+        """Id and attributes of live records behind an id, in the order of their ids."""
+        question = "SELECT id, attributes FROM rows WHERE live IS 1 AND id > ? ORDER BY id LIMIT ?"
+        with self._database.transaction() as cursor:
+            found = cursor.execute(question, (after, limit)).fetchall()
+        decoded = _decoded([attributes for _, attributes in found])
+        return [(record, named) for (record, _), named in zip(found, decoded, strict=True)]
+
     def get(self, record: str, dim: int) -> tuple[Float32, Attributes] | None:
         """Embedding (d,) and attributes of one record, or None."""
         with self._database.transaction() as cursor:

@@ -16,7 +16,7 @@ from gemel.errors import UnknownRecord, quoted
 from gemel.gallery.attributes import Scalar, Where
 from gemel.gallery.candidates import Hit
 from gemel.gallery.groups import Groups
-from gemel.gallery.local.memory import View
+from gemel.gallery.local.memory import View, ids_of
 from gemel.gallery.record import Enrolled, Record, Stats
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ class Snapshot:
         if not self.whole.is_within(record, self.position):
             raise UnknownRecord(f"no record {quoted(record, 80)}")
         return self.whole.get(record)
+
+    def ids(self) -> list[str]:
+        """Every record, by its id."""
+        return ids_of(self.view())
 
     def count(self, where: Where | None = None) -> int:
         """How many records there are, or match a filter."""

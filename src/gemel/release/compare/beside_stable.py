@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from gemel.calibrate.goals.use import MEASURES
 from gemel.calibrate.rates.intervals import Estimate
+from gemel.errors import quoted
 from gemel.figures import number_of
 from gemel.release.evidence.schema import DataSummary
 from gemel.release.release import Release
@@ -15,20 +16,36 @@ from gemel.release.words.promise import NAMES
 MAX_NAMED = 3
 
 
-def enrolled(ours: Mapping[str, int], theirs: Mapping[str, int]) -> tuple[bool, str]:
-    """No gallery has fewer than that of stable: what one has more makes up for no other."""
-    lacking = [name for name, count in theirs.items() if ours.get(name, 0) < count]
+def enrolled(
+    ours: Mapping[str, Collection[str]], theirs: Mapping[str, Collection[str]]
+) -> tuple[bool, str]:
+    """Each gallery has every record of that of stable, whatever it has besides."""
+    lacking = {name: missing(ours.get(name, ()), of) for name, of in theirs.items()}
+    lacking = {name: records for name, records in lacking.items() if records}
     if not lacking:
-        n, of_stable = sum(ours.values()), sum(theirs.values())
+        n, of_stable = sum(map(len, ours.values())), sum(map(len, theirs.values()))
         here = number_of(n, "record")
-        return True, f"{here} in the gallery of its space, {of_stable:,} in that of stable"
+        return True, f"{here} in the gallery of its space, all {of_stable:,} of stable among them"
     said = [
-        f"{ours.get(name, 0):,} of {number_of(theirs[name], 'record')}"
+        f"{len(records):,} of {number_of(len(theirs[name]), 'record')}"
         + (name and f" of tenant {name}")
-        for name in lacking[:MAX_NAMED]
+        + f" ({named(records)})"
+        for name, records in list(lacking.items())[:MAX_NAMED]
     ]
     rest = f" and of {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
-    return False, f"{', '.join(said)}{rest} are in the gallery of its space"
+    are = "is" if sum(map(len, lacking.values())) == 1 else "are"
+    return False, f"{', '.join(said)}{rest} {are} not in the gallery of its space"
+
+
+def missing(ours: Collection[str], theirs: Collection[str]) -> list[str]:
+    """The ids that one gallery lacks of another, in order."""
+    return sorted(set(theirs).difference(ours))
+
+
+def named(records: Sequence[str]) -> str:
+    """A few ids, and how many there are besides."""
+    shown = ", ".join(quoted(record, 40) for record in records[:MAX_NAMED])
+    return shown + (f" and {len(records) - MAX_NAMED:,} more" if len(records) > MAX_NAMED else "")
 
 
 def not_worse(candidate: Release, stable: Release) -> tuple[bool | None, str]:

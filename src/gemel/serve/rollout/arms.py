@@ -8,7 +8,7 @@ replaced by one assignment, so a request sees one state.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -89,6 +89,7 @@ class Arms:
         older: what was stable before, in another space, or None; gets what is changed as well.
         gap: the last twin that missed a change, and why.
         are_busy: tells whether somebody waits for an answer.
+        galleries: gives those that are open, of whichever spaces.
     """
 
     def __init__(self, stable: Live) -> None:
@@ -97,6 +98,7 @@ class Arms:
         self.older: Live | None = None
         self.gap: tuple[Live, Exception] | None = None
         self.are_busy: Callable[[], bool] = lambda: False
+        self.galleries: Callable[[], Iterable[Gallery]] = tuple
 
     def switch(self, live: Live) -> None:
         """Make another bundle live; one of another space is kept for writes, to go back to."""

@@ -98,7 +98,7 @@ class Desk:
 
     Args:
         store: with the releases, the pointers and the row.
-        enrolled: counts the records that a release would search; None asks nothing about them.
+        enrolled: names the records that a release would search; None asks nothing about them.
     """
 
     def __init__(self, store: Store, enrolled: Enrolled | None = None) -> None:

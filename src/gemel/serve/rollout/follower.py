@@ -13,8 +13,9 @@ from typing import Any
 
 from gemel.errors import GemelError
 from gemel.release.store import Store
+from gemel.serve.galleries.erasing import reach
+from gemel.serve.galleries.opened import Galleries, OpenGallery
 from gemel.serve.rollout.desk import Desk
-from gemel.serve.rollout.galleries import Galleries, OpenGallery
 from gemel.serve.rollout.pilot import Pilot
 from gemel.serve.service import STABLE, Service
 from gemel.telemetry import log_to
@@ -62,13 +63,14 @@ class Follower:
         self._refused: tuple[str, float] | None = None
         first = service.pick()
         self._galleries = Galleries(first.gallery, first.release.space_id, open_gallery)
+        service.arms.galleries = self._galleries.open
         self._read_only = read_only
         self.pilot = None
         if desk is not None:
             self.pilot = Pilot(service, desk, self._galleries, self._log, read_only=read_only)
         self._mark: object = None
         self._looked = 0.0
-        self._is_stale = False
+        self._is_stale = self._is_behind = False
         self._switched = service.metrics.counter("gemel_rollouts_total", "switched")
         self._failed = service.metrics.counter("gemel_rollouts_total", "failed")
         self._end = threading.Event()
@@ -88,7 +90,8 @@ class Follower:
         self._galleries.close()
 
     def check(self) -> bool:
-        """Look at the pointer once; whether the service was switched."""
+        """Look once at what was erased elsewhere and at the pointer; whether it was followed."""
+        self._erase()
         target = self._store.pointer(STABLE)
         if target is None or target == self._service.pick().release.id:
             self._refused = None
@@ -135,6 +138,21 @@ class Follower:
                 self._log.error("pointer_unreadable", exc_info=error)
             if self._read_only:
                 self._refresh()
+
+    def _erase(self) -> None:
+        """Take out of the open galleries what another process deleted."""
+        books = self._service.books
+        if books.ledger is None or self._read_only:
+            return
+        try:
+            with books.changing:
+                for gallery in self._galleries.open():
+                    reach(gallery, books.ledger)
+            self._is_behind = False
+        except GemelError as error:
+            if not self._is_behind:  # said once, not every second
+                self._log.error("erasure_failed", exc_info=error)
+            self._is_behind = True
 
     def _refresh(self) -> None:
         """See what the writing process changed; what cannot be read is searched as it was."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -23,15 +23,16 @@ from gemel.errors import (
     RolloutConflict,
 )
 from gemel.figures import number_of
-from gemel.gallery.gallery import Dated, Gallery
+from gemel.gallery.gallery import Dated, Gallery, Listed
 from gemel.ledger.bodies import Answered, Verified
 from gemel.ledger.verdicts import VERDICT
+from gemel.release.compare import beside_stable
 from gemel.release.release import Release
 from gemel.serve.class_index import Classes
+from gemel.serve.galleries.opened import Galleries
 from gemel.serve.live import Live
 from gemel.serve.rollout.arms import Trial
 from gemel.serve.rollout.desk import Desk
-from gemel.serve.rollout.galleries import Galleries
 from gemel.serve.rollout.guard import judge
 from gemel.serve.rollout.plan import State
 from gemel.serve.rollout.shadow import Shadow
@@ -121,17 +122,25 @@ class Pilot:
     def _keep_older(self) -> None:
         """Open what a rollback would go to, if its gallery lacks nothing yet and is of a space of
         its own, so that it goes on lacking nothing.
+
+        Raises:
+            GemelError: it lacks something, or cannot be opened.
         """
-        stable, count = self._arms.stable, self._desk.enrolled
+        stable, enrolled = self._arms.stable, self._desk.enrolled
         before = self._desk.store.previous()
-        if before is None or count is None or stable.gallery is None:
+        if before is None or enrolled is None or stable.gallery is None:
             return
         release = self._desk.store.get(before)
-        if release.space_id != stable.release.space_id and count(release) == count(stable.release):
-            gallery = self._galleries.of(release, stable.gallery)
-            self._arms.older = Live.open(
-                release, gallery, previous=stable, threads=self._threads, label=stable.label
-            )
+        ours = enrolled(release)
+        if release.space_id == stable.release.space_id or not any(map(len, ours.values())):
+            return
+        is_whole, lacking = beside_stable.enrolled(ours, enrolled(stable.release))
+        if not is_whole:
+            raise ReleaseError(lacking, where=release.short_id)
+        gallery = self._galleries.of(release, stable.gallery)
+        self._arms.older = Live.open(
+            release, gallery, previous=stable, threads=self._threads, label=stable.label
+        )
 
     def _begin(self, state: State) -> Trial | None:
         """Open the candidate; one that cannot be served ends the rollout."""
@@ -145,7 +154,7 @@ class Pilot:
             gallery, beside = self._galleries.of(release, stable.gallery), None
             if plan.mode == "experiment":
                 gallery, beside = self._frozen(state, release, gallery)
-            if self._read_only and not _covers(gallery, (beside or stable).gallery):
+            if self._read_only and _lacking(gallery, (beside or stable).gallery):
                 return None  # what was written to one only so far; the next look sees it in both
             live = Live.open(
                 release, gallery, previous=stable, threads=self._threads, label=stable.label
@@ -298,20 +307,29 @@ def _missed(error: Exception) -> str:
     return "its gallery missed a change that was made meanwhile"
 
 
-def _covers(mine: Gallery | None, other: Gallery | None) -> bool:
-    """Whether a candidate's gallery holds as many records as stable's."""
-    return other is None or (0 if mine is None else mine.count()) >= other.count()
+def _lacking(mine: Gallery | None, other: Gallery | None) -> str:
+    """What a candidate's gallery lacks of stable's; empty if nothing."""
+    if other is None:
+        return ""
+    ours, theirs = _ids(mine), _ids(other)
+    if ours is not None and theirs is not None:
+        return beside_stable.named(beside_stable.missing(ours, theirs))
+    n_mine, n_other = 0 if mine is None else mine.count(), other.count()
+    return f"{n_mine:,} of {number_of(n_other, 'record')} are there" if n_mine < n_other else ""
+
+
+def _ids(gallery: object) -> Sequence[str] | None:
+    return gallery.ids() if isinstance(gallery, Listed) else None
 
 
 def _check_coverage(mine: Gallery | None, other: Gallery | None) -> None:
-    """Return if the candidate's gallery holds as many records as stable's.
+    """Return if the candidate's gallery holds every record of stable's.
 
     Raises:
         ReleaseError: it does not.
     """
-    if other is not None and not _covers(mine, other):
-        n_mine = 0 if mine is None else mine.count()
+    if lacking := _lacking(mine, other):
         raise ReleaseError(
-            f"its gallery has {number_of(n_mine, 'record')}, that of stable {other.count():,}",
+            f"its gallery lacks records of that of stable: {lacking}",
             hint="enroll the records with this release",
         )

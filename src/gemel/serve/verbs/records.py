@@ -12,6 +12,7 @@ from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled
 from gemel.ledger import changes
 from gemel.serve.context import Context
+from gemel.serve.galleries import erasing
 from gemel.serve.live import Live
 from gemel.serve.steps import Encode, Encoded, Move, Steps
 from gemel.serve.wire.enrolled import (
@@ -37,24 +38,23 @@ def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     attributes = [_attributes(context, record) for record in body.records]
     _check_quota(context, ids)
     context.check_change()
-    done, noted = _put(context, live, ids, encoded.rows, attributes)
-    payloads = [record.payload for record in body.records]
-    for twin in context.twins():
-        with context.spared(twin):
-            read = [twin.items.read(item, "payload").payload for item in payloads]
-            _put(context, twin, ids, twin.encode(read), attributes)
+    with context.books.changing:
+        done, noted = _put(context, live, ids, encoded.rows, attributes)
+        payloads = [record.payload for record in body.records]
+        for twin in context.twins():
+            with context.spared(twin.release.space_id):
+                read = [twin.items.read(item, "payload").payload for item in payloads]
+                _put(context, twin, ids, twin.encode(read), attributes)
     return EnrollReply(done.added, done.updated, done.unchanged, gallery.count(), noted)
 
 
 def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:
-    """Take records out of the gallery; ids that are not there are no error."""
+    """Take records out of every gallery; ids that are not there are no error."""
     gallery = context.gallery
     yield Move("change")
     context.check_change()
-    deleted, noted = _take(context, context.live, body.ids)
-    for twin in context.twins():
-        with context.spared(twin):
-            _take(context, twin, body.ids)
+    with context.books.changing:
+        deleted, noted = _take(context, list(dict.fromkeys(body.ids)))
     return DeleteReply(deleted, gallery.count(), noted)
 
 
@@ -67,6 +67,7 @@ def _put(
 ) -> tuple[Enrolled, str | None]:
     """Enroll into the gallery of a bundle, and note it."""
     at = replace(context, live=live)
+    erasing.reach(at.gallery, context.books.ledger)
     done = at.gallery.enroll(ids, rows, attributes)
     if context.books.ledger is None:
         return done, None
@@ -75,14 +76,29 @@ def _put(
     return done, at.note_change(changes.ENROLL, said)
 
 
-def _take(context: Context, live: Live, ids: list[str]) -> tuple[int, str | None]:
-    """Delete from the gallery of a bundle, and note it."""
-    at = replace(context, live=live)
-    deleted = at.gallery.delete(ids)
-    if context.books.ledger is None:
-        return deleted, None
-    said = changes.deleted(context.ledger.masks, at.gallery.space_id, deleted, ids)
-    return deleted, at.note_change(changes.DELETE, said)
+def _take(context: Context, ids: list[str]) -> tuple[int, str | None]:
+    """Note a delete, then delete: from the gallery of the bundle, and from all others.
+
+    What is noted is carried out by whoever opens a gallery next, if this process does not.
+    """
+    gallery, ledger, noted = context.gallery, context.books.ledger, None
+    gallery.delete([])  # refused where it is open read-only, before anything is noted
+    erasing.reach(gallery, ledger)
+    n_known = sum(_is_known(gallery, record) for record in ids)
+    if ledger is not None:
+        said = changes.deleted(ledger.masks, gallery.space_id, n_known, ids)
+        noted = context.note_change(changes.DELETE, said)
+    if ledger is not None and isinstance(gallery, erasing.Follows):
+        erasing.follow(gallery, ledger, ids)
+    else:
+        gallery.delete(ids)
+    others = context.others()
+    for other in others:
+        with context.spared(other.space_id):
+            erasing.reach(other, ledger, ids)
+    if ledger is not None:
+        erasing.reach_others(ledger, [gallery, *others], ids)
+    return n_known, noted
 
 
 def get(context: Context, body: IdBody) -> Steps[RecordReply]:

@@ -49,18 +49,21 @@ class Galleries:
             self._known[release.space_id] = opened
         return self._known[release.space_id]
 
+    def open(self) -> list[Gallery]:
+        """Those that are open."""
+        return [gallery for gallery in tuple(self._known.values()) if gallery is not None]
+
     def refresh(self) -> None:
         """Read what another process changed in those that are open.
 
         Raises:
             GalleryError: one cannot be read.
         """
-        for gallery in tuple(self._known.values()):
-            if gallery is not None:
-                gallery.refresh()
+        for gallery in self.open():
+            gallery.refresh()
 
     def close(self) -> None:
         """Close what was opened here: nothing may be served any more."""
-        for gallery in self._known.values():
-            if gallery is not None and gallery is not self._first:
+        for gallery in self.open():
+            if gallery is not self._first:
                 gallery.close()
