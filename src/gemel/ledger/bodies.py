@@ -47,8 +47,21 @@ class Verified(Body, frozen=True, kw_only=True):
     category: tuple[str | None, str | None] | UnsetType = UNSET
 
 
-class Searched(Body, frozen=True, kw_only=True):
-    """How many hits a search of k had, how many match, and id, score and decision of the best."""
+class Masked(Body, frozen=True, kw_only=True):
+    """What may name records.
+
+    Attributes:
+        key: name of the key that they are masked with; entries of an older version about what was
+            asked have none, and name them in clear.
+    """
+
+    key: str | UnsetType = UNSET
+
+
+class Searched(Masked, frozen=True, kw_only=True):
+    """How many hits a search of k had, how many match, and masked id, score and decision of the
+    best.
+    """
 
     hits: int
     matches: int
@@ -56,8 +69,8 @@ class Searched(Body, frozen=True, kw_only=True):
     k: int
 
 
-class Identified(Body, frozen=True, kw_only=True):
-    """Who an item is: a record of the gallery, or nobody."""
+class Identified(Masked, frozen=True, kw_only=True):
+    """Who an item is: a record of the gallery, masked, or nobody."""
 
     outcome: str
     record: str | None
@@ -67,8 +80,10 @@ class Identified(Body, frozen=True, kw_only=True):
     gallery_size: int
 
 
-class Classified(Body, frozen=True, kw_only=True):
-    """Which class an item is of, and which support of it decided."""
+class Classified(Masked, frozen=True, kw_only=True):
+    """Which class an item is of, and which support of it decided, both masked: a class may be a
+    person.
+    """
 
     outcome: str
     label: str | int | float | bool | None
@@ -88,16 +103,14 @@ class Grouped(Body, frozen=True, kw_only=True):
     matches: int
 
 
-class Change(Body, frozen=True, kw_only=True):
+class Change(Masked, frozen=True, kw_only=True):
     """What changes of a gallery may say; one that is too long for an entry goes on in the next.
 
     Attributes:
         space: that the gallery is of.
-        key: name of the key that the records are masked with.
     """
 
     space: str | UnsetType = UNSET
-    key: str | UnsetType = UNSET
 
 
 class Enrolled(Change, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gemel.errors import NoGallery, NoLedger
 from gemel.gallery.gallery import Gallery
-from gemel.ledger.bodies import Body
+from gemel.ledger.bodies import Body, Masked
 from gemel.ledger.ledger import Ledger
 from gemel.serve.books import Books
 from gemel.serve.live import Live
@@ -145,12 +145,21 @@ class Context:
                 if arms is not None and twin.release.space_id == space_id:
                     arms.lost(twin if home is None else home.base(twin), error)
 
+    def masked(self, name: object) -> str:
+        """What an entry holds in place of the id of a record, or of a class; without a ledger
+        nothing.
+        """
+        ledger = self.books.ledger
+        return "" if ledger is None else ledger.masks.of(str(name))
+
     def note(self, kind: str, body: Body) -> str | None:
         """Enter what was decided into the ledger; the id, None without a ledger.
 
         Raises:
             LedgerUnavailable: the ledger has taken no entries for longer than it may.
         """
+        if isinstance(body, Masked) and self.books.ledger is not None:
+            body = replace(body, key=self.books.ledger.masks.name)
         release, request = self.live.release.id, self.request_id
         return self.books.note(kind, replace(body, release=release, request_id=request))
 

@@ -20,7 +20,7 @@ from gemel.serve.wire.searches import (
 )
 
 MAX_NOTED = 100
-"""Characters of a class, and of its attribute, that an entry of the ledger has room for."""
+"""Characters of an attribute that an entry of the ledger has room for."""
 AS_MATCH = {"class": "match", "review": "review", "unknown": "no_match"}
 
 
@@ -67,12 +67,12 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
     )
     noted = Classified(
         outcome=judged.outcome,
-        label=reply.label[:MAX_NOTED] if isinstance(reply.label, str) else reply.label,
+        label=None if reply.label is None else context.masked(reply.label),
         attribute=label[:MAX_NOTED],
         score=top.score,
         probability=top.probability,
         p_value=top.p_value,
-        support=top.support_id,
+        support=context.masked(top.support_id),
         anomaly=reply.anomaly,
     )
     reply.decision_id = context.note("classify", noted)

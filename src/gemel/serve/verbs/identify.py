@@ -116,7 +116,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         reply.not_compared = look.not_compared([best])
     noted = Identified(
         outcome=reply.outcome,
-        record=reply.record,
+        record=None if reply.record is None else context.masked(reply.record),
         score=reply.score,
         threshold=reply.threshold,
         probability=reply.probability,

@@ -60,7 +60,7 @@ def found(context: Context, query: Read, hits: Sequence[Hit], k: int) -> SearchR
     noted = Searched(
         hits=len(replies),
         matches=sum(hit.decision == "match" for hit in replies),
-        best=(best.id, best.score, best.decision) if best else None,
+        best=(context.masked(best.id), best.score, best.decision) if best else None,
         k=k,
     )
     noted_as = context.note("search", noted)
