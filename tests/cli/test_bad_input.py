@@ -353,7 +353,9 @@ TABLE = [
     Bad("explain", "Missing argument", code=2),
     Bad("compare", "Missing argument", code=2),
     Bad("gallery search", "Missing argument", code=2),
-    Bad("gallery delete", "Missing argument", code=2),
+    Bad("gallery delete", "ids, or --where NAME=VALUE", code=2),
+    Bad("gallery delete r1.0 --where town=x", "ids, or --where NAME=VALUE", code=2),
+    Bad("gallery list --where nowhere=x", "no record has the attribute 'nowhere'"),
     Bad("release rollback --pointer stabel", "no release 'stabel'", hint="did you mean"),
     Bad("release history stabel", "no pointer 'stabel'", hint="did you mean"),
     # init

@@ -10,10 +10,11 @@ import msgspec
 import typer
 
 from gemel.cli import outside, show
-from gemel.cli.gallery import Where, app
+from gemel.cli.gallery import Where
 from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.cli.query import parse_item, typed
+from gemel.cli.records import app
 from gemel.encode import modality
 
 if TYPE_CHECKING:

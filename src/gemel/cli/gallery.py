@@ -1,4 +1,4 @@
-"""`gemel gallery`: enroll records, search them, take them out."""
+"""`gemel gallery`: enroll records, search them, and look after them."""
 
 from __future__ import annotations
 
@@ -217,31 +217,6 @@ def identify(
             f"warning: nothing given for {', '.join(reply.not_compared)}: thresholds were measured "
             "on records as full as those of the data"
         )
-
-
-@app.command()
-def delete(
-    ids: Annotated[list[str], typer.Argument(help="Record ids.")],
-    release: ReleaseName = None,
-    config: ConfigFile = None,
-    sets: Sets = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Take records out of the gallery; ids that are not there are no error."""
-    from gemel.serve.service import Service
-
-    project = Project.open(config, sets)
-    live = project.release(release)
-    if dry_run:
-        project.gallery(live).close()
-        show.say(f"would delete {number_of(len(ids), 'record')} from space {live.space_id[:12]}")
-        return
-    with (
-        project.gallery(live, write=True, make=False) as gallery,
-        project.ledger() as ledger,
-    ):
-        deleted = Service(live, gallery, ledger, caller=project.caller).delete(ids).deleted
-    show.say(f"deleted {deleted} of {len(ids)}")
 
 
 @app.command()

@@ -34,7 +34,7 @@ from gemel.gallery.attributes import (
 from gemel.gallery.candidates import Hit
 from gemel.gallery.groups import Groups
 from gemel.gallery.local.indexer import Indexer, Indexing
-from gemel.gallery.local.memory import Memory, View, grouped, ids_of
+from gemel.gallery.local.memory import Memory, View, grouped, ids_of, passing
 from gemel.gallery.local.opening import Opened, open_folder
 from gemel.gallery.local.rows import DAMAGED
 from gemel.gallery.local.search import Search
@@ -200,6 +200,14 @@ class LocalGallery:
     def ids(self) -> list[str]:
         """Every record, by its id, as they are now."""
         return ids_of(self._view)
+
+    def listed(self, where: Where | None = None) -> Iterator[tuple[str, Attributes]]:
+        """Id and attributes of every record, or of those that pass a filter, by their ids."""
+        self._check_open()
+        view, checked = self._view, check_where(where)
+        slots = np.flatnonzero(passing(view, checked) if checked else view.live).tolist()
+        slots.sort(key=view.ids.__getitem__)
+        return ((view.ids[slot], view.attributes.of(slot)) for slot in slots)
 
     def erased(self) -> str:
         """Up to which delete of the ledger this was done here; empty for none."""

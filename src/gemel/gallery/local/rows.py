@@ -177,14 +177,6 @@ class Rows:
             asked = msgspec.json.encode(list(ids)).decode()
             return [record for (record,) in cursor.execute(live, (asked,))]
 
-    def page(self, after: str, limit: int) -> list[tuple[str, Attributes]]:
-        """Id and attributes of live records behind an id, in the order of their ids."""
-        question = "SELECT id, attributes FROM rows WHERE live IS 1 AND id > ? ORDER BY id LIMIT ?"
-        with self._database.transaction() as cursor:
-            found = cursor.execute(question, (after, limit)).fetchall()
-        decoded = _decoded([attributes for _, attributes in found])
-        return [(record, named) for (record, _), named in zip(found, decoded, strict=True)]
-
     def get(self, record: str, dim: int) -> tuple[Float32, Attributes] | None:
         """Embedding (d,) and attributes of one record, or None."""
         with self._database.transaction() as cursor:
