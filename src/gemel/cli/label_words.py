@@ -35,7 +35,7 @@ def outlook(session: Session) -> str:
     else:
         said = f"{found}, of 100 by the estimate {about(rate, 100)} right"
         of = " drawn at random" if session.teaching else ""
-        said += f"; about {round(n, -1)} answers about pairs{of} prove {goal}" if n else ""
+        said += f"; about {round(n, -1):,} answers about pairs{of} prove {goal}" if n else ""
     if session.teaching is None:
         return said
     return (
@@ -67,7 +67,7 @@ def in_words(session: Session, known: Known) -> str:
             return f"{said}; {goal} is not reached at this threshold"
         return f"{said}; whether {goal} are is open" if at.value < known.goal else said
     of = " at random" if _has_others(session, known) else ""
-    return f"{said}; about {max(EVERY, round(known.missing, -1))} more{of} prove {goal}"
+    return f"{said}; about {max(EVERY, round(known.missing, -1)):,} more{of} prove {goal}"
 
 
 def _has_others(session: Session, known: Known) -> bool:
