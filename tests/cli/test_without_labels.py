@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from scipy.special import logit
 from tests.cli.conftest import SETTINGS, Gemel, write_people
 
 from gemel import Goals, Target, build_release
+from gemel.cli.label import answers_about
 from gemel.cli.main import run
 from gemel.cli.project import Project
 from gemel.data.records import read
@@ -26,8 +28,12 @@ from gemel.improve.labels.questions import plan
 from gemel.improve.labels.session import Session
 from gemel.improve.labels.teaching import Teaching
 from gemel.improve.records import Compared
+from gemel.release import genuine
+from gemel.release.make.unproven import build
 from gemel.release.release import Release
+from gemel.release.run import Run
 from gemel.release.words.headline import headline
+from gemel.train.comparators.taught import lesson
 from gemel.watch.report import render
 
 
@@ -339,6 +345,21 @@ def test_answers_teach_and_the_next_training_says_so(
     taught = release.evidence.taught
     assert taught is not None and taught.n_answers == 60 and release.is_unproven
     assert taught.n_same == sum(r["same"] == "1" for r in rows)
+    project = Project.open()
+    dataset = project.dataset()
+    trained_on = Run.open(project.run_of(release, dataset), dataset)
+    of_lesson = lesson(trained_on, dataset, answers_about(project, dataset))
+    assert of_lesson is not None
+    embeddings = release.encoder.encode(dataset.payloads())
+    left, right = of_lesson.likely
+    scores = release.comparator.score(embeddings[left], embeddings[right])
+    assert scores.min() > -1e-3, "pairs that it takes to belong together, by what it learned"
+    fewer = replace(of_lesson, likely=of_lesson.likely[:, :40])
+    goals = release.evidence.goals
+    other = build(trained_on.folder, dataset, goals=goals, into=tmp_path / "own", lesson=fewer)
+    shared = genuine.read(other)
+    assert shared is not None, "what it proposes is chosen by the pairs of the lesson"
+    assert sum(len(side.of(())) for side in (shared.train, shared.eval)) == 40
     again = gemel("train", "--json")  # nothing new was said
     assert json.loads(again.out)["manifest"]["id"] == facts["manifest"]["id"]
     known = json.loads(gemel("label", "--answers", "told.csv", "--limit", "3", "--json").out)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from gemel.arrays import Int64
 from gemel.calibrate.answers.known import Taught
 from gemel.calibrate.goals import estimated
 from gemel.calibrate.goals.policy import policy_of
@@ -59,12 +60,14 @@ class Lesson:
         estimate: what its scores are expected to hold.
         taught: the answers.
         otherwise: whether they chose the other way to read the records.
+        likely: (2, m) positions of the pairs that it takes to belong together.
     """
 
     comparator: Comparator
     estimate: Estimate
     taught: Taught
     otherwise: bool = False
+    likely: Int64 = field(default_factory=lambda: np.zeros((2, 0), np.int64))
 
 
 def build(
@@ -125,8 +128,9 @@ def build(
         write_parts(draft, run.encoder, comparator, policy)
         (draft / PROFILE).write_bytes(as_json(Profile.of(rows)))
         tolerance = write_probes(draft, dataset, some, rows, sampling.seed)
-        if run.likely.size:
-            (draft / genuine.FILE).write_bytes(genuine.guessed(dataset, run.likely))
+        likely = run.likely if lesson is None or not lesson.likely.size else lesson.likely
+        if likely.size:
+            (draft / genuine.FILE).write_bytes(genuine.guessed(dataset, likely))
         sizes = {n: (draft / n).stat().st_size for n in sorted(folders.plain_files(draft))}
         evidence = msgspec.structs.replace(evidence, file_bytes=sizes)
         (draft / EVIDENCE).write_bytes(as_json(evidence))

@@ -22,6 +22,7 @@ from gemel.train.comparators import pairs as candidates
 from gemel.train.comparators.answers import AGAINST, Curves
 from gemel.train.comparators.estimate import estimate, n_pairs
 from gemel.train.comparators.pairs import Candidates, Layout
+from gemel.train.comparators.unlabelled import EVEN
 
 DISTANT = -3.0
 """Log-odds below which a pair keeps the lower probability."""
@@ -67,7 +68,8 @@ def lesson(run: Run, dataset: Dataset, said: Mapping[tuple[str, str], bool]) -> 
     probable = expit(np.where(was >= DISTANT, score, np.minimum(was, score)))
     count = weight * (n_pairs(len(rows), dataset.pairing) / weight.sum())
     told = estimate(score, probable, count, len(rows), by="fields")
-    return Lesson(after, told, taught, otherwise)
+    taken = np.stack([drawn.query, drawn.candidate])[:, probable >= EVEN]
+    return Lesson(after, told, taught, otherwise, np.unique(np.sort(taken, axis=0), axis=1))
 
 
 def _pairs(ends: list[tuple[int, int]], same: list[bool]) -> Candidates:
