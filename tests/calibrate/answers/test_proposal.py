@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.calibrate.answers.test_answered import BAND, world
 
-from gemel.calibrate.answers.answered import Answers
+from gemel.calibrate.answers.answered import Answers, newest
 from gemel.calibrate.answers.proposal import Limits, Proposal, propose
 from gemel.calibrate.goals.target import Target
 from gemel.decide.bands import Band
@@ -64,6 +64,44 @@ def _best(kind: str) -> float:
     else:
         at = np.argmin(prior * missed + (1 - prior) * false)
     return float(score[order][at])
+
+
+ORDERS = {
+    "drawn": lambda genuine, rng: rng.permutation(len(genuine)),
+    "genuine first": lambda genuine, _: np.argsort(~genuine, kind="stable"),
+    "impostors first": lambda genuine, _: np.argsort(genuine, kind="stable"),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("prior", "best"), [(3.4e-5, 2.56), (1e-3, -0.49)])
+def test_answers_that_hardly_meet_move_no_right_threshold(
+    order: str, prior: float, best: float
+) -> None:
+    """Genuine pairs are rare in use, answers are few, and none shows what a lower one lets in."""
+    present = Band(threshold=best, review_low=best, review_high=best)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        genuine = np.arange(375) < 175
+        score = np.where(genuine, rng.normal(8, 4.5, 375), rng.normal(-25, 6, 375))
+        some = Answers(score, genuine, np.full(375, 2.0), np.ones(375, bool))
+        some = some.taken(ORDERS[order](genuine, rng))
+        sides = some.score >= best, some.score < best
+        some = some.taken(slice(newest(some, 100, sides=sides, audited=30), None))
+        said = propose(some, present, Target(kind="f1", prior=prior), Limits(), seed=seed)
+        assert said.verdict == "keep", said.reason
+
+
+def test_a_threshold_moves_within_no_gap_of_the_answers() -> None:
+    genuine = np.arange(400) < 200
+    score = np.where(genuine, 5.0, -5.0) + np.linspace(0, 1, 400)
+    some = Answers(score, genuine, np.ones(400), np.ones(400, bool))
+    for threshold in (-3.5, 0.0, 4.5):
+        present = Band(threshold=threshold, review_low=threshold, review_high=threshold)
+        said = propose(some, present, Target(kind="f1", prior=1e-4), Limits())
+        assert said.verdict == "keep", said.reason
+        assert said.interval is not None
+        assert said.interval[0] < -3.5 < 4.5 < said.interval[1]
 
 
 def test_too_few_answers_wait_and_say_how_many_are_missing() -> None:

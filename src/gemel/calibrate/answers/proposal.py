@@ -154,11 +154,16 @@ def propose(
     if wanted is None:
         return said("wait", f"the answers cannot prove {target.kind} {target.value:g} yet")
     better = drawn.better(target)
+    n_missing = 0 if reviewers is None else reviewers.n_missing
+    unsure = f"; about {number_of(n_missing, 'second answer')} would narrow it" if n_missing else ""
     for (low, high), more in ((better.interval, ""), (better.sure, f" ({percent(SURE, 3)})")):
         if low <= present.threshold <= high:
-            shown = f"the present threshold lies within [{low:.4g}, {high:.4g}]{more}"
+            shown = f"the present threshold lies within [{low:.4g}, {high:.4g}]{more}{unsure}"
             return said("keep", shown, interval=better.interval)
     threshold, is_limited = _limited(answers, present.threshold, wanted, limits.max_changed)
+    if not _is_better(answers, present.threshold, threshold, target):
+        shown = f"too few answers lie between the present threshold and {threshold:.4g} to tell"
+        return said("keep", shown, interval=better.interval)
     band = present.moved(threshold)
     return said(
         "move",
@@ -213,6 +218,33 @@ def _unresolved(reviewers: Reviewers, wrong: float, prior: Estimate) -> str:
         "answers are wrong (adapt.wrong_ratio), they look like missed matches. About "
         f"{number_of(n, 'second answer')} would tell: gemel review list --reviewer NAME"
     )
+
+
+def _is_better(answers: Answers, present: float, other: float, target: Target) -> bool:
+    """Whether a move serves its goal, whatever it loses that no answer happens to show.
+
+    Draws hold no mistake that none of the answers shows. So as many more are reckoned with as there
+    may be and none be asked about: false matches of a lower threshold, misses of a higher one.
+
+    Source: a Poisson count of which none was seen, at `SURE`.
+    """
+    between = in_review(answers.score, *sorted((present, other)))
+    if target.is_proven or not between.any():
+        return bool(between.any())
+    match, weight = matches(answers.score, present), answers.weight[between]
+    unseen = -math.log(1 - SURE) * float(weight @ weight / weight.sum())
+    down = other < present
+    errors = []
+    for counts, wrong, is_lost in ((answers.false, match, down), (answers.true, ~match, not down)):
+        now, moved = float(counts[wrong].sum()), float(counts[between].sum())
+        then = now + moved + unseen if is_lost else now - moved
+        errors.append(np.array([now, min(then, counts.sum())]) / counts.sum())
+    fmr, fnmr = errors
+    if target.goal.risk is None:
+        risk = np.abs(fmr - fnmr)
+    else:
+        risk = target.risk(fmr, fnmr, _prior(answers, target))
+    return bool(risk[1] < risk[0])
 
 
 def _changed(answers: Answers, present: float, other: float) -> float:

@@ -35,6 +35,8 @@ Draw = tuple[Answers, Float64]
 class Better:
     """Where the better threshold lies; the widest of all ways to understand the answers.
 
+    Of thresholds that no answered decision tells apart, each is as good as any other.
+
     Attributes:
         interval: by the percentiles of draws, at the confidence of the goal.
         sure: at `SURE`, by their mean and deviation, since few draws know no such percentiles.
@@ -114,11 +116,12 @@ class Resampled:
         limits, sure = [], []
         for way in self.ways:
             found = [_best(draw, target) for draw in way]
-            usable = [threshold for threshold in found if threshold is not None]
-            if usable:
-                limits.append(np.quantile(usable, _tails(target.confidence)))
-                reach = NormalDist().inv_cdf(_tails(SURE)[1]) * np.std(usable)
-                sure.append(np.mean(usable) + reach * np.array([-1.0, 1.0]))
+            usable = np.array([gap for gap in found if gap is not None]).reshape(-1, 2)
+            if len(usable):
+                tails = zip(usable.T, _tails(target.confidence), strict=True)
+                limits.append(np.array([np.quantile(ends, tail) for ends, tail in tails]))
+                reach = NormalDist().inv_cdf(_tails(SURE)[1]) * usable.std(axis=0)
+                sure.append(usable.mean(axis=0) + reach * np.array([-1.0, 1.0]))
         return Better(_widest(limits), _widest(sure))
 
 
@@ -154,8 +157,8 @@ def _tails(confidence: float) -> tuple[float, float]:
     return (1 - confidence) / 2, (1 + confidence) / 2
 
 
-def _best(draw: Draw, target: Target) -> float | None:
-    """The threshold that a draw calls best; None if all its answers are of one kind."""
+def _best(draw: Draw, target: Target) -> tuple[float, float] | None:
+    """Ends of the gap that a draw calls best; None if all its answers are of one kind."""
     answers, times = draw
     if not ((answers.true * times).any() and (answers.false * times).any()):
         return None
@@ -164,7 +167,7 @@ def _best(draw: Draw, target: Target) -> float | None:
     if prior is None:
         prior = curve.n_genuine / (curve.n_genuine + curve.n_impostor)
     threshold = reached(curve, curve.fmr(), target, prior)
-    return float(answers.score.max()) if threshold is None else threshold
+    return curve.gap(0 if threshold is None else curve.point(threshold))
 
 
 def _measured(draw: Draw, threshold: float) -> tuple[float, ...]:
@@ -177,7 +180,7 @@ def _measured(draw: Draw, threshold: float) -> tuple[float, ...]:
     precision = true_match / max(true_match + false_match, 1e-300)
     return (
         false_match / n_false,
-        1 - true_match / n_true,
+        max(1 - true_match / n_true, 0.0),
         precision,
         n_true / (n_true + n_false),
     )

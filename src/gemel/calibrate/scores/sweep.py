@@ -58,6 +58,14 @@ class Sweep:
         at = bisect_right(self.threshold, -threshold, key=lambda score: -float(score))
         return at - 1
 
+    def gap(self, point: int) -> tuple[float, float]:
+        """The scores next below and above all thresholds with the errors of an operating point.
+
+        Beyond all scores that were seen there is no gap: its ends are both the outermost score.
+        """
+        ends = self.threshold[min(point + 1, len(self.threshold) - 1)], self.threshold[point]
+        return float(ends[0]), float(ends[1] if point else ends[0])
+
     def between(self, point: int) -> float:
         """A threshold inside the gap below an operating point, with exactly its errors."""
         threshold = self.threshold
