@@ -200,7 +200,7 @@ METRICS = (
         "Times that the shared tier of the cache did not answer, was behind, or held no embedding.",
     ),
     Metric("gemel_cache_bytes", "gauge", "Bytes of the embeddings that are kept."),
-    Metric("gemel_ready", "gauge", "1 while the service is ready for requests."),
+    Metric("gemel_ready", "gauge", "1 while /readyz says that it is ready."),
     Metric(
         "gemel_ledger_ready",
         "gauge",
@@ -225,8 +225,8 @@ EVENTS = {
     "pointer_unreadable": "the store could not be asked where the pointer is",
     "cache_unreachable": "the shared tier of the cache does not answer; it is left alone meanwhile",
     "traces_unsent": "spans do not reach their receiver; said once a minute at most",
-    "gallery_empty": "records were enrolled, and the gallery of this space has none",
     "erasure_failed": "a gallery did not take what another process erased; tried every second",
+    "gallery_empty": "the gallery of this space has none of the records that were enrolled, or few",
     "gallery_unreadable": "a read-only service cannot see what another process changes",
     "project_unopened": "a further project of the process met an error that is not its own fault",
     "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -130,9 +131,16 @@ def test_a_gallery_that_was_lost_is_no_empty_one(project: Path, gemel: Gemel) ->
     written = io.StringIO()
     log = log_to(written)
     with application(Project.open(), log) as app, server.running(app, log=log) as url:
-        assert "records were enrolled" in ask(url + "/readyz")["warning"]
-        ask(url + "/v1/records", {"records": [{"id": "r", "payload": PAIR["left"]}]})
-        assert "warning" not in ask(url + "/readyz")
+        for _ in range(2):
+            for path, body in (("/readyz", None), ("/v1/identify", {"query": PAIR["left"]})):
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    ask(url + path, body)
+                problem = json.loads(refused.value.read())
+                assert (problem["status"], problem["code"]) == (503, "gallery_unavailable")
+                assert "records that the ledger knows" in problem["detail"]
+                assert "gemel gallery enroll FILE" in problem["hint"]
+            assert "gemel_ready 0.0" in ask(url + "/metrics")
+            ask(url + "/v1/records", {"records": [{"id": "r", "payload": PAIR["left"]}]})
     assert '"gallery_empty"' in written.getvalue()
     for file in (project / ".gemel").glob("ledger.*"):
         file.unlink()
@@ -155,8 +163,12 @@ def test_a_gallery_that_was_emptied_by_hand_is_no_lost_one(project: Path, gemel:
     with application(Project.open(), log) as app, server.running(app, log=log) as url:
         ask(url + "/v1/records", new)
     shutil.rmtree(project / ".gemel" / "gallery")
-    with application(Project.open(), log) as app, server.running(app, log=log) as url:
-        assert "records were enrolled" in ask(url + "/readyz")["warning"]
+    with (
+        application(Project.open(), log) as app,
+        server.running(app, log=log) as url,
+        pytest.raises(urllib.error.HTTPError, match="503"),
+    ):
+        ask(url + "/readyz")
 
 
 def test_the_page_on_tenants_is_right(project: Path, gemel: Gemel) -> None:

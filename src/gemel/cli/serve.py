@@ -175,11 +175,12 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
             cache_bytes=settings.cache_bytes,
             shared=shared,
             tenants=tenants,
+            n_noted=_noted(release, ledger),
         )
         if not gallery.count():
             service.had_records = _lacks_records(project, release, ledger)
-            if service.had_records:
-                log.warning("gallery_empty", release=release.id, space=release.space_id)
+        if service.had_records or service.pick().is_lost:
+            log.warning("gallery_empty", release=release.id, space=release.space_id)
         follower = Follower(
             service,
             store,
@@ -205,6 +206,18 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
         shown = pages.handlers(service) if beside else None
         others = _projects(project, log) if beside and settings.projects else None
         yield create_app(service, settings, log=log, pages=shown, access=access, projects=others)
+
+
+def _noted(release: Release, ledger: Ledger) -> int:
+    """How many records the ledger says are in the gallery of a release."""
+    from heapq import merge
+
+    from gemel.ledger.changes import DELETE, ENROLL, Accounted
+
+    said = Accounted(release.space_id, ledger.masks)
+    both = (ledger.of_kind(kind) for kind in (ENROLL, DELETE))
+    said.take(merge(*both, key=lambda entry: entry.seq))
+    return len(said.rows)
 
 
 def _lacks_records(project: Project, release: Release, ledger: Ledger) -> bool:

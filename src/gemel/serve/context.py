@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from msgspec.structs import replace
 
-from gemel.errors import NoGallery, NoLedger
+from gemel.errors import GalleryUnavailable, NoGallery, NoLedger
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.bodies import Body, Masked
 from gemel.ledger.ledger import Ledger
@@ -48,6 +48,9 @@ class Caller:
         """With whom it shares its turns: all of its tenant, or all who ask under its name."""
         return f"tenant {self.tenant}" if self.tenant else self.name
 
+
+LOST = "put its folder back, or enroll the records again: gemel gallery enroll FILE"
+"""What helps where most of a gallery is gone."""
 
 LOCAL = Caller("local", frozenset(ROLES))
 """Whoever reaches a process that asks nobody who they are."""
@@ -103,6 +106,18 @@ class Context:
         if self.live.gallery is None:
             raise NoGallery("this service has no gallery", hint="start it with one to search")
         return self.live.gallery
+
+    @property
+    def searched(self) -> Gallery:
+        """The gallery, to find somebody in.
+
+        Raises:
+            NoGallery: there is none.
+            GalleryUnavailable: most of its records are lost.
+        """
+        if self.live.is_lost:
+            raise GalleryUnavailable(self.live.of_lost, hint=LOST)
+        return self.gallery
 
     @property
     def ledger(self) -> Ledger:

@@ -47,6 +47,7 @@ class Live:
         cache: of embeddings; None encodes everything.
         classes: of that gallery, as far as they were asked for.
         tenant: whose gallery it is; empty for that of the service.
+        n_noted: records that the ledger says are in that gallery, when it was opened.
     """
 
     release: Release
@@ -59,6 +60,7 @@ class Live:
     cache: Cache | None = None
     classes: Classes = field(default_factory=Classes)
     tenant: str = ""
+    n_noted: int = 0
 
     @classmethod
     def open(
@@ -70,6 +72,7 @@ class Live:
         threads: int = 1,
         label: str = CLASS,
         cache: Cache | None = None,
+        n_noted: int = 0,
     ) -> Live:
         """The bundle of a release, ready to answer.
 
@@ -80,6 +83,7 @@ class Live:
             threads: of a new encoder, inside one call.
             label: attribute that says whose a record is, if a request names none.
             cache: of embeddings; None takes that of the previous bundle.
+            n_noted: records that the ledger says are in the gallery; those that are none are lost.
         Raises:
             SpaceMismatch: the gallery is of another space.
             ParityError: the golden probes do not give what they gave.
@@ -99,14 +103,29 @@ class Live:
         items = Items.of(release, encoder.prepare)
         if cache is None and previous is not None:
             cache = previous.cache
+        if previous is not None and previous.gallery is gallery:
+            n_noted = previous.n_noted
         parts = release, encoder, release.comparator, release.policy, items, gallery, label
-        return cls(*parts, cache)
+        return cls(*parts, cache, n_noted=n_noted)
 
     def encode(self, payloads: Sequence[Payload]) -> Float32:
         """Embeddings of payloads that were read: (n, d) float32, unit rows."""
         if self.cache is None:
             return self.encoder.encode(payloads)
         return self.cache.encode(self.encoder, payloads, self.tenant)
+
+    @property
+    def of_lost(self) -> str:
+        """What its gallery lacks of what the ledger says is in it; empty if nothing."""
+        n = self.n_noted if self.gallery is None else self.gallery.count()
+        if n >= self.n_noted:
+            return ""
+        return f"the gallery has {n:,} of the {self.n_noted:,} records that the ledger knows"
+
+    @property
+    def is_lost(self) -> bool:
+        """Most of its gallery is gone, so that "unknown" means nothing."""
+        return self.gallery is not None and 2 * self.gallery.count() < self.n_noted
 
     @property
     def mark(self) -> bool | UnsetType:
@@ -128,7 +147,8 @@ class Live:
 
     def warnings(self, today: date) -> list[str]:
         """Why its thresholds should not be relied on as they are; it serves all the same."""
-        found, policy = [], self.policy
+        policy = self.policy
+        found = [*filter(None, [self.of_lost])]
         if self.release.is_unproven:
             found.append(unproven.WARNING)
         if policy.has_expired(today):

@@ -70,6 +70,7 @@ class Service:
         shared: where other processes keep theirs; None asks none.
         tenants: whose callers are answered from places of their own; None answers none.
         today: the day, to tell what has expired.
+        n_noted: records that the ledger says are in the gallery.
     Raises:
         SpaceMismatch: release and gallery are of different spaces.
         ParityError: the encoder does not give here what it gave when the release was built.
@@ -92,6 +93,7 @@ class Service:
         shared: Shared | None = None,
         tenants: Tenants | None = None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        n_noted: int = 0,
     ) -> None:
         require_release(release, "that answers")
         self.metrics = metrics or Metrics()
@@ -99,7 +101,9 @@ class Service:
         self.had_records = False  # known to whoever opened the gallery; an empty one is odd then
         is_kept = cache_bytes or shared is not None
         cache = Cache(cache_bytes, self.metrics, shared) if is_kept else None
-        self.arms = Arms(Live.open(release, gallery, threads=threads, label=label, cache=cache))
+        self.arms = Arms(
+            Live.open(release, gallery, threads=threads, label=label, cache=cache, n_noted=n_noted)
+        )
         self.ledger, self.threads, self.desk, self.tenants = ledger, threads, desk, tenants
         self.books = Books(ledger, self.metrics, adapt or AdaptSettings(), shelf)
         self._caller = caller
@@ -137,7 +141,12 @@ class Service:
         """What a person should look at: of the rollout, and of the live policy."""
         live = self.pick()
         found = [*filter(None, [self.warning]), *live.warnings(self._today())]
-        if self.had_records and live.gallery is not None and not live.gallery.count():
+        if (
+            self.had_records
+            and not live.of_lost
+            and live.gallery is not None
+            and not live.gallery.count()
+        ):
             found.append("the gallery is empty, and records were enrolled: nothing is found")
         return found
 

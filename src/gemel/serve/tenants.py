@@ -110,7 +110,7 @@ class Home:
                     self._place.keeper(ledger),
                 )
             gallery = None if base.gallery is None else self._gallery(base.release)
-            made = replace(base, gallery=gallery, classes=Classes(), tenant=self.name)
+            made = replace(base, gallery=gallery, classes=Classes(), tenant=self.name, n_noted=0)
             self._bundles[base] = made
             while len(self._bundles) > MAX_BUNDLES:
                 self._bundles.popitem(last=False)

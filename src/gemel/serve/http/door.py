@@ -40,7 +40,6 @@ class Door:
         self.intake = Intake(settings.max_body_bytes, service.metrics, self.reader)
         self._state = State(service, self.intake, self._lanes)
         self._described: tuple[Live, Raw] | None = None
-        self._is_ready = service.metrics.gauge("gemel_ready")
         self._told: dict[Route, Answer] = {
             table.RELEASE: self._state.release,
             table.LIVE: self._state.alive,
@@ -70,12 +69,12 @@ class Door:
     async def start(self) -> None:
         """Begin to take requests."""
         self._lanes.start()
-        self._is_ready.set(1)
+        ready = self._service.metrics.gauge("gemel_ready")
+        ready.set_function(lambda: float(self._state.problem() is None))
 
     def begin_stop(self) -> None:
         """Say that the service is not ready any more; requests are still answered."""
         self._state.is_stopping = True
-        self._is_ready.set(0)
 
     async def stop(self) -> None:
         """Finish what is in the queues and end."""

@@ -8,9 +8,16 @@ import msgspec
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
-from gemel.errors import LedgerUnavailable, NotFound, Overloaded
+from gemel.errors import (
+    GalleryUnavailable,
+    GemelError,
+    LedgerUnavailable,
+    NotFound,
+    Overloaded,
+)
 from gemel.release.words import tiles
 from gemel.release.words.sentence import sentence
+from gemel.serve.context import LOST
 from gemel.serve.http.intake import Intake
 from gemel.serve.http.routes.call import Call, Raw
 from gemel.serve.live import Live
@@ -63,23 +70,36 @@ class State:
         """The process answers."""
         return HealthReply("alive")
 
+    def problem(self) -> GemelError | None:
+        """Why the service takes no requests, or would answer them wrongly; None if it does.
+
+        Returns:
+            LedgerUnavailable where the ledger fails, GalleryUnavailable where most of the gallery
+            is lost, Overloaded where the service is stopping, or where everything is encoded one
+            batch does not end.
+        """
+        if self.is_stopping:
+            return Overloaded("the service is stopping", hint="try another replica")
+        problem, live = self._service.ledger_problem, self._service.pick()
+        if problem is not None:
+            return LedgerUnavailable(f"the ledger takes no entries: {problem}")
+        if live.is_lost:
+            return GalleryUnavailable(live.of_lost, hint=LOST)
+        if "encode" in self._lanes.stuck():
+            return Overloaded("encoding does not come to an end", hint="try another replica")
+        return None
+
     async def ready(self, call: Call, _: None) -> HealthReply:
         """The service takes requests; a warning does not change that.
 
         Raises:
-            LedgerUnavailable: the ledger fails.
-            Overloaded: the service is stopping, or where everything is encoded one batch does not
-                end.
+            GemelError: it does not, see `problem`.
         """
         live = call.live = self._service.pick()
-        if self.is_stopping:
-            raise Overloaded("the service is stopping", hint="try another replica")
-        problem = self._service.ledger_problem
+        problem = self.problem()
         if problem is not None:
-            raise LedgerUnavailable(f"the ledger takes no entries: {problem}")
+            raise problem
         stuck = self._lanes.stuck()
-        if "encode" in stuck:
-            raise Overloaded("encoding does not come to an end", hint="try another replica")
         slow = [f"lane {name} takes longer over one batch than anybody waits" for name in stuck]
         warning = "; ".join([*self._service.warnings(), *slow]) or None
         return HealthReply("ready", live.release.id, live.release.space_id, warning)

@@ -45,7 +45,7 @@ def verify_batch(context: Context, body: VerifyBatchBody) -> Steps[VerifyBatchRe
 
 def search_batch(context: Context, body: SearchBatchBody) -> Steps[SearchBatchReply]:
     """Of each query, the records most like it."""
-    live, gallery = context.live, context.gallery
+    live, gallery = context.live, context.searched
     items = [(f"queries[{i}].query", q.query, q.category) for i, q in enumerate(body.queries)]
     encoded: Encoded = yield Encode(live, items)
     hits: list[list[Hit]] = []

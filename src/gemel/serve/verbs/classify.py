@@ -28,7 +28,7 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
     """The classes most like an item, and whether it is one of them."""
     if not isinstance(body.k, int) or isinstance(body.k, bool) or body.k < 1:
         raise InvalidInput(f"k is {body.k!r}, expected a whole number from 1 up", where="k")
-    live, gallery = context.live, context.gallery
+    live, gallery = context.live, context.searched
     encoded: Encoded = yield Encode(live, [("query", body.query, None)])
     yield Move("find", "classify")
     label = body.label or live.label

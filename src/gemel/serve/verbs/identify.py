@@ -82,7 +82,7 @@ class Look:
 
 def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
     """Who the best candidate says it is; nobody if it does not match or another is as good."""
-    live, gallery = context.live, context.gallery
+    live, gallery = context.live, context.searched
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
     (hits,) = yield Find(live, gallery, encoded.rows, [(K, body.where)])
     look = Look(context, encoded.items[0], body.label or live.label, gallery.count())

@@ -17,7 +17,7 @@ from gemel.serve.wire.searches import HitReply, SearchBody, SearchReply
 
 def search(context: Context, body: SearchBody) -> Steps[SearchReply]:
     """The records most like an item, each with the decision about it."""
-    live, gallery = context.live, context.gallery
+    live, gallery = context.live, context.searched
     encoded: Encoded = yield Encode(live, [("query", body.query, body.category)])
     (hits,) = yield Find(live, gallery, encoded.rows, [(body.k, body.where)])
     (query,) = encoded.items
