@@ -186,7 +186,7 @@ class UnknownRecord(GalleryError):
 
 
 class DuplicateRecord(GalleryError):
-    """One id stands twice in one batch."""
+    """One id stands twice in one batch, or for another content than is enrolled under it."""
 
     code = "duplicate_record"
     status = 409

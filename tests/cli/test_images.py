@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -85,8 +86,28 @@ def test_refused_files_are_named_by_every_command(
         named = [x for x in said.err.splitlines() if x.startswith("refused: ")]
         assert any("phone.heic" in x for x in named), said.err
         assert any("cut.png" in x for x in named), said.err
+    a_name_stands_for_one_picture(gemel)
     shown = {name: [item(Path("photos") / name / f"{i}.png") for i in (0, 1)] for name in CLASSES}
     over_http.answers(Store(".gemel").get("stable"), shown, Path("served"))
+
+
+def a_name_stands_for_one_picture(gemel: Gemel) -> None:
+    """Cameras give one name to many pictures, and the earlier one was lost without a word."""
+    for shop, seed in (("first", 40), ("second", 41)):
+        (Path(shop) / "alien").mkdir(parents=True)
+        drawing(seed, 0).save(Path(shop) / "alien" / "IMG_0001.png")
+    assert gemel("gallery", "enroll", "first").code == 0
+    assert "unchanged" in gemel("gallery", "enroll", "first").out
+    before = gemel("gallery", "search", "first/alien/IMG_0001.png", "-k", "1", "--json").out
+    lost = gemel("gallery", "enroll", "second")
+    assert lost.code == 1 and "alien/IMG_0001.png" in lost.err and "--replace" in lost.err
+    after = gemel("gallery", "search", "first/alien/IMG_0001.png", "-k", "1", "--json").out
+    assert before == after
+    meant = gemel("gallery", "enroll", "second", "--replace", "--json")
+    assert meant.code == 0 and json.loads(meant.out)["updated"] == 1
+    alone = gemel("gallery", "enroll", "first/alien")
+    assert alone.code == 0 and "1 record without a class" in alone.err, alone.err
+    assert str(Path("first").absolute()) in alone.err
 
 
 CLASSES = ("c02", "c05", "c08")

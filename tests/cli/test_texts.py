@@ -83,6 +83,17 @@ def test_a_text_finds_itself_and_what_speaks_for_it(
     assert why["parts"] and all(part["name"] in one.casefold() for part in why["parts"][:1])
 
 
+def test_a_class_is_named_like_the_column_that_enrolled_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "parts.csv").write_text("key,part,text\nk1,bolt,a short bolt\nk2,nut,a nut\n")
+    of = ("--id", "key", "--label", "part")
+    said(capsys, "gallery", "enroll", "parts.csv", *of)
+    (told,) = json.loads(said(capsys, "gallery", "classify", "parts.csv", *of, "--json"))[:1]
+    assert told["label"] == "bolt"
+    said(capsys, "gallery", "delete", "k1", "k2")
+
+
 def test_a_word_is_a_text_to_search_for_and_the_hint_of_one_like_a_file_works(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -176,9 +176,8 @@ def _enroll(project: Project, release: Release, dataset: Dataset) -> None:
     with project.gallery(release, write=True) as gallery, project.ledger() as ledger:
         if gallery.count() < len(dataset):
             service = Service(release, gallery, ledger, caller=project.caller)
-            enroll_dataset(
-                service, dataset, batch=project.config.gallery.batch, label=project.label()
-            )
+            label, batch = project.label_of(release), project.config.gallery.batch
+            enroll_dataset(service, dataset, batch=batch, label=label)
         show.say(f"{gallery.count():,} records are enrolled")
 
 

@@ -12,11 +12,11 @@ import typer
 from gemel.cli import outside, show
 from gemel.cli.categories import note_unknown
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
-from gemel.cli.project import CLASS, Project
+from gemel.cli.project import Project
 from gemel.cli.query import parse_item, typed, why_nothing
 from gemel.data.schema import as_text
 from gemel.encode import modality
-from gemel.errors import GalleryError
+from gemel.errors import DuplicateRecord, GalleryError
 from gemel.figures import number_of
 
 if TYPE_CHECKING:
@@ -57,12 +57,20 @@ def enroll(
     release: ReleaseName = None,
     config: ConfigFile = None,
     sets: Sets = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Let files, and rows without an id column, take the place of others."
+        ),
+    ] = False,
     dry_run: DryRun = False,
     json: AsJson = False,
 ) -> None:
     """Embed records and put them into the gallery; running it again changes nothing.
 
-    The class of a record becomes an attribute, named like its column (class for images).
+    The class of a record becomes an attribute: named like the column of --label, else like
+    data.identity for rows, and class for what is no row. A path in a folder and the number of a
+    row stand for other records elsewhere, so these take the place of others only with --replace.
     """
     from gemel.ledger import changes
     from gemel.release.compare.beside_stable import named
@@ -72,6 +80,11 @@ def enroll(
     project = Project.open(config, sets)
     live = project.release(release)
     dataset = project.records_for(live, path, id=id, label=label, flag="--label")
+    if path is not None and path.is_dir() and not dataset.has_identities:
+        show.say(
+            f"warning: {number_of(len(dataset), 'record')} without a class: a class is the folder "
+            f"that a file is in; to name it, enroll the folder above: {path.absolute().parent}"
+        )
     if dry_run:
         show.say(
             f"would enroll {number_of(len(dataset), 'record')} into space {live.space_id[:12]}"
@@ -81,8 +94,13 @@ def enroll(
         gone, _ = changes.erased(ledger, None)
         again = ledger.masks.among(map(str, dataset.ids), gone) if gone else []
         service = Service(live, gallery, ledger, caller=project.caller)
+        own = id if path is not None else project.config.data.id
         done = enroll_dataset(
-            service, dataset, batch=project.config.gallery.batch, label=project.label(label)
+            service,
+            dataset,
+            batch=project.config.gallery.batch,
+            label=project.label_of(live, label),
+            replace=replace or bool(own),
         )
         reach(gallery, ledger)  # what was deleted meanwhile from others
         count = gallery.count()
@@ -271,14 +289,19 @@ def check(
     show.say("every row is as it was written")
 
 
-def enroll_dataset(service: Service, dataset: Dataset, *, batch: int, label: str) -> dict[str, int]:
+def enroll_dataset(
+    service: Service, dataset: Dataset, *, batch: int, label: str, replace: bool = False
+) -> dict[str, int]:
     """Embed and enroll records batch by batch; how many were added, updated, unchanged.
 
     Args:
         service: with the gallery, and the ledger that each batch is noted in.
         dataset: the records.
         batch: of them per transaction.
-        label: attribute for the identity of a row, where it is known; that of an image is `class`.
+        label: attribute for the identity of a record, where it is known.
+        replace: whether another content may take the place of what an id stands for.
+    Raises:
+        DuplicateRecord: it may not, and would; batches before it are enrolled.
     """
     from gemel.serve.wire.enrolled import NewRecord
 
@@ -292,7 +315,15 @@ def enroll_dataset(service: Service, dataset: Dataset, *, batch: int, label: str
                 )
                 for i, payload in zip(part, dataset.payloads(part), strict=True)
             ]
-            enrolled = service.enroll(new)
+            try:
+                enrolled = service.enroll(new, replace=replace)
+            except DuplicateRecord as e:
+                hint = (
+                    "an id is the path in the folder, or the number of the row where no column is "
+                    "named: enroll a folder above both, name the column (--id), rename the files, "
+                    "or say --replace to lose what is there"
+                )
+                raise DuplicateRecord(e.what, where=e.where, hint=hint) from e
             for name in done:
                 done[name] += getattr(enrolled, name)
             tick(part.stop, len(dataset))
@@ -307,4 +338,4 @@ def _attributes(
     values = modality.named(release.modality).attributes(prepare, payload)
     if dataset.category is not None:
         values[dataset.category.name] = dataset.category.of(i)
-    return values if identity is None else {**values, label if prepare.fields else CLASS: identity}
+    return values if identity is None else {**values, label: identity}

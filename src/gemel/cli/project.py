@@ -170,13 +170,10 @@ class Project:
         is_own = bool(data.path) and self.config.at(data.path).resolve() == path.resolve()
         return data.sheet if is_own else None
 
-    def label(self, asked: str | None = None) -> str:
-        """The attribute with the class of an enrolled row: as asked, or as `[data]` says."""
-        return asked or self.config.data.identity or CLASS
-
     def label_of(self, release: Release, asked: str | None = None) -> str:
         """The attribute with the class of a record in the gallery of a release."""
-        return asked or (self.label() if release.encoder.prepare.fields else CLASS)
+        own = self.config.data.identity if release.encoder.prepare.fields else None
+        return asked or own or CLASS
 
     def splits(self, dataset: Dataset) -> Splits:
         """The identity-disjoint splits that `[split]` describes; without labels, what learns."""

@@ -326,14 +326,21 @@ class Service:
         body = enrolled.DuplicatesBody(list(items), method, max_risk)
         return self.ask(duplicating.duplicates, body)
 
-    def enroll(self, new: Sequence[enrolled.NewRecord]) -> enrolled.EnrollReply:
+    def enroll(
+        self, new: Sequence[enrolled.NewRecord], *, replace: bool = True
+    ) -> enrolled.EnrollReply:
         """Put records into the gallery, or change those whose id is known; all or none.
 
+        Args:
+            new: the records.
+            replace: whether another content may take the place of what an id stands for.
         Raises:
             InvalidInput: one of them cannot be encoded.
+            DuplicateRecord: an id stands for another content, which may not be replaced.
             GalleryError: the gallery does not take them.
         """
-        return self.ask(records.enroll, enrolled.RecordsBody(list(new)))
+        verb = records.enroll if replace else records.enroll_beside
+        return self.ask(verb, enrolled.RecordsBody(list(new)))
 
     def delete(self, ids: Sequence[str]) -> enrolled.DeleteReply:
         """Take records out of the gallery; ids that are not there are no error."""

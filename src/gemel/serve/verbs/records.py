@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 from gemel.arrays import Float32
-from gemel.errors import QuotaReached, UnknownRecord
+from gemel.errors import DuplicateRecord, QuotaReached, UnknownRecord
 from gemel.figures import number_of
 from gemel.gallery.gallery import Gallery
-from gemel.gallery.record import Enrolled
+from gemel.gallery.record import Enrolled, Record
 from gemel.ledger import changes
 from gemel.serve.context import Context
 from gemel.serve.galleries import erasing
@@ -27,9 +27,26 @@ from gemel.serve.wire.enrolled import (
     RecordsBody,
 )
 
+SHOWN = 3
+SAME_CONTENT = 0.999
+"""Cosine from which on two embeddings are of one content, whatever machine they were made on."""
+
 
 def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     """Add records to the gallery, or change those whose id is known; all of them or none."""
+    return (yield from _enroll(context, body, replace=True))
+
+
+def enroll_beside(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
+    """Add records to the gallery, all of them or none; no id comes to stand for another content.
+
+    Raises:
+        DuplicateRecord: one would.
+    """
+    return (yield from _enroll(context, body, replace=False))
+
+
+def _enroll(context: Context, body: RecordsBody, *, replace: bool) -> Steps[EnrollReply]:
     live, gallery = context.live, context.gallery
     items = [(f"records[{i}].payload", r.payload, None) for i, r in enumerate(body.records)]
     encoded: Encoded = yield Encode(live, items)
@@ -37,6 +54,8 @@ def enroll(context: Context, body: RecordsBody) -> Steps[EnrollReply]:
     ids = [record.id for record in body.records]
     attributes = [_attributes(context, record) for record in body.records]
     _check_quota(context, ids)
+    if not replace:
+        _check_same(gallery, ids, encoded.rows)
     context.check_change()
     with context.books.changing:
         done, noted = _put(context, live, ids, encoded.rows, attributes)
@@ -66,7 +85,7 @@ def _put(
     attributes: list[dict[str, Any] | None],
 ) -> tuple[Enrolled, str | None]:
     """Enroll into the gallery of a bundle, and note it."""
-    at = replace(context, live=live)
+    at = dataclasses.replace(context, live=live)
     erasing.reach(at.gallery, context.books.ledger)
     done = at.gallery.enroll(ids, rows, attributes)
     if context.books.ledger is None:
@@ -134,12 +153,37 @@ def _check_quota(context: Context, ids: list[str]) -> None:
         raise QuotaReached(what, where="records", hint="delete some, or ask for a larger quota")
 
 
+def _check_same(gallery: Gallery, ids: list[str], rows: Float32) -> None:
+    """Return if no id stands for a content other than that of its new row.
+
+    Raises:
+        DuplicateRecord: one does.
+    """
+    known = [_known(gallery, record) for record in ids]
+    others = [
+        old.id
+        for old, row in zip(known, rows, strict=True)
+        if old is not None and float(old.embedding @ row) < SAME_CONTENT
+    ]
+    if others:
+        more = f" and {len(others) - SHOWN:,} more" if len(others) > SHOWN else ""
+        raise DuplicateRecord(
+            f"{number_of(len(others), 'id stands', 'ids stand')} for another content in the "
+            f"gallery, which would be lost: {', '.join(others[:SHOWN])}{more}",
+            where="gallery",
+            hint="give these other ids, or say that they replace what is there",
+        )
+
+
 def _is_known(gallery: Gallery, record: str) -> bool:
+    return _known(gallery, record) is not None
+
+
+def _known(gallery: Gallery, record: str) -> Record | None:
     try:
-        gallery.get(record)
+        return gallery.get(record)
     except UnknownRecord:
-        return False
-    return True
+        return None
 
 
 def _attributes(context: Context, record: NewRecord) -> dict[str, Any] | None:
