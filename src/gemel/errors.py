@@ -61,6 +61,8 @@ class GemelError(Exception):
         self.where = where
         self.hint = hint
         super().__init__(f"{where}: {what}" if where else what)
+        if hint:
+            self.add_note(f"hint: {hint}")  # in a traceback, which shows no attributes
 
 
 class ConfigError(GemelError):

@@ -121,6 +121,19 @@ def test_the_depth_of_sixteen_bit_files_is_fitted_and_kept() -> None:
     assert abs(dark - ramp.ravel() / 8190).max() < 0.01
 
 
+def test_without_sixteen_bit_files_to_learn_from_each_is_read_at_the_depth_it_fills() -> None:
+    """12 bits in 16 were nearly black beside the same picture in 8."""
+    ramp = np.linspace(0, 1, 256).reshape(16, 16)
+    plain, of_12 = (
+        file(Image.fromarray((ramp * (2**bits - 1)).astype(kind)))
+        for bits, kind in ((8, np.uint8), (12, np.uint16))
+    )
+    prepare = ImagePrepare.from_spec(ImagePrepare.fit([plain]).spec())
+    assert prepare.spec()["bits"] is None
+    eight, twelve = prepare.pixels([plain, of_12])
+    assert abs(eight - twelve).max() < 0.01
+
+
 @pytest.mark.parametrize("size", [0, 24, 48])
 def test_a_size_can_be_asked_for(size: int) -> None:
     prepare = ImagePrepare.fit([file(noise((30, 30), 1))], size)

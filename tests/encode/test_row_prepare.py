@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemel.data.schema import Field, Reading
-from gemel.encode.row.prepare import RowPrepare, folded
+from gemel.encode.row.prepare import RowPrepare, folded, read_row
 from gemel.errors import InvalidInput, ReleaseError
 
 FIELDS = (
@@ -24,6 +26,10 @@ ROWS = [
     {"name": "Bo", "city": None, "height": None, "born": None},
     {"name": None, "city": "Ulm", "height": 2.0, "born": "2001-01-31"},
 ]
+
+
+class NAType:
+    """As pandas calls what is missing."""
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +159,13 @@ def test_hardly_any_number_is_called_far_for_nothing(drawn: str, most: float, n:
         prepare = RowPrepare.fit([{"height": v} for v in values[:n]], FIELDS)
         told += sum(bool(prepare.outside({"height": v})) for v in values[n:])
     assert told / 50_000 <= most * 2 / (n + 1)
+
+
+@pytest.mark.parametrize("height", [np.int64(61), np.float32(61.9), Decimal("61.5"), NAType()])
+def test_numbers_of_other_libraries_are_numbers(prepare: RowPrepare, height: Any) -> None:
+    """numpy.int64(61) was no "finite number"; it is what a cell of a frame is."""
+    row = read_row(prepare.fields, {**ROWS[0], "height": height})
+    prepare.check(row)
+    told = {"int64": 61, "float32": 61.9, "Decimal": 61.5, "NAType": None}
+    assert row["height"] == told[type(height).__name__]
+    assert type(row["height"]) in (int, float, type(None))

@@ -80,7 +80,8 @@ def shrink(
     else:
         render(found.shrunk)
     if not found.shrunk.chosen:
-        show.say("--keep-recall says how much is enough; --take makes a candidate as it is")
+        of = found.shrunk.measure
+        show.say(f"--keep-recall says how much of {of} is enough; --take makes a candidate anyway")
         raise typer.Exit(3)
     if made is not None:
         show.say(f"next: gemel compare {parent.short_id} {made.short_id}")

@@ -207,9 +207,9 @@ class Dataset:
 
     def __repr__(self) -> str:
         known = f"{number_of(len(self.identity_names), 'identity')}, {self.n_bad:,} refused"
-        return (
-            f"Dataset({number_of(len(self), f'{self.modality} record')} of {self.source}, {known})"
-        )
+        notes = f"; .notes: {'; '.join(self.notes)}" if self.notes else ""
+        what = number_of(len(self), f"{self.modality} record")
+        return f"Dataset({what} of {self.source}, {known}{notes})"
 
     def _repr_html_(self) -> str:
         fields = ", ".join(f"{f.name} ({f.called})" for f in self.fields)

@@ -38,7 +38,10 @@ __all__ = ["BadRecord", "Dataset", "from_rows", "read", "read_two", "to_link"]
 KINDS = ("auto", "rows", "images", "pairs")
 """What a path can hold; all else is the name of a modality that reads its own files."""
 OF_FRAMES = ("auto", "rows", "pairs")
-MADE_BY = "rows in memory: gemel.from_rows(rows), or a frame of them"
+MADE_BY = (
+    "rows in memory: gemel.from_rows(rows), or a frame of them; an array of numbers: "
+    "gemel.SiameseEstimator"
+)
 SEVERAL = (list, tuple, dict, set)
 """Types of what is no single value."""
 OF_FIELDS = "of a release: release.encoder.prepare.fields; kinds are said by columns="

@@ -19,6 +19,7 @@ from gemel.arguments import require_numbers, require_several
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.data.identities import folded
+from gemel.data.sources.folders import Files
 from gemel.data.units import units
 from gemel.errors import DataError
 from gemel.figures import number_of
@@ -192,6 +193,13 @@ def _all_different(dataset: Dataset, n: int) -> DataError:
     """What to raise where no two records are of one identity."""
     if dataset.pairing.given is not None:
         what, hint = "no given pair says that two are the same", "name another column in data.same"
+    elif isinstance(dataset.contents, Files):
+        what = f"each of {number_of(n, 'file')} is alone in its class"
+        hint = (
+            "two files a class are needed to learn from; one is enough to enroll where a release "
+            "of such files is live (gemel gallery enroll), and a folder without sub-folders is "
+            "learned from without classes"
+        )
     else:
         what = (
             f"each of {number_of(n, 'record')} has an identity of its own: an id, and no identity"

@@ -4,11 +4,13 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from gemel.data import records
 from gemel.data.sources import pixels
+from gemel.data.splits import by_identity
 from gemel.errors import DataError
 
 
@@ -168,7 +170,10 @@ def test_one_file_in_two_classes_is_said(tmp_path: Path) -> None:
     same = encoded("PNG")
     folder_of(tmp_path, {"a/1.png": same, "b/2.png": same, "b/3.png": encoded("PNG", shade=1)})
     (note,) = records.read(tmp_path).notes
-    assert note == "the same file is in two classes, one of which is wrong: a/1.png and b/2.png"
+    assert note == (
+        "equal files are in two classes: one is wrong, unless two things look just so "
+        "(blank, mirrored): a/1.png and b/2.png"
+    )
 
 
 def test_links_to_folders_are_said(tmp_path: Path) -> None:
@@ -177,3 +182,54 @@ def test_links_to_folders_are_said(tmp_path: Path) -> None:
     (tmp_path / "all" / "b").symlink_to(tmp_path / "far")
     data = records.read(tmp_path / "all")
     assert len(data) == 1 and data.notes == ("not read, a link to a folder: b",)
+
+
+def test_what_a_folder_holds_besides_is_said(tmp_path: Path) -> None:
+    """Hidden pictures, links to nothing and empty classes were dropped without a line."""
+    folder_of(tmp_path, {"a/1.png": encoded("PNG"), "a/.2.png": encoded("PNG")})
+    (tmp_path / "a" / "3.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "b").mkdir()
+    assert records.read(tmp_path).notes == (
+        "not read, hidden: a/.2.png",
+        "not read, a link to nothing: a/3.png",
+        "not read, a folder without images: b",
+    )
+
+
+def test_pictures_of_which_little_is_seen_are_said(tmp_path: Path) -> None:
+    deep = io.BytesIO()
+    Image.fromarray(np.full((16, 16), 4095, np.uint16)).save(deep, "PNG")
+    folder_of(
+        tmp_path,
+        {
+            "a/dot.png": encoded("PNG", (1, 1)),
+            "a/line.png": encoded("PNG", (3000, 40)),
+            "a/deep.png": deep.getvalue(),
+            "a/plain.png": encoded("PNG"),
+        },
+    )
+    assert records.read(tmp_path).notes == (
+        "12 of 16 bits are filled: darker than in 8 bits beside files that fill more: a/deep.png",
+        "a side of fewer than 8 pixels: a/dot.png",
+        "one side more than 50 times the other, so that a square shows a line: a/line.png",
+    )
+
+
+@pytest.mark.parametrize(("kind", "name"), [("ICO", "ICO"), ("JPEG2000", "JPEG 2000")])
+def test_a_picture_of_a_format_that_is_not_read_is_called_by_it(kind: str, name: str) -> None:
+    with pytest.raises(pixels.Unusable, match=f"{name} is not read: save it as"):
+        pixels.opened(encoded(kind))
+
+
+def test_one_picture_a_class_says_what_can_be_done(tmp_path: Path) -> None:
+    folder_of(tmp_path, {f"c{i}/1.png": encoded("PNG", shade=i) for i in range(9)})
+    with pytest.raises(DataError, match="9 files is alone in its class") as caught:
+        by_identity(records.read(tmp_path), seed=0)
+    assert "gemel gallery enroll" in caught.value.hint
+
+
+def test_a_picture_without_a_line_in_its_table_is_said(tmp_path: Path) -> None:
+    folder_of(tmp_path, {f"{name}.png": encoded("PNG", shade=i) for i, name in enumerate("abc")})
+    (tmp_path / "captions.csv").write_text("file,text\na.png,one\nb.png,two\n")
+    data = records.read(tmp_path, kind="image_text")
+    assert "not read, 1 picture has no line in captions.csv: c.png" in data.notes

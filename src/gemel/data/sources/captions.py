@@ -154,7 +154,7 @@ def are_in(folder: Path) -> bool:
     """Whether a folder has captions: a table of them, or a text beside most pictures."""
     if table_in(folder) is not None:
         return True
-    named = folders.below(folder, images.KIND)[:LOOKED_AT]
+    named = _pictures(folder)[:LOOKED_AT]
     n = sum(_text_beside(path) is not None for _, path in named)
     return n > MOST * len(named)
 
@@ -213,18 +213,35 @@ def _table(path: Path, said: Columns) -> Dataset:
         picture = None if name is None else path.parent / name
         lines.append(Line(str(id), picture, text, identity))
     dataset = _joined(lines, str(path), said.identity is not None)
-    note = f"captions are columns {', '.join(of_text)}; data.ignore leaves one out"
+    notes = [*table.notes, *dataset.notes]
+    if len(of_text) > 1:
+        notes.append(f"captions are columns {', '.join(of_text)}; data.ignore leaves one out")
+    if of_picture is not None and path.stem.lower() in TABLES:
+        named = {path.parent / v for v in strings[of_picture] if v is not None}
+        notes += _without_a_line(path, [n for n, p in _pictures(path.parent) if p not in named])
     return replace(
         dataset,
         bad=(*table.placed(bad), *dataset.bad),
         n_read=table.n_read,
-        notes=(*table.notes, *((note,) if len(of_text) > 1 else ())),
+        notes=tuple(notes),
     )
+
+
+def _pictures(folder: Path) -> list[tuple[str, Path]]:
+    return folders.below(folder, images.KIND)
+
+
+def _without_a_line(path: Path, names: Sequence[str]) -> list[str]:
+    """A note on pictures beside a table that it does not name."""
+    if not names:
+        return []
+    what = number_of(len(names), "picture has", "pictures have")
+    return [f"not read, {what} no line in {path.name}: {folders.some(names)}"]
 
 
 def _beside(folder: Path) -> Dataset:
     """Pictures, each with the text file of its name, if there is one; and texts without."""
-    pictures, alone = folders.below(folder, images.KIND), dict(folders.below(folder, texts.KIND))
+    pictures, alone = _pictures(folder), dict(folders.below(folder, texts.KIND))
     if not pictures and not alone:
         hint = f"pictures: {' '.join(images.SUFFIXES)}; texts: {' '.join(texts.SUFFIXES)}"
         raise DataError("no pictures and no texts", where=str(folder), hint=hint)
@@ -247,7 +264,7 @@ def _beside(folder: Path) -> Dataset:
     n = sum(line.text is None for line in found)
     said = "picture has no text beside it", "pictures have no text beside them"
     note = f"{number_of(n, *said)}: nothing is learned there"
-    notes = (note,) if n and n < len(found) else ()
+    notes = (*dataset.notes, *((note,) if n and n < len(found) else ()))
     return replace(dataset, bad=(*bad, *dataset.bad), n_read=len(lines), notes=notes)
 
 
@@ -288,6 +305,7 @@ def _joined(lines: Sequence[Line], source: str, is_stated: bool) -> Dataset:
         bad=files.bad,
         source=source,
         n_read=len(lines),
+        notes=files.notes,
         category=CategoryColumn(KIND, kind, KINDS),
         pairing=Pairing(kind),
     )

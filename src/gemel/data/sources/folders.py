@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,9 @@ from gemel.data.dataset import (
 )
 from gemel.data.sources.columns import Columns, of_folder
 from gemel.errors import DataError
+
+SHOWN = 3
+"""Names that a note has."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Kind:
         fault: why its bytes are not usable; empty if they are.
         unread: suffixes of such files that are not read, and what to do with them.
         contents: that files become.
+        remark: what a user should know of the bytes of a usable file, in words that many files
+            share; empty if nothing.
     """
 
     modality: str
@@ -105,6 +110,7 @@ class Kind:
     is_one: Callable[[Path], bool] = lambda path: False
     unread: tuple[tuple[str, ...], str] = ((), "")
     contents: Callable[[tuple[FileOnDisk, ...]], Contents] = Files
+    remark: Callable[[bytes], str] = lambda data: ""
 
 
 def read(folder: Path, said: Columns, kind: Kind) -> Dataset:
@@ -121,7 +127,7 @@ def read(folder: Path, said: Columns, kind: Kind) -> Dataset:
     """
     of_folder(said, folder)
     depth = said.depth
-    files, linked = _files(folder)
+    files, unseen = _files(folder)
     found = [p for p in files if _is(kind, p)]
     if not found:
         known = f"known: {' '.join(kind.suffixes)}"
@@ -142,8 +148,16 @@ def read(folder: Path, said: Columns, kind: Kind) -> Dataset:
         n_read=len(found),
     )
     shape = _deeper(dataset.ids.tolist(), depth) if least else ()
-    others = _others(folder, kind, [p for p in files if not _is(kind, p)], linked)
-    return replace(dataset, notes=(*others, *shape, *_in_two_classes(dataset)))
+    used = {at for p in found for at in p.parents}
+    others = {
+        f"no {kind.nouns[0]} by its name": [p for p in files if not _is(kind, p)],
+        "hidden": [p for p in unseen.hidden if _is(kind, p)],
+        "a link to a folder": unseen.linked,
+        "a link to nothing": unseen.dangling,
+        f"a folder without {kind.nouns[1]}": [p for p in unseen.folders if p not in used],
+    }
+    notes = [_listed(f"not read, {what}", folder, paths) for what, paths in others.items() if paths]
+    return replace(dataset, notes=(*notes, *shape, *dataset.notes, *_in_two_classes(dataset)))
 
 
 def below(folder: Path, kind: Kind) -> list[tuple[str, Path]]:
@@ -158,14 +172,17 @@ def checked(named: Sequence[tuple[str, Path]], source: str, kind: Kind) -> Datas
     """
     fine: list[tuple[str, FileOnDisk]] = []
     bad: list[BadRecord] = []
+    remarks: dict[str, list[str]] = {}
     for name, path in named:
-        sha256, reason = _check(path, kind)
+        sha256, reason, remark = _check(path, kind)
         wrong = fault_of_id(name)
         reason = f"its name {wrong}: rename it" if wrong else reason
         if reason:
             bad.append(BadRecord(printable(str(path)), None, None, reason))
         else:
             fine.append((name, FileOnDisk(path, sha256)))
+            if remark:
+                remarks.setdefault(remark, []).append(name)
     return Dataset(
         modality=kind.modality,
         contents=kind.contents(tuple(file for _, file in fine)),
@@ -176,19 +193,21 @@ def checked(named: Sequence[tuple[str, Path]], source: str, kind: Kind) -> Datas
         bad=tuple(bad),
         source=source,
         n_read=len(named),
+        notes=tuple(f"{what}: {some(names)}" for what, names in sorted(remarks.items())),
     )
 
 
-def _check(path: Path, kind: Kind) -> tuple[str, str]:
-    """SHA-256 of the file, and why it is not usable (empty if it is)."""
+def _check(path: Path, kind: Kind) -> tuple[str, str, str]:
+    """SHA-256 of the file, why it is not usable (empty if it is), and what is said of it."""
     unread, instead = kind.unread
     if path.suffix.lower() in unread:
-        return "", f"{path.suffix[1:].upper()} is not read: {instead}"
+        return "", f"{path.suffix[1:].upper()} is not read: {instead}", ""
     try:
         data = path.read_bytes()
     except OSError as e:
-        return "", f"cannot read the file: {e.strerror}"
-    return hashlib.sha256(data).hexdigest(), kind.fault(data)
+        return "", f"cannot read the file: {e.strerror}", ""
+    fault = kind.fault(data)
+    return hashlib.sha256(data).hexdigest(), fault, "" if fault else kind.remark(data)
 
 
 def _is(kind: Kind, path: Path) -> bool:
@@ -198,19 +217,43 @@ def _is(kind: Kind, path: Path) -> bool:
     return kind.is_one(path)
 
 
-def _files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """What is below a folder, without what is hidden: files, and links to folders."""
+@dataclass
+class _Unseen:
+    """What is below a folder and is no file to look at.
+
+    Attributes:
+        hidden: files.
+        linked: links to folders.
+        dangling: links to what is not there.
+        folders: all of them, with and without files.
+    """
+
+    hidden: list[Path] = field(default_factory=list)
+    linked: list[Path] = field(default_factory=list)
+    dangling: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+
+
+def _files(folder: Path) -> tuple[list[Path], _Unseen]:
+    """The files below a folder, in order, without those in hidden folders; and what else is."""
 
     def refuse(e: OSError) -> None:
         raise DataError(f"cannot read the folder: {e.strerror}", where=str(e.filename)) from e
 
-    files, linked = [], []
+    files, unseen = [], _Unseen()
     for place, folders, names in os.walk(folder, onerror=refuse):
         here = Path(place)
-        folders[:] = [n for n in folders if not n.startswith(".")]
-        linked += [here / n for n in folders if (here / n).is_symlink()]
-        files += [here / n for n in names if not n.startswith(".") and (here / n).is_file()]
-    return sorted(files), sorted(linked)
+        folders[:] = sorted(n for n in folders if not n.startswith("."))
+        for path in (here / n for n in folders):
+            (unseen.linked if path.is_symlink() else unseen.folders).append(path)
+        for path in (here / n for n in sorted(names)):
+            if path.name.startswith("."):
+                unseen.hidden.append(path)
+            elif path.is_file():
+                files.append(path)
+            elif path.is_symlink():
+                unseen.dangling.append(path)
+    return sorted(files), unseen
 
 
 def _class_of(name: str, depth: int) -> str:
@@ -235,7 +278,7 @@ def _deeper(names: Sequence[str], depth: int) -> tuple[str, ...]:
 
 
 def _in_two_classes(dataset: Dataset) -> tuple[str, ...]:
-    """A note on files that are in more than one class: one of them is wrong."""
+    """A note on files that are in more than one class."""
     contents = dataset.contents
     if not isinstance(contents, Files):
         return ()
@@ -249,19 +292,17 @@ def _in_two_classes(dataset: Dataset) -> tuple[str, ...]:
         return ()
     some = "; ".join(f"{dataset.ids[a]} and {dataset.ids[b]}" for a, b in twice[:3])
     more = f"; {len(twice) - 3:,} more" if len(twice) > 3 else ""
-    return (f"the same file is in two classes, one of which is wrong: {some}{more}",)
+    return (
+        "equal files are in two classes: one is wrong, unless two things look just so "
+        f"(blank, mirrored): {some}{more}",
+    )
 
 
-def _others(
-    folder: Path, kind: Kind, others: Sequence[Path], linked: Sequence[Path]
-) -> tuple[str, ...]:
-    """Notes on what was not looked at."""
-    notes = []
-    for what, paths in (
-        (f"no {kind.nouns[0]} by its name", others),
-        ("a link to a folder", linked),
-    ):
-        names = ", ".join(printable(p.relative_to(folder).as_posix()) for p in paths[:3])
-        more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-        notes += [f"not read, {what}: {names}{more}"] if paths else []
-    return tuple(notes)
+def _listed(what: str, folder: Path, paths: Sequence[Path]) -> str:
+    return f"{what}: {some([p.relative_to(folder).as_posix() for p in paths])}"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"{', '.join(map(printable, names[:SHOWN]))}{more}"

@@ -54,6 +54,12 @@ def fault(data: bytes) -> str:
     return ""
 
 
+def _remark(data: bytes) -> str:
+    from gemel.data.sources import pixels
+
+    return pixels.remark(data)
+
+
 def _starts_as_one(path: Path) -> bool:
     from gemel.data.sources.pixels import starts_an_image
 
@@ -72,4 +78,5 @@ KIND = folders.Kind(
     _starts_as_one,
     (UNREAD, "save it as JPEG or PNG"),
     ImageFiles,
+    _remark,
 )

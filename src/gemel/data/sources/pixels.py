@@ -37,6 +37,9 @@ _UNREAD = {
     b"avif": "AVIF",
     b"avis": "AVIF",
 }
+_STARTS = ((b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"\0\0\1\0", "ICO"), (b"8BPS", "PSD"))
+LEAST_SIDE, MOST_ASPECT = 8, 50
+"""Pixels, and sides to each other, beyond which little of a picture is left in a square."""
 
 
 class Unusable(ValueError):
@@ -166,7 +169,28 @@ def _is_short(image: Image.Image, n_bytes: int) -> bool:
 def unread(start: bytes) -> str:
     """What to do about a file that starts so, if it is an image of a format that is not read."""
     name = _UNREAD.get(start[8:12]) if start[4:8] == b"ftyp" else None
+    name = name or next((what for sign, what in _STARTS if start.startswith(sign)), None)
     return f"{name} is not read: save it as JPEG or PNG" if name else ""
+
+
+def remark(data: bytes) -> str:
+    """What a user should know of a usable file, in words that many share; empty if nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(_File(data), formats=FORMATS) as image:
+            (width, height), deep = image.size, image.mode.startswith("I")
+    if min(width, height) < LEAST_SIDE:
+        return f"a side of fewer than {LEAST_SIDE} pixels"
+    if max(width, height) > MOST_ASPECT * min(width, height):
+        return f"one side more than {MOST_ASPECT} times the other, so that a square shows a line"
+    bits = bits_of(_brightest(opened(data))) if deep else DEPTHS[-1]
+    if bits == DEPTHS[-1]:
+        return ""
+    return f"{bits} of 16 bits are filled: darker than in 8 bits beside files that fill more"
+
+
+def _brightest(image: Image.Image) -> int:
+    return int(np.clip(np.asarray(image, np.int64).max(), 0, 65535))
 
 
 def starts_an_image(start: bytes) -> bool:

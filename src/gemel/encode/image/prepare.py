@@ -118,7 +118,8 @@ class ImagePrepare:
             ReleaseError: the spec is not one of images.
         """
         try:
-            flat = Flattening(int(spec["bits"])) if "bits" in spec else OLD
+            bits = spec.get("bits")
+            flat = Flattening(None if bits is None else int(bits)) if "bits" in spec else OLD
             return cls(int(spec["size"]), int(spec["channels"]), spec["mean"], spec["std"], flat)
         except (KeyError, TypeError, ValueError, DataError) as e:
             raise ReleaseError(f"this is no preprocessing of images: {e}") from e
@@ -227,9 +228,11 @@ def _flattened(image: Image.Image, flat: Flattening) -> Image.Image:
         raise _invalid(str(e)) from e
 
 
-def _bits(images: Sequence[Image.Image]) -> int:
-    """Depth of the 16-bit files among some images; 16 where there are none."""
+def _bits(images: Sequence[Image.Image]) -> int | None:
+    """Depth of the 16-bit files among some images; None where there are none."""
     deep = [i.getextrema()[1] for i in images if i.mode.startswith("I")]
+    if not deep:
+        return None
     brightest = max((int(v) for v in deep if isinstance(v, int | float)), default=65535)
     return pixels.bits_of(min(max(brightest, 0), 65535))
 

@@ -13,6 +13,8 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import msgspec
@@ -29,6 +31,9 @@ MAX_WIDTH = 256
 MIN_WIDTH = 4
 N_QUANTILES = 17
 DATE_PARTS = (("year", 0, 4), ("month", 5, 7), ("day", 8, 10))
+
+GAPS = ("NAType", "NaTType")
+"""Types of pandas for what is missing, which is not imported for them."""
 
 Row = Mapping[str, Any]
 
@@ -222,9 +227,23 @@ def read_row(fields: Sequence[Field], row: Row) -> dict[str, Any]:
     """The values of a row, each as its field reads it; what does not fit stays as it is."""
     by_name = {f.name: f for f in fields}
     return {
-        name: by_name[name].value(value) if name in by_name else value
+        name: by_name[name].value(_plain(value)) if name in by_name else value
         for name, value in row.items()
     }
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy or decimal, or a gap of pandas, as Python's own; all else as it is.
+
+    Example:
+        >>> _plain(np.int64(61)), _plain(np.float32(61.9)), _plain(Decimal("61.5"))
+        (61, 61.9, 61.5)
+    """
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, np.floating | Decimal):
+        return float(str(value))  # the digits that are shown, not those of a wider type
+    return None if type(value).__name__ in GAPS else value
 
 
 def check_row(fields: Mapping[str, Field], payload: Any) -> None:
@@ -260,7 +279,7 @@ def _check_value(field: Field, value: Any) -> None:
     """Raise InvalidInput unless the value is of its field's kind."""
     name, kind = field.name, field.kind
     if kind == "number":
-        ok = isinstance(value, int | float) and not isinstance(value, bool)
+        ok = isinstance(value, Real) and not isinstance(value, bool)
         if not (ok and abs(value) <= sys.float_info.max):  # false for what is no number
             what = f"expected a finite {field.expected}, got {quoted(value)}"
             raise InvalidInput(what, where=name)
