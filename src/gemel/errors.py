@@ -235,10 +235,21 @@ class LedgerUnavailable(LedgerError):
 
 
 class RequestError(GemelError):
-    """A request that cannot be served."""
+    """A request that cannot be served.
+
+    Args:
+        what: see `GemelError`, and so are where and hint.
+        where: see what.
+        hint: see what.
+        retry_s: seconds after which it is worth asking again, where it is worth it at all.
+    """
 
     code = "request"
     status = 400
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", retry_s: float = 1.0) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.retry_s = retry_s
 
 
 class InvalidInput(RequestError):
@@ -270,14 +281,10 @@ class NotAllowed(RequestError):
 
 
 class RateLimited(RequestError):
-    """The caller asked too often; `retry_s` as for `Overloaded`."""
+    """The caller asked too often."""
 
     code = "rate_limited"
     status = 429
-
-    def __init__(self, what: str, *, where: str = "", hint: str = "", retry_s: float = 1.0) -> None:
-        super().__init__(what, where=where, hint=hint)
-        self.retry_s = retry_s
 
 
 class QuotaReached(RequestError):
@@ -288,21 +295,10 @@ class QuotaReached(RequestError):
 
 
 class Overloaded(RequestError):
-    """The queue is full or the service is stopping.
-
-    Args:
-        what: see `GemelError`, and so are where and hint.
-        where: see what.
-        hint: see what.
-        retry_s: seconds after which it is worth asking again.
-    """
+    """The queue is full or the service is stopping."""
 
     code = "overloaded"
     status = 503
-
-    def __init__(self, what: str, *, where: str = "", hint: str = "", retry_s: float = 1.0) -> None:
-        super().__init__(what, where=where, hint=hint)
-        self.retry_s = retry_s
 
 
 class DeadlineExceeded(RequestError):

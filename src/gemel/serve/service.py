@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
-
 from gemel.arrays import Float32
 from gemel.calibrate.answers.proposal import Feedback
 from gemel.decide.categories import Category
@@ -27,11 +25,12 @@ from gemel.serve.context import LOCAL, Caller, Context
 from gemel.serve.live import CLASS, Live
 from gemel.serve.rollout.arms import Arms
 from gemel.serve.rollout.desk import Desk
-from gemel.serve.steps import Encode, Encoded, Steps, answers
+from gemel.serve.steps import Steps, answers
 from gemel.serve.tenants import Home, Tenants
 from gemel.serve.verbs import card as cards
 from gemel.serve.verbs import classify as classifying
 from gemel.serve.verbs import duplicates as duplicating
+from gemel.serve.verbs import embed as embedding
 from gemel.serve.verbs import explain as explaining
 from gemel.serve.verbs import identify as identifying
 from gemel.serve.verbs import records, reviews
@@ -207,7 +206,7 @@ class Service:
         Raises:
             InvalidInput: one of them cannot be encoded.
         """
-        return self.ask(_rows, items)
+        return self.ask(embedding.rows, items)
 
     def search(
         self, query: Any, k: int = 10, where: Where = None, category: str | None = None
@@ -381,13 +380,3 @@ class Service:
     def card(self) -> Card:
         """What the live release is for, what was measured, when it expires."""
         return self.ask(cards.card, operation.CardBody())
-
-
-def _rows(context: Context, items: Sequence[Any]) -> Steps[Float32]:
-    """The embeddings themselves, which have no body and no reply."""
-    if not len(items):
-        return np.zeros((0, context.live.encoder.dim), np.float32)
-    encoded: Encoded = yield Encode(
-        context.live, [(f"input[{i}]", item, None) for i, item in enumerate(items)]
-    )
-    return encoded.rows

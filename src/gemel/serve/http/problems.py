@@ -12,7 +12,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import Struct
 
-from gemel.errors import DataError, GemelError, Overloaded, RateLimited, RequestError
+from gemel.errors import DataError, GemelError, RateLimited, RequestError
 
 RETRIED = (429, 503)
 MAX_RETRY_SECONDS, DAY_SECONDS = 60, 86_400
@@ -105,11 +105,9 @@ def retry_s(error: GemelError) -> int | None:
     """Whole seconds after which it is worth asking again; None where it is not."""
     if error.status not in RETRIED:
         return None
-    seconds, most = 1.0, MAX_RETRY_SECONDS
-    if isinstance(error, RateLimited):  # a quota ends when its day does
-        seconds, most = error.retry_s, DAY_SECONDS
-    elif isinstance(error, Overloaded):
-        seconds = error.retry_s
+    seconds = error.retry_s if isinstance(error, RequestError) else 1.0
+    # A quota ends when its day does.
+    most = DAY_SECONDS if isinstance(error, RateLimited) else MAX_RETRY_SECONDS
     return min(most, max(1, math.ceil(seconds)))
 
 

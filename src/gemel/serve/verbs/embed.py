@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 
 from gemel.arrays import Float32
@@ -39,6 +41,16 @@ def embed(context: Context, body: EmbeddingsBody) -> Steps[EmbeddingsReply]:
         for i, row in enumerate(encoded.rows[start : start + STRIDE], start):
             data.append(Embedding(i, written(row)))
     return EmbeddingsReply(data, live.release.id, Usage(len(items), len(items)))
+
+
+def rows(context: Context, items: Sequence[Any]) -> Steps[Float32]:
+    """The embeddings themselves, for who asks in Python: no body, no reply."""
+    if not len(items):
+        return np.zeros((0, context.live.encoder.dim), np.float32)
+    encoded: Encoded = yield Encode(
+        context.live, [(f"input[{i}]", item, None) for i, item in enumerate(items)]
+    )
+    return encoded.rows
 
 
 def _packed(row: Float32) -> str:
