@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import gemel
 from gemel.decide.bands import OUTCOMES, Band, SizedBand, in_review, matches
-from gemel.decide.categories import Categories, Line, Pair
+from gemel.decide.categories import Categories, Line
+from gemel.decide.outcomes import Pair
 from gemel.decide.policy import Policy
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import InvalidInput

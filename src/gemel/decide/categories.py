@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from gemel.arrays import Float32, Float64, Int16
+from gemel.decide.outcomes import Pair
 from gemel.errors import ConfigError, InvalidInput, quoted
 
 
@@ -26,8 +27,6 @@ class Line(msgspec.Struct, frozen=True):
     scale: float
 
 
-Pair = tuple[str | None, str | None]
-"""Categories of the left and the right record; None = unknown."""
 Category = str | Pair | None
 """Of both records, or of the left and the right one; None = unknown."""
 

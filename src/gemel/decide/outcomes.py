@@ -1,4 +1,4 @@
-"""What a decision can be."""
+"""What a decision can be: words and a struct, which a client imports without any numbers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from gemel.decide.categories import Pair
-
 Outcome = Literal["match", "no_match", "review"]
 ClassOutcome = Literal["class", "review", "unknown"]
+Pair = tuple[str | None, str | None]
+"""Categories of the left and the right record; None = unknown."""
 
 
 class Decision(msgspec.Struct, frozen=True):

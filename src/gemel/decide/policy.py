@@ -32,9 +32,9 @@ from gemel.decide.bands import (
     Band,
     SizedBand,
 )
-from gemel.decide.categories import Categories, Category, Pair, pair_of
+from gemel.decide.categories import Categories, Category, pair_of
 from gemel.decide.classes import ClassPolicy
-from gemel.decide.outcomes import Decision
+from gemel.decide.outcomes import Decision, Pair
 from gemel.decide.ratio import Likelihood
 from gemel.decide.rules import Rule, broken
 from gemel.decide.venn_abers import VennAbers

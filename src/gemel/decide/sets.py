@@ -16,7 +16,7 @@ import scipy  # which imports its parts when they are used
 
 from gemel.arrays import Bool, Float32, Float64, Int64
 from gemel.decide.bands import MATCH, OUTCOMES, Outcome
-from gemel.decide.categories import Pair
+from gemel.decide.outcomes import Pair
 from gemel.decide.policy import Policy
 
 APART = np.float32(-1e12)

@@ -16,8 +16,8 @@ import numpy as np
 
 from gemel.arrays import Float32
 from gemel.decide.bands import Outcome
-from gemel.decide.categories import Category, Pair, pair_of
-from gemel.decide.outcomes import Decision
+from gemel.decide.categories import Category, pair_of
+from gemel.decide.outcomes import Decision, Pair
 from gemel.decide.policy import Policy
 from gemel.encode.modality import Payload, Prepare
 from gemel.errors import NotFound
