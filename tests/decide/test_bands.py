@@ -54,6 +54,12 @@ def test_a_score_meets_a_threshold_in_one_place() -> None:
     assert set(found) >= {p for p in NO_DECISION if "review" not in p[1]}, "an exception is left"
 
 
+def test_a_band_that_is_moved_stays_as_wide() -> None:
+    moved = Band(threshold=0.5, review_low=0.3, review_high=0.6).moved(0.9)
+    limits = (moved.review_low, moved.threshold, moved.review_high)
+    assert limits == pytest.approx((0.7, 0.9, 1.0))
+
+
 def test_a_threshold_is_not_rounded_to_the_precision_of_the_scores() -> None:
     score = np.array([0.7], np.float32)
     assert matches(score, float(score[0])).all()

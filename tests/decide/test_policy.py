@@ -18,6 +18,7 @@ from gemel.decide.bands import Band, SizedBand
 from gemel.decide.categories import Categories, Line, pair_of
 from gemel.decide.policy import FILE, Policy
 from gemel.decide.ratio import Logistic
+from gemel.decide.rules import parse
 from gemel.decide.venn_abers import VennAbers
 from gemel.errors import ConfigError, InvalidInput, ReleaseError
 
@@ -179,6 +180,20 @@ def test_above_the_largest_size_what_would_match_is_for_review() -> None:
 def test_sizes_that_make_no_sense_are_refused(steps: tuple[tuple[int, float], ...]) -> None:
     with pytest.raises(ConfigError):
         sized(*steps)
+
+
+def test_a_rule_is_named_where_it_took_a_match_away_and_nowhere_else(policy: Policy) -> None:
+    ruled = replace(policy, rules=(parse("a differs: review"), parse("b differs: no_match")))
+    left = {"a": 1, "b": 1}
+    for right, said in (
+        (left, ("match", None)),
+        ({"a": 2, "b": 1}, ("review", "a differs: review")),
+        ({"a": 2, "b": 2}, ("no_match", "b differs: no_match")),
+    ):
+        decision = ruled.ruled(ruled.decide(0.9), left, right)
+        assert (decision.outcome, decision.rule) == said
+    below = ruled.decide(0.1)
+    assert ruled.ruled(below, left, {"a": 2, "b": 2}) == below, "there is nothing to take away"
 
 
 def test_a_policy_expires_after_its_last_day(toy: Scores) -> None:

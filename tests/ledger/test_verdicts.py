@@ -79,6 +79,21 @@ def test_an_answer_to_nothing_is_refused(ledger: Ledger) -> None:
             answer(ledger, record, True, reviewer="ann")
 
 
+def test_who_is_asked_says_nothing_of_who_is_asked_a_second_time(ledger: Ledger) -> None:
+    decide(ledger, 1000, 0.2)
+    for one in (found := waiting(ledger, limit=1000)):
+        answer(ledger, one.id, True, reviewer="ann")
+    some = waiting(ledger, reviewer="bob", second=0.2, limit=1000)
+    assert 160 <= len(found) <= 240 and 16 <= len(some) <= 64, "a fifth of a fifth"
+
+
+def test_an_answer_to_what_was_for_review_is_not_against_it(ledger: Ledger) -> None:
+    body = {"release": "r", "score": 0.5, "outcome": "review", "review_probability": 1.0}
+    for genuine in (True, False):
+        answer(ledger, ledger.append("verify", body), genuine, reviewer="ann")
+    assert waiting(ledger, reviewer="bob") == []
+
+
 def test_a_second_person_is_asked_about_a_share_and_about_answers_against(ledger: Ledger) -> None:
     ids = decide(ledger, 200, 1.0)
     for i, decision in enumerate(ids):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.serve import small
 
+from gemel.calibrate.answers.known import Known
 from gemel.calibrate.goals.target import Target
 from gemel.calibrate.goals.use import Use
 from gemel.calibrate.rates.by_category import Breakdown, Worst
@@ -91,6 +92,38 @@ def test_where_eval_says_nothing_to_measure_it_again_is_no_help(
     (gate,) = (g for g in gates.run(changed(release, tmp_path / "c", evidence)).gates if g.repair)
     assert gate.name == "evidence" and "calibrate" not in gate.repair
     assert "more identities of two records" in gate.repair
+
+
+def test_evidence_on_the_records_that_chose_or_on_one_class_is_none(
+    release: Release, tmp_path: Path
+) -> None:
+    evidence, replace = release.evidence, msgspec.structs.replace
+    sides = evidence.data.sides
+    data = replace(evidence.data, sides={**sides, "eval": sides["dev"]})
+    same = gates.run(changed(release, tmp_path / "same", replace(evidence, data=data)))
+    assert detail(same, "evidence") == "dev and eval are the same records"
+    lone = replace(evidence, dev=replace(evidence.dev, n_genuine=0))
+    without = gates.run(changed(release, tmp_path / "lone", lone))
+    assert "dev has no genuine" in detail(without, "evidence")
+    assert "evidence" in failed(same) and "evidence" in failed(without)
+
+
+def test_answers_have_to_prove_the_threshold_that_decides(release: Release, tmp_path: Path) -> None:
+    applied = release.policy.verify.threshold
+    right = rate(0.99, 0.96, 1.0)
+    for name, threshold, proven, passes in (
+        ("proven", applied, True, True),
+        ("not", applied, False, False),
+        ("another", applied - 0.01, True, False),
+    ):
+        known = Known(
+            n_answers=144, n_unsure=0, threshold=threshold, precision=right, recall=right,
+            n_match=90, n_genuine=90.0, n_pairs=9000, goal=0.95, confidence=0.95, proven=proven,
+            missing=None, n_double=0, n_agreed=0,
+        )  # fmt: skip
+        evidence = msgspec.structs.replace(release.evidence, labelled=known, unproven=True)
+        report = gates.run(changed(release, tmp_path / name, evidence))
+        assert report.passed == passes, report
 
 
 def test_thresholds_past_their_day_fail(release: Release) -> None:

@@ -30,6 +30,8 @@ def test_the_mixture_is_what_is_published() -> None:
     assert math.exp(ln_one_sided(30, 14, 0.5)) == pytest.approx(6.7468, abs=1e-3)
     assert ln_one_sided(0, 0, 0.05) == pytest.approx(0)
     assert Falls(0.5, 30, 14).ln_less(1.0) == pytest.approx(ln_one_sided(14, 30, 0.5))
+    # Twice as often on one of two halves: two thirds of all events.
+    assert Falls(0.5, 30, 14).ln_less(2.0) == pytest.approx(ln_one_sided(14, 30, 1 / 3))
 
 
 @pytest.mark.parametrize("limit", [0.01, 0.05, 0.3])
@@ -100,6 +102,23 @@ def test_healthy_rollouts_are_rolled_back_no_more_often_than_stated() -> None:
     ends = [rolled_out(seed)[0] for seed in range(N_ROLLOUTS)]
     rolled_back = sum(end not in ("need more", "not worse") for end in ends)
     assert rolled_back <= PLAN.alpha * N_ROLLOUTS
+
+
+def test_alpha_is_shared_by_the_questions_and_by_two_looks_at_one() -> None:
+    tally = guard.empty(PLAN)
+    state = State(plan=PLAN, moved="", tallies={"me": tally})
+    before = 0.0
+    while (judged := guard.judge(state)).verdict != "worse":
+        before = judged.readings[0].e_worse
+        tally.flips.add(1.0)
+    needed = len(guard.QUESTIONS) / PLAN.alpha
+    assert before < needed <= judged.readings[0].e_worse
+    for _ in range(50):
+        tally.errors.add(0.0)
+    falls = tally.error_falls[0]
+    falls.ours, falls.theirs = 1, 200
+    looks = math.exp(tally.errors.ln_less), math.exp(falls.ln_less(guard.TWICE))
+    assert guard.judge(state).readings[1].e_fine == pytest.approx(max(looks) / 2)
 
 
 def test_a_bad_candidate_is_seen_within_what_is_predicted() -> None:

@@ -143,6 +143,9 @@ def test_a_subject_keeps_its_release_and_a_rising_share_only_adds_subjects(
         at.look()
         assert taken() == set()
         assert project.store.pointer("canary") is None
+        start(project, good, steps=(20.0, 70.0))
+        at.look()
+        assert not taken() <= many, "another rollout tries others"
 
 
 def test_a_shadow_answers_nobody_and_tells_what_would_differ(project: Project) -> None:
