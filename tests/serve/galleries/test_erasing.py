@@ -263,3 +263,13 @@ def test_enrolling_a_file_with_somebody_who_was_deleted_says_so(
     assert run(["gallery", "enroll", str(file), "--id", "id", "-r", other.id]) == 0
     assert "1 record was deleted before and is enrolled again: 'p7'" in capsys.readouterr().err
     assert has(project, other, "p7") == [True]
+
+
+def test_of_a_tenant_its_own_galleries_are_reached_and_no_others(project: Project) -> None:
+    other, of = project.put(1e-5), project.folder / "state" / "tenants" / "acme"
+    for release in (project.stable, other):
+        shutil.copytree(project.at(release), of / "gallery" / release.space_id[:12])
+    assert run(["gallery", "delete", "p7", "--set", "store.tenant=acme"]) == 0
+    for release in (project.stable, other):
+        assert has(project, release, "p7") == [True]
+        assert "p7" not in RecordIds(of / "gallery" / release.space_id[:12])
