@@ -157,6 +157,9 @@ def rollback(
     store = project.store()
     live = store.resolve(pointer)
     if dry_run:
+        report = gates.before_rollback(store, pointer=pointer, enrolled=project.state.enrolled)
+        show_gates(report, failed=False)
+        report.check()
         show.say(f"would take {pointer} back from {live[:12]}")
         return
     report, move = gates.rollback(

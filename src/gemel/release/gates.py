@@ -231,11 +231,8 @@ def rollback(
         GateFailed: it lacks records, and `force` was not given.
         NotFound: there is no earlier release.
     """
-    live, before = store.pointer(pointer), store.previous(pointer)
-    found: list[Gate] = []
-    if pointer == "stable" and live and before:
-        found = _enrolled(store.get(before), store.get(live), enrolled)
-    report = GateReport(before or "", tuple(found))
+    live = store.pointer(pointer)
+    report = before_rollback(store, pointer=pointer, enrolled=enrolled)
     if not report.passed:
         try:
             report.check()
@@ -244,6 +241,17 @@ def rollback(
                 raise GateFailed(e.what, where=e.where, hint=f"{e.hint}; or {BACK}") from None
         reason = f"{reason} (forced; failed: {ENROLLED})"
     return report, store.rollback(pointer, actor=actor, reason=reason, expected=live)
+
+
+def before_rollback(
+    store: Store, *, pointer: str = "stable", enrolled: Enrolled | None = None
+) -> GateReport:
+    """The gate that a rollback has to pass: only one of `stable` asks anything."""
+    live, before = store.pointer(pointer), store.previous(pointer)
+    found: list[Gate] = []
+    if pointer == "stable" and live and before:
+        found = _enrolled(store.get(before), store.get(live), enrolled)
+    return GateReport(before or "", tuple(found))
 
 
 def _enrolled(candidate: Release, stable: Release, enrolled: Enrolled | None) -> list[Gate]:
