@@ -136,8 +136,14 @@ def test_a_table_of_texts_is_many_and_read_as_those_of_the_project(
         alone = json.loads(said(capsys, "gallery", "classify", text, "--json", "-k", "1"))
         assert (id, best["label"]) == (key, of)
         assert best["score"] == pytest.approx(alone["classes"][0]["score"], abs=1e-5)
-    one_each = (("verify", "new.csv", "new.csv"), ("gallery", "search", "new.csv"))
-    for words in (*one_each, ("gallery", "identify", "new.csv")):
+    asked = said(capsys, "gallery", "identify", "new.csv", "--id", "key", "--json")
+    for one, (key, _, text) in zip(json.loads(asked), said_of_it, strict=True):
+        alone = json.loads(said(capsys, "gallery", "identify", text, "--json"))
+        assert one.pop("id") == key and one["outcome"] == alone["outcome"]
+        assert one["score"] == pytest.approx(alone["score"], abs=1e-5)
+    shown = said(capsys, "gallery", "identify", "new.csv", "--id", "key")
+    assert [line.split()[0] for line in shown.splitlines()] == ["record", "n2", "n9"]
+    for words in (("verify", "new.csv", "new.csv"), ("gallery", "search", "new.csv")):
         assert run([*words]) == 1
         told = capsys.readouterr().err
         assert "'new.csv' is a table of records" in told and "gallery classify FILE" in told

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from gemel.cli import outside, show
+from gemel.cli import many, outside, show
 from gemel.cli.gallery import Where
+from gemel.cli.identify import app
 from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.cli.query import parse_item, typed
-from gemel.cli.records import app
-from gemel.encode import modality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from gemel.serve.service import Service
     from gemel.serve.wire.searches import ClassifyReply
 
 Label = Annotated[
@@ -48,30 +42,38 @@ def classify(
 ) -> None:
     """Find the class of items among those enrolled, or that it is unknown."""
     from gemel.serve.service import Service
+    from gemel.serve.verbs.classify import classify
+    from gemel.serve.wire.searches import ClassifyBody
 
     project = Project.open(config, sets)
     live = project.release(release)
     named, only = project.label_of(live, label), typed(live, where or [], "--where")
-    path = Path(query[0])
-    is_item = modality.named(live.modality).word(query[0], "query") is not None
-    is_file = len(query) == 1 and not is_item and path.exists()
+    path = many.file_in(live, query)
     with project.gallery(live) as gallery:
         service = Service(live, gallery)
-        if is_file:
-            found = list(_of_file(service, project, path, (id, named, only, k)))
+        if path is not None:
+            found = list(
+                many.of_file(
+                    service,
+                    project,
+                    (path, id),
+                    classify,
+                    lambda item, _: ClassifyBody(item, k, named, only),
+                )
+            )
         else:
             reply = service.classify(parse_item(live, query), k, label=named, where=only)
             found = [("", reply)]
     if found and found[0][1].warning:
         show.say(f"warning: {found[0][1].warning}")
-    if is_file:
+    if path is not None:
         outside.say_of_many((record, reply.outside) for record, reply in found)
     else:
         outside.say_of_one(found[0][1].outside)
     if json:
         shown = [{"id": i, **msgspec.to_builtins(reply)} for i, reply in found]
-        show.as_json(shown if is_file else shown[0])
-    elif is_file:
+        show.as_json(shown[0] if path is None else shown)
+    elif path is not None:
         _show_many(found)
     else:
         _show(found[0][1])
@@ -98,25 +100,6 @@ def classes(
         show.table(["class", "supports"], [[c.label, c.supports] for c in found.classes])
 
 
-def _of_file(
-    service: Service, project: Project, path: Path, asked: tuple[str | None, str, Any, int]
-) -> Iterator[tuple[str, ClassifyReply]]:
-    """The id and the class of each record of a file or folder, encoded a batch at a time."""
-    from gemel.serve.verbs.classify import classify
-    from gemel.serve.wire.searches import ClassifyBody
-
-    id_column, label, where, k = asked
-    dataset = project.records_for(service.pick().release, path, id=id_column)
-    batch = project.config.gallery.batch
-    with show.progress("classifying", "records") as tick:
-        for start in range(0, len(dataset), batch):
-            part = range(start, min(start + batch, len(dataset)))
-            bodies = [ClassifyBody(item, k, label, where) for item in dataset.payloads(part)]
-            for i, reply in zip(part, service.ask_all(classify, bodies), strict=True):
-                yield str(dataset.ids[i]), reply
-            tick(part.stop, len(dataset))
-
-
 def _show(reply: ClassifyReply) -> None:
     facts = [("outcome", reply.outcome), ("class", reply.label), ("anomaly", reply.anomaly)]
     show.pairs([(k, v) for k, v in [*facts, ("method", reply.method)] if v is not None])
@@ -137,8 +120,7 @@ def _show_many(found: list[tuple[str, ClassifyReply]]) -> None:
         rows.append([record, reply.outcome, top.label, top.probability, top.p_value, reply.anomaly])
     head = ["record", "outcome", "best class", "probability", "p_value", "anomaly"]
     show.filled_table(head, rows)
-    counts = Counter(reply.outcome for _, reply in found)
-    show.say(", ".join(f"{n:,} {outcome}" for outcome, n in counts.most_common()))
+    many.say_outcomes(reply.outcome for _, reply in found)
     _say_without_policy(found[0][1])
 
 

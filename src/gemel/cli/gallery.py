@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
 from gemel.cli import outside, show
@@ -139,7 +138,7 @@ def search(
         only = typed(live, where or [], "--where")
         service = Service(live, gallery)
         reply = service.search(item, k, only, category)
-        _warn(service)
+        warn(service)
         outside.say_of_one(reply.outside)
         if not reply.hits:
             show.say(why_nothing(gallery, only))
@@ -155,7 +154,7 @@ def search(
     show.table(head, [[_shown(name, hit.get(name)) for name in head] for hit in found])
 
 
-def _warn(service: Service) -> None:
+def warn(service: Service) -> None:
     """Say why thresholds should not be relied on, but for what was said of the release."""
     from gemel.release.words import unproven
 
@@ -177,64 +176,6 @@ def _beside(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _shown(name: str, value: Any) -> Any:
     """A value for a table: what a record says as it would be typed, no digit less."""
     return value if name in OF_HIT else as_text(value)
-
-
-UNLISTED = (
-    *("attributes", "candidates", "not_compared", "warning", "probability_is", "prior"),
-    "outside",
-)
-"""Parts of a reply that are said apart."""
-
-
-@app.command()
-def identify(
-    query: Query,
-    where: Where = None,
-    category: CategoryOfQuery = None,
-    label: Annotated[
-        str | None,
-        typer.Option(help="Attribute that says whose a record is; data.identity if left out."),
-    ] = None,
-    release: ReleaseName = None,
-    config: ConfigFile = None,
-    sets: Sets = None,
-    json: AsJson = False,
-) -> None:
-    """Say which record is the same as one, or that none is, or that several are as good."""
-    from gemel.release.words.expected import where as where_genuine
-    from gemel.serve.service import Service
-
-    project = Project.open(config, sets)
-    live = project.release(release)
-    item = parse_item(live, query)
-    note_unknown(category, live)
-    with project.gallery(live) as gallery:
-        service = Service(live, gallery, label=project.label_of(live))
-        only = typed(live, where or [], "--where")
-        reply = service.identify(item, only, category, label=label)
-        _warn(service)
-        outside.say_of_one(reply.outside)
-    if json:
-        show.as_json(reply)
-        return
-    shown = [
-        (name, value)
-        for name, value in msgspec.structs.asdict(reply).items()
-        if value is not None and name not in UNLISTED
-    ]
-    if reply.probability is not None and reply.prior is not None:
-        of = f"{reply.probability_is} for a pair, if {where_genuine(reply.prior)}"
-        shown = [(n, f"{show.number(v)}, {of}" if n == "probability" else v) for n, v in shown]
-    own = {name: as_text(value) for name, value in (reply.attributes or {}).items()}
-    show.pairs([*shown, *own.items()])
-    for one in reply.candidates:
-        values = ", ".join(f"{name} {as_text(value)}" for name, value in one.attributes.items())
-        show.out(f"as good: {one.record}  score {show.number(one.score)}  {values}")
-    if reply.not_compared:
-        show.say(
-            f"warning: nothing given for {', '.join(reply.not_compared)}: thresholds were measured "
-            "on records as full as those of the data"
-        )
 
 
 @app.command()

@@ -94,6 +94,11 @@ def said_of(
     }
 
 
+def may_be_text(word: str, *, takes_words: bool) -> bool:
+    """Whether a word that a folder is called may be a text, as it is not written as a path."""
+    return takes_words and not {"/", "\\"} & set(word)
+
+
 def refuse_many(word: str, where: str, *, takes_words: bool) -> None:
     """Raise where a word that should be one record is a table or folder of them.
 
@@ -107,14 +112,15 @@ def refuse_many(word: str, where: str, *, takes_words: bool) -> None:
     """
     from gemel.encode import modality
 
-    path, may_be_text = modality.path_at(word), takes_words and not {"/", "\\"} & set(word)
+    path, is_text = modality.path_at(word), may_be_text(word, takes_words=takes_words)
     is_table = modality.is_table(word)
-    if is_table or (path is not None and path.is_dir() and not may_be_text):
+    if is_table or (path is not None and path.is_dir() and not is_text):
         what = "table" if is_table else "folder"
         raise InvalidInput(
             f"{quoted(word, 80)} is a {what} of records, expected one record",
             where=where,
-            hint="about all of its records: gemel gallery classify FILE, or gemel duplicates FILE",
+            hint="about all of its records: gemel gallery identify FILE, gemel gallery "
+            "classify FILE, or gemel duplicates FILE",
         )
 
 

@@ -35,7 +35,7 @@ COMMANDS = {
     "demo": "demo:demo",
     "data": "data:app",
     "release": "release:app",
-    "gallery": "classes:app",  # which adds its own to those of `gallery`
+    "gallery": "classes:app",  # which adds its own to those of `gallery` and `identify`
     "ledger": "ledger:app",
     "review": "review:app",
     "rollout": "rollout:app",
