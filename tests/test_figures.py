@@ -32,6 +32,8 @@ def test_a_policy_with_a_long_curve_is_short() -> None:
 def test_a_data_set_says_what_it_is() -> None:
     data = from_rows([{"name": "<b>Anna</b>"}, {"name": "Berta"}])
     assert repr(data) == "Dataset(2 row records of rows, 0 identities, 0 refused)"
+    counted = from_rows([{"no": i, "name": f"n{i % 2}"} for i in range(99)])
+    assert "no: is different in every row; an id?" in repr(counted)
     assert "name (text)" in data._repr_html_() and "<b>" not in data._repr_html_()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +32,14 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
         rows.append((f"w{who}", " ".join(rng.choice(words, 40))))
     with (folder / "texts.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("of", "text"), *rows])
-    with pytest.MonkeyPatch.context() as patch:
+    told = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(told):
         patch.chdir(folder)
         said = ["--data", "texts.csv", "--identity", "of"]
         # Its weights are random: it is shelved, and its gates keep it from going live.
         assert run(["import", str(tiny_model), *said]) == 3
+    (after,) = (line for line in told.getvalue().splitlines() if line.startswith("next: "))
+    assert "promote" not in after  # it did so itself
     return folder
 
 

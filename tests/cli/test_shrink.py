@@ -74,6 +74,7 @@ def test_none_keeps_enough_for_sure(project: Path, gemel: Gemel) -> None:
     said = gemel("shrink", "--dry-run", "--json")
     assert said.code == 3
     body = json.loads(said.out)
+    assert f"how much of {body['shrunk']['measure']} is enough" in said.err
     assert body["release"] is None and body["shrunk"]["chosen"] == ""
     assert not any(t["kept"] for t in body["shrunk"]["tried"])
     assert len(Store(".gemel").list()) == 1

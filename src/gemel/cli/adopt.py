@@ -67,8 +67,10 @@ def import_(
     for note in run.training.notes:
         show.say(f"note: {note}")
     release = find_release(project, dataset, name) or build_release(project, dataset, name=name)
-    show_made(project, release, json=json)
-    _promote(project, release)
+    is_first = project.store().pointer("stable") is None
+    show_made(project, release, json=json, promotes=is_first)
+    if is_first:
+        _promote(project, release)
 
 
 def _kind(path: Path, identity: str | None, encoding: str | None) -> str | None:
@@ -83,14 +85,11 @@ def _kind(path: Path, identity: str | None, encoding: str | None) -> str | None:
 
 
 def _promote(project: Project, release: Release) -> None:
-    """Make the release stable if nothing is, by its gates."""
+    """Make the release stable, by its gates."""
     from gemel.release import gates
 
-    store = project.store()
-    if store.pointer("stable") is not None:
-        return
     report, move = gates.promote(
-        store,
+        project.store(),
         release.id,
         actor=project.actor,
         reason="imported",

@@ -29,8 +29,18 @@ def show_made(
     json: bool,
     details: bool = False,
     holds: str = "",
+    promotes: bool = False,
 ) -> None:
-    """Write what a calibration found, which threshold holds, and what comes next."""
+    """Write what a calibration found, which threshold holds, and what comes next.
+
+    Args:
+        project: with the store.
+        release: that was made, if one was.
+        json: write it as JSON.
+        details: write all of it.
+        holds: which threshold does.
+        promotes: whether the caller promotes it next, so that nobody else has to.
+    """
     from gemel.release.words.learned import NOTHING_HELPED, was_worth_it
 
     if release is None:
@@ -41,7 +51,8 @@ def show_made(
         render(release, details=details)
     if holds:
         show.say(holds)
-    show.say(f"next: {'; '.join([f'gemel report {release.short_id}', *then(project, release)])}")
+    after = [] if promotes else then(project, release)
+    show.say(f"next: {'; '.join([f'gemel report {release.short_id}', *after])}")
     if release.evidence.unproven:
         if release.evidence.labelled is None:
             show.say(TO_PROVE)

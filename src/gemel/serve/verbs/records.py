@@ -28,7 +28,7 @@ from gemel.serve.wire.enrolled import (
 )
 
 SHOWN = 3
-SAME_CONTENT = 0.999
+SAME_CONTENT = 0.9999
 """Cosine from which on two embeddings are of one content, whatever machine they were made on."""
 
 
