@@ -68,6 +68,29 @@ def test_a_proposal_says_what_is_missing_and_accepts_nothing(project: Path, geme
     assert (dry.code, dry.err) == (1, refused.err)
 
 
+def test_a_proposal_of_a_server_is_accepted_where_the_release_was_trained(
+    project: Path, gemel: Gemel, tmp_path: Path
+) -> None:
+    said, file = json.loads(gemel("review", "proposal", "--json").out), tmp_path / "said.json"
+    known = {path.name for path in (project / ".gemel/releases").iterdir()}
+    band = {"threshold": 0.4, "review_low": 0.3, "review_high": 0.5}
+    said["proposal"] |= {"verdict": "move", "reason": "it is better", "band": band}
+    file.write_text(json.dumps(said))
+    settings = (project / "gemel.toml").read_text()
+    (project / "gemel.toml").write_text("")
+    on_server = gemel("review", "accept", "--proposal", str(file))
+    assert on_server.code == 1 and "data.path" in on_server.err
+    assert "gemel review proposal --json > FILE here" in on_server.err
+    (project / "gemel.toml").write_text(settings)
+    accepted = gemel("review", "accept", "--proposal", str(file), "--json")
+    assert accepted.code == 0, accepted.err
+    assert json.loads(accepted.out)["policy"]["verify"] == band
+    assert len({path.name for path in (project / ".gemel/releases").iterdir()} - known) == 1
+    file.write_text("{}")
+    other = gemel("review", "accept", "--proposal", str(file))
+    assert other.code == 1 and "this is no proposal" in other.err
+
+
 def test_mistakes_are_explained(project: Path, gemel: Gemel) -> None:
     nobody = gemel("review", "answer", "0" * 32, "--genuine")
     assert nobody.code == 1

@@ -9,7 +9,7 @@ import pytest
 
 from gemel.errors import UnknownDecision
 from gemel.ledger.ledger import Ledger
-from gemel.ledger.verdicts import answer, decisions, is_asked, waiting
+from gemel.ledger.verdicts import OF_BEST, answer, decisions, is_asked, waiting
 
 
 @pytest.fixture
@@ -92,6 +92,23 @@ def test_an_answer_to_what_was_for_review_is_not_against_it(ledger: Ledger) -> N
     for genuine in (True, False):
         answer(ledger, ledger.append("verify", body), genuine, reviewer="ann")
     assert waiting(ledger, reviewer="bob") == []
+
+
+def test_an_answer_about_the_best_of_a_gallery_is_noted_and_counts_for_nothing(
+    ledger: Ledger,
+) -> None:
+    best = {"hits": 1, "matches": 0, "best": ["r", 0.5, "review"], "k": 10, "release": "r"}
+    who = {"outcome": "review", "record": "r", "score": 0.5, "threshold": 0.6, "probability": None}
+    noted = [
+        answer(ledger, ledger.append(kind, body), True, reviewer="ann")
+        for kind, body in (("search", best), ("identify", {**who, "gallery_size": 3}))
+    ]
+    assert [one.note for one in noted] == [OF_BEST, OF_BEST]
+    assert len(ledger.entries(kind="verdict")) == 2
+    assert decisions(ledger) == ([], 0)
+    nobody = ledger.append("search", {**best, "hits": 0, "best": None})
+    with pytest.raises(UnknownDecision, match="no decision"):
+        answer(ledger, nobody, True, reviewer="ann")
 
 
 def test_a_second_person_is_asked_about_a_share_and_about_answers_against(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from gemel.cli.options import AsJson, ConfigFile, DryRun, Sets
 from gemel.cli.project import Project
 from gemel.cli.release import Maybe
 from gemel.cli.release_words import summary
-from gemel.errors import ReleaseError
+from gemel.errors import ConfigError, DataError, ReleaseError
 from gemel.ledger.bodies import Accepted
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def answer(
     with project.ledger() as ledger:
         full = verdicts.resolve(ledger, decision)
         noted = verdicts.answer(ledger, full, genuine, reviewer=reviewer or project.actor)
-    show.say("noted" if noted.counts else f"noted, but {verdicts.UNASKED}")
+    show.say("noted" if noted.note is None else f"noted, but {noted.note}")
 
 
 @app.command()
@@ -85,6 +85,10 @@ def proposal(
 @app.command()
 def accept(
     name: Maybe = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--proposal", help="What `gemel review proposal --json` said elsewhere."),
+    ] = None,
     config: ConfigFile = None,
     sets: Sets = None,
     dry_run: DryRun = False,
@@ -92,12 +96,13 @@ def accept(
 ) -> None:
     """Put a child release with the proposed threshold on the shelf; nothing is live yet.
 
-    Exit 1 if the answers propose no move, so that a job may run it every night.
+    It is measured again, so this runs where the release was trained. Exit 1 if the
+    answers propose no move, so that a job may run it every night.
     """
     from gemel.release.make import adapt
 
     project = Project.open(config, sets)
-    said = said_about(project, name)
+    said = said_about(project, name) if file is None else _read(file)
     if said.proposal.band is None:
         _tell(said, json)
         raise ReleaseError(
@@ -106,7 +111,15 @@ def accept(
     if dry_run:
         _tell(said, json)
         return
-    dataset, parent = project.dataset(), project.release(name)
+    if not project.config.data.path:
+        raise ConfigError(
+            "the child is measured on the records that its parent was trained on, and none are "
+            "named",
+            where="data.path",
+            hint="gemel review proposal --json > FILE here, and where it was trained: "
+            "gemel review accept --proposal FILE",
+        )
+    dataset, parent = project.dataset(), project.release(name or said.release)
     with show.progress("calibrating", "steps") as tick, tempfile.TemporaryDirectory() as draft:
         child = adapt.accept(
             parent,
@@ -124,6 +137,23 @@ def accept(
     else:
         show.pairs(summary(release))
     show.say(f"next: {'; '.join(then(project, release))}")
+
+
+def _read(file: Path) -> Feedback:
+    """A proposal as it was written by the command, or by a service.
+
+    Raises:
+        DataError: it is none.
+    """
+    import msgspec
+
+    from gemel.calibrate.answers.proposal import Feedback
+
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Feedback)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
+        hint = "write it with: gemel review proposal --json"
+        raise DataError(f"this is no proposal: {e}", where=str(file), hint=hint) from None
 
 
 def said_about(project: Project, name: str | None) -> Feedback:

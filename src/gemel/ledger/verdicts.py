@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from msgspec import UNSET
 
 from gemel.errors import UnknownDecision, quoted
-from gemel.ledger.bodies import Answered, Verified
+from gemel.ledger.bodies import Answered, Identified, Searched, Verified
 from gemel.ledger.chain import Entry
 from gemel.ledger.ledger import Ledger
 
@@ -24,6 +24,10 @@ RANDOM_DIGITS = 8
 UNASKED = (
     "it does not count for a proposal: nobody was asked about this decision, and answers that "
     "people choose to give say nothing about the others"
+)
+OF_BEST = (
+    "it does not count for a proposal: the best of a gallery is the most alike of many, and says "
+    "nothing of pairs that are compared one by one; people are asked about decisions of verify only"
 )
 ALL_DIGITS: int = 16**RANDOM_DIGITS
 
@@ -82,11 +86,11 @@ class Noted:
 
     Attributes:
         id: of its entry.
-        counts: for a proposal; not if nobody was asked about the decision, see `UNASKED`.
+        note: why it does not count for a proposal, `UNASKED` or `OF_BEST`; None if it does.
     """
 
     id: str
-    counts: bool
+    note: str | None
 
 
 def is_asked(decision_id: str, probability: float) -> bool:
@@ -127,23 +131,36 @@ def answer(
     Args:
         ledger: that the decision is in.
         decision_id: of the decision.
-        genuine: whether the two are the same.
+        genuine: whether the two are the same; of a search, the query and its best hit.
         reviewer: who says so.
         request_id: of the request, for tracing; empty outside of a service.
     Raises:
         UnknownDecision: no such decision.
     """
     entry = ledger.find(decision_id)
-    decided = None if entry is None or entry.kind != DECISION else entry.read(Verified)
-    if decided is None or decided.review_probability is UNSET:
+    note = None if entry is None else _note(entry)
+    if entry is None or note == "":
         raise UnknownDecision(
-            f"no decision {quoted(decision_id)}",
+            f"no decision {quoted(decision_id)} about two things",
             where="decision_id",
-            hint="send the decision_id of a reply to /v1/verify",
+            hint="send the decision_id of a reply to /v1/verify, /v1/search or /v1/identify",
         )
     body = Answered(decision=decision_id, genuine=genuine, reviewer=reviewer, request_id=request_id)
-    counts = is_asked(decision_id, decided.review_probability)
-    return Noted(ledger.append_durable(VERDICT, body), counts)
+    return Noted(ledger.append_durable(VERDICT, body), note)
+
+
+def _note(entry: Entry) -> str | None:
+    """Why an answer about an entry does not count; empty where it is about nothing."""
+    if entry.kind == "search":
+        return OF_BEST if entry.read(Searched).best is not None else ""
+    if entry.kind == "identify":
+        return OF_BEST if entry.read(Identified).score is not None else ""
+    if entry.kind != DECISION:
+        return ""
+    probability = entry.read(Verified).review_probability
+    if probability is UNSET:
+        return ""
+    return None if is_asked(entry.id, probability) else UNASKED
 
 
 def decisions(

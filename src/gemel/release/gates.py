@@ -148,6 +148,13 @@ def foreseen(
         _gate("no worse than without learning", lambda: no_worse(candidate.evidence)),
         _gate("matches are right", lambda: _mostly_right(candidate)),
     ]
+    if enrolled is not None and candidate.policy.largest_gallery is not None:
+        gates.append(
+            _gate(
+                "certified for its gallery",
+                lambda: beside_stable.sizes(candidate, stable, enrolled(candidate)),
+            )
+        )
     if candidate.policy.rules:
         gates.append(_gate("rules", lambda: _promised(candidate, rules=True)))
     if stable is not None and stable.id != candidate.id and not stable.is_unproven:

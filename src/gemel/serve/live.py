@@ -18,13 +18,12 @@ from gemel.encode.comparators import Comparator
 from gemel.encode.encoder import Encoder
 from gemel.encode.modality import Payload
 from gemel.errors import SpaceMismatch
-from gemel.figures import number_of
 from gemel.gallery.gallery import Gallery
 from gemel.release.items import Items
 from gemel.release.release import EVIDENCE, Release
 from gemel.release.words import unproven
 from gemel.release.words.in_classes import in_classes
-from gemel.release.words.in_gallery import in_gallery
+from gemel.release.words.in_gallery import above_sizes, in_gallery
 from gemel.serve.cache.own import Cache
 from gemel.serve.class_index import Classes
 
@@ -153,12 +152,8 @@ class Live:
             found.append(unproven.WARNING)
         if policy.has_expired(today):
             found.append(f"the thresholds of {self.release.short_id} expired on {policy.expires}")
-        largest, gallery = policy.largest_gallery, self.gallery
-        if largest is not None and gallery is not None and gallery.count() > largest:
-            found.append(
-                f"the gallery has {number_of(gallery.count(), 'record')}, thresholds are certified "
-                f"for up to {largest:,}: what would match is for review"
-            )
+        if self.gallery is not None:
+            found += filter(None, [above_sizes(policy.largest_gallery, self.gallery.count())])
         if strangers := self.of_strangers:
             found.append(strangers)
         return found

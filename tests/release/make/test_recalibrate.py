@@ -8,6 +8,7 @@ import pytest
 
 from gemel.arrays import Float32, Int64
 from gemel.calibrate.goals.target import Target
+from gemel.calibrate.goals.use import Use
 from gemel.data.dataset import Dataset
 from gemel.encode.encoder import Encoder
 from gemel.errors import ConfigError, SpaceMismatch, TargetRefused
@@ -96,7 +97,8 @@ def test_another_run_and_an_impossible_goal_are_refused(
 def test_searches_are_measured_on_eval_for_each_size(
     release: Release, people: Dataset, run_folder: Path, tmp_path: Path
 ) -> None:
-    goals = Goals(search=Target(kind="fpir", value=0.3), valid_days=30)
+    use = Use(kind="search", records=5_000)
+    goals = Goals(search=Target(kind="fpir", value=0.3), use=use, valid_days=30)
     child = recalibrate(release, run_folder, people, goals=goals, into=tmp_path / "c", now=NOW)
     sizes = child.policy.sizes
     assert len(sizes) >= 2
@@ -112,6 +114,22 @@ def test_searches_are_measured_on_eval_for_each_size(
     assert validity.largest_gallery == sizes[-1].gallery_size
     assert any("gallery grows" in c for c in validity.conditions)
     assert f"galleries of up to {validity.largest_gallery}" in sentence(child.evidence)
+    assert "in the 5,000 that it is for, whatever would match is for a person" in sentence(
+        child.evidence
+    )
+    assert "in one of 5,000" not in sentence(child.evidence)
+    largest = sizes[-1].gallery_size
+    for n, stable, passes in (
+        (largest, None, True),
+        (largest + 1, None, False),
+        (largest + 1, release, False),
+        (largest + 1, child, True),
+    ):
+        ids = {"": [], "acme": [f"r{i}" for i in range(n)]}
+        found = gates.foreseen(child, stable, enrolled=lambda _, ids=ids: ids).gates
+        gate = next(gate for gate in found if gate.name == "certified for its gallery")
+        assert gate.passed == passes
+        assert ("what would match is for review" in gate.detail) == (n > largest)
     with pytest.raises(ConfigError, match="of a search"):
         Goals(verify=Target(kind="fpir", value=0.1))
 

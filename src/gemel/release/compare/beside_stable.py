@@ -11,6 +11,7 @@ from gemel.figures import number_of
 from gemel.release.evidence.schema import DataSummary
 from gemel.release.release import Release
 from gemel.release.words.expected import at_prior
+from gemel.release.words.in_gallery import above_sizes
 from gemel.release.words.promise import NAMES
 
 MAX_NAMED = 3
@@ -35,6 +36,19 @@ def enrolled(
     rest = f" and of {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
     are = "is" if sum(map(len, lacking.values())) == 1 else "are"
     return False, f"{', '.join(said)}{rest} {are} not in the gallery of its space"
+
+
+def sizes(
+    candidate: Release, stable: Release | None, ours: Mapping[str, Collection[str]]
+) -> tuple[bool, str]:
+    """Whether searches match without a person, in the largest of its galleries."""
+    n, largest = max(map(len, ours.values()), default=0), candidate.policy.largest_gallery
+    of_stable = None if stable is None else stable.policy.largest_gallery
+    above = above_sizes(largest, n)
+    if above and of_stable is not None and largest is not None and of_stable <= largest:
+        return True, f"{above}, as with stable"
+    records = number_of(n, "record")
+    return not above, above or f"{records} in it, thresholds are certified for up to {largest:,}"
 
 
 def missing(ours: Collection[str], theirs: Collection[str]) -> list[str]:

@@ -26,6 +26,7 @@ ALWAYS = {
     "no worse than without learning": "more records to learn from, or other settings: "
     "gemel train --sweep usual",
     "errors not worse than stable": "keep stable, which decides better on the same records",
+    "certified for its gallery": "a larger --fpir, or more identities, to reach further",
     "takes what stable takes": "train it with these columns, or have clients send what it takes",
     "nothing proven is live": "prove this one by answers: gemel label",
     "proven by answers": "more answers: gemel label",

@@ -14,6 +14,21 @@ NEARLY = 1 - 1e-9
 """The largest share that is told of a gallery in which nothing was counted."""
 
 
+def above_sizes(largest: int | None, records: int) -> str:
+    """That nothing matches in a gallery without a person; empty where something may.
+
+    Args:
+        largest: records up to which thresholds are certified; None where they have no sizes.
+        records: in the gallery.
+    """
+    if largest is None or records <= largest:
+        return ""
+    return (
+        f"the gallery has {number_of(records, 'record')}, thresholds are certified for up to "
+        f"{largest:,}: what would match is for review"
+    )
+
+
 def in_gallery(evidence: Evidence, records: int) -> str:
     """Why a match in a gallery may well be a stranger, as one sentence without its end.
 

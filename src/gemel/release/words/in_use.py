@@ -28,7 +28,9 @@ def in_use(evidence: Evidence, use: Use) -> str:
         together, about 5 are missed
     """
     if use.kind == "search" and evidence.galleries:
-        return _searches(evidence.galleries[-1], use.records)
+        largest = evidence.validity.largest_gallery  # above it nothing matches by itself
+        told = None if largest is not None and (use.records or 0) > largest else use.records
+        return _searches(evidence.galleries[-1], told)
     at = evidence.eval
     missed = counted(at.fnmr, at.n_genuine, TOGETHER, "missed")
     if use.kind == "verify":

@@ -11,6 +11,7 @@ from gemel.figures import number_of, out_of, percent
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words import unproven
 from gemel.release.words.expected import expected, right_among, right_matches, where
+from gemel.release.words.in_gallery import above_sizes
 from gemel.release.words.in_use import counted, in_use
 from gemel.release.words.promise import everywhere
 
@@ -97,6 +98,12 @@ def _besides(evidence: Evidence) -> str:
             f"{'finds' if count == '1' else 'find'} a match, with {percent(search.confidence)} "
             f"confidence, in galleries of up to {number_of(largest, 'record')}"
         )
+        use = evidence.goals.use
+        if use is not None and above_sizes(largest, use.records or 0):
+            text += (
+                f"; in the {use.records:,} that it is for, whatever would match is for a person "
+                "to decide"
+            )
     return text
 
 

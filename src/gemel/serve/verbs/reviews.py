@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gemel.calibrate.answers.proposal import Feedback
-from gemel.ledger.verdicts import UNASKED, answer, waiting
+from gemel.ledger.verdicts import answer, waiting
 from gemel.serve.context import LOCAL, Context
 from gemel.serve.steps import Move, Steps
 from gemel.serve.wire.operation import (
@@ -29,8 +29,7 @@ def verdict(context: Context, body: VerdictBody) -> Steps[VerdictReply]:
         reviewer=_signed(context, body.reviewer),
         request_id=context.request_id,
     )
-    note = None if noted.counts else UNASKED
-    return VerdictReply(body.decision_id, noted.id, noted.counts, note)
+    return VerdictReply(body.decision_id, noted.id, noted.note is None, noted.note)
 
 
 def review(context: Context, body: ReviewBody) -> Steps[ReviewReply]:
