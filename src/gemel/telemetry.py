@@ -229,6 +229,7 @@ EVENTS = {
     "gallery_empty": "the gallery of this space has none of the records that were enrolled, or few",
     "gallery_unreadable": "a read-only service cannot see what another process changes",
     "project_unopened": "a further project of the process met an error that is not its own fault",
+    "ledger_older": "an older copy of the ledger was put back: more entries were kept elsewhere",
     "ledger_failed": "the ledger takes no entries: changes are refused, soon decisions as well",
     "ledger_recovered": "the ledger takes entries again",
     "ledger_head": "the last entry of the ledger; what stands before it cannot be rewritten unseen",

@@ -18,6 +18,7 @@ from gemel.errors import LedgerError
 from gemel.gallery.gallery import Gallery
 from gemel.ledger import heads
 from gemel.ledger import ledger as ledgers
+from gemel.ledger.chain import Head
 from gemel.ledger.ledger import Ledger
 from gemel.release.release import Release
 from gemel.serve.http.app import create_app
@@ -170,6 +171,18 @@ def test_a_head_that_cannot_be_kept_is_no_failed_ledger(ledger, tmp_path: Path) 
     now[0] = 3600.0
     keeper.look()
     assert heads.known(str(file)) == [ledger.head()]
+
+
+def test_an_older_copy_of_a_ledger_is_said_when_it_is_put_back(ledger, tmp_path: Path) -> None:
+    written, file = io.StringIO(), tmp_path / "heads"
+    ledger.append_durable("verify", {"i": 1})
+    later = Head(7, "ab" * 32)
+    heads.keep(later, file)
+    for _ in range(2):
+        Keeper(ledger, log_to(written), head_file=file).look()
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    (said,) = [line for line in lines if line["event"] == "ledger_older"]
+    assert (said["kept"], said["head"]) == (heads.word(later), heads.word(ledger.head()))
 
 
 FULL_DISK = """

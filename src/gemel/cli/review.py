@@ -116,7 +116,7 @@ def accept(
             "the child is measured on the records that its parent was trained on, and none are "
             "named",
             where="data.path",
-            hint="gemel review proposal --json > FILE here, and where it was trained: "
+            hint="gemel review proposal --json > FILE here; where it was trained: "
             "gemel review accept --proposal FILE",
         )
     dataset, parent = project.dataset(), project.release(name or said.release)

@@ -88,6 +88,10 @@ class Keeper:
         if self._head_file is None:
             return
         try:
+            newest = heads.newest(self._head_file) if self._head_file.is_file() else head
+            if newest.seq > head.seq:
+                words = heads.word(head), heads.word(newest)
+                self._log.error("ledger_older", head=words[0], kept=words[1], **self._whose)
             heads.keep(head, self._head_file)
         except GemelError as error:
             self._log.error("head_unwritten", problem=str(error), **self._whose)
