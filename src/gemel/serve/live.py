@@ -139,6 +139,12 @@ class Live:
         return in_gallery(self.release.evidence, self.gallery.count())
 
     @property
+    def of_gallery(self) -> str:
+        """Why a decision about the gallery is not what it may seem; empty if nothing known."""
+        n = 0 if self.gallery is None else self.gallery.count()
+        return above_sizes(self.policy.largest_gallery, n) or self.of_strangers
+
+    @property
     def of_unknown(self) -> str:
         """Why a class may well be named for an item of none, by its policy of classes."""
         known = EVIDENCE in self.release.manifest.files
@@ -152,8 +158,4 @@ class Live:
             found.append(unproven.WARNING)
         if policy.has_expired(today):
             found.append(f"the thresholds of {self.release.short_id} expired on {policy.expires}")
-        if self.gallery is not None:
-            found += filter(None, [above_sizes(policy.largest_gallery, self.gallery.count())])
-        if strangers := self.of_strangers:
-            found.append(strangers)
-        return found
+        return [*found, *filter(None, [self.of_gallery])]

@@ -6,8 +6,10 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from msgspec import UNSET
 from tests.serve import small
 
+from gemel.decide.bands import SizedBand
 from gemel.decide.ratio import Logistic
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
@@ -73,6 +75,21 @@ def test_what_was_not_compared_is_said(service: Service) -> None:
     for given in (NAME, {**NAME, "born": None}):
         reply = service.identify(given)
         assert (reply.outcome, reply.not_compared) == ("match", ["born"])
+        assert service.search(given).not_compared == ["born"]
+    assert service.search(ANNA).not_compared is UNSET
+
+
+def test_what_no_decision_can_be_without_a_person_is_said(
+    release: Release, gallery: Gallery, tmp_path: Path
+) -> None:
+    sized = SizedBand(gallery_size=1, fmr=0.01, band=release.policy.verify)
+    policy = msgspec.structs.replace(release.policy, sizes=(sized,))
+    service = Service(release.child(policy=policy, into=tmp_path / "child"), gallery)
+    service.enroll([NewRecord(str(i), small.ROWS[i]) for i in (0, 4)])
+    reply = service.search(ANNA)
+    assert reply.hits[0].decision == service.identify(ANNA).outcome == "review"
+    said = "the gallery has 2 records, thresholds are certified for up to 1"
+    assert said in str(reply.warning) and said in service.identify(ANNA).warning
 
 
 @pytest.fixture

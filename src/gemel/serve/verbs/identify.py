@@ -17,6 +17,7 @@ from gemel.release.for_set import kind
 from gemel.release.items import Read
 from gemel.serve.context import Context
 from gemel.serve.steps import Encode, Encoded, Find, Steps
+from gemel.serve.verbs.search import not_compared
 from gemel.serve.wire.searches import Candidate, IdentifyBody, IdentifyReply
 
 K = 10
@@ -59,12 +60,6 @@ class Look:
                 found.append(hit)
         return found[1:]
 
-    def not_compared(self, hits: Sequence[Hit]) -> list[str]:
-        """Fields that the query leaves empty and one of the hits has."""
-        fields = [field.name for field in self.context.live.encoder.prepare.fields]
-        empty = [name for name in fields if self.query.payload.get(name) is None]
-        return [n for n in empty if any(hit.attributes.get(n) is not None for hit in hits)]
-
     def _category(self, hit: Hit) -> tuple[str | None, str | None]:
         return self.query.category, self.context.live.items.category(hit.attributes)
 
@@ -104,7 +99,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         space=live.release.space_id,
         decision_id=None,
         unproven=live.release.is_unproven,
-        warning=live.of_strangers,
+        warning=live.of_gallery,
         prior=live.policy.prior,
         category=decision.category,
         outside=live.items.outside(look.query.payload) or UNSET,
@@ -113,7 +108,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
     if best is not None and reply.outcome != "unknown":
         _name(reply, look, hits)
     elif best is not None:
-        reply.not_compared = look.not_compared([best])
+        reply.not_compared = not_compared(look.context, look.query, [best])
     noted = Identified(
         outcome=reply.outcome,
         record=None if reply.record is None else context.masked(reply.record),
@@ -145,4 +140,4 @@ def _name(reply: IdentifyReply, look: Look, hits: Sequence[Hit]) -> None:
         ]
     else:
         reply.record, reply.attributes = best.id, best.attributes
-    reply.not_compared = look.not_compared([best, *rivals])
+    reply.not_compared = not_compared(look.context, look.query, [best, *rivals])

@@ -66,5 +66,20 @@ def found(context: Context, query: Read, hits: Sequence[Hit], k: int) -> SearchR
     noted_as = context.note("search", noted)
     outside = live.items.outside(query.payload) or UNSET
     return SearchReply(
-        replies, release.id, release.space_id, noted_as, live.mark, policy.prior, outside
+        replies,
+        release.id,
+        release.space_id,
+        noted_as,
+        live.mark,
+        policy.prior,
+        outside,
+        not_compared(context, query, hits[:1]) or UNSET,
+        UNSET if best is None or best.decision == "no_match" else live.of_gallery or UNSET,
     )
+
+
+def not_compared(context: Context, query: Read, hits: Sequence[Hit]) -> list[str]:
+    """Fields that the query leaves empty and one of the hits has."""
+    fields = [field.name for field in context.live.encoder.prepare.fields]
+    empty = [name for name in fields if query.payload.get(name) is None]
+    return [name for name in empty if any(hit.attributes.get(name) is not None for hit in hits)]

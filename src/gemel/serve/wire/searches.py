@@ -53,7 +53,10 @@ class HitReply(Struct):
 
 
 class SearchReply(Struct):
-    """Hits, best first, with probabilities for the share `prior` of genuine pairs."""
+    """Hits, best first, with probabilities for the share `prior` of genuine pairs.
+
+    `not_compared` is as in `/v1/identify`, of the best hit, and so is `warning`.
+    """
 
     hits: list[HitReply]
     release: str
@@ -62,6 +65,8 @@ class SearchReply(Struct):
     unproven: Mark = UNSET
     prior: float | None = None
     outside: Outside = UNSET
+    not_compared: list[str] | UnsetType = UNSET
+    warning: str | UnsetType = UNSET
 
 
 class SearchBatchBody(Body):
@@ -107,7 +112,7 @@ class IdentifyReply(Struct, omit_defaults=True):
     `probability` is of query and record as a pair, where the share `prior` of those compared are
     the same, whatever the size of the gallery; `probability_is` says what it is, and `category` is
     that of both, as in `/v1/verify`.
-    `warning` says why a match may well be a stranger, where that is so.
+    `warning` says why a match may well be a stranger, or why nothing matches without a person.
     """
 
     outcome: Literal["match", "review", "unknown", "ambiguous"]
