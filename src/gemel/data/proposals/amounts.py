@@ -1,8 +1,9 @@
 """Columns of numbers that say what happened to a record, not what it is of: sales, counts.
 
 They are compared like any other, and two records of one person then look the less alike the more
-that person bought. Where identities are known their values tell it, else their names do. It is said
-and not acted upon: the price of a product is a fact about it.
+that person bought. Where identities are known a test of their values tells it, of each by itself,
+else their names do. It is said and not acted upon: the price of a product is a fact about it, and
+what tells nothing by itself may beside another column.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ NAMES = frozenset(
 ENDS = ("umsatz", "betrag", "summe", "anzahl", "preis", "preise", "saldo", "kosten", "zaehler")
 """Of words that are made of several."""
 LEAST_PAIRS = 50
-"""Pairs of one identity with a number each, below which their values show nothing."""
-NEARER = 0.85
-"""Distance in rank within an identity, as a share of that between any two, from which on the values
-of a column say nothing of who a record is of."""
+"""Records beside another of their identity, with a number each, below which values show nothing."""
+MOST = 20_000
+"""Records that are looked at."""
+SHUFFLED = 200
+CHANCE = 0.05
+"""Share of shuffled identities that differ as much, up to which a column tells of identities."""
 
 
 def notes(dataset: Dataset) -> list[str]:
@@ -45,15 +48,16 @@ def notes(dataset: Dataset) -> list[str]:
     if frame is None:
         return []
     numbers = [f.name for f in dataset.fields if f.kind == "number"]
-    pairs = _pairs(dataset)
-    told = {name: _told(frame[name], pairs) for name in numbers}
-    apart = [name for name, share in told.items() if share is not None and share >= NEARER]
-    named = [name for name, share in told.items() if share is None and is_called_so(name)]
+    some = _some(dataset)
+    told = {name: _chance(frame[name], dataset.identities, some) for name in numbers}
+    apart = [name for name, chance in told.items() if chance is not None and chance > CHANCE]
+    named = [name for name, chance in told.items() if chance is None and is_called_so(name)]
     found = []
     if apart:
         found.append(
-            f"{_columns(apart)} compared, and the numbers are no nearer in records of one identity "
-            f"than in any two: to leave out what tells nothing, {_leave_out(dataset, apart)}"
+            f"{_columns(apart)} compared, and the numbers of one identity are, column by column, "
+            "no more alike than those of any: beside others they may still tell something; where "
+            f"they say what a record went through, {_leave_out(dataset, apart)}"
         )
     if named:
         found.append(
@@ -73,28 +77,36 @@ def is_called_so(name: str) -> bool:
     return any(word in NAMES or word.endswith(ENDS) for word in words(name))
 
 
-def _pairs(dataset: Dataset) -> Int64:
-    """(p, 2) records of one identity, each beside the next of it."""
-    order = np.argsort(dataset.identities, kind="stable")
-    code = dataset.identities[order]
-    at = np.flatnonzero((code[1:] == code[:-1]) & (code[1:] != UNKNOWN))
-    return np.stack([order[at], order[at + 1]], axis=1)
+def _some(dataset: Dataset) -> Int64:
+    """(n,) records of identities with several, all of each identity, some of the identities."""
+    codes = dataset.identities
+    known = np.flatnonzero(codes != UNKNOWN)
+    _, at, n = np.unique(codes[known], return_inverse=True, return_counts=True)
+    drawn = np.random.default_rng(0).permutation(len(n))
+    kept = drawn[np.cumsum(np.where(n > 1, n, 0)[drawn]) <= MOST]
+    return known[(np.isin(at, kept)) & (n[at] > 1)]
 
 
-def _told(values: pl.Series, pairs: Int64) -> float | None:
-    """How far apart numbers are in pairs of an identity, as a share of chance; None if too few."""
-    rank = values.rank("average").to_numpy().astype(np.float64) / max(len(values), 1)
-    left, right = rank[pairs[:, 0]], rank[pairs[:, 1]]
-    both = np.isfinite(left) & np.isfinite(right)
-    left, right = left[both], right[both]
-    if len(left) < LEAST_PAIRS:
+def _chance(values: pl.Series, identities: Int64, some: Int64) -> float | None:
+    """How often identities differ as much in their ranks if records are dealt out to them.
+
+    None where too few records have a number. A permutation test of the Kruskal-Wallis statistic.
+
+    Source: Kruskal and Wallis 1952, Use of ranks in one-criterion variance analysis.
+    """
+    rank = values.gather(some).rank("average").to_numpy().astype(np.float64)
+    there = np.isfinite(rank)
+    _, at, n = np.unique(identities[some][there], return_inverse=True, return_counts=True)
+    if there.sum() - len(n) < LEAST_PAIRS:
         return None
-    chance = _distance(left, np.random.default_rng(0).permutation(right))
-    return _distance(left, right) / chance if chance else None
+    rng, rank = np.random.default_rng(0), rank[there] - rank[there].mean()
 
+    def between(rank: Float64) -> float:
+        return float((np.bincount(at, rank) ** 2 / n).sum())
 
-def _distance(left: Float64, right: Float64) -> float:
-    return float(np.abs(left - right).mean())
+    seen = between(rank) * (1 - 1e-9)  # equal but for the order of adding up
+    as_much = sum(between(rng.permutation(rank)) >= seen for _ in range(SHUFFLED))
+    return (1 + as_much) / (1 + SHUFFLED)
 
 
 def _columns(names: list[str]) -> str:
