@@ -60,3 +60,18 @@ def test_bad_input_is_an_error_with_a_hint(project: Path, gemel: Gemel) -> None:
         said = gemel("gallery", *words)
         assert said.code == 1 and "hint:" in said.err and "Traceback" not in said.err, words
     assert gemel("gallery", "classify", "first=anna", "-k", "0").code == 2
+
+
+def test_classes_that_are_about_as_likely_stand_in_both_tables(project: Path, gemel: Gemel) -> None:
+    line = "quentin,xylander,qqxxyyzz,1911-11-11"
+    lines = [f"n{i},z{i},{line}" for i in range(5)]
+    (project / "new.csv").write_text("\n".join(["key,who,first,last,town,born", *lines]) + "\n")
+    assert gemel("gallery", "enroll", "new.csv", "--id", "key", "--label", "who").code == 0
+    ask = ("gallery", "classify", "--label", "who")
+    words = ("first=quentin", "last=xylander", "town=qqxxyyzz", "born=1911-11-11")
+    one = gemel(*ask, *words).out
+    assert re.search(r"^or as likely +z\d, z\d, z\d, \.\.\.$", one, re.M), one
+    many = gemel(*ask, "new.csv", "--id", "key")
+    assert many.out.splitlines()[0].split()[4:7] == ["or", "as", "likely"]
+    assert "for 5 another class is more than a third as likely" in many.err
+    assert len(json.loads(gemel(*ask, *words, "--json").out)["as_likely"]) == 4

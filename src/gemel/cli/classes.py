@@ -13,9 +13,14 @@ from gemel.cli.identify import app
 from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.cli.query import parse_item, typed
+from gemel.data.schema import as_text
 
 if TYPE_CHECKING:
     from gemel.serve.wire.searches import ClassifyReply
+
+OR = "or as likely"
+MOST = 3
+"""Other classes that are named."""
 
 Label = Annotated[
     str | None,
@@ -101,8 +106,9 @@ def classes(
 
 
 def _show(reply: ClassifyReply) -> None:
-    facts = [("outcome", reply.outcome), ("class", reply.label), ("anomaly", reply.anomaly)]
-    show.pairs([(k, v) for k, v in [*facts, ("method", reply.method)] if v is not None])
+    facts = [("outcome", reply.outcome), ("class", reply.label), (OR, _others(reply))]
+    facts += [("anomaly", reply.anomaly), ("method", reply.method)]
+    show.pairs([(k, v) for k, v in facts if v is not None])
     show.out("")
     head = ["class", "probability", "p_value", "score", "at least", "supports", "nearest support"]
     rows = [
@@ -117,11 +123,20 @@ def _show_many(found: list[tuple[str, ClassifyReply]]) -> None:
     rows = []
     for record, reply in found:
         top = reply.classes[0]
-        rows.append([record, reply.outcome, top.label, top.probability, top.p_value, reply.anomaly])
-    head = ["record", "outcome", "best class", "probability", "p_value", "anomaly"]
+        facts = [top.probability, top.p_value, reply.anomaly]
+        rows.append([record, reply.outcome, top.label, _others(reply), *facts])
+    head = ["record", "outcome", "best class", OR, "probability", "p_value", "anomaly"]
     show.filled_table(head, rows)
     many.say_outcomes(reply.outcome for _, reply in found)
+    if open_ := sum(bool(reply.as_likely) for _, reply in found):
+        show.say(f"for {open_:,} another class is more than a third as likely")
     _say_without_policy(found[0][1])
+
+
+def _others(reply: ClassifyReply) -> str | None:
+    """Other classes that are about as likely, the first of them by name; None if there are none."""
+    others = [str(as_text(label)) for label in reply.as_likely or ()]
+    return ", ".join([*others[:MOST], *["..."] * (len(others) > MOST)]) or None
 
 
 def _say_without_policy(reply: ClassifyReply) -> None:

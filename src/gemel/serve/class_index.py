@@ -14,6 +14,7 @@ import numpy as np
 
 from gemel.arrays import Float32, Float64, Int64
 from gemel.decide.classes import ClassOutcome, ClassPolicy, Method, outcome
+from gemel.decide.policy import CLEARLY, Policy
 from gemel.encode.comparators import Comparator
 from gemel.encode.comparators.cosine import Cosine
 from gemel.gallery.attributes import check_where
@@ -24,10 +25,10 @@ from gemel.tasks import fewshot
 from gemel.tasks.fewshot import Supports
 
 if TYPE_CHECKING:
-    from gemel.decide.policy import Policy
     from gemel.serve.live import Live
 
 MOST_KEPT = 8
+MOST_AS_LIKELY = 10
 UNCALIBRATED: Method = "nearest"
 OUTCOMES: dict[str, ClassOutcome] = {"match": "class", "review": "review", "no_match": "unknown"}
 
@@ -40,9 +41,12 @@ class Judged(NamedTuple):
         least: (n_classes,) score that it must reach to be of each class.
         p_values: (n_classes,) how usual the score is for an item of each.
         probabilities: (n_classes,) among them.
+        as_likely: positions of classes that it may be of as well as of the best one, best first;
+            none where no class is named.
     """
 
     outcome: ClassOutcome
+    as_likely: list[int]
     least: Float64 | None = None
     p_values: Float64 | None = None
     probabilities: Float64 | None = None
@@ -116,13 +120,19 @@ class ClassIndex:
             counts: of their supports.
         """
         classes = self.policy
+        order = np.argsort(-scores, kind="stable")[: 1 + MOST_AS_LIKELY].tolist()
         if classes is None:
-            return Judged(OUTCOMES[policy.identify(float(scores.max())).outcome])
+            best = float(scores.max())
+            found = OUTCOMES[policy.identify(best).outcome]
+            others = [i for i in order[1:] if policy.as_good(best, float(scores[i]))]
+            return Judged(found, others if found == "class" else [])
         least = classes.least(counts, len(self.groups.values))
         p_values = classes.p_values(scores[None], counts)[0]
         level = classes.level(int(np.median(counts)))
         shares = fewshot.probabilities(scores[None], level.temperature)[0]
-        return Judged(outcome(scores, least), least, p_values, shares)
+        found = outcome(scores, least)
+        others = [i for i in order[1:] if shares[i] * CLEARLY > shares[order[0]]]
+        return Judged(found, others if found == "class" else [], least, p_values, shares)
 
 
 class Classes:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from tests.serve import small
 
+from gemel.decide.ratio import Logistic
 from gemel.encode.comparators.cosine import Cosine
 from gemel.errors import InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
@@ -321,3 +322,29 @@ def test_a_class_with_a_very_long_name_is_told_whole_and_noted_short(
     ledger.flush()
     (entry,) = ledger.entries(kind="classify")
     assert len(entry.text) < 8_192 and entry.body["label"] == ledger.masks.of(name)
+
+
+def test_other_classes_that_are_about_as_likely_are_named(service: Service) -> None:
+    service.enroll([NewRecord("a", ANNA[0], {"class": "anna"})])
+    assert service.classify(ANNA[5]).as_likely is msgspec.UNSET
+    service.enroll([NewRecord("b", BERT[0], {"class": "bert"})])
+    alone = service.classify(ANNA[5])
+    assert alone.outcome == "class" and alone.as_likely is msgspec.UNSET
+    service.enroll([NewRecord(f"c{i}", ANNA[0], {"class": f"as {i}"}) for i in range(12)])
+    one = service.classify(ANNA[5], 1)
+    assert isinstance(one.as_likely, list) and len(one.as_likely) == 10, "whatever k is"
+    assert "bert" not in one.as_likely and one.label not in one.as_likely
+    assert service.classify(CARL[5]).as_likely is msgspec.UNSET, "unknown: none is named"
+
+
+def test_without_a_policy_of_classes_pairs_say_what_is_as_likely(
+    release: Release, gallery: Gallery, tmp_path: Path
+) -> None:
+    steep = Logistic(slope=400.0, intercept=-200.0)
+    bare = msgspec.structs.replace(release.policy, classify=None, likelihood=steep)
+    service = Service(release.child(policy=bare, into=tmp_path / "bare"), gallery)
+    new = {"anna": ANNA[0], "anne": ANNA[0], "bert": BERT[0]}
+    service.enroll([NewRecord(name, row, {"class": name}) for name, row in new.items()])
+    found = service.classify(ANNA[0])
+    assert (found.outcome, found.label, found.as_likely) == ("class", "anna", ["anne"])
+    assert service.classify(BERT[0]).as_likely is msgspec.UNSET

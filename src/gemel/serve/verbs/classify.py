@@ -63,6 +63,7 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
         space=live.release.space_id,
         decision_id=None,
         warning=(live.of_unknown if policy else live.of_strangers) or UNSET,
+        as_likely=[index.groups.values[int(present[i])] for i in judged.as_likely] or UNSET,
         outside=live.items.outside(encoded.items[0].payload) or UNSET,
     )
     noted = Classified(

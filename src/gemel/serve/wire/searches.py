@@ -173,6 +173,8 @@ class ClassifyReply(Struct):
     `anomaly` is the share of calibration items that are more usual than this one; null without a
     policy of classes. `alpha` is the share of items of known classes that may be called unknown.
     `warning` says why a class may well be named for an item of none, where that is so.
+    `as_likely` are other classes, ten at most, that are more than a third as likely as the one that
+    is named.
     """
 
     outcome: ClassOutcome
@@ -185,6 +187,7 @@ class ClassifyReply(Struct):
     space: str
     decision_id: str | None
     warning: str | UnsetType = UNSET
+    as_likely: list[Scalar | bool] | UnsetType = UNSET
     outside: Outside = UNSET
 
 
