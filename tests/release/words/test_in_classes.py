@@ -58,7 +58,7 @@ def test_without_a_policy_it_is_said_by_which_rule_an_item_is_unknown(release: R
         "gemel gallery classify calls unknown what reaches the threshold with no record: among 6 "
         "records, of 100 items of no class there about 64 were called unknown; of 100 of a class "
         "there, about 2 were called unknown or given a wrong one; in a larger gallery fewer are "
-        "called unknown"
+        "called unknown, and more are given a wrong one"
     )
     assert without_classes(having(evidence, 0.98)) == ""
 

@@ -70,5 +70,5 @@ def without_classes(evidence: Evidence) -> str:
         f"{number_of(seen.gallery_size, 'record')}, of 100 items of no class there "
         f"{about(1 - seen.fpir.value, 100)} were called unknown; of 100 of a class there, "
         f"{about(seen.fnir.value, 100)} were called unknown or given a wrong one; in a larger "
-        "gallery fewer are called unknown"
+        "gallery fewer are called unknown, and more are given a wrong one"
     )
