@@ -62,6 +62,15 @@ def test_a_list_is_taken_as_the_hint_writes_it(tmp_path: Path) -> None:
     assert Config.load(None, {variable: said}).serve.allowed_hosts == ("one", "another")
 
 
+@pytest.mark.parametrize("quoted", ['"all-MiniLM-L6-v2"', "'all-MiniLM-L6-v2'", "all-MiniLM-L6-v2"])
+def test_a_text_is_taken_in_quotes_as_a_file_has_it(quoted: str) -> None:
+    assert Config.load(None, {}, {"train.backbone": quoted}).train.backbone == "all-MiniLM-L6-v2"
+    config = Config.load(None, {"GEMEL__TRAIN__BACKBONE": quoted})
+    assert config.train.backbone == "all-MiniLM-L6-v2"
+    apart = Config.load(None, {}, {"data.path": "'it's'", "data.id": '"'})
+    assert (apart.data.path, apart.data.id) == ("'it's'", '"')
+
+
 def test_values_from_the_environment_are_read_by_their_type() -> None:
     config = Config.load(
         environ={

@@ -284,6 +284,8 @@ def _convert(section: str, name: str, value: Any, where: str, *, loose: bool) ->
     kind = get_type_hints(SECTIONS[section], include_extras=True)[name]
     if value == "" and getattr(SECTIONS[section](), name) is None:
         return None
+    if loose and isinstance(value, str) and re.fullmatch(r"""("|')[^"'\\]*\1""", value):
+        value = value[1:-1]  # quoted as in a file
     of_json = isinstance(getattr(SECTIONS[section](), name), tuple | dict)
     if of_json and loose and isinstance(value, str) and value[:1] in "[{":
         try:
