@@ -117,7 +117,7 @@ def render(release: Release, *, details: bool = False) -> None:
     """Write what a calibration found to stdout: the promise, then, if wanted, what it rests on."""
     from rich.console import Console
 
-    from gemel.release.words.doubts import warning
+    from gemel.release.words.doubts import cost_of_proof, warning
     from gemel.release.words.in_classes import in_classes, without_classes
     from gemel.release.words.promise import kept_promise
     from gemel.release.words.sentence import sentence
@@ -134,7 +134,8 @@ def render(release: Release, *, details: bool = False) -> None:
     if given := in_classes(evidence):
         show.say(f"warning: {given}")
     show_categories(evidence.categories)
-    for note in (*evidence.notes, *filter(None, [without_classes(evidence)])):
+    more = without_classes(evidence), cost_of_proof(evidence)
+    for note in (*evidence.notes, *filter(None, more)):
         show.say(f"note: {note}")
     if evidence.goals.use is None:
         show.say("--for verify, search or duplicates says what matters in that use")

@@ -10,7 +10,7 @@ from gemel.calibrate.goals.target import Kind, Target, in_words
 from gemel.calibrate.goals.use import Use
 from gemel.release.evidence.goals import Goals
 from gemel.release.evidence.schema import Evidence
-from gemel.release.words.doubts import USUAL, repair, warning
+from gemel.release.words.doubts import USUAL, cost_of_proof, repair, warning
 
 replace = msgspec.structs.replace
 
@@ -75,3 +75,19 @@ def test_the_goal_that_is_named_is_one_that_is_not_refused(
     assert helps.endswith("--for verify")
     proven = replace(usual, dev=mostly_false.dev, refusal=None)
     assert "--precision 0.85" in warning(replace(found, points=(*others, proven)))
+
+
+def test_what_a_proof_misses_is_told_where_it_is_much(mostly_false: Evidence) -> None:
+    dev = replace(mostly_false.dev, n_identities=52, fmr=rate(0.0022), fnmr=rate(0.847))
+    curve = replace(
+        mostly_false.dev_curve, fmr=(0.0, 0.0022, 0.01, 0.1), fnmr=(1, 0.847, 0.62, 0.2)
+    )
+    asked = Goals(verify=Target(kind="fmr", value=0.01))
+    dear = replace(mostly_false, dev=replace(dev, certified=True), dev_curve=curve, goals=asked)
+    assert cost_of_proof(dear) == (
+        "52 identities prove FMR <= 0.01 only where 0.0022 was counted: of 100 pairs that belong "
+        "together about 85 are missed there, and about 62 where 0.01 is counted; the more "
+        "identities, the nearer the two"
+    )
+    assert not cost_of_proof(replace(dear, dev=replace(dev, certified=True, fnmr=rate(0.7))))
+    assert not cost_of_proof(replace(dear, dev=dev)) and not cost_of_proof(mostly_false)

@@ -11,11 +11,13 @@ import math
 from gemel.calibrate.goals.target import APART, Target, in_words
 from gemel.calibrate.rates.operating_point import at_odds, f1_at
 from gemel.data.splits import FEW, LEAST
-from gemel.figures import share
+from gemel.figures import number_of, plain, share
 from gemel.release.evidence.schema import Evidence
 from gemel.release.words.expected import HALF, about, enough, expected, right
 
 USUAL = Target(kind="precision", value=0.95)
+DEAR = 0.1
+"""Share of the pairs that belong together, from which on it is told that a proof misses them."""
 STEP = 0.05
 """A precision that is named for more records than proved it is rounded down to these."""
 ONE_TO_ONE = "if each comparison is asked about on its own (1:1 verification), say so: --for verify"
@@ -76,6 +78,23 @@ def advice(evidence: Evidence) -> str:
     if known is not None:
         take = f"take --precision {known:g}, with --for search or --for duplicates"
     return f"to search or to find duplicates among all {n:,}, {take}; {ONE_TO_ONE}"
+
+
+def cost_of_proof(evidence: Evidence) -> str:
+    """What proving an FMR misses beyond what counting it would; empty where that is little."""
+    target, dev, curve = evidence.target, evidence.dev, evidence.dev_curve
+    if target.kind != "fmr" or target.value is None or not dev.certified:
+        return ""
+    points = zip(curve.fmr, curve.fnmr, strict=True)
+    counted = min((fnmr for fmr, fnmr in points if fmr <= target.value), default=1.0)
+    if dev.fnmr.value - counted < DEAR:
+        return ""
+    return (
+        f"{number_of(dev.n_identities, 'identity')} prove {target.goal.formula(target.value, 6)} "
+        f"only where {plain(dev.fmr.value, 2)} was counted: of 100 pairs that belong together "
+        f"{about(dev.fnmr.value, 100)} are missed there, and {about(counted, 100)} where "
+        f"{target.value:g} is counted; the more identities, the nearer the two"
+    )
 
 
 def is_measured(evidence: Evidence, applied: float) -> bool:
