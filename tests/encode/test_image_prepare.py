@@ -132,6 +132,10 @@ def test_without_sixteen_bit_files_to_learn_from_each_is_read_at_the_depth_it_fi
     assert prepare.spec()["bits"] is None
     eight, twelve = prepare.pixels([plain, of_12])
     assert abs(eight - twelve).max() < 0.01
+    assert prepare.outside(of_12) == []
+    earlier = ImagePrepare.from_spec({**prepare.spec(), "bits": 16})
+    assert earlier.outside(plain) == []
+    assert earlier.outside(of_12) == ["12 bits are filled, of 16 that are read: it is nearly black"]
 
 
 @pytest.mark.parametrize("size", [0, 24, 48])

@@ -175,22 +175,30 @@ def unread(start: bytes) -> str:
 
 def remark(data: bytes) -> str:
     """What a user should know of a usable file, in words that many share; empty if nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(_File(data), formats=FORMATS) as image:
-            (width, height), deep = image.size, image.mode.startswith("I")
+    (width, height), _ = _head(data)
     if min(width, height) < LEAST_SIDE:
         return f"a side of fewer than {LEAST_SIDE} pixels"
     if max(width, height) > MOST_ASPECT * min(width, height):
         return f"one side more than {MOST_ASPECT} times the other, so that a square shows a line"
-    bits = bits_of(_brightest(opened(data))) if deep else DEPTHS[-1]
-    if bits == DEPTHS[-1]:
+    bits = filled(data)
+    if bits is None or bits == DEPTHS[-1]:
         return ""
     return f"{bits} of 16 bits are filled: darker than in 8 bits beside files that fill more"
 
 
-def _brightest(image: Image.Image) -> int:
-    return int(np.clip(np.asarray(image, np.int64).max(), 0, 65535))
+def filled(data: bytes) -> int | None:
+    """The depth that a usable file of 16 bits fills; None for one of 8."""
+    if data.startswith(b"\xff\xd8") or not _head(data)[1].startswith("I"):  # a JPEG has 8
+        return None
+    return bits_of(int(np.clip(np.asarray(opened(data), np.int64).max(), 0, 65535)))
+
+
+def _head(data: bytes) -> tuple[tuple[int, int], str]:
+    """Width and height, and the mode, that the head of a usable file says; nothing is decoded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(_File(data), formats=FORMATS) as image:
+            return image.size, image.mode
 
 
 def starts_an_image(start: bytes) -> bool:

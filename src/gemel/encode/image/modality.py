@@ -71,6 +71,10 @@ class ImageModality(modality.Modality):
             return prepare.seen(payload)
         return super().checked(prepare, payload)
 
+    def outside(self, prepare: Prepare, payload: Payload) -> list[str]:
+        """That so few of its bits are filled that it is nearly black."""
+        return prepare.outside(payload) if isinstance(prepare, ImagePrepare) else []
+
     def travelling(self, payload: Payload) -> Any:
         """The bytes of the file, and the pixels that the network sees."""
         if not isinstance(payload, Seen):

@@ -25,6 +25,8 @@ SIZES = (16, 24, 32, 48, 64)
 FITTED_IMAGES = 500
 GREY_CHROMA = 2.0
 """Mean difference of colour channels, of 255, below which images count as greyscale."""
+NEARLY_BLACK = 4
+"""Bits that are not filled: the brightest pixel is at most a sixteenth of white."""
 FULL = Flattening(16)
 OLD = Flattening(16, white=True)
 """Of a spec that does not say: transparency was white, and 16 bits were taken to be full."""
@@ -139,6 +141,17 @@ class ImagePrepare:
     def check(self, payload: Any) -> None:
         """Raise InvalidInput if the payload is not an image file that can be encoded."""
         self.decode(payload)
+
+    def outside(self, payload: bytes) -> list[str]:
+        """That a file fills so few of the bits that files are read by that it is nearly black.
+
+        Args:
+            payload: checked.
+        """
+        bits = None if self.flat.bits is None else pixels.filled(payload)
+        if bits is None or self.flat.bits is None or bits + NEARLY_BLACK > self.flat.bits:
+            return []
+        return [f"{bits} bits are filled, of {self.flat.bits} that are read: it is nearly black"]
 
     def decode(self, payload: Any) -> Image.Image:
         """A payload as this preprocessing sees it, at a size near its own; see `decode`."""

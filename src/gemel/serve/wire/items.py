@@ -33,8 +33,8 @@ Mark = Annotated[
 Outside = Annotated[
     list[str] | UnsetType,
     Meta(
-        description="Numbers that are far outside of all that the records learned from have, in "
-        "words; scores do not tell how far"
+        description="What is far outside of all that the records learned from have, such as "
+        "numbers, in words; scores do not tell how far"
     ),
 ]
 Where = Annotated[
