@@ -20,7 +20,7 @@ from gemel.decide.rules import bound, parse
 from gemel.decide.venn_abers import VennAbers
 from gemel.encode.encoder import Encoder
 from gemel.encode.row.prepare import RowPrepare
-from gemel.errors import DeadlineExceeded, InvalidInput, NoGallery
+from gemel.errors import DeadlineExceeded, GalleryUnavailable, InvalidInput, NoGallery
 from gemel.gallery.gallery import Gallery
 from gemel.ledger.ledger import Ledger
 from gemel.release.items import Items
@@ -57,6 +57,18 @@ def test_a_batch_gives_each_work_what_it_would_get_alone(service: Service) -> No
         alone = service.verify(left, right)
         assert together.value.score == pytest.approx(alone.score, abs=1e-6)
         assert together.value.outcome == alone.outcome
+
+
+def test_records_that_are_taken_out_are_not_lost(release: Release, gallery: Gallery) -> None:
+    rows = Service(release, gallery).embed(ROWS)
+    gallery.enroll([f"r{i}" for i in range(len(ROWS))], rows)
+    whole, poor = (Service(release, gallery, n_noted=n) for n in (len(ROWS), 2 * len(ROWS) + 1))
+    with pytest.raises(GalleryUnavailable, match=f"has {len(ROWS)} of the {2 * len(ROWS) + 1} "):
+        poor.search(ROWS[0])
+    gallery.enroll(["back"], rows[:1])
+    assert poor.search(ROWS[0]).hits and "records that the ledger knows" in poor.warnings()[0]
+    whole.delete(["back", *(f"r{i}" for i in range(1, len(ROWS)))])
+    assert whole.search(ROWS[0]).hits and whole.warnings() == []
 
 
 def test_searches_that_are_done_together_find_what_each_finds_alone(

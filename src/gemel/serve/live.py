@@ -46,7 +46,8 @@ class Live:
         cache: of embeddings; None encodes everything.
         classes: of that gallery, as far as they were asked for.
         tenant: whose gallery it is; empty for that of the service.
-        n_noted: records that the ledger says are in that gallery, when it was opened.
+        n_noted: records that the ledger said were in that gallery when it was opened.
+        n_lost: those of them that were not; who takes records out later loses none.
     """
 
     release: Release
@@ -60,6 +61,7 @@ class Live:
     classes: Classes = field(default_factory=Classes)
     tenant: str = ""
     n_noted: int = 0
+    n_lost: int = 0
 
     @classmethod
     def open(
@@ -102,10 +104,11 @@ class Live:
         items = Items.of(release, encoder.prepare)
         if cache is None and previous is not None:
             cache = previous.cache
+        n_lost = 0 if gallery is None else max(0, n_noted - gallery.count())
         if previous is not None and previous.gallery is gallery:
-            n_noted = previous.n_noted
+            n_noted, n_lost = previous.n_noted, previous.n_lost
         parts = release, encoder, release.comparator, release.policy, items, gallery, label
-        return cls(*parts, cache, n_noted=n_noted)
+        return cls(*parts, cache, n_noted=n_noted, n_lost=n_lost)
 
     def encode(self, payloads: Sequence[Payload]) -> Float32:
         """Embeddings of payloads that were read: (n, d) float32, unit rows."""
@@ -116,15 +119,22 @@ class Live:
     @property
     def of_lost(self) -> str:
         """What its gallery lacks of what the ledger says is in it; empty if nothing."""
-        n = self.n_noted if self.gallery is None else self.gallery.count()
-        if n >= self.n_noted:
+        if self.gallery is None or not (lacking := self._lacking):
             return ""
-        return f"the gallery has {n:,} of the {self.n_noted:,} records that the ledger knows"
+        n = self.gallery.count()
+        return f"the gallery has {n:,} of the {n + lacking:,} records that the ledger knows"
 
     @property
     def is_lost(self) -> bool:
         """Most of its gallery is gone, so that "unknown" means nothing."""
-        return self.gallery is not None and 2 * self.gallery.count() < self.n_noted
+        return self.gallery is not None and self.gallery.count() < self._lacking
+
+    @property
+    def _lacking(self) -> int:
+        """Records that were lost and not enrolled again."""
+        if self.gallery is None or not self.n_lost:
+            return 0
+        return min(self.n_lost, max(0, self.n_noted - self.gallery.count()))
 
     @property
     def mark(self) -> bool | UnsetType:
