@@ -10,6 +10,7 @@ from gemel.data import records, schema
 from gemel.data.schema import Field, Reading
 from gemel.data.sources.columns import Columns
 from gemel.data.sources.linked import Other
+from gemel.data.values import amounts
 from gemel.encode.row.prepare import RowPrepare
 
 
@@ -33,6 +34,11 @@ def read(texts: list[str]) -> tuple[Field, list[object]]:
         (["CHF 1'234.50", "CHF 3.20"], [1234.5, 3.2], " in CHF"),
         (["(1,200.00)", "1.50", "30", "7"], [-1200.0, 1.5, 30.0, 7.0], " with a minus in brackets"),
         (["1,50 €"] * 20 + ["0"], [1.5] * 20 + [0.0], None),
+        (["1.200 €", "950 €", "2.400.000 €"], [1200.0, 950.0, 2.4e6], None),
+        (["1.200 €", "950,50 €"], [1200.0, 950.5], " with a decimal comma in EUR"),
+        (["$1,200", "$950", "$2,400,000.50"], [1200.0, 950.0, 2400000.5], " in $"),
+        (["0.125 €", "1.250 €", "2.50 €"], [0.125, 1.25, 2.5], " in EUR"),
+        (["(1,200)", "1.125", "30", "7"], [-1200.0, 1.125, 30.0, 7.0], None),
     ],
 )
 def test_a_column_of_amounts_in_one_currency_is_one_of_numbers(
@@ -49,6 +55,12 @@ def test_a_column_of_amounts_in_one_currency_is_one_of_numbers(
 )
 def test_what_is_in_several_currencies_or_hardly_any_stays_text(texts: list[str]) -> None:
     assert read(texts)[0].kind == "text"
+
+
+def test_a_gap_of_any_length_is_looked_through_at_once() -> None:
+    for text in (f"1{' ' * 20_000}x", f"1{' 1' * 20_000} x", f"({' ' * 20_000}x"):
+        assert amounts.named_in(text) is None and amounts.bare(text, "EUR") == text
+    assert amounts.bare(f"1 {' ' * 20_000}€", "EUR") == "1"
 
 
 def test_another_currency_than_that_of_the_column_is_no_number() -> None:

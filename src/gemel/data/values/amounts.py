@@ -85,7 +85,7 @@ def named_in(text: str) -> str | None:
         >>> named_in("12,50 zł"), named_in("-$3"), named_in("12"), named_in("12 € or less")
         ('PLN', '$', None, None)
     """
-    found = _AMOUNT.fullmatch(text.strip())
+    found = _found(text)
     said = (found["before"] or found["behind"]) if found else None
     return None if said is None else _CURRENCIES[said]
 
@@ -101,7 +101,7 @@ def bare(text: str, currency: str) -> str:
         >>> bare("(€ 1 200,50)", "EUR"), bare("12", "EUR"), bare("12 $", "EUR")
         ('-1200,50', '12', '12 $')
     """
-    found = _AMOUNT.fullmatch(text.strip())
+    found = _found(text)
     if found is None:
         return text
     said = [_CURRENCIES[part] for part in (found["before"], found["behind"]) if part]
@@ -112,3 +112,8 @@ def bare(text: str, currency: str) -> str:
         return text
     minus = "-" if marks and marks != "+" else ""
     return minus + _BETWEEN_THOUSANDS.sub("", found["digits"])
+
+
+def _found(text: str) -> re.Match[str] | None:
+    """The parts of an amount; long gaps, which would be tried in every length, become one sign."""
+    return _AMOUNT.fullmatch(" ".join(text.split()))

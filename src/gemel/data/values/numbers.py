@@ -2,8 +2,9 @@
 
 `1.5`, `1,5`, `3.400,00` and `3,400.00` are numbers; what `1,500` is depends on the decimal sign,
 and whether `12 EUR` is one on the currency, which a column says once (`written_of`) and no single
-value may change. Digits that name something,
-as a postcode does, are no number: 2227 is not near 2228 (`is_code`).
+value may change. Money has no three decimals: three digits behind the mark of `12.500 EUR` are
+thousands. Digits that name something, as a postcode does, are no number: 2227 is not near 2228
+(`is_code`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,16 @@ _GROUPED = {
     ".": r"^[+-]?\d{1,3}(?:,\d{3})+\.\d+$",
     ",": r"^[+-]?\d{1,3}(?:\.\d{3})+,\d+$",
 }
+_WHOLE = {
+    ".": r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$",
+    ",": r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$",
+}
+"""Groups without decimals, which only amounts have."""
+_MONEY = {
+    sign: rf"\{sign}\d{{1,2}}$|{_WHOLE[sign][:-1]}(?:\{sign}\d+)?$|^[+-]?0\{sign}\d+$"
+    for sign in _WHOLE
+}
+"""Amounts that are written with no other decimal sign."""
 MOST = 0.99
 """Share of the values of a column that says what it is; the others are reported."""
 OFTEN, SHORT, LONG = 0.5, 3, 6
@@ -75,7 +86,11 @@ def written_of(values: pl.Series) -> tuple[Decimal, str | None]:
         values: (n,) String without missing values.
     """
     currency = amounts.currency_of(values)
-    return decimal_of(values if currency is None else _bare(values, currency)), currency
+    if not currency:
+        return decimal_of(values if currency is None else _bare(values, currency)), currency
+    bare = _bare(values, currency)
+    comma, point = (int(bare.str.contains(_MONEY[sign]).sum()) for sign in (",", "."))
+    return "," if comma > point else ".", currency
 
 
 def parse(values: pl.Series, decimal: Decimal, currency: str | None = None) -> pl.Series:
@@ -94,7 +109,8 @@ def parse(values: pl.Series, decimal: Decimal, currency: str | None = None) -> p
         texts = values.cast(pl.String)
         trimmed = (texts if currency is None else _bare(texts, currency)).str.strip_chars()
         nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(values))
-        text = trimmed.zip_with(_fits(trimmed, decimal).fill_null(False), nothing)
+        fits = _fits(trimmed, decimal, is_amount=currency is not None)
+        text = trimmed.zip_with(fits.fill_null(False), nothing)
         text = text.str.strip_prefix("+").str.replace_all(_other(decimal), "", literal=True)
         plain = text.str.replace(decimal, ".", literal=True).cast(pl.Float64, strict=False)
     gaps = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(values))
@@ -109,7 +125,7 @@ def one(text: str, decimal: Decimal, currency: str | None = None) -> float | Non
         (3400.5, None, None)
     """
     text = (text if currency is None else amounts.bare(text, currency)).strip()
-    patterns = (_PLAIN[decimal], _GROUPED[decimal])
+    patterns = _patterns(decimal, is_amount=currency is not None)
     if not any(re.fullmatch(pattern, text, re.ASCII) for pattern in patterns):
         return None
     number = float(text.replace(_other(decimal), "").replace(decimal, "."))
@@ -167,9 +183,13 @@ def _bare(values: pl.Series, currency: str) -> pl.Series:
     return pl.Series(values.name, texts, dtype=pl.String)
 
 
-def _fits(trimmed: pl.Series, decimal: Decimal) -> pl.Series:
-    plain, grouped = (trimmed.str.contains(p[decimal]) for p in (_PLAIN, _GROUPED))
-    return plain | grouped
+def _fits(trimmed: pl.Series, decimal: Decimal, *, is_amount: bool = False) -> pl.Series:
+    return trimmed.str.contains("|".join(_patterns(decimal, is_amount=is_amount)))
+
+
+def _patterns(decimal: Decimal, *, is_amount: bool) -> tuple[str, ...]:
+    of_all = _PLAIN[decimal], _GROUPED[decimal]
+    return (*of_all, _WHOLE[decimal]) if is_amount else of_all
 
 
 def _other(decimal: Decimal) -> Decimal:
