@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -110,3 +111,25 @@ def test_the_ready_made_function_opens_the_project_that_the_environment_names(
     heavy |= {"PIL", "soundfile", "jinja2", "scipy.special", "scipy.optimize", "scipy.stats"}
     heavy |= {"gemel.train", "gemel.improve", "gemel.watch", "gemel.release.make"}
     assert not heavy & {*loaded}
+
+
+def test_a_start_that_fails_says_why_to_the_server(tmp_path: Path) -> None:
+    """Raised, it reads as an application without a start, which every request then fails in."""
+
+    async def start(folder: Path) -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "lifespan.startup"}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await Application(folder)({"type": "lifespan"}, receive, send)
+        return sent
+
+    (tmp_path / "gemel.toml").touch()
+    for folder, said in ((tmp_path / "nope", "no folder"), (tmp_path, "gemel train")):
+        (message,) = asyncio.run(start(folder))
+        assert message["type"] == "lifespan.startup.failed"
+        assert said in message["message"] and message["message"].count("hint:") == 1

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from gemel.errors import InternalError, NotAllowed
+from gemel.errors import ConfigError, GemelError, InternalError, NotAllowed, quoted
 from gemel.serve.http.guard import is_local
 from gemel.serve.http.problems import rendered
 from gemel.serve.http.routes.call import new_id
@@ -48,6 +48,9 @@ class Application:
         from gemel.telemetry import log_to
 
         folder = self._folder or Path(os.environ.get("GEMEL_PROJECT", ""))
+        if not folder.is_dir():
+            what = f"there is no folder {quoted(str(folder))}"
+            raise ConfigError(what, where="GEMEL_PROJECT", hint="name that of a project")
         file = folder / "gemel.toml"
         project = Project.open(file if file.is_file() else None)
         self._front = self._opened.enter_context(application(project, log_to()))
@@ -55,7 +58,15 @@ class Application:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request, or start and stop."""
         if scope["type"] == "lifespan":
-            await asyncio.to_thread(self.open)
+            try:
+                await asyncio.to_thread(self.open)
+            except GemelError as error:  # raised, it would read as "no lifespan here"
+                await receive()
+                message = "\n".join(
+                    filter(None, [str(error), error.hint and f"hint: {error.hint}"])
+                )
+                await send({"type": "lifespan.startup.failed", "message": message})
+                return
             try:
                 await self._front(scope, receive, send)
             finally:

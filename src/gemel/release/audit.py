@@ -60,7 +60,8 @@ def moves(entries: Iterable[Entry], history: Sequence[Move]) -> Audit:
         if seq not in here:
             found.append(
                 f"move {seq}, of {said.pointer} to {_short(said.release)}, stands in the ledger "
-                "and not in the history: it was cut off, or the process ended before it was made"
+                "and not in the history: it was cut off, or could not be made (a full disk, a "
+                "killed process), which the next move puts right"
             )
         elif not _same(here[seq], action, said):
             found.append(
