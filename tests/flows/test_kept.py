@@ -33,7 +33,7 @@ GONE = {"intervals", "corners", "spread_p", "first", "stages"}
 NEW = {
     *("unproven", "eer", "share", "n_units", "finds_nothing", "useful"),
     *("n_highest", "n_false_highest", "probability_is", "prior", "category", "least"),
-    *("as_likely", "outside"),
+    *("as_likely", "outside", "not_compared"),
 }
 """Keys that were not written then."""
 N_ANSWERED = 2

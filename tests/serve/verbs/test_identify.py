@@ -76,6 +76,9 @@ def test_what_was_not_compared_is_said(service: Service) -> None:
         reply = service.identify(given)
         assert (reply.outcome, reply.not_compared) == ("match", ["born"])
         assert service.search(given).not_compared == ["born"]
+        assert service.verify(given, ANNA).not_compared == ["born"]
+        assert service.verify([ANNA, given], ANNA).not_compared is UNSET
+        assert service.verify(given, given).not_compared is UNSET
     assert service.search(ANNA).not_compared is UNSET
 
 

@@ -91,6 +91,7 @@ def decided(
         probability_is=kind(live.release, decision.probability),
         prior=live.policy.prior,
         outside=_outside(context, items, pairs[0][1]) or UNSET,
+        not_compared=_not_compared(context, items, pairs[0][1]) or UNSET,
     )
     probability = context.books.review_probability(reply.outcome)
     entry = Verified(
@@ -116,6 +117,16 @@ def _outside(context: Context, items: Sequence[Read], n_left: int) -> list[str]:
         for item, side in zip(items, sides, strict=True)
         for said in outside(item.payload, side)
     ]
+
+
+def _not_compared(context: Context, items: Sequence[Read], n_left: int) -> list[str]:
+    """Fields that one side has and the other leaves empty; the first `n_left` are of the left."""
+    found = []
+    for field in context.live.encoder.prepare.fields:
+        given = [item.payload.get(field.name) is not None for item in items]
+        if any(given[:n_left]) != any(given[n_left:]):
+            found.append(field.name)
+    return found
 
 
 def _views(place: str, side: Any) -> Sequence[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gemel.decide.outcomes import Outcome
 from gemel.serve.wire.items import MAX_ITEMS, Body, Category, Item, Mark, Outside, Pair, Views
@@ -31,6 +31,7 @@ class VerifyReply(Struct):
     `probability_is` says what it is, as of pairs of `/v1/duplicates`.
     `category` is that of left and right as far as the release knows it; null where it does not
     decide by it, whatever was sent.
+    `not_compared` names what one side leaves empty and the other has.
     `asked` says that a verdict on it is wanted: because it is for review, or as an audit.
     """
 
@@ -49,6 +50,7 @@ class VerifyReply(Struct):
     probability_is: str | None = None
     prior: float | None = None
     outside: Outside = UNSET
+    not_compared: list[str] | UnsetType = UNSET
 
 
 class VerifyBatchBody(Body):
