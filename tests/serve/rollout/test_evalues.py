@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Literal
 
 import msgspec
 import pytest
 
 from gemel.serve.rollout import guard
 from gemel.serve.rollout.evalues import Falls, Share, ln_one_sided, more
+from gemel.serve.rollout.paired import difference
 from gemel.serve.rollout.plan import Plan, State, Tally
+from gemel.serve.rollout.watch import Watch
+from gemel.serve.wire.searches import HitReply, SearchReply
 
+Found = Literal["same", "less", "more", "another"]
 PLAN = Plan(
     id="r",
     release="b" * 64,
@@ -155,4 +160,35 @@ def test_what_several_processes_saw_counts_together() -> None:
     alone = guard.judge(State(plan=PLAN, moved="", tallies={"a": halves[0]}))
     both = guard.judge(State(plan=PLAN, moved="", tallies=dict(zip("ab", halves, strict=True))))
     e_alone, e_both = alone.readings[0].e_worse, both.readings[0].e_worse
-    assert e_both == pytest.approx(e_alone**2, rel=1e-6)
+    assert 2 * e_both == pytest.approx((2 * e_alone) ** 2, rel=1e-6)
+
+
+def searched(seed: int, n: int, found: dict[Found, float]) -> guard.Reading:
+    """What is said of flips after n searches; both find the same, or what only one finds."""
+    rng, watch = random.Random(seed), Watch(PLAN)
+    hit = HitReply("a", 1.0, 0.9, "match", 0.5, "r", 1, {})
+    other = msgspec.structs.replace(hit, id="b")
+    replies = {True: SearchReply([hit], "r", "s", None), False: SearchReply([], "r", "s", None)}
+    another = SearchReply([other], "r", "s", None)
+    for key in range(n):
+        (kind,) = rng.choices([*found], [*found.values()])
+        stable, candidate = replies[kind != "more"], replies[kind in ("more", "same")]
+        reply = another if kind == "another" else candidate
+        watch.compared(key, difference(stable, reply), failed=False)
+    state = State(plan=PLAN, moved="", tallies={"me": watch.tally()})
+    return guard.judge(state).readings[0]
+
+
+def test_searches_that_differ_are_worse_only_if_the_same_one_misses_more() -> None:
+    """Any two encoders find other strangers: 40 % differ of what one of both finds."""
+    alike: dict[Found, float] = {"same": 0.6, "less": 0.2, "more": 0.2}
+    ends = [searched(seed, 1000, alike).verdict for seed in range(20)]
+    assert ends.count("need more") == 20, "and it is not called good either"
+    bad: list[dict[Found, float]] = [
+        {"same": 0.6, "less": 0.4}, {"same": 0.6, "more": 0.4}, {"another": 1.0}
+    ]  # fmt: skip
+    for worse in bad:
+        reading = searched(1, 200, worse)
+        assert reading.verdict == "worse"
+        assert reading.misses is not None and 0 in reading.misses
+    assert searched(1, 400, {"same": 0.99, "less": 0.01}).verdict == "not worse"

@@ -58,6 +58,11 @@ class Falls(Struct):
         """Against "no more often than its share"."""
         return ln_one_sided(self.ours, self.theirs, self.share)
 
+    def ln_above(self, ratio: float) -> float:
+        """Against "at most `ratio` times as often per subject as on stable"."""
+        rest = (1 - self.share) / (ratio * self.share + 1 - self.share)
+        return ln_one_sided(self.ours, self.theirs, 1 - rest)
+
     def ln_less(self, ratio: float) -> float:
         """Against "at least `ratio` times as often per subject as on stable"."""
         rest = (1 - self.share) / (ratio * self.share + 1 - self.share)

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gemel.serve.rollout.evalues import Falls, Share, more
-from gemel.serve.rollout.plan import Plan, State, Tally
+from gemel.serve.rollout.plan import EVEN, Plan, State, Tally
 
 Word = Literal["worse", "not worse", "need more"]
 Question = Literal["flips", "errors", "slow", "wrong"]
 QUESTIONS: tuple[Question, ...] = ("flips", "errors", "slow", "wrong")
 TWICE = 2.0
-"""As often as on stable, per subject, is too often for errors and slow answers."""
+"""As often as on stable, per subject, is too often for errors, slow answers and what is missed."""
 MAX_SHOWN = 1e12
 WORDS = {
     "flips": "decisions that differ, of those where one of both finds something",
@@ -42,6 +43,8 @@ class Reading(Struct, frozen=True, kw_only=True):
         e_worse: e-value against "not worse".
         e_fine: e-value against "worse by more than the margin".
         needs: about how many more are wanted; None where that cannot be told.
+        misses: searches in which the candidate finds nothing, or another record, where stable finds
+            one; and the other way round.
     """
 
     question: Question
@@ -52,6 +55,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     e_worse: float
     e_fine: float
     needs: int | None
+    misses: tuple[int, int] | None = None
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -80,7 +84,7 @@ def judge(state: State) -> Verdict:
     plan, tallies = state.plan, list(state.tallies.values())
     here = sum(tally.answers[state.step] for tally in tallies)
     readings = [
-        _reading(plan, "flips", [t.flips for t in tallies], []),
+        _flips(plan, tallies),
         _reading(plan, "errors", [t.errors for t in tallies], [t.error_falls for t in tallies]),
     ]
     if plan.mode == "experiment":
@@ -118,26 +122,53 @@ def _reading(
     ours, events = sum(f.ours for f in together), sum(f.ours + f.theirs for f in together)
     ln_worse = sum(f.ln_more for f in together)
     ln_fine = sum(s.ln_less for s in shares)
-    if question == "flips" or (question == "errors" and not together):
+    if question == "errors" and not together:
         ln_worse = sum(s.ln_more for s in shares)
     elif question == "wrong":
         n, total = events, ours
         ln_fine = sum(f.ln_less(TWICE) for f in together)
     else:  # fine is what lies below the limit, or what is like stable: two looks, half alpha each
         ln_fine = max(ln_fine, sum(f.ln_less(TWICE) for f in together)) - math.log(2)
+    limit = {"errors": plan.max_errors, "slow": plan.max_slow}.get(question, plan.share(0))
+    return _read(plan, question, (n, total, limit), (ln_worse, ln_fine))
+
+
+def _flips(plan: Plan, tallies: Sequence[Tally]) -> Reading:
+    """Decisions that differ: of pairs, more than the limit is worse.
+
+    Any two encoders find other strangers, so of searches more than the limit is worse only where it
+    is mostly the same one that misses what the other finds.
+    """
+    ours, theirs = sum(t.misses.ours for t in tallies), sum(t.misses.theirs for t in tallies)
+    both = Falls(EVEN, ours, theirs), Falls(EVEN, theirs, ours)
+    uneven = max(fall.ln_above(TWICE) for fall in both) - math.log(2)
+    pairs, finds = [t.flips for t in tallies], [t.finds for t in tallies]
+    worse = sum(s.ln_more for s in pairs), min(sum(s.ln_more for s in finds), uneven)
+    ln_worse = max(worse) - math.log(2)  # two looks, half alpha each
+    every = (*pairs, *finds)
+    n, total = (sum(getattr(s, name) for s in every) for name in ("n", "total"))
+    ln_e = ln_worse, sum(s.ln_less for s in every)
+    found = _read(plan, "flips", (n, total, plan.max_flips), ln_e)
+    return replace(found, misses=(ours, theirs) if ours or theirs else None)
+
+
+def _read(
+    plan: Plan, question: Question, seen: tuple[int, float, float], ln_e: tuple[float, float]
+) -> Reading:
+    """What was seen (how many, their sum, the limit) with its e-values (worse, fine), in logs."""
+    (n, total, limit), (ln_worse, ln_fine) = seen, ln_e
     needed = -math.log(part(plan))
     word: Word = "need more"
     if ln_worse >= needed:
         word = "worse"
     elif ln_fine >= needed:
         word = "not worse"
-    limits = {"flips": plan.max_flips, "errors": plan.max_errors, "slow": plan.max_slow}
     return Reading(
         question=question,
         verdict=word,
         n=n,
         share=total / n if n else None,
-        limit=limits.get(question, plan.share(0)),
+        limit=limit,
         e_worse=_e(ln_worse),
         e_fine=_e(ln_fine),
         needs=0 if word != "need more" else more(ln_fine, n, needed),
@@ -161,6 +192,10 @@ def _sentence(reading: Reading) -> str:
     share = 0.0 if reading.share is None else reading.share
     if reading.question == "flips":
         whose = f"{share:.2%} of {reading.n:,}, at most {reading.limit:.2%}"
+        if reading.misses:
+            ours, theirs = (f"{n:,}" for n in reading.misses)
+            whose += f"; the candidate misses what stable finds {ours} times, and finds "
+            whose += f"what stable misses {theirs} times"
     elif reading.question == "wrong":
         whose = f"{share:.0%} of {reading.n:,} are the candidate's"
     else:

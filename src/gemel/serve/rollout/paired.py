@@ -21,12 +21,17 @@ class Difference:
         flipped: they decide differently.
         overlap: share of stable's hits that the candidate has too; None without hits.
         shift: candidate's score minus stable's; None where there is none to compare.
+        searched: among records, where two encoders that are equally good find other strangers.
+        missed: of a search, the candidate finds nothing where stable finds something, or another
+            record; False the other way round, None where neither is so.
     """
 
     counts: bool
     flipped: bool
     overlap: float | None = None
     shift: float | None = None
+    searched: bool = False
+    missed: bool | None = None
 
 
 def decided(reply: Any) -> str | None:
@@ -43,32 +48,41 @@ def difference(stable: Any, candidate: Any) -> Difference | None:
     """What differs; None for replies that decide nothing."""
     match stable, candidate:
         case VerifyReply(), VerifyReply():
-            shift = candidate.score - stable.score
-            return _of((stable.outcome, None), (candidate.outcome, None), shift=shift)
+            shift, both = candidate.score - stable.score, (stable.outcome, candidate.outcome)
+            counts = any(outcome not in NOTHING for outcome in both)
+            return Difference(counts, both[0] != both[1], shift=shift)
         case SearchReply(), SearchReply():
             return _hits(stable, candidate)
         case IdentifyReply(), IdentifyReply():
-            return _of((stable.outcome, stable.record), (candidate.outcome, candidate.record))
+            return _found(stable, candidate, ({stable.record}, {candidate.record}))
         case ClassifyReply(), ClassifyReply():
-            return _of((stable.outcome, stable.label), (candidate.outcome, candidate.label))
+            return _found(stable, candidate, ({stable.label}, {candidate.label}))
     return None
 
 
-def _of(
-    stable: tuple[str, Any], candidate: tuple[str, Any], shift: float | None = None
+def _found(
+    stable: Any,
+    candidate: Any,
+    answers: tuple[set[Any], set[Any]],
+    overlap: float | None = None,
+    shift: float | None = None,
 ) -> Difference:
-    counts = stable[0] not in NOTHING or candidate[0] not in NOTHING
-    return Difference(counts, stable != candidate, shift=shift)
+    """Of two searches: what is decided, and of whom; another one that was found is as good."""
+    outcomes = decided(stable), decided(candidate)
+    finds = [outcome not in NOTHING for outcome in outcomes]
+    missed = None if finds[0] == finds[1] else finds[0]
+    known = [answer - {None} for answer in answers]  # of one that may be several, nobody is named
+    if all(finds) and all(known) and not known[0] & known[1]:
+        missed = True
+    flipped = outcomes[0] != outcomes[1] or missed is not None
+    return Difference(any(finds), flipped, overlap, shift, searched=True, missed=missed)
 
 
 def _hits(stable: SearchReply, candidate: SearchReply) -> Difference:
-    """Of two searches: the best hit decides; another one of those that match is as good."""
     replies = (stable, candidate)
-    best = [decided(reply) for reply in replies]
-    matches = [{h.id for h in reply.hits if h.decision == "match"} for reply in replies]
-    flipped = best[0] != best[1] or (best[0] == "match" and not matches[0] & matches[1])
+    found = [{h.id for h in reply.hits if h.decision not in NOTHING} for reply in replies]
     ids = [{hit.id for hit in reply.hits} for reply in replies]
     overlap = len(ids[0] & ids[1]) / len(ids[0]) if ids[0] else None
     both = stable.hits and candidate.hits
     shift = candidate.hits[0].score - stable.hits[0].score if both else None
-    return Difference(any(b != "no_match" for b in best), flipped, overlap, shift)
+    return _found(stable, candidate, (found[0], found[1]), overlap, shift)

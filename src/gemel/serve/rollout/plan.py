@@ -19,6 +19,8 @@ Ratio = Annotated[float, Meta(gt=0, lt=1)]
 
 MAX_ERRORS = 0.01
 MAX_SLOW = 0.1
+EVEN = 0.5
+"""Both are asked the same, so a difference falls on either as often."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -89,7 +91,9 @@ class Tally(Struct):
     """What one process saw of a rollout; a subject counts once for each of these.
 
     Attributes:
-        flips: whether the two decide the same request differently.
+        flips: whether the two decide the same pair differently.
+        finds: whether they decide the same search differently.
+        misses: of these, on whom it fell to find nothing, or of the candidate another record.
         errors: whether an answer of the candidate was an error of the service.
         slow: whether one took long.
         answers: subjects that the candidate answered, by step.
@@ -112,6 +116,8 @@ class Tally(Struct):
     error_falls: list[Falls] = field(default_factory=list)
     slow_falls: list[Falls] = field(default_factory=list)
     wrong_falls: list[Falls] = field(default_factory=list)
+    finds: Share = field(default_factory=lambda: Share(EVEN, EVEN))  # of a row of before
+    misses: Falls = field(default_factory=lambda: Falls(EVEN))
     overlap: float = 0.0
     n_overlap: int = 0
     shift: float = 0.0
@@ -132,6 +138,7 @@ class Tally(Struct):
         errors, slow, wrong = ([Falls(share) for share in plan.steps] for _ in "123")
         return cls(
             flips=Share(plan.max_flips, alpha),
+            finds=Share(plan.max_flips, alpha),
             errors=Share(plan.max_errors, alpha),
             slow=Share(plan.max_slow, alpha),
             answers=[0] * n_steps,

@@ -75,7 +75,8 @@ def differing(plan: Plan, tallies: Sequence[Tally]) -> ArmShare:
     """Requests that both were asked, where one of both finds something, that they decide
     differently; the interval with all of alpha.
     """
-    n, total = (sum(getattr(t.flips, name) for t in tallies) for name in ("n", "total"))
+    n = sum(t.flips.n + t.finds.n for t in tallies)
+    total = sum(t.flips.total + t.finds.total for t in tallies)
     low, high = interval(round(total), n, plan.alpha)
     return ArmShare(n=n, share=total / n if n else None, low=low, high=high)
 

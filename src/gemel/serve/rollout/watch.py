@@ -89,7 +89,7 @@ class Watch:
                 tally.errors.add(float(failed))
             if difference is not None:
                 if difference.counts:
-                    tally.flips.add(float(difference.flipped))
+                    _flip(tally, difference)
                 if difference.overlap is not None:
                     tally.overlap += difference.overlap
                     tally.n_overlap += 1
@@ -134,6 +134,14 @@ class Watch:
         """A copy of what was seen so far."""
         with self._lock:
             return msgspec.msgpack.decode(msgspec.msgpack.encode(self._tally), type=Tally)
+
+
+def _flip(tally: Tally, difference: Difference) -> None:
+    """Count whether two decide differently, and in a search on whom it fell to miss something."""
+    among = tally.finds if difference.searched else tally.flips
+    among.add(float(difference.flipped))
+    if difference.missed is not None:
+        _fall([tally.misses], 0, difference.missed)
 
 
 def is_load(error: Exception) -> bool:
