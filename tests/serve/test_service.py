@@ -298,6 +298,35 @@ def test_a_record_with_attributes_of_its_own_keeps_what_rules_look_at(tmp_path: 
     assert (found.decision, found.rule) == ("no_match", "born apart 2: no_match")
 
 
+def test_a_value_that_does_not_fit_is_missing_as_in_a_file_and_named(tmp_path: Path) -> None:
+    row = {"name": "anna", "born": "1961-01-02"}
+    release = small.dated_release(tmp_path / "r", row, [])
+    dirty, empty = {**row, "born": "1961-07-34"}, {**row, "born": None}
+    with Gallery.open(tmp_path / "g", space_id=release.space_id, dim=small.DIM) as gallery:
+        service = Service(release, gallery)
+        with running(create_app(service)) as url:
+
+            def said(path: str, body: dict[str, Any], code: int = 200) -> Any:
+                reply = httpx.post(f"{url}/v1/{path}", json=body)
+                assert reply.status_code == code, reply.text
+                return reply.json()
+
+            missing = said("verify", {"left": row, "right": empty})
+            assert "unfit" not in missing
+            found = said("verify", {"left": row, "right": dirty})
+            assert (found["score"], found["unfit"]) == (missing["score"], ["right.born"])
+            records = [{"id": str(i), "payload": one} for i, one in enumerate((row, dirty))]
+            assert said("records", {"records": records})["unfit"] == ["records[1].payload.born"]
+            assert gallery.get("1").attributes == {"name": "anna", "born": None}
+            asked = said("search", {"query": dirty, "k": 2})
+            assert asked["unfit"] == ["query.born"]
+            assert asked["hits"][0]["id"] == "1", "as it is without the date"
+            alone = said("verify", {"left": row, "right": {"born": "soon"}}, 422)
+            assert alone["where"] == "right.born", "nothing else is there"
+            assert said("verify", {"left": row, "right": {**row, "born": ["x"]}}, 422)
+        assert service.search(dirty).unfit == ["query.born"]
+
+
 def test_dates_are_iso_before_they_are_encoded_enrolled_or_ruled_on(tmp_path: Path) -> None:
     row = {"name": "anna", "born": "1961-01-02"}
     release = small.dated_release(tmp_path / "r", row, ["born differs: review"])

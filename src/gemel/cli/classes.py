@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from gemel.cli import many, outside, show
+from gemel.cli.decided import note_unfit
 from gemel.cli.gallery import Where
 from gemel.cli.identify import app
 from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
@@ -75,6 +76,7 @@ def classify(
         outside.say_of_many((record, reply.outside) for record, reply in found)
     else:
         outside.say_of_one(found[0][1].outside)
+        note_unfit(found[0][1].unfit)
     if json:
         shown = [{"id": i, **msgspec.to_builtins(reply)} for i, reply in found]
         show.as_json(shown[0] if path is None else shown)

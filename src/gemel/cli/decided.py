@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from gemel.cli import show
 
 if TYPE_CHECKING:
+    from msgspec import UnsetType
+
     from gemel.release.explanation import Explanation
     from gemel.release.release import Release
     from gemel.serve.wire.pairs import VerifyReply
@@ -22,6 +24,12 @@ def in_a_line(found: VerifyReply | Explanation, release: Release) -> str:
         f"{found.outcome.replace('_', ' ')}{rule}: score {show.number(found.score)}, "
         f"threshold {show.number(found.threshold)}{_chance(found, release)}"
     )
+
+
+def note_unfit(unfit: list[str] | UnsetType) -> None:
+    """Say which values of what was asked did not fit, and so were not compared."""
+    if unfit:
+        show.say(f"warning: read as missing, since the value does not fit: {', '.join(unfit)}")
 
 
 def _chance(found: VerifyReply | Explanation, release: Release) -> str:

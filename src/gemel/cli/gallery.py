@@ -10,6 +10,7 @@ import typer
 
 from gemel.cli import outside, show
 from gemel.cli.categories import note_unknown
+from gemel.cli.decided import note_unfit
 from gemel.cli.options import AsJson, ConfigFile, DryRun, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
 from gemel.cli.query import parse_item, typed, why_nothing
@@ -140,6 +141,7 @@ def search(
         reply = service.search(item, k, only, category)
         warn(service)
         outside.say_of_one(reply.outside)
+        note_unfit(reply.unfit)
         if not reply.hits:
             show.say(why_nothing(gallery, only))
     found = [

@@ -9,6 +9,7 @@ import typer
 
 from gemel.cli import many, outside, show
 from gemel.cli.categories import note_unknown
+from gemel.cli.decided import note_unfit
 from gemel.cli.gallery import CategoryOfQuery, Where, warn
 from gemel.cli.options import AsJson, ConfigFile, IdColumn, ReleaseName, Sets
 from gemel.cli.project import Project
@@ -30,7 +31,7 @@ QueryOrFile = Annotated[
 ]
 UNLISTED = (
     *("attributes", "candidates", "not_compared", "warning", "probability_is", "prior"),
-    "outside",
+    *("outside", "unfit"),
 )
 """Parts of a reply that are said apart."""
 
@@ -78,6 +79,7 @@ def identify(
         warn(service)
     if path is None:
         outside.say_of_one(found[0][1].outside)
+        note_unfit(found[0][1].unfit)
     else:
         outside.say_of_many((record, reply.outside) for record, reply in found)
     if json and path is not None:

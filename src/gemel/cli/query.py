@@ -79,7 +79,9 @@ def typed(release: Release, words: Sequence[str], where: str) -> dict[str, Any]:
             )
         field = fields.get(name)
         found[name] = value if field is None else field.value(value)
-        if field is not None and field.kind == "number" and value and found[name] == value:
+        if field is None or field.kind != "number" or not value or found[name] != value:
+            continue
+        if field.reading is None or where != "query":  # of a query it is missing, and said so
             found[name] = _number(field, value, f"{where} {name}")
     return found
 

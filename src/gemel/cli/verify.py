@@ -9,7 +9,7 @@ import typer
 
 from gemel.cli import outside, show
 from gemel.cli.categories import note_unknown
-from gemel.cli.decided import in_a_line
+from gemel.cli.decided import in_a_line, note_unfit
 from gemel.cli.explain import Payload, items_of
 from gemel.cli.options import AsJson, CategoryOfBoth, ConfigFile, ReleaseName, Sets
 from gemel.cli.project import Project
@@ -47,6 +47,7 @@ def verify(
     if json:
         show.as_json(reply)
         return
+    note_unfit(reply.unfit)
     show.out(in_a_line(reply, live))
 
 

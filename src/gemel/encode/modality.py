@@ -169,6 +169,10 @@ class Modality(Protocol):
             item = self.unpack(item[self.name])
         return self.checked(prepare, item)
 
+    def unfit(self, prepare: Prepare, item: Any, payload: Payload) -> list[str]:
+        """Names of values of an item that do not fit, and are missing in the payload it gave."""
+        return []
+
     def checked(self, prepare: Prepare, payload: Payload) -> Payload:
         """The payload, or one with what its check found out that encoding needs again.
 

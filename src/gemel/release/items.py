@@ -28,10 +28,12 @@ class Read(msgspec.Struct, frozen=True):
     Attributes:
         payload: what the encoder takes.
         category: as stated, else its own; None if it has none or the release knows none.
+        unfit: places of values that do not fit their field and are missing in the payload.
     """
 
     payload: Payload
     category: str | None
+    unfit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ class Items:
         except InvalidInput as e:
             where = f"{place}.{e.where}" if e.where else place
             raise InvalidInput(e.what, where=where, hint=e.hint) from e
-        return Read(payload, self.category(payload, stated))
+        unfit = self.modality.unfit(self.prepare, item, payload)
+        places = tuple(f"{place}.{name}" for name in unfit)
+        return Read(payload, self.category(payload, stated), places)
 
     def category(self, values: Any, stated: str | None = None) -> str | None:
         """The category that is stated, else the value that is named like it, if there is one."""

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from gemel.arrays import Float32
@@ -89,6 +89,11 @@ class Encoded(Struct, frozen=True):
     items: list[Read]
     rows: Float32
     scores: list[float]
+
+
+def unfit(items: Sequence[Read]) -> list[str] | UnsetType:
+    """Where values stand that do not fit their field, for a reply; nothing where all do."""
+    return [place for item in items for place in item.unfit] or UNSET
 
 
 class Move(Struct, frozen=True):

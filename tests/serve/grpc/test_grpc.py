@@ -68,7 +68,7 @@ def test_the_file_describes_what_is_served(stubs: tuple[ModuleType, ModuleType])
 
 def test_a_field_keeps_its_number() -> None:
     written = native.PROTO.read_text().replace("optional double score = 2;", "", 1)
-    assert text.numbers(text.text(native.file(written)))["VerifyReply"]["score"] == 17
+    assert text.numbers(text.text(native.file(written)))["VerifyReply"]["score"] == 18
     kept = text.numbers(native.PROTO.read_text())["VerifyReply"]
     assert (kept["outcome"], kept["score"], kept["unproven"]) == (1, 2, 12)
 

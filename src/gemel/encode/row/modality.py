@@ -18,7 +18,7 @@ from gemel.encode.modality import Baseline, Payload, Prepare
 from gemel.encode.ngrams import ngrams
 from gemel.encode.row.numbers import MEANS, NumbersPrepare
 from gemel.encode.row.parts import RowParts
-from gemel.encode.row.prepare import RowPrepare, read_row
+from gemel.encode.row.prepare import RowPrepare, fitting
 from gemel.errors import InvalidInput
 
 MAX_TEXT = 100_000
@@ -59,7 +59,7 @@ class RowModality(modality.Modality):
         return payload
 
     def payload(self, prepare: Prepare, item: Any) -> Payload:
-        """The row, each value as its field reads it."""
+        """The row, each value as its field reads it; one that does not fit is missing."""
         if isinstance(item, str):
             item = _of_text(prepare, item)
         row = item
@@ -68,9 +68,16 @@ class RowModality(modality.Modality):
                 if isinstance(value, str) and len(value) > MAX_TEXT:
                     what = f"a text of {len(value):,} characters, at most {MAX_TEXT:,} are read"
                     raise InvalidInput(what, where=str(name)[:60])
-            row = read_row(prepare.fields, item)
+            row = fitting(prepare.fields, item)
         prepare.check(row)
         return row
+
+    def unfit(self, prepare: Prepare, item: Any, payload: Payload) -> list[str]:
+        """Fields whose text is neither of their kind nor one that means "no value"."""
+        given = item if isinstance(item, Mapping) else {}
+        texts = [f for f in prepare.fields if isinstance(given.get(f.name), str)]
+        lost = [f for f in texts if payload.get(f.name) is None]
+        return [f.name for f in lost if f.value(given[f.name])]
 
     def schema(self, prepare: Prepare) -> dict[str, Any]:
         """An object of the fields; any of them may be missing.
@@ -105,7 +112,7 @@ class RowModality(modality.Modality):
 
     def attributes(self, prepare: Prepare, item: Any) -> dict[str, Any]:
         """The values of a row."""
-        return read_row(prepare.fields, item) if isinstance(item, Mapping) else {}
+        return fitting(prepare.fields, item) if isinstance(item, Mapping) else {}
 
     def values(self, payload: Payload) -> dict[str, Any]:
         """Its values."""

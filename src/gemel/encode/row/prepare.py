@@ -246,6 +246,31 @@ def _plain(value: Any) -> Any:
     return None if type(value).__name__ in GAPS else value
 
 
+def fitting(fields: Sequence[Field], row: Row) -> dict[str, Any]:
+    """The values of a row, each as its field reads it; a text that does not fit is missing.
+
+    As in a file, where such a value was missing when the release was measured. What is no text is
+    left as it is, for `check_row` to refuse, and so is everything where nothing else is there.
+    """
+    found, by_name = read_row(fields, row), {f.name: f for f in fields}
+    fits = {
+        name: value if name not in by_name or _fits(by_name[name], value) else None
+        for name, value in found.items()
+    }
+    return fits if any(value not in (None, "") for value in fits.values()) else found
+
+
+def _fits(field: Field, value: Any) -> bool:
+    """Whether a value that was read is not a text that its field cannot be."""
+    if not isinstance(value, str) or (field.kind == "number" and field.reading is None):
+        return True
+    try:
+        _check_value(field, value)
+    except InvalidInput:
+        return value == ""
+    return True
+
+
 def check_row(fields: Mapping[str, Field], payload: Any) -> None:
     """Raise unless a payload is a row of these fields, given by name.
 

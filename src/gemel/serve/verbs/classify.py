@@ -9,7 +9,7 @@ from gemel.arrays import Float64
 from gemel.errors import InvalidInput
 from gemel.ledger.bodies import Classified
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.steps import Encode, Encoded, Move, Steps, unfit
 from gemel.serve.wire.searches import (
     ClassCount,
     ClassesBody,
@@ -65,6 +65,7 @@ def classify(context: Context, body: ClassifyBody) -> Steps[ClassifyReply]:
         warning=(live.of_unknown if policy else live.of_strangers) or UNSET,
         as_likely=[index.groups.values[int(present[i])] for i in judged.as_likely] or UNSET,
         outside=live.items.outside(encoded.items[0].payload) or UNSET,
+        unfit=unfit(encoded.items),
     )
     noted = Classified(
         outcome=judged.outcome,

@@ -16,7 +16,7 @@ from gemel.errors import DuplicateRecord, InvalidInput
 from gemel.ledger.bodies import Grouped
 from gemel.release.for_set import before, for_set, kinds
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.steps import Encode, Encoded, Move, Steps, unfit
 from gemel.serve.wire.enrolled import ClusterReply, DuplicatesBody, DuplicatesReply, PairReply
 from gemel.tasks.canonical import centrality, foremost
 from gemel.tasks.clusters import Clusters, groups
@@ -80,6 +80,7 @@ def duplicates(context: Context, body: DuplicatesBody) -> Steps[DuplicatesReply]
         decision_id=None,
         unproven=live.mark,
         outside=outside or UNSET,
+        unfit=unfit(encoded.items),
     )
     noted = Grouped(
         records=n,

@@ -16,7 +16,7 @@ from gemel.ledger.bodies import Identified
 from gemel.release.for_set import kind
 from gemel.release.items import Read
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Find, Steps
+from gemel.serve.steps import Encode, Encoded, Find, Steps, unfit
 from gemel.serve.verbs.search import not_compared
 from gemel.serve.wire.searches import Candidate, IdentifyBody, IdentifyReply
 
@@ -103,6 +103,7 @@ def identify(context: Context, body: IdentifyBody) -> Steps[IdentifyReply]:
         prior=live.policy.prior,
         category=decision.category,
         outside=live.items.outside(look.query.payload) or UNSET,
+        unfit=unfit(encoded.items),
     )
     reply.probability_is = kind(live.release, reply.probability)
     if best is not None and reply.outcome != "unknown":

@@ -14,7 +14,7 @@ from gemel.ledger import changes
 from gemel.serve.context import Context
 from gemel.serve.galleries import erasing
 from gemel.serve.live import Live
-from gemel.serve.steps import Encode, Encoded, Move, Steps
+from gemel.serve.steps import Encode, Encoded, Move, Steps, unfit
 from gemel.serve.wire.enrolled import (
     CountBody,
     CountReply,
@@ -64,7 +64,8 @@ def _enroll(context: Context, body: RecordsBody, *, replace: bool) -> Steps[Enro
             with context.spared(twin.release.space_id):
                 read = [twin.items.read(item, "payload").payload for item in payloads]
                 _put(context, twin, ids, twin.encode(read), attributes)
-    return EnrollReply(done.added, done.updated, done.unchanged, gallery.count(), noted)
+    counts = done.added, done.updated, done.unchanged, gallery.count()
+    return EnrollReply(*counts, noted, unfit=unfit(encoded.items))
 
 
 def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:

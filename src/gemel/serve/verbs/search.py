@@ -11,7 +11,7 @@ from gemel.ledger.bodies import Searched
 from gemel.release.for_set import kind
 from gemel.release.items import Read
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Find, Steps
+from gemel.serve.steps import Encode, Encoded, Find, Steps, unfit
 from gemel.serve.wire.searches import HitReply, SearchBody, SearchReply
 
 
@@ -75,6 +75,7 @@ def found(context: Context, query: Read, hits: Sequence[Hit], k: int) -> SearchR
         outside,
         not_compared(context, query, hits[:1]) or UNSET,
         UNSET if best is None or best.decision == "no_match" else live.of_gallery or UNSET,
+        unfit([query]),
     )
 
 

@@ -15,7 +15,7 @@ from gemel.ledger.verdicts import is_asked
 from gemel.release.for_set import kind
 from gemel.release.items import Read
 from gemel.serve.context import Context
-from gemel.serve.steps import Encode, Encoded, Steps
+from gemel.serve.steps import Encode, Encoded, Steps, unfit
 from gemel.serve.wire.items import MAX_VIEWS
 from gemel.serve.wire.pairs import VerifyBody, VerifyReply
 
@@ -92,6 +92,7 @@ def decided(
         prior=live.policy.prior,
         outside=_outside(context, items, pairs[0][1]) or UNSET,
         not_compared=_not_compared(context, items, pairs[0][1]) or UNSET,
+        unfit=unfit(items),
     )
     probability = context.books.review_probability(reply.outcome)
     entry = Verified(

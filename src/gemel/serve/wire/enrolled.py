@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct
 
 from gemel.decide.outcomes import Outcome
-from gemel.serve.wire.items import MAX_ITEMS, Body, Item, Mark, Outside, Value
+from gemel.serve.wire.items import MAX_ITEMS, Body, Item, Mark, Outside, Unfit, Value
 from gemel.settings.service import Method
 from gemel.settings.shapes import Prior
 
@@ -34,6 +34,7 @@ class EnrollReply(Struct):
     unchanged: int
     count: int
     decision_id: str | None
+    unfit: Unfit = UNSET
 
 
 class IdsBody(Body):
@@ -135,3 +136,4 @@ class DuplicatesReply(Struct):
     decision_id: str | None
     unproven: Mark = UNSET
     outside: Outside = UNSET
+    unfit: Unfit = UNSET

@@ -37,6 +37,13 @@ Outside = Annotated[
         "numbers, in words; scores do not tell how far"
     ),
 ]
+Unfit = Annotated[
+    list[str] | UnsetType,
+    Meta(
+        description="Where values stand that do not fit their field, such as an impossible date: "
+        "read as missing, as in a file; left out where all fit"
+    ),
+]
 Where = Annotated[
     Filter | None,
     Meta(

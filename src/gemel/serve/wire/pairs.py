@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gemel.decide.outcomes import Outcome
-from gemel.serve.wire.items import MAX_ITEMS, Body, Category, Item, Mark, Outside, Pair, Views
+from gemel.serve.wire.items import (
+    MAX_ITEMS,
+    Body,
+    Category,
+    Item,
+    Mark,
+    Outside,
+    Pair,
+    Unfit,
+    Views,
+)
 
 
 class VerifyBody(Body):
@@ -51,6 +61,7 @@ class VerifyReply(Struct):
     prior: float | None = None
     outside: Outside = UNSET
     not_compared: list[str] | UnsetType = UNSET
+    unfit: Unfit = UNSET
 
 
 class VerifyBatchBody(Body):

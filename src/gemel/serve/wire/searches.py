@@ -18,6 +18,7 @@ from gemel.serve.wire.items import (
     Outside,
     Pair,
     Scalar,
+    Unfit,
     Where,
 )
 
@@ -67,6 +68,7 @@ class SearchReply(Struct):
     outside: Outside = UNSET
     not_compared: list[str] | UnsetType = UNSET
     warning: str | UnsetType = UNSET
+    unfit: Unfit = UNSET
 
 
 class SearchBatchBody(Body):
@@ -134,6 +136,7 @@ class IdentifyReply(Struct, omit_defaults=True):
     prior: float | None = None
     category: Pair | None = None
     outside: Outside = UNSET
+    unfit: Unfit = UNSET
 
 
 class ClassifyBody(Body):
@@ -189,6 +192,7 @@ class ClassifyReply(Struct):
     warning: str | UnsetType = UNSET
     as_likely: list[Scalar | bool] | UnsetType = UNSET
     outside: Outside = UNSET
+    unfit: Unfit = UNSET
 
 
 class ClassesBody(Body):
