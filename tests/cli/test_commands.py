@@ -137,6 +137,10 @@ def test_promote_and_roll_back_move_the_pointer_and_leave_a_trace(
     assert kinds == ["release.point", "enroll", "release.point", "release.rollback"]
     noted = json.loads(gemel("ledger", "list", "--kind", "release", "--json").out)
     assert [e["kind"] for e in noted] == ["release.point", "release.point", "release.rollback"]
+    newest = json.loads(gemel("ledger", "list", "--limit", "2", "--json").out)
+    assert [e["kind"] for e in newest] == ["release.point", "release.rollback"]
+    first = json.loads(gemel("ledger", "list", "--after", "0", "--limit", "1", "--json").out)
+    assert [e["seq"] for e in first] == [1]
     for kind in ("releas", "release/", "releases", "."):
         assert json.loads(gemel("ledger", "list", "--kind", kind, "--json").out) == [], kind
     assert gemel("ledger", "verify").code == 0

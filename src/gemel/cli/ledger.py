@@ -100,13 +100,16 @@ def list_(
     kind: Annotated[
         str | None, typer.Option(help="Only entries of this kind, such as rollout, rollout.start.")
     ] = None,
-    after: Annotated[int, typer.Option(min=0, help="Only entries behind this number.")] = 0,
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, help="The first entries behind this number; the newest if left out."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Entries at most.")] = 100,
     config: ConfigFile = None,
     sets: Sets = None,
     json: AsJson = False,
 ) -> None:
-    """List entries in order."""
+    """List the newest entries, the last one at the end."""
     with Project.open(config, sets).ledger() as ledger:
         entries = ledger.entries(after=after, kind=kind, limit=limit)
         if kind and not entries:

@@ -41,9 +41,9 @@ class Entries(Protocol):
     def starting(self, start: str) -> list[str]:
         """Up to two ids that start like that."""
 
-    def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
-        """Up to `limit` entries behind a number, in order; of a kind, or of all that begin with it
-        where it ends with a dot.
+    def some(self, after: int | None, kind: str | None, limit: int) -> list[Entry]:
+        """Up to `limit` entries behind a number, in order, or the newest ones; of a kind, or of all
+        that begin with it where it ends with a dot.
         """
 
     def all(self) -> AbstractContextManager[tuple[Iterator[Entry], Head]]:

@@ -217,8 +217,12 @@ class Ledger:
         """Up to two ids on disk that start like that; the whole id gives itself."""
         return self._entries.starting(start)
 
-    def entries(self, *, after: int = 0, kind: str | None = None, limit: int = 1000) -> list[Entry]:
-        """Entries on disk in order, behind number `after`; of a kind, or all of `rollout.`."""
+    def entries(
+        self, *, after: int | None = 0, kind: str | None = None, limit: int = 1000
+    ) -> list[Entry]:
+        """Entries on disk in order, behind number `after`, or with None the newest ones; of a kind,
+        or all of `rollout.`.
+        """
         return self._entries.some(after, kind, limit)
 
     def of_kind(self, kind: str, *, after: int = 0) -> Iterator[Entry]:

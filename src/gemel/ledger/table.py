@@ -114,15 +114,17 @@ class SqliteEntries:
         with self._database.transaction() as cursor:
             return [record for (record,) in cursor.execute(question, (f"{start}%",))]
 
-    def some(self, after: int, kind: str | None, limit: int) -> list[Entry]:
-        """Up to `limit` entries behind a number, in order."""
+    def some(self, after: int | None, kind: str | None, limit: int) -> list[Entry]:
+        """Up to `limit` entries behind a number, in order; the newest ones without it."""
         of_kind = "" if kind is None else "AND kind = :kind"
         if kind is not None and kind.endswith("."):
             of_kind = "AND kind > :kind AND kind < substr(:kind, 1, length(:kind) - 1) || '/'"
-        question = f"{SELECT} WHERE seq > :after {of_kind} ORDER BY seq LIMIT :limit"
-        asked = {"after": min(after, MAX_INTEGER), "limit": min(limit, MAX_INTEGER), "kind": kind}
+        order = "DESC" if after is None else "ASC"
+        question = f"{SELECT} WHERE seq > :after {of_kind} ORDER BY seq {order} LIMIT :limit"
+        asked = {"after": min(after or 0, MAX_INTEGER), "limit": min(limit, MAX_INTEGER)}
         with self._database.transaction() as cursor:
-            return [Entry(*row) for row in cursor.execute(question, asked)]
+            found = [Entry(*row) for row in cursor.execute(question, {**asked, "kind": kind})]
+        return found[::-1] if after is None else found
 
     @contextmanager
     def all(self) -> Iterator[tuple[Iterator[Entry], Head]]:
