@@ -108,21 +108,25 @@ def test_evidence_on_the_records_that_chose_or_on_one_class_is_none(
     assert "evidence" in failed(same) and "evidence" in failed(without)
 
 
+def answered(release: Release, into: Path, threshold: float, *, proven: bool = True) -> Release:
+    right = rate(0.99, 0.96, 1.0)
+    known = Known(
+        n_answers=144, n_unsure=0, threshold=threshold, precision=right, recall=right,
+        n_match=90, n_genuine=90.0, n_pairs=9000, goal=0.95, confidence=0.95, proven=proven,
+        missing=None, n_double=0, n_agreed=0,
+    )  # fmt: skip
+    evidence = msgspec.structs.replace(release.evidence, labelled=known, unproven=True)
+    return changed(release, into, evidence)
+
+
 def test_answers_have_to_prove_the_threshold_that_decides(release: Release, tmp_path: Path) -> None:
     applied = release.policy.verify.threshold
-    right = rate(0.99, 0.96, 1.0)
     for name, threshold, proven, passes in (
         ("proven", applied, True, True),
         ("not", applied, False, False),
         ("another", applied - 0.01, True, False),
     ):
-        known = Known(
-            n_answers=144, n_unsure=0, threshold=threshold, precision=right, recall=right,
-            n_match=90, n_genuine=90.0, n_pairs=9000, goal=0.95, confidence=0.95, proven=proven,
-            missing=None, n_double=0, n_agreed=0,
-        )  # fmt: skip
-        evidence = msgspec.structs.replace(release.evidence, labelled=known, unproven=True)
-        report = gates.run(changed(release, tmp_path / name, evidence))
+        report = gates.run(answered(release, tmp_path / name, threshold, proven=proven))
         assert report.passed == passes, report
 
 
@@ -158,6 +162,21 @@ def test_a_gallery_of_another_space_has_to_be_enrolled_first(
     child = release.child(into=tmp_path / "child", policy=release.policy)
     names = [g.name for g in gates.run(child, release, enrolled=lambda r: {}).gates]
     assert "gallery enrolled" not in names, "the same space, the same gallery"
+
+
+@pytest.mark.parametrize("who", ["an unproven candidate", "an answered one", "an unproven stable"])
+def test_without_labels_a_gallery_has_to_be_enrolled_as_well(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    stable = small.release(tmp_path / "stable")
+    if who == "an answered one":
+        release = answered(release, tmp_path / "answered", release.policy.verify.threshold)
+    else:
+        of = (stable if who == "an unproven stable" else release).id
+        monkeypatch.setattr(Release, "is_unproven", property(lambda self: self.id == of))
+    ids = {stable.id: ["a", "b"], release.id: ["a"]}
+    report = gates.run(release, stable, enrolled=lambda r: {"": ids[r.id]})
+    assert "gallery enrolled" in failed(report)
 
 
 def test_a_damaged_file_fails_integrity(release: Release, tmp_path: Path) -> None:

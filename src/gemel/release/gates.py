@@ -137,31 +137,29 @@ def foreseen(
     in_date = _gate("in date", lambda: _in_date(candidate, today))
     if candidate.is_unproven:
         gates += [in_date, _gate("nothing proven is live", lambda: _unproven(stable))]
-        return GateReport(candidate.id, _repaired(gates, candidate))
-    if (known := _labelled(candidate)) is not None:
+    elif (known := _labelled(candidate)) is not None:
         gates += [in_date, _gate("proven by answers", lambda: _answered(candidate, known))]
-        return GateReport(candidate.id, _repaired(gates, candidate))
-    gates += [
-        _gate("evidence", lambda: _evidence(candidate)),
-        in_date,
+    else:
+        gates += [_gate("evidence", lambda: _evidence(candidate)), in_date]
+        gates += _measured(candidate, stable)
+    if stable is not None:
+        gates += _enrolled(candidate, stable, enrolled)
+    return GateReport(candidate.id, _repaired(gates, candidate))
+
+
+def _measured(candidate: Release, stable: Release | None) -> list[Gate]:
+    """What is asked where labels measured the errors."""
+    gates = [
         _gate("target holds on eval", lambda: _promised(candidate)),
         _gate("no worse than without learning", lambda: no_worse(candidate.evidence)),
         _gate("matches are right", lambda: _mostly_right(candidate)),
     ]
-    if enrolled is not None and candidate.policy.largest_gallery is not None:
-        gates.append(
-            _gate(
-                "certified for its gallery",
-                lambda: beside_stable.sizes(candidate, stable, enrolled(candidate)),
-            )
-        )
     if candidate.policy.rules:
         gates.append(_gate("rules", lambda: _promised(candidate, rules=True)))
     if stable is not None and stable.id != candidate.id and not stable.is_unproven:
         question = partial(beside_stable.not_worse, candidate, stable)
         gates.append(_gate("errors not worse than stable", question))
-        gates += _enrolled(candidate, stable, enrolled)
-    return GateReport(candidate.id, _repaired(gates, candidate))
+    return gates
 
 
 def _labelled(candidate: Release) -> Known | None:
