@@ -92,6 +92,26 @@ def test_a_sign_in_quoted_values_is_no_delimiter(tmp_path: Path) -> None:
     assert tables.read(path).frame.columns == ["first", "second"]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ("a;b;c;d", "{i};{i},5;{i},25;7,5"),
+        ("id;name;price", "{i};Miller, Ann {i};3,{i}"),
+        ("name;price", "Miller, Ann {i};3,{i}"),
+        ("name;note", '{i};"a, b, ""c"", {i}"'),
+        ("name;note;n", '{i};"a, x, y\nb, q, {i}";{i}'),
+    ],
+)
+def test_commas_in_numbers_and_texts_are_no_delimiter(
+    tmp_path: Path, columns: str, row: str, delimiter: str
+) -> None:
+    path, rows = tmp_path / "t.csv", [row.format(i=i) for i in range(10, 70)]
+    path.write_text("\n".join([columns, *rows]).replace(";", delimiter))
+    table = tables.read(path)
+    assert (table.frame.columns, len(table.frame)) == (columns.split(";"), 60)
+
+
 def test_a_long_field_is_read(tmp_path: Path) -> None:
     path, long = tmp_path / "t.csv", "x" * 300_000
     path.write_text(f'id,note\n1,"{long}"\n2,{long}\n3,short\n')
