@@ -84,6 +84,8 @@ def delete(
             with project.ledger() as ledger:
                 reply = Service(live, gallery, ledger, caller=project.caller).delete(asked)
             show.say(f"deleted {reply.deleted} of {len(asked)}")
+            for gallery_and_why in reply.undone or ():
+                show.say(f"warning: not yet gone from gallery {gallery_and_why}")
             if reply.deleted < len(asked):
                 _hint_classes(gallery, project.label_of(live), asked)
 

@@ -101,6 +101,22 @@ def test_a_delete_over_http_reaches_galleries_that_nobody_opened(
     assert '"p7"' not in "".join(e.text for e in ledger.entries(limit=9999))
 
 
+def test_what_could_not_be_reached_is_said(
+    project: Project, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else would say that the person lies there still, and why."""
+    other, third = project.put(1e-5), project.put(2e-5)
+    (project.at(other) / "gallery.db").write_bytes(b"damaged" * 1000)
+    named = other.space_id[:12]
+    with LocalGallery.open(project.at(third)), served(project, ledger) as (client, _):
+        said = client.delete("/v1/records/p7").json()["undone"]
+        assert len(said) == 2 and any(one.startswith(f"{named}: ") for one in said)
+        assert any("is writing to this gallery" in one for one in said)
+    assert run(["gallery", "delete", "p8"]) == 0
+    assert f"warning: not yet gone from gallery {named}: " in capsys.readouterr().err
+    assert has(project, third, "p7", "p8") == [False, False]
+
+
 def test_a_gallery_that_a_rollout_left_open_is_reached(project: Project, ledger: Ledger) -> None:
     """A canary that was rolled back: its gallery belongs to the service still, and is no twin."""
     other = project.put(1e-5)

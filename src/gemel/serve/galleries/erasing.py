@@ -89,7 +89,7 @@ def reach_others(ledger: Ledger, open_: Iterable[Gallery], ids: Sequence[str] = 
         open_: galleries that this process has open.
         ids: that were just deleted.
     Returns:
-        Why some could not, each a sentence; whoever opens those next lets them follow.
+        The name of each that could not, and why; whoever opens it next lets it follow.
     """
     known = {gallery.path.resolve() for gallery in open_ if isinstance(gallery, Follows)}
     undone = []
@@ -99,7 +99,7 @@ def reach_others(ledger: Ledger, open_: Iterable[Gallery], ids: Sequence[str] = 
                 with Shut(folder) as shut:
                     reach(shut, ledger, ids)
             except GalleryError as error:
-                undone.append(str(error))
+                undone.append(f"{folder.name}: {error.what}")
     return undone
 
 

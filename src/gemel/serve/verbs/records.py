@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from msgspec import UNSET
+
 from gemel.arrays import Float32
 from gemel.errors import DuplicateRecord, QuotaReached, UnknownRecord
 from gemel.figures import number_of
@@ -74,8 +76,8 @@ def delete(context: Context, body: IdsBody) -> Steps[DeleteReply]:
     yield Move("change")
     context.check_change()
     with context.books.changing:
-        deleted, noted = _take(context, list(dict.fromkeys(body.ids)))
-    return DeleteReply(deleted, gallery.count(), noted)
+        deleted, noted, undone = _take(context, list(dict.fromkeys(body.ids)))
+    return DeleteReply(deleted, gallery.count(), noted, undone or UNSET)
 
 
 def _put(
@@ -96,10 +98,13 @@ def _put(
     return done, at.note_change(changes.ENROLL, said)
 
 
-def _take(context: Context, ids: list[str]) -> tuple[int, str | None]:
+def _take(context: Context, ids: list[str]) -> tuple[int, str | None, list[str]]:
     """Note a delete, then delete: from the gallery of the bundle, and from all others.
 
     What is noted is carried out by whoever opens a gallery next, if this process does not.
+
+    Returns:
+        How many records were there, the id of the entry, and which galleries were not reached.
     """
     gallery, ledger, noted = context.gallery, context.books.ledger, None
     gallery.delete([])  # refused where it is open read-only, before anything is noted
@@ -116,9 +121,8 @@ def _take(context: Context, ids: list[str]) -> tuple[int, str | None]:
     for other in others:
         with context.spared(other.space_id):
             erasing.reach(other, ledger, ids)
-    if ledger is not None:
-        erasing.reach_others(ledger, [gallery, *others], ids)
-    return n_known, noted
+    undone = [] if ledger is None else erasing.reach_others(ledger, [gallery, *others], ids)
+    return n_known, noted, undone
 
 
 def get(context: Context, body: IdBody) -> Steps[RecordReply]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gemel.decide.outcomes import Outcome
 from gemel.serve.wire.items import MAX_ITEMS, Body, Item, Mark, Outside, Unfit, Value
@@ -44,11 +44,16 @@ class IdsBody(Body):
 
 
 class DeleteReply(Struct):
-    """How many records were there and are gone."""
+    """How many records were there and are gone.
+
+    `undone` says which galleries of other spaces could not be reached, and why: each follows when
+    it is opened next.
+    """
 
     deleted: int
     count: int
     decision_id: str | None
+    undone: list[str] | UnsetType = UNSET
 
 
 class IdBody(Body):
