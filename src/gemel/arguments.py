@@ -10,8 +10,11 @@ import os
 from collections.abc import Iterable
 from numbers import Real
 from pathlib import Path
+from typing import TypeVar
 
 from gemel.errors import ConfigError
+
+T = TypeVar("T")
 
 
 def require(value: object, kind: type | tuple[type, ...], expected: str, hint: str) -> None:
@@ -59,6 +62,16 @@ def require_several(**given: object) -> None:
         if isinstance(value, str):
             raise ConfigError("a text, expected several", where=name, hint=f"{name}=[{value!r}]")
         require(value, (Iterable, type(None)), f"several as {name}", f"{name}=[...]")
+
+
+def listed(value: Iterable[T] | None) -> list[T]:
+    """Several things in a list, and none for None.
+
+    Example:
+        >>> listed(None), listed(("a", "b"))
+        ([], ['a', 'b'])
+    """
+    return [] if value is None else list(value)
 
 
 def path_of(

@@ -16,7 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from gemel.arguments import path_of, require, require_numbers, require_several, require_texts
+from gemel.arguments import (
+    listed,
+    path_of,
+    require,
+    require_numbers,
+    require_several,
+    require_texts,
+)
 from gemel.data import several
 from gemel.data.dataset import BadRecord, CategoryColumn, Dataset, codes, fault_of_id
 from gemel.data.identities import coded
@@ -110,11 +117,11 @@ def read(
         _named(identity),
         _named(id),
         {str(name): of for name, of in (columns or {}).items()},
-        [*map(str, ignore)],
-        [*map(str, missing)],
+        [*map(str, listed(ignore))],
+        [*map(str, listed(missing))],
         fields,
         _named(category),
-        [*map(str, groups)],
+        [*map(str, listed(groups))],
         depth,
         sheet,
         encoding,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel.arguments import require_numbers, require_several
+from gemel.arguments import listed, require_numbers, require_several
 from gemel.arrays import Int64
 from gemel.data.dataset import UNKNOWN, Dataset, require_dataset
 from gemel.data.identities import folded
@@ -151,6 +151,7 @@ def by_identity(
     require_dataset(dataset, "to split")
     require_several(dev_identities=dev_identities, eval_identities=eval_identities)
     require_numbers(dev=dev, eval=eval)
+    in_dev, in_eval = listed(dev_identities), listed(eval_identities)
     known = dataset.identities != UNKNOWN
     sizes = np.bincount(dataset.identities[known], minlength=len(dataset.identity_names))
     if not known.any():
@@ -162,11 +163,11 @@ def by_identity(
     first, unit = _units(dataset)
     largest = np.zeros(len(first), np.int64)
     np.maximum.at(largest, unit, sizes)
-    side = _named(dataset, unit, dev_identities, eval_identities)
+    side = _named(dataset, unit, in_dev, in_eval)
     order = _order([dataset.identity_names[i] for i in first], seed)
     for stratum in (largest == 1, largest > 1):
         least = _least(largest[stratum])
-        for name, share, named in (("eval", eval, eval_identities), ("dev", dev, dev_identities)):
+        for name, share, named in (("eval", eval, in_eval), ("dev", dev, in_dev)):
             if named:
                 continue
             free = order[stratum[order] & (side[order] == 0)]

@@ -31,8 +31,8 @@ class DataSettings(Settings, frozen=True):
     encoding: Annotated[
         str | None,
         Meta(
-            description="Encoding of files of text that are not UTF-8, such as cp1250, whichever "
-            "command reads them; null: cp1252 where a CSV is plainly that"
+            description="Encoding of CSV, JSON and pairs that are not UTF-8, such as cp1250, "
+            "whichever command reads them; null: cp1252 where a CSV is plainly that"
         ),
     ] = None
     kind: Annotated[

@@ -1,7 +1,8 @@
 """Amounts of money as people type them: a number, and one currency before or behind it.
 
-`1.234,50 EUR`, `€ 12` and `$1,234.50` are amounts; brackets mean a minus, as in books. An amount in
-another currency than its column is none: what it is worth there is not known.
+`1.234,50 EUR`, `€ 12`, `CHF 950.-` and `$1,234.50` are amounts; brackets mean a minus, as
+in books. An amount in another currency than its column is none: what it is worth there is not
+known.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ NAMED = 0.9
 _SIGN = "|".join(map(re.escape, sorted(_CURRENCIES, key=len, reverse=True)))
 _AMOUNT = re.compile(
     rf"(?P<open>\(?)\s*(?P<minus>[-+\u2212]?)\s*(?P<before>{_SIGN})?\s*(?P<inner>[-+\u2212]?)"
-    rf"(?P<digits>\d[\d.,'\u2019\s]*?)\s*(?P<behind>{_SIGN})?\s*(?P<close>\)?)"
+    rf"(?P<digits>\d[\d.,'\u2019\s]*?)(?:[.,][-\u2013\u2014]+)?\s*(?P<behind>{_SIGN})?\s*"
+    r"(?P<close>\)?)"
 )
 _BETWEEN_THOUSANDS = re.compile(r"(?<=\d)['\u2019\s](?=\d{3}(?!\d))")
 _IN_BRACKETS = r"^\s*\(.*\d.*\)\s*$"

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -167,3 +168,12 @@ def test_an_index_is_a_column_where_it_is_asked_for_by_name() -> None:
 def test_categories_that_are_intervals_are_texts() -> None:
     frame = pd.DataFrame({"name": COLUMNS["name"], "span": pd.cut(pd.Series(range(20)), 4)})
     assert gemel.read(frame).payloads()[0]["span"] == str(frame["span"][0])
+
+
+def test_several_names_may_be_an_array_and_none_of_them_is_no_error() -> None:
+    rows = pl.DataFrame(
+        {"of": [f"p{i // 2}" for i in range(40)], "a": [f"n{i}" for i in range(40)]}
+    )
+    data = read(rows, identity="of", ignore=None, missing=None, groups=None)
+    splits = gemel.by_identity(data, eval_identities=np.array(["p1", "p2"]), dev_identities=None)
+    assert splits.eval.tolist() == [2, 3, 4, 5]
