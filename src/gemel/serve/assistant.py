@@ -16,6 +16,7 @@ from msgspec import Meta
 
 import gemel
 from gemel.errors import ConfigError, DataError, GemelError, InvalidInput, RequestError, quoted
+from gemel.serve.galleries.erasing import catch_up
 from gemel.serve.service import Service
 from gemel.serve.wire.enrolled import NewRecord, RecordItem
 from gemel.serve.wire.items import MAX_ITEMS, MAX_K, Body, Filter
@@ -142,6 +143,8 @@ def assistant(service: Service, log: Any, *, changes: bool = False) -> Server[An
             if name not in known:
                 raise InvalidInput(f"no tool {quoted(name)}", hint=f"there are {', '.join(known)}")
             tool = known[name]
+            with service.books.changing:  # nobody else looks after it here
+                catch_up(service.pick().gallery, service.ledger)
             reply = tool.answer(service, _asked(tool.kind, arguments))
         except GemelError as error:
             return _refused(error)

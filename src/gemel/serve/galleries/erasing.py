@@ -81,6 +81,20 @@ def reach(gallery: Gallery | Follows, ledger: Ledger | None, ids: Sequence[str] 
         ledger.append_all_durable(changes.DELETE, said)
 
 
+def catch_up(gallery: Gallery | None, ledger: Ledger | None) -> None:
+    """Let a gallery that stays open see what other processes changed and deleted.
+
+    Args:
+        gallery: that is open; None for none.
+        ledger: with the deletes; None for none.
+    """
+    if gallery is not None:
+        gallery.refresh()
+        if ledger is not None:
+            with suppress(GalleryError, LedgerError):  # where it is read-only, others do it
+                reach(gallery, ledger)
+
+
 def reach_others(ledger: Ledger, open_: Iterable[Gallery], ids: Sequence[str] = ()) -> list[str]:
     """Let every gallery of a ledger follow that this process has not open.
 
