@@ -141,19 +141,26 @@ def foreseen(
         gates += [in_date, _gate("proven by answers", lambda: _answered(candidate, known))]
     else:
         gates += [_gate("evidence", lambda: _evidence(candidate)), in_date]
-        gates += _measured(candidate, stable)
+        gates += _measured(candidate, stable, enrolled)
     if stable is not None:
         gates += _enrolled(candidate, stable, enrolled)
     return GateReport(candidate.id, _repaired(gates, candidate))
 
 
-def _measured(candidate: Release, stable: Release | None) -> list[Gate]:
+def _measured(candidate: Release, stable: Release | None, enrolled: Enrolled | None) -> list[Gate]:
     """What is asked where labels measured the errors."""
     gates = [
         _gate("target holds on eval", lambda: _promised(candidate)),
         _gate("no worse than without learning", lambda: no_worse(candidate.evidence)),
         _gate("matches are right", lambda: _mostly_right(candidate)),
     ]
+    if enrolled is not None and candidate.policy.largest_gallery is not None:
+        gates.append(
+            _gate(
+                "certified for its gallery",
+                lambda: beside_stable.sizes(candidate, stable, enrolled(candidate)),
+            )
+        )
     if candidate.policy.rules:
         gates.append(_gate("rules", lambda: _promised(candidate, rules=True)))
     if stable is not None and stable.id != candidate.id and not stable.is_unproven:
