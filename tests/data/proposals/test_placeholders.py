@@ -39,6 +39,7 @@ def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
         row["due"] = f"1{i % 9}.03.198{i % 9}" + " r." * (i % 3 == 0)
         row["paid"] = f"1\u00a0{100 + i},5" + " zł" * (i % 2)
         row["house"] = f"{i} b" if i % 2 else f"{i}"
+        row["worth"] = f"₹1,{i + 10},000"
     found = notes(from_rows(rows))
     assert (
         "column due: 66.7% of the values look like dates; kept as text, as '10.03.1980 r.' is none"
@@ -46,6 +47,10 @@ def test_columns_that_are_nearly_of_another_kind_are_said() -> None:
     assert (
         "column paid: 100.0% of the values look like numbers, 50.0% amounts in PLN; kept as text, "
         "and read as numbers where all are in one currency, or it has a column of its own"
+    ) in found
+    assert (
+        "column worth: 100.0% of the values look like amounts in INR; kept as text, as "
+        "'₹1,10,000' is none that is read"
     ) in found
     assert not any("house" in note for note in found)
     assert any("price" in note and "marks between thousands" in note for note in found)

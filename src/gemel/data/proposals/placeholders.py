@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gemel.data.dataset import Dataset
 from gemel.data.schema import as_strings
-from gemel.data.values import amounts, dates
+from gemel.data.values import amounts, dates, numbers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -134,10 +134,14 @@ def _nearly(values: pl.Series) -> Iterator[str]:
     share = named + int(values.str.contains(_DIGITS).sum()) / len(values)
     if named > SOME and share > NEARLY:
         what = "" if named == share else f"numbers, {named:.1%} "
+        seen = f"{share:.1%} of the values look like {what}amounts in {', '.join(currencies)}"
+        others = values.filter(numbers.parse(values, *numbers.written_of(values)).is_null())
+        if amounts.currency_of(values) and len(others):
+            yield f"{seen}; kept as text, as {str(others[0])[:40]!r} is none that is read"
+            return
         yield (
-            f"{share:.1%} of the values look like {what}amounts in {', '.join(currencies)}; kept "
-            "as text, and read as numbers where all are in one currency, or it has a column of its "
-            "own"
+            f"{seen}; kept as text, and read as numbers where all are in one currency, or it has a "
+            "column of its own"
         )
         return
     for pattern, name in _LIKE:
