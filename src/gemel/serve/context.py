@@ -49,7 +49,10 @@ class Caller:
         return f"tenant {self.tenant}" if self.tenant else self.name
 
 
-LOST = "put its folder back, or enroll the records again: gemel gallery enroll FILE"
+LOST = (
+    "put its folder back, or enroll the records again: gemel gallery enroll FILE; those that are "
+    "gone on purpose: gemel gallery delete ID ..., which notes it"
+)
 """What helps where most of a gallery is gone."""
 
 LOCAL = Caller("local", frozenset(ROLES))

@@ -342,7 +342,11 @@ class Service:
         return self.ask(verb, enrolled.RecordsBody(list(new)))
 
     def delete(self, ids: Sequence[str]) -> enrolled.DeleteReply:
-        """Take records out of the gallery; ids that are not there are no error."""
+        """Take records out of the gallery; ids that are not there are no error.
+
+        With a ledger also out of every other gallery in `gallery/` beside its file, of whichever
+        space: an id is the same person or thing in all of them.
+        """
         every = [ids] if isinstance(ids, str) else list(ids)
         return self.ask(records.delete, enrolled.IdsBody(every))
 
