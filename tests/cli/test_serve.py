@@ -171,7 +171,7 @@ def test_a_gallery_that_was_emptied_by_hand_is_no_lost_one(project: Path, gemel:
         ask(url + "/readyz")
     assert gemel("gallery", "delete", "r").code == 0
     with application(Project.open(), log) as app, server.running(app, log=log) as url:
-        assert ask(url + "/readyz")["status"] == "ready", "it is gone on purpose"
+        assert "warning" not in ask(url + "/readyz"), "it is gone on purpose"
 
 
 def test_the_page_on_tenants_is_right(project: Path, gemel: Gemel) -> None:

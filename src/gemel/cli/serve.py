@@ -18,6 +18,7 @@ from gemel.errors import ConfigError, GalleryUnavailable, UnknownPath
 
 if TYPE_CHECKING:
     from gemel.gallery.gallery import Gallery
+    from gemel.ledger.changes import Accounted
     from gemel.ledger.ledger import Ledger
     from gemel.release.release import Release
     from gemel.serve.grpc.door import GrpcDoor
@@ -162,6 +163,7 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
 
             shared = Shared(settings.cache_url, metrics, log)
             opened.callback(shared.close)
+        noted = _noted(release, ledger)
         service = Service(
             release,
             gallery,
@@ -175,10 +177,10 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
             cache_bytes=settings.cache_bytes,
             shared=shared,
             tenants=tenants,
-            n_noted=_noted(release, ledger),
+            n_noted=len(noted.rows),
         )
         if not gallery.count():
-            service.had_records = _lacks_records(project, release, ledger)
+            service.had_records = _lacks_records(project, release, ledger, noted)
         if service.had_records or service.pick().is_lost:
             log.warning("gallery_empty", release=release.id, space=release.space_id)
         follower = Follower(
@@ -208,8 +210,8 @@ def application(project: Project, log: Any, *, beside: bool = True) -> Iterator[
         yield create_app(service, settings, log=log, pages=shown, access=access, projects=others)
 
 
-def _noted(release: Release, ledger: Ledger) -> int:
-    """How many records the ledger says are in the gallery of a release."""
+def _noted(release: Release, ledger: Ledger) -> Accounted:
+    """What the ledger says is in the gallery of a release."""
     from heapq import merge
 
     from gemel.ledger.changes import DELETE, ENROLL, Accounted
@@ -217,17 +219,21 @@ def _noted(release: Release, ledger: Ledger) -> int:
     said = Accounted(release.space_id, ledger.masks)
     both = (ledger.of_kind(kind) for kind in (ENROLL, DELETE))
     said.take(merge(*both, key=lambda entry: entry.seq))
-    return len(said.rows)
+    return said
 
 
-def _lacks_records(project: Project, release: Release, ledger: Ledger) -> bool:
-    """Whether an empty gallery should have records: nobody took out all that were enrolled."""
+def _lacks_records(project: Project, release: Release, ledger: Ledger, noted: Accounted) -> bool:
+    """Whether an empty gallery should have records: nobody took out all that were enrolled.
+
+    Entries that name records tell by themselves; where some cannot be read, counts have to.
+    """
     from gemel.ledger.changes import DELETE, ENROLL, balances
 
     left = balances(entry for kind in (ENROLL, DELETE) for entry in ledger.of_kind(kind))
     own = [n for space, n in left.items() if space in (release.space_id, "")]
     if own:
-        return sum(own) > 0
+        is_partly_known = bool(noted.n_before) or noted.is_masked_otherwise
+        return bool(noted.rows) or (is_partly_known and sum(own) > 0)
     return any(n > 0 for n in left.values()) or bool(project.state.elsewhere(release))
 
 
