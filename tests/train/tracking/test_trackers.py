@@ -18,7 +18,7 @@ from gemel.train.task import resolve
 from gemel.train.towers import Defaults
 from gemel.train.tracking.trackers import CSV, TENSORBOARD, tracked
 
-SETTINGS: RunSettings = resolve(TrainSettings(), Defaults(), n_identities=28)
+SETTINGS: RunSettings = resolve(TrainSettings(), Defaults(), n_drawn=28)
 PLAN = loop.Plan(max_epochs=4, patience=4, learning_rate=1e-2)
 
 
