@@ -6,10 +6,11 @@ import io
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -115,6 +116,15 @@ def test_what_could_not_be_reached_is_said(
     assert run(["gallery", "delete", "p8"]) == 0
     assert f"warning: not yet gone from gallery {named}: " in capsys.readouterr().err
     assert has(project, third, "p7", "p8") == [False, False]
+
+
+def test_who_lies_in_a_damaged_row_is_erased_all_the_same(project: Project, ledger: Ledger) -> None:
+    with opened(project, project.stable, ledger) as service:
+        with closing(sqlite3.connect(project.at(project.stable) / "gallery.db")) as database:
+            database.execute("UPDATE rows SET attributes = '{}' WHERE id = 'p7'")
+            database.commit()
+        assert service.delete(["p7", "p8", "nobody"]).deleted == 2
+    assert has(project, project.stable, "p7", "p8", "p9") == [False, False, True]
 
 
 def test_a_gallery_that_a_rollout_left_open_is_reached(project: Project, ledger: Ledger) -> None:

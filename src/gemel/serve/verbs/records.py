@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from gemel.arrays import Float32
-from gemel.errors import DuplicateRecord, QuotaReached, UnknownRecord
+from gemel.errors import DuplicateRecord, GalleryError, QuotaReached, UnknownRecord
 from gemel.figures import number_of
 from gemel.gallery.gallery import Gallery
 from gemel.gallery.record import Enrolled, Record
@@ -181,7 +181,10 @@ def _check_same(gallery: Gallery, ids: list[str], rows: Float32) -> None:
 
 
 def _is_known(gallery: Gallery, record: str) -> bool:
-    return _known(gallery, record) is not None
+    try:
+        return _known(gallery, record) is not None
+    except GalleryError:  # it is there, and cannot be read
+        return True
 
 
 def _known(gallery: Gallery, record: str) -> Record | None:
