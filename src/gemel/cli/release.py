@@ -158,8 +158,9 @@ def rollback(
     live = store.resolve(pointer)
     if dry_run:
         report = gates.before_rollback(store, pointer=pointer, enrolled=project.state.enrolled)
-        show_gates(report, failed=False)
-        report.check()
+        show_gates(report, failed=force)
+        if not force:
+            gates.check_rollback(report)
         show.say(f"would take {pointer} back from {live[:12]}")
         return
     report, move = gates.rollback(

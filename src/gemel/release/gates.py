@@ -246,11 +246,8 @@ def rollback(
     live = store.pointer(pointer)
     report = before_rollback(store, pointer=pointer, enrolled=enrolled)
     if not report.passed:
-        try:
-            report.check()
-        except GateFailed as e:
-            if not force:
-                raise GateFailed(e.what, where=e.where, hint=f"{e.hint}; or {BACK}") from None
+        if not force:
+            check_rollback(report)
         reason = f"{reason} (forced; failed: {ENROLLED})"
     return report, store.rollback(pointer, actor=actor, reason=reason, expected=live)
 
@@ -264,6 +261,18 @@ def before_rollback(
     if pointer == "stable" and live and before:
         found = _enrolled(store.get(before), store.get(live), enrolled)
     return GateReport(before or "", tuple(found))
+
+
+def check_rollback(report: GateReport) -> None:
+    """Return if the gate of a rollback passed.
+
+    Raises:
+        GateFailed: the gallery of the release before lacks records.
+    """
+    try:
+        report.check()
+    except GateFailed as e:
+        raise GateFailed(e.what, where=e.where, hint=f"{e.hint}; or {BACK}") from None
 
 
 def _enrolled(candidate: Release, stable: Release, enrolled: Enrolled | None) -> list[Gate]:

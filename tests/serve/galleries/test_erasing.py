@@ -263,7 +263,9 @@ def test_a_rollback_brings_nobody_back_and_loses_nobody(
         service.delete(["p7"])
         service.enroll([NewRecord("new", LONELY)])
     assert run(["release", "rollback", "--dry-run"]) == 3
-    capsys.readouterr()
+    assert "or go back all the same, without them: --force" in capsys.readouterr().err
+    assert run(["release", "rollback", "--dry-run", "--force"]) == 0
+    assert "would take stable back" in capsys.readouterr().err
     assert run(["release", "rollback"]) == 3
     said = capsys.readouterr().err
     assert "1 of 200 records ('new') is not in the gallery of its space" in said
