@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import sys
 import termios
@@ -29,6 +30,7 @@ NOT_COMPARED = "not compared:"
 END = ("\x03", "\x04")
 MORE_THAN_ONE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|)")
 AT_ONCE = 1024
+WAIT_S = 0.2
 
 
 def drawn(console: Console, lines: Sequence[Line], head: str) -> None:
@@ -84,7 +86,14 @@ def _known(letters: Iterable[str]) -> Iterator[Key]:
 
 
 def _pressed(terminal: int) -> Iterator[str]:
-    """Letters from a terminal, without arrows and other keys that send more than one."""
+    """Letters from a terminal, without arrows and other keys that send more than one.
+
+    Python hears of a signal that came just before it began to wait once that wait is over.
+    """
     decoder = getincrementaldecoder("utf-8")(errors="replace")
-    while some := os.read(terminal, AT_ONCE):
+    while True:
+        if not select.select([terminal], [], [], WAIT_S)[0]:
+            continue
+        if not (some := os.read(terminal, AT_ONCE)):
+            return
         yield from MORE_THAN_ONE.sub("", decoder.decode(some))
