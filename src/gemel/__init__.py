@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gemel.release.evidence.goals import Goals
     from gemel.release.evidence.schema import Sampling
     from gemel.release.explanation import Explanation, explain
-    from gemel.release.gates import promote
+    from gemel.release.gates import promote, rollback
     from gemel.release.make.build import build as build_release
     from gemel.release.release import Release
     from gemel.release.store import Store
@@ -69,6 +69,7 @@ __all__ = [
     "promote",
     "read",
     "remove_releases",
+    "rollback",
     "shrink",
     "train_encoder",
     "without_labels",
@@ -103,6 +104,7 @@ _PLACES = {
     "promote": "release.gates",
     "read": "data.records",
     "remove_releases": "serve.removal",
+    "rollback": "release.gates",
     "shrink": "train.shrink.shrink",
     "train_encoder": "train.fit:train",
     "without_labels": "data.splits",

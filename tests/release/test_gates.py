@@ -501,3 +501,15 @@ def test_what_one_tenant_has_more_hides_nothing_of_what_another_lacks(
     assert seen(ours).detail.startswith("1 of 7 records of tenant bolt ('r6') is not")
     both = seen({"": 9, "bolt": 7}).detail
     assert both.startswith("1 of 10 records ('r9'), 5 of 5 records of tenant acme ('r0', ")
+
+
+def test_what_helps_besides_enrolling_is_not_left_out() -> None:
+    enrolled = gates.Gate(gates.ENROLLED, False, "1 of 2 records")
+    late = gates.Gate("in date", False, "until 2026-01-01", "gemel calibrate")
+    with pytest.raises(GateFailed) as both:
+        gates.GateReport("a" * 64, (enrolled, late)).check()
+    assert "gemel gallery enroll FILE -r aaaaaaaaaaaa" in both.value.hint
+    assert both.value.hint.endswith("; then: gemel calibrate; or " + gates.FORCE)
+    with pytest.raises(GateFailed) as one:
+        gates.GateReport("a" * 64, (enrolled,)).check()
+    assert "then:" not in one.value.hint

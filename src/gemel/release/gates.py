@@ -83,9 +83,10 @@ class GateReport:
             hint = hint or f"{self.repairs or 'repair it'}; or {FORCE}"
             here = self.release_id[:12]
             if any(g.name == ENROLLED for g in failed):
+                others = f"; then: {hint}" if len(failed) > 1 else ""
                 of_tenant = "of a tenant its file, with --set store.tenant=NAME"
                 them = f"gemel gallery enroll FILE -r {here}, with the file that has them"
-                hint = f"enroll them there: {them}; {of_tenant}"
+                hint = f"enroll them there: {them}; {of_tenant}{others}"
             raise GateFailed(
                 "; ".join(f"{g.name}: {g.detail}" for g in failed), where=here, hint=hint
             )
@@ -243,6 +244,8 @@ def rollback(
         GateFailed: it lacks records, and `force` was not given.
         NotFound: there is no earlier release.
     """
+    require_store(store)
+    require_texts(actor=actor, reason=reason, pointer=pointer)
     live = store.pointer(pointer)
     report = before_rollback(store, pointer=pointer, enrolled=enrolled)
     if not report.passed:

@@ -143,7 +143,8 @@ class Store:
     ) -> Move:
         """Point at the release that was live before the present one.
 
-        A second rollback goes one further back, never forward to what was just left.
+        A second rollback goes one further back, never forward to what was just left. It asks no
+        gate; `gemel.rollback` asks whether its gallery has the records of the live one.
 
         Raises:
             NotFound: there is no earlier release.
